@@ -1,0 +1,116 @@
+/* base.c - see base.h. */
+#include "base.h"
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+cfp_status cfp_fail(cfp_ctx *ctx, cfp_status status, const char *format, ...)
+{
+    if (ctx != NULL) {
+        /* The arguments may point into the old message (to extend it): write aside first. */
+        char text[sizeof ctx->message];
+        va_list args;
+        va_start(args, format);
+        vsnprintf(text, sizeof text, format, args);
+        va_end(args);
+        for (char *c = text; *c != '\0'; c++) /* one line, whatever a file's name contains */
+            if ((unsigned char)*c < 0x20)
+                *c = ' ';
+        memcpy(ctx->message, text, sizeof text);
+    }
+    return status;
+}
+
+const char *cfp_status_text(cfp_status status)
+{
+    static const char *const text[] = {
+#define X(name, words) words,
+        CFP_STATUS_LIST(X)
+#undef X
+    };
+    const size_t i = (size_t)status;
+    return i < sizeof text / sizeof text[0] ? text[i] : "unknown status";
+}
+
+void cfp_log(cfp_ctx *ctx, cfp_level level, const char *format, ...)
+{
+    if (ctx == NULL || ctx->log == NULL)
+        return;
+    char line[1024];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(line, sizeof line, format, args);
+    va_end(args);
+    ctx->log(ctx->cookie, level, line);
+}
+
+void cfp_progress(cfp_ctx *ctx, const char *what, int64_t done, int64_t total)
+{
+    if (ctx != NULL && ctx->progress != NULL)
+        ctx->progress(ctx->cookie, what, done, total);
+}
+
+cfp_status cfp_check_interrupt(cfp_ctx *ctx)
+{
+    if (ctx != NULL && ctx->interrupted != NULL && *ctx->interrupted)
+        return cfp_fail(ctx, CFP_INTERRUPTED, "interrupted");
+    return CFP_OK;
+}
+
+void *cfp_alloc(cfp_ctx *ctx, size_t count, size_t size)
+{
+    enum { ALIGNMENT = 64 };
+    if (ctx != NULL && ctx->fail_allocation > 0 && --ctx->fail_allocation == 0) {
+        cfp_fail(ctx, CFP_NOMEM, "out of memory (an allocation was made to fail)");
+        return NULL;
+    }
+    size_t bytes;
+    if (__builtin_mul_overflow(count, size, &bytes) || bytes > PTRDIFF_MAX - ALIGNMENT) {
+        cfp_fail(ctx, CFP_NOMEM, "out of memory: %zu x %zu bytes asked for", count, size);
+        return NULL;
+    }
+    const size_t rounded = (bytes + ALIGNMENT) / ALIGNMENT * ALIGNMENT; /* never 0 bytes */
+    void *memory = aligned_alloc(ALIGNMENT, rounded);
+    if (memory == NULL) {
+        cfp_fail(ctx, CFP_NOMEM, "out of memory: %.1f MiB asked for", (double)bytes / 1048576.0);
+        return NULL;
+    }
+    return memset(memory, 0, rounded);
+}
+
+void cfp_free(void *memory)
+{
+    free(memory);
+}
+
+char *cfp_strdup(cfp_ctx *ctx, const char *text)
+{
+    const size_t bytes = strlen(text) + 1;
+    char *copy = cfp_alloc(ctx, bytes, 1);
+    return copy == NULL ? NULL : memcpy(copy, text, bytes);
+}
+
+char *cfp_format(cfp_ctx *ctx, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    const int length = vsnprintf(NULL, 0, format, args);
+    va_end(args);
+    char *text = length < 0 ? NULL : cfp_alloc(ctx, (size_t)length + 1, 1);
+    if (text != NULL) {
+        va_start(args, format);
+        vsnprintf(text, (size_t)length + 1, format, args);
+        va_end(args);
+    }
+    return text;
+}
+
+double cfp_now_ms(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec * 1e3 + (double)now.tv_nsec * 1e-6;
+}

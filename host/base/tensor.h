@@ -1,0 +1,69 @@
+/* tensor.h - the shape of a tensor and how its numbers lie in memory.
+ *
+ * The one idea: every layout we use is "blocks of channels".  Channels are cut into blocks of
+ * `block`; within a block, for each position in T x H x W, its channels stand side by side:
+ *
+ *     block = 1       N C T H W          plain: files, frames, the interface
+ *     block = 8, 16   N C/16 T H W 16    what vector units like (oneDNN's nCdhw16c)
+ *     block >= C      N T H W C          channels last (what tensor cores like; one block)
+ *
+ * So one formula addresses all three, and a kernel written over blocks serves them all.  Where C is
+ * no multiple of the block, the lanes behind the last channel exist in memory and are always ZERO:
+ * whoever writes a tensor keeps them so. */
+#pragma once
+#include "base.h"
+
+typedef struct cfp_shape {
+    int n, c, t, h, w; /* clips, channels, frames, rows, columns; all >= 1 once known */
+} cfp_shape;
+
+/* A view: it owns nothing.  In host memory `data` may be touched by host code; a device backend
+ * keeps device pointers in it, which only that backend may follow. */
+typedef struct cfp_tensor {
+    cfp_shape shape;
+    int block; /* channels side by side, see above */
+    float *data;
+} cfp_tensor;
+
+static inline int64_t cfp_positions(cfp_shape s) /* T x H x W */
+{
+    return (int64_t)s.t * s.h * s.w;
+}
+static inline int64_t cfp_count(cfp_shape s) /* N x C x T x H x W, without the zero lanes */
+{
+    return (int64_t)s.n * s.c * cfp_positions(s);
+}
+static inline int cfp_blocks(const cfp_tensor *x) /* blocks of channels per clip */
+{
+    return (x->shape.c + x->block - 1) / x->block;
+}
+static inline int64_t cfp_stored(const cfp_tensor *x) /* floats in memory, zero lanes included */
+{
+    return (int64_t)x->shape.n * cfp_blocks(x) * x->block * cfp_positions(x->shape);
+}
+static inline bool cfp_shape_equal(cfp_shape a, cfp_shape b)
+{
+    return a.n == b.n && a.c == b.c && a.t == b.t && a.h == b.h && a.w == b.w;
+}
+
+/* Where element (n, c, t, h, w) stands in data[]. */
+static inline int64_t cfp_offset(const cfp_tensor *x, int n, int c, int t, int h, int w)
+{
+    const cfp_shape s = x->shape;
+    const int64_t position = ((int64_t)t * s.h + h) * s.w + w;
+    const int64_t block = (int64_t)n * cfp_blocks(x) + c / x->block;
+    return (block * cfp_positions(s) + position) * x->block + c % x->block;
+}
+static inline float cfp_at(const cfp_tensor *x, int n, int c, int t, int h, int w)
+{
+    return x->data[cfp_offset(x, n, c, t, h, w)];
+}
+static inline void cfp_put(cfp_tensor *x, int n, int c, int t, int h, int w, float value)
+{
+    x->data[cfp_offset(x, n, c, t, h, w)] = value;
+}
+
+/* Copies between plain N C T H W and the layout of a tensor in host memory.  pack also zeroes the
+ * lanes behind the last channel. */
+void cfp_pack(cfp_tensor *dst, const float *plain);
+void cfp_unpack(float *plain, const cfp_tensor *src);
