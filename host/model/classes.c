@@ -1,0 +1,109 @@
+/* classes.c - from what a user typed to a class: exact name, name without case, or index; and what
+ * they may have meant where it is none. */
+#include "model.h"
+#include <ctype.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+/* Edit distance without case, so that "basball pitch" finds BaseballPitch; spaces and underscores
+ * count as nothing because data sets disagree on them. */
+static int distance(const char *a, const char *b)
+{
+    enum { LONGEST = 96 };
+    char x[LONGEST], y[LONGEST];
+    int n = 0, m = 0;
+    for (; *a != '\0' && n < LONGEST - 1; a++)
+        if (*a != ' ' && *a != '_' && *a != '-')
+            x[n++] = (char)tolower((unsigned char)*a);
+    for (; *b != '\0' && m < LONGEST - 1; b++)
+        if (*b != ' ' && *b != '_' && *b != '-')
+            y[m++] = (char)tolower((unsigned char)*b);
+
+    int row[LONGEST];
+    for (int j = 0; j <= m; j++)
+        row[j] = j;
+    for (int i = 1; i <= n; i++) {
+        int diagonal = row[0];
+        row[0] = i;
+        for (int j = 1; j <= m; j++) {
+            const int above = row[j];
+            const int replace = diagonal + (x[i - 1] != y[j - 1]);
+            row[j] = cfp_min_int(replace, 1 + cfp_min_int(above, row[j - 1]));
+            diagonal = above;
+        }
+    }
+    return row[m];
+}
+
+static cfp_status unknown_class(cfp_ctx *ctx, const cfp_model *model, const char *name)
+{
+    enum { NEAR = 3 };
+    int near[NEAR], how_far[NEAR], n = 0;
+    for (int c = 0; c < model->n_classes; c++) {
+        /* a name that contains what was typed is near, whatever its length */
+        const int d = strcasestr(model->class_name[c], name) != NULL && *name != '\0'
+                          ? 0
+                          : distance(name, model->class_name[c]);
+        int at = n;
+        while (at > 0 && d < how_far[at - 1])
+            at--;
+        if (at >= NEAR)
+            continue;
+        if (n < NEAR)
+            n++;
+        for (int i = n - 1; i > at; i--) {
+            near[i] = near[i - 1];
+            how_far[i] = how_far[i - 1];
+        }
+        near[at] = c;
+        how_far[at] = d;
+    }
+    char list[512] = "";
+    for (int i = 0; i < n; i++) {
+        const size_t used = strlen(list);
+        snprintf(list + used, sizeof list - used, "%s'%s'", i == 0 ? "" : ", ",
+                 model->class_name[near[i]]);
+    }
+    return cfp_fail(ctx, CFP_USAGE, "--class: no class '%s' among the %d of %s; near: %s", name,
+                    model->n_classes, model->name, list);
+}
+
+cfp_status cfp_model_class(int *out, cfp_ctx *ctx, const cfp_model *model,
+                           const char *name_or_index)
+{
+    const char *name = name_or_index;
+    int found = -1, hits = 0;
+    for (int c = 0; c < model->n_classes; c++)
+        if (strcmp(model->class_name[c], name) == 0) {
+            found = c;
+            hits++;
+        }
+    for (int c = 0; hits <= 0 && c < model->n_classes; c++)
+        if (strcasecmp(model->class_name[c], name) == 0) {
+            found = found < 0 ? c : found;
+            hits -= 1; /* counted below zero until all are seen */
+        }
+    hits = hits < 0 ? -hits : hits;
+    if (hits > 1)
+        return cfp_fail(ctx, CFP_USAGE,
+                        "--class: '%s' names %d classes of %s (%d '%s' the first); "
+                        "use the index",
+                        name, hits, model->name, found, model->class_name[found]);
+    if (hits == 1) {
+        *out = found;
+        return CFP_OK;
+    }
+    char *end;
+    errno = 0;
+    const long index = strtol(name, &end, 10);
+    if (*name == '\0' || *end != '\0' || errno != 0)
+        return unknown_class(ctx, model, name);
+    if (index < 0 || index >= model->n_classes)
+        return cfp_fail(ctx, CFP_USAGE, "--class: index %ld is not within 0 to %d", index,
+                        model->n_classes - 1);
+    *out = (int)index;
+    return CFP_OK;
+}

@@ -1,0 +1,271 @@
+/* graph.c - from a heap of nodes to a model: topological order, consumers, shapes, folded batch
+ * norms, kernel means, depths.  Knows no file format. */
+#include "model.h"
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+cfp_status cfp_fail_node(cfp_ctx *ctx, cfp_status status, const cfp_model *model,
+                         const cfp_node *node, const char *format, ...)
+{
+    char text[768];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    return cfp_fail(ctx, status, "%s: node '%s': %s", model->path != NULL ? model->path : "model",
+                    node->name, text);
+}
+
+int cfp_model_find(const cfp_model *model, const char *name)
+{
+    for (int i = 0; i < model->n_nodes; i++)
+        if (strcmp(model->node[i].name, name) == 0)
+            return i;
+    return -1;
+}
+
+static void node_free(cfp_node *node)
+{
+    cfp_free(node->name);
+    cfp_free(node->input);
+    cfp_free(node->consumer);
+    cfp_free(node->weight);
+    cfp_free(node->bias);
+    cfp_free(node->scale);
+    cfp_free(node->shift);
+    cfp_free(node->kernel_mean);
+    cfp_free(node->kernel_scale);
+}
+
+void cfp_model_free(cfp_model *model)
+{
+    for (int i = 0; i < model->n_nodes; i++)
+        node_free(&model->node[i]);
+    for (int i = 0; model->class_name != NULL && i < model->n_classes; i++)
+        cfp_free(model->class_name[i]);
+    cfp_free(model->node);
+    cfp_free(model->class_name);
+    cfp_free(model->input.mean);
+    cfp_free(model->input.std);
+    cfp_free(model->path);
+    cfp_free(model->name);
+    cfp_free(model->source);
+    cfp_free(model->licence);
+    *model = (cfp_model){0};
+}
+
+/* Kahn's algorithm, taking of the ready nodes the one that stood first: the same file always gives
+ * the same order, and a file in order stays as it is. */
+static cfp_status order_nodes(cfp_model *model, cfp_ctx *ctx, int *order, int *waits)
+{
+    const int n = model->n_nodes;
+    for (int i = 0; i < n; i++)
+        waits[i] = model->node[i].n_inputs;
+    for (int placed = 0; placed < n; placed++) {
+        int next = -1;
+        for (int i = 0; i < n && next < 0; i++)
+            if (waits[i] == 0)
+                next = i;
+        if (next < 0) {
+            for (int i = 0; i < n; i++)
+                if (waits[i] > 0)
+                    return cfp_fail_node(ctx, CFP_FORMAT, model, &model->node[i],
+                                         "stands on a cycle");
+        }
+        order[placed] = next;
+        waits[next] = -1;
+        for (int i = 0; i < n; i++)
+            for (int k = 0; waits[i] > 0 && k < model->node[i].n_inputs; k++)
+                if (model->node[i].input[k] == next)
+                    waits[i]--;
+    }
+    return CFP_OK;
+}
+
+static cfp_status sort_nodes(cfp_model *model, cfp_ctx *ctx, int *order, int *place)
+{
+    CFP_TRY(order_nodes(model, ctx, order, place));
+    cfp_node *sorted;
+    CFP_TRY_ALLOC(ctx, sorted, model->n_nodes);
+    for (int i = 0; i < model->n_nodes; i++) {
+        sorted[i] = model->node[order[i]];
+        place[order[i]] = i;
+    }
+    cfp_free(model->node);
+    model->node = sorted;
+    for (int i = 0; i < model->n_nodes; i++)
+        for (int k = 0; k < sorted[i].n_inputs; k++)
+            sorted[i].input[k] = place[sorted[i].input[k]];
+    return CFP_OK;
+}
+
+static cfp_status topological(cfp_model *model, cfp_ctx *ctx)
+{
+    int *order, *place = NULL;
+    CFP_TRY_ALLOC(ctx, order, 2 * (size_t)model->n_nodes);
+    place = order + model->n_nodes;
+    const cfp_status status = sort_nodes(model, ctx, order, place);
+    cfp_free(order);
+    return status;
+}
+
+static bool reads(const cfp_node *node, int input)
+{
+    for (int k = 0; k < node->n_inputs; k++)
+        if (node->input[k] == input)
+            return true;
+    return false;
+}
+
+static cfp_status find_consumers(cfp_model *model, cfp_ctx *ctx)
+{
+    for (int i = 0; i < model->n_nodes; i++) {
+        cfp_node *node = &model->node[i];
+        int n = 0;
+        for (int j = i + 1; j < model->n_nodes; j++)
+            n += reads(&model->node[j], i);
+        CFP_TRY_ALLOC(ctx, node->consumer, n);
+        for (int j = i + 1; j < model->n_nodes; j++)
+            if (reads(&model->node[j], i))
+                node->consumer[node->n_consumers++] = j;
+    }
+    return CFP_OK;
+}
+
+static int64_t taps(const cfp_node *node)
+{
+    return (int64_t)node->window.kernel[0] * node->window.kernel[1] * node->window.kernel[2];
+}
+
+static cfp_status kernel_means(cfp_model *model, cfp_ctx *ctx, cfp_node *node)
+{
+    const int64_t n = (int64_t)node->shape.c * cfp_channels_per_group(model, node);
+    const int64_t n_taps = taps(node);
+    CFP_TRY_ALLOC(ctx, node->kernel_mean, n);
+    for (int64_t k = 0; k < n; k++) {
+        double sum = 0;
+        for (int64_t tap = 0; tap < n_taps; tap++)
+            sum += (double)node->weight[k * n_taps + tap];
+        node->kernel_mean[k] = (float)(sum / (double)n_taps);
+    }
+    node->flop = 2.0 * (double)n * (double)n_taps * (double)cfp_positions(node->shape);
+    node->parameters = n * n_taps + (node->bias != NULL ? node->shape.c : 0);
+    return CFP_OK;
+}
+
+/* SPEC: "K' is the kernel with a directly following batchnorm folded in".  Directly following: it
+ * is the only reader of the kernels' output, which nobody else (the output included) sees raw. */
+static cfp_status fold_batchnorm(cfp_model *model, cfp_ctx *ctx, int index)
+{
+    cfp_node *node = &model->node[index];
+    if (node->n_consumers != 1 || index == model->output)
+        return CFP_OK;
+    cfp_node *bn = &model->node[node->consumer[0]];
+    if (bn->op != CFP_OP_BATCHNORM)
+        return CFP_OK;
+
+    const int kernels = node->shape.c;
+    const int64_t per_kernel = cfp_channels_per_group(model, node) * taps(node);
+    CFP_TRY_ALLOC(ctx, node->kernel_scale, kernels);
+    if (node->bias == NULL)
+        CFP_TRY_ALLOC(ctx, node->bias, kernels);
+    for (int o = 0; o < kernels; o++) {
+        node->kernel_scale[o] = bn->scale[o];
+        node->bias[o] = node->bias[o] * bn->scale[o] + bn->shift[o];
+        for (int64_t k = 0; k < per_kernel; k++)
+            node->weight[o * per_kernel + k] *= bn->scale[o];
+    }
+    bn->alias = index;
+    return CFP_OK;
+}
+
+/* The longest route from the output in kernel layers, walked backwards once. */
+static cfp_status find_depths(cfp_model *model, cfp_ctx *ctx)
+{
+    int *level; /* kernel layers between the output and this node's output; -1: on no route */
+    CFP_TRY_ALLOC(ctx, level, model->n_nodes);
+    for (int i = 0; i < model->n_nodes; i++)
+        level[i] = i == model->output ? 0 : -1;
+    for (int i = model->n_nodes - 1; i > 0; i--) {
+        cfp_node *node = &model->node[i];
+        if (level[i] < 0)
+            continue;
+        const bool kernel_layer = cfp_is_kernel_layer(node);
+        if (kernel_layer) {
+            node->depth = level[i];
+            model->max_depth = cfp_max_int(model->max_depth, level[i]);
+        }
+        for (int k = 0; k < node->n_inputs; k++) {
+            int *up = &level[node->input[k]];
+            *up = cfp_max_int(*up, level[i] + kernel_layer);
+        }
+    }
+    cfp_free(level);
+    return CFP_OK;
+}
+
+static cfp_status check_output(cfp_model *model, cfp_ctx *ctx)
+{
+    const cfp_node *output = &model->node[model->output];
+    if (cfp_positions(output->shape) != 1)
+        return cfp_fail_node(ctx, CFP_SHAPE, model, output,
+                             "is the output, but has %d x %d x %d positions; one score a class is "
+                             "wanted (globalavgpool)",
+                             output->shape.t, output->shape.h, output->shape.w);
+    if (output->shape.c != model->n_classes)
+        return cfp_fail_node(ctx, CFP_SHAPE, model, output, "gives %d scores for %d classes",
+                             output->shape.c, model->n_classes);
+    int logits = model->output;
+    while (model->node[logits].op == CFP_OP_SOFTMAX || model->node[logits].op == CFP_OP_IDENTITY) {
+        model->ends_in_softmax |= model->node[logits].op == CFP_OP_SOFTMAX;
+        logits = model->node[logits].input[0];
+    }
+    model->logits = logits;
+    return CFP_OK;
+}
+
+static cfp_status finish_nodes(cfp_model *model, cfp_ctx *ctx)
+{
+    CFP_TRY(find_consumers(model, ctx));
+    for (int i = 1; i < model->n_nodes; i++) {
+        cfp_node *node = &model->node[i];
+        CFP_TRY(cfp_node_shape(ctx, model, node));
+        if (cfp_is_kernel_layer(node))
+            CFP_TRY(kernel_means(model, ctx, node));
+        else if (node->op == CFP_OP_BATCHNORM)
+            node->parameters = 2 * (int64_t)node->shape.c; /* gamma and beta are learned */
+    }
+    CFP_TRY(check_output(model, ctx));
+    for (int i = 1; i < model->n_nodes; i++) {
+        if (cfp_is_kernel_layer(&model->node[i]))
+            CFP_TRY(fold_batchnorm(model, ctx, i));
+        else if (model->node[i].op == CFP_OP_IDENTITY)
+            model->node[i].alias = model->node[model->node[i].input[0]].alias;
+    }
+    return find_depths(model, ctx);
+}
+
+cfp_status cfp_model_finish(cfp_model *model, cfp_ctx *ctx, const char *output)
+{
+    CFP_TRY(topological(model, ctx));
+    model->output = cfp_model_find(model, output);
+    if (model->output <= 0)
+        return cfp_fail(ctx, CFP_FORMAT, "%s: output: no node '%s'",
+                        model->path != NULL ? model->path : "model", output);
+    for (int i = 0; i < model->n_nodes; i++) {
+        model->node[i].alias = i;
+        model->node[i].depth = -1;
+    }
+    CFP_TRY(finish_nodes(model, ctx));
+    for (int i = 1; i < model->n_nodes; i++)
+        if (model->node[i].depth == 0)
+            return CFP_OK;
+    return cfp_fail(ctx, CFP_FORMAT,
+                    "%s: no conv3d or linear leads to the output: nothing to "
+                    "explain",
+                    model->path != NULL ? model->path : "model");
+}

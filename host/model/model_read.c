@@ -1,0 +1,432 @@
+/* model_read.c - a model file (SPEC: model file) into nodes; graph.c makes the model of them.
+ *
+ * The file is not trusted.  Everything that is wrong is said by file, node and name, and nothing
+ * but plain groups and datasets is followed: links into other files are refused. */
+#include "../base/hash.h"
+#include "h5_read.h"
+#include "model.h"
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { MAX_NODES = 10000 };
+
+/* What one open file needs until its nodes stand: closed and freed in one place. */
+struct reader {
+    cfp_model *model;
+    cfp_ctx *ctx;
+    hid_t file, graph, group;
+    char ***input_name; /* [n_nodes][n_inputs] names, until numbers are known */
+    char where[512];    /* how messages about the object at hand start */
+    char *output;
+};
+
+static cfp_status read_root(struct reader *r)
+{
+    cfp_model *m = r->model;
+    char *format = NULL;
+    int version = 0;
+    cfp_status status = cfp_h5_string(&format, r->ctx, r->file, m->path, "cfp_format", true);
+    if (status == CFP_OK && strcmp(format, "model") != 0)
+        status =
+            cfp_fail(r->ctx, CFP_FORMAT, "%s: is a cfp_format '%s', not a model", m->path, format);
+    cfp_free(format);
+    CFP_TRY(status);
+    CFP_TRY(cfp_h5_int(&version, r->ctx, r->file, m->path, "cfp_version", true));
+    if (version != 1)
+        return cfp_fail(r->ctx, CFP_UNSUPPORTED, "%s: cfp_version %d; this program reads 1",
+                        m->path, version);
+    CFP_TRY(cfp_h5_string(&m->name, r->ctx, r->file, m->path, "name", true));
+    CFP_TRY(cfp_h5_string(&m->source, r->ctx, r->file, m->path, "source", false));
+    CFP_TRY(cfp_h5_string(&m->licence, r->ctx, r->file, m->path, "licence", false));
+    CFP_TRY(cfp_h5_string(&r->output, r->ctx, r->file, m->path, "output", true));
+    CFP_TRY(
+        cfp_h5_data_strings(&m->class_name, &m->n_classes, r->ctx, r->file, m->path, "classes"));
+    if (m->n_classes < 1)
+        return cfp_fail(r->ctx, CFP_FORMAT, "%s: 'classes' is empty", m->path);
+    return CFP_OK;
+}
+
+static cfp_status check_extent(struct reader *r, const char *name, int value, int least, int most)
+{
+    if (value < least || value > most)
+        return cfp_fail(r->ctx, CFP_FORMAT, "%s: '%s' is %d, expected %d to %d", r->where, name,
+                        value, least, most);
+    return CFP_OK;
+}
+
+static cfp_status read_normalisation(struct reader *r, cfp_input_spec *in)
+{
+    double scale = 0, *number;
+    CFP_TRY(cfp_h5_double(&scale, r->ctx, r->group, r->where, "scale", true));
+    if (!(scale > 0))
+        return cfp_fail(r->ctx, CFP_FORMAT, "%s: 'scale' is %g", r->where, scale);
+    in->scale = (float)scale;
+    CFP_TRY_ALLOC(r->ctx, in->mean, in->channels);
+    CFP_TRY_ALLOC(r->ctx, in->std, in->channels);
+    CFP_TRY_ALLOC(r->ctx, number, in->channels);
+    cfp_status status =
+        cfp_h5_doubles(number, in->channels, r->ctx, r->group, r->where, "mean", true);
+    for (int c = 0; c < in->channels && status == CFP_OK; c++)
+        in->mean[c] = (float)number[c];
+    if (status == CFP_OK)
+        status = cfp_h5_doubles(number, in->channels, r->ctx, r->group, r->where, "std", true);
+    for (int c = 0; c < in->channels && status == CFP_OK; c++) {
+        in->std[c] = (float)number[c];
+        if (!(in->std[c] > 0))
+            status = cfp_fail(r->ctx, CFP_FORMAT, "%s: 'std' is %g", r->where, number[c]);
+    }
+    cfp_free(number);
+    return status;
+}
+
+static cfp_status read_words(struct reader *r, cfp_input_spec *in)
+{
+    char *crop = NULL, *color = NULL;
+    cfp_status status = cfp_h5_string(&crop, r->ctx, r->group, r->where, "crop", true);
+    if (status == CFP_OK)
+        status = cfp_h5_string(&color, r->ctx, r->group, r->where, "color", true);
+    if (status == CFP_OK && strcmp(crop, "center") != 0)
+        status = cfp_fail(r->ctx, CFP_UNSUPPORTED, "%s: crop '%s'; only 'center' is known",
+                          r->where, crop);
+    if (status == CFP_OK && strcmp(color, "RGB") != 0 && strcmp(color, "BGR") != 0)
+        status = cfp_fail(r->ctx, CFP_UNSUPPORTED, "%s: color '%s' is neither RGB nor BGR",
+                          r->where, color);
+    if (status == CFP_OK)
+        in->bgr = strcmp(color, "BGR") == 0;
+    cfp_free(crop);
+    cfp_free(color);
+    return status;
+}
+
+static cfp_status read_input(struct reader *r)
+{
+    cfp_input_spec *in = &r->model->input;
+    const hid_t g = r->group;
+    snprintf(r->where, sizeof r->where, "%s: input", r->model->path);
+    CFP_TRY(cfp_h5_int(&in->channels, r->ctx, g, r->where, "channels", true));
+    CFP_TRY(cfp_h5_int(&in->frames, r->ctx, g, r->where, "frames", true));
+    CFP_TRY(cfp_h5_int(&in->height, r->ctx, g, r->where, "height", true));
+    CFP_TRY(cfp_h5_int(&in->width, r->ctx, g, r->where, "width", true));
+    CFP_TRY(cfp_h5_int(&in->frame_stride, r->ctx, g, r->where, "frame_stride", true));
+    CFP_TRY(cfp_h5_int(&in->resize_short, r->ctx, g, r->where, "resize_short", true));
+    CFP_TRY(check_extent(r, "channels", in->channels, 1, 1 << 12));
+    CFP_TRY(check_extent(r, "frames", in->frames, 1, 1 << 16));
+    CFP_TRY(check_extent(r, "height", in->height, 1, 1 << 15));
+    CFP_TRY(check_extent(r, "width", in->width, 1, 1 << 15));
+    CFP_TRY(check_extent(r, "frame_stride", in->frame_stride, 1, 1 << 20));
+    CFP_TRY(check_extent(r, "resize_short", in->resize_short, 0, 1 << 15));
+    CFP_TRY(read_words(r, in));
+    return read_normalisation(r, in);
+}
+
+static cfp_status read_kernels(struct reader *r, cfp_node *node)
+{
+    int dims[CFP_H5_MAX_RANK], bias_dims[CFP_H5_MAX_RANK];
+    const int rank = node->op == CFP_OP_CONV3D ? 5 : 2;
+    CFP_TRY(cfp_h5_floats(&node->weight, dims, rank, r->ctx, r->group, r->where, "weight", true));
+    CFP_TRY(cfp_h5_floats(&node->bias, bias_dims, 1, r->ctx, r->group, r->where, "bias", false));
+    if (node->bias != NULL && bias_dims[0] != dims[0])
+        return cfp_fail(r->ctx, CFP_SHAPE, "%s: bias has %d values for %d kernels", r->where,
+                        bias_dims[0], dims[0]);
+    node->shape.c = dims[0];
+    node->groups = 1;
+    for (int a = 0; a < 3; a++)
+        node->window.kernel[a] = rank == 5 ? dims[2 + a] : 1;
+    if (node->op == CFP_OP_CONV3D) {
+        cfp_window *w = &node->window;
+        CFP_TRY(cfp_h5_ints(w->stride, 3, r->ctx, r->group, r->where, "stride", false));
+        CFP_TRY(cfp_h5_ints(w->dilation, 3, r->ctx, r->group, r->where, "dilation", false));
+        CFP_TRY(cfp_h5_ints(w->pad_begin, 3, r->ctx, r->group, r->where, "pad_begin", false));
+        CFP_TRY(cfp_h5_ints(w->pad_end, 3, r->ctx, r->group, r->where, "pad_end", false));
+        CFP_TRY(cfp_h5_int(&node->groups, r->ctx, r->group, r->where, "groups", false));
+    }
+    node->kernel_channels = dims[1];
+    return CFP_OK;
+}
+
+/* gamma, beta, mean, var become one multiply and one add a channel, computed in double. */
+static cfp_status read_batchnorm(struct reader *r, cfp_node *node)
+{
+    static const char *const name[4] = {"gamma", "beta", "mean", "var"};
+    float *p[4] = {NULL};
+    int channels[4] = {0};
+    double eps = 1e-5;
+    cfp_status status = cfp_h5_double(&eps, r->ctx, r->group, r->where, "eps", false);
+    for (int i = 0; i < 4 && status == CFP_OK; i++) {
+        int dims[CFP_H5_MAX_RANK];
+        status = cfp_h5_floats(&p[i], dims, 1, r->ctx, r->group, r->where, name[i], true);
+        if (status == CFP_OK) {
+            channels[i] = dims[0];
+            if (dims[0] != channels[0])
+                status = cfp_fail(r->ctx, CFP_SHAPE, "%s: %s has %d values, gamma %d", r->where,
+                                  name[i], dims[0], channels[0]);
+        }
+    }
+    if (status == CFP_OK) {
+        node->channels = channels[0];
+        node->scale = cfp_alloc(r->ctx, (size_t)channels[0], sizeof *node->scale);
+        node->shift = cfp_alloc(r->ctx, (size_t)channels[0], sizeof *node->shift);
+        if (node->scale == NULL || node->shift == NULL)
+            status = CFP_NOMEM;
+    }
+    for (int c = 0; c < channels[0] && status == CFP_OK; c++) {
+        const double spread = sqrt((double)p[3][c] + eps);
+        if (!(spread > 0))
+            status = cfp_fail(r->ctx, CFP_FORMAT, "%s: var + eps is %g at channel %d", r->where,
+                              (double)p[3][c] + eps, c);
+        const double scale = (double)p[0][c] / spread;
+        node->scale[c] = (float)scale;
+        node->shift[c] = (float)((double)p[1][c] - (double)p[2][c] * scale);
+        if (status == CFP_OK && (!isfinite(node->scale[c]) || !isfinite(node->shift[c])))
+            status = cfp_fail(r->ctx, CFP_FORMAT, "%s: overflows at channel %d", r->where, c);
+    }
+    for (int i = 0; i < 4; i++)
+        cfp_free(p[i]);
+    return status;
+}
+
+static cfp_status read_flag(struct reader *r, bool *flag, const char *name)
+{
+    int value = *flag;
+    CFP_TRY(cfp_h5_int(&value, r->ctx, r->group, r->where, name, false));
+    *flag = value != 0;
+    return CFP_OK;
+}
+
+static cfp_status read_pool(struct reader *r, cfp_node *node)
+{
+    cfp_window *w = &node->window;
+    CFP_TRY(cfp_h5_ints(w->kernel, 3, r->ctx, r->group, r->where, "kernel", true));
+    memcpy(w->stride, w->kernel, sizeof w->stride); /* PyTorch's default */
+    CFP_TRY(cfp_h5_ints(w->stride, 3, r->ctx, r->group, r->where, "stride", false));
+    CFP_TRY(cfp_h5_ints(w->pad_begin, 3, r->ctx, r->group, r->where, "pad_begin", false));
+    CFP_TRY(cfp_h5_ints(w->pad_end, 3, r->ctx, r->group, r->where, "pad_end", false));
+    CFP_TRY(read_flag(r, &node->ceil_mode, "ceil_mode"));
+    node->count_include_pad = true;
+    return read_flag(r, &node->count_include_pad, "count_include_pad");
+}
+
+static cfp_status read_real(struct reader *r, float *value, double standard, const char *name)
+{
+    double number = standard;
+    CFP_TRY(cfp_h5_double(&number, r->ctx, r->group, r->where, name, false));
+    *value = (float)number;
+    return isfinite(*value)
+               ? CFP_OK
+               : cfp_fail(r->ctx, CFP_FORMAT, "%s: '%s' is %g", r->where, name, number);
+}
+
+static cfp_status read_attributes(struct reader *r, cfp_node *node)
+{
+    const hid_t g = r->group;
+    for (int a = 0; a < 3; a++)
+        node->window.kernel[a] = node->window.stride[a] = node->window.dilation[a] = 1;
+
+    switch (node->op) {
+    case CFP_OP_CONV3D:
+    case CFP_OP_LINEAR:
+        return read_kernels(r, node);
+    case CFP_OP_BATCHNORM:
+        return read_batchnorm(r, node);
+    case CFP_OP_LEAKYRELU:
+        return read_real(r, &node->negative_slope, 0.01, "negative_slope");
+    case CFP_OP_MAXPOOL3D:
+    case CFP_OP_AVGPOOL3D:
+        return read_pool(r, node);
+    case CFP_OP_PAD:
+        CFP_TRY(cfp_h5_ints(node->window.pad_begin, 3, r->ctx, g, r->where, "pad_begin", false));
+        CFP_TRY(cfp_h5_ints(node->window.pad_end, 3, r->ctx, g, r->where, "pad_end", false));
+        CFP_TRY(cfp_h5_int(&node->channels_begin, r->ctx, g, r->where, "channels_begin", false));
+        CFP_TRY(cfp_h5_int(&node->channels_end, r->ctx, g, r->where, "channels_end", false));
+        return read_real(r, &node->value, 0.0, "value");
+    case CFP_OP_SLICE:
+        node->stop = INT32_MAX;
+        node->step = 1;
+        CFP_TRY(cfp_h5_int(&node->axis, r->ctx, g, r->where, "axis", true));
+        CFP_TRY(cfp_h5_int(&node->start, r->ctx, g, r->where, "start", false));
+        CFP_TRY(cfp_h5_int(&node->stop, r->ctx, g, r->where, "stop", false));
+        return cfp_h5_int(&node->step, r->ctx, g, r->where, "step", false);
+    case CFP_OP_CHANNEL_SHUFFLE:
+        return cfp_h5_int(&node->groups, r->ctx, g, r->where, "groups", true);
+    default:
+        return CFP_OK;
+    }
+}
+
+static cfp_status read_op(struct reader *r, cfp_node *node)
+{
+    char *word = NULL;
+    CFP_TRY(cfp_h5_string(&word, r->ctx, r->group, r->where, "op", true));
+    int op = CFP_OP_INPUT + 1;
+    while (op < CFP_OP_COUNT && strcmp(word, cfp_op_table[op].name) != 0)
+        op++;
+    cfp_status status = CFP_OK;
+    if (op == CFP_OP_COUNT)
+        status = cfp_fail(r->ctx, CFP_UNSUPPORTED, "%s: unknown op '%s'", r->where, word);
+    node->op = (cfp_op)op;
+    cfp_free(word);
+    return status;
+}
+
+static cfp_status read_node(struct reader *r, int index)
+{
+    cfp_node *node = &r->model->node[index];
+    snprintf(r->where, sizeof r->where, "%s: node '%s'", r->model->path, node->name);
+    CFP_TRY(read_op(r, node));
+    CFP_TRY(cfp_h5_attr_strings(&r->input_name[index], &node->n_inputs, r->ctx, r->group, r->where,
+                                "inputs"));
+    const cfp_op_info *info = &cfp_op_table[node->op];
+    if (node->n_inputs < info->least_inputs || node->n_inputs > info->most_inputs)
+        return cfp_fail(r->ctx, CFP_FORMAT, "%s: %s with %d inputs", r->where, info->name,
+                        node->n_inputs);
+    return read_attributes(r, node);
+}
+
+/* Opens child `name` of `parent` as a group; soft and external links are refused. */
+static cfp_status open_group(struct reader *r, hid_t *out, hid_t parent, const char *name)
+{
+    H5L_info_t link;
+    H5O_info_t object;
+    *out = -1;
+    if (H5Lexists(parent, name, H5P_DEFAULT) <= 0)
+        return cfp_fail(r->ctx, CFP_FORMAT, "%s: '%s' is missing", r->model->path, name);
+    if (H5Lget_info(parent, name, &link, H5P_DEFAULT) < 0 || link.type != H5L_TYPE_HARD)
+        return cfp_fail(r->ctx, CFP_FORMAT, "%s: '%s' is a link, not a group of this file",
+                        r->model->path, name);
+    if (H5Oget_info_by_name(parent, name, &object, H5P_DEFAULT) < 0 ||
+        object.type != H5O_TYPE_GROUP)
+        return cfp_fail(r->ctx, CFP_FORMAT, "%s: '%s' is not a group", r->model->path, name);
+    *out = H5Gopen2(parent, name, H5P_DEFAULT);
+    return *out >= 0
+               ? CFP_OK
+               : cfp_fail(r->ctx, CFP_FORMAT, "%s: '%s' cannot be opened", r->model->path, name);
+}
+
+static cfp_status read_nodes(struct reader *r)
+{
+    cfp_model *m = r->model;
+    H5G_info_t info;
+    if (H5Gget_info(r->graph, &info) < 0)
+        return cfp_fail(r->ctx, CFP_FORMAT, "%s: 'graph' cannot be read", m->path);
+    if (info.nlinks < 1 || info.nlinks > MAX_NODES)
+        return cfp_fail(r->ctx, CFP_FORMAT, "%s: %llu nodes", m->path,
+                        (unsigned long long)info.nlinks);
+    const int n = (int)info.nlinks + 1;
+    CFP_TRY_ALLOC(r->ctx, m->node, n);
+    CFP_TRY_ALLOC(r->ctx, r->input_name, n);
+    m->n_nodes = n;
+    if ((m->node[0].name = cfp_strdup(r->ctx, "input")) == NULL)
+        return CFP_NOMEM;
+    m->node[0].op = CFP_OP_INPUT;
+    m->node[0].shape =
+        (cfp_shape){1, m->input.channels, m->input.frames, m->input.height, m->input.width};
+
+    for (int i = 1; i < n; i++) {
+        char name[1024];
+        const ssize_t length = H5Lget_name_by_idx(r->graph, ".", H5_INDEX_NAME, H5_ITER_INC,
+                                                  (hsize_t)i - 1, name, sizeof name, H5P_DEFAULT);
+        if (length < 1 || (size_t)length >= sizeof name)
+            return cfp_fail(r->ctx, CFP_FORMAT, "%s: the name of node %d cannot be read", m->path,
+                            i);
+        if ((m->node[i].name = cfp_strdup(r->ctx, name)) == NULL)
+            return CFP_NOMEM;
+        if (strcmp(name, "input") == 0)
+            return cfp_fail(r->ctx, CFP_FORMAT, "%s: a node is called 'input', the clip's name",
+                            m->path);
+        CFP_TRY(open_group(r, &r->group, r->graph, name));
+        CFP_TRY(read_node(r, i));
+        H5Gclose(r->group);
+        r->group = -1;
+    }
+    return CFP_OK;
+}
+
+static int compare_names(const void *a, const void *b)
+{
+    const cfp_node *const *x = a, *const *y = b;
+    return strcmp((*x)->name, (*y)->name);
+}
+
+/* Names of inputs become node numbers. */
+static cfp_status link_nodes(struct reader *r, cfp_node **sorted)
+{
+    cfp_model *m = r->model;
+    for (int i = 0; i < m->n_nodes; i++)
+        sorted[i] = &m->node[i];
+    qsort(sorted, (size_t)m->n_nodes, sizeof *sorted, compare_names);
+    for (int i = 1; i < m->n_nodes; i++) {
+        cfp_node *node = &m->node[i];
+        CFP_TRY_ALLOC(r->ctx, node->input, node->n_inputs);
+        for (int k = 0; k < node->n_inputs; k++) {
+            cfp_node wanted = {.name = r->input_name[i][k]}, *key = &wanted;
+            cfp_node **hit =
+                bsearch(&key, sorted, (size_t)m->n_nodes, sizeof *sorted, compare_names);
+            if (hit == NULL)
+                return cfp_fail_node(r->ctx, CFP_FORMAT, m, node, "reads '%s', which is no node",
+                                     r->input_name[i][k]);
+            node->input[k] = (int)(*hit - m->node);
+        }
+    }
+    return CFP_OK;
+}
+
+static cfp_status read_file(struct reader *r)
+{
+    CFP_TRY(read_root(r));
+    CFP_TRY(open_group(r, &r->group, r->file, "input"));
+    CFP_TRY(read_input(r));
+    H5Gclose(r->group);
+    r->group = -1;
+    CFP_TRY(open_group(r, &r->graph, r->file, "graph"));
+    CFP_TRY(read_nodes(r));
+    cfp_node **sorted;
+    CFP_TRY_ALLOC(r->ctx, sorted, r->model->n_nodes);
+    const cfp_status status = link_nodes(r, sorted);
+    cfp_free(sorted);
+    return status;
+}
+
+static void reader_close(struct reader *r, int n_nodes)
+{
+    for (int i = 0; r->input_name != NULL && i < n_nodes; i++)
+        cfp_h5_free_strings(r->input_name[i], r->model->node[i].n_inputs);
+    cfp_free(r->input_name);
+    cfp_free(r->output);
+    if (r->group >= 0)
+        H5Gclose(r->group);
+    if (r->graph >= 0)
+        H5Gclose(r->graph);
+    if (r->file >= 0)
+        H5Fclose(r->file);
+}
+
+static cfp_status open_model(cfp_model *out, cfp_ctx *ctx, const char *path)
+{
+    if ((out->path = cfp_strdup(ctx, path)) == NULL)
+        return CFP_NOMEM;
+    CFP_TRY(cfp_sha256_file(out->sha256, ctx, path)); /* says so where it cannot be read at all */
+    struct reader r = {.model = out, .ctx = ctx, .file = -1, .graph = -1, .group = -1};
+    H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
+    r.file = H5Fopen(path, H5F_ACC_RDONLY, H5P_DEFAULT);
+    if (r.file < 0)
+        return cfp_fail(ctx, CFP_FORMAT, "%s: is not an HDF5 file, or a damaged one", path);
+    cfp_status status = read_file(&r);
+    char *output = r.output; /* the reader's names go by the unsorted numbers: finish comes after */
+    r.output = NULL;
+    reader_close(&r, out->n_nodes);
+    if (status == CFP_OK)
+        status = cfp_model_finish(out, ctx, output);
+    cfp_free(output);
+    return status;
+}
+
+cfp_status cfp_model_open(cfp_model *out, cfp_ctx *ctx, const char *path)
+{
+    *out = (cfp_model){0};
+    const cfp_status status = open_model(out, ctx, path);
+    if (status != CFP_OK)
+        cfp_model_free(out);
+    return status;
+}

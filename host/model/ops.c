@@ -1,0 +1,8 @@
+/* ops.c - what is known of each op without looking at a graph: the rows of ops.def as a table. */
+#include "model.h"
+
+const cfp_op_info cfp_op_table[CFP_OP_COUNT] = {
+#define OP(id, name, least, most, class) [CFP_OP_##id] = {name, least, most, CFP_CLASS_##class},
+#include "ops.def"
+#undef OP
+};
