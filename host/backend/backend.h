@@ -1,0 +1,139 @@
+/* backend.h - the table that every backend fills: ref, cpu, and cuda as a loadable module.
+ *
+ * A backend runs the steps of a network forward and backward-data and offers the few primitives
+ * the method needs.  It knows no relevance, no theta and no class: host/method/ does, and walks
+ * the network; a backend only ever sees one step or one tensor at a time.
+ *
+ * Memory: tensors handed to a backend hold memory that its alloc() gave, in the layout (block)
+ * that its step_open() chose.  `host_memory` says that host code may follow their pointers; every
+ * such backend may lend entries from ref, whose functions work on any block (tensor.h).
+ *
+ * A module cfp_NAME.so exports one symbol, `cfp_backend_module`, a cfp_backend_api. */
+#pragma once
+#include "../model/model.h"
+
+#define CFP_BACKEND_ABI 1
+
+typedef struct cfp_backend cfp_backend; /* an opened device; each backend defines its own */
+
+typedef enum cfp_precision { CFP_FP32, CFP_TF32, CFP_BF16, CFP_FP16 } cfp_precision;
+
+typedef struct cfp_device_request {
+    int ordinal;             /* cuda:N; 0 otherwise */
+    int threads;             /* host threads; 0: all that the process may use */
+    cfp_precision precision; /* a backend refuses (CFP_UNSUPPORTED) what it lacks */
+    const char *module_dir;  /* where modules are looked for first, absolute; NULL: nowhere else */
+} cfp_device_request;
+
+/* One thing to compute: a node, with what was fused behind it.
+ *
+ *     dst = activation( op(src...) + src[n_src - 1] if adds )
+ *
+ * Only conv3d and linear add (the residual connection; that operand is the LAST source, of dst's
+ * shape), only conv3d, linear, batchnorm and add have an activation. */
+typedef struct cfp_step {
+    const cfp_model *model;
+    const cfp_node *node;       /* the op, its attributes and folded parameters */
+    const cfp_node *activation; /* a POINTWISE node fused behind, or NULL */
+    bool adds;                  /* the last source is added before the activation */
+    int n_src;                  /* sources, the added one included */
+    bool backward;              /* backward_data will be asked for */
+    /* Set by step_open: */
+    void *plan;           /* the backend's own; released by step_close */
+    size_t scratch_bytes; /* working memory it wants at run time, shared between steps */
+} cfp_step;
+
+typedef struct cfp_backend_api {
+    uint32_t abi;     /* CFP_BACKEND_ABI; abi and size stay first for ever */
+    uint32_t size;    /* sizeof(cfp_backend_api): catches a stale module */
+    const char *name; /* the word after --device */
+    bool host_memory; /* host code may touch tensor data */
+
+    /* Opens a device, or says in ctx's message why not (CFP_DEVICE, CFP_UNSUPPORTED). */
+    cfp_status (*open)(cfp_backend **out, cfp_ctx *ctx, const cfp_device_request *request);
+    void (*close)(cfp_backend **backend); /* accepts NULL inside; nulls */
+    /* "oneDNN 2.6.3, AVX-512, 2 threads": for logs and run.json.  Lives as long as the backend. */
+    const char *(*describe)(const cfp_backend *backend);
+
+    /* Memory.  alloc gives `bytes` aligned for any tensor; free_bytes what could still be had. */
+    cfp_status (*alloc)(cfp_backend *backend, void **out, size_t bytes);
+    void (*release)(cfp_backend *backend, void *memory);
+    size_t (*free_bytes)(cfp_backend *backend);
+    size_t (*tensor_bytes)(const cfp_tensor *x); /* from shape and block; data is not touched */
+    /* Between plain N C T H W float32 on the host and a tensor; download waits for the device. */
+    cfp_status (*upload)(cfp_backend *backend, cfp_tensor *dst, const float *plain);
+    cfp_status (*download)(cfp_backend *backend, float *plain, const cfp_tensor *src);
+
+    /* Steps.  step_open sees shapes and the sources' blocks (data is NULL), chooses dst->block and
+     * prepares weights; the same step is then run any number of times, with tensors of those very
+     * shapes and blocks.  dst may share the memory of the ADDED source, of no other. */
+    cfp_status (*step_open)(cfp_backend *backend, cfp_step *step, const cfp_tensor *const *src,
+                            cfp_tensor *dst);
+    cfp_status (*step_forward)(cfp_backend *backend, const cfp_step *step,
+                               const cfp_tensor *const *src, cfp_tensor *dst, void *scratch);
+    /* Through the op alone, WITHOUT what was fused behind it (gate and the caller's accumulate do
+     * that): from diff_dst to diff_src[k], overwriting; NULL entries are not wanted.  diff tensors
+     * have their value's shape and block.  src and dst are the values of the forward pass; src[k]
+     * may be NULL where the op's backward does not read it (cfp_backward_reads), dst likewise. */
+    cfp_status (*step_backward)(cfp_backend *backend, const cfp_step *step,
+                                const cfp_tensor *const *src, const cfp_tensor *dst,
+                                const cfp_tensor *diff_dst, cfp_tensor *const *diff_src,
+                                void *scratch);
+    void (*step_close)(cfp_backend *backend, cfp_step *step);
+
+    /* Primitives of the method.  Vectors over channels are host memory. */
+    /* mean[n * C + c] over T, H, W of x (n, c); double accumulation or as good. */
+    cfp_status (*channel_mean)(cfp_backend *backend, float *mean, const cfp_tensor *x);
+    /* mean over T, H, W of x * g, same shapes and blocks. */
+    cfp_status (*channel_mean_product)(cfp_backend *backend, float *mean, const cfp_tensor *x,
+                                       const cfp_tensor *g);
+    /* map[t * H * W ...] of clip 0 = sum over channels c with keep[c] != 0 of x (times g unless
+     * NULL); map is T x H x W on the host. */
+    cfp_status (*channel_sum)(cfp_backend *backend, float *map, const cfp_tensor *x,
+                              const cfp_tensor *g, const uint8_t *keep);
+    /* dy *= derivative of the activation, in place, told from its OUTPUT y (relu, relu6,
+     * leakyrelu, sigmoid, hardsigmoid: the others are never fused where backward is wanted). */
+    cfp_status (*gate)(cfp_backend *backend, const cfp_node *activation, cfp_tensor *dy,
+                       const cfp_tensor *y);
+    /* x of channels with keep[c] == 0 becomes 0. */
+    cfp_status (*mask)(cfp_backend *backend, cfp_tensor *x, const uint8_t *keep);
+    /* dst += src, same shape and block. */
+    cfp_status (*accumulate)(cfp_backend *backend, cfp_tensor *dst, const cfp_tensor *src);
+    /* dst = src, same shape and block. */
+    cfp_status (*copy)(cfp_backend *backend, cfp_tensor *dst, const cfp_tensor *src);
+    /* All zero but element (0, channel, 0, 0, 0) = 1: the gradient of one logit. */
+    cfp_status (*one_hot)(cfp_backend *backend, cfp_tensor *x, int channel);
+} cfp_backend_api;
+
+/* What step_backward of an op reads: its own contract with the planner of memory. */
+typedef struct cfp_backward_reads {
+    bool src, dst;
+} cfp_backward_reads;
+cfp_backward_reads cfp_op_backward_reads(cfp_op op);
+/* True where `gate` can tell the derivative from the output alone. */
+bool cfp_gate_from_output(cfp_op op);
+
+/* A device as the rest of the program holds it. */
+typedef struct cfp_device {
+    const cfp_backend_api *api;
+    cfp_backend *backend;
+} cfp_device;
+
+/* Opens what --device names: "ref", "cpu", "cuda", "cuda:1", or "auto": cuda where it can be, else
+ * cpu, and the log says which and why.  CFP_USAGE for an unknown word (message starts with
+ * "--device: "), CFP_DEVICE where it cannot be opened.  Modules are looked for beside the
+ * executable and in the install directory, never in the current directory. */
+CFP_CHECKED cfp_status cfp_device_open(cfp_device *out, cfp_ctx *ctx, const char *name,
+                                       const cfp_device_request *request);
+void cfp_device_close(cfp_device *device);
+
+/* For `cfp-gpu devices`: row i of what could run, and whether it can; false past the last. */
+typedef struct cfp_device_row {
+    char name[16];
+    bool ready;
+    char detail[256]; /* what it is, or why not */
+} cfp_device_row;
+bool cfp_device_list(cfp_device_row *row, int i);
+
+extern const cfp_backend_api cfp_backend_ref;
+extern const cfp_backend_api cfp_backend_cpu;

@@ -1,0 +1,149 @@
+/* backward.c - the gradient of one logit, node by node, for rule grad.
+ *
+ * The descent walks the nodes backwards and calls leave, then through, for each; in between it
+ * reads the complete gradient (tubes) and says which kernels stay (the mask).  Steps that were
+ * fused are undone piece by piece: the activation and the residual at the tail, the op itself at
+ * the head. */
+#include "trace.h"
+#include <string.h>
+
+cfp_status cfp_backward_start(cfp_trace *trace, int class_index)
+{
+    const int v = trace->holder[trace->model->logits];
+    memset(trace->diff_ready, 0, (size_t)trace->model->n_nodes * sizeof *trace->diff_ready);
+    if (trace->diff[v].data == NULL)
+        return CFP_OK; /* nothing upstream is of interest */
+    CFP_TRY(trace->device.api->one_hot(trace->device.backend, &trace->diff[v], class_index));
+    trace->diff_ready[v] = true;
+    return CFP_OK;
+}
+
+const cfp_tensor *cfp_trace_gradient(const cfp_trace *trace, int node)
+{
+    const int v = trace->holder[node];
+    return v >= 0 && trace->diff_ready[v] ? &trace->diff[v] : NULL;
+}
+
+/* Where a contribution to the gradient of v is to be written: into the gradient itself when it is
+ * the first, else aside; NULL where nobody wants it. */
+static cfp_tensor *receive(cfp_trace *trace, int v)
+{
+    if (trace->diff[v].data == NULL)
+        return NULL;
+    return trace->diff_ready[v] ? &trace->share[v] : &trace->diff[v];
+}
+
+static cfp_status received(cfp_trace *trace, int v)
+{
+    if (!cfp_gradient_goes_on(trace, v))
+        return CFP_OK; /* it was only looked at; the next layer writes over it */
+    if (trace->diff_ready[v])
+        return trace->device.api->accumulate(trace->device.backend, &trace->diff[v],
+                                             &trace->share[v]);
+    trace->diff_ready[v] = true;
+    return CFP_OK;
+}
+
+cfp_status cfp_backward_leave(cfp_trace *trace, int node)
+{
+    const int s = trace->step_of[node];
+    if (s < 0 || trace->step[s].tail != node || !trace->diff_ready[node] || !trace->step[s].active)
+        return CFP_OK;
+    const cfp_backend_api *api = trace->device.api;
+    const cfp_trace_step *step = &trace->step[s];
+    cfp_tensor *diff = &trace->diff[node];
+    if (step->step.activation != NULL)
+        CFP_TRY(api->gate(trace->device.backend, step->step.activation, diff, &trace->value[node]));
+    if (!step->step.adds)
+        return CFP_OK;
+    const int added = step->src[step->step.n_src - 1];
+    if (!cfp_gradient_goes_on(trace, added))
+        return CFP_OK;
+    if (trace->diff_ready[added])
+        return api->accumulate(trace->device.backend, &trace->diff[added], diff);
+    trace->diff_ready[added] = true;
+    return api->copy(trace->device.backend, &trace->diff[added], diff);
+}
+
+/* A source that stands twice among the inputs (x + x) gets two contributions: each occurrence needs
+ * a place of its own, so such a step is run once for each. */
+static bool repeated(const cfp_trace_step *step, int k)
+{
+    for (int i = 0; i < k; i++)
+        if (step->src[i] == step->src[k])
+            return true;
+    return false;
+}
+
+static cfp_status run_backward(cfp_trace *trace, const cfp_trace_step *step, const cfp_tensor **src,
+                               cfp_tensor **diff_src, int n_src)
+{
+    const cfp_tensor *dst = &trace->value[step->tail];
+    const cfp_tensor *diff = &trace->diff[step->tail];
+    int left = 0;
+    for (int k = 0; k < n_src; k++)
+        src[k] = &trace->value[step->src[k]];
+    for (int k = 0; k < n_src; k++) {
+        diff_src[k] = repeated(step, k) ? NULL : receive(trace, step->src[k]);
+        left += repeated(step, k);
+    }
+    CFP_TRY(trace->device.api->step_backward(trace->device.backend, &step->step, src, dst, diff,
+                                             diff_src, trace->scratch));
+    for (int k = 0; k < n_src; k++)
+        if (diff_src[k] != NULL)
+            CFP_TRY(received(trace, step->src[k]));
+    for (int k = 0; k < n_src && left > 0; k++) {
+        if (!repeated(step, k))
+            continue;
+        for (int i = 0; i < n_src; i++)
+            diff_src[i] = i == k ? receive(trace, step->src[k]) : NULL;
+        if (diff_src[k] == NULL)
+            continue;
+        CFP_TRY(trace->device.api->step_backward(trace->device.backend, &step->step, src, dst, diff,
+                                                 diff_src, trace->scratch));
+        CFP_TRY(received(trace, step->src[k]));
+    }
+    return CFP_OK;
+}
+
+/* A kernel layer: one source, and its share G is weighed before it is added to the others'. */
+static cfp_status kernel_layer(cfp_trace *trace, const cfp_trace_step *step, const uint8_t *keep,
+                               float *product)
+{
+    const cfp_backend_api *api = trace->device.api;
+    const int v = step->src[0];
+    cfp_tensor *diff = &trace->diff[step->tail];
+    if (keep != NULL)
+        CFP_TRY(api->mask(trace->device.backend, diff, keep));
+    cfp_tensor *g = receive(trace, v);
+    if (g == NULL)
+        return CFP_OK;
+    const cfp_tensor *const src[2] = {&trace->value[v], NULL};
+    cfp_tensor *const diff_src[2] = {g, NULL};
+    CFP_TRY(api->step_backward(trace->device.backend, &step->step, src, &trace->value[step->tail],
+                               diff, diff_src, trace->scratch));
+    if (product != NULL)
+        CFP_TRY(api->channel_mean_product(trace->device.backend, product, &trace->value[v], g));
+    return received(trace, v);
+}
+
+cfp_status cfp_backward_through(cfp_trace *trace, int node, const uint8_t *keep, float *product)
+{
+    const int s = trace->step_of[node];
+    if (s < 0 || trace->step[s].head != node || !trace->step[s].active ||
+        !trace->diff_ready[trace->step[s].tail])
+        return CFP_OK;
+    const cfp_trace_step *step = &trace->step[s];
+    if (cfp_is_kernel_layer(step->step.node))
+        return kernel_layer(trace, step, keep, product);
+
+    const int n_src = step->step.n_src;
+    const cfp_tensor **src;
+    CFP_TRY_ALLOC(trace->ctx, src, n_src);
+    cfp_tensor **diff_src = cfp_alloc(trace->ctx, (size_t)n_src, sizeof *diff_src);
+    const cfp_status status =
+        diff_src == NULL ? CFP_NOMEM : run_backward(trace, step, src, diff_src, n_src);
+    cfp_free(diff_src);
+    cfp_free(src);
+    return status;
+}

@@ -1,0 +1,52 @@
+/* explain.h - one clip, one class, one query -> the explanation: the whole method in one call.
+ *
+ * cfp_explain is: forward pass -> class -> descent -> tubes.  Everything a writer needs is in
+ * cfp_explanation; it borrows the model and the clip and owns the rest. */
+#pragma once
+#include "../backend/backend.h"
+#include "../clip/clip.h"
+#include "pyramid.h"
+#include "tube.h"
+
+typedef struct cfp_timings { /* milliseconds */
+    double decode, forward, descent, tubes, write;
+} cfp_timings;
+
+typedef struct cfp_explanation {
+    const cfp_model *model; /* borrowed */
+    const cfp_clip *clip;   /* borrowed */
+    cfp_query query;
+    cfp_interp interp; /* how tubes are resized when they are rendered */
+    int class_index;
+    float *logits, *probabilities; /* [model->n_classes] */
+    cfp_pyramid pyramid;
+    cfp_tubes_list tubes;
+    cfp_timings ms; /* forward, descent, tubes set here; decode, write by the caller */
+} cfp_explanation;
+
+/* A network ready to run on a device for one kind of question: steps planned, memory taken.  Opened
+ * once, used for any number of clips.  With query NULL it only predicts. */
+typedef struct cfp_trace cfp_trace;
+
+typedef struct cfp_trace_facts {
+    int n_steps, n_fused;  /* steps after fusion; nodes that disappeared in them */
+    size_t arena_bytes;    /* one allocation: activations, gradients, scratch */
+    size_t unshared_bytes; /* what it would be if nothing was reused */
+} cfp_trace_facts;
+
+CFP_CHECKED cfp_status cfp_trace_open(cfp_trace **out, cfp_ctx *ctx, const cfp_model *model,
+                                      const cfp_device *device, const cfp_query *query);
+void cfp_trace_close(cfp_trace **trace);
+cfp_trace_facts cfp_trace_describe(const cfp_trace *trace);
+
+/* Forward pass: input is 1 x C x T x H x W plain, as cfp_clip_normalise makes it; logits has
+ * model->n_classes.  NaN or Inf among them: CFP_FORMAT by name. */
+CFP_CHECKED cfp_status cfp_trace_forward(cfp_trace *trace, const float *input, float *logits);
+
+/* softmax in double; probabilities may be logits. */
+void cfp_softmax(float *probabilities, const float *logits, int n);
+
+/* class_index -1: the top predicted class.  On failure *out is empty. */
+CFP_CHECKED cfp_status cfp_explain(cfp_explanation *out, cfp_trace *trace, const cfp_clip *clip,
+                                   int class_index, cfp_interp interp);
+void cfp_explanation_free(cfp_explanation *explanation);

@@ -1,0 +1,147 @@
+/* steps.c - from nodes to steps: what can be computed in one go is.
+ *
+ *     conv3d | linear  [folded batchnorm]  [+ residual]  [activation]
+ *     batchnorm | add  [activation]
+ *
+ * A node is fused only when its single consumer is what it is fused with, so nothing that another
+ * node, a kernel mean or a tube could want ever disappears (SPEC's map follows the same chain). */
+#include "trace.h"
+
+/* The only consumer of a node's output, seen through nodes that compute nothing; -1: none or
+ * several, or the output is what the network is run for. */
+static int sole_consumer(const cfp_model *model, int node)
+{
+    for (;;) {
+        const cfp_node *n = &model->node[node];
+        if (n->n_consumers != 1 || node == model->logits)
+            return -1;
+        node = n->consumer[0];
+        if (model->node[node].alias == node)
+            return node;
+    }
+}
+
+/* What the network is run for: everything upstream of the logits, that node included. */
+static void mark_used(const cfp_model *model, bool *used)
+{
+    used[model->logits] = true;
+    for (int i = model->n_nodes - 1; i > 0; i--)
+        for (int k = 0; used[i] && k < model->node[i].n_inputs; k++)
+            used[model->node[i].input[k]] = true;
+}
+
+static bool fusable_activation(const cfp_trace *trace, int node)
+{
+    return node >= 0 && cfp_is_activation(&trace->model->node[node]) &&
+           (!trace->request.backward || cfp_gate_from_output(trace->model->node[node].op));
+}
+
+/* The other operand of an add that kernel layer `head` may take over; -1: it may not. */
+static int residual_operand(const cfp_trace *trace, int head, int add)
+{
+    if (add < 0 || trace->step_of[add] >= 0)
+        return -1; /* no consumer, or another kernel layer took the add over */
+    const cfp_model *model = trace->model;
+    const cfp_node *node = &model->node[add];
+    if (node->op != CFP_OP_ADD || node->n_inputs != 2)
+        return -1;
+    const int first = model->node[node->input[0]].alias;
+    const int second = model->node[node->input[1]].alias;
+    const int other = first == head ? second : first;
+    if (first == second || !cfp_shape_equal(model->node[first].shape, model->node[second].shape))
+        return -1;
+    return other;
+}
+
+/* One step that starts at `head`: sets its tail and marks the nodes it is made of. */
+static cfp_status make_step(cfp_trace *trace, int head, int index)
+{
+    const cfp_model *model = trace->model;
+    const cfp_node *node = &model->node[head];
+    cfp_trace_step *s = &trace->step[index];
+    int added = -1;
+
+    *s = (cfp_trace_step){.head = head, .tail = head};
+    s->step = (cfp_step){.model = model, .node = node, .backward = trace->request.backward};
+    trace->step_of[head] = index;
+    int next = sole_consumer(model, head);
+    if (cfp_is_kernel_layer(node) && (added = residual_operand(trace, head, next)) >= 0) {
+        s->step.adds = true;
+        s->tail = next;
+        trace->step_of[next] = index;
+        next = sole_consumer(model, next);
+    }
+    if ((cfp_is_kernel_layer(node) || node->op == CFP_OP_BATCHNORM || node->op == CFP_OP_ADD) &&
+        fusable_activation(trace, next)) {
+        s->step.activation = &model->node[next];
+        s->tail = next;
+        trace->step_of[next] = index;
+    }
+    s->step.n_src = node->n_inputs + s->step.adds;
+    CFP_TRY_ALLOC(trace->ctx, s->src, s->step.n_src);
+    for (int k = 0; k < node->n_inputs; k++)
+        s->src[k] = node->input[k]; /* nodes for now; values once every step is known */
+    if (s->step.adds)
+        s->src[node->n_inputs] = added;
+    return CFP_OK;
+}
+
+/* Steps run in the order of their tails: then the residual is always there before it is added. */
+static void order_by_tail(cfp_trace *trace)
+{
+    for (int i = 1; i < trace->n_steps; i++) {
+        const cfp_trace_step moved = trace->step[i];
+        int at = i;
+        for (; at > 0 && trace->step[at - 1].tail > moved.tail; at--)
+            trace->step[at] = trace->step[at - 1];
+        trace->step[at] = moved;
+    }
+}
+
+static void name_values(cfp_trace *trace)
+{
+    const cfp_model *model = trace->model;
+    for (int i = 0; i < model->n_nodes; i++)
+        trace->step_of[i] = trace->holder[i] = -1;
+    trace->holder[0] = 0;
+    for (int s = 0; s < trace->n_steps; s++) {
+        const cfp_trace_step *step = &trace->step[s];
+        trace->step_of[step->head] = trace->step_of[step->tail] = s;
+        trace->holder[step->tail] = step->tail;
+    }
+    for (int i = 1; i < model->n_nodes; i++) /* nodes that compute nothing, once their source is */
+        if (model->node[i].alias != i)
+            trace->holder[i] = trace->holder[model->node[i].alias];
+    for (int s = 0; s < trace->n_steps; s++)
+        for (int k = 0; k < trace->step[s].step.n_src; k++)
+            trace->step[s].src[k] = trace->holder[trace->step[s].src[k]];
+}
+
+static cfp_status make_steps(cfp_trace *trace, bool *used)
+{
+    mark_used(trace->model, used);
+    for (int i = 1; i < trace->model->n_nodes; i++) {
+        if (!used[i] || trace->model->node[i].alias != i || trace->step_of[i] >= 0)
+            continue;
+        trace->n_steps++;
+        CFP_TRY(make_step(trace, i, trace->n_steps - 1));
+    }
+    order_by_tail(trace);
+    name_values(trace);
+    return CFP_OK;
+}
+
+cfp_status cfp_trace_fuse(cfp_trace *trace)
+{
+    const int n = trace->model->n_nodes;
+    bool *used;
+    CFP_TRY_ALLOC(trace->ctx, trace->step, n);
+    CFP_TRY_ALLOC(trace->ctx, trace->holder, n);
+    CFP_TRY_ALLOC(trace->ctx, trace->step_of, n);
+    CFP_TRY_ALLOC(trace->ctx, used, n);
+    for (int i = 0; i < n; i++)
+        trace->step_of[i] = -1;
+    const cfp_status status = make_steps(trace, used);
+    cfp_free(used);
+    return status;
+}

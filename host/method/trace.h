@@ -1,0 +1,98 @@
+/* trace.h - a network in motion on one device: steps, tensors, memory; forward and backward.
+ *
+ * The trace knows which tensors a question needs and nothing of relevance.  explain.h is its public
+ * face; this header is for host/method/ and for the tests.
+ *
+ * Words: a STEP is one thing the backend computes: a node (its head) and what was fused behind it,
+ * up to its tail.  A VALUE is a tensor that exists in memory: the output of a tail (or the clip),
+ * numbered by that node.  Nodes whose output is no value were fused away. */
+#pragma once
+#include "explain.h"
+#include "memory.h"
+
+typedef struct cfp_trace_step {
+    cfp_step step;
+    int head, tail; /* nodes; the same where nothing was fused */
+    int *src;       /* [step.n_src] values */
+    bool mean;      /* the channel means of its value are wanted */
+    bool active;    /* takes part in the backward pass */
+} cfp_trace_step;
+
+typedef struct cfp_trace_request {
+    bool means;          /* keep the channel means of what kernel layers (to `depth`) read */
+    bool backward;       /* a backward pass will follow, through kernel layers to `depth` */
+    bool clip_gradient;  /* ... and on to the clip's own channels */
+    int depth;           /* CFP_ALL_DEPTHS or the deepest kernel layer of interest */
+    const uint8_t *keep; /* [n_nodes] the values that hold these nodes' outputs stay; NULL: none */
+    bool keep_all;       /* tests: every value and every gradient stays */
+} cfp_trace_request;
+
+struct cfp_trace {
+    cfp_ctx *ctx;
+    const cfp_model *model;
+    cfp_device device;
+    cfp_query query; /* explain.c's; unused where the request was made by hand */
+    cfp_trace_request request;
+    int n_steps;
+    cfp_trace_step *step;
+    int *holder;       /* [n_nodes] the value that holds a node's output; -1: fused away, unused */
+    int *step_of;      /* [n_nodes] the step that a node is part of; -1: none */
+    cfp_tensor *value; /* [n_nodes] by tail */
+    float **mean;      /* [n_nodes] by value: [C]; NULL where not wanted */
+    void *arena;
+    size_t arena_bytes, unshared_bytes;
+    void *scratch;
+    /* Backward pass: */
+    cfp_tensor *diff;  /* [n_nodes] by value; data NULL where no gradient is wanted */
+    cfp_tensor *share; /* [n_nodes] by value: room for a second contribution to its gradient */
+    bool *diff_ready;  /* [n_nodes] the gradient holds something in this pass */
+};
+
+CFP_CHECKED cfp_status cfp_trace_open_request(cfp_trace **out, cfp_ctx *ctx, const cfp_model *model,
+                                              const cfp_device *device,
+                                              const cfp_trace_request *request);
+
+/* Splits the network into steps (steps.c): fills n_steps, step, holder, step_of. */
+CFP_CHECKED cfp_status cfp_trace_fuse(cfp_trace *trace);
+/* Decides lifetimes and takes the memory (trace_memory.c). */
+CFP_CHECKED cfp_status cfp_trace_place(cfp_trace *trace);
+
+static inline bool cfp_within_depth(const cfp_trace *trace, const cfp_node *node)
+{
+    return node->depth >= 0 &&
+           (trace->request.depth == CFP_ALL_DEPTHS || node->depth <= trace->request.depth);
+}
+/* True where the gradient of a value is passed on to what made it; else only the share of each
+ * kernel layer that reads it is looked at. */
+static inline bool cfp_gradient_goes_on(const cfp_trace *trace, int value)
+{
+    const int maker = trace->step_of[value];
+    return maker >= 0 ? trace->step[maker].active : trace->request.clip_gradient;
+}
+/* The tensor that holds a node's output after the forward pass; NULL where it was fused away. */
+static inline const cfp_tensor *cfp_trace_value(const cfp_trace *trace, int node)
+{
+    return trace->holder[node] < 0 ? NULL : &trace->value[trace->holder[node]];
+}
+/* Its channel means, [C]; NULL where they were not asked for. */
+static inline const float *cfp_trace_mean(const cfp_trace *trace, int node)
+{
+    return trace->holder[node] < 0 ? NULL : trace->mean[trace->holder[node]];
+}
+
+/* --- the backward pass (backward.c), node by node in falling order --- */
+
+/* Forgets all gradients and sets that of logit `class_index` to 1. */
+CFP_CHECKED cfp_status cfp_backward_start(cfp_trace *trace, int class_index);
+/* The gradient that has arrived at a node's output; NULL where there is none.  Complete once every
+ * node behind it has been gone through, and until cfp_backward_leave(node). */
+const cfp_tensor *cfp_trace_gradient(const cfp_trace *trace, int node);
+/* For every node, before cfp_backward_through: where it is a step's tail, undoes what is fused
+ * there (activation, residual). */
+CFP_CHECKED cfp_status cfp_backward_leave(cfp_trace *trace, int node);
+/* For every node: where it is a step's head, takes the gradient through the op and adds it to the
+ * gradients of what the node reads.  Kernel layers first zero it for kernels with keep[o] == 0
+ * (NULL: keep all) and give the mean over T, H, W of x(i) * G(i) in product[i], [C of x], unless
+ * NULL, G being this layer's own share (SPEC rule grad).  Does nothing where no gradient came. */
+CFP_CHECKED cfp_status cfp_backward_through(cfp_trace *trace, int node, const uint8_t *keep,
+                                            float *product);

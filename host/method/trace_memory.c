@@ -1,0 +1,191 @@
+/* trace_memory.c - what a trace must hold, from when to when, and where it lies.
+ *
+ * The clock: step s runs forward at time s and, in the backward pass, at time 2 * n_steps - 1 - s.
+ * Memory is planned before any of it is taken; a plan that does not fit is refused in numbers. */
+#include "trace.h"
+#include <string.h>
+
+/* Lifetimes while they are being collected; index of a value's buffers by node. */
+struct plan {
+    cfp_trace *trace;
+    cfp_lifetime *life;
+    int n;
+    int *value, *diff, *share; /* [n_nodes] buffer number; -1: none */
+    int end;                   /* later than anything */
+};
+
+static int backward_time(const cfp_trace *trace, int step)
+{
+    return 2 * trace->n_steps - 1 - step;
+}
+
+static int add_buffer(struct plan *p, const cfp_tensor *x, int first, int last)
+{
+    const size_t bytes = p->trace->device.api->tensor_bytes(x);
+    p->life[p->n] = (cfp_lifetime){bytes, first, last, 0};
+    return p->n++;
+}
+
+static void extend(struct plan *p, int buffer, int time)
+{
+    if (buffer >= 0 && time > p->life[buffer].last)
+        p->life[buffer].last = time;
+}
+
+/* The last time that step s needs value v. */
+static int last_use(const cfp_trace *trace, int s, int k)
+{
+    const cfp_trace_step *step = &trace->step[s];
+    const bool residual = step->step.adds && k == step->step.n_src - 1;
+    if (!trace->request.backward || !step->active || residual)
+        return s;
+    /* a kernel layer's x meets its gradient in SPEC's v(i) = mean of x(i) * G(i) */
+    const bool read =
+        cfp_op_backward_reads(step->step.node->op).src || cfp_is_kernel_layer(step->step.node);
+    return read ? backward_time(trace, s) : s;
+}
+
+static void place_values(struct plan *p)
+{
+    cfp_trace *trace = p->trace;
+    const cfp_trace_request *want = &trace->request;
+    p->value[0] = add_buffer(p, &trace->value[0], 0, 0);
+    for (int s = 0; s < trace->n_steps; s++) {
+        const cfp_trace_step *step = &trace->step[s];
+        int *mine = &p->value[step->tail];
+        if (step->step.adds && !want->keep_all) {
+            /* The residual's memory becomes the result's where nobody else wants the residual. */
+            const int added = step->src[step->step.n_src - 1];
+            bool shared = added != 0 && trace->value[added].block == trace->value[step->tail].block;
+            for (int i = 0; i < trace->model->n_nodes && want->keep != NULL; i++)
+                shared &= !(want->keep[i] && trace->holder[i] == added);
+            for (int t = 0; t < trace->n_steps && shared; t++)
+                for (int k = 0; k < trace->step[t].step.n_src; k++)
+                    if (trace->step[t].src[k] == added && !(t == s && k == step->step.n_src - 1) &&
+                        last_use(trace, t, k) >= s)
+                        shared = false;
+            const int maker = trace->step_of[added];
+            if (want->backward && maker >= 0 && trace->step[maker].active)
+                shared = false; /* its activation's derivative is told from it */
+            if (shared)
+                *mine = p->value[added];
+        }
+        if (*mine < 0)
+            *mine = add_buffer(p, &trace->value[step->tail], s, s);
+        extend(p, *mine, s);
+        for (int k = 0; k < step->step.n_src; k++)
+            extend(p, p->value[step->src[k]], last_use(trace, s, k));
+        /* In the backward pass a value is read by its own step (gate, pools) and by its tube. */
+        if (want->backward && step->active)
+            extend(p, *mine, backward_time(trace, s));
+    }
+    extend(p, p->value[trace->holder[trace->model->logits]], trace->n_steps);
+    for (int i = 0; i < trace->model->n_nodes; i++)
+        if (trace->holder[i] >= 0 && (want->keep_all || (want->keep != NULL && want->keep[i])))
+            extend(p, p->value[trace->holder[i]], p->end);
+}
+
+/* Gradients: from the first contribution to the step that made the value. */
+static void place_gradients(struct plan *p)
+{
+    cfp_trace *trace = p->trace;
+    const int logits = trace->holder[trace->model->logits];
+    for (int s = trace->n_steps - 1; s >= 0; s--) {
+        const cfp_trace_step *step = &trace->step[s];
+        const int now = backward_time(trace, s);
+        if (!step->active)
+            continue;
+        if (step->tail == logits && p->diff[logits] < 0)
+            p->diff[logits] = add_buffer(p, &trace->value[logits], now, now);
+        for (int k = 0; k < step->step.n_src; k++) {
+            const int v = step->src[k];
+            const int maker = trace->step_of[v];
+            if (!cfp_gradient_goes_on(trace, v)) {
+                /* Nothing upstream is of interest, but a kernel layer weighs its own share. */
+                if (!cfp_is_kernel_layer(step->step.node) || k > 0 || v == 0)
+                    continue;
+                if (p->diff[v] < 0)
+                    p->diff[v] = add_buffer(p, &trace->value[v], now, now);
+                extend(p, p->diff[v], now);
+                continue;
+            }
+            /* Each contribution but the first is made aside and then added. */
+            if (p->diff[v] < 0)
+                p->diff[v] = add_buffer(p, &trace->value[v], now,
+                                        maker >= 0 ? backward_time(trace, maker) : now);
+            else if (p->share[v] < 0)
+                p->share[v] = add_buffer(p, &trace->value[v], now, now);
+            extend(p, p->diff[v], now);
+            extend(p, p->share[v], now);
+            if (trace->request.keep_all)
+                extend(p, p->diff[v], p->end);
+        }
+    }
+    if (trace->request.keep_all)
+        extend(p, p->diff[logits], p->end);
+}
+
+static cfp_status take_memory(struct plan *p)
+{
+    cfp_trace *trace = p->trace;
+    const cfp_backend_api *api = trace->device.api;
+    size_t scratch_bytes = 0;
+    for (int s = 0; s < trace->n_steps; s++)
+        if (trace->step[s].step.scratch_bytes > scratch_bytes)
+            scratch_bytes = trace->step[s].step.scratch_bytes;
+    p->life[p->n] = (cfp_lifetime){scratch_bytes, 0, p->end, 0};
+    const int scratch = p->n++;
+
+    CFP_TRY(cfp_memory_plan(&trace->arena_bytes, trace->ctx, p->life, p->n));
+    for (int i = 0; i < p->n; i++)
+        trace->unshared_bytes += p->life[i].bytes;
+    const size_t free_bytes = api->free_bytes(trace->device.backend);
+    if (trace->arena_bytes > free_bytes)
+        return cfp_fail(trace->ctx, CFP_NOMEM,
+                        "%s: needs %.2f GiB for one clip's activations, %s has %.2f GiB free; try "
+                        "a smaller --depth, --layers or --tubes none",
+                        trace->model->path != NULL ? trace->model->path : "model",
+                        (double)trace->arena_bytes / 0x1p30, api->name,
+                        (double)free_bytes / 0x1p30);
+    CFP_TRY(api->alloc(trace->device.backend, &trace->arena,
+                       trace->arena_bytes > 0 ? trace->arena_bytes : 1));
+    char *base = trace->arena;
+    trace->scratch = base + p->life[scratch].offset;
+    for (int i = 0; i < trace->model->n_nodes; i++) {
+        if (p->value[i] >= 0)
+            trace->value[i].data = (float *)(void *)(base + p->life[p->value[i]].offset);
+        trace->diff[i] = trace->share[i] = trace->value[i];
+        trace->diff[i].data =
+            p->diff[i] < 0 ? NULL : (float *)(void *)(base + p->life[p->diff[i]].offset);
+        trace->share[i].data =
+            p->share[i] < 0 ? NULL : (float *)(void *)(base + p->life[p->share[i]].offset);
+    }
+    return CFP_OK;
+}
+
+cfp_status cfp_trace_place(cfp_trace *trace)
+{
+    const int n = trace->model->n_nodes;
+    struct plan p = {.trace = trace, .end = 2 * trace->n_steps + 1};
+    int *numbers;
+    CFP_TRY_ALLOC(trace->ctx, trace->diff, n);
+    CFP_TRY_ALLOC(trace->ctx, trace->share, n);
+    CFP_TRY_ALLOC(trace->ctx, trace->diff_ready, n);
+    CFP_TRY_ALLOC(trace->ctx, numbers, 3 * (size_t)n);
+    memset(numbers, 0xff, 3 * (size_t)n * sizeof *numbers); /* all -1 */
+    p.value = numbers;
+    p.diff = numbers + n;
+    p.share = numbers + 2 * n;
+    /* at most a value, a gradient and a share a node, and the scratch */
+    p.life = cfp_alloc(trace->ctx, 3 * (size_t)n + 1, sizeof *p.life);
+    cfp_status status = p.life == NULL ? CFP_NOMEM : CFP_OK;
+    if (status == CFP_OK) {
+        place_values(&p);
+        if (trace->request.backward)
+            place_gradients(&p);
+        status = take_memory(&p);
+    }
+    cfp_free(p.life);
+    cfp_free(numbers);
+    return status;
+}
