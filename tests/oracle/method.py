@@ -1,0 +1,346 @@
+"""The method of SPEC section 1 in plain numpy: loops and dictionaries, in the order of the contract.
+
+Works on a Graph (model_io) and the tensors of one forward pass (torch_net.run).  Nothing here is
+fast; it is meant to be read beside SPEC.md.  Where the contract is silent the decision is marked
+"decided:", and the C program has taken the same one.
+"""
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from model_io import ACTIVATIONS
+from resize import resize, unit_range
+
+NEAR = 1e-5        # r closer to a threshold than this may fall on either side in float32
+
+
+@dataclass
+class Options:
+    class_index: int = 0
+    rule: str = "cfp"                   # cfp, reference, grad
+    theta: float = 0.6
+    depth: object = None                # None: all
+    top: object = None                  # None: no limit
+    propagate: str = "edge"             # edge, path
+    normalise: str = "minmax"           # minmax, max
+    class_relevance: str = "weights"    # weights, contribution
+    tubes: str = "none"                 # none, layers, kernels (which includes layers)
+    interp: str = "linear"              # linear, spline
+
+
+@dataclass
+class Layer:
+    depth: int
+    channels: int                                   # O
+    relevance: dict                                 # selected kernel -> R
+    edges: dict = field(default_factory=dict)       # (o, i) -> r; for `grad` too, though not stored
+
+
+@dataclass
+class Explanation:
+    layers: dict = field(default_factory=dict)          # visited kernel layer -> Layer
+    tubes: dict = field(default_factory=dict)           # conv3d layer -> (raw map, tube)
+    kernel_tubes: dict = field(default_factory=dict)    # (conv3d layer, o) -> (raw map, tube)
+    near: list = field(default_factory=list)            # (layer, o, i) too close to call in float32
+
+
+def depths(graph):
+    """Kernel layer -> depth (SPEC 1, Depth), for every layer that the logits depend on.
+
+    reach[t] is the largest number of kernel layers from the classifier down to the tensor t, the
+    classifier not counted.  decided: over the static graph, whatever is selected on the way.
+    """
+    consumers = graph.consumers()
+    logits = graph.logits_node()
+    reach = {logits: 0}
+    for name in reversed(list(graph.nodes)):
+        for consumer in consumers[name]:
+            if consumer.name in reach:
+                # the classifier itself (reach 0, a kernel layer) starts the count at 1 below it
+                step = 1 if consumer.op in ("conv3d", "linear") else 0
+                reach[name] = max(reach.get(name, 0), reach[consumer.name] + step)
+    return {n.name: reach[n.name] for n in graph.kernel_layers() if n.name in reach}
+
+
+# ---- Routing -------------------------------------------------------------------------------------
+
+def route(node, position, demand, values, rule):
+    """Where a demand {channel: R} on the output of a node that is no kernel layer goes in the
+    tensor at `position` of its inputs: {channel of that input: R}  (SPEC 1, Routing)."""
+    sources = [values[name] for name in node.inputs]
+    width = sources[position].shape[0]
+    if node.op == "flatten":
+        volume = sources[0][0].size                              # T * H * W
+
+        def upstream(e): return e // volume
+    elif node.op in ("add", "mul"):
+        if node.op == "add" and rule == "reference" and position > 0:
+            return {}                                            # only the first input is followed
+
+        def upstream(j): return 0 if width == 1 else j
+    elif node.op == "concat":
+        offset = sum(s.shape[0] for s in sources[:position])
+
+        def upstream(j): return j - offset
+    elif node.op == "channel_shuffle":
+        groups = int(node.attribute("groups"))                   # output j = c*groups + g holds
+                                                                 # input g*(C/groups) + c
+        def upstream(j): return (j % groups) * (width // groups) + j // groups
+    elif node.op == "slice" and int(node.attribute("axis")) == 1:
+        start, step = int(node.attribute("start")), int(node.attribute("step"))
+
+        def upstream(j): return start + j * step
+    elif node.op == "pad":
+        before = int(node.attribute("channels_begin"))
+
+        def upstream(j): return j - before
+    else:
+        def upstream(j): return j
+    out = {}
+    for j, relevance in demand.items():
+        i = upstream(j)
+        if 0 <= i < width:                                       # else nowhere, or another input's
+            out[i] = max(out.get(i, 0.0), relevance)
+    return out
+
+
+def merge(demands, name, demand):
+    """Demands that meet are merged; the relevance of a channel is the highest of them."""
+    mine = demands.setdefault(name, {})
+    for channel, relevance in demand.items():
+        mine[channel] = max(mine.get(channel, 0.0), relevance)
+
+
+# ---- Rules ---------------------------------------------------------------------------------------
+
+def kernel_means(node):
+    """O x I/groups: the mean over the taps of each kernel slice, in float64."""
+    weight = node.weights["weight"].astype(np.float64)
+    return weight.reshape(weight.shape[0], weight.shape[1], -1).mean(2)
+
+
+def channel_means(x):
+    return x.astype(np.float64).reshape(x.shape[0], -1).mean(1)
+
+
+def folded_scale(graph, node, consumers):
+    """gamma / sqrt(var + eps) of a directly following batchnorm, or 1.
+
+    decided: it follows directly when it alone reads the layer's output.
+    """
+    readers = consumers[node.name]
+    if len(readers) == 1 and readers[0].op == "batchnorm" and node.name != graph.output:
+        bn = readers[0]
+        var = bn.weights["var"].astype(np.float64)
+        return bn.weights["gamma"].astype(np.float64) / np.sqrt(var + float(bn.attribute("eps")))
+    return np.ones(node.weights["weight"].shape[0])
+
+
+def min_max(v, low, high):
+    """(v - min) / (max - min); where max = min: 1 if v != 0, else 0."""
+    return (v - low) / (high - low) if high > low else (v != 0).astype(np.float64)
+
+
+def by_max(v, high=None):
+    positive = np.maximum(v, 0.0)
+    high = positive.max() if high is None else high
+    return positive / high if high > 0 else np.zeros_like(positive)
+
+
+def group_channels(node, o):
+    """The input channels that kernel o reads."""
+    weight = node.weights["weight"]
+    groups = int(node.attribute("groups")) if node.op == "conv3d" else 1
+    group = o // (weight.shape[0] // groups)
+    return np.arange(group * weight.shape[1], (group + 1) * weight.shape[1])
+
+
+def condition(v, low, high):
+    """How much min-max blows up a relative error of v."""
+    return max(1.0, float(np.abs(v).max()) / (high - low)) if high > low else 1.0
+
+
+def rule_cfp(graph, node, o, x, options, consumers):
+    v = kernel_means(node)[o] * folded_scale(graph, node, consumers)[o] \
+        * channel_means(x)[group_channels(node, o)]
+    if options.normalise == "max":
+        return group_channels(node, o), by_max(v), 1.0
+    return group_channels(node, o), min_max(v, v.min(), v.max()), condition(v, v.min(), v.max())
+
+
+def rule_reference(graph, node, o, x, options, consumers):
+    groups = int(node.attribute("groups")) if node.op == "conv3d" else 1
+    j = np.arange(x.shape[0])                                    # ALL input channels
+    v = kernel_means(node)[o][j // groups] * channel_means(x)
+    # The sign of the sum decides whether the order is turned round: in doubt, all r are in doubt.
+    doubt = np.inf if 0 < abs(v.sum()) < NEAR * np.abs(v).sum() else 1.0
+    with np.errstate(divide="ignore", invalid="ignore"):         # 0/0: NaN selects nothing
+        v = v / v.sum()
+        return j, (v - v.min()) / (v.max() - v.min()), max(doubt, condition(v, v.min(), v.max()))
+
+
+def class_relevance(node, c, x, options):
+    """The classifier under cfp and reference (SPEC 1, "At the classifier")."""
+    weights, channels = kernel_means(node), group_channels(node, c)
+    if options.class_relevance == "weights":
+        v, low, high = weights[c], weights.min(), weights.max()  # over the WHOLE matrix
+    else:
+        v = weights[c] * channel_means(x)[channels]
+        low, high = v.min(), v.max()
+    if options.class_relevance == "contribution" and options.normalise == "max" and options.rule == "cfp":
+        r = by_max(v)
+    elif options.rule == "reference" and high == low:
+        r = np.full(v.shape, np.nan)                             # 0/0
+    else:
+        r = min_max(v, low, high)
+    if options.propagate == "path" and r.max() > 0:              # False for NaN
+        r = r / r.max()                                          # so the best path has R = 1
+    return channels, r, condition(v, low, high)
+
+
+# ---- Selection -----------------------------------------------------------------------------------
+
+def select(layer, o, channels, r, relevance, options, condition_number, decide, near):
+    """{i: r} that kernel o selects (SPEC 1, Propagation and --top).
+
+    decided: r is rounded to float32, then compared in double.  Too close to call: `decide(layer, o,
+    i)`, where given, is asked (what the program under test did), and the pair is noted in `near`.
+    """
+    r = r.astype(np.float32).astype(np.float64)
+    tolerance = NEAR * condition_number
+    limit, factor = options.theta, relevance if options.propagate == "path" else 1.0
+    kept = []
+    for i, value in zip(channels.tolist(), r.tolist()):
+        chosen = factor * value >= limit                          # False for NaN
+        if abs(factor * value - limit) < tolerance:
+            near.append((layer, o, i))
+            chosen = decide(layer, o, i) if decide else chosen
+        if chosen:
+            kept.append((i, value))
+    if options.top is not None and len(kept) > options.top:
+        kept.sort(key=lambda pair: (-pair[1], pair[0]))          # ties: the lower index
+        inside, outside = kept[options.top - 1][1], kept[options.top][1]
+        if 0 < inside - outside < tolerance:                     # equal values are no doubt
+            band = [p for p in kept if abs(p[1] - inside) < tolerance]
+            near += [(layer, o, i) for i, _ in band]
+            if decide:
+                kept = [p for p in kept if (decide(layer, o, p[0]) if p in band else p[1] > inside)]
+        kept = kept[:options.top]
+    return dict(kept)
+
+
+# ---- Tubes ---------------------------------------------------------------------------------------
+
+def map_tensor(graph, node, values, consumers):
+    """The name of the tensor that is the map of kernel layer `node` (SPEC 1, Tubes).
+
+    decided: identity is looked through, softmax is not an activation here, and a map whose number
+    of channels would change (an `add` that broadcasts channels) ends before that.
+    """
+    name = node.name
+    while len(consumers[name]) == 1 and name != graph.logits_node():
+        following = consumers[name][0]
+        if following.op not in ("batchnorm", "add", "identity") + ACTIVATIONS:
+            break
+        if values[following.name].shape[0] != values[name].shape[0]:
+            break
+        name = following.name
+    return name
+
+
+def tube(raw, values, options):
+    """(the raw map, the tube): resized to the clip, then min-max normalised.
+
+    Whether the map is constant is asked of the raw one: resizing rounds, and min-max would blow
+    that rounding up to 0..1.
+    """
+    shape = values["input"].shape[1:]
+    if raw.min() == raw.max():
+        return raw, np.zeros(shape)
+    return raw, unit_range(resize(raw, shape, options.interp))
+
+
+def add_tubes(result, graph, values, grads, options, consumers):
+    for name, layer in result.layers.items():
+        node = graph.nodes[name]
+        if node.op != "conv3d" or options.tubes == "none":
+            continue
+        where = map_tensor(graph, node, values, consumers)
+        chosen = sorted(layer.relevance)
+        maps = values[where][chosen].astype(np.float64)
+        if options.rule == "grad":      # decided: G at the map itself, in the masked backward pass
+            raw = np.maximum((maps * grads[where][chosen].astype(np.float64)).sum(0), 0.0)
+        else:
+            raw = maps.sum(0)
+        result.tubes[name] = tube(raw, values, options)
+        if options.tubes == "kernels":
+            x = values[node.inputs[0]].astype(np.float64)
+            for o in chosen:
+                children = sorted(i for p, i in layer.edges if p == o)
+                result.kernel_tubes[name, o] = tube(x[children].sum(0), values, options)
+
+
+# ---- The descent ---------------------------------------------------------------------------------
+
+def explain(graph, values, options, backward=None, decide=None):
+    """The whole of SPEC 1 for one clip.
+
+    values    tensor name -> C x T x H x W of the forward pass, "input" included
+    backward  (node, inputs, gradient) -> gradients of the inputs; needed by the rule grad
+    decide    see select()
+
+    decided: every layer with depth <= D and at least one selected kernel is visited, and takes its
+    back-step, at depth D too.
+    """
+    consumers, layer_depth = graph.consumers(), depths(graph)
+    result = Explanation()
+    logits = graph.logits_node()
+    demands = {logits: {options.class_index: 1.0}}               # tensor -> {channel: R}
+    grads = {}                                                   # tensor -> gradient of the masked pass
+    if options.rule == "grad":
+        grads[logits] = np.zeros(values[logits].shape, np.float32)
+        grads[logits].reshape(-1)[options.class_index] = 1.0
+
+    def backpropagate(node, gradient):
+        """Adds the gradients at the inputs of the node to what is there; returns them alone."""
+        parts = backward(node, [values[i] for i in node.inputs], gradient)
+        for source, part in zip(node.inputs, parts):
+            grads[source] = grads[source] + part if source in grads else part
+        return parts
+
+    for name in reversed(list(graph.nodes)):
+        node, demand = graph.nodes[name], demands.get(name, {})
+        if node.op not in ("conv3d", "linear"):
+            for position, source in enumerate(node.inputs):
+                merge(demands, source, route(node, position, demand, values, options.rule))
+            if name in grads:
+                backpropagate(node, grads[name])
+            continue
+        if not demand or (options.depth is not None and layer_depth[name] > options.depth):
+            continue
+        layer = Layer(layer_depth[name], values[name].shape[0], dict(sorted(demand.items())))
+        result.layers[name] = layer
+        x = values[node.inputs[0]]
+        r_of_all = None
+        if options.rule == "grad":
+            masked = grads[name].copy()
+            masked[[o for o in range(len(masked)) if o not in demand]] = 0.0
+            own = backpropagate(node, masked)[0]                 # G, this layer's own backward-data
+            v = (x.astype(np.float64) * own).reshape(x.shape[0], -1).mean(1)
+            r_of_all = by_max(v)                                 # over the layer's input channels
+        for o, relevance in layer.relevance.items():
+            if options.rule == "grad":
+                channels = group_channels(node, o)
+                r, doubt = r_of_all[channels], 1.0
+            elif layer.depth == 0:
+                channels, r, doubt = class_relevance(node, o, x, options)
+            elif options.rule == "cfp":
+                channels, r, doubt = rule_cfp(graph, node, o, x, options, consumers)
+            else:
+                channels, r, doubt = rule_reference(graph, node, o, x, options, consumers)
+            chosen = select(name, o, channels, r, relevance, options, doubt, decide, result.near)
+            layer.edges.update({(o, i): value for i, value in chosen.items()})
+            factor = relevance if options.propagate == "path" else 1.0
+            merge(demands, node.inputs[0], {i: factor * value for i, value in chosen.items()})
+    add_tubes(result, graph, values, grads, options, consumers)
+    return result
