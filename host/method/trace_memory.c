@@ -138,7 +138,8 @@ static cfp_status take_memory(struct plan *p)
 
     CFP_TRY(cfp_memory_plan(&trace->arena_bytes, trace->ctx, p->life, p->n));
     for (int i = 0; i < p->n; i++)
-        trace->unshared_bytes += p->life[i].bytes;
+        trace->unshared_bytes += (p->life[i].bytes + CFP_ARENA_ALIGNMENT - 1) /
+                                 CFP_ARENA_ALIGNMENT * CFP_ARENA_ALIGNMENT;
     const size_t free_bytes = api->free_bytes(trace->device.backend);
     if (trace->arena_bytes > free_bytes)
         return cfp_fail(trace->ctx, CFP_NOMEM,

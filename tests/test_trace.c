@@ -1,0 +1,196 @@
+/* test_trace.c - steps, memory and their promise: fused and shared, the numbers stay the same. */
+#include "test.h"
+#include "toy.h"
+#include <stdlib.h>
+
+/* A bottleneck with a projection, pre-activation behind it, a branch: what fusion has to tell
+ * apart.  All 1 x 1 x 1, on 2 x 3 x 3 positions. */
+static void make_net(struct toy *t)
+{
+    static const float w[] = {0.5f, -1, 2, 1, 0.25f, -0.5f, 1, 1, -2, 0.5f, 1, -1};
+    toy_begin(t, (cfp_shape){1, 2, 2, 3, 3});
+    toy_conv(t, "c1", "input", 2, 2, 1, w);
+    toy_batchnorm(t, "bn1", "c1", 2, (float[]){1.5f, -1}, (float[]){0.1f, 0.2f});
+    toy_node(t, "r1", CFP_OP_RELU, "bn1", NULL);
+    toy_conv(t, "c2", "r1", 2, 2, 1, w + 2);
+    toy_conv(t, "down", "input", 2, 2, 1, w + 4);
+    toy_node(t, "sum", CFP_OP_ADD, "c2", "down");
+    toy_node(t, "r2", CFP_OP_RELU, "sum", NULL);
+    toy_conv(t, "c3", "r2", 2, 2, 1, w + 6);
+    toy_node(t, "id", CFP_OP_IDENTITY, "r2", NULL);
+    toy_node(t, "sum2", CFP_OP_ADD, "c3", "id");
+    toy_batchnorm(t, "bn2", "sum2", 2, (float[]){1, 2}, (float[]){-0.5f, 0.5f});
+    toy_node(t, "act", CFP_OP_SILU, "bn2", NULL);
+    toy_node(t, "gap", CFP_OP_GLOBALAVGPOOL, "act", NULL);
+    toy_linear(t, "fc", "gap", 2, 2, w + 8);
+    toy_node(t, "soft", CFP_OP_SOFTMAX, "fc", NULL);
+    t->model.node[t->model.n_nodes - 1].shape.c = 2;
+}
+
+static void open_trace(struct toy *t, const cfp_trace_request *request)
+{
+    const cfp_device_request any = {0};
+    CHECK_EQ(cfp_device_open(&t->device, &t->ctx, "ref", &any), CFP_OK);
+    CHECK_EQ(cfp_trace_open_request(&t->trace, &t->ctx, &t->model, &t->device, request), CFP_OK);
+}
+
+static const cfp_trace_step *step_at(const struct toy *t, const char *head)
+{
+    const int node = cfp_model_find(&t->model, head);
+    return &t->trace->step[t->trace->step_of[node]];
+}
+
+static void what_follows_alone_is_fused(void)
+{
+    struct toy t = {0};
+    make_net(&t);
+    CHECK_EQ(toy_finish(&t, "soft"), CFP_OK);
+    open_trace(&t, &(cfp_trace_request){.means = true, .depth = CFP_ALL_DEPTHS});
+    const cfp_model *m = &t.model;
+    CHECK_EQ(step_at(&t, "c1")->tail, cfp_model_find(m, "r1"));
+    /* c2 or down takes the add, not both; the one that does has the other as its last source */
+    const cfp_trace_step *c2 = step_at(&t, "c2"), *down = step_at(&t, "down");
+    CHECK(c2->step.adds != down->step.adds);
+    CHECK_EQ(c2->step.adds ? c2->tail : down->tail, cfp_model_find(m, "r2"));
+    CHECK(step_at(&t, "c3")->step.adds); /* the identity is no obstacle */
+    CHECK_EQ(step_at(&t, "c3")->tail, cfp_model_find(m, "sum2"));
+    CHECK_EQ(step_at(&t, "bn2")->tail, cfp_model_find(m, "act")); /* nothing goes backward */
+    CHECK_EQ(t.trace->step_of[cfp_model_find(m, "soft")], -1);    /* logits are what is run for */
+    CHECK_EQ(t.trace->n_steps, 7);                                /* c1 c2 down c3 bn2 gap fc */
+    CHECK(cfp_trace_describe(t.trace).arena_bytes < cfp_trace_describe(t.trace).unshared_bytes);
+    toy_end(&t);
+
+    /* silu cannot be undone from its output, so it stays apart where a backward pass follows */
+    t = (struct toy){0};
+    make_net(&t);
+    CHECK_EQ(toy_finish(&t, "soft"), CFP_OK);
+    open_trace(&t, &(cfp_trace_request){.backward = true, .depth = CFP_ALL_DEPTHS});
+    CHECK_EQ(step_at(&t, "bn2")->tail, cfp_model_find(&t.model, "bn2"));
+    CHECK_EQ(step_at(&t, "c1")->tail, cfp_model_find(&t.model, "r1"));
+    toy_end(&t);
+}
+
+/* Forward and grad with memory shared as planned, against a trace in which nothing shares. */
+static void sharing_memory_changes_no_number(void)
+{
+    float clip[36], logits[2][2] = {{0}};
+    double product[2][2][32] = {{{0}}};
+    for (int i = 0; i < 36; i++)
+        clip[i] = (float)((i * 37) % 17) / 8 - 1;
+    for (int all = 0; all < 2; all++) {
+        struct toy t = {0};
+        make_net(&t);
+        CHECK_EQ(toy_finish(&t, "soft"), CFP_OK);
+        open_trace(
+            &t, &(cfp_trace_request){.backward = true, .depth = CFP_ALL_DEPTHS, .keep_all = all});
+        for (int pass = 0; pass < 2; pass++) { /* the second pass must not see the first */
+            CHECK_EQ(cfp_trace_forward(t.trace, clip, logits[all]), CFP_OK);
+            CHECK_EQ(cfp_backward_start(t.trace, 1), CFP_OK);
+            for (int i = t.model.logits; i > 0; i--) {
+                float v[2] = {0, 0};
+                const uint8_t keep[2] = {1, i % 2 == 0};
+                CHECK_EQ(cfp_backward_leave(t.trace, i), CFP_OK);
+                CHECK_EQ(cfp_backward_through(t.trace, i, keep, v), CFP_OK);
+                product[all][0][i] = (double)v[0];
+                product[all][1][i] = (double)v[1];
+            }
+        }
+        toy_end(&t);
+    }
+    for (int c = 0; c < 2; c++) {
+        CHECK_NEAR(logits[0][c], logits[1][c], 0);
+        for (int i = 0; i < 32; i++)
+            CHECK_NEAR(product[0][c][i], product[1][c][i], 0);
+    }
+    int moved = 0;
+    for (int i = 0; i < 32; i++)
+        moved += product[0][0][i] != 0;
+    CHECK_EQ(moved, 3); /* fc, c3, c2; c1 and down read the clip, whose gradient nobody wants */
+}
+
+static size_t no_memory(cfp_backend *backend)
+{
+    (void)backend;
+    return 100;
+}
+
+static void a_plan_that_does_not_fit_says_how_much_it_needs(void)
+{
+    struct toy t = {0};
+    make_net(&t);
+    CHECK_EQ(toy_finish(&t, "soft"), CFP_OK);
+    const cfp_device_request any = {0};
+    CHECK_EQ(cfp_device_open(&t.device, &t.ctx, "ref", &any), CFP_OK);
+    cfp_backend_api small = *t.device.api;
+    small.free_bytes = no_memory;
+    const cfp_device device = {&small, t.device.backend};
+    const cfp_query q = cfp_query_default();
+    CHECK_EQ(cfp_trace_open(&t.trace, &t.ctx, &t.model, &device, &q), CFP_NOMEM);
+    CHECK(t.trace == NULL);
+    CHECK_HAS(t.ctx.message, "needs 0.00 GiB for one clip's activations, ref has 0.00 GiB free");
+    toy_end(&t);
+}
+
+static void a_network_that_overflows_is_refused_by_name(void)
+{
+    struct toy t = {0};
+    toy_begin(&t, (cfp_shape){1, 1, 1, 1, 1});
+    toy_conv(&t, "a", "input", 1, 1, 1, (float[]){1e30f});
+    toy_conv(&t, "b", "a", 1, 1, 1, (float[]){1e30f});
+    CHECK_EQ(toy_finish(&t, "b"), CFP_OK);
+    open_trace(&t, &(cfp_trace_request){.depth = CFP_ALL_DEPTHS});
+    float logit, clip = 1;
+    CHECK_EQ(cfp_trace_forward(t.trace, &clip, &logit), CFP_FORMAT);
+    CHECK_HAS(t.ctx.message, "node 'b': the score of class 0 is infinite");
+    toy_end(&t);
+}
+
+/* SQLite's way: the k-th allocation fails, for k = 1, 2, ... until the run passes.  Each failure
+ * must come back as CFP_NOMEM and leak nothing (the sanitizer build watches). */
+static void every_allocation_may_fail(void)
+{
+    for (int rule = 0; rule < CFP_RULE_COUNT; rule++) {
+        int k = 0, failed = 0;
+        for (bool passed = false; !passed && k < 2000; k++) {
+            struct toy t = {0};
+            cfp_query q = cfp_query_default();
+            cfp_pyramid p = {0};
+            cfp_tubes_list tubes = {0};
+            float clip[36], logits[2];
+            const cfp_device_request any = {0};
+            q.rule = (cfp_rule)rule;
+            q.tubes = CFP_TUBES_KERNELS;
+            for (int i = 0; i < 36; i++)
+                clip[i] = (float)i;
+            make_net(&t);
+            t.ctx.fail_allocation = k + 1;
+            cfp_status status = toy_finish(&t, "soft");
+            if (status == CFP_OK)
+                status = cfp_device_open(&t.device, &t.ctx, "ref", &any);
+            if (status == CFP_OK)
+                status = cfp_trace_open(&t.trace, &t.ctx, &t.model, &t.device, &q);
+            if (status == CFP_OK)
+                status = cfp_trace_forward(t.trace, clip, logits);
+            if (status == CFP_OK)
+                status = cfp_descend(&p, t.trace, &q, 0, NULL);
+            passed = status == CFP_OK;
+            CHECK(passed || status == CFP_NOMEM);
+            failed += !passed;
+            cfp_tubes_free(&tubes);
+            cfp_pyramid_free(&p);
+            toy_end(&t);
+        }
+        CHECK(failed > 50);
+        CHECK(k < 2000);
+    }
+}
+
+int main(void)
+{
+    what_follows_alone_is_fused();
+    sharing_memory_changes_no_number();
+    a_plan_that_does_not_fit_says_how_much_it_needs();
+    a_network_that_overflows_is_refused_by_name();
+    every_allocation_may_fail();
+    return test_result();
+}
