@@ -13,7 +13,7 @@ static void make_net(struct toy *t)
     toy_batchnorm(t, "bn1", "c1", 2, (float[]){1.5f, -1}, (float[]){0.1f, 0.2f});
     toy_node(t, "r1", CFP_OP_RELU, "bn1", NULL);
     toy_conv(t, "c2", "r1", 2, 2, 1, w + 2);
-    toy_conv(t, "down", "input", 2, 2, 1, w + 4);
+    toy_conv(t, "down", "r1", 2, 2, 1, w + 4);
     toy_node(t, "sum", CFP_OP_ADD, "c2", "down");
     toy_node(t, "r2", CFP_OP_RELU, "sum", NULL);
     toy_conv(t, "c3", "r2", 2, 2, 1, w + 6);
@@ -105,7 +105,7 @@ static void sharing_memory_changes_no_number(void)
     int moved = 0;
     for (int i = 0; i < 32; i++)
         moved += product[0][0][i] != 0;
-    CHECK_EQ(moved, 3); /* fc, c3, c2; c1 and down read the clip, whose gradient nobody wants */
+    CHECK_EQ(moved, 4); /* fc, c3, c2, down; c1 reads the clip, whose gradient nobody wants */
 }
 
 static size_t no_memory(cfp_backend *backend)

@@ -211,20 +211,19 @@ static cfp_status walk(struct descent *d, int class_index)
 
     for (int i = d->model->logits; i > 0; i--) {
         const cfp_node *node = &d->model->node[i];
-        if (d->demand[i] == NULL ||
-            (cfp_is_kernel_layer(node) && !cfp_within_depth(d->trace, node)))
-            continue; /* on no route from the class, or below --depth */
+        const bool demanded = d->demand[i] != NULL;
         if (grad) {
-            CFP_TRY(cfp_tube_maps_at(d->maps, d->trace, i, d->demand[i]));
+            if (demanded)
+                CFP_TRY(cfp_tube_maps_at(d->maps, d->trace, i, d->demand[i]));
             CFP_TRY(cfp_backward_leave(d->trace, i));
         }
-        if (cfp_is_kernel_layer(node)) {
-            CFP_TRY(visit(d, i));
-        } else {
-            if (grad)
-                CFP_TRY(cfp_backward_through(d->trace, i, NULL, NULL));
+        /* Only kernel layers mask: a gradient goes through every other node, demanded or not. */
+        if (grad && !cfp_is_kernel_layer(node))
+            CFP_TRY(cfp_backward_through(d->trace, i, NULL, NULL));
+        if (demanded && !cfp_is_kernel_layer(node))
             CFP_TRY(route(d, i));
-        }
+        else if (demanded && cfp_within_depth(d->trace, node)) /* else: below --depth */
+            CFP_TRY(visit(d, i));
         CFP_TRY(cfp_check_interrupt(d->ctx));
     }
     return CFP_OK;

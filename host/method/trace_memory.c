@@ -1,6 +1,8 @@
 /* trace_memory.c - what a trace must hold, from when to when, and where it lies.
  *
- * The clock: step s runs forward at time s and, in the backward pass, at time 2 * n_steps - 1 - s.
+ * The clock counts nodes, N of them: a step runs forward at the time of its tail; in the backward
+ * pass node i is left and gone through at time 2 N - i.  A fused step is left at its tail and gone
+ * through at its head, and other branches run in between: that is why steps cannot be the clock.
  * Memory is planned before any of it is taken; a plan that does not fit is refused in numbers. */
 #include "trace.h"
 #include <string.h>
@@ -14,9 +16,9 @@ struct plan {
     int end;                   /* later than anything */
 };
 
-static int backward_time(const cfp_trace *trace, int step)
+static int backward_time(const cfp_trace *trace, int node)
 {
-    return 2 * trace->n_steps - 1 - step;
+    return 2 * trace->model->n_nodes - node;
 }
 
 static int add_buffer(struct plan *p, const cfp_tensor *x, int first, int last)
@@ -32,17 +34,39 @@ static void extend(struct plan *p, int buffer, int time)
         p->life[buffer].last = time;
 }
 
-/* The last time that step s needs value v. */
-static int last_use(const cfp_trace *trace, int s, int k)
+/* The last time that a step needs its source k. */
+static int last_use(const cfp_trace *trace, const cfp_trace_step *step, int k)
 {
-    const cfp_trace_step *step = &trace->step[s];
     const bool residual = step->step.adds && k == step->step.n_src - 1;
     if (!trace->request.backward || !step->active || residual)
-        return s;
+        return step->tail;
     /* a kernel layer's x meets its gradient in SPEC's v(i) = mean of x(i) * G(i) */
     const bool read =
         cfp_op_backward_reads(step->step.node->op).src || cfp_is_kernel_layer(step->step.node);
-    return read ? backward_time(trace, s) : s;
+    return read ? backward_time(trace, step->head) : step->tail;
+}
+
+/* The residual's memory becomes the result's where nobody needs the residual afterwards. */
+static bool may_take_residual(const cfp_trace *trace, int s)
+{
+    const cfp_trace_request *want = &trace->request;
+    const cfp_trace_step *step = &trace->step[s];
+    if (!step->step.adds || want->keep_all)
+        return false;
+    const int last = step->step.n_src - 1, added = step->src[last];
+    if (added == 0 || trace->value[added].block != trace->value[step->tail].block)
+        return false;
+    for (int i = 0; i < trace->model->n_nodes && want->keep != NULL; i++)
+        if (want->keep[i] && trace->holder[i] == added)
+            return false;
+    for (int t = 0; t < trace->n_steps; t++)
+        for (int k = 0; k < trace->step[t].step.n_src; k++)
+            if (trace->step[t].src[k] == added && !(t == s && k == last) &&
+                last_use(trace, &trace->step[t], k) >= step->tail)
+                return false;
+    /* an activation's derivative is told from its value */
+    const int maker = trace->step_of[added];
+    return !want->backward || maker < 0 || !trace->step[maker].active;
 }
 
 static void place_values(struct plan *p)
@@ -53,76 +77,67 @@ static void place_values(struct plan *p)
     for (int s = 0; s < trace->n_steps; s++) {
         const cfp_trace_step *step = &trace->step[s];
         int *mine = &p->value[step->tail];
-        if (step->step.adds && !want->keep_all) {
-            /* The residual's memory becomes the result's where nobody else wants the residual. */
-            const int added = step->src[step->step.n_src - 1];
-            bool shared = added != 0 && trace->value[added].block == trace->value[step->tail].block;
-            for (int i = 0; i < trace->model->n_nodes && want->keep != NULL; i++)
-                shared &= !(want->keep[i] && trace->holder[i] == added);
-            for (int t = 0; t < trace->n_steps && shared; t++)
-                for (int k = 0; k < trace->step[t].step.n_src; k++)
-                    if (trace->step[t].src[k] == added && !(t == s && k == step->step.n_src - 1) &&
-                        last_use(trace, t, k) >= s)
-                        shared = false;
-            const int maker = trace->step_of[added];
-            if (want->backward && maker >= 0 && trace->step[maker].active)
-                shared = false; /* its activation's derivative is told from it */
-            if (shared)
-                *mine = p->value[added];
-        }
+        if (may_take_residual(trace, s))
+            *mine = p->value[step->src[step->step.n_src - 1]];
         if (*mine < 0)
-            *mine = add_buffer(p, &trace->value[step->tail], s, s);
-        extend(p, *mine, s);
+            *mine = add_buffer(p, &trace->value[step->tail], step->tail, step->tail);
+        extend(p, *mine, step->tail);
         for (int k = 0; k < step->step.n_src; k++)
-            extend(p, p->value[step->src[k]], last_use(trace, s, k));
+            extend(p, p->value[step->src[k]], last_use(trace, step, k));
         /* In the backward pass a value is read by its own step (gate, pools) and by its tube. */
         if (want->backward && step->active)
-            extend(p, *mine, backward_time(trace, s));
+            extend(p, *mine, backward_time(trace, step->head));
     }
-    extend(p, p->value[trace->holder[trace->model->logits]], trace->n_steps);
+    extend(p, p->value[trace->holder[trace->model->logits]], trace->model->n_nodes);
     for (int i = 0; i < trace->model->n_nodes; i++)
         if (trace->holder[i] >= 0 && (want->keep_all || (want->keep != NULL && want->keep[i])))
             extend(p, p->value[trace->holder[i]], p->end);
 }
 
-/* Gradients: from the first contribution to the step that made the value. */
+/* A contribution of `step` to the gradient of its source k arrives: at the tail, where a residual
+ * is undone, or at the head. */
+static void contribution(struct plan *p, const cfp_trace_step *step, int k)
+{
+    cfp_trace *trace = p->trace;
+    const int v = step->src[k], maker = trace->step_of[v];
+    const bool residual = step->step.adds && k == step->step.n_src - 1;
+    const int now = backward_time(trace, residual ? step->tail : step->head);
+    const bool onward = cfp_gradient_goes_on(trace, v);
+    /* Where nothing upstream is of interest, a kernel layer still weighs its own share. */
+    if (!onward && (!cfp_is_kernel_layer(step->step.node) || k > 0 || v == 0))
+        return;
+    if (p->diff[v] < 0)
+        p->diff[v] = add_buffer(p, &trace->value[v], now, now);
+    else if (onward && !residual && p->share[v] < 0) /* made aside, then added */
+        p->share[v] = add_buffer(p, &trace->value[v], now, now);
+    extend(p, p->diff[v], now);
+    extend(p, p->share[v], now);
+    if (onward && maker >= 0)
+        extend(p, p->diff[v], backward_time(trace, trace->step[maker].head));
+}
+
+/* Gradients: from the first contribution until the step that made the value is gone through.  Nodes
+ * in falling order, as the descent meets them, so that first contributions come first. */
 static void place_gradients(struct plan *p)
 {
     cfp_trace *trace = p->trace;
     const int logits = trace->holder[trace->model->logits];
-    for (int s = trace->n_steps - 1; s >= 0; s--) {
-        const cfp_trace_step *step = &trace->step[s];
-        const int now = backward_time(trace, s);
-        if (!step->active)
+    for (int i = logits; i > 0; i--) {
+        const int s = trace->step_of[i];
+        if (s < 0 || !trace->step[s].active)
             continue;
-        if (step->tail == logits && p->diff[logits] < 0)
-            p->diff[logits] = add_buffer(p, &trace->value[logits], now, now);
-        for (int k = 0; k < step->step.n_src; k++) {
-            const int v = step->src[k];
-            const int maker = trace->step_of[v];
-            if (!cfp_gradient_goes_on(trace, v)) {
-                /* Nothing upstream is of interest, but a kernel layer weighs its own share. */
-                if (!cfp_is_kernel_layer(step->step.node) || k > 0 || v == 0)
-                    continue;
-                if (p->diff[v] < 0)
-                    p->diff[v] = add_buffer(p, &trace->value[v], now, now);
-                extend(p, p->diff[v], now);
-                continue;
-            }
-            /* Each contribution but the first is made aside and then added. */
-            if (p->diff[v] < 0)
-                p->diff[v] = add_buffer(p, &trace->value[v], now,
-                                        maker >= 0 ? backward_time(trace, maker) : now);
-            else if (p->share[v] < 0)
-                p->share[v] = add_buffer(p, &trace->value[v], now, now);
-            extend(p, p->diff[v], now);
-            extend(p, p->share[v], now);
-            if (trace->request.keep_all)
-                extend(p, p->diff[v], p->end);
+        const cfp_trace_step *step = &trace->step[s];
+        if (i == logits) {
+            p->diff[i] = add_buffer(p, &trace->value[i], backward_time(trace, i),
+                                    backward_time(trace, step->head));
         }
+        if (i == step->tail && step->step.adds)
+            contribution(p, step, step->step.n_src - 1);
+        for (int k = 0; i == step->head && k < step->step.n_src - step->step.adds; k++)
+            contribution(p, step, k);
     }
-    if (trace->request.keep_all)
-        extend(p, p->diff[logits], p->end);
+    for (int v = 0; v < trace->model->n_nodes && trace->request.keep_all; v++)
+        extend(p, p->diff[v], p->end);
 }
 
 static cfp_status take_memory(struct plan *p)
@@ -167,7 +182,7 @@ static cfp_status take_memory(struct plan *p)
 cfp_status cfp_trace_place(cfp_trace *trace)
 {
     const int n = trace->model->n_nodes;
-    struct plan p = {.trace = trace, .end = 2 * trace->n_steps + 1};
+    struct plan p = {.trace = trace, .end = 2 * trace->model->n_nodes + 1};
     int *numbers;
     CFP_TRY_ALLOC(trace->ctx, trace->diff, n);
     CFP_TRY_ALLOC(trace->ctx, trace->share, n);

@@ -1,0 +1,248 @@
+/* backend.c - finds a backend by name and opens its device.
+ *
+ * ref and cpu are built in.  Any other NAME is a module, cfp_NAME.so, exporting one table; it is
+ * looked for by absolute path only, beside the program and in its library directory, never in the
+ * current one.  A module is never unloaded: device libraries leave threads and handlers behind. */
+#include "backend.h"
+#include <dlfcn.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#ifndef CFP_MODULE_DIR /* the build may name where modules are installed */
+#define CFP_MODULE_DIR ""
+#endif
+
+typedef struct device_name { /* "cuda:1" taken apart */
+    char word[16];
+    int ordinal; /* -1: none given */
+} device_name;
+
+static const cfp_backend_api *const built_in[] = {&cfp_backend_ref, &cfp_backend_cpu};
+
+static const cfp_backend_api *find_built_in(const char *word)
+{
+    for (size_t i = 0; i < sizeof built_in / sizeof built_in[0]; i++)
+        if (strcmp(built_in[i]->name, word) == 0)
+            return built_in[i];
+    return NULL;
+}
+
+/* Words are lower case letters, digits and '_': none can lead out of the module directories. */
+static cfp_status parse_name(device_name *out, cfp_ctx *ctx, const char *text)
+{
+    const size_t length = strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789_");
+    const char *number = text + length;
+    *out = (device_name){.ordinal = -1};
+    if (length == 0 || length >= sizeof out->word || (*number != '\0' && *number != ':'))
+        return cfp_fail(ctx, CFP_USAGE, "--device: '%s' is none of auto, ref, cpu, cuda, cuda:N",
+                        text);
+    memcpy(out->word, text, length);
+    if (*number == '\0')
+        return CFP_OK;
+    if (strcmp(out->word, "auto") == 0 || find_built_in(out->word) != NULL)
+        return cfp_fail(ctx, CFP_USAGE, "--device: '%s': there is only one %s, it has no number",
+                        text, out->word);
+
+    const char *digits = number + 1;
+    if (digits[0] == '\0' || strlen(digits) > 3 || digits[strspn(digits, "0123456789")] != '\0')
+        return cfp_fail(ctx, CFP_USAGE, "--device: '%s': after the colon goes a number, 0 to 999",
+                        text);
+    out->ordinal = atoi(digits);
+    return CFP_OK;
+}
+
+/* The directory of the running program, absolute; out: [PATH_MAX], here and below. */
+static bool program_directory(char *out)
+{
+    char program[PATH_MAX];
+    const ssize_t length = readlink("/proc/self/exe", program, sizeof program - 1);
+    if (length <= 0)
+        return false;
+    program[length] = '\0';
+    char *slash = strrchr(program, '/');
+    if (slash == NULL)
+        return false;
+    *slash = '\0';
+    memcpy(out, program, (size_t)(slash - program) + 1);
+    return true;
+}
+
+/* Where modules may be, in order; entry i into `out`, false past the last. */
+static bool module_directory(char *out, const cfp_device_request *request, int i)
+{
+    char program[PATH_MAX];
+    int length = 0;
+    out[0] = '\0';
+    switch (i) {
+    case 0:
+        length = snprintf(out, PATH_MAX, "%s", request->module_dir ? request->module_dir : "");
+        break;
+    case 1:
+        if (program_directory(program))
+            length = snprintf(out, PATH_MAX, "%s", program);
+        break;
+    case 2:
+        if (program_directory(program))
+            length = snprintf(out, PATH_MAX, "%s/../lib/cfp-gpu", program);
+        break;
+    case 3:
+        length = snprintf(out, PATH_MAX, "%s", CFP_MODULE_DIR);
+        break;
+    default:
+        return false;
+    }
+    if (length >= PATH_MAX || out[0] != '/')
+        out[0] = '\0'; /* not to be looked at: absolute paths only */
+    return true;
+}
+
+/* The first cfp_<word>.so that exists; false where there is none. */
+static bool find_module(char *out, const char *word, const cfp_device_request *request)
+{
+    char directory[PATH_MAX];
+    for (int i = 0; module_directory(directory, request, i); i++) {
+        if (directory[0] == '\0')
+            continue;
+        const int length = snprintf(out, PATH_MAX, "%s/cfp_%s.so", directory, word);
+        if (length < PATH_MAX && access(out, F_OK) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* A hole in the table would be found by a crash, much later. */
+static bool is_complete(const cfp_backend_api *api)
+{
+    return api->name && api->open && api->close && api->describe && api->alloc && api->release &&
+           api->free_bytes && api->tensor_bytes && api->upload && api->download && api->step_open &&
+           api->step_forward && api->step_backward && api->step_close && api->channel_mean &&
+           api->channel_mean_product && api->channel_sum && api->gate && api->mask &&
+           api->accumulate && api->one_hot;
+}
+
+/* Reasons here are bare; cfp_device_open puts "--device NAME: " in front. */
+static cfp_status load_module(const cfp_backend_api **out, cfp_ctx *ctx, const char *word,
+                              const char *path)
+{
+    void *library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+    if (library == NULL)
+        return cfp_fail(ctx, CFP_DEVICE, "%s", dlerror());
+    const cfp_backend_api *api = dlsym(library, "cfp_backend_module");
+    if (api == NULL)
+        return cfp_fail(ctx, CFP_DEVICE, "%s: is no cfp-gpu module (no cfp_backend_module)", path);
+    if (api->abi != CFP_BACKEND_ABI || api->size != sizeof *api)
+        return cfp_fail(ctx, CFP_DEVICE,
+                        "%s: built for module interface %u (%u bytes), this program has %u (%u "
+                        "bytes): build both from one source",
+                        path, api->abi, api->size, CFP_BACKEND_ABI, (unsigned)sizeof *api);
+    if (!is_complete(api))
+        return cfp_fail(ctx, CFP_DEVICE, "%s: its table lacks a function", path);
+    if (strcmp(api->name, word) != 0)
+        return cfp_fail(ctx, CFP_DEVICE, "%s: is the module of '%s'", path, api->name);
+    *out = api;
+    return CFP_OK;
+}
+
+static cfp_status no_module(cfp_ctx *ctx, const char *word)
+{
+    char directory[PATH_MAX];
+    if (!program_directory(directory))
+        snprintf(directory, sizeof directory, "its directory");
+    return cfp_fail(
+        ctx, CFP_DEVICE,
+        "no module cfp_%s.so beside the program or in %.700s/../lib/cfp-gpu; this build "
+        "is CPU only",
+        word, directory);
+}
+
+/* Opens one device by its taken-apart name, giving bare reasons. */
+static cfp_status open_named(cfp_device *out, cfp_ctx *ctx, const device_name *name,
+                             const cfp_device_request *request)
+{
+    char path[PATH_MAX];
+    cfp_device_request asked = *request;
+    const cfp_backend_api *api = find_built_in(name->word);
+
+    if (name->ordinal >= 0)
+        asked.ordinal = name->ordinal;
+    if (api == NULL) {
+        if (!find_module(path, name->word, request))
+            return no_module(ctx, name->word);
+        CFP_TRY(load_module(&api, ctx, name->word, path));
+    }
+    cfp_backend *backend = NULL;
+    CFP_TRY(api->open(&backend, ctx, &asked));
+    *out = (cfp_device){api, backend};
+    return CFP_OK;
+}
+
+/* cuda where it can be, else cpu; the log says which, and why. */
+static cfp_status open_auto(cfp_device *out, cfp_ctx *ctx, const cfp_device_request *request)
+{
+    const device_name cuda = {"cuda", -1}, cpu = {"cpu", -1};
+    if (open_named(out, ctx, &cuda, request) == CFP_OK) {
+        cfp_log(ctx, CFP_LOG_INFO, "device cuda: %s", out->api->describe(out->backend));
+        return CFP_OK;
+    }
+    char why[sizeof ctx->message];
+    snprintf(why, sizeof why, "%s", ctx->message);
+    ctx->message[0] = '\0';
+    CFP_TRY(open_named(out, ctx, &cpu, request));
+    cfp_log(ctx, CFP_LOG_INFO, "device cpu: %s (not cuda: %s)", out->api->describe(out->backend),
+            why);
+    return CFP_OK;
+}
+
+static bool is_known_word(const char *word)
+{
+    return find_built_in(word) != NULL || strcmp(word, "cuda") == 0;
+}
+
+cfp_status cfp_device_open(cfp_device *out, cfp_ctx *ctx, const char *name,
+                           const cfp_device_request *request)
+{
+    char path[PATH_MAX];
+    device_name parsed;
+
+    *out = (cfp_device){0};
+    CFP_TRY(parse_name(&parsed, ctx, name));
+    if (strcmp(parsed.word, "auto") == 0)
+        return open_auto(out, ctx, request);
+    if (!is_known_word(parsed.word) && !find_module(path, parsed.word, request))
+        return cfp_fail(ctx, CFP_USAGE,
+                        "--device: '%s' is none of auto, ref, cpu, cuda, cuda:N, and there is no "
+                        "module cfp_%s.so",
+                        name, parsed.word);
+    const cfp_status status = open_named(out, ctx, &parsed, request);
+    if (status != CFP_OK && strncmp(ctx->message, "--", 2) != 0)
+        return cfp_fail(ctx, status, "--device %s: %s", name, ctx->message);
+    return status;
+}
+
+void cfp_device_close(cfp_device *device)
+{
+    if (device->api != NULL)
+        device->api->close(&device->backend);
+    *device = (cfp_device){0};
+}
+
+bool cfp_device_list(cfp_device_row *row, int i)
+{
+    static const device_name names[] = {{"ref", -1}, {"cpu", -1}, {"cuda", -1}};
+    const cfp_device_request request = {0};
+    cfp_device device = {0};
+    cfp_ctx ctx = {0};
+
+    *row = (cfp_device_row){0};
+    if (i < 0 || (size_t)i >= sizeof names / sizeof names[0])
+        return false;
+    row->ready = open_named(&device, &ctx, &names[i], &request) == CFP_OK;
+    snprintf(row->name, sizeof row->name, "%s", names[i].word);
+    snprintf(row->detail, sizeof row->detail, "%.255s",
+             row->ready ? device.api->describe(device.backend) : ctx.message);
+    cfp_device_close(&device);
+    return true;
+}

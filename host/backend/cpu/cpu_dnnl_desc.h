@@ -1,0 +1,28 @@
+/* cpu_dnnl_desc.h - between cpu_dnnl.c and cpu_dnnl_desc.c: a convolution asked for, in oneDNN's
+ * terms.  Nobody else includes it (nor dnnl.h). */
+#pragma once
+#include "cpu_dnnl.h"
+#include <dnnl.h>
+
+struct cpu_dnnl {
+    cfp_ctx *ctx; /* borrowed: messages and memory */
+    dnnl_engine_t engine;
+    dnnl_stream_t stream;
+};
+
+/* "oneDNN: <call>: <why>", and the status that fits. */
+cfp_status cpu_dnnl_failed(cfp_ctx *ctx, dnnl_status_t status, const char *call);
+
+#define DNNL_TRY(ctx, call)                                                                        \
+    do {                                                                                           \
+        const dnnl_status_t status_ = (call);                                                      \
+        if (status_ != dnnl_success)                                                               \
+            return cpu_dnnl_failed((ctx), status_, #call);                                         \
+    } while (0)
+
+/* The weights of the ask: plain, as the model holds them, or `any`, for the primitive to choose. */
+dnnl_status_t cpu_dnnl_weight_desc(dnnl_memory_desc_t *desc, const cpu_conv_ask *ask, bool any);
+
+/* The primitive descriptor of the ask; attr gets its post-ops.  The caller destroys *out. */
+cfp_status cpu_dnnl_conv_desc(dnnl_primitive_desc_t *out, cpu_dnnl *dnnl, const cpu_conv_ask *ask,
+                              dnnl_primitive_attr_t attr);

@@ -1,0 +1,133 @@
+/* cpu_primitives.c - what the method asks of tensors beside the ops, on all threads: means, sums,
+ * masks, copies.  Layouts that the kernels do not serve (the plain clip) go to ref. */
+#include "cpu.h"
+#include "../ref/ref.h"
+#include <string.h>
+
+enum { PIECE = 1 << 14 }; /* floats of a copy or a sum that one thread takes at a time */
+
+static cfp_tensor plain_view(cfp_shape shape, float *data)
+{
+    return (cfp_tensor){.shape = shape, .block = 1, .data = data};
+}
+
+cfp_status cpu_upload(cfp_backend *backend, cfp_tensor *dst, const float *plain)
+{
+    const cfp_tensor from = plain_view(dst->shape, (float *)(uintptr_t)plain); /* only read */
+    cpu_relayout(backend, dst, &from);
+    return CFP_OK;
+}
+
+cfp_status cpu_download(cfp_backend *backend, float *plain, const cfp_tensor *src)
+{
+    cfp_tensor to = plain_view(src->shape, plain);
+    cpu_relayout(backend, &to, src);
+    return CFP_OK;
+}
+
+size_t cpu_sums_bytes(const cfp_backend *backend, const cfp_tensor *x)
+{
+    const int64_t sums = (int64_t)x->shape.n * cfp_blocks(x) * x->block;
+    return (size_t)(sums + lane_sums_scratch(backend->lanes, x->shape)) * sizeof(double);
+}
+
+const double *cpu_sums(const cfp_backend *backend, const cfp_tensor *x, const cfp_tensor *g,
+                       void *scratch)
+{
+    double *sums = scratch;
+    double *rest = sums + (int64_t)x->shape.n * cfp_blocks(x) * x->block;
+    backend->lanes->sums(sums, x->data, g == NULL ? NULL : g->data, x->shape, rest,
+                         backend->threads);
+    return sums;
+}
+
+static cfp_status means(cfp_backend *backend, float *mean, const cfp_tensor *x, const cfp_tensor *g)
+{
+    char *scratch;
+    CFP_TRY_ALLOC(backend->ctx, scratch, cpu_sums_bytes(backend, x));
+    const double *sums = cpu_sums(backend, x, g, scratch);
+    const int row = cfp_blocks(x) * x->block;
+    for (int n = 0; n < x->shape.n; n++)
+        for (int c = 0; c < x->shape.c; c++)
+            mean[(int64_t)n * x->shape.c + c] =
+                (float)(sums[(int64_t)n * row + c] / (double)cfp_positions(x->shape));
+    cfp_free(scratch);
+    return CFP_OK;
+}
+
+cfp_status cpu_channel_mean(cfp_backend *backend, float *mean, const cfp_tensor *x)
+{
+    if (x->block != backend->lanes->width)
+        return ref_channel_mean(backend, mean, x);
+    return means(backend, mean, x, NULL);
+}
+
+cfp_status cpu_channel_mean_product(cfp_backend *backend, float *mean, const cfp_tensor *x,
+                                    const cfp_tensor *g)
+{
+    if (x->block != backend->lanes->width)
+        return ref_channel_mean_product(backend, mean, x, g);
+    return means(backend, mean, x, g);
+}
+
+cfp_status cpu_channel_sum(cfp_backend *backend, float *map, const cfp_tensor *x,
+                           const cfp_tensor *g, const uint8_t *keep)
+{
+    float *kept;
+    if (x->block != backend->lanes->width)
+        return ref_channel_sum(backend, map, x, g, keep);
+    CFP_TRY_ALLOC(backend->ctx, kept, cfp_blocks(x) * x->block);
+    for (int c = 0; c < x->shape.c; c++)
+        kept[c] = keep[c] ? 1.0f : 0.0f;
+    backend->lanes->channel_sum(map, x->data, g == NULL ? NULL : g->data, kept, x->shape,
+                                backend->threads);
+    cfp_free(kept);
+    return CFP_OK;
+}
+
+cfp_status cpu_gate(cfp_backend *backend, const cfp_node *activation, cfp_tensor *dy,
+                    const cfp_tensor *y)
+{
+    if (dy->block != backend->lanes->width)
+        return ref_gate_step(backend, activation, dy, y);
+    backend->lanes->slope(dy->data, dy->data, y->data, dy->shape, activation, true,
+                          backend->threads);
+    return CFP_OK;
+}
+
+cfp_status cpu_mask(cfp_backend *backend, cfp_tensor *x, const uint8_t *keep)
+{
+    const int64_t positions = cfp_positions(x->shape), blocks = cfp_blocks(x);
+#pragma omp parallel for collapse(2) schedule(static) num_threads(backend->threads)
+    for (int64_t b = 0; b < x->shape.n * blocks; b++)
+        for (int64_t start = 0; start < positions; start += PIECE) {
+            const int first = (int)(b % blocks) * x->block;
+            const int lanes = cfp_min_int(x->block, x->shape.c - first);
+            const int64_t end = start + PIECE < positions ? start + PIECE : positions;
+            for (int lane = 0; lane < lanes; lane++)
+                for (int64_t p = start; !keep[first + lane] && p < end; p++)
+                    x->data[(b * positions + p) * x->block + lane] = 0;
+        }
+    return CFP_OK;
+}
+
+cfp_status cpu_accumulate(cfp_backend *backend, cfp_tensor *dst, const cfp_tensor *src)
+{
+    const int64_t count = cfp_stored(dst);
+#pragma omp parallel for schedule(static) num_threads(backend->threads)
+    for (int64_t i = 0; i < count; i++)
+        dst->data[i] += src->data[i];
+    return CFP_OK;
+}
+
+cfp_status cpu_copy(cfp_backend *backend, cfp_tensor *dst, const cfp_tensor *src)
+{
+    const int64_t count = cfp_stored(dst);
+    if (dst->data == src->data)
+        return CFP_OK;
+#pragma omp parallel for schedule(static) num_threads(backend->threads)
+    for (int64_t i = 0; i < count; i += PIECE)
+        memcpy(dst->data + i, src->data + i,
+               (size_t)(count - i < PIECE ? count - i : PIECE) * sizeof *dst->data);
+    return CFP_OK;
+}

@@ -1,0 +1,143 @@
+/* lanes.h - our own kernels, once for every instruction set: the table and its jobs.
+ *
+ * The one idea: a tensor's block is as wide as a vector register, so that one load brings all the
+ * channels of a block at one position, and every kernel is plain arithmetic on such vectors.  The
+ * kernels (lane_*.inc) are written over a dozen vector operations (lane_vec_*.h) and compiled three
+ * times: AVX-512 (16 lanes), AVX2 (8) and plain C (8).
+ *
+ * Every kernel runs on `threads` threads, and which thread computes what never changes a sum: the
+ * result is the same for any number of them.  Channels beyond the last are zero in what a job reads
+ * (tensor.h) and stay zero in what it writes. */
+#pragma once
+#include "../backend.h"
+
+enum {
+    LANES_MAX = 16,   /* the widest vector */
+    LANE_TAPS = 16,   /* taps of a window along one axis */
+    LANE_CHUNK = 1024 /* positions of one block: a piece of work, whatever the number of threads */
+};
+
+/* One axis of a sliding window: output a of `count` stands at first + a * step and reads, through
+ * tap[i], input a * in_step + offset[i], where that exists.  Offsets ascend.
+ * Forward: step 1, in_step = stride.  Backward, for each remainder of the stride: step = stride,
+ * in_step 1, and the taps that reach such positions. */
+typedef struct lane_axis {
+    int count, first, step, in_step, n_taps;
+    int offset[LANE_TAPS], tap[LANE_TAPS];
+} lane_axis;
+
+/* dst(lane) = max(floor, bias(lane) + sum over j, taps of weight(lane, j, tap) * src(channel(lane,
+ * j))) Depth-wise and grouped convolution: lane and j tell the channel, and a vector of channels is
+ * put together from `sources` vectors of the source by shuffles. */
+typedef struct lane_conv {
+    lane_axis axis[3];
+    cfp_shape src_shape, dst_shape;
+    const float *src;
+    float *dst;
+    int kernel[3];        /* the whole kernel: how weights stand */
+    int channels;         /* j runs over the channels of a group */
+    const float *weights; /* [blocks of dst][kT][kH][channels][kW][lanes] */
+    const float *bias;    /* [blocks of dst][lanes] */
+    int sources; /* source vectors a vector of channels may come from; 0: the block itself */
+    const int32_t *n_source; /* [blocks of dst]: how many are needed there, <= sources */
+    const int32_t *source;   /* [blocks of dst][channels][sources]: their blocks */
+    const int32_t *pick; /* the same [lanes]: k = 0: lane of source 0; k > 0: l keeps lane l of what
+                            is there, lanes + x takes lane x of source k (k = 1: any x of 0 too) */
+    float floor;         /* 0: relu; -infinity: none */
+} lane_conv;
+
+/* One axis of a pool: window a of `count` covers inputs a * stride - pad ... + kernel - 1. */
+typedef struct lane_window {
+    int count, kernel, stride, pad;
+    const float *share; /* average: [count] 1 / cells counted along the axis; maximum: NULL */
+} lane_window;
+
+typedef struct lane_pool {
+    lane_window axis[3];
+    cfp_shape src_shape, dst_shape;
+    const float *src; /* backward of the average: NULL */
+    float *dst;       /* forward only */
+    const float *diff_dst;
+    float *diff_src; /* backward only */
+} lane_pool;
+
+/* dst = activation(src * scale + shift), scale and shift per channel: [n or 1][blocks][lanes]. */
+typedef struct lane_map {
+    cfp_shape shape;
+    const float *src;
+    const float *scale, *shift; /* NULL: 1, 0 */
+    bool per_clip;              /* scale and shift differ between clips */
+    const cfp_node *activation; /* or NULL */
+    float *dst;                 /* may be src */
+} lane_map;
+
+/* dst(o) = bias(o) + sum of weight(o, i) * src(i): tensors of one position, clips *_clip floats
+ * apart.  Backward: diff_dst to diff_src. */
+typedef struct lane_linear {
+    int clips, channels, kernels;
+    int64_t src_clip, dst_clip;
+    const float *weight; /* [kernels][channels] */
+    const float *bias;   /* or NULL */
+    const float *src, *diff_dst;
+    float *dst, *diff_src;
+} lane_linear;
+
+typedef enum lane_join { LANE_ADD, LANE_MUL } lane_join;
+
+/* dst(c) = the channel of src[k] that picks say, at the same position; c from nowhere: value. */
+typedef struct lane_gather {
+    cfp_shape shape;          /* of dst */
+    const float *const *from; /* [n_from] first block of clip 0 */
+    const int64_t *clip;      /* [n_from] floats from there to the next clip */
+    int n_from;
+    const int32_t *first;  /* [blocks of dst + 1]: which sources below belong to a block */
+    const int32_t *source; /* the tensor, an index into from */
+    const int32_t *block;  /* its block */
+    const int32_t *pick;   /* [lanes]: as above, lane l or lanes + x */
+    float value;
+    float *dst;
+} lane_gather;
+
+typedef struct cpu_lanes {
+    const char *name; /* "AVX-512" */
+    int width;        /* floats in a vector = block of a tensor */
+    void (*conv)(const lane_conv *job, int threads);
+    void (*maxpool)(const lane_pool *job, int threads);
+    void (*avgpool)(const lane_pool *job, int threads);
+    void (*maxpool_back)(const lane_pool *job, int threads);
+    void (*avgpool_back)(const lane_pool *job, int threads);
+    void (*map)(const lane_map *job, int threads);
+    /* dst = activation(a op b), same shapes; dst may be a or b. */
+    void (*join)(float *dst, const float *a, const float *b, cfp_shape shape, lane_join how,
+                 const cfp_node *activation, int threads);
+    /* dst = dy * derivative of the activation at v; from_output: v is its output.  dst may be dy.
+     */
+    void (*slope)(float *dst, const float *dy, const float *v, cfp_shape shape,
+                  const cfp_node *activation, bool from_output, int threads);
+    void (*linear)(const lane_linear *job, int threads);
+    void (*linear_back)(const lane_linear *job, int threads);
+    void (*gather)(const lane_gather *job, int threads);
+    /* sum[n][block][lane] over the positions of x (times g unless NULL), in double. */
+    void (*sums)(double *sum, const float *x, const float *g, cfp_shape shape, double *scratch,
+                 int threads);
+    /* map[position] = sum over channels of clip 0 of x * keep (times g unless NULL); keep is
+     * [blocks][lanes] of 0 and 1. */
+    void (*channel_sum)(float *map, const float *x, const float *g, const float *keep,
+                        cfp_shape shape, int threads);
+} cpu_lanes;
+
+static inline int64_t lane_chunks(cfp_shape s) /* of a block */
+{
+    return (cfp_positions(s) + LANE_CHUNK - 1) / LANE_CHUNK;
+}
+/* Doubles of scratch that `sums` wants. */
+static inline int64_t lane_sums_scratch(const cpu_lanes *lanes, cfp_shape s)
+{
+    const int width = lanes->width;
+    return (int64_t)s.n * ((s.c + width - 1) / width) * lane_chunks(s) * width;
+}
+
+/* NULL where this build or this machine has no such instructions. */
+const cpu_lanes *cpu_lanes_avx512(void);
+const cpu_lanes *cpu_lanes_avx2(void);
+const cpu_lanes *cpu_lanes_plain(void);

@@ -1,0 +1,60 @@
+/* lanes_avx512.c - the kernels of lanes.h compiled for AVX-512 (F, DQ, BW, VL), where the machine
+ * is one. */
+#include "lanes.h"
+#include <math.h>
+#include <string.h>
+
+#if defined(__x86_64__)
+#if defined(__clang__)
+#pragma clang attribute push(__attribute__((target("avx512f,avx512dq,avx512bw,avx512vl,fma"))),    \
+                             apply_to = function)
+#else
+#pragma GCC push_options
+#pragma GCC target("avx512f,avx512dq,avx512bw,avx512vl,fma,prefer-vector-width=512")
+#endif
+#include "lane_vec_avx512.h"
+#include "lane_conv.inc"
+#include "lane_conv_tiles.inc"
+#include "lane_pool.inc"
+#include "lane_map.inc"
+#include "lane_sum.inc"
+#include "lane_gather.inc"
+#include "lane_linear.inc"
+
+static const cpu_lanes table = {
+    .name = "AVX-512",
+    .width = LANES,
+    .conv = lane_conv_run,
+    .maxpool = lane_maxpool,
+    .avgpool = lane_avgpool,
+    .maxpool_back = lane_maxpool_back,
+    .avgpool_back = lane_avgpool_back,
+    .map = lane_map_run,
+    .join = lane_join_run,
+    .slope = lane_slope_run,
+    .linear = lane_linear_run,
+    .linear_back = lane_linear_back,
+    .gather = lane_gather_run,
+    .sums = lane_sums_run,
+    .channel_sum = lane_channel_sum_run,
+};
+
+#if defined(__clang__)
+#pragma clang attribute pop
+#else
+#pragma GCC pop_options
+#endif
+
+const cpu_lanes *cpu_lanes_avx512(void)
+{
+    return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
+                   __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl")
+               ? &table
+               : NULL;
+}
+#else
+const cpu_lanes *cpu_lanes_avx512(void)
+{
+    return NULL;
+}
+#endif

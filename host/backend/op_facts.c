@@ -1,0 +1,25 @@
+/* op_facts.c - what every backend and the planner of memory must agree on, op by op.
+ *
+ * A tensor is kept for the backward pass only where an op's backward reads its value. */
+#include "backend.h"
+
+cfp_backward_reads cfp_op_backward_reads(cfp_op op)
+{
+    switch (op) {
+    case CFP_OP_SILU: /* not monotonic: the output does not tell the slope */
+    case CFP_OP_HARDSWISH:
+    case CFP_OP_MAXPOOL3D: /* where the maximum was */
+    case CFP_OP_MUL:       /* the other factors */
+        return (cfp_backward_reads){.src = true};
+    case CFP_OP_SOFTMAX:
+        return (cfp_backward_reads){.dst = true};
+    default: /* the rest is linear in its input, or an activation */
+        return (cfp_backward_reads){.dst = cfp_gate_from_output(op)};
+    }
+}
+
+bool cfp_gate_from_output(cfp_op op)
+{
+    return op == CFP_OP_RELU || op == CFP_OP_RELU6 || op == CFP_OP_LEAKYRELU ||
+           op == CFP_OP_SIGMOID || op == CFP_OP_HARDSIGMOID;
+}

@@ -1,0 +1,130 @@
+/* ref_primitives.c - what the method asks of tensors beside the ops: means, sums, masks, copies. */
+#include "ref_ops.h"
+#include <string.h>
+
+size_t ref_tensor_bytes(const cfp_tensor *x)
+{
+    return (size_t)cfp_stored(x) * sizeof *x->data;
+}
+
+void ref_zero_lanes(cfp_tensor *x)
+{
+    const cfp_shape s = x->shape;
+    const int used = s.c % x->block; /* lanes of the last block that are channels; 0: all */
+    if (used == 0)
+        return;
+    for (int n = 0; n < s.n; n++) {
+        float *last = ref_channel(x, n, s.c - used);
+        for (int64_t p = 0; p < cfp_positions(s); p++)
+            memset(last + p * x->block + used, 0, (size_t)(x->block - used) * sizeof *last);
+    }
+}
+
+cfp_status ref_upload(cfp_backend *backend, cfp_tensor *dst, const float *plain)
+{
+    (void)backend;
+    cfp_pack(dst, plain);
+    return CFP_OK;
+}
+
+cfp_status ref_download(cfp_backend *backend, float *plain, const cfp_tensor *src)
+{
+    (void)backend;
+    cfp_unpack(plain, src);
+    return CFP_OK;
+}
+
+cfp_status ref_channel_mean(cfp_backend *backend, float *mean, const cfp_tensor *x)
+{
+    (void)backend;
+    const int64_t positions = cfp_positions(x->shape);
+    for (int n = 0; n < x->shape.n; n++)
+        for (int c = 0; c < x->shape.c; c++) {
+            const float *v = ref_channel(x, n, c);
+            double sum = 0;
+            for (int64_t p = 0; p < positions; p++)
+                sum += v[p * x->block];
+            mean[(int64_t)n * x->shape.c + c] = (float)(sum / (double)positions);
+        }
+    return CFP_OK;
+}
+
+cfp_status ref_channel_mean_product(cfp_backend *backend, float *mean, const cfp_tensor *x,
+                                    const cfp_tensor *g)
+{
+    (void)backend;
+    const int64_t positions = cfp_positions(x->shape);
+    for (int n = 0; n < x->shape.n; n++)
+        for (int c = 0; c < x->shape.c; c++) {
+            const float *v = ref_channel(x, n, c), *slope = ref_channel(g, n, c);
+            double sum = 0;
+            for (int64_t p = 0; p < positions; p++)
+                sum += (double)v[p * x->block] * slope[p * g->block];
+            mean[(int64_t)n * x->shape.c + c] = (float)(sum / (double)positions);
+        }
+    return CFP_OK;
+}
+
+cfp_status ref_channel_sum(cfp_backend *backend, float *map, const cfp_tensor *x,
+                           const cfp_tensor *g, const uint8_t *keep)
+{
+    (void)backend;
+    for (int64_t p = 0; p < cfp_positions(x->shape); p++) {
+        double sum = 0;
+        for (int c = 0; c < x->shape.c; c++)
+            if (keep[c])
+                sum += (double)ref_channel(x, 0, c)[p * x->block] *
+                       (g != NULL ? ref_channel(g, 0, c)[p * g->block] : 1);
+        map[p] = (float)sum;
+    }
+    return CFP_OK;
+}
+
+cfp_status ref_gate_step(cfp_backend *backend, const cfp_node *activation, cfp_tensor *dy,
+                         const cfp_tensor *y)
+{
+    (void)backend;
+    for (int n = 0; n < dy->shape.n; n++)
+        for (int c = 0; c < dy->shape.c; c++) {
+            float *slope = ref_channel(dy, n, c);
+            const float *value = ref_channel(y, n, c);
+            for (int64_t p = 0; p < cfp_positions(dy->shape); p++)
+                slope[p * dy->block] *= ref_gate(activation, value[p * y->block]);
+        }
+    return CFP_OK;
+}
+
+cfp_status ref_mask(cfp_backend *backend, cfp_tensor *x, const uint8_t *keep)
+{
+    (void)backend;
+    for (int n = 0; n < x->shape.n; n++)
+        for (int c = 0; c < x->shape.c; c++) {
+            float *v = ref_channel(x, n, c);
+            for (int64_t p = 0; !keep[c] && p < cfp_positions(x->shape); p++)
+                v[p * x->block] = 0;
+        }
+    return CFP_OK;
+}
+
+cfp_status ref_accumulate(cfp_backend *backend, cfp_tensor *dst, const cfp_tensor *src)
+{
+    (void)backend;
+    for (int64_t i = 0; i < cfp_stored(dst); i++)
+        dst->data[i] += src->data[i];
+    return CFP_OK;
+}
+
+cfp_status ref_copy(cfp_backend *backend, cfp_tensor *dst, const cfp_tensor *src)
+{
+    (void)backend;
+    memcpy(dst->data, src->data, (size_t)cfp_stored(src) * sizeof *dst->data);
+    return CFP_OK;
+}
+
+cfp_status ref_one_hot(cfp_backend *backend, cfp_tensor *x, int channel)
+{
+    (void)backend;
+    memset(x->data, 0, ref_tensor_bytes(x));
+    cfp_put(x, 0, channel, 0, 0, 0, 1);
+    return CFP_OK;
+}

@@ -1,0 +1,43 @@
+# backends.cmake - the tests of host/backend/: test_device with its modules, check_backends.
+
+# Modules made from fake_module.c, in a directory of their own: nothing finds them by accident.
+set(CFP_FAKES "${CMAKE_CURRENT_BINARY_DIR}/modules")
+function(cfp_fake_module name)
+    add_library(fake_${name} MODULE fake_module.c ${ARGN})
+    set_target_properties(fake_${name} PROPERTIES PREFIX "" OUTPUT_NAME cfp_${name} SUFFIX ".so"
+        C_VISIBILITY_PRESET default LIBRARY_OUTPUT_DIRECTORY "${CFP_FAKES}")
+    target_link_libraries(fake_${name} PRIVATE cfp_flags m)
+endfunction()
+set(host "${CMAKE_SOURCE_DIR}/host")
+set(CFP_REF_SOURCES ${host}/base/base.c ${host}/base/tensor.c ${host}/backend/op_facts.c
+    ${host}/backend/ref/ref_backend.c ${host}/backend/ref/ref_conv.c ${host}/backend/ref/ref_pool.c
+    ${host}/backend/ref/ref_pointwise.c ${host}/backend/ref/ref_combine.c
+    ${host}/backend/ref/ref_move.c ${host}/backend/ref/ref_primitives.c)
+cfp_fake_module(fake ${CFP_REF_SOURCES})    # right: ref under another name
+cfp_fake_module(renamed ${CFP_REF_SOURCES}) # says it is "fake"
+cfp_fake_module(holed ${CFP_REF_SOURCES})
+target_compile_definitions(fake_holed PRIVATE FAKE_HOLED)
+cfp_fake_module(stale)
+target_compile_definitions(fake_stale PRIVATE FAKE_ABI=77 FAKE_SIZE=12)
+cfp_fake_module(shrunk)
+target_compile_definitions(fake_shrunk PRIVATE FAKE_ABI=CFP_BACKEND_ABI FAKE_SIZE=8)
+cfp_fake_module(empty)
+target_compile_definitions(fake_empty PRIVATE FAKE_EMPTY)
+file(WRITE "${CFP_FAKES}/cfp_text.so" "no library\n")
+
+add_executable(test_device test_device.c)
+target_link_libraries(test_device PRIVATE libcfp cfp_flags m)
+add_dependencies(test_device fake_fake fake_renamed fake_holed fake_stale fake_shrunk
+    fake_empty)
+add_test(NAME test_device COMMAND test_device "${CFP_FAKES}")
+
+# Every backend against ref; ref against itself tests the checker and finds holes in the case list.
+add_executable(check_backends check_backends.c check_trial.c check_primitives.c check_bench.c)
+target_link_libraries(check_backends PRIVATE libcfp cfp_flags m)
+foreach(device ref cpu cuda)
+    add_test(NAME check_backends_${device} COMMAND check_backends --device ${device})
+endforeach()
+# A module, from file to results, where there is no GPU either; its blocks are 8, ref's are 1.
+add_test(NAME check_backends_module
+    COMMAND check_backends --device fake --module-dir "${CFP_FAKES}" --seeds 4)
+set_tests_properties(check_backends_cuda PROPERTIES SKIP_RETURN_CODE 77)

@@ -1,0 +1,199 @@
+/* check_primitives.c - what the method asks of a backend beside ops, against ref. */
+#include "check_backends.h"
+#include <math.h>
+#include <stdio.h>
+
+/* Two tensors of one shape, on the host (plain) and on the device. */
+typedef struct pair {
+    cfp_shape shape;
+    int64_t count;
+    float *x, *g, *right;       /* plain; right: what is expected */
+    float *means, *right_means; /* N x C */
+    float *map, *right_map;     /* T x H x W */
+    uint8_t *keep;              /* C */
+    cfp_tensor on_x, on_g;
+} pair;
+
+static cfp_status pair_open(check *k, pair *p, cfp_shape shape, int block)
+{
+    uint64_t seed = 4711 + (uint64_t)shape.c;
+    *p = (pair){.shape = shape, .count = cfp_count(shape)};
+    CFP_TRY_ALLOC(&k->ctx, p->x, p->count);
+    CFP_TRY_ALLOC(&k->ctx, p->g, p->count);
+    CFP_TRY_ALLOC(&k->ctx, p->right, p->count);
+    CFP_TRY_ALLOC(&k->ctx, p->means, shape.n * shape.c);
+    CFP_TRY_ALLOC(&k->ctx, p->right_means, shape.n * shape.c);
+    CFP_TRY_ALLOC(&k->ctx, p->map, cfp_positions(shape));
+    CFP_TRY_ALLOC(&k->ctx, p->right_map, cfp_positions(shape));
+    CFP_TRY_ALLOC(&k->ctx, p->keep, shape.c);
+    random_values(p->x, p->count, ANY, &seed);
+    random_values(p->g, p->count, ANY, &seed);
+    for (int c = 0; c < shape.c; c++)
+        p->keep[c] = random_bits(&seed) & 1;
+    p->on_x = p->on_g = (cfp_tensor){.shape = shape, .block = block};
+    CFP_TRY(device_tensor_open(k, &p->on_x));
+    CFP_TRY(device_tensor_open(k, &p->on_g));
+    CFP_TRY(device_tensor_spoil(k, &p->on_x));
+    CFP_TRY(device_tensor_spoil(k, &p->on_g));
+    CFP_TRY(k->device.api->upload(k->device.backend, &p->on_x, p->x));
+    return k->device.api->upload(k->device.backend, &p->on_g, p->g);
+}
+
+static void pair_close(check *k, pair *p)
+{
+    device_tensor_free(k, &p->on_x);
+    device_tensor_free(k, &p->on_g);
+    cfp_free(p->x);
+    cfp_free(p->g);
+    cfp_free(p->right);
+    cfp_free(p->means);
+    cfp_free(p->right_means);
+    cfp_free(p->map);
+    cfp_free(p->right_map);
+    cfp_free(p->keep);
+}
+
+static cfp_tensor plain_tensor(cfp_shape shape, float *data)
+{
+    return (cfp_tensor){.shape = shape, .block = 1, .data = data};
+}
+
+static cfp_status check_round_trip(check *k, pair *p)
+{
+    k->exact = true;
+    CFP_TRY(check_tensor(k, "upload, download", &p->on_x, p->x));
+    return check_tensor(k, "upload, download of the second", &p->on_g, p->g);
+}
+
+/* Reductions read only. */
+static cfp_status check_means(check *k, pair *p)
+{
+    const cfp_backend_api *api = k->device.api, *ref = &cfp_backend_ref;
+    const cfp_tensor x = plain_tensor(p->shape, p->x), g = plain_tensor(p->shape, p->g);
+    const int means = p->shape.n * p->shape.c;
+    k->exact = false;
+    CFP_TRY(api->channel_mean(k->device.backend, p->means, &p->on_x));
+    CFP_TRY(ref->channel_mean(NULL, p->right_means, &x));
+    check_values(k, "channel_mean", p->means, p->right_means, means);
+    CFP_TRY(api->channel_mean_product(k->device.backend, p->means, &p->on_x, &p->on_g));
+    CFP_TRY(ref->channel_mean_product(NULL, p->right_means, &x, &g));
+    check_values(k, "channel_mean_product", p->means, p->right_means, means);
+
+    const int64_t positions = cfp_positions(p->shape);
+    CFP_TRY(api->channel_sum(k->device.backend, p->map, &p->on_x, NULL, p->keep));
+    CFP_TRY(ref->channel_sum(NULL, p->right_map, &x, NULL, p->keep));
+    check_values(k, "channel_sum", p->map, p->right_map, positions);
+    CFP_TRY(api->channel_sum(k->device.backend, p->map, &p->on_x, &p->on_g, p->keep));
+    CFP_TRY(ref->channel_sum(NULL, p->right_map, &x, &g, p->keep));
+    check_values(k, "channel_sum of products", p->map, p->right_map, positions);
+    return check_tensor(k, "x after being read", &p->on_x, p->x);
+}
+
+/* Means over many positions must not lose digits to a running float sum. */
+static cfp_status check_long_mean(check *k)
+{
+    const cfp_shape shape = {1, 2, 16, 128, 128};
+    pair p;
+    cfp_status status = pair_open(k, &p, shape, 1);
+    for (int64_t i = 0; i < p.count && status == CFP_OK; i++)
+        p.x[i] = 1000 + p.x[i];
+    if (status == CFP_OK)
+        status = k->device.api->upload(k->device.backend, &p.on_x, p.x);
+    const cfp_tensor x = plain_tensor(shape, p.x);
+    if (status == CFP_OK)
+        status = k->device.api->channel_mean(k->device.backend, p.means, &p.on_x);
+    if (status == CFP_OK)
+        status = cfp_backend_ref.channel_mean(NULL, p.right_means, &x);
+    const double tolerance = k->tolerance;
+    k->exact = false;
+    k->tolerance = tolerance < 1e-4 ? 2e-7 : tolerance;
+    if (status == CFP_OK)
+        check_values(k, "channel_mean of 262144", p.means, p.right_means, 2);
+    k->tolerance = tolerance;
+    pair_close(k, &p);
+    return status;
+}
+
+/* Writers, one after the other on the same tensors; `right` follows on the host. */
+static cfp_status check_writers(check *k, pair *p)
+{
+    const cfp_backend_api *api = k->device.api, *ref = &cfp_backend_ref;
+    cfp_tensor right = plain_tensor(p->shape, p->right);
+    const cfp_tensor g = plain_tensor(p->shape, p->g);
+    memcpy(p->right, p->x, (size_t)p->count * sizeof *p->right);
+    k->exact = true;
+    CFP_TRY(api->mask(k->device.backend, &p->on_x, p->keep));
+    CFP_TRY(ref->mask(NULL, &right, p->keep));
+    CFP_TRY(check_tensor(k, "mask", &p->on_x, p->right));
+    CFP_TRY(api->accumulate(k->device.backend, &p->on_x, &p->on_g));
+    CFP_TRY(ref->accumulate(NULL, &right, &g));
+    CFP_TRY(check_tensor(k, "accumulate", &p->on_x, p->right));
+    const int channel = p->shape.c * 2 / 3;
+    CFP_TRY(api->one_hot(k->device.backend, &p->on_x, channel));
+    CFP_TRY(ref->one_hot(NULL, &right, channel));
+    return check_tensor(k, "one_hot", &p->on_x, p->right);
+}
+
+/* The gate of every activation that has one, from outputs over its whole range, ends included. */
+static cfp_status check_gates(check *k, pair *p)
+{
+    char what[48];
+    uint64_t seed = 5;
+    for (int op = 0; op < CFP_OP_COUNT; op++) {
+        if (!cfp_gate_from_output((cfp_op)op))
+            continue;
+        const cfp_node node = {.op = (cfp_op)op, .negative_slope = 0.125f};
+        random_values(p->x, p->count, WIDE, &seed);
+        for (int64_t i = 0; i < p->count; i++)
+            p->x[i] = i % 7 == 0 ? 0 : p->x[i]; /* at the kink */
+        cfp_tensor y = plain_tensor(p->shape, p->x), right = plain_tensor(p->shape, p->right);
+        const cfp_tensor *const src[1] = {&y};
+        const cfp_step step = {.node = &node, .n_src = 1};
+        CFP_TRY(cfp_backend_ref.step_forward(NULL, &step, src, &y, NULL));
+        memcpy(p->right, p->g, (size_t)p->count * sizeof *p->right);
+        CFP_TRY(cfp_backend_ref.gate(NULL, &node, &right, &y));
+        CFP_TRY(k->device.api->upload(k->device.backend, &p->on_x, p->x));
+        CFP_TRY(k->device.api->upload(k->device.backend, &p->on_g, p->g));
+        CFP_TRY(k->device.api->gate(k->device.backend, &node, &p->on_g, &p->on_x));
+        snprintf(what, sizeof what, "gate of %s", cfp_op_table[op].name);
+        k->exact = false;
+        CFP_TRY(check_tensor(k, what, &p->on_g, p->right));
+    }
+    return CFP_OK;
+}
+
+static cfp_status check_shape(check *k, pair *p, cfp_shape shape, int block)
+{
+    CFP_TRY(pair_open(k, p, shape, block));
+    CFP_TRY(check_round_trip(k, p));
+    CFP_TRY(check_means(k, p));
+    CFP_TRY(check_writers(k, p));
+    return check_gates(k, p);
+}
+
+void check_primitives(check *k)
+{
+    static const cfp_shape shapes[] = {{1, 16, 3, 5, 7},   {2, 17, 2, 3, 5}, {1, 3, 4, 6, 6},
+                                       {1, 101, 1, 1, 1},  {2, 1, 1, 1, 1},  {1, 230, 2, 4, 4},
+                                       {1, 64, 4, 28, 28}, {2, 54, 3, 9, 11}};
+    const int compared = k->compared, failed = k->failed;
+    k->worst = 0;
+    for (size_t i = 0; i < sizeof shapes / sizeof shapes[0]; i++) {
+        int chosen = 1;
+        if (chosen_block(k, shapes[i], &chosen) != CFP_OK)
+            check_failed(k, k->ctx.message);
+        for (int plain = 0; plain <= (chosen != 1); plain++) {
+            pair p;
+            snprintf(k->where, sizeof k->where, "primitives of %d x %d x %d x %d x %d, block %d",
+                     shapes[i].n, shapes[i].c, shapes[i].t, shapes[i].h, shapes[i].w,
+                     plain ? 1 : chosen);
+            if (check_shape(k, &p, shapes[i], plain ? 1 : chosen) != CFP_OK)
+                check_failed(k, k->ctx.message);
+            pair_close(k, &p);
+        }
+    }
+    if (check_long_mean(k) != CFP_OK)
+        check_failed(k, k->ctx.message);
+    printf("%-16s %9s %5d comparisons  max rel %.2g%s\n", "primitives", "", k->compared - compared,
+           k->worst, k->failed > failed ? "  FAILED" : "");
+}
