@@ -1,0 +1,89 @@
+/* hash.c - see hash.h. */
+#include "hash.h"
+#include <errno.h>
+#include <libavutil/mem.h>
+#include <libavutil/sha.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { PIECE = 1 << 20, DIGEST = 32 };
+
+struct cfp_sha256 {
+    struct AVSHA *sha;
+};
+
+cfp_status cfp_sha256_open(cfp_sha256 **out, cfp_ctx *ctx)
+{
+    *out = NULL;
+    cfp_sha256 *sum;
+    CFP_TRY_ALLOC(ctx, sum, 1);
+    sum->sha = av_sha_alloc();
+    if (sum->sha == NULL) {
+        cfp_free(sum);
+        return cfp_fail(ctx, CFP_NOMEM, "out of memory: no room for a checksum");
+    }
+    av_sha_init(sum->sha, 8 * DIGEST);
+    *out = sum;
+    return CFP_OK;
+}
+
+void cfp_sha256_update(cfp_sha256 *sum, const void *data, size_t bytes)
+{
+    av_sha_update(sum->sha, data, bytes);
+}
+
+void cfp_sha256_finish(char hex[65], cfp_sha256 *sum)
+{
+    static const char digits[] = "0123456789abcdef";
+    uint8_t digest[DIGEST];
+    av_sha_final(sum->sha, digest);
+    for (int i = 0; i < DIGEST; i++) {
+        hex[2 * i] = digits[digest[i] >> 4];
+        hex[2 * i + 1] = digits[digest[i] & 15];
+    }
+    hex[2 * DIGEST] = '\0';
+}
+
+void cfp_sha256_close(cfp_sha256 **sum)
+{
+    if (*sum != NULL)
+        av_free((*sum)->sha);
+    cfp_free(*sum);
+    *sum = NULL;
+}
+
+static cfp_status add_pieces(cfp_sha256 *sum, cfp_ctx *ctx, const char *path, FILE *file,
+                             uint8_t *piece)
+{
+    size_t got;
+    while ((got = fread(piece, 1, PIECE, file)) > 0) {
+        cfp_sha256_update(sum, piece, got);
+        CFP_TRY(cfp_check_interrupt(ctx));
+    }
+    if (ferror(file))
+        return cfp_fail(ctx, CFP_IO, "%s: %s", path, strerror(errno));
+    return CFP_OK;
+}
+
+cfp_status cfp_sha256_add_file(cfp_sha256 *sum, cfp_ctx *ctx, const char *path)
+{
+    FILE *file = fopen(path, "rb");
+    if (file == NULL)
+        return cfp_fail(ctx, CFP_IO, "%s: %s", path, strerror(errno));
+    uint8_t *piece = cfp_alloc(ctx, PIECE, 1);
+    const cfp_status status = piece == NULL ? CFP_NOMEM : add_pieces(sum, ctx, path, file, piece);
+    cfp_free(piece);
+    fclose(file);
+    return status;
+}
+
+cfp_status cfp_sha256_file(char hex[65], cfp_ctx *ctx, const char *path)
+{
+    cfp_sha256 *sum;
+    CFP_TRY(cfp_sha256_open(&sum, ctx));
+    const cfp_status status = cfp_sha256_add_file(sum, ctx, path);
+    if (status == CFP_OK)
+        cfp_sha256_finish(hex, sum);
+    cfp_sha256_close(&sum);
+    return status;
+}

@@ -1,0 +1,299 @@
+/* clip.c - from a path to the frames a model sees: find the kind of source, decide which frames,
+ * let the source push them, resize each as it comes.
+ *
+ * A video's length is only a guess until it has been decoded.  So: sample on the guess, read, and
+ * sample again on the length that the reading found.  Mostly the guess was right and one pass was
+ * enough; otherwise the wanted frames are read in a second one.  The result is the same. */
+#include "clip.h"
+#include "clip_source.h"
+#include "geometry.h"
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/stat.h>
+
+/* The first row that matches is taken; the last one takes any file. */
+static const cfp_source_kind *const kinds[] = {
+    &cfp_source_db, &cfp_source_folder, &cfp_source_npy, &cfp_source_h5, &cfp_source_video,
+};
+
+typedef struct opening { /* everything that one cfp_clip_open holds */
+    cfp_clip *clip;
+    const cfp_input_spec *spec;
+    cfp_source source;
+    int32_t *wanted; /* [n_wanted] of [frames]: the sampled numbers, ascending, each once */
+    int n_wanted;
+    int32_t *index; /* [frames] as sampled from the true length */
+    uint8_t *have;  /* [frames] this frame of the clip has been filled */
+    bool enlarged;  /* see cfp_geometry */
+} opening;
+
+bool cfp_has_suffix(const char *path, const char *suffix)
+{
+    const size_t a = strlen(path), b = strlen(suffix);
+    return a >= b && strcasecmp(path + a - b, suffix) == 0;
+}
+
+cfp_status cfp_source_check_size(cfp_ctx *ctx, const char *path, int64_t frames, int64_t height,
+                                 int64_t width)
+{
+    if (frames < 1 || height < 1 || width < 1)
+        return cfp_fail(ctx, CFP_FORMAT, "%s: it is empty: %lld frames of %lld x %lld", path,
+                        (long long)frames, (long long)width, (long long)height);
+    if (frames > INT32_MAX || height > CFP_MAX_FRAME_SIDE || width > CFP_MAX_FRAME_SIDE ||
+        height * width > CFP_MAX_FRAME_PIXELS)
+        return cfp_fail(ctx, CFP_FORMAT,
+                        "%s: %lld frames of %lld x %lld: larger than any clip (limits: a side of "
+                        "%d, %d pixels)",
+                        path, (long long)frames, (long long)width, (long long)height,
+                        CFP_MAX_FRAME_SIDE, CFP_MAX_FRAME_PIXELS);
+    return CFP_OK;
+}
+
+cfp_status cfp_sample_indices(int32_t *index, bool *looped, cfp_ctx *ctx, int frames, int stride,
+                              int64_t start, int64_t source_frames)
+{
+    if (frames < 1 || stride < 1)
+        return cfp_fail(ctx, CFP_USAGE, "--stride: %d: frames are at least 1 apart", stride);
+    if (start < -1 || start >= source_frames || source_frames < 1)
+        return cfp_fail(ctx, CFP_USAGE, "--start: %lld is not in the source, which has %lld frames",
+                        (long long)start, (long long)source_frames);
+    const int64_t span = (int64_t)(frames - 1) * stride + 1;
+    if (start == -1)
+        start = source_frames > span ? (source_frames - span) / 2 : 0;
+    *looped = start + span > source_frames;
+    for (int i = 0; i < frames; i++)
+        index[i] = (int32_t)((start + (int64_t)i * stride) % source_frames);
+    return CFP_OK;
+}
+
+static cfp_status look_at(cfp_path_facts *facts, cfp_ctx *ctx, const char *path)
+{
+    *facts = (cfp_path_facts){.path = path};
+    struct stat status;
+    if (stat(path, &status) != 0) {
+        facts->error = errno; /* a frames.db may still know the path: see source_db.c */
+        return CFP_OK;
+    }
+    facts->is_folder = S_ISDIR(status.st_mode);
+    if (facts->is_folder)
+        return CFP_OK;
+    if (!S_ISREG(status.st_mode))
+        return cfp_fail(ctx, CFP_IO, "%s: neither a file nor a folder", path);
+    FILE *file = fopen(path, "rb");
+    if (file == NULL)
+        return cfp_fail(ctx, CFP_IO, "%s: %s", path, strerror(errno));
+    facts->head_bytes = (int)fread(facts->head, 1, sizeof facts->head, file);
+    fclose(file);
+    if (facts->head_bytes == 0)
+        return cfp_fail(ctx, CFP_FORMAT, "%s: the file is empty", path);
+    return CFP_OK;
+}
+
+static cfp_status find_source(cfp_source *source, cfp_ctx *ctx, const char *path)
+{
+    cfp_path_facts facts;
+    CFP_TRY(look_at(&facts, ctx, path));
+    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++)
+        if (kinds[i]->matches(&facts)) {
+            *source = (cfp_source){.kind = kinds[i], .path = path};
+            return source->kind->open(source, ctx);
+        }
+    return cfp_fail(ctx, CFP_IO, "%s: %s", path, strerror(facts.error));
+}
+
+/* The sink: resizes one frame of the source into each place of the clip that shows it. */
+static cfp_status take_frame(void *cookie, cfp_ctx *ctx, int32_t frame, const cfp_image *image)
+{
+    opening *o = cookie;
+    cfp_clip *clip = o->clip;
+    const size_t frame_bytes = (size_t)clip->height * (size_t)clip->width * 3;
+    cfp_geometry geometry;
+    CFP_TRY(
+        cfp_geometry_plan(&geometry, ctx, image, clip->width, clip->height, o->spec->resize_short));
+    o->enlarged |= geometry.enlarged;
+
+    const uint8_t *done = NULL;
+    for (int i = 0; i < clip->frames; i++) {
+        if (clip->index[i] != frame)
+            continue;
+        uint8_t *out = clip->rgb + frame_bytes * (size_t)i;
+        if (done != NULL)
+            memcpy(out, done, frame_bytes);
+        else
+            CFP_TRY(cfp_geometry_apply(out, ctx, image, &geometry, clip->width, clip->height));
+        done = out;
+        o->have[i] = 1;
+    }
+    if (frame == clip->index[0]) {
+        clip->source_width = image->width;
+        clip->source_height = image->height;
+        clip->step_x = (double)image->width / geometry.resized_width;
+        clip->step_y = (double)image->height / geometry.resized_height;
+        clip->left = geometry.left * clip->step_x;
+        clip->top = geometry.top * clip->step_y;
+    }
+    return CFP_OK;
+}
+
+static int compare_int32(const void *left, const void *right)
+{
+    const int32_t a = *(const int32_t *)left, b = *(const int32_t *)right;
+    return (a > b) - (a < b);
+}
+
+static void find_wanted(opening *o)
+{
+    const int frames = o->clip->frames;
+    memcpy(o->wanted, o->clip->index, (size_t)frames * sizeof *o->wanted);
+    qsort(o->wanted, (size_t)frames, sizeof *o->wanted, compare_int32);
+    o->n_wanted = 0;
+    for (int i = 0; i < frames; i++)
+        if (i == 0 || o->wanted[i] != o->wanted[o->n_wanted - 1])
+            o->wanted[o->n_wanted++] = o->wanted[i];
+    memset(o->have, 0, (size_t)frames);
+}
+
+/* One walk through the source, for the frames in clip->index. */
+static cfp_status read_sampled(opening *o, cfp_ctx *ctx)
+{
+    const cfp_sink sink = {take_frame, o};
+    find_wanted(o);
+    return o->source.kind->read(&o->source, ctx, o->wanted, o->n_wanted, &sink);
+}
+
+static cfp_status read_frames(opening *o, cfp_ctx *ctx, int64_t start)
+{
+    cfp_source *source = &o->source;
+    cfp_clip *clip = o->clip;
+    const size_t index_bytes = (size_t)clip->frames * sizeof *clip->index;
+    bool done = false;
+    if (!source->exact) { /* the guess; where it is useless frame 0 is read, to get the length */
+        if (source->frames > 0 && start < source->frames)
+            CFP_TRY(cfp_sample_indices(clip->index, &clip->looped, ctx, clip->frames, clip->stride,
+                                       start, source->frames));
+        CFP_TRY(read_sampled(o, ctx));
+        source->exact = true;
+        done = true;
+    }
+    CFP_TRY(cfp_sample_indices(o->index, &clip->looped, ctx, clip->frames, clip->stride, start,
+                               source->frames));
+    if (!done || memcmp(o->index, clip->index, index_bytes) != 0) {
+        memcpy(clip->index, o->index, index_bytes);
+        CFP_TRY(read_sampled(o, ctx));
+    }
+    for (int i = 0; i < clip->frames; i++)
+        if (!o->have[i])
+            return cfp_fail(ctx, CFP_FORMAT, "%s: frame %d could not be read", clip->path,
+                            (int)clip->index[i]);
+    clip->source_frames = source->frames;
+    clip->fps = source->fps;
+    return CFP_OK;
+}
+
+static cfp_status hash_clip(opening *o, cfp_ctx *ctx)
+{
+    cfp_clip *clip = o->clip;
+    cfp_source *source = &o->source;
+    if (source->kind->digest == NULL)
+        return cfp_sha256_file(clip->sha256, ctx, clip->path);
+    cfp_sha256 *sum;
+    CFP_TRY(cfp_sha256_open(&sum, ctx));
+    cfp_status status = CFP_OK;
+    for (int i = 0; i < clip->frames && status == CFP_OK; i++)
+        status = source->kind->digest(source, ctx, sum, clip->index[i]);
+    if (status == CFP_OK)
+        cfp_sha256_finish(clip->sha256, sum);
+    cfp_sha256_close(&sum);
+    return status;
+}
+
+static cfp_status check_spec(cfp_ctx *ctx, const char *path, const cfp_input_spec *spec)
+{
+    if (spec->channels != 3)
+        return cfp_fail(ctx, CFP_UNSUPPORTED,
+                        "%s: the model reads %d channels; a clip gives 3 (red, green, blue)", path,
+                        spec->channels);
+    if (spec->frames < 1 || spec->height < 1 || spec->width < 1 || spec->resize_short < 0)
+        return cfp_fail(ctx, CFP_SHAPE, "%s: the model asks for %d frames of %d x %d", path,
+                        spec->frames, spec->width, spec->height);
+    return CFP_OK;
+}
+
+/* Fills *o and its clip; the caller frees both. */
+static cfp_status open_clip(opening *o, cfp_ctx *ctx, const char *path,
+                            const cfp_sampling *sampling)
+{
+    const cfp_input_spec *spec = o->spec;
+    cfp_clip *clip = o->clip;
+    CFP_TRY(check_spec(ctx, path, spec));
+    clip->frames = spec->frames;
+    clip->height = spec->height;
+    clip->width = spec->width;
+    clip->stride = sampling->stride != 0 ? sampling->stride : cfp_max_int(1, spec->frame_stride);
+    if ((clip->path = cfp_strdup(ctx, path)) == NULL)
+        return CFP_NOMEM;
+    CFP_TRY_ALLOC(ctx, clip->index, clip->frames);
+    CFP_TRY_ALLOC(ctx, o->wanted, clip->frames);
+    CFP_TRY_ALLOC(ctx, o->have, clip->frames);
+    CFP_TRY_ALLOC(ctx, o->index, clip->frames);
+    clip->rgb =
+        cfp_alloc(ctx, (size_t)clip->frames, (size_t)clip->height * (size_t)clip->width * 3);
+    if (clip->rgb == NULL)
+        return CFP_NOMEM;
+
+    CFP_TRY(find_source(&o->source, ctx, path));
+    CFP_TRY(read_frames(o, ctx, sampling->start));
+    CFP_TRY(hash_clip(o, ctx));
+    if (clip->looped)
+        cfp_log(ctx, CFP_LOG_WARNING, "%s: %lld frames, the window needs %lld: looped", path,
+                (long long)clip->source_frames,
+                (long long)(clip->frames - 1) * clip->stride + 1 + cfp_max_int(0, clip->index[0]));
+    if (o->enlarged)
+        cfp_log(ctx, CFP_LOG_WARNING,
+                "%s: frames of %d x %d with the short side resized to %d do not cover the crop of "
+                "%d x %d: resized further",
+                path, clip->source_width, clip->source_height, spec->resize_short, clip->width,
+                clip->height);
+    return CFP_OK;
+}
+
+cfp_status cfp_clip_open(cfp_clip *out, cfp_ctx *ctx, const char *path, const cfp_input_spec *spec,
+                         const cfp_sampling *sampling)
+{
+    *out = (cfp_clip){0};
+    opening o = {.clip = out, .spec = spec};
+    const cfp_status status = open_clip(&o, ctx, path, sampling);
+    if (o.source.kind != NULL)
+        o.source.kind->close(&o.source);
+    cfp_free(o.wanted);
+    cfp_free(o.have);
+    cfp_free(o.index);
+    if (status != CFP_OK)
+        cfp_clip_free(out);
+    return status;
+}
+
+void cfp_clip_free(cfp_clip *clip)
+{
+    cfp_free(clip->path);
+    cfp_free(clip->rgb);
+    cfp_free(clip->index);
+    *clip = (cfp_clip){0};
+}
+
+void cfp_clip_normalise(float *out, const cfp_clip *clip, const cfp_input_spec *spec)
+{
+    const int64_t positions = (int64_t)clip->frames * clip->height * clip->width;
+    for (int c = 0; c < 3; c++) {
+        float value[256]; /* of each level in this channel */
+        for (int level = 0; level < 256; level++)
+            value[level] = ((float)level / spec->scale - spec->mean[c]) / spec->std[c];
+        const uint8_t *from = clip->rgb + (spec->bgr ? 2 - c : c);
+        float *to = out + c * positions;
+        for (int64_t p = 0; p < positions; p++)
+            to[p] = value[from[3 * p]];
+    }
+}

@@ -1,0 +1,93 @@
+/* geometry.c - see geometry.h. */
+#include "geometry.h"
+#include <limits.h>
+#include <math.h>
+
+typedef struct tap { /* position = low * (1 - weight) + high * weight */
+    int low, high;
+    float weight;
+} tap;
+
+/* round(side * numerator / denominator), halves up; all > 0. */
+static int64_t scaled(int64_t side, int64_t numerator, int64_t denominator)
+{
+    return (2 * side * numerator + denominator) / (2 * denominator);
+}
+
+cfp_status cfp_geometry_plan(cfp_geometry *out, cfp_ctx *ctx, const cfp_image *image,
+                             int crop_width, int crop_height, int resize_short)
+{
+    *out = (cfp_geometry){.resized_width = crop_width, .resized_height = crop_height};
+    if (resize_short == 0)
+        return CFP_OK;
+
+    const int64_t w = image->width, h = image->height, s = resize_short;
+    int64_t wide = w < h ? s : scaled(w, s, h);
+    int64_t high = w < h ? scaled(h, s, w) : s;
+    out->enlarged = wide < crop_width || high < crop_height;
+    if (out->enlarged) {
+        const bool width_decides = (int64_t)crop_width * h >= (int64_t)crop_height * w;
+        wide = width_decides ? crop_width : scaled(w, crop_height, h);
+        high = width_decides ? scaled(h, crop_width, w) : crop_height;
+    }
+    if (wide > INT_MAX || high > INT_MAX)
+        return cfp_fail(ctx, CFP_FORMAT, "a frame of %d x %d cannot be resized to %lld x %lld",
+                        image->width, image->height, (long long)wide, (long long)high);
+    out->resized_width = (int)wide;
+    out->resized_height = (int)high;
+    out->left = (out->resized_width - crop_width) / 2;
+    out->top = (out->resized_height - crop_height) / 2;
+    return CFP_OK;
+}
+
+/* Where column (row) `at` of a side resized from `size` to `resized` comes from. */
+static tap find_tap(int size, int resized, int at)
+{
+    const double scale = (double)size / resized;
+    const double position = (at + 0.5) * scale - 0.5;
+    if (position <= 0.0)
+        return (tap){0, 0, 0.0f};
+    if (position >= size - 1)
+        return (tap){size - 1, size - 1, 0.0f};
+    const int low = (int)position;
+    return (tap){low, low + 1, (float)(position - low)};
+}
+
+static inline float between(float a, float b, float weight)
+{
+    return a + (b - a) * weight;
+}
+
+/* One row of the crop from the two rows of the image it lies between. */
+static void resize_row(uint8_t *out, const uint8_t *low, const uint8_t *high, float weight,
+                       const tap *column, int columns)
+{
+    for (int x = 0; x < columns; x++) {
+        const tap t = column[x];
+        for (int c = 0; c < 3; c++) {
+            const int a = 3 * t.low + c, b = 3 * t.high + c;
+            const float value = between(between(low[a], low[b], t.weight),
+                                        between(high[a], high[b], t.weight), weight);
+            out[3 * x + c] = (uint8_t)lrintf(value);
+        }
+    }
+}
+
+cfp_status cfp_geometry_apply(uint8_t *out, cfp_ctx *ctx, const cfp_image *image,
+                              const cfp_geometry *geometry, int crop_width, int crop_height)
+{
+    tap *column;
+    CFP_TRY_ALLOC(ctx, column, crop_width);
+    for (int x = 0; x < crop_width; x++)
+        column[x] = find_tap(image->width, geometry->resized_width, x + geometry->left);
+
+    const size_t row_bytes = 3 * (size_t)image->width;
+    for (int y = 0; y < crop_height; y++) {
+        const tap row = find_tap(image->height, geometry->resized_height, y + geometry->top);
+        resize_row(out + 3 * (size_t)crop_width * (size_t)y,
+                   image->rgb + row_bytes * (size_t)row.low,
+                   image->rgb + row_bytes * (size_t)row.high, row.weight, column, crop_width);
+    }
+    cfp_free(column);
+    return CFP_OK;
+}

@@ -1,0 +1,26 @@
+/* geometry.h - SPEC "Geometry": resize, then centre crop; private to host/clip/.
+ *
+ * The resized frame is never made: each pixel of the crop is interpolated straight from the
+ * source.  Bilinear, half-pixel centres, edge clamp, no antialiasing: OpenCV's INTER_LINEAR
+ * computed in float and rounded to nearest (its 8-bit version works with 11-bit weights and may
+ * be one level off). */
+#pragma once
+#include "clip_source.h"
+
+typedef struct cfp_geometry {
+    int resized_width, resized_height;
+    int left, top; /* of the crop, in pixels of the resized frame: (resized - crop) / 2, down */
+    bool enlarged; /* resize_short would have left less than the crop */
+} cfp_geometry;
+
+/* resize_short S > 0: the short side becomes S, the long one round(long * S / short), halves up.
+ * Where that is smaller than the crop (a portrait video, a wide crop), the frame is resized so
+ * that it just covers the crop and keeps its shape: no border is made up.  S = 0: resized to
+ * crop_width x crop_height, whatever its shape. */
+CFP_CHECKED cfp_status cfp_geometry_plan(cfp_geometry *out, cfp_ctx *ctx, const cfp_image *image,
+                                         int crop_width, int crop_height, int resize_short);
+
+/* out: crop_height x crop_width x 3. */
+CFP_CHECKED cfp_status cfp_geometry_apply(uint8_t *out, cfp_ctx *ctx, const cfp_image *image,
+                                          const cfp_geometry *geometry, int crop_width,
+                                          int crop_height);

@@ -1,0 +1,148 @@
+/* source_npy.c - NumPy arrays of frames: .npy versions 1.0, 2.0 and 3.0, uint8, T x H x W x 3, C
+ * order.
+ *
+ * The header is a Python dictionary; npy_header.c reads it.  Frames are read one by one. */
+#include "clip_source.h"
+#include "npy_header.h"
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/types.h>
+
+enum { MAGIC_BYTES = 8, LONGEST_HEADER = 1 << 20 };
+static const char magic[] = "\x93NUMPY";
+
+typedef struct npy_state {
+    FILE *file;
+    off_t first; /* where frame 0 begins */
+    cfp_image image;
+} npy_state;
+
+static bool npy_matches(const cfp_path_facts *facts)
+{
+    return !facts->is_folder && facts->error == 0 &&
+           (cfp_has_suffix(facts->path, ".npy") ||
+            (facts->head_bytes >= 6 && memcmp(facts->head, magic, 6) == 0));
+}
+
+/* Reads the header's text into *header, which the caller frees. */
+static cfp_status read_header(char **header, cfp_ctx *ctx, const char *path, FILE *file)
+{
+    uint8_t start[MAGIC_BYTES + 4];
+    if (fread(start, 1, MAGIC_BYTES, file) != MAGIC_BYTES || memcmp(start, magic, 6) != 0)
+        return cfp_fail(ctx, CFP_FORMAT, "%s: not an .npy file: it does not begin as one", path);
+    if (start[6] < 1 || start[6] > 3)
+        return cfp_fail(ctx, CFP_UNSUPPORTED, "%s: .npy version %d.%d (known: 1.0, 2.0, 3.0)", path,
+                        start[6], start[7]);
+    const size_t length_bytes = start[6] == 1 ? 2 : 4;
+    if (fread(start + MAGIC_BYTES, 1, length_bytes, file) != length_bytes)
+        return cfp_fail(ctx, CFP_FORMAT, "%s: truncated in the header", path);
+    size_t length = 0;
+    for (size_t i = length_bytes; i-- > 0;)
+        length = length << 8 | start[MAGIC_BYTES + i];
+    if (length > LONGEST_HEADER)
+        return cfp_fail(ctx, CFP_FORMAT, "%s: broken header: it claims %zu bytes", path, length);
+    CFP_TRY_ALLOC(ctx, *header, length + 1); /* zeroed: ends in '\0' */
+    if (fread(*header, 1, length, file) != length)
+        return cfp_fail(ctx, CFP_FORMAT, "%s: truncated in the header", path);
+    if (strlen(*header) != length)
+        return cfp_fail(ctx, CFP_FORMAT, "%s: broken header: a zero byte in it", path);
+    return CFP_OK;
+}
+
+static cfp_status check_header(cfp_ctx *ctx, const char *path, const cfp_npy_header *h)
+{
+    const char *descr = h->descr; /* byte order has no meaning for single bytes */
+    if (descr[0] == '|' || descr[0] == '<' || descr[0] == '>' || descr[0] == '=')
+        descr++;
+    if (strcmp(descr, "u1") != 0)
+        return cfp_fail(ctx, CFP_UNSUPPORTED, "%s: numbers of type '%s', a clip has uint8 ('|u1')",
+                        path, h->descr);
+    if (h->fortran_order)
+        return cfp_fail(ctx, CFP_UNSUPPORTED,
+                        "%s: the array is in Fortran order (save np.ascontiguousarray of it)",
+                        path);
+    if (h->rank != 4 || h->shape[3] != 3)
+        return cfp_fail(ctx, CFP_SHAPE, "%s: an array of shape %s, a clip is T x H x W x 3", path,
+                        h->shape_text);
+    return cfp_source_check_size(ctx, path, h->shape[0], h->shape[1], h->shape[2]);
+}
+
+static cfp_status check_length(npy_state *state, cfp_ctx *ctx, const char *path, int64_t frames)
+{
+    const int64_t frame_bytes = (int64_t)state->image.height * state->image.width * 3;
+    state->first = ftello(state->file);
+    if (state->first < 0 || fseeko(state->file, 0, SEEK_END) != 0)
+        return cfp_fail(ctx, CFP_IO, "%s: %s", path, strerror(errno));
+    const int64_t have = (int64_t)ftello(state->file) - state->first;
+    if (have / frame_bytes < frames)
+        return cfp_fail(ctx, CFP_FORMAT,
+                        "%s: truncated: %lld frames of %d x %d need %lld bytes, "
+                        "it holds %lld",
+                        path, (long long)frames, state->image.width, state->image.height,
+                        (long long)(frames * frame_bytes), (long long)have);
+    return CFP_OK;
+}
+
+static cfp_status npy_open(cfp_source *source, cfp_ctx *ctx)
+{
+    npy_state *state;
+    CFP_TRY_ALLOC(ctx, state, 1);
+    source->state = state;
+    state->file = fopen(source->path, "rb");
+    if (state->file == NULL)
+        return cfp_fail(ctx, CFP_IO, "%s: %s", source->path, strerror(errno));
+    char *text = NULL;
+    cfp_npy_header header;
+    cfp_status status = read_header(&text, ctx, source->path, state->file);
+    if (status == CFP_OK && !cfp_npy_parse(&header, text))
+        status = cfp_fail(ctx, CFP_FORMAT, "%s: broken header: %s", source->path, header.wrong);
+    cfp_free(text);
+    CFP_TRY(status);
+    CFP_TRY(check_header(ctx, source->path, &header));
+    state->image.height = (int)header.shape[1];
+    state->image.width = (int)header.shape[2];
+    CFP_TRY(check_length(state, ctx, source->path, header.shape[0]));
+    source->frames = header.shape[0];
+    source->exact = true;
+    return CFP_OK;
+}
+
+static cfp_status npy_read(cfp_source *source, cfp_ctx *ctx, const int32_t *wanted, int n_wanted,
+                           const cfp_sink *sink)
+{
+    npy_state *state = source->state;
+    const size_t bytes = (size_t)state->image.height * (size_t)state->image.width * 3;
+    if (state->image.rgb == NULL)
+        CFP_TRY_ALLOC(ctx, state->image.rgb, bytes);
+    for (int i = 0; i < n_wanted; i++) {
+        CFP_TRY(cfp_check_interrupt(ctx));
+        cfp_progress(ctx, "decode", i, n_wanted);
+        if (fseeko(state->file, state->first + (off_t)bytes * wanted[i], SEEK_SET) != 0 ||
+            fread(state->image.rgb, 1, bytes, state->file) != bytes)
+            return cfp_fail(ctx, CFP_IO, "%s: frame %d cannot be read", source->path,
+                            (int)wanted[i]);
+        CFP_TRY(sink->take(sink->cookie, ctx, wanted[i], &state->image));
+    }
+    return CFP_OK;
+}
+
+static void npy_close(cfp_source *source)
+{
+    npy_state *state = source->state;
+    if (state == NULL)
+        return;
+    if (state->file != NULL)
+        fclose(state->file);
+    cfp_free(state->image.rgb);
+    cfp_free(state);
+    source->state = NULL;
+}
+
+const cfp_source_kind cfp_source_npy = {
+    .name = ".npy",
+    .matches = npy_matches,
+    .open = npy_open,
+    .read = npy_read,
+    .close = npy_close,
+};

@@ -1,0 +1,108 @@
+/* source_video.c - video files of any kind that libavformat knows.
+ *
+ * A frame's number is its place in the run of decoded frames.  What the container says about
+ * frame counts and times is only a first guess: broken and trimmed files say anything. */
+#include "clip_source.h"
+#include "frame_rgb.h"
+#include "video_file.h"
+
+typedef struct video_state {
+    cfp_video_file video;
+    cfp_frame_rgb rgb;
+    bool used; /* frames have been taken from `video`: to begin again, open it again */
+} video_state;
+
+static bool video_matches(const cfp_path_facts *facts)
+{
+    return facts->error == 0 && !facts->is_folder;
+}
+
+static cfp_status video_open(cfp_source *source, cfp_ctx *ctx)
+{
+    video_state *state;
+    CFP_TRY_ALLOC(ctx, state, 1);
+    source->state = state;
+    CFP_TRY(cfp_video_open(&state->video, ctx, source->path));
+    source->frames = cfp_video_frames(&state->video);
+    source->fps = cfp_video_fps(&state->video);
+    return CFP_OK;
+}
+
+/* From the first frame to the last, or to the last wanted one when the length is known. */
+static cfp_status walk(cfp_source *source, cfp_ctx *ctx, const int32_t *wanted, int n_wanted,
+                       const cfp_sink *sink, int64_t *count)
+{
+    video_state *state = source->state;
+    cfp_video_file *video = &state->video;
+    int next = 0;
+    for (*count = 0; !source->exact || next < n_wanted; ++*count) {
+        bool more;
+        CFP_TRY(cfp_video_next(video, &more));
+        if (!more)
+            break;
+        if (*count == INT32_MAX)
+            return cfp_fail(ctx, CFP_UNSUPPORTED, "%s: more than %d frames", source->path,
+                            INT32_MAX);
+        if (*count % 16 == 0 && *count <= source->frames)
+            cfp_progress(ctx, "decode", *count, source->frames);
+        if (next == n_wanted || *count != wanted[next])
+            continue;
+        CFP_TRY(cfp_frame_to_rgb(&state->rgb, ctx, source->path, video->frame,
+                                 cfp_video_matrix(video)));
+        CFP_TRY(sink->take(sink->cookie, ctx, wanted[next++], &state->rgb.image));
+    }
+    return CFP_OK;
+}
+
+static void warn_of_damage(const cfp_source *source, cfp_ctx *ctx, int64_t count)
+{
+    const video_state *state = source->state;
+    const int64_t claimed = source->frames;
+    if (state->video.damage > 0)
+        cfp_log(ctx, CFP_LOG_WARNING, "%s: damaged: %lld errors, %lld frames could be decoded",
+                source->path, (long long)state->video.damage, (long long)count);
+    else if (count <
+             claimed - cfp_max_int(2, (int)(claimed / 10))) /* cut off between two packets */
+        cfp_log(ctx, CFP_LOG_WARNING, "%s: it claims %lld frames, it holds %lld", source->path,
+                (long long)claimed, (long long)count);
+}
+
+static cfp_status video_read(cfp_source *source, cfp_ctx *ctx, const int32_t *wanted, int n_wanted,
+                             const cfp_sink *sink)
+{
+    video_state *state = source->state;
+    int64_t count = 0;
+    if (state->used) {
+        cfp_video_close(&state->video);
+        CFP_TRY(cfp_video_open(&state->video, ctx, source->path));
+    }
+    state->used = true;
+    CFP_TRY(walk(source, ctx, wanted, n_wanted, sink, &count));
+    if (source->exact)
+        return CFP_OK;
+    if (count == 0)
+        return cfp_fail(ctx, CFP_FORMAT, "%s: none of its frames can be decoded", source->path);
+    warn_of_damage(source, ctx, count);
+    source->frames = count;
+    cfp_progress(ctx, "decode", count, count);
+    return CFP_OK;
+}
+
+static void video_close(cfp_source *source)
+{
+    video_state *state = source->state;
+    if (state == NULL)
+        return;
+    cfp_video_close(&state->video);
+    cfp_frame_rgb_free(&state->rgb);
+    cfp_free(state);
+    source->state = NULL;
+}
+
+const cfp_source_kind cfp_source_video = {
+    .name = "video",
+    .matches = video_matches,
+    .open = video_open,
+    .read = video_read,
+    .close = video_close,
+};

@@ -1,0 +1,267 @@
+/* video_file.c - see video_file.h. */
+#include "video_file.h"
+#include "frame_rgb.h"
+#include <errno.h>
+#include <libavutil/dict.h>
+#include <math.h>
+#include <string.h>
+
+enum { IO_BYTES = 1 << 16, MOST_ERRORS_IN_A_ROW = 1000 };
+
+static int read_bytes(void *cookie, uint8_t *to, int bytes)
+{
+    cfp_video_file *video = cookie;
+    if (cfp_check_interrupt(video->ctx) != CFP_OK)
+        return AVERROR_EXIT;
+    const size_t got = fread(to, 1, (size_t)bytes, video->file);
+    if (got > 0)
+        return (int)got;
+    return ferror(video->file) ? AVERROR(EIO) : AVERROR_EOF;
+}
+
+static int64_t seek_bytes(void *cookie, int64_t offset, int whence)
+{
+    cfp_video_file *video = cookie;
+    if (whence & AVSEEK_SIZE) {
+        const off_t here = ftello(video->file);
+        if (here < 0 || fseeko(video->file, 0, SEEK_END) != 0)
+            return AVERROR(EIO);
+        const off_t size = ftello(video->file);
+        return fseeko(video->file, here, SEEK_SET) != 0 ? AVERROR(EIO) : (int64_t)size;
+    }
+    if (fseeko(video->file, (off_t)offset, whence & ~AVSEEK_FORCE) != 0)
+        return AVERROR(errno);
+    return ftello(video->file);
+}
+
+static int refuse_other_files(AVFormatContext *demuxer, AVIOContext **io, const char *url,
+                              int flags, AVDictionary **options)
+{
+    (void)demuxer, (void)io, (void)url, (void)flags, (void)options;
+    return AVERROR(EACCES);
+}
+
+static cfp_status no_memory(cfp_video_file *video)
+{
+    return cfp_fail(video->ctx, CFP_NOMEM, "%s: out of memory", video->path);
+}
+
+static cfp_status fail_libav(cfp_video_file *video, int error, const char *what)
+{
+    CFP_TRY(cfp_check_interrupt(video->ctx));
+    if (error == AVERROR(ENOMEM))
+        return no_memory(video);
+    char text[AV_ERROR_MAX_STRING_SIZE] = "";
+    av_strerror(error, text, sizeof text);
+    return cfp_fail(video->ctx, CFP_FORMAT, "%s: %s (%s)", video->path, what, text);
+}
+
+static cfp_status open_io(cfp_video_file *video)
+{
+    video->file = fopen(video->path, "rb");
+    if (video->file == NULL)
+        return cfp_fail(video->ctx, CFP_IO, "%s: %s", video->path, strerror(errno));
+    uint8_t *buffer = av_malloc(IO_BYTES);
+    if (buffer == NULL)
+        return no_memory(video);
+    video->io = avio_alloc_context(buffer, IO_BYTES, 0, video, read_bytes, NULL, seek_bytes);
+    if (video->io == NULL) {
+        av_free(buffer);
+        return no_memory(video);
+    }
+    video->demuxer = avformat_alloc_context();
+    video->packet = av_packet_alloc();
+    video->frame = av_frame_alloc();
+    if (video->demuxer == NULL || video->packet == NULL || video->frame == NULL)
+        return no_memory(video);
+    video->demuxer->pb = video->io;
+    video->demuxer->io_open = refuse_other_files;
+    return CFP_OK;
+}
+
+/* Looking into the streams decodes a little: with a bound on the frame size there too. */
+static int find_streams(AVFormatContext *demuxer)
+{
+    const unsigned n = demuxer->nb_streams; /* may grow while looking */
+    AVDictionary **options = av_calloc(n + 1, sizeof(AVDictionary *));
+    if (options == NULL)
+        return AVERROR(ENOMEM);
+    int error = 0;
+    for (unsigned i = 0; i < n && error >= 0; i++)
+        error = av_dict_set_int(&options[i], "max_pixels", CFP_MAX_FRAME_PIXELS, 0);
+    if (error >= 0)
+        error = avformat_find_stream_info(demuxer, options);
+    for (unsigned i = 0; i < n; i++)
+        av_dict_free(&options[i]);
+    av_free(options);
+    return error;
+}
+
+static cfp_status open_demuxer(cfp_video_file *video)
+{
+    AVDictionary *options = NULL;
+    int error = av_dict_set(&options, "protocol_whitelist", "none", 0);
+    if (error >= 0) /* frees the demuxer when it fails */
+        error = avformat_open_input(&video->demuxer, NULL, NULL, &options);
+    av_dict_free(&options);
+    if (error < 0)
+        return fail_libav(video, error, "not a video that can be read");
+    error = find_streams(video->demuxer);
+    if (error < 0)
+        return fail_libav(video, error, "not a video that can be read");
+
+    int best = av_find_best_stream(video->demuxer, AVMEDIA_TYPE_VIDEO, -1, -1, NULL, 0);
+    if (best == AVERROR_STREAM_NOT_FOUND)
+        return cfp_fail(video->ctx, CFP_FORMAT, "%s: it has no video stream", video->path);
+    if (best >= 0 && (video->demuxer->streams[best]->disposition & AV_DISPOSITION_ATTACHED_PIC))
+        return cfp_fail(video->ctx, CFP_FORMAT, "%s: it has no video stream, only a cover picture",
+                        video->path);
+    if (best < 0)
+        return fail_libav(video, best, "its video stream cannot be read");
+    video->stream = best;
+    for (unsigned i = 0; i < video->demuxer->nb_streams; i++)
+        if ((int)i != best)
+            video->demuxer->streams[i]->discard = AVDISCARD_ALL;
+    return CFP_OK;
+}
+
+static cfp_status open_decoder(cfp_video_file *video)
+{
+    const AVCodecParameters *parameters = video->demuxer->streams[video->stream]->codecpar;
+    if (parameters->width > 0 && parameters->height > 0)
+        CFP_TRY(cfp_source_check_size(video->ctx, video->path, 1, parameters->height,
+                                      parameters->width));
+    const AVCodec *codec = avcodec_find_decoder(parameters->codec_id);
+    if (codec == NULL)
+        return cfp_fail(video->ctx, CFP_UNSUPPORTED, "%s: no decoder for its video (%s)",
+                        video->path, avcodec_get_name(parameters->codec_id));
+    video->decoder = avcodec_alloc_context3(codec);
+    if (video->decoder == NULL)
+        return no_memory(video);
+    int error = avcodec_parameters_to_context(video->decoder, parameters);
+    video->decoder->pkt_timebase = video->demuxer->streams[video->stream]->time_base;
+    video->decoder->max_pixels = CFP_MAX_FRAME_PIXELS;
+    video->decoder->thread_count = 1;
+    if (error >= 0)
+        error = avcodec_open2(video->decoder, codec, NULL);
+    return error < 0 ? fail_libav(video, error, "its video cannot be decoded") : CFP_OK;
+}
+
+cfp_status cfp_video_open(cfp_video_file *video, cfp_ctx *ctx, const char *path)
+{
+    cfp_libav_quiet();
+    *video = (cfp_video_file){.path = path, .ctx = ctx};
+    CFP_TRY(open_io(video));
+    CFP_TRY(open_demuxer(video));
+    return open_decoder(video);
+}
+
+void cfp_video_close(cfp_video_file *video)
+{
+    avcodec_free_context(&video->decoder);
+    avformat_close_input(&video->demuxer);
+    if (video->io != NULL)
+        av_freep(&video->io->buffer);
+    avio_context_free(&video->io);
+    av_packet_free(&video->packet);
+    av_frame_free(&video->frame);
+    if (video->file != NULL)
+        fclose(video->file);
+    *video = (cfp_video_file){0};
+}
+
+/* Gives the decoder the next packet of our stream, or tells it that the file has ended. */
+static void feed(cfp_video_file *video)
+{
+    AVPacket *packet = video->packet;
+    const int error = av_read_frame(video->demuxer, packet);
+    if (error < 0) {
+        if (error != AVERROR_EOF)
+            video->damage++;
+        video->drained = true;
+        avcodec_send_packet(video->decoder, NULL);
+        return;
+    }
+    if (packet->stream_index == video->stream) {
+        if (packet->flags & AV_PKT_FLAG_CORRUPT)
+            video->damage++;
+        if (avcodec_send_packet(video->decoder, packet) < 0)
+            video->damage++;
+    }
+    av_packet_unref(packet);
+}
+
+cfp_status cfp_video_next(cfp_video_file *video, bool *more)
+{
+    int errors = 0;
+    *more = false;
+    for (;;) {
+        CFP_TRY(cfp_check_interrupt(video->ctx));
+        const int error = avcodec_receive_frame(video->decoder, video->frame);
+        if (error == 0) {
+            if (video->frame->decode_error_flags || (video->frame->flags & AV_FRAME_FLAG_CORRUPT))
+                video->damage++;
+            *more = true;
+            return CFP_OK;
+        }
+        if (error == AVERROR_EOF || (error == AVERROR(EAGAIN) && video->drained))
+            return CFP_OK;
+        if (error == AVERROR(ENOMEM))
+            return no_memory(video);
+        if (error != AVERROR(EAGAIN)) {
+            video->damage++;
+            if (video->drained && ++errors > MOST_ERRORS_IN_A_ROW)
+                return CFP_OK; /* a decoder that does not get to its end */
+        }
+        if (!video->drained)
+            feed(video);
+    }
+}
+
+int64_t cfp_video_frames(const cfp_video_file *video)
+{
+    const AVStream *stream = video->demuxer->streams[video->stream];
+    double seconds = 0;
+    if (stream->duration > 0)
+        seconds = (double)stream->duration * av_q2d(stream->time_base);
+    else if (video->demuxer->duration > 0)
+        seconds = (double)video->demuxer->duration / AV_TIME_BASE;
+    const double frames = round(seconds * cfp_video_fps(video));
+    const int64_t timed = frames > 0 && frames < INT32_MAX ? (int64_t)frames : 0;
+    const int64_t stored = stream->nb_frames;
+    /* An edit list may show less than is stored. */
+    return stored > 0 && (timed == 0 || stored < timed) ? stored : timed;
+}
+
+double cfp_video_fps(const cfp_video_file *video)
+{
+    const AVStream *stream = video->demuxer->streams[video->stream];
+    AVRational rate = stream->avg_frame_rate;
+    if (rate.num <= 0 || rate.den <= 0)
+        rate = stream->r_frame_rate;
+    return rate.num > 0 && rate.den > 0 ? av_q2d(rate) : 0;
+}
+
+#if LIBAVCODEC_VERSION_INT >= AV_VERSION_INT(60, 30, 100) /* FFmpeg 6.1 moved it */
+static const uint8_t *stream_matrix(const AVStream *stream, size_t *bytes)
+{
+    const AVPacketSideData *data =
+        av_packet_side_data_get(stream->codecpar->coded_side_data,
+                                stream->codecpar->nb_coded_side_data, AV_PKT_DATA_DISPLAYMATRIX);
+    *bytes = data != NULL ? data->size : 0;
+    return data != NULL ? data->data : NULL;
+}
+#else
+static const uint8_t *stream_matrix(const AVStream *stream, size_t *bytes)
+{
+    return av_stream_get_side_data(stream, AV_PKT_DATA_DISPLAYMATRIX, bytes);
+}
+#endif
+
+const int32_t *cfp_video_matrix(const cfp_video_file *video)
+{
+    size_t bytes = 0;
+    const uint8_t *data = stream_matrix(video->demuxer->streams[video->stream], &bytes);
+    return data != NULL && bytes >= 9 * sizeof(int32_t) ? (const int32_t *)(const void *)data
+                                                        : NULL;
+}
