@@ -1,0 +1,31 @@
+/* canvas.h - a tube drawn over the frames of its clip: what every picture is made of.
+ *
+ * pixel = alpha * colour(tube) + (1 - alpha) * frame, rounded.  The frames are the clip's as the
+ * model saw them, or (--canvas source) the uncropped ones of its source, on which the tube covers
+ * what the model saw and the rest stays as it is.  Small pictures are enlarged by a whole number,
+ * each pixel repeated, until the short side has CFP_CANVAS_SHORT. */
+#pragma once
+#include "colormap.h"
+
+#define CFP_CANVAS_SHORT 112
+
+typedef struct cfp_canvas {
+    cfp_ctx *ctx;
+    const cfp_explanation *explanation;
+    const cfp_clip *clip; /* whose frames are drawn on: the explanation's, or source */
+    cfp_clip source;      /* own; empty where the canvas is the model's */
+    int enlarge;          /* >= 1 */
+    int height, width;    /* of a picture: the clip's, enlarged */
+    float *volume;        /* T x H x W: the tube at hand, at the size of the explanation's clip */
+    double alpha;
+    uint8_t colour[256 * 3];
+} cfp_canvas;
+
+/* May read the source again (CFP_IO ...).  On failure *out is empty. */
+CFP_CHECKED cfp_status cfp_canvas_open(cfp_canvas *out, cfp_ctx *ctx,
+                                       const cfp_explanation *explanation, const cfp_run *run);
+void cfp_canvas_close(cfp_canvas *canvas);
+
+CFP_CHECKED cfp_status cfp_canvas_tube(cfp_canvas *canvas, const cfp_tube *tube);
+/* Frame t of the tube at hand: height x width x 3 into rgb, whose rows are `stride` bytes apart. */
+void cfp_canvas_draw(const cfp_canvas *canvas, uint8_t *rgb, size_t stride, int t);

@@ -1,0 +1,159 @@
+/* output.c - see output.h. */
+#include "output.h"
+#include <errno.h>
+#include <string.h>
+#include <sys/stat.h>
+
+/* Makes `path` and its parents; only_parents: all but the last component. */
+static cfp_status make_folders(cfp_ctx *ctx, const char *path, bool only_parents)
+{
+    char *part = cfp_strdup(ctx, path);
+    if (part == NULL)
+        return CFP_NOMEM;
+    cfp_status status = CFP_OK;
+    for (char *c = part + 1; status == CFP_OK && part[0] != '\0'; c++) {
+        const char end = *c;
+        if (end != '/' && end != '\0')
+            continue;
+        if (end == '\0' && only_parents)
+            break;
+        *c = '\0';
+        struct stat about;
+        if (mkdir(part, 0777) != 0 && errno != EEXIST)
+            status = cfp_fail(ctx, CFP_IO, "%s: %s", part, strerror(errno));
+        else if (stat(part, &about) != 0)
+            status = cfp_fail(ctx, CFP_IO, "%s: %s", part, strerror(errno));
+        else if (!S_ISDIR(about.st_mode))
+            status = cfp_fail(ctx, CFP_IO, "%s: is a file where a folder is needed", part);
+        *c = end;
+        if (end == '\0')
+            break;
+    }
+    cfp_free(part);
+    return status;
+}
+
+cfp_status cfp_output_open(cfp_output *out, cfp_ctx *ctx, const char *directory)
+{
+    *out = (cfp_output){.ctx = ctx};
+    if (directory[0] == '\0')
+        return cfp_fail(ctx, CFP_USAGE, "-o: the name of a folder is missing");
+    out->directory = cfp_strdup(ctx, directory);
+    const cfp_status status =
+        out->directory == NULL ? CFP_NOMEM : make_folders(ctx, directory, false);
+    if (status != CFP_OK)
+        cfp_output_close(out);
+    return status;
+}
+
+void cfp_output_close(cfp_output *output)
+{
+    cfp_newfile_abandon(&output->file);
+    for (int i = 0; i < output->n_files; i++)
+        cfp_free(output->files[i]);
+    cfp_free(output->files);
+    cfp_free(output->name);
+    cfp_free(output->directory);
+    *output = (cfp_output){0};
+}
+
+/* Room for one more name and a NULL behind it. */
+static cfp_status make_room(cfp_output *output)
+{
+    if (output->n_files + 1 < output->room)
+        return CFP_OK;
+    const int room = output->room == 0 ? 16 : output->room * 2;
+    char **files = cfp_alloc(output->ctx, (size_t)room, sizeof *files);
+    if (files == NULL)
+        return CFP_NOMEM;
+    if (output->n_files > 0)
+        memcpy(files, output->files, (size_t)output->n_files * sizeof *files);
+    cfp_free(output->files);
+    output->files = files;
+    output->room = room;
+    return CFP_OK;
+}
+
+cfp_status cfp_output_begin(cfp_output *output, const char *name)
+{
+    CFP_TRY(make_room(output));
+    cfp_free(output->name);
+    output->name = cfp_strdup(output->ctx, name);
+    char *path = cfp_format(output->ctx, "%s/%s", output->directory, name);
+    cfp_status status = path == NULL || output->name == NULL ? CFP_NOMEM : CFP_OK;
+    if (status == CFP_OK)
+        status = make_folders(output->ctx, path, true);
+    if (status == CFP_OK)
+        status = cfp_newfile_open(&output->file, output->ctx, path);
+    cfp_free(path);
+    return status;
+}
+
+cfp_status cfp_output_commit(cfp_output *output)
+{
+    CFP_TRY(cfp_newfile_commit(&output->file));
+    output->files[output->n_files++] = output->name;
+    output->name = NULL;
+    return CFP_OK;
+}
+
+cfp_status cfp_output_step(cfp_output *output)
+{
+    output->done++;
+    cfp_progress(output->ctx, "write", output->done, output->total);
+    return cfp_check_interrupt(output->ctx);
+}
+
+static uint64_t fnv1a(const char *text)
+{
+    uint64_t hash = 14695981039346656037u;
+    for (; *text != '\0'; text++)
+        hash = (hash ^ (unsigned char)*text) * 1099511628211u;
+    return hash;
+}
+
+char *cfp_output_safe_name(cfp_ctx *ctx, const char *name)
+{
+    enum { LONGEST = 200 }; /* of 255: room for suffixes */
+    static const char digits[] = "0123456789ABCDEF";
+    char *safe = cfp_alloc(ctx, 3 * strlen(name) + 1 + 20, 1);
+    if (safe == NULL)
+        return NULL;
+    size_t n = 0;
+    for (const char *c = name; *c != '\0'; c++) {
+        const unsigned char byte = (unsigned char)*c;
+        if (byte < 0x20 || byte == 0x7f || byte == '/' || byte == '%' || (byte == '.' && n == 0)) {
+            safe[n++] = '%';
+            safe[n++] = digits[byte >> 4];
+            safe[n++] = digits[byte & 15];
+        } else {
+            safe[n++] = *c;
+        }
+    }
+    if (n == 0)
+        safe[n++] = '%';
+    if (n > LONGEST) {
+        n = LONGEST;
+        while (((unsigned char)safe[n] & 0xc0) == 0x80) /* not within a UTF-8 sequence */
+            n--;
+        safe[n++] = '~';
+        const uint64_t hash = fnv1a(name);
+        for (int shift = 60; shift >= 0; shift -= 4)
+            safe[n++] = digits[hash >> shift & 15];
+    }
+    safe[n] = '\0';
+    return safe;
+}
+
+char *cfp_output_overlay(const cfp_output *output, const cfp_model *model, const cfp_tube *tube,
+                         const char *suffix)
+{
+    char *layer = cfp_output_safe_name(output->ctx, model->node[tube->node].name);
+    if (layer == NULL)
+        return NULL;
+    char *path = tube->kernel < 0 ? cfp_format(output->ctx, "overlay/%s%s", layer, suffix)
+                                  : cfp_format(output->ctx, "overlay/%s/kernel-%d%s", layer,
+                                               tube->kernel, suffix);
+    cfp_free(layer);
+    return path;
+}

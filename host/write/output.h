@@ -1,0 +1,44 @@
+/* output.h - the directory being filled: names that are safe, files that are whole or absent.
+ *
+ * One file grows at a time.  A writer begins it, fills it and commits it; where it returns early
+ * the caller of all writers (cfp_write) abandons what is open.
+ *
+ *     explanation.h5  pyramid.json  tree.json  run.json
+ *     overlay/<layer>.png  overlay/<layer>.mp4  overlay/<layer>/000000.png ...
+ *     overlay/<layer>/kernel-<o>.png  .mp4  overlay/<layer>/kernel-<o>/000000.png ...    */
+#pragma once
+#include "../base/newfile.h"
+#include "writer.h"
+
+struct cfp_output {
+    cfp_ctx *ctx;
+    char *directory;
+    cfp_newfile file; /* the one that is growing */
+    char *name;       /* its name, relative to directory */
+    char **files;     /* [n_files] names committed, in that order */
+    int n_files, room;
+    int64_t done, total; /* of progress "write" */
+};
+
+/* Makes the directory and its parents.  On failure *out is empty. */
+CFP_CHECKED cfp_status cfp_output_open(cfp_output *out, cfp_ctx *ctx, const char *directory);
+void cfp_output_close(cfp_output *output); /* abandons what is growing; accepts {0} */
+
+/* name is relative, its folders are made.  Write to output->file.stream, or, for libraries that
+ * want a path, to cfp_newfile_where(&output->file). */
+CFP_CHECKED cfp_status cfp_output_begin(cfp_output *output, const char *name);
+CFP_CHECKED cfp_status cfp_output_commit(cfp_output *output);
+
+/* One more step of the total done; CFP_INTERRUPTED where that is asked for. */
+CFP_CHECKED cfp_status cfp_output_step(cfp_output *output);
+
+/* "overlay/<layer><suffix>" of a layer tube, "overlay/<layer>/kernel-<o><suffix>" of a kernel tube,
+ * with the layer's name as cfp_output_safe_name makes it.  The caller's to free; NULL: no memory.
+ */
+char *cfp_output_overlay(const cfp_output *output, const cfp_model *model, const cfp_tube *tube,
+                         const char *suffix);
+
+/* A layer's name as one path component: control characters, '/', '%' and a leading '.' as %XX, and
+ * what is longer than 200 bytes cut and told apart by a hash of the whole.  Different names stay
+ * different.  The caller's to free; NULL: no memory. */
+char *cfp_output_safe_name(cfp_ctx *ctx, const char *name);

@@ -1,0 +1,155 @@
+/* write_run.c - see write_run.h.
+ *
+ * {"command", "options", "model", "model_name", "model_sha256", "clip", "clip_sha256", "class",
+ *  "frames": {...}, "device", "device_detail", "precision", "threads", "seed", "versions", "host",
+ *  "ms", "files"}: `ms`, `host` and the paths are all that differs between two runs of the same. */
+#include "write_run.h"
+#include "../base/json.h"
+#include "version.h"
+#include "versions.h"
+#include <string.h>
+#include <sys/utsname.h>
+
+static void put_command(cfp_json *json, const cfp_run *run)
+{
+    cfp_json_key(json, "command");
+    cfp_json_array(json);
+    for (int i = 0; i < run->argc; i++)
+        cfp_json_string(json, run->argv[i]);
+    cfp_json_array_end(json);
+    cfp_json_key(json, "options");
+    cfp_json_object(json);
+    for (int i = 0; i < run->n_options; i++)
+        cfp_json_put_string(json, run->option[i].name, run->option[i].value);
+    cfp_json_object_end(json);
+}
+
+static void put_inputs(cfp_json *json, const cfp_explanation *e)
+{
+    const cfp_model *model = e->model;
+    cfp_json_put_string(json, "model", model->path);
+    cfp_json_put_string(json, "model_name", model->name);
+    cfp_json_put_string(json, "model_sha256", model->sha256);
+    cfp_json_put_string(json, "clip", e->clip->path);
+    cfp_json_put_string(json, "clip_sha256", e->clip->sha256);
+    cfp_json_key(json, "class");
+    cfp_json_object(json);
+    cfp_json_put_int(json, "index", e->class_index);
+    cfp_json_put_string(json, "name", model->class_name[e->class_index]);
+    cfp_json_put_float(json, "probability", e->probabilities[e->class_index]);
+    cfp_json_object_end(json);
+}
+
+static void put_frames(cfp_json *json, const cfp_clip *clip)
+{
+    cfp_json_key(json, "frames");
+    cfp_json_object(json);
+    cfp_json_put_int(json, "height", clip->height);
+    cfp_json_put_int(json, "width", clip->width);
+    cfp_json_put_int(json, "stride", clip->stride);
+    cfp_json_put_bool(json, "looped", clip->looped);
+    cfp_json_put_double(json, "source_fps", clip->fps);
+    cfp_json_put_int(json, "source_frames", clip->source_frames);
+    cfp_json_put_int(json, "source_height", clip->source_height);
+    cfp_json_put_int(json, "source_width", clip->source_width);
+    cfp_json_key(json, "indices");
+    const int lines = json->lines;
+    json->lines = 0; /* in one line */
+    cfp_json_array(json);
+    for (int t = 0; t < clip->frames; t++)
+        cfp_json_int(json, clip->index[t]);
+    cfp_json_array_end(json);
+    json->lines = lines;
+    cfp_json_object_end(json);
+}
+
+static void put_device(cfp_json *json, const cfp_run *run)
+{
+    char hdf5[32];
+    cfp_h5_version(hdf5, sizeof hdf5);
+    cfp_json_put_string(json, "device", run->device);
+    cfp_json_put_string(json, "device_detail", run->device_detail);
+    cfp_json_put_string(json, "precision", run->precision);
+    cfp_json_put_int(json, "threads", run->threads);
+    cfp_json_key(json, "seed");
+    char seed[24]; /* all of uint64_t */
+    cfp_json_raw(json, seed,
+                 (size_t)snprintf(seed, sizeof seed, "%llu", (unsigned long long)run->seed));
+    cfp_json_key(json, "versions");
+    cfp_json_object(json);
+    cfp_json_put_string(json, "cfp-gpu", CFP_GPU_VERSION);
+    cfp_json_put_string(json, "backend", run->device_detail);
+    cfp_json_put_string(json, "hdf5", hdf5);
+    cfp_json_put_string(json, "ffmpeg", cfp_video_version());
+    cfp_json_put_string(json, "libpng", cfp_png_version());
+    cfp_json_object_end(json);
+}
+
+/* The name of the processor, as Linux tells it, or "". */
+static void processor(char *name, size_t bytes)
+{
+    char line[256];
+    name[0] = '\0';
+    FILE *file = fopen("/proc/cpuinfo", "r");
+    while (file != NULL && name[0] == '\0' && fgets(line, sizeof line, file) != NULL) {
+        const char *colon = strchr(line, ':');
+        if (colon == NULL || strncmp(line, "model name", 10) != 0)
+            continue;
+        snprintf(name, bytes, "%s", colon + 1 + strspn(colon + 1, " \t"));
+        name[strcspn(name, "\n")] = '\0';
+    }
+    if (file != NULL)
+        fclose(file);
+}
+
+static void put_host(cfp_json *json)
+{
+    struct utsname about;
+    char cpu[256];
+    processor(cpu, sizeof cpu);
+    cfp_json_key(json, "host");
+    cfp_json_object(json);
+    if (uname(&about) == 0) {
+        cfp_json_put_string(json, "system", about.sysname);
+        cfp_json_put_string(json, "release", about.release);
+        cfp_json_put_string(json, "machine", about.machine);
+    }
+    cfp_json_put_string(json, "cpu", cpu);
+    cfp_json_object_end(json);
+}
+
+static void put_timings(cfp_json *json, const cfp_timings *ms)
+{
+    cfp_json_key(json, "ms");
+    cfp_json_object(json);
+    cfp_json_put_double(json, "decode", ms->decode);
+    cfp_json_put_double(json, "forward", ms->forward);
+    cfp_json_put_double(json, "descent", ms->descent);
+    cfp_json_put_double(json, "tubes", ms->tubes);
+    cfp_json_put_double(json, "write", ms->write);
+    cfp_json_object_end(json);
+}
+
+cfp_status cfp_write_run(cfp_output *output, const cfp_explanation *explanation, const cfp_run *run)
+{
+    CFP_TRY(cfp_output_begin(output, "run.json"));
+    cfp_json json;
+    cfp_json_to_file(&json, output->ctx, output->file.stream, output->file.path, 2);
+    cfp_json_object(&json);
+    put_command(&json, run);
+    put_inputs(&json, explanation);
+    put_frames(&json, explanation->clip);
+    put_device(&json, run);
+    put_host(&json);
+    put_timings(&json, &explanation->ms);
+    cfp_json_key(&json, "files");
+    cfp_json_array(&json);
+    for (int i = 0; i < output->n_files; i++)
+        cfp_json_string(&json, output->files[i]);
+    cfp_json_array_end(&json);
+    cfp_json_object_end(&json);
+    const cfp_status status = cfp_json_close(&json);
+    cfp_json_free(&json);
+    CFP_TRY(status);
+    return cfp_output_commit(output);
+}

@@ -1,0 +1,7 @@
+/* write_run.h - run.json, the last file of every run: what it takes to make every byte again. */
+#pragma once
+#include "output.h"
+
+/* Lists the files that output has committed so far. */
+CFP_CHECKED cfp_status cfp_write_run(cfp_output *output, const cfp_explanation *explanation,
+                                     const cfp_run *run);

@@ -1,0 +1,115 @@
+/* writer.c - the table of writers, and one run through those that were asked for. */
+#include "writer.h"
+#include "output.h"
+#include "write_run.h"
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+extern const cfp_writer cfp_writer_h5, cfp_writer_json, cfp_writer_tree, cfp_writer_png,
+    cfp_writer_frames, cfp_writer_mp4;
+
+const cfp_writer *const cfp_writers[] = {
+    &cfp_writer_h5,
+    &cfp_writer_json,
+    &cfp_writer_tree,
+    &cfp_writer_png,
+    &cfp_writer_frames,
+    &cfp_writer_mp4,
+    NULL,
+};
+
+/* The comma-separated list names this format; words are compared as they stand. */
+static bool asked_for(const char *formats, const char *format)
+{
+    const size_t length = strlen(format);
+    for (const char *word = formats; *word != '\0';) {
+        const size_t n = strcspn(word, ",");
+        if (n == length && memcmp(word, format, n) == 0)
+            return true;
+        word += n + (word[n] == ',');
+    }
+    return false;
+}
+
+static bool exists(const char *word, size_t length)
+{
+    for (int i = 0; cfp_writers[i] != NULL; i++)
+        if (strlen(cfp_writers[i]->format) == length &&
+            memcmp(cfp_writers[i]->format, word, length) == 0)
+            return true;
+    return false;
+}
+
+cfp_status cfp_formats_check(cfp_ctx *ctx, const char *formats)
+{
+    char known[128] = "";
+    for (int i = 0; cfp_writers[i] != NULL; i++) {
+        const size_t used = strlen(known);
+        snprintf(known + used, sizeof known - used, "%s%s", i == 0 ? "" : ", ",
+                 cfp_writers[i]->format);
+    }
+    const char *word = formats;
+    do {
+        const size_t n = strcspn(word, ",");
+        if (!exists(word, n))
+            return cfp_fail(ctx, CFP_USAGE, "--format: '%.*s' is not a format; there are %s",
+                            (int)n, word, known);
+        word += n + (word[n] == ',');
+    } while (*word != '\0');
+    return CFP_OK;
+}
+
+/* run.json is written last: where it stands, the rest is whole.  That of an earlier run must not
+ * vouch for this one. */
+static cfp_status remove_old_run(const cfp_output *output)
+{
+    char *path = cfp_format(output->ctx, "%s/run.json", output->directory);
+    if (path == NULL)
+        return CFP_NOMEM;
+    cfp_status status = CFP_OK;
+    if (unlink(path) != 0 && errno != ENOENT)
+        status = cfp_fail(output->ctx, CFP_IO, "%s: %s", path, strerror(errno));
+    cfp_free(path);
+    return status;
+}
+
+static cfp_status write_all(cfp_output *output, const char *formats, cfp_explanation *explanation,
+                            const cfp_run *run)
+{
+    const double start = cfp_now_ms();
+    for (int i = 0; cfp_writers[i] != NULL; i++) {
+        if (!asked_for(formats, cfp_writers[i]->format))
+            continue;
+        if (cfp_writers[i]->check != NULL)
+            CFP_TRY(cfp_writers[i]->check(output->ctx, explanation));
+        output->total += cfp_writers[i]->draws_tubes ? explanation->tubes.n : 1;
+    }
+    CFP_TRY(remove_old_run(output));
+    for (int i = 0; cfp_writers[i] != NULL; i++) {
+        if (!asked_for(formats, cfp_writers[i]->format))
+            continue;
+        CFP_TRY(cfp_check_interrupt(output->ctx));
+        CFP_TRY(cfp_writers[i]->write(output, explanation, run));
+    }
+    explanation->ms.write = cfp_now_ms() - start;
+    return cfp_write_run(output, explanation, run);
+}
+
+cfp_status cfp_write(cfp_ctx *ctx, const char *directory, const char *formats,
+                     cfp_explanation *explanation, const cfp_run *run, char ***files_out)
+{
+    if (files_out != NULL)
+        *files_out = NULL;
+    CFP_TRY(cfp_formats_check(ctx, formats));
+    cfp_output output;
+    CFP_TRY(cfp_output_open(&output, ctx, directory));
+    const cfp_status status = write_all(&output, formats, explanation, run);
+    if (status == CFP_OK && files_out != NULL) { /* they end in NULL: memory comes zeroed */
+        *files_out = output.files;
+        output.files = NULL;
+        output.n_files = 0;
+    }
+    cfp_output_close(&output);
+    return status;
+}

@@ -1,0 +1,32 @@
+/* read_back.h - pictures and videos that were written, read with the project's own clip readers,
+ * which know nothing of the writers. */
+#pragma once
+#include "../host/clip/clip.h"
+#include "scratch.h"
+#include "test.h"
+#include <limits.h>
+
+/* Reads a picture, by way of a folder that holds it alone, or a video. */
+static inline cfp_clip read_back(const char *folder, const char *name, int frames, int height,
+                                 int width)
+{
+    char path[2 * SCRATCH_PATH], alone[SCRATCH_PATH], link[2 * SCRATCH_PATH], whole[PATH_MAX];
+    const cfp_input_spec spec = {
+        .channels = 3, .frames = frames, .height = height, .width = width, .frame_stride = 1};
+    const cfp_sampling sampling = {.start = -1};
+    cfp_ctx ctx = {0};
+    cfp_clip clip = {0};
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    const bool video = strstr(name, ".mp4") != NULL;
+    scratch_open(alone);
+    if (!video && realpath(path, whole) != NULL) {
+        snprintf(link, sizeof link, "%s/000000.png", alone);
+        CHECK_EQ(symlink(whole, link), 0);
+    }
+    CHECK_EQ(cfp_clip_open(&clip, &ctx, video ? path : alone, &spec, &sampling), CFP_OK);
+    CHECK_STR(ctx.message, "");
+    scratch_remove(alone);
+    CHECK_EQ(clip.source_width, width);
+    CHECK_EQ(clip.source_height, height);
+    return clip;
+}

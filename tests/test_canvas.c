@@ -1,0 +1,110 @@
+/* test_canvas.c - colours, and the overlay on frames that were not cropped. */
+#include "../host/write/canvas.h"
+#include "made_explanation.h"
+#include "scratch.h"
+#include "test.h"
+
+static void colours_are_the_known_ones(void)
+{
+    static const struct {
+        cfp_colormap map;
+        int at, rgb[3];
+    } known[] = {
+        {CFP_COLORMAP_JET, 0, {0, 0, 128}},       {CFP_COLORMAP_JET, 96, {2, 255, 254}},
+        {CFP_COLORMAP_JET, 128, {130, 255, 126}}, {CFP_COLORMAP_JET, 255, {128, 0, 0}},
+        {CFP_COLORMAP_TURBO, 0, {48, 18, 59}},    {CFP_COLORMAP_TURBO, 255, {122, 4, 3}},
+        {CFP_COLORMAP_VIRIDIS, 0, {68, 1, 84}},   {CFP_COLORMAP_VIRIDIS, 255, {253, 231, 37}},
+        {CFP_COLORMAP_INFERNO, 0, {0, 0, 4}},     {CFP_COLORMAP_INFERNO, 255, {252, 255, 164}},
+        {CFP_COLORMAP_GRAY, 77, {77, 77, 77}},
+    };
+    uint8_t table[256 * 3];
+    for (size_t k = 0; k < sizeof known / sizeof *known; k++) {
+        cfp_colormap_table(table, known[k].map);
+        for (int c = 0; c < 3; c++)
+            CHECK_EQ(table[3 * known[k].at + c], known[k].rgb[c]);
+    }
+    CHECK_EQ(cfp_colormap_index(NAN), 0);
+    CHECK_EQ(cfp_colormap_index(-1), 0);
+    CHECK_EQ(cfp_colormap_index(7), 255);
+    CHECK_EQ(cfp_colormap_index(0.5f), 128);
+}
+
+enum { FRAMES = 4, HEIGHT = 24, WIDTH = 40, SEEN = 8 }; /* of the source; what the model sees */
+
+/* A grey source: 6 * x + t at every row of every other frame. */
+static void write_source(const char *path)
+{
+    char header[128] = "\x93NUMPY\x01\0v\0";
+    memset(header + 10, ' ', 118);
+    const int n = snprintf(header + 10, 118,
+                           "{'descr': '|u1', 'fortran_order': False, "
+                           "'shape': (%d, %d, %d, 3), }",
+                           FRAMES, HEIGHT, WIDTH);
+    header[10 + n] = ' ';
+    header[127] = '\n';
+    FILE *file = fopen(path, "wb");
+    fwrite(header, 1, sizeof header, file);
+    for (int t = 0; t < FRAMES; t++)
+        for (int y = 0; y < HEIGHT; y++)
+            for (int x = 0; x < WIDTH; x++)
+                for (int c = 0; c < 3; c++)
+                    fputc(6 * x + t, file);
+    fclose(file);
+}
+
+/* The source is halved to 12 x 20 and its middle 8 x 8 are seen: columns 12 to 27 and rows 4 to 19
+ * of the source.  Seen column u lies in the middle of source columns 12 + 2u and 13 + 2u. */
+static void the_source_canvas_shows_the_tube_where_the_model_looked(void)
+{
+    struct made m;
+    char folder[SCRATCH_PATH], path[2 * SCRATCH_PATH];
+    const cfp_sampling sampling = {.start = 1, .stride = 1};
+    cfp_canvas canvas;
+    made_open(&m, 2, SEEN, SEEN);
+    scratch_open(folder);
+    snprintf(path, sizeof path, "%s/source.npy", folder);
+    write_source(path);
+    m.toy.model.input.frames = 2;
+    m.toy.model.input.channels = 3;
+    m.toy.model.input.height = m.toy.model.input.width = SEEN;
+    m.toy.model.input.resize_short = 12;
+    cfp_clip_free(&m.clip);
+    CHECK_EQ(cfp_clip_open(&m.clip, &m.toy.ctx, path, &m.toy.model.input, &sampling), CFP_OK);
+    m.run.canvas_source = true;
+    m.run.colormap = CFP_COLORMAP_GRAY;
+    CHECK_EQ(cfp_canvas_open(&canvas, &m.toy.ctx, &m.e, &m.run), CFP_OK);
+    CHECK_STR(m.toy.ctx.message, "");
+    CHECK_EQ(canvas.enlarge, 5);
+    CHECK_EQ(canvas.height, 5 * HEIGHT);
+    CHECK_EQ(canvas.width, 5 * WIDTH);
+    CHECK_EQ(cfp_canvas_tube(&canvas, &m.e.tubes.tube[1]), CFP_OK); /* of a: u / 7 */
+    const int stride = canvas.width * 3;
+    uint8_t *rgb = made_take((size_t)canvas.height, (size_t)stride);
+    cfp_canvas_draw(&canvas, rgb, (size_t)stride, 1);
+    int wrong = 0;
+    for (int y = 0; y < HEIGHT; y++)
+        for (int x = 0; x < WIDTH; x++) {
+            const int frame = 6 * x + 2; /* frame 2 of the source */
+            double u = (x - 12 + 0.5) / 2 - 0.5;
+            u = u < 0 ? 0 : u > 7 ? 7 : u;
+            const bool seen = x >= 12 && x < 28 && y >= 4 && y < 20;
+            const double tube = lround(255 * u / 7);
+            const double expected = seen ? (tube + frame) / 2 : frame;
+            wrong += fabs(rgb[(5 * y + 4) * stride + (5 * x + 4) * 3] - expected) > (seen ? 1 : 0);
+        }
+    CHECK_EQ(wrong, 0);
+    cfp_free(rgb);
+    cfp_canvas_close(&canvas);
+    unlink(path);
+    CHECK_EQ(cfp_canvas_open(&canvas, &m.toy.ctx, &m.e, &m.run), CFP_IO);
+    CHECK_HAS(m.toy.ctx.message, "source.npy: No such file");
+    scratch_remove(folder);
+    made_close(&m);
+}
+
+int main(void)
+{
+    colours_are_the_known_ones();
+    the_source_canvas_shows_the_tube_where_the_model_looked();
+    return test_result();
+}

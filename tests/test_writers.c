@@ -1,0 +1,229 @@
+/* test_writers.c - what is written of an explanation made by hand reads back as it was meant.
+ *
+ * explanation.h5 has a test of its own, test_write_h5.c. */
+#include "../host/write/colormap.h"
+#include "made_explanation.h"
+#include "read_back.h"
+#include <malloc.h>
+
+enum { FRAMES = 10, HEIGHT = 43, WIDTH = 45, ENLARGE = 3 }; /* 129 x 135: odd sizes */
+
+static void pyramid_json_has_every_kernel_and_link(const char *folder)
+{
+    char *text = scratch_text(folder, "pyramid.json");
+    CHECK_STR(
+        text,
+        "{\n"
+        "  \"model\": \"net\",\n"
+        "  \"clip\": \"clips/a \\\"clip\\\".mp4\",\n"
+        "  \"class\": {\n"
+        "    \"index\": 1,\n"
+        "    \"name\": \"sauter à la perche\",\n"
+        "    \"probability\": 0.75\n"
+        "  },\n"
+        "  \"rule\": \"cfp\",\n"
+        "  \"theta\": 0.6,\n"
+        "  \"nodes\": [\n"
+        "    {\"id\": \"fc:1\", \"layer\": \"fc\", \"kernel\": 1, \"depth\": 0, \"relevance\": "
+        "1},\n"
+        "    {\"id\": \"b:0\", \"layer\": \"b\", \"kernel\": 0, \"depth\": 1, \"relevance\": "
+        "0.9},\n"
+        "    {\"id\": \"b:2\", \"layer\": \"b\", \"kernel\": 2, \"depth\": 1, \"relevance\": 1},\n"
+        "    {\"id\": \"a:0\", \"layer\": \"a\", \"kernel\": 0, \"depth\": 2, \"relevance\": "
+        "0.9},\n"
+        "    {\"id\": \"a:1\", \"layer\": \"a\", \"kernel\": 1, \"depth\": 2, \"relevance\": 1},\n"
+        "    {\"id\": \"a:2\", \"layer\": \"a\", \"kernel\": 2, \"depth\": 2, \"relevance\": 1}\n"
+        "  ],\n"
+        "  \"links\": [\n"
+        "    {\"source\": \"fc:1\", \"target\": \"a:0\", \"value\": 0.9},\n" /* the shortcut */
+        "    {\"source\": \"fc:1\", \"target\": \"b:0\", \"value\": 0.9},\n"
+        "    {\"source\": \"fc:1\", \"target\": \"a:2\", \"value\": 1},\n"
+        "    {\"source\": \"fc:1\", \"target\": \"b:2\", \"value\": 1},\n"
+        "    {\"source\": \"b:0\", \"target\": \"a:1\", \"value\": 0.75},\n"
+        "    {\"source\": \"b:2\", \"target\": \"a:1\", \"value\": 1},\n"
+        "    {\"source\": \"b:2\", \"target\": \"a:2\", \"value\": 0.625}\n"
+        "  ]\n"
+        "}\n");
+    free(text);
+}
+
+static void tree_json_nests_and_ends_at_the_clip(const char *folder)
+{
+    char *text = scratch_text(folder, "tree.json");
+    CHECK_STR(text, "{\"1\":{\"a:0\":[0],\"b:0\":{\"1\":[1]},"
+                    "\"a:2\":[0,1],\"b:2\":{\"1\":[1],\"2\":[0,1]}}}\n");
+    free(text);
+}
+
+/* The published code follows the main path only: there a tree has plain numbers. */
+static void tree_json_has_plain_numbers_where_one_layer_is_read(void)
+{
+    struct made m;
+    char folder[SCRATCH_PATH];
+    made_open(&m, 1, 2, 2);
+    scratch_open(folder);
+    m.e.query.rule = CFP_RULE_REFERENCE;
+    CHECK_EQ(made_write(&m, folder, "tree"), CFP_OK);
+    char *text = scratch_text(folder, "tree.json");
+    CHECK_STR(text, "{\"1\":{\"0\":{\"1\":[1]},\"2\":{\"1\":[1],\"2\":[0,1]}}}\n");
+    free(text);
+    m.e.pyramid.n_layers = 1; /* --depth 0 */
+    CHECK_EQ(made_write(&m, folder, "tree,json"), CFP_OK);
+    text = scratch_text(folder, "tree.json");
+    CHECK_STR(text, "{\"1\":[0,2]}\n");
+    free(text);
+    text = scratch_text(folder, "pyramid.json");
+    CHECK_HAS(text, "\"links\": []");
+    free(text);
+    m.e.pyramid.n_layers = 3;
+    scratch_remove(folder);
+    made_close(&m);
+}
+
+/* Under grad every kernel of a group rests on the same channels. */
+static void links_of_grad_come_from_the_demanded_channels(void)
+{
+    struct made m;
+    char folder[SCRATCH_PATH];
+    made_open(&m, 1, 2, 2);
+    scratch_open(folder);
+    m.e.query.rule = CFP_RULE_GRAD;
+    for (int l = 0; l < m.e.pyramid.n_layers; l++) {
+        cfp_free(m.e.pyramid.layer[l].edge);
+        m.e.pyramid.layer[l].edge = NULL;
+        m.e.pyramid.layer[l].n_edges = 0;
+    }
+    CHECK_EQ(made_write(&m, folder, "json"), CFP_OK);
+    char *text = scratch_text(folder, "pyramid.json");
+    CHECK_HAS(text, "{\"source\": \"b:0\", \"target\": \"a:1\", \"value\": 1},\n"
+                    "    {\"source\": \"b:0\", \"target\": \"a:2\", \"value\": 0.625},\n"
+                    "    {\"source\": \"b:2\", \"target\": \"a:1\", \"value\": 1},\n"
+                    "    {\"source\": \"b:2\", \"target\": \"a:2\", \"value\": 0.625}\n");
+    free(text);
+    scratch_remove(folder);
+    made_close(&m);
+}
+
+/* The colour the overlay of tube a should have at pixel (t, y, x) of the clip. */
+static int overlay_of_a(int t, int y, int x, int c)
+{
+    uint8_t table[256 * 3];
+    cfp_colormap_table(table, CFP_COLORMAP_JET);
+    const int frame[3] = {20 * t, 255 * y / HEIGHT, 255 * x / WIDTH};
+    return (table[3 * (int)lround(255.0 * x / (WIDTH - 1)) + c] + frame[c] + 1) / 2;
+}
+
+static void strips_show_the_frames_side_by_side(const char *folder)
+{
+    enum { COLUMNS = 8, H = HEIGHT * ENLARGE, W = WIDTH * ENLARGE };
+    cfp_clip strip = read_back(folder, "overlay/a.png", 1, 2 * H, COLUMNS * W);
+    for (int y = 0; y < 2 * H && strip.rgb != NULL; y += 7)
+        for (int x = 0; x < COLUMNS * W; x += 5)
+            for (int c = 0; c < 3; c++) {
+                const int t = y / H * COLUMNS + x / W;
+                const int expected =
+                    t < FRAMES ? overlay_of_a(t, y % H / ENLARGE, x % W / ENLARGE, c) : 255;
+                CHECK_EQ(strip.rgb[(y * COLUMNS * W + x) * 3 + c], expected);
+            }
+    cfp_clip_free(&strip);
+    cfp_clip frame = read_back(folder, "overlay/a/000009.png", 1, H, W);
+    for (int c = 0; c < 3 && frame.rgb != NULL; c++)
+        CHECK_EQ(frame.rgb[(40 * W + 100) * 3 + c], overlay_of_a(9, 13, 33, c));
+    cfp_clip_free(&frame);
+    CHECK(!scratch_has(folder, "overlay/a/000010.png"));
+    CHECK(scratch_has(folder, "overlay/b/kernel-2.png"));
+    CHECK(scratch_has(folder, "overlay/b/kernel-2/000000.png"));
+}
+
+static void videos_have_every_frame_at_the_right_speed(const char *folder)
+{
+    enum { H = 130, W = 136 };
+    cfp_clip clip = read_back(folder, "overlay/a.mp4", FRAMES, H, W);
+    CHECK_EQ(clip.source_frames, FRAMES);
+    CHECK(!clip.looped);
+    CHECK_NEAR(clip.fps, 15000.0 / 1001.0, 1e-3);
+    for (int t = 0; t < FRAMES && clip.rgb != NULL; t++)
+        for (int y = 10; y < H; y += 20)
+            for (int x = 10; x < W; x += 20)
+                for (int c = 0; c < 3; c++)
+                    CHECK_NEAR(clip.rgb[((t * H + y) * W + x) * 3 + c],
+                               overlay_of_a(t, y / ENLARGE, x / ENLARGE, c), 24);
+    cfp_clip_free(&clip);
+    CHECK(scratch_has(folder, "overlay/b/kernel-2.mp4"));
+}
+
+static void one_frame_makes_a_video(void)
+{
+    struct made m;
+    char folder[SCRATCH_PATH];
+    made_open(&m, 1, 3, 5);
+    scratch_open(folder);
+    m.clip.fps = 0; /* unknown: 25, and every second frame of that */
+    CHECK_EQ(made_write(&m, folder, "mp4"), CFP_OK);
+    cfp_clip clip = read_back(folder, "overlay/a.mp4", 1, 114, 190);
+    CHECK_EQ(clip.source_frames, 1);
+    CHECK_NEAR(clip.fps, 12.5, 1e-3);
+    cfp_clip_free(&clip);
+    scratch_remove(folder);
+    made_close(&m);
+}
+
+static void run_json_lists_what_was_written(const char *folder)
+{
+    char *text = scratch_text(folder, "run.json");
+    const char *const pieces[] = {
+        "\"command\": [\n    \"cfp-gpu\",\n    \"explain\"\n  ]",
+        "\"options\": {\n    \"theta\": \"0.6\",\n    \"rule\": \"cfp\"\n  }",
+        "\"model\": \"models/net.h5\"",
+        "\"model_sha256\": \"5a\"",
+        "\"clip_sha256\": \"c11b\"",
+        "\"seed\": 18446744073709551615",
+        "\"indices\": [40,42,44,46,48,50,52,54,56,58]",
+        "\"threads\": 3",
+        "\"decode\": 1.5",
+        "\"hdf5\": \"1.",
+        "    \"explanation.h5\",\n    \"pyramid.json\",\n    \"tree.json\",\n    \"overlay/b.png\"",
+        "    \"overlay/b/kernel-2.mp4\"\n  ]\n}\n",
+    };
+    for (size_t k = 0; k < sizeof pieces / sizeof *pieces; k++)
+        CHECK_HAS(text, pieces[k]);
+    free(text);
+}
+
+static void equal_explanations_make_equal_bytes(const char *folder, struct made *m)
+{
+    static const char *const names[] = {"explanation.h5", "pyramid.json", "overlay/a.mp4",
+                                        "overlay/b/000003.png"};
+    char other[SCRATCH_PATH], command[4 * SCRATCH_PATH];
+    scratch_open(other);
+    sleep(1);                 /* no file may know the time, */
+    mallopt(M_PERTURB, 0x5a); /* nor what stood in memory before (x264 did) */
+    CHECK_EQ(made_write(m, other, "mp4,frames,json,h5"), CFP_OK);
+    for (size_t k = 0; k < sizeof names / sizeof *names; k++) {
+        snprintf(command, sizeof command, "cmp %s/%s %s/%s", folder, names[k], other, names[k]);
+        CHECK_EQ(system(command), 0);
+    }
+    scratch_remove(other);
+}
+
+int main(void)
+{
+    struct made m;
+    char folder[SCRATCH_PATH];
+    made_open(&m, FRAMES, HEIGHT, WIDTH);
+    scratch_open(folder);
+    CHECK_EQ(made_write(&m, folder, "mp4,frames,png,tree,json,h5"), CFP_OK);
+    CHECK_STR(m.toy.ctx.message, "");
+    pyramid_json_has_every_kernel_and_link(folder);
+    tree_json_nests_and_ends_at_the_clip(folder);
+    strips_show_the_frames_side_by_side(folder);
+    videos_have_every_frame_at_the_right_speed(folder);
+    run_json_lists_what_was_written(folder);
+    equal_explanations_make_equal_bytes(folder, &m);
+    scratch_remove(folder);
+    made_close(&m);
+    tree_json_has_plain_numbers_where_one_layer_is_read();
+    links_of_grad_come_from_the_demanded_channels();
+    one_frame_makes_a_video();
+    return test_result();
+}
