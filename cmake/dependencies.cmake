@@ -1,0 +1,31 @@
+# What we link, as imported targets.  Debian 12's packages are the reference:
+#   libhdf5-dev libdnnl-dev libavformat-dev libavcodec-dev libswscale-dev libpng-dev libsqlite3-dev
+find_package(PkgConfig REQUIRED)
+set(THREADS_PREFER_PTHREAD_FLAG ON)
+find_package(Threads REQUIRED)
+
+# HDF5 by pkg-config: CMake's own module asks the wrapper compiler and returns bare library lists.
+pkg_search_module(HDF5 REQUIRED IMPORTED_TARGET hdf5 hdf5-serial)
+
+# oneDNN 2.x: its C interface has the op descriptors that host/backend/cpu/ speaks; 3.x dropped them.
+# Not find_package(dnnl): Debian's file for it wants OpenCL's headers, which nothing here uses.
+find_path(DNNL_INCLUDE_DIR oneapi/dnnl/dnnl.h REQUIRED)
+find_library(DNNL_LIBRARY dnnl REQUIRED)
+file(STRINGS "${DNNL_INCLUDE_DIR}/oneapi/dnnl/dnnl_version.h" dnnl_version REGEX "define DNNL_VERSION_(MAJOR|MINOR|PATCH)")
+string(REGEX REPLACE "[^0-9;]" "" dnnl_version "${dnnl_version}")
+list(JOIN dnnl_version "." DNNL_VERSION)
+if(NOT DNNL_VERSION VERSION_GREATER_EQUAL 2.6 OR NOT DNNL_VERSION VERSION_LESS 3)
+    message(FATAL_ERROR "oneDNN ${DNNL_VERSION} found; 2.6 up to, but not including, 3.0 is wanted (Debian: libdnnl-dev)")
+endif()
+add_library(DNNL::dnnl UNKNOWN IMPORTED)
+set_target_properties(DNNL::dnnl PROPERTIES IMPORTED_LOCATION "${DNNL_LIBRARY}"
+    INTERFACE_INCLUDE_DIRECTORIES "${DNNL_INCLUDE_DIR}")
+find_package(OpenMP REQUIRED COMPONENTS C) # the same runtime (libgomp) as Debian's oneDNN
+
+pkg_check_modules(FFMPEG REQUIRED IMPORTED_TARGET
+    libavformat>=59 libavcodec>=59 libavutil>=57 libswscale>=6)
+pkg_check_modules(PNG REQUIRED IMPORTED_TARGET libpng>=1.6)
+pkg_check_modules(SQLITE REQUIRED IMPORTED_TARGET sqlite3)
+
+set(CFP_LIBRARIES PkgConfig::HDF5 DNNL::dnnl OpenMP::OpenMP_C PkgConfig::FFMPEG PkgConfig::PNG
+    PkgConfig::SQLITE Threads::Threads ${CMAKE_DL_LIBS} m)

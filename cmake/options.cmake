@@ -1,0 +1,24 @@
+# How our own code is compiled: one interface target, cfp_flags, that every target links.
+if(NOT CMAKE_BUILD_TYPE AND NOT CMAKE_CONFIGURATION_TYPES)
+    set(CMAKE_BUILD_TYPE Release CACHE STRING "" FORCE)
+endif()
+set(CMAKE_C_STANDARD 11)
+set(CMAKE_C_STANDARD_REQUIRED ON)
+set(CMAKE_C_EXTENSIONS OFF)
+set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
+
+add_library(cfp_flags INTERFACE)
+target_compile_definitions(cfp_flags INTERFACE _GNU_SOURCE= _FILE_OFFSET_BITS=64)
+target_include_directories(cfp_flags INTERFACE "${CMAKE_BINARY_DIR}/generated")
+target_compile_options(cfp_flags INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wvla -Wundef
+    -Wstrict-prototypes -Wmissing-prototypes $<$<BOOL:${CFP_WERROR}>:-Werror>)
+if(CFP_SANITIZE)
+    set(sanitizers -fsanitize=address,undefined -fno-sanitize-recover=undefined)
+    target_compile_options(cfp_flags INTERFACE ${sanitizers} -O1 -fno-omit-frame-pointer)
+    target_link_options(cfp_flags INTERFACE ${sanitizers})
+endif()
+
+# Installed programs find an installed shared library without an environment variable.
+if(BUILD_SHARED_LIBS)
+    set(CMAKE_INSTALL_RPATH "$ORIGIN/../${CMAKE_INSTALL_LIBDIR}")
+endif()

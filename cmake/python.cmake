@@ -1,0 +1,20 @@
+# cfp_find_python(): sets CFP_PYTHON to a Python 3 that has what the tests read files with.  The
+# python3 on the PATH often is not the one that the distribution's packages are for.
+function(cfp_find_python)
+    if(CFP_PYTHON)
+        return()
+    endif()
+    foreach(modules "h5py, numpy, torch, scipy, cv2, PIL" "h5py, numpy")
+        foreach(candidate python3 /usr/bin/python3 python3.11 python3.12 python3.13)
+            execute_process(COMMAND ${candidate} -c "import ${modules}"
+                RESULT_VARIABLE status OUTPUT_QUIET ERROR_QUIET)
+            if(status EQUAL 0)
+                message(STATUS "Python of the tests: ${candidate} (has ${modules})")
+                set(CFP_PYTHON ${candidate} PARENT_SCOPE)
+                return()
+            endif()
+        endforeach()
+    endforeach()
+    message(STATUS "No Python with h5py and numpy: tests that want one will be skipped")
+    set(CFP_PYTHON python3 PARENT_SCOPE)
+endfunction()

@@ -1,0 +1,180 @@
+/* cmd_bench.c - cfp-gpu bench: forward pass, back-step and tubes, each timed by itself.
+ *
+ * The clip is random frames from --seed: the work does not depend on what is in it, except that the
+ * descent's size follows the kernels that happen to be selected. */
+#include <stdio.h>
+#include <stdlib.h>
+#include "commands.h"
+
+enum { FORWARD, BACKSTEP, TUBES, N_STAGES };
+static const char *const stage_names[N_STAGES] = {"forward", "backstep", "tubes"};
+
+typedef struct stage {
+    double *ms; /* [runs], ascending once measured */
+    double median;
+} stage;
+
+typedef struct bench {
+    stage stage[N_STAGES];
+    int runs;
+    float *volume; /* T x H x W: where tubes are resized to */
+} bench;
+
+/* xorshift64*: the same bytes on every machine. */
+static uint8_t random_byte(uint64_t *state)
+{
+    *state ^= *state >> 12;
+    *state ^= *state << 25;
+    *state ^= *state >> 27;
+    return (uint8_t)((*state * 0x2545F4914F6CDD1Du) >> 56);
+}
+
+static cfp_status random_clip(cfp_session *session)
+{
+    const cfp_input_spec *spec = &session->model.input;
+    cfp_clip *clip = &session->clip;
+    uint64_t state = (uint64_t)session->config.seed * 0x9E3779B97F4A7C15u + 0x632BE59BD9B4E019u;
+    const int64_t bytes = (int64_t)spec->frames * spec->height * spec->width * 3;
+    *clip = (cfp_clip){.frames = spec->frames,
+                       .height = spec->height,
+                       .width = spec->width,
+                       .stride = 1,
+                       .source_frames = spec->frames,
+                       .source_width = spec->width,
+                       .source_height = spec->height,
+                       .step_x = 1,
+                       .step_y = 1};
+    CFP_TRY_ALLOC(&session->ctx, clip->rgb, bytes);
+    CFP_TRY_ALLOC(&session->ctx, clip->index, clip->frames);
+    if ((clip->path = cfp_strdup(&session->ctx, "random frames")) == NULL)
+        return CFP_NOMEM;
+    for (int t = 0; t < clip->frames; t++)
+        clip->index[t] = t;
+    for (int64_t i = 0; i < bytes; i++)
+        clip->rgb[i] = random_byte(&state);
+    return CFP_OK;
+}
+
+/* A tube is a volume over the clip: resizing it is part of making it. */
+static cfp_status render_tubes(double *ms, bench *b, cfp_session *session,
+                               const cfp_explanation *explanation)
+{
+    const cfp_clip *clip = &session->clip;
+    const double start = cfp_now_ms();
+    for (int i = 0; i < explanation->tubes.n; i++)
+        CFP_TRY(cfp_tube_render(b->volume, &session->ctx, &explanation->tubes.tube[i], clip->frames,
+                                clip->height, clip->width, explanation->interp));
+    *ms = cfp_now_ms() - start;
+    return CFP_OK;
+}
+
+static cfp_status run_once(bench *b, cfp_session *session, int class_index, int run)
+{
+    cfp_explanation explanation = {0};
+    double render_ms = 0;
+    cfp_status status = cfp_explain(&explanation, session->trace, &session->clip, class_index,
+                                    (cfp_interp)session->config.interp);
+    if (status == CFP_OK)
+        status = render_tubes(&render_ms, b, session, &explanation);
+    if (status == CFP_OK && run >= 0) {
+        b->stage[FORWARD].ms[run] = explanation.ms.forward;
+        b->stage[BACKSTEP].ms[run] = explanation.ms.descent;
+        b->stage[TUBES].ms[run] = explanation.ms.tubes + render_ms;
+    }
+    cfp_explanation_free(&explanation);
+    return status;
+}
+
+static int by_value(const void *a, const void *b)
+{
+    const double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+static cfp_status measure(bench *b, cfp_session *session, int class_index)
+{
+    const cfp_clip *clip = &session->clip;
+    const int warmup = (int)session->config.warmup;
+    b->runs = (int)session->config.runs;
+    for (int k = 0; k < N_STAGES; k++)
+        CFP_TRY_ALLOC(&session->ctx, b->stage[k].ms, b->runs);
+    CFP_TRY_ALLOC(&session->ctx, b->volume, (int64_t)clip->frames * clip->height * clip->width);
+    for (int run = -warmup; run < b->runs; run++) {
+        CFP_TRY(cfp_check_interrupt(&session->ctx));
+        CFP_TRY(run_once(b, session, class_index, run));
+        cfp_progress(&session->ctx, "bench", run + warmup + 1, warmup + b->runs);
+    }
+    for (int k = 0; k < N_STAGES; k++) {
+        double *ms = b->stage[k].ms;
+        qsort(ms, (size_t)b->runs, sizeof *ms, by_value);
+        b->stage[k].median = (ms[(b->runs - 1) / 2] + ms[b->runs / 2]) / 2;
+    }
+    return CFP_OK;
+}
+
+static double gflop_per_s(const bench *b, const cfp_session *session)
+{
+    return cfp_model_gflop(&session->model) / (b->stage[FORWARD].median * 1e-3);
+}
+
+static cfp_status print_json(const bench *b, cfp_session *session)
+{
+    cfp_json json;
+    cfp_session_json(&json, session);
+    cfp_json_object(&json);
+    cfp_json_put_string(&json, "device", session->device_name);
+    cfp_json_put_string(&json, "precision", cfp_precision_names[session->config.precision]);
+    cfp_json_put_int(&json, "threads", session->threads);
+    cfp_json_put_int(&json, "batch", 1);
+    cfp_json_key(&json, "ms");
+    cfp_json_object(&json);
+    for (int k = 0; k < N_STAGES; k++) {
+        cfp_json_key(&json, stage_names[k]);
+        cfp_json_object(&json);
+        cfp_json_put_ms(&json, "median", b->stage[k].median);
+        cfp_json_put_ms(&json, "min", b->stage[k].ms[0]);
+        cfp_json_put_ms(&json, "max", b->stage[k].ms[b->runs - 1]);
+        cfp_json_put_int(&json, "runs", b->runs);
+        cfp_json_object_end(&json);
+    }
+    cfp_json_object_end(&json);
+    cfp_json_put_double(&json, "gflop", cfp_model_gflop(&session->model));
+    cfp_json_put_double(&json, "gflop_per_s", gflop_per_s(b, session));
+    cfp_json_object_end(&json);
+    return cfp_session_json_close(&json);
+}
+
+static void print_table(const bench *b, const cfp_session *session)
+{
+    cfp_print_text(stdout, session->model.name, 0);
+    printf(" on %s: %s\n\n%-10s %10s %10s %10s   ms, %d runs\n", session->device_name,
+           session->device.api->describe(session->device.backend), "", "median", "min", "max",
+           b->runs);
+    for (int k = 0; k < N_STAGES; k++)
+        printf("%-10s %10.3f %10.3f %10.3f\n", stage_names[k], b->stage[k].median,
+               b->stage[k].ms[0], b->stage[k].ms[b->runs - 1]);
+    printf("\n%.4g GFLOP a clip, %.4g GFLOP/s forward\n", cfp_model_gflop(&session->model),
+           gflop_per_s(b, session));
+}
+
+cfp_status cfp_cmd_bench(cfp_session *session)
+{
+    const cfp_query query = cfp_config_query(&session->config);
+    bench b = {0};
+    int class_index;
+    CFP_TRY(cfp_query_check(&session->ctx, &query));
+    CFP_TRY(cfp_session_open_device(session));
+    CFP_TRY(cfp_session_open_model(session));
+    CFP_TRY(cfp_session_class(&class_index, session));
+    CFP_TRY(random_clip(session));
+    CFP_TRY(cfp_session_open_trace(session, &query));
+    cfp_status status = measure(&b, session, class_index);
+    if (status == CFP_OK && session->config.json)
+        status = print_json(&b, session);
+    else if (status == CFP_OK)
+        print_table(&b, session);
+    cfp_free(b.volume);
+    for (int k = 0; k < N_STAGES; k++)
+        cfp_free(b.stage[k].ms);
+    return status;
+}

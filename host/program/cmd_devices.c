@@ -1,0 +1,33 @@
+/* cmd_devices.c - cfp-gpu devices: what can run here, and why not. */
+#include <stdio.h>
+#include "commands.h"
+
+static cfp_status print_json(cfp_session *session)
+{
+    cfp_json json;
+    cfp_device_row row;
+    cfp_session_json(&json, session);
+    cfp_json_object(&json);
+    cfp_json_key(&json, "devices");
+    cfp_json_array(&json);
+    for (int i = 0; cfp_device_list(&row, i); i++) {
+        cfp_json_object(&json);
+        cfp_json_put_string(&json, "name", row.name);
+        cfp_json_put_bool(&json, "ready", row.ready);
+        cfp_json_put_string(&json, "detail", row.detail);
+        cfp_json_object_end(&json);
+    }
+    cfp_json_array_end(&json);
+    cfp_json_object_end(&json);
+    return cfp_session_json_close(&json);
+}
+
+cfp_status cfp_cmd_devices(cfp_session *session)
+{
+    cfp_device_row row;
+    if (session->config.json)
+        return print_json(session);
+    for (int i = 0; cfp_device_list(&row, i); i++)
+        printf("%-6s %-6s %s\n", row.name, row.ready ? "ready" : "no", row.detail);
+    return CFP_OK;
+}

@@ -1,0 +1,67 @@
+/* commands.c - the table of commands; see commands.h. */
+#include "commands.h"
+
+const cfp_command cfp_commands[] = {
+    {.name = "explain",
+     .bit = CFP_CMD_EXPLAIN,
+     .operands = "MODEL CLIP",
+     .least = 2,
+     .most = 2,
+     .summary = "which kernels a class rests on, and where they fire in the clip",
+     .about =
+         "Runs MODEL on CLIP once, descends from the class to the kernels it rests on, layer by "
+         "layer, and writes the pyramid, the saliency tubes and overlays of the clip into a "
+         "folder.",
+     .examples =
+         {"explain weights/motion.h5 datasets/motion/clockwise.mp4 -o clockwise",
+          "explain model.h5 clip.mp4 --class \"playing tennis\" --theta 0.7 --propagate path"},
+     .run = cfp_cmd_explain},
+    {.name = "predict",
+     .bit = CFP_CMD_PREDICT,
+     .operands = "MODEL CLIP...",
+     .least = 2,
+     .most = -1,
+     .summary = "the most probable classes of each clip",
+     .about = "Runs MODEL on each CLIP and shows the most probable classes. A clip that cannot be "
+              "read is reported, the others go on; the exit status is then 1.",
+     .examples = {"predict weights/motion.h5 datasets/motion/*.mp4",
+                  "predict model.h5 clip.mp4 --top 10 --json"},
+     .run = cfp_cmd_predict},
+    {.name = "inspect",
+     .bit = CFP_CMD_INSPECT,
+     .operands = "MODEL",
+     .least = 1,
+     .most = 1,
+     .summary = "every node of a network: shape, parameters, GFLOP, depth",
+     .about =
+         "Checks MODEL and shows every node in the order in which it is computed: its op, the "
+         "shape it gives (channels x frames x rows x columns), parameters as trained, GFLOP of "
+         "one clip (a multiply-add is 2 FLOP), and its depth below the class.",
+     .examples = {"inspect weights/motion.h5", "inspect model.h5 --json"},
+     .run = cfp_cmd_inspect},
+    {.name = "bench",
+     .bit = CFP_CMD_BENCH,
+     .operands = "MODEL",
+     .least = 1,
+     .most = 1,
+     .summary = "times the forward pass, the back-step and the tubes apart",
+     .about =
+         "Explains a clip of random frames again and again and shows the time of the forward "
+         "pass, of the back-step (the whole descent) and of the tubes (made and resized to the "
+         "clip): median, least and most.",
+     .examples = {"bench weights/motion.h5 --runs 20",
+                  "bench model.h5 --rule grad --threads 4 --json"},
+     .run = cfp_cmd_bench},
+    {.name = "devices",
+     .bit = CFP_CMD_DEVICES,
+     .operands = "",
+     .least = 0,
+     .most = 0,
+     .summary = "what can run here, and why not",
+     .about = "Shows each device that --device can name, whether it can be used here and, where "
+              "not, what is missing.",
+     .examples = {"devices", "devices --json"},
+     .run = cfp_cmd_devices},
+};
+
+const int cfp_n_commands = sizeof cfp_commands / sizeof *cfp_commands;

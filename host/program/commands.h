@@ -1,0 +1,68 @@
+/* commands.h - the commands of the program, one row each, and what they share.
+ *
+ * Adding a command: a row in commands.c, a file cmd_NAME.c, a bit in options.h. */
+#pragma once
+#include "../base/json.h"
+#include "../clip/clip.h"
+#include "../write/writer.h"
+#include "options.h"
+#include "terminal.h"
+#include "text.h"
+
+/* One run of the program, from the command line to the exit status; freed once, by main. */
+typedef struct cfp_session {
+    cfp_ctx ctx;
+    cfp_config config;
+    cfp_terminal terminal;
+    int argc;
+    char **argv;
+    cfp_device device;
+    cfp_model model;
+    cfp_clip clip;
+    cfp_trace *trace;
+    float *input, *logits; /* one clip as the network reads it; [n_classes] */
+    char device_name[24];  /* what runs: "ref", "cpu", "cuda:0" */
+    int threads;           /* that it runs on */
+} cfp_session;
+
+struct cfp_command {
+    const char *name;
+    unsigned bit;
+    const char *operands;    /* as in the usage line */
+    int least, most;         /* operands; most -1: any number */
+    const char *summary;     /* one line for the overview */
+    const char *about;       /* a paragraph for --help */
+    const char *examples[2]; /* without "cfp-gpu" */
+    cfp_status (*run)(cfp_session *session);
+};
+
+extern const cfp_command cfp_commands[];
+extern const int cfp_n_commands;
+
+cfp_status cfp_cmd_explain(cfp_session *session);
+cfp_status cfp_cmd_predict(cfp_session *session);
+cfp_status cfp_cmd_inspect(cfp_session *session);
+cfp_status cfp_cmd_bench(cfp_session *session);
+cfp_status cfp_cmd_devices(cfp_session *session);
+
+/* --help: of one command, or of the program (NULL). */
+void cfp_help(const cfp_command *command);
+
+/* Steps that several commands take, in the order in which they take them. */
+CFP_CHECKED cfp_status cfp_session_open_device(cfp_session *session);
+CFP_CHECKED cfp_status cfp_session_open_model(cfp_session *session);
+CFP_CHECKED cfp_status cfp_session_open_trace(cfp_session *session, const cfp_query *query);
+CFP_CHECKED cfp_status cfp_session_open_clip(cfp_session *session, const char *path);
+/* --class as a number; -1 where it was not given. */
+CFP_CHECKED cfp_status cfp_session_class(int *out, cfp_session *session);
+void cfp_session_close(cfp_session *session);
+
+/* The forward pass over session->clip into session->logits. */
+CFP_CHECKED cfp_status cfp_session_forward(cfp_session *session);
+/* What --json prints: opened on standard output, closed and freed by the other. */
+void cfp_session_json(cfp_json *json, cfp_session *session);
+CFP_CHECKED cfp_status cfp_session_json_close(cfp_json *json);
+/* A time, to the microsecond: more digits would be noise. */
+void cfp_json_put_ms(cfp_json *json, const char *key, double ms);
+/* GFLOP of one clip through the network. */
+double cfp_model_gflop(const cfp_model *model);

@@ -1,0 +1,135 @@
+/* help.c - --help: written from the rows of commands.c, options_table.c and the writers' table. */
+#include <stdio.h>
+#include <string.h>
+#include "commands.h"
+
+enum { INDENT = 30, WIDTH = 92 };
+
+/* Words of `text` from column `at` on, wrapped into the columns behind INDENT. */
+static void print_wrapped(const char *text, int at, int indent)
+{
+    if (at > indent - 2) {
+        printf("\n");
+        at = 0;
+    }
+    printf("%*s", indent - at, "");
+    int column = indent;
+    while (*text != '\0') {
+        const int length = (int)strcspn(text, " ");
+        if (column > indent && column + 1 + length > WIDTH) {
+            printf("\n%*s", indent, "");
+            column = indent;
+        } else if (column > indent) {
+            printf(" ");
+            column++;
+        }
+        printf("%.*s", length, text);
+        column += length;
+        text += length + (text[length] == ' ');
+    }
+    printf("\n");
+}
+
+static void print_option(const cfp_option *option)
+{
+    char left[128], right[512];
+    int used = option->letter != 0
+                   ? snprintf(left, sizeof left, "  -%c, --%s", option->letter, option->name)
+                   : snprintf(left, sizeof left, "      --%s", option->name);
+    if (option->type == CFP_OPTION_CHOICE)
+        for (int i = 0; i < option->n_choices; i++)
+            used += snprintf(left + used, sizeof left - (size_t)used, "%c%s", i == 0 ? ' ' : '|',
+                             option->choice[i]);
+    else if (option->argument != NULL)
+        used += snprintf(left + used, sizeof left - (size_t)used, " %s%s%s", option->argument,
+                         option->word == NULL ? "" : "|", option->word == NULL ? "" : option->word);
+
+    int length = snprintf(right, sizeof right, "%s", option->help);
+    char *const end = right + sizeof right;
+    if (option->type == CFP_OPTION_REAL)
+        length +=
+            snprintf(right + length, (size_t)(end - right - length), " [%g to %g, default: %s]",
+                     option->least, option->most, option->fallback);
+    else if (option->fallback != NULL)
+        snprintf(right + length, (size_t)(end - right - length), " [default: %s]",
+                 option->fallback);
+    printf("%s", left);
+    print_wrapped(right, used, INDENT);
+}
+
+static void print_operand(const char *name, const char *meaning)
+{
+    printf("      %s", name);
+    print_wrapped(meaning, 6 + (int)strlen(name), INDENT);
+}
+
+static void print_input(const cfp_command *command)
+{
+    if (strstr(command->operands, "MODEL") != NULL)
+        print_operand("MODEL", "a network with its weights, in an HDF5 model file (.h5)");
+    if (strstr(command->operands, "CLIP") != NULL)
+        print_operand("CLIP", "a video file; a folder of frame images, in the order of their "
+                              "numbers; a folder with a frames.db; an .npy or .h5 array of T x H "
+                              "x W x 3 bytes, RGB");
+}
+
+static void print_formats(void)
+{
+    for (int i = 0; cfp_writers[i] != NULL; i++) {
+        printf("%*s%-8s", INDENT + 2, "", cfp_writers[i]->format);
+        print_wrapped(cfp_writers[i]->summary, INDENT + 10, INDENT + 12);
+    }
+}
+
+static void help_command(const cfp_command *command)
+{
+    printf("cfp-gpu %s %s%s[options]\n\n", command->name, command->operands,
+           *command->operands == '\0' ? "" : " ");
+    print_wrapped(command->about, 0, 2);
+    const char *group = "";
+    if (*command->operands != '\0') {
+        group = "Input";
+        printf("\n%s\n", group);
+        print_input(command);
+    }
+    for (int i = 0; i < cfp_n_options; i++) {
+        const cfp_option *option = &cfp_options[i];
+        if ((option->commands & command->bit) == 0)
+            continue;
+        if (strcmp(option->group, group) != 0)
+            printf("\n%s\n", option->group);
+        group = option->group;
+        print_option(option);
+        if (strcmp(option->name, "format") == 0)
+            print_formats();
+    }
+    printf("\nExamples\n");
+    for (int i = 0; i < 2; i++)
+        printf("  cfp-gpu %s\n", command->examples[i]);
+}
+
+void cfp_help(const cfp_command *command)
+{
+    if (command != NULL) {
+        help_command(command);
+        return;
+    }
+    printf("cfp-gpu COMMAND [options]\n\n");
+    print_wrapped("Explains 3-D CNN video classifiers with Class Feature Pyramids: from the class "
+                  "down, layer by layer, which kernels the prediction rests on, and where and "
+                  "when in the clip they fire.",
+                  0, 2);
+    printf("\nCommands\n");
+    for (int i = 0; i < cfp_n_commands; i++) {
+        printf("  %-9s%-14s", cfp_commands[i].name, cfp_commands[i].operands);
+        print_wrapped(cfp_commands[i].summary, 25, 27);
+    }
+    printf("\nEverywhere\n"
+           "  --help     of a command: cfp-gpu COMMAND --help\n"
+           "  --version  of the program and its libraries, with --json too\n"
+           "\nExit status\n"
+           "  0 done; 1 it failed; 2 wrong usage; 130 interrupted\n"
+           "\nExamples\n"
+           "  cfp-gpu explain weights/motion.h5 datasets/motion/clockwise.mp4 -o clockwise\n"
+           "  cfp-gpu predict weights/motion.h5 datasets/motion/*.mp4 --top 3\n");
+}

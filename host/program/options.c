@@ -1,0 +1,259 @@
+/* options.c - argv -> cfp_config, by the rows of options_table.c; see options.h.
+ *
+ * Every message starts with the option as it was meant, says what is wrong and what would be
+ * right.  Nothing is printed here. */
+#include "options.h"
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "commands.h"
+
+static void *field_of(cfp_config *config, const cfp_option *option)
+{
+    return (char *)config + option->field;
+}
+
+/* What may be given, for messages: "a number from 0 to 1", "one of cfp, reference, grad". */
+static void describe_values(char *text, size_t bytes, const cfp_option *option)
+{
+    const char *const word = option->word == NULL ? "" : option->word;
+    const char *const or = option->word == NULL ? "" : " or ";
+    switch (option->type) {
+    case CFP_OPTION_FLAG:
+        snprintf(text, bytes, "no value");
+        break;
+    case CFP_OPTION_INT:
+        snprintf(text, bytes, "%s%sa whole number from %.0f to %.0f", word, or, option->least,
+                 option->most);
+        break;
+    case CFP_OPTION_REAL:
+        snprintf(text, bytes, "a number from %g to %g", option->least, option->most);
+        break;
+    case CFP_OPTION_TEXT:
+        snprintf(text, bytes, "%s", option->argument);
+        break;
+    case CFP_OPTION_CHOICE:
+        snprintf(text, bytes, "one of ");
+        for (int i = 0; i < option->n_choices; i++) {
+            const size_t used = strlen(text);
+            snprintf(text + used, bytes - used, "%s%s", i == 0 ? "" : ", ", option->choice[i]);
+        }
+        break;
+    }
+}
+
+static bool parse_int(int64_t *out, const cfp_option *option, const char *text)
+{
+    if (option->word != NULL && strcmp(text, option->word) == 0) {
+        *out = option->word_value;
+        return true;
+    }
+    char *end;
+    errno = 0;
+    const long long value = strtoll(text, &end, 10);
+    *out = value;
+    return errno == 0 && *text > ' ' && *end == '\0' && (double)value >= option->least &&
+           (double)value <= option->most;
+}
+
+static bool parse_real(double *out, const cfp_option *option, const char *text)
+{
+    char *end;
+    *out = strtod(text, &end);
+    return *text > ' ' && end != text && *end == '\0' && *out >= option->least &&
+           *out <= option->most; /* NaN fails both */
+}
+
+static bool parse_choice(int64_t *out, const cfp_option *option, const char *text)
+{
+    for (*out = 0; *out < option->n_choices; ++*out)
+        if (strcmp(text, option->choice[*out]) == 0)
+            return true;
+    return false;
+}
+
+static cfp_status set_value(cfp_config *config, cfp_ctx *ctx, const cfp_option *option,
+                            const char *text)
+{
+    void *field = field_of(config, option);
+    bool good = false;
+    switch (option->type) {
+    case CFP_OPTION_FLAG:
+        *(bool *)field = true;
+        good = true;
+        break;
+    case CFP_OPTION_INT:
+        good = parse_int(field, option, text);
+        break;
+    case CFP_OPTION_REAL:
+        good = parse_real(field, option, text);
+        break;
+    case CFP_OPTION_CHOICE:
+        good = parse_choice(field, option, text);
+        break;
+    case CFP_OPTION_TEXT:
+        *(const char **)field = text;
+        good = *text != '\0';
+        break;
+    }
+    config->text[option - cfp_options] = text;
+    if (good)
+        return CFP_OK;
+    char values[256];
+    describe_values(values, sizeof values, option);
+    if (*text == '\0')
+        return cfp_fail(ctx, CFP_USAGE, "--%s: needs a value: %s", option->name, values);
+    return cfp_fail(ctx, CFP_USAGE, "--%s: '%s' is not %s", option->name, text, values);
+}
+
+static bool same_name(const char *typed, size_t length, const char *name)
+{
+    if (strlen(name) != length)
+        return false;
+    for (size_t i = 0; i < length; i++)
+        if ((typed[i] == '_' ? '-' : typed[i]) != name[i])
+            return false;
+    return true;
+}
+
+/* The row of this command by name or letter; *elsewhere: a row of that name in any command. */
+static const cfp_option *find_option(const cfp_config *config, const char *typed, size_t length,
+                                     bool *elsewhere)
+{
+    *elsewhere = false;
+    for (int i = 0; i < cfp_n_options; i++) {
+        const cfp_option *option = &cfp_options[i];
+        if (!same_name(typed, length, option->name))
+            continue;
+        if (option->commands & config->command->bit)
+            return option;
+        *elsewhere = true;
+    }
+    return NULL;
+}
+
+static cfp_status unknown_option(const cfp_config *config, cfp_ctx *ctx, const char *typed,
+                                 size_t length, bool elsewhere)
+{
+    const char *const command = config->command->name;
+    if (elsewhere)
+        return cfp_fail(ctx, CFP_USAGE, "--%.*s: not an option of %s; see cfp-gpu %s --help",
+                        (int)length, typed, command, command);
+    char word[64];
+    snprintf(word, sizeof word, "%.*s", (int)cfp_min_int((int)length, 63), typed);
+    const char *known[CFP_MAX_OPTIONS + 2] = {"help", "version"};
+    int n = 2;
+    for (int i = 0; i < cfp_n_options; i++)
+        if (cfp_options[i].commands & config->command->bit)
+            known[n++] = cfp_options[i].name;
+    const char *near = cfp_nearest(word, known, n, sizeof *known);
+    if (near != NULL)
+        return cfp_fail(ctx, CFP_USAGE, "--%s: unknown option; did you mean --%s?", word, near);
+    return cfp_fail(ctx, CFP_USAGE, "--%s: unknown option; see cfp-gpu %s --help", word, command);
+}
+
+/* argv[*i] is --NAME, --NAME=VALUE; *i moves on over a value that stands by itself. */
+static cfp_status parse_long(cfp_config *config, cfp_ctx *ctx, int argc, char **argv, int *i)
+{
+    const char *const typed = argv[*i] + 2;
+    const size_t length = strcspn(typed, "=");
+    bool elsewhere;
+    const cfp_option *option = find_option(config, typed, length, &elsewhere);
+    if (option == NULL)
+        return unknown_option(config, ctx, typed, length, elsewhere);
+    const bool attached = typed[length] == '=';
+    if (option->type == CFP_OPTION_FLAG) {
+        if (attached)
+            return cfp_fail(ctx, CFP_USAGE, "--%s: takes no value", option->name);
+        return set_value(config, ctx, option, "true");
+    }
+    if (attached)
+        return set_value(config, ctx, option, typed + length + 1);
+    if (*i + 1 >= argc || strncmp(argv[*i + 1], "--", 2) == 0) {
+        char values[256];
+        describe_values(values, sizeof values, option);
+        return cfp_fail(ctx, CFP_USAGE, "--%s: needs a value: %s", option->name, values);
+    }
+    return set_value(config, ctx, option, argv[++*i]);
+}
+
+/* argv[*i] is -o DIR, -oDIR, -q. */
+static cfp_status parse_letter(cfp_config *config, cfp_ctx *ctx, int argc, char **argv, int *i)
+{
+    const char *const typed = argv[*i];
+    const cfp_option *option = NULL;
+    for (int k = 0; k < cfp_n_options && option == NULL; k++)
+        if (cfp_options[k].letter == typed[1] && (cfp_options[k].commands & config->command->bit))
+            option = &cfp_options[k];
+    if (option == NULL || (option->type == CFP_OPTION_FLAG && typed[2] != '\0'))
+        return cfp_fail(ctx, CFP_USAGE, "%s: unknown option; see cfp-gpu %s --help", typed,
+                        config->command->name);
+    if (option->type == CFP_OPTION_FLAG)
+        return set_value(config, ctx, option, "true");
+    if (typed[2] != '\0')
+        return set_value(config, ctx, option, typed + 2);
+    if (*i + 1 >= argc)
+        return cfp_fail(ctx, CFP_USAGE, "-%c: needs a value: %s", typed[1], option->argument);
+    return set_value(config, ctx, option, argv[++*i]);
+}
+
+static cfp_status check_operands(const cfp_config *config, cfp_ctx *ctx)
+{
+    const cfp_command *command = config->command;
+    if (config->n_operands < command->least) {
+        const char *missing = command->operands; /* "MODEL CLIP": the one at that place */
+        for (int i = 0; i < config->n_operands; i++)
+            missing = strchr(missing, ' ') + 1;
+        return cfp_fail(ctx, CFP_USAGE, "%.*s: missing; usage: cfp-gpu %s %s [options]",
+                        (int)strcspn(missing, " ."), missing, command->name, command->operands);
+    }
+    if (command->most >= 0 && config->n_operands > command->most)
+        return cfp_fail(ctx, CFP_USAGE, "%s: one too many; usage: cfp-gpu %s %s%s[options]",
+                        config->operand[command->most], command->name, command->operands,
+                        *command->operands == '\0' ? "" : " ");
+    return CFP_OK;
+}
+
+cfp_status cfp_options_parse(cfp_config *config, cfp_ctx *ctx, int argc, char **argv)
+{
+    for (int i = 0; i < cfp_n_options; i++)
+        if ((cfp_options[i].commands & config->command->bit) && cfp_options[i].fallback != NULL)
+            CFP_TRY(set_value(config, ctx, &cfp_options[i], cfp_options[i].fallback));
+    CFP_TRY_ALLOC(ctx, config->operand, argc);
+    bool options_end = false;
+    for (int i = 2; i < argc; i++) {
+        const char *const word = argv[i];
+        if (options_end || word[0] != '-' || word[1] == '\0') {
+            if (*word == '\0')
+                return cfp_fail(ctx, CFP_USAGE, "'': an empty file name");
+            config->operand[config->n_operands++] = word;
+        } else if (strcmp(word, "--") == 0) {
+            options_end = true;
+        } else if (word[1] == '-') {
+            CFP_TRY(parse_long(config, ctx, argc, argv, &i));
+        } else {
+            CFP_TRY(parse_letter(config, ctx, argc, argv, &i));
+        }
+    }
+    return check_operands(config, ctx);
+}
+
+void cfp_config_free(cfp_config *config)
+{
+    cfp_free(config->operand);
+    *config = (cfp_config){0};
+}
+
+cfp_query cfp_config_query(const cfp_config *config)
+{
+    return (cfp_query){.rule = (cfp_rule)config->rule,
+                       .theta = config->theta,
+                       .depth = (int)config->depth,
+                       .top = (int)config->top,
+                       .propagate = (cfp_propagate)config->propagate,
+                       .normalise = (cfp_normalise)config->normalise,
+                       .class_relevance = (cfp_class_relevance)config->class_relevance,
+                       .tubes = (cfp_tubes)config->tubes,
+                       .layers = config->layers};
+}

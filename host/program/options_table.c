@@ -1,0 +1,107 @@
+/* options_table.c - every option of every command: the rows.  See options.h for the columns. */
+#include <stddef.h>
+#include "../backend/backend.h"
+#include "../write/writer.h"
+#include "options.h"
+#include "terminal.h"
+
+const char *const cfp_precision_names[] = {"fp32", "tf32", "bf16", "fp16"};
+static const char *const canvas_names[] = {"model", "source"};
+
+#define FIELD(member) .field = offsetof(cfp_config, member)
+#define FLAG .type = CFP_OPTION_FLAG
+#define INT(low, high) .type = CFP_OPTION_INT, .least = (low), .most = (high)
+#define REAL(low, high) .type = CFP_OPTION_REAL, .least = (low), .most = (high)
+#define CHOICE(names, n) .type = CFP_OPTION_CHOICE, .choice = (names), .n_choices = (n)
+#define TEXT(called) .type = CFP_OPTION_TEXT, .argument = (called)
+#define WORD(text, value) .word = (text), .word_value = (value)
+
+#define EXPLAINS (CFP_CMD_EXPLAIN | CFP_CMD_BENCH)
+#define READS_CLIPS (CFP_CMD_EXPLAIN | CFP_CMD_PREDICT)
+
+/* clang-format off */
+const cfp_option cfp_options[] = {
+    {"start", 0, INT(0, 2147483647), FIELD(start), .argument = "FRAME", .fallback = "centre",
+     WORD("centre", -1), .group = "Input", .commands = READS_CLIPS,
+     .help = "first frame of the window that is read; centre puts the window in the middle of the source"},
+    {"stride", 0, INT(1, 100000), FIELD(stride), .argument = "N", .fallback = "model",
+     WORD("model", 0), .group = "Input", .commands = READS_CLIPS,
+     .help = "every N-th frame is read; model takes what the model was trained with. A source that is too short is looped"},
+
+    {"class", 0, TEXT("NAME|INDEX"), FIELD(class_name), .group = "Question", .commands = EXPLAINS,
+     .help = "the class to explain [default: the top predicted one]"},
+    {"rule", 0, CHOICE(cfp_rule_names, CFP_RULE_COUNT), FIELD(rule), .fallback = "cfp",
+     .group = "Question", .commands = EXPLAINS,
+     .help = "how a kernel's inputs are scored: cfp, mean kernel times mean activation; reference, as the published code does; grad, activation times gradient"},
+    {"theta", 0, REAL(0, 1), FIELD(theta), .argument = "X", .fallback = "0.6",
+     .group = "Question", .commands = EXPLAINS, .help = "relevance from which an input is selected"},
+    {"depth", 0, INT(0, 65535), FIELD(depth), .argument = "D", .fallback = "all",
+     WORD("all", CFP_ALL_DEPTHS), .group = "Question", .commands = EXPLAINS,
+     .help = "how many kernel layers to go down; the classifier has depth 0"},
+    {"top", 0, INT(1, 1000000), FIELD(top), .argument = "N", .fallback = "all", WORD("all", 0),
+     .group = "Question", .commands = EXPLAINS,
+     .help = "keep at most the N most relevant inputs of each kernel"},
+    {"propagate", 0, CHOICE(cfp_propagate_names, 2), FIELD(propagate), .fallback = "edge",
+     .group = "Question", .commands = EXPLAINS,
+     .help = "what theta is held against: each edge, or the product along the path from the class"},
+    {"normalise", 0, CHOICE(cfp_normalise_names, 2), FIELD(normalise), .fallback = "minmax",
+     .group = "Question", .commands = EXPLAINS,
+     .help = "how rule cfp scales: between least and most, or by the most alone, so that what contributes nothing has relevance 0"},
+    {"class-relevance", 0, CHOICE(cfp_class_relevance_names, 2), FIELD(class_relevance),
+     .fallback = "weights", .group = "Question", .commands = EXPLAINS,
+     .help = "at the classifier: its weights alone, or weights times activations"},
+
+    {"tubes", 0, CHOICE(cfp_tubes_names, 3), FIELD(tubes), .fallback = "layers",
+     .group = "Tubes", .commands = EXPLAINS,
+     .help = "saliency tubes of each layer, of each selected kernel besides, or none"},
+    {"layers", 0, TEXT("GLOB"), FIELD(layers), .group = "Tubes", .commands = EXPLAINS,
+     .help = "only the tubes of layers whose name matches, such as 'layer4.*' [default: all]"},
+    {"interp", 0, CHOICE(cfp_interp_names, 2), FIELD(interp), .fallback = "linear",
+     .group = "Tubes", .commands = EXPLAINS,
+     .help = "how tubes are resized to the clip; spline is cubic, as published"},
+
+    {"top", 0, INT(1, 1000000), FIELD(top), .argument = "N", .fallback = "5",
+     .group = "Output", .commands = CFP_CMD_PREDICT, .help = "how many classes of each clip are shown"},
+    {"output", 'o', TEXT("DIR"), FIELD(output), .group = "Output", .commands = CFP_CMD_EXPLAIN,
+     .help = "folder for the files; made where it is missing, files of an earlier run are replaced [default: CLIP-explained, here]"},
+    {"format", 0, TEXT("LIST"), FIELD(formats), .fallback = "h5,json,png,mp4",
+     .group = "Output", .commands = CFP_CMD_EXPLAIN,
+     .help = "what is written, with commas between; run.json always is"},
+    {"colormap", 0, CHOICE(cfp_colormap_names, CFP_COLORMAP_COUNT), FIELD(colormap),
+     .fallback = "jet", .group = "Output", .commands = CFP_CMD_EXPLAIN, .help = "colours of the overlay"},
+    {"alpha", 0, REAL(0, 1), FIELD(alpha), .argument = "X", .fallback = "0.5",
+     .group = "Output", .commands = CFP_CMD_EXPLAIN,
+     .help = "how much of the overlay covers the clip: 0 none, 1 all"},
+    {"canvas", 0, CHOICE(canvas_names, 2), FIELD(canvas), .fallback = "model",
+     .group = "Output", .commands = CFP_CMD_EXPLAIN,
+     .help = "what is drawn on: the frames as the model saw them, or (not in this version) the source's"},
+    {"json", 0, FLAG, FIELD(json), .group = "Output", .commands = CFP_CMD_ALL,
+     .help = "results as one JSON object on standard output"},
+    {"progress", 0, CHOICE(cfp_progress_names, CFP_PROGRESS_COUNT), FIELD(progress),
+     .fallback = "auto", .group = "Output", .commands = CFP_CMD_ALL,
+     .help = "on standard error: a bar where it is a terminal, nothing, or lines of JSON"},
+    {"quiet", 'q', FLAG, FIELD(quiet), .group = "Output", .commands = CFP_CMD_ALL,
+     .help = "only warnings and errors on standard error"},
+
+    {"runs", 0, INT(1, 100000), FIELD(runs), .argument = "N", .fallback = "10",
+     .group = "Measurement", .commands = CFP_CMD_BENCH, .help = "runs that are measured"},
+    {"warmup", 0, INT(0, 100000), FIELD(warmup), .argument = "N", .fallback = "2",
+     .group = "Measurement", .commands = CFP_CMD_BENCH, .help = "runs before those"},
+
+    {"device", 0, TEXT("auto|cpu|cuda[:N]|ref"), FIELD(device), .fallback = "auto",
+     .group = "Device", .commands = CFP_CMD_ALL,
+     .help = "where the network runs; auto is cuda where that can be, else cpu. See cfp-gpu devices"},
+    {"threads", 0, INT(1, 4096), FIELD(threads), .argument = "N", .fallback = "all",
+     WORD("all", 0), .group = "Device", .commands = CFP_CMD_ALL,
+     .help = "threads of the processor; all that the process may use"},
+    {"precision", 0, CHOICE(cfp_precision_names, 4), FIELD(precision), .fallback = "fp32",
+     .group = "Device", .commands = CFP_CMD_ALL,
+     .help = "arithmetic inside the network; what a device lacks is refused"},
+    {"seed", 0, INT(0, 9007199254740992), FIELD(seed), .argument = "N", .fallback = "0",
+     .group = "Device", .commands = CFP_CMD_ALL,
+     .help = "of whatever is random: the clip of bench"},
+};
+/* clang-format on */
+
+const int cfp_n_options = sizeof cfp_options / sizeof *cfp_options;
+_Static_assert(sizeof cfp_options / sizeof *cfp_options <= CFP_MAX_OPTIONS, "cfp_config.text");

@@ -1,0 +1,126 @@
+/* session.c - the steps that several commands take: device, model, trace; see commands.h. */
+#include "commands.h"
+#include "guard.h"
+#include <fnmatch.h>
+#include <math.h>
+#include <sched.h>
+#include <string.h>
+
+/* Threads that the process may use: a container or taskset may leave it fewer than there are. */
+static int usable_threads(void)
+{
+    cpu_set_t set;
+    return sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
+}
+
+cfp_status cfp_session_open_device(cfp_session *session)
+{
+    const cfp_config *config = &session->config;
+    session->threads = config->threads > 0 ? (int)config->threads : usable_threads();
+    const cfp_device_request request = {.threads = session->threads,
+                                        .precision = (cfp_precision)config->precision,
+                                        .module_dir = CFP_MODULE_DIR};
+    CFP_TRY(cfp_device_open(&session->device, &session->ctx, config->device, &request));
+    const cfp_backend_api *api = session->device.api;
+    if (api == &cfp_backend_ref)
+        session->threads = 1; /* plain loops, whatever was asked for */
+    const char *const ordinal = strchr(config->device, ':');
+    snprintf(session->device_name, sizeof session->device_name, "%s%s", api->name,
+             api->host_memory  ? ""
+             : ordinal != NULL ? ordinal
+                               : ":0");
+    return CFP_OK;
+}
+
+cfp_status cfp_session_open_model(cfp_session *session)
+{
+    const char *const path = session->config.operand[0];
+    cfp_guard_begin(path);
+    const cfp_status status = cfp_model_open(&session->model, &session->ctx, path);
+    cfp_guard_end();
+    return status;
+}
+
+/* A pattern that no tube can match is a slip of the hand, not a wish for no tubes. */
+static cfp_status check_layers(cfp_session *session, const char *glob)
+{
+    const cfp_model *model = &session->model;
+    for (int i = 0; i < model->n_nodes; i++)
+        if (model->node[i].op == CFP_OP_CONV3D && fnmatch(glob, model->node[i].name, 0) == 0)
+            return CFP_OK;
+    return cfp_fail(&session->ctx, CFP_USAGE, "--layers: no conv3d layer of %s matches '%s'",
+                    model->path, glob);
+}
+
+cfp_status cfp_session_open_trace(cfp_session *session, const cfp_query *query)
+{
+    const cfp_model *model = &session->model;
+    const cfp_input_spec *spec = &model->input;
+    if (query != NULL && query->layers != NULL)
+        CFP_TRY(check_layers(session, query->layers));
+    const int64_t count = (int64_t)spec->channels * spec->frames * spec->height * spec->width;
+    CFP_TRY_ALLOC(&session->ctx, session->input, count);
+    CFP_TRY_ALLOC(&session->ctx, session->logits, model->n_classes);
+    return cfp_trace_open(&session->trace, &session->ctx, model, &session->device, query);
+}
+
+cfp_status cfp_session_open_clip(cfp_session *session, const char *path)
+{
+    const cfp_sampling sampling = {.start = session->config.start,
+                                   .stride = (int)session->config.stride};
+    cfp_guard_begin(path);
+    const cfp_status status =
+        cfp_clip_open(&session->clip, &session->ctx, path, &session->model.input, &sampling);
+    cfp_guard_end();
+    return status;
+}
+
+cfp_status cfp_session_class(int *out, cfp_session *session)
+{
+    *out = -1;
+    if (session->config.class_name == NULL)
+        return CFP_OK;
+    return cfp_model_class(out, &session->ctx, &session->model, session->config.class_name);
+}
+
+cfp_status cfp_session_forward(cfp_session *session)
+{
+    cfp_clip_normalise(session->input, &session->clip, &session->model.input);
+    return cfp_trace_forward(session->trace, session->input, session->logits);
+}
+
+void cfp_session_json(cfp_json *json, cfp_session *session)
+{
+    cfp_json_to_file(json, &session->ctx, stdout, "standard output", 0);
+}
+
+cfp_status cfp_session_json_close(cfp_json *json)
+{
+    const cfp_status status = cfp_json_close(json);
+    cfp_json_free(json);
+    return status;
+}
+
+void cfp_json_put_ms(cfp_json *json, const char *key, double ms)
+{
+    cfp_json_put_double(json, key, round(ms * 1e3) / 1e3);
+}
+
+double cfp_model_gflop(const cfp_model *model)
+{
+    double flop = 0;
+    for (int i = 0; i < model->n_nodes; i++)
+        flop += model->node[i].flop;
+    return flop * 1e-9;
+}
+
+void cfp_session_close(cfp_session *session)
+{
+    cfp_free(session->logits);
+    cfp_free(session->input);
+    cfp_trace_close(&session->trace);
+    cfp_clip_free(&session->clip);
+    cfp_model_free(&session->model);
+    cfp_device_close(&session->device);
+    cfp_config_free(&session->config);
+}

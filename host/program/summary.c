@@ -1,0 +1,139 @@
+/* summary.c - see summary.h. */
+#include "summary.h"
+#include <stdio.h>
+
+void cfp_result_free(cfp_result *result)
+{
+    for (int i = 0; result->files != NULL && result->files[i] != NULL; i++)
+        cfp_free(result->files[i]);
+    cfp_free(result->files);
+    cfp_explanation_free(&result->explanation);
+    cfp_free(result->directory);
+    *result = (cfp_result){0};
+}
+
+static int count_files(const cfp_result *result)
+{
+    int n = 0;
+    while (result->files != NULL && result->files[n] != NULL)
+        n++;
+    return n;
+}
+
+static void print_class(const cfp_model *model, const cfp_explanation *e)
+{
+    int top = 0;
+    for (int i = 1; i < model->n_classes; i++)
+        if (e->logits[i] > e->logits[top])
+            top = i;
+    fprintf(stderr, "class %d, '", e->class_index);
+    cfp_print_text(stderr, model->class_name[e->class_index], 0);
+    fprintf(stderr, "', probability %.4f", (double)e->probabilities[e->class_index]);
+    if (top != e->class_index) {
+        fprintf(stderr, " (predicted: '");
+        cfp_print_text(stderr, model->class_name[top], 0);
+        fprintf(stderr, "', %.4f)", (double)e->probabilities[top]);
+    }
+    fprintf(stderr, "\n");
+}
+
+static void print_layers(const cfp_model *model, const cfp_pyramid *pyramid)
+{
+    enum { SHOWN = 16 };
+    int width = 5;
+    for (int i = 0; i < pyramid->n_layers && i < SHOWN; i++)
+        width = cfp_max_int(width, cfp_text_width(model->node[pyramid->layer[i].node].name));
+    fprintf(stderr, "  depth  %-*s  selected kernels\n", width, "layer");
+    for (int i = 0; i < pyramid->n_layers && i < SHOWN; i++) {
+        const cfp_layer *layer = &pyramid->layer[i];
+        fprintf(stderr, "  %5d  ", layer->depth);
+        cfp_print_text(stderr, model->node[layer->node].name, width);
+        fprintf(stderr, "  %d of %d\n", layer->n_selected, layer->n_kernels);
+    }
+    if (pyramid->n_layers > SHOWN)
+        fprintf(stderr, "    ...  and %d layers more\n", pyramid->n_layers - SHOWN);
+}
+
+void cfp_print_summary(cfp_session *session, const cfp_result *result)
+{
+    const cfp_explanation *e = &result->explanation;
+    const cfp_timings *ms = &e->ms;
+    cfp_terminal_clear(&session->terminal);
+    print_class(&session->model, e);
+    print_layers(&session->model, &e->pyramid);
+    fprintf(stderr,
+            "decode %.1f ms, forward %.1f ms, descent %.1f ms, %d tubes %.1f ms, write %.1f ms\n",
+            ms->decode, ms->forward, ms->descent, e->tubes.n, ms->tubes, ms->write);
+    const int n = count_files(result);
+    fprintf(stderr, "%d file%s in ", n, n == 1 ? "" : "s");
+    cfp_print_text(stderr, result->directory, 0);
+    fprintf(stderr, "\n");
+}
+
+static void json_class(cfp_json *json, const cfp_model *model, const cfp_explanation *e)
+{
+    cfp_json_key(json, "class");
+    cfp_json_object(json);
+    cfp_json_put_int(json, "index", e->class_index);
+    cfp_json_put_string(json, "name", model->class_name[e->class_index]);
+    cfp_json_put_float(json, "probability", e->probabilities[e->class_index]);
+    cfp_json_object_end(json);
+}
+
+static void json_layers(cfp_json *json, const cfp_model *model, const cfp_pyramid *pyramid)
+{
+    cfp_json_key(json, "layers");
+    cfp_json_array(json);
+    for (int i = 0; i < pyramid->n_layers; i++) {
+        const cfp_layer *layer = &pyramid->layer[i];
+        cfp_json_object(json);
+        cfp_json_put_string(json, "layer", model->node[layer->node].name);
+        cfp_json_put_int(json, "depth", layer->depth);
+        cfp_json_put_int(json, "kernels", layer->n_kernels);
+        cfp_json_put_int(json, "selected", layer->n_selected);
+        cfp_json_object_end(json);
+    }
+    cfp_json_array_end(json);
+}
+
+/* As paths that can be opened from where the program was called. */
+static cfp_status json_files(cfp_json *json, cfp_ctx *ctx, const cfp_result *result)
+{
+    cfp_json_key(json, "files");
+    cfp_json_array(json);
+    for (int i = 0; i < count_files(result); i++) {
+        char *path = cfp_format(ctx, "%s/%s", result->directory, result->files[i]);
+        if (path == NULL)
+            return CFP_NOMEM;
+        cfp_json_string(json, path);
+        cfp_free(path);
+    }
+    cfp_json_array_end(json);
+    return CFP_OK;
+}
+
+static void json_timings(cfp_json *json, const cfp_timings *ms)
+{
+    cfp_json_key(json, "ms");
+    cfp_json_object(json);
+    cfp_json_put_ms(json, "decode", ms->decode);
+    cfp_json_put_ms(json, "forward", ms->forward);
+    cfp_json_put_ms(json, "descent", ms->descent);
+    cfp_json_put_ms(json, "tubes", ms->tubes);
+    cfp_json_put_ms(json, "write", ms->write);
+    cfp_json_object_end(json);
+}
+
+cfp_status cfp_print_result(cfp_session *session, const cfp_result *result)
+{
+    cfp_json json;
+    cfp_session_json(&json, session);
+    cfp_json_object(&json);
+    json_class(&json, &session->model, &result->explanation);
+    json_layers(&json, &session->model, &result->explanation.pyramid);
+    const cfp_status listed = json_files(&json, &session->ctx, result);
+    json_timings(&json, &result->explanation.ms);
+    cfp_json_object_end(&json);
+    const cfp_status closed = cfp_session_json_close(&json);
+    return listed != CFP_OK ? listed : closed;
+}

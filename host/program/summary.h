@@ -1,0 +1,16 @@
+/* summary.h - what `explain` tells: a few lines for people, one JSON object for programs. */
+#pragma once
+#include "commands.h"
+
+typedef struct cfp_result { /* of one explain */
+    char *directory;
+    cfp_explanation explanation;
+    char **files; /* NULL-terminated, relative to directory */
+} cfp_result;
+
+void cfp_result_free(cfp_result *result);
+
+/* To standard error. */
+void cfp_print_summary(cfp_session *session, const cfp_result *result);
+/* --json: SPEC's object, to standard output. */
+CFP_CHECKED cfp_status cfp_print_result(cfp_session *session, const cfp_result *result);

@@ -1,0 +1,435 @@
+#!/usr/bin/env python3
+"""Model files that are broken in every way we can think of, and clips that are none.
+
+    check_bad_input.py CFP_GPU [--flips N] [--seed S]
+
+A small valid model is made, then damaged: cut short, bytes flipped, types, ranks and names wrong,
+cycles, absurd sizes.  For every damaged file the program must end within 10 s with status 1, one
+line on standard error that starts with "cfp-gpu: " and says what each case expects, and no output
+left.  Flipped bytes may by chance hurt nothing that is read: then it may also succeed.
+
+HDF5 1.10 itself loops or reads out of bounds where the heap that holds variable-length strings is
+damaged, or a reference into it.  The heap is therefore left alone, memory is limited as by ulimit,
+and what a sanitizer finds inside libhdf5 is counted apart.
+Exit status 77: numpy or h5py is not there."""
+import argparse
+import os
+import random
+import re
+import resource
+import shutil
+import subprocess
+import sys
+import tempfile
+
+try:
+    import h5py
+    import numpy as np
+except ImportError as missing:
+    print(f"skipped: {missing} (needs the Python packages h5py and numpy)")
+    sys.exit(77)
+
+LIMIT_S = 10
+LIMIT_BYTES = 3 << 30
+HEAP_BYTES = 4096  # of HDF5's global heap, all of whose strings fit into one collection here
+TEXT = h5py.string_dtype("utf-8")
+
+
+def make_model(path):
+    """A valid network of six nodes: two convolutions, one of them grouped, and a classifier."""
+    rng = np.random.default_rng(1)
+    with h5py.File(path, "w", libver=("earliest", "v110")) as f:
+        f.attrs.update({"cfp_format": "model", "cfp_version": np.int32(1), "name": "tiny", "output": "fc"})
+        f.create_dataset("classes", data=["a", "b", "c"], dtype=TEXT)
+        spec = f.create_group("input").attrs
+        for key, value in dict(channels=3, frames=4, height=8, width=8, frame_stride=1, resize_short=0).items():
+            spec[key] = np.int32(value)
+        spec.update({"crop": "center", "color": "RGB", "scale": 255.0, "mean": np.zeros(3), "std": np.ones(3)})
+        f.create_group("graph")
+
+        def node(name, op, inputs, attributes=(), **data):
+            group = f["graph"].create_group(name)
+            group.attrs["op"] = op
+            group.attrs.create("inputs", inputs, dtype=TEXT)
+            for key, value in dict(attributes).items():
+                group.attrs[key] = value
+            for key, value in data.items():
+                group.create_dataset(key, data=np.asarray(value, np.float32))
+
+        def weights(*shape):
+            return rng.normal(size=shape)
+
+        triple = {"stride": np.int32([1, 1, 1]), "pad_begin": np.int32([1, 1, 1]), "pad_end": np.int32([1, 1, 1])}
+        node("conv1", "conv3d", ["input"], triple, weight=weights(4, 3, 3, 3, 3), bias=weights(4))
+        node("bn1", "batchnorm", ["conv1"], {"eps": 1e-5}, gamma=np.ones(4), beta=np.zeros(4), mean=np.zeros(4), var=np.ones(4))
+        node("relu1", "relu", ["bn1"])
+        node("conv2", "conv3d", ["relu1"], {"groups": np.int32(2)}, weight=weights(6, 2, 1, 1, 1))
+        node("pool", "globalavgpool", ["conv2"])
+        node("fc", "linear", ["pool"], weight=weights(3, 6), bias=np.zeros(3))
+
+
+CASES = []  # (name, what the message must match, function that damages an open h5py.File)
+
+
+def case(name, message):
+    def add(damage):
+        CASES.append((name, message, damage))
+        return damage
+    return add
+
+
+def replace(group, key, data):
+    """A dataset of the same name with other contents."""
+    del group[key]
+    group.create_dataset(key, data=data)
+
+
+def text_attribute(group, key, value):
+    group.attrs.create(key, value, dtype=TEXT)
+
+
+def simple(name, message, damage):
+    CASES.append((name, message, damage))
+
+
+# The root
+simple("format missing", "", lambda f: f.attrs.__delitem__("cfp_format"))
+simple("format of another kind", "", lambda f: f.attrs.__setitem__("cfp_format", "explanation"))
+simple("format a number", "", lambda f: f.attrs.__setitem__("cfp_format", 7))
+simple("version unknown", "", lambda f: f.attrs.__setitem__("cfp_version", np.int32(99)))
+simple("version missing", "", lambda f: f.attrs.__delitem__("cfp_version"))
+simple("output missing", "output", lambda f: f.attrs.__delitem__("output"))
+simple("output names nobody", "nobody", lambda f: f.attrs.__setitem__("output", "nobody"))
+simple("output not the classifier's shape", "", lambda f: f.attrs.__setitem__("output", "relu1"))
+simple("classes missing", "classes", lambda f: f.__delitem__("classes"))
+simple("classes empty", "", lambda f: replace(f, "classes", np.zeros(0, "S1")))
+simple("classes numbers", "classes", lambda f: replace(f, "classes", np.arange(3)))
+simple("classes two-dimensional", "classes", lambda f: replace(f, "classes", np.full((3, 1), b"x")))
+simple("classes too few", "", lambda f: (f.__delitem__("classes"), f.create_dataset("classes", data=["a", "b"], dtype=TEXT)))
+simple("classes too many", "", lambda f: (f.__delitem__("classes"), f.create_dataset("classes", data=list("abcd"), dtype=TEXT)))
+simple("graph missing", "graph", lambda f: f.__delitem__("graph"))
+simple("graph empty", "", lambda f: [f["graph"].__delitem__(k) for k in list(f["graph"])])
+simple("graph a dataset", "graph", lambda f: (f.__delitem__("graph"), f.create_dataset("graph", data=np.zeros(3))))
+simple("node a dataset", "stray", lambda f: f["graph"].create_dataset("stray", data=np.zeros(3)))
+
+# The input
+for key in ("channels", "frames", "height", "width"):
+    simple(f"{key} missing", key, lambda f, k=key: f["input"].attrs.__delitem__(k))
+    for value in (0, -1, 2**31 - 1):
+        simple(f"{key} {value}", "", lambda f, k=key, v=value: f["input"].attrs.__setitem__(k, np.int32(v)))
+    simple(f"{key} beyond int", "", lambda f, k=key: f["input"].attrs.__setitem__(k, np.int64(2**40)))
+    simple(f"{key} a string", key, lambda f, k=key: f["input"].attrs.__setitem__(k, "many"))
+    simple(f"{key} an array", key, lambda f, k=key: f["input"].attrs.__setitem__(k, np.int32([3, 3, 3])))
+simple("all sizes huge", "", lambda f: [f["input"].attrs.__setitem__(k, np.int32(65536)) for k in ("frames", "height", "width")])
+simple("input missing", "input", lambda f: f.__delitem__("input"))
+simple("frame_stride 0", "frame_stride", lambda f: f["input"].attrs.__setitem__("frame_stride", np.int32(0)))
+simple("resize_short negative", "resize_short", lambda f: f["input"].attrs.__setitem__("resize_short", np.int32(-3)))
+
+simple("scale 0", "scale", lambda f: f["input"].attrs.__setitem__("scale", 0.0))
+simple("scale NaN", "scale", lambda f: f["input"].attrs.__setitem__("scale", np.nan))
+simple("std 0", "std", lambda f: f["input"].attrs.__setitem__("std", np.zeros(3)))
+simple("std too short", "std", lambda f: f["input"].attrs.__setitem__("std", np.ones(2)))
+simple("mean infinite", "mean", lambda f: f["input"].attrs.__setitem__("mean", np.full(3, np.inf)))
+simple("mean two-dimensional", "mean", lambda f: f["input"].attrs.__setitem__("mean", np.zeros((3, 3))))
+simple("color unknown", "color", lambda f: f["input"].attrs.__setitem__("color", "CMYK"))
+simple("crop unknown", "crop", lambda f: f["input"].attrs.__setitem__("crop", "corner"))
+
+# Nodes
+simple("op missing", "relu1", lambda f: f["graph/relu1"].attrs.__delitem__("op"))
+simple("op unknown", "relu1.*gelu", lambda f: f["graph/relu1"].attrs.__setitem__("op", "gelu"))
+simple("op 'input'", "relu1", lambda f: f["graph/relu1"].attrs.__setitem__("op", "input"))
+simple("op empty", "relu1", lambda f: f["graph/relu1"].attrs.__setitem__("op", ""))
+simple("op a number", "relu1", lambda f: f["graph/relu1"].attrs.__setitem__("op", 3))
+simple("op enormous", "relu1", lambda f: f["graph/relu1"].attrs.__setitem__("op", "x" * 60000))
+simple("op with line breaks", "relu1", lambda f: f["graph/relu1"].attrs.__setitem__("op", "a\nb\r\033[31mc"))
+simple("inputs missing", "relu1", lambda f: f["graph/relu1"].attrs.__delitem__("inputs"))
+simple("inputs name nobody", "relu1.*nobody", lambda f: text_attribute(f["graph/relu1"], "inputs", ["nobody"]))
+simple("inputs empty", "relu1", lambda f: text_attribute(f["graph/relu1"], "inputs", np.array([], dtype=object)))
+simple("inputs too many", "relu1", lambda f: text_attribute(f["graph/relu1"], "inputs", ["bn1", "bn1"]))
+simple("inputs numbers", "relu1", lambda f: f["graph/relu1"].attrs.__setitem__("inputs", np.int32([1])))
+simple("inputs itself", "relu1", lambda f: text_attribute(f["graph/relu1"], "inputs", ["relu1"]))
+simple("inputs a cycle", "", lambda f: text_attribute(f["graph/bn1"], "inputs", ["relu1"]))
+simple("inputs a long cycle", "", lambda f: text_attribute(f["graph/conv1"], "inputs", ["pool"]))
+simple("add of one", "relu1", lambda f: f["graph/relu1"].attrs.__setitem__("op", "add"))
+
+
+@case("add of shapes that do not fit", "sum")
+def _(f):
+    group = f["graph"].create_group("sum")
+    group.attrs["op"] = "add"
+    text_attribute(group, "inputs", ["conv1", "conv2"])
+    text_attribute(f["graph/pool"], "inputs", ["sum"])
+
+
+@case("slice out of range", "part")
+def _(f):
+    group = f["graph"].create_group("part")
+    group.attrs.update({"op": "slice", "axis": np.int32(1), "start": np.int32(3), "stop": np.int32(900), "step": np.int32(0)})
+    text_attribute(group, "inputs", ["conv2"])
+    text_attribute(f["graph/pool"], "inputs", ["part"])
+
+
+@case("slice of axis 9", "part")
+def _(f):
+    group = f["graph"].create_group("part")
+    group.attrs.update({"op": "slice", "axis": np.int32(9), "start": np.int32(0), "stop": np.int32(1), "step": np.int32(1)})
+    text_attribute(group, "inputs", ["conv2"])
+    text_attribute(f["graph/pool"], "inputs", ["part"])
+
+
+@case("shuffle of groups that do not divide", "mixed")
+def _(f):
+    group = f["graph"].create_group("mixed")
+    group.attrs.update({"op": "channel_shuffle", "groups": np.int32(4)})
+    text_attribute(group, "inputs", ["conv2"])
+    text_attribute(f["graph/pool"], "inputs", ["mixed"])
+
+
+@case("pad by 2^31", "padded")
+def _(f):
+    group = f["graph"].create_group("padded")
+    group.attrs.update({"op": "pad", "pad_begin": np.int32([2**31 - 1] * 3), "pad_end": np.int32([2**31 - 1] * 3)})
+    text_attribute(group, "inputs", ["conv2"])
+    text_attribute(f["graph/pool"], "inputs", ["padded"])
+
+
+@case("pad channels by 2^31", "padded")
+def _(f):
+    group = f["graph"].create_group("padded")
+    group.attrs.update({"op": "pad", "channels_begin": np.int32(2**31 - 1), "channels_end": np.int32(2**31 - 1)})
+    text_attribute(group, "inputs", ["conv2"])
+    text_attribute(f["graph/pool"], "inputs", ["padded"])
+
+
+for op in ("maxpool3d", "avgpool3d"):
+    for name, kernel in (("0", [0, 0, 0]), ("-1", [-1, 1, 1]), ("larger than its input", [99, 1, 1]), ("2^31", [2**31 - 1] * 3)):
+        @case(f"{op} kernel {name}", "window")
+        def _(f, op=op, kernel=kernel):
+            group = f["graph"].create_group("window")
+            group.attrs.update({"op": op, "kernel": np.int32(kernel)})
+            text_attribute(group, "inputs", ["conv2"])
+            text_attribute(f["graph/pool"], "inputs", ["window"])
+
+
+@case("pool without a kernel", "window")
+def _(f):
+    group = f["graph"].create_group("window")
+    group.attrs["op"] = "maxpool3d"
+    text_attribute(group, "inputs", ["conv2"])
+    text_attribute(f["graph/pool"], "inputs", ["window"])
+
+
+@case("pool that pads more than it covers", "window")
+def _(f):
+    group = f["graph"].create_group("window")
+    group.attrs.update({"op": "maxpool3d", "kernel": np.int32([1, 1, 1]), "pad_begin": np.int32([5, 5, 5])})
+    text_attribute(group, "inputs", ["conv2"])
+    text_attribute(f["graph/pool"], "inputs", ["window"])
+
+
+# Attributes of a convolution
+for key, values in {"stride": ([0, 1, 1], [-1, 1, 1]), "dilation": ([0, 1, 1], [2**31 - 1] * 3),
+                    "pad_begin": ([-1, 0, 0], [2**31 - 1] * 3), "pad_end": ([-1, 0, 0], [2**31 - 1] * 3)}.items():
+    for value in values:
+        simple(f"{key} {value}", "conv1", lambda f, k=key, v=value: f["graph/conv1"].attrs.__setitem__(k, np.int32(v)))
+    simple(f"{key} of two", f"conv1.*{key}", lambda f, k=key: f["graph/conv1"].attrs.__setitem__(k, np.int32([1, 1])))
+    simple(f"{key} text", f"conv1.*{key}", lambda f, k=key: f["graph/conv1"].attrs.__setitem__(k, "111"))
+    simple(f"{key} not whole", f"conv1.*{key}", lambda f, k=key: f["graph/conv1"].attrs.__setitem__(k, np.array([1.5, 1, 1])))
+for value in (0, -2, 3, 2**31 - 1):
+    simple(f"groups {value}", "conv2", lambda f, v=value: f["graph/conv2"].attrs.__setitem__("groups", np.int32(v)))
+simple("eps NaN", "bn1", lambda f: f["graph/bn1"].attrs.__setitem__("eps", np.nan))
+simple("eps negative beyond var", "bn1", lambda f: f["graph/bn1"].attrs.__setitem__("eps", -2.0))
+
+# Weights
+for path in ("conv1/weight", "conv1/bias", "bn1/gamma", "bn1/beta", "bn1/mean", "bn1/var", "fc/weight"):
+    node, key = path.split("/")
+    for what, value in (("NaN", np.nan), ("infinite", np.inf)):
+        @case(f"{path} {what}", f"{node}")
+        def _(f, path=path, value=value):
+            f["graph/" + path][tuple(0 for _ in f["graph/" + path].shape)] = value
+    simple(f"{path} a string", node, lambda f, n=node, k=key: replace(f["graph/" + n], k, "weights"))
+    simple(f"{path} a scalar", node, lambda f, n=node, k=key: replace(f["graph/" + n], k, np.float32(1)))
+    simple(f"{path} empty", node, lambda f, n=node, k=key: replace(f["graph/" + n], k, np.zeros(0, np.float32)))
+    simple(f"{path} of another shape", node, lambda f, n=node, k=key: replace(f["graph/" + n], k, np.ones((5, 2, 3, 3, 3, 1), np.float32)))
+    simple(f"{path} compound", node, lambda f, n=node, k=key: replace(f["graph/" + n], k, np.zeros(4, [("x", "f4"), ("y", "i4")])))
+    if path != "conv1/bias":
+        simple(f"{path} missing", node, lambda f, n=node, k=key: f["graph/" + n].__delitem__(k))
+simple("var negative", "bn1", lambda f: replace(f["graph/bn1"], "var", np.float32([1, 1, -1, 1])))
+simple("weight of another rank", "fc", lambda f: replace(f["graph/fc"], "weight", np.ones((3, 6, 1), np.float32)))
+simple("weight of another width", "fc", lambda f: replace(f["graph/fc"], "weight", np.ones((3, 7), np.float32)))
+simple("weight a group", "fc", lambda f: (f["graph/fc"].__delitem__("weight"), f["graph/fc"].create_group("weight")))
+
+
+@case("weight of a petabyte", "conv1")
+def _(f):
+    del f["graph/conv1/weight"]
+    f["graph/conv1"].create_dataset("weight", shape=(2**20, 2**20, 3, 3, 3), dtype="f4", chunks=(1, 1, 3, 3, 3))
+
+
+@case("weight of 2^63 kernels", "conv1")
+def _(f):
+    del f["graph/conv1/weight"]
+    f["graph/conv1"].create_dataset("weight", shape=(2**62, 3, 1, 1, 1), dtype="f4", chunks=(1, 3, 1, 1, 1))
+
+
+@case("links in a circle", "")
+def _(f):
+    f["graph/conv1/loop"] = h5py.SoftLink("/graph/conv1/loop")
+    del f["graph/conv1/weight"]
+    f["graph/conv1/weight"] = h5py.SoftLink("/graph/conv1/weight")
+
+
+@case("a link to nowhere", "")
+def _(f):
+    f["graph/lost"] = h5py.SoftLink("/nowhere")
+
+
+@case("weights in another file", "conv1")
+def _(f):
+    del f["graph/conv1/weight"]
+    f["graph/conv1/weight"] = h5py.ExternalLink("/etc/passwd", "/weight")
+
+
+def limit_memory():
+    resource.setrlimit(resource.RLIMIT_AS, (LIMIT_BYTES, LIMIT_BYTES))
+
+
+def found_in_hdf5(report):
+    """Whether a sanitizer's report is about HDF5's own code: the first frame that is no wrapper of libc's."""
+    frames = [line for line in report.splitlines() if re.match(r" *#\d+ 0x", line)]
+    ours = [line for line in frames if "/libsanitizer/" not in line]
+    return bool(ours) and "libhdf5" in ours[0]
+
+
+class Checker:
+    def __init__(self, program, folder):
+        self.program, self.folder, self.bad, self.done, self.hdf5 = program, folder, 0, 0, 0
+        with open(program, "rb") as f:
+            self.sanitized = b"__asan_init" in f.read()
+        # Leaks: HDF5's, when it gives up half way, hide ours; the well-formed cases look for those.
+        self.environment = dict(os.environ, ASAN_OPTIONS="allocator_may_return_null=1:max_allocation_size_mb=3000:detect_leaks=0")
+        self.clip = os.path.join(folder, "clip.npy")
+        np.save(self.clip, np.random.default_rng(2).integers(0, 256, (4, 8, 8, 3), np.uint8))
+
+    def wrong(self, name, why):
+        self.bad += 1
+        print(f"{name}: {why}")
+
+    def run(self, name, arguments, message="", may_succeed=False):
+        self.done += 1
+        try:
+            ran = subprocess.run([self.program, *arguments], capture_output=True, timeout=LIMIT_S, stdin=subprocess.DEVNULL,
+                                 env=self.environment if may_succeed else None,
+                                 preexec_fn=None if self.sanitized else limit_memory)
+        except subprocess.TimeoutExpired:
+            return self.wrong(name, f"still running after {LIMIT_S} s")
+        said = ran.stderr.decode("utf-8", "replace")
+        said = re.sub(r"==\d+==WARNING: AddressSanitizer failed to allocate.*\n", "", said)
+        if ran.returncode == 0 and may_succeed:
+            return None
+        if may_succeed and "Sanitizer" in said and found_in_hdf5(said):
+            self.hdf5 += 1
+            return None
+        if ran.returncode != 1:
+            return self.wrong(name, f"status {ran.returncode}: {said[-2000:]}")
+        lines = said.splitlines()
+        if len(lines) != 1 or not said.startswith("cfp-gpu: ") or not said.endswith("\n"):
+            return self.wrong(name, f"not one line: {said[:2000]!r}")
+        if re.search(message, said) is None:
+            return self.wrong(name, f"does not say {message!r}: {said.strip()}")
+        if any(ord(c) < 32 for c in lines[0]):
+            return self.wrong(name, f"control characters: {said!r}")
+        return None
+
+    def explain(self, name, model, clip=None, message="", may_succeed=False):
+        out = os.path.join(self.folder, "out")
+        self.run(name, ["explain", "-q", model, clip or self.clip, "-o", out, "--format", "json", "--device", "ref"], message, may_succeed)
+        if os.path.exists(out):
+            left = [f for _, _, files in os.walk(out) for f in files]
+            shutil.rmtree(out)
+            if left and not may_succeed:
+                self.wrong(name, f"left behind: {left}")
+
+
+def damaged_files(check, model, rng, flips):
+    whole = open(model, "rb").read()
+    path = os.path.join(check.folder, "damaged.h5")
+
+    def write(data):
+        with open(path, "wb") as f:
+            f.write(data)
+
+    lengths = sorted({0, 1, 7, 8, 9, 48, 95, 96, 97, 511, 512, 513, len(whole) - 1} | {rng.randrange(len(whole)) for _ in range(40)})
+    for length in lengths:
+        write(whole[:length])
+        check.run(f"cut to {length} bytes", ["inspect", path], may_succeed=length == len(whole) - 1)
+    heap = whole.index(b"GCOL")
+    for k in range(flips):
+        data = bytearray(whole)
+        for _ in range(rng.choice((1, 1, 1, 2, 8))):
+            data[rng.randrange(min(len(data), rng.choice((200, 2000, len(data)))))] ^= 1 << rng.randrange(8)
+        data[heap:heap + HEAP_BYTES] = whole[heap:heap + HEAP_BYTES]
+        write(data)
+        check.run(f"flip {k}", ["inspect", path], may_succeed=True)
+    write(bytes(rng.randrange(256) for _ in range(5000)))
+    check.run("noise", ["inspect", path])
+    write(whole[:600] + bytes(len(whole) - 600))
+    check.run("zeros after 600 bytes", ["inspect", path])
+
+
+def bad_clips(check, model):
+    def path(name, data=b""):
+        full = os.path.join(check.folder, name)
+        with open(full, "wb") as f:
+            f.write(data)
+        return full
+    os.makedirs(os.path.join(check.folder, "empty"))
+    np.save(os.path.join(check.folder, "float.npy"), np.zeros((4, 8, 8, 3)))
+    np.save(os.path.join(check.folder, "gray.npy"), np.zeros((4, 8, 8), np.uint8))
+    np.save(os.path.join(check.folder, "none.npy"), np.zeros((0, 8, 8, 3), np.uint8))
+    npy = open(check.clip, "rb").read()
+    with h5py.File(os.path.join(check.folder, "frames.h5"), "w") as f:
+        f.create_dataset("frames", data=np.zeros((4, 8, 8), np.uint8))
+    for name in ("empty", "float.npy", "gray.npy", "none.npy", "frames.h5", "not-there.mp4"):
+        check.explain(f"clip {name}", model, os.path.join(check.folder, name), re.escape(name))
+    for name, data in {"zero.mp4": b"", "noise.mp4": bytes(range(256)) * 50, "text.avi": b"hello\n" * 100, "zero.npy": b"",
+                       "short.npy": npy[:-100], "head.npy": npy[:20], "zero.h5": b"",
+                       "huge.npy": npy.replace(b"(4, 8, 8, 3)", b"(4" + b"0" * 9 + b", 8, 8, 3)"),
+                       "model.mp4": open(model, "rb").read()}.items():
+        check.explain(f"clip {name}", model, path(name, data), re.escape(name))
+    check.explain("a model as its own clip", model, model)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("program")
+    parser.add_argument("--flips", type=int, default=150, help="files with flipped bytes")
+    parser.add_argument("--seed", type=int, default=1)
+    arguments = parser.parse_args()
+    folder = tempfile.mkdtemp(prefix="cfp-bad-")
+    check = Checker(os.path.abspath(arguments.program), folder)
+    try:
+        model = os.path.join(folder, "good.h5")
+        make_model(model)
+        good = subprocess.run([check.program, "explain", "-q", model, check.clip, "-o", os.path.join(folder, "good"), "--format", "json",
+                               "--device", "ref"],
+                              capture_output=True)
+        if good.returncode != 0 or good.stderr:
+            sys.exit(f"the undamaged model: status {good.returncode}: {good.stderr.decode()}")
+        path = os.path.join(folder, "case.h5")
+        for name, message, damage in CASES:
+            shutil.copy(model, path)
+            with h5py.File(path, "r+") as f:
+                damage(f)
+            check.explain(name, path, message=message)
+        damaged_files(check, model, random.Random(arguments.seed), arguments.flips)
+        bad_clips(check, model)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    print(f"{check.done} bad inputs, {check.bad} not refused as they should be" +
+          (f"; {check.hdf5} times the sanitizer found fault with HDF5 itself" if check.hdf5 else ""))
+    return 1 if check.bad else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,102 @@
+#!/bin/bash
+# The rules that hold the architecture together, checked by grep: who may include whom, which file
+# knows which library, who may print.  Prints every offence; exit 1 if there is one.
+#   tests/check_house.sh [libcfp.a]     with the library, its external names too
+set -uo pipefail
+library=${1:+$(realpath "$1")}
+cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 1
+bad=0
+offence() {
+    echo "$*"
+    bad=1
+}
+
+# Module: the modules it may include.  The line of the data flow; an arrow only ever points left.
+declare -A sees=(
+    [base]="base"
+    [model]="base model"
+    [clip]="base model clip"
+    [backend]="base model backend"
+    [method]="base model clip backend method"
+    [write]="base model clip backend method write"
+    [program]="base model clip backend method write program"
+)
+mapfile -t sources < <(find host -name '*.[ch]' -o -name '*.inc' -o -name '*.def' | sort)
+for file in "${sources[@]}"; do
+    module=$(cut -d/ -f2 <<<"$file")
+    while read -r include; do
+        target=$(realpath -m --relative-to=. "$(dirname "$file")/$include")
+        [ -e "$target" ] || continue # made by the build: version.h
+        case " ${sees[$module]:-} " in
+        *" $(cut -d/ -f2 <<<"$target") "*) ;;
+        *) offence "$file: includes $include: $module may see only: ${sees[$module]:-nothing}" ;;
+        esac
+    done < <(sed -n 's/^ *# *include *"\([^"]*\)".*/\1/p' "$file")
+done
+# A backend is known by its table alone: nobody outside includes what is in its folder.
+grep -n '# *include *"[./]*backend/[a-z]*/' "${sources[@]}" && offence "(above) only backend.h is for others"
+
+# Library header (a regular expression): the files that may include it (globs).
+confined() {
+    local header=$1 file glob allowed
+    shift
+    for file in $(grep -l "# *include *<$header" "${sources[@]}"); do
+        allowed=
+        for glob in "$@"; do
+            # shellcheck disable=SC2053
+            [[ $file == $glob ]] && allowed=yes
+        done
+        [ -n "$allowed" ] || offence "$file: includes <$header...>: only $* may"
+    done
+}
+confined 'hdf5' host/model/h5_read.h host/clip/source_h5.c host/write/h5_sink.h
+confined '\(oneapi/\)\?dnnl' 'host/backend/cpu/cpu_*'
+confined 'libav\|libsw' host/base/hash.c 'host/clip/video_file.?' 'host/clip/frame_rgb.?' \
+    host/clip/image_decode.c host/write/write_mp4.c
+confined 'png' host/write/write_png.c
+confined 'sqlite3' host/clip/source_db.c
+confined 'dlfcn' host/backend/backend.c
+
+# Below host/program nothing prints, exits or reads the environment.
+mapfile -t library_sources < <(printf '%s\n' "${sources[@]}" | grep -v '^host/program/')
+grep -n -w -E '(printf|vprintf|puts|putchar|perror|exit|_exit|abort|getenv|setenv|signal|sigaction) *\(|stdout|stderr' \
+    "${library_sources[@]}" | grep -v -E '^[^:]*:[0-9]*: *(/?\*|//)' &&
+    offence "(above) printing, exiting and the environment belong to host/program"
+
+# Sizes: a file is at most 600 lines, a function at most 60 (its opening brace stands alone).
+for file in "${sources[@]}" tests/*.[ch]; do
+    [ -f "$file" ] || continue
+    lines=$(wc -l <"$file")
+    [ "$lines" -le 600 ] || offence "$file: $lines lines, 600 at most"
+    awk -v file="$file" '
+        /^\{/ { start = NR }
+        /^\}/ && start { if (NR - start > 61) { print file ":" start ": a function of " NR - start - 1 " lines, 60 at most"; bad = 1 } start = 0 }
+        END { exit bad }' "$file" || bad=1
+    head -n 1 "$file" | grep -q "^/\* $(basename "$file") - " || offence "$file: does not open with /* $(basename "$file") - what it is"
+done
+
+# What is there is built.
+for file in "${sources[@]}"; do
+    [[ $file != *.c ]] || grep -q -w "$file" CMakeLists.txt || offence "$file: not in CMakeLists.txt"
+done
+for file in tests/*.c; do
+    name=$(basename "$file" .c)
+    grep -q -w "$name" tests/CMakeLists.txt tests/*.cmake || offence "$file: not in tests/CMakeLists.txt"
+done
+
+# No two files of one name: a name says where one is.
+duplicates=$(printf '%s\n' "${sources[@]##*/}" | sort | uniq -d)
+[ -z "$duplicates" ] || offence "more than one file is called: $duplicates"
+
+# Names that leave a file start with cfp_, or with their backend's name.
+if [ -n "$library" ] && [[ $library == *.a ]] && command -v nm >/dev/null; then
+    nm -g --defined-only "$library" 2>/dev/null | awk 'NF == 3 && $3 !~ /^(cfp|ref|cpu)_/ && $3 !~ /^(_|\.)/ { print $3 }' |
+        sort -u >"${TMPDIR:-/tmp}/house.$$"
+    while read -r name; do
+        offence "external name $name: must start with cfp_ (or ref_, cpu_ in a backend)"
+    done <"${TMPDIR:-/tmp}/house.$$"
+    rm -f "${TMPDIR:-/tmp}/house.$$"
+fi
+
+[ "$bad" -eq 0 ] && echo "${#sources[@]} files keep the house rules"
+exit "$bad"

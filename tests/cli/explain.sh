@@ -1,0 +1,25 @@
+# A whole run: what it says, what it writes, the keys of its JSON.
+clip=$data/clockwise.mp4
+keys() { # the keys of JSON in order, numbers and strings aside
+    sed -E -e 's/("[A-Za-z_]+":)("([^"\\]|\\.)*"|-?[0-9.e+-]+)/\1_/g'
+}
+"$cfp" explain -q "$model" "$clip" -o one --device ref --json >one.json || fail "status $?"
+keys <one.json | sed -E -e 's/(\{"layer":_,"depth":_,"kernels":_,"selected":_\},?)+/LAYERS/' -e 's/"files":\[[^]]*\]/"files":FILES/'
+for file in $(grep -o '"one/[^"]*"' one.json | tr -d '"'); do
+    [ -s "$file" ] || fail "$file is listed but not there"
+done
+[ "$(grep -o '"one/[^"]*"' one.json | wc -l)" -eq "$(find one -type f | wc -l)" ] || fail "files that are not listed"
+
+# The same again: the same bytes, run.json with its times and paths aside.
+"$cfp" explain -q "$model" "$clip" -o two --device ref || fail "status $?"
+diff -r -q -x run.json one two || fail "two runs, different bytes"
+
+# Without -o: named after the clip, in the current folder.
+"$cfp" explain -q "$model" "$clip" --format json --tubes none || fail "status $?"
+ls clockwise-explained
+# Standard output stays empty without --json, standard error with -q.
+"$cfp" explain -q "$model" "$clip" --format json --tubes none 2>&1 | wc -c
+
+"$cfp" predict "$model" "$clip" -q --json --top 2 | keys | sed -E 's/"indices":\[[0-9,]*\]/"indices":[_]/'
+"$cfp" inspect "$model" --json | keys | sed -E 's/^(.{400}).*/\1 .../' | sed -E 's/"(inputs|shape)":\[[^]]*\]/"\1":[_]/g' | cut -c 1-160
+"$cfp" bench "$model" --json --runs 2 --device ref | keys

@@ -1,0 +1,33 @@
+# What fails at run time: status 1 (or 2 where the command line is to blame), one line, no files.
+clip=$data/clockwise.mp4
+try inspect missing.h5
+try inspect "$clip"
+try inspect .
+: >empty.h5
+try inspect empty.h5
+rm empty.h5
+quietly explain -q "$model" missing.mp4 -o out
+quietly explain -q "$model" "$model" -o out
+quietly explain -q "$model" "$clip" -o out --class no-such-class
+quietly explain -q "$model" "$clip" -o out --class 99
+quietly explain -q "$model" "$clip" -o out --layers 'nothing*'
+quietly explain -q "$model" "$clip" -o out --start 100000
+quietly explain -q "$model" "$clip" -o out --device ref --precision bf16
+[ ! -e out ] || fail "a failed run left $(find out)"
+: >a-file
+quietly explain -q "$model" "$clip" -o a-file
+quietly explain -q "$model" "$clip" -o a-file/out
+rm a-file
+
+# One clip of several fails: the others are done.
+quietly predict -q "$model" "$clip" missing.mp4 "$clip"
+"$cfp" predict -q "$model" "$clip" missing.mp4 "$clip" 2>/dev/null | grep -c clockwise.mp4
+
+# A full disk behind standard output.
+for command in "devices --json" "inspect $model" "--help" "--version"; do
+    # shellcheck disable=SC2086
+    show $command ">/dev/full"
+    # shellcheck disable=SC2086
+    "$cfp" $command >/dev/full
+    echo "= $?"
+done

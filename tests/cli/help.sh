@@ -1,0 +1,7 @@
+# Help is a golden: an option that changes shows up in review.
+try --help
+try explain --help
+try predict -h
+try inspect --help
+try bench --help
+try devices --help

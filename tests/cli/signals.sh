@@ -1,0 +1,31 @@
+# SIGINT and SIGTERM: status 130, soon, and nothing left under a final name.
+set -m # jobs of their own, so that SIGINT is not ignored as it is in a script's background
+clip=$data/clockwise.mp4
+
+# interrupt SIGNAL ARG...: starts cfp-gpu, waits for its first sign of work, sends the signal.
+interrupt() {
+    local signal=$1 pid status
+    shift
+    show "$@"
+    "$cfp" "$@" --progress json 2>signs.txt >/dev/null &
+    pid=$!
+    for _ in $(seq 500); do
+        grep -q "$work_sign" signs.txt && break
+        kill -0 "$pid" 2>/dev/null || break
+        sleep 0.02
+    done
+    kill -s "$signal" "$pid"
+    SECONDS=0
+    wait "$pid"
+    status=$?
+    [ "$SECONDS" -le 10 ] || fail "it took $SECONDS s to stop"
+    grep -v '^{' signs.txt | sed 's/^/! /'
+    echo "= $status after SIG$signal"
+    rm -f signs.txt
+}
+work_sign='"bench"'
+interrupt INT bench -q "$model" --runs 100000 --device ref
+interrupt TERM bench -q "$model" --runs 100000 --device ref
+work_sign=progress
+interrupt INT explain -q "$model" "$clip" --device ref --tubes kernels --interp spline -o out
+[ -z "$(find out -type f 2>/dev/null)" ] || fail "left: $(find out -type f)"

@@ -1,0 +1,55 @@
+# Wrong usage: one line that names the option and says what is right; status 2; nothing is opened.
+try
+try explian
+try --json
+try nothinglikeit
+try sweep "$model" clip.mp4
+try evaluate
+try batch
+try contrast
+try explain
+try explain model.h5
+try explain model.h5 clip.mp4 another.mp4
+try predict model.h5
+try inspect
+try inspect model.h5 clip.mp4
+try devices ref
+try explain model.h5 ''
+# names
+try explain model.h5 clip.mp4 --thta 0.5
+try explain model.h5 clip.mp4 --clas_relevance weights
+try explain model.h5 clip.mp4 --nothing-at-all
+try explain model.h5 clip.mp4 -x
+try explain model.h5 clip.mp4 -qx
+try inspect model.h5 --theta 0.5
+try predict model.h5 clip.mp4 --output out
+# values
+try explain model.h5 clip.mp4 --theta
+try explain model.h5 clip.mp4 --theta --json
+try explain model.h5 clip.mp4 -o
+try explain model.h5 clip.mp4 --json=yes
+try explain model.h5 clip.mp4 --theta 1.5
+try explain model.h5 clip.mp4 --theta nan
+try explain model.h5 clip.mp4 --theta=0,5
+try explain model.h5 clip.mp4 --theta=
+try explain model.h5 clip.mp4 --depth -1
+try explain model.h5 clip.mp4 --depth 1e3
+try explain model.h5 clip.mp4 --top 99999999999999999999
+try explain model.h5 clip.mp4 --rule gradcam
+try explain model.h5 clip.mp4 --class_relevance gradients
+try explain model.h5 clip.mp4 --colormap rainbow
+try explain model.h5 clip.mp4 --alpha -0.1
+try explain model.h5 clip.mp4 --stride 0
+try explain model.h5 clip.mp4 --start -5
+try explain model.h5 clip.mp4 --threads 0
+try explain model.h5 clip.mp4 --seed 99999999999999999
+try explain model.h5 clip.mp4 --output=
+try predict model.h5 clip.mp4 --top all
+try bench model.h5 --runs 0
+# what is well-formed but has no meaning here
+try explain model.h5 clip.mp4 --format h5,jpeg
+try explain model.h5 clip.mp4 --format ''
+try explain model.h5 clip.mp4 --canvas source
+try explain model.h5 clip.mp4 --rule grad --propagate path
+try explain "$model" clip.mp4 --device gpu
+try explain "$model" clip.mp4 --device cpu:1

@@ -1,0 +1,159 @@
+/* test_options.c - the option table and its parser: what parses, what is refused and how it is
+ * said. The wording of whole command lines is in tests/cli/. */
+
+#include "../host/program/options.h"
+#include "../host/program/commands.h"
+#include "test.h"
+
+static const cfp_command explain = {
+    .name = "explain", .bit = CFP_CMD_EXPLAIN, .operands = "MODEL CLIP", .least = 2, .most = 2};
+static const cfp_command predict = {
+    .name = "predict", .bit = CFP_CMD_PREDICT, .operands = "MODEL CLIP...", .least = 2, .most = -1};
+
+enum { MAX_ARGS = 16 };
+
+/* The words behind "cfp-gpu <command>", NULL-terminated. */
+static cfp_status parse(cfp_config *config, cfp_ctx *ctx, const cfp_command *command,
+                        const char *const *words)
+{
+    char *argv[MAX_ARGS] = {(char *)"cfp-gpu", (char *)command->name};
+    int argc = 2;
+    for (int i = 0; words[i] != NULL; i++)
+        argv[argc++] = (char *)words[i];
+    *ctx = (cfp_ctx){0};
+    *config = (cfp_config){.command = command};
+    return cfp_options_parse(config, ctx, argc, argv);
+}
+
+#define WORDS(...) ((const char *const[]){__VA_ARGS__, NULL})
+
+static void rows_are_well_formed(void)
+{
+    for (int i = 0; i < cfp_n_options; i++) {
+        const cfp_option *a = &cfp_options[i];
+        CHECK(a->help[0] != '\0' && a->group[0] != '\0' && a->commands != 0);
+        CHECK(strchr(a->name, '_') == NULL);
+        CHECK(a->type == CFP_OPTION_FLAG || a->type == CFP_OPTION_CHOICE || a->argument != NULL);
+        for (int k = i + 1; k < cfp_n_options; k++) {
+            const cfp_option *b = &cfp_options[k];
+            if ((a->commands & b->commands) == 0)
+                continue;
+            CHECK(strcmp(a->name, b->name) != 0);
+            CHECK(a->letter == 0 || a->letter != b->letter);
+        }
+    }
+}
+
+static void defaults_are_those_of_the_method(void)
+{
+    cfp_ctx ctx;
+    cfp_config config;
+    const cfp_query want = cfp_query_default();
+    CHECK_EQ(parse(&config, &ctx, &explain, WORDS("m.h5", "c.mp4")), CFP_OK);
+    const cfp_query got = cfp_config_query(&config);
+    CHECK_EQ(got.rule, want.rule);
+    CHECK_NEAR(got.theta, want.theta, 0);
+    CHECK_EQ(got.depth, want.depth);
+    CHECK_EQ(got.top, want.top);
+    CHECK_EQ(got.propagate, want.propagate);
+    CHECK_EQ(got.normalise, want.normalise);
+    CHECK_EQ(got.class_relevance, want.class_relevance);
+    CHECK_EQ(got.tubes, want.tubes);
+    CHECK(got.layers == NULL && config.class_name == NULL && config.output == NULL);
+    CHECK_EQ(config.start, -1);
+    CHECK_EQ(config.stride, 0);
+    CHECK_STR(config.device, "auto");
+    cfp_config_free(&config);
+
+    CHECK_EQ(parse(&config, &ctx, &predict, WORDS("m.h5", "a", "b", "c")), CFP_OK);
+    CHECK_EQ(config.n_operands, 4);
+    CHECK_EQ(config.top, 5); /* --top means another thing there */
+    cfp_config_free(&config);
+}
+
+static void values_are_taken_in_every_form(void)
+{
+    cfp_ctx ctx;
+    cfp_config config;
+    CHECK_EQ(parse(&config, &ctx, &explain,
+                   WORDS("--theta=0.25", "m.h5", "--class_relevance", "contribution", "-oout", "-q",
+                         "--depth", "all", "--top=7", "--", "--clip")),
+             CFP_OK);
+    CHECK_NEAR(config.theta, 0.25, 0);
+    CHECK_EQ(config.class_relevance, CFP_CLASS_CONTRIBUTION);
+    CHECK_STR(config.output, "out");
+    CHECK(config.quiet && !config.json);
+    CHECK_EQ(config.depth, CFP_ALL_DEPTHS);
+    CHECK_EQ(config.top, 7);
+    CHECK_STR(config.operand[1], "--clip");
+    cfp_config_free(&config);
+
+    CHECK_EQ(parse(&config, &ctx, &explain,
+                   WORDS("m.h5", "-", "-o", "a", "--output", "b", "--theta", "1", "--depth=0")),
+             CFP_OK);
+    CHECK_STR(config.output, "b"); /* the last one holds */
+    CHECK_STR(config.operand[1], "-");
+    CHECK_EQ(config.depth, 0);
+    for (int i = 0; i < cfp_n_options; i++)
+        if (strcmp(cfp_options[i].name, "theta") == 0)
+            CHECK_STR(config.text[i], "1"); /* as typed: run.json repeats it */
+    cfp_config_free(&config);
+}
+
+static void refused(const char *const *words, const char *start, const char *piece)
+{
+    cfp_ctx ctx;
+    cfp_config config;
+    CHECK_EQ(parse(&config, &ctx, &explain, words), CFP_USAGE);
+    CHECK(strncmp(ctx.message, start, strlen(start)) == 0);
+    CHECK_HAS(ctx.message, piece);
+    cfp_config_free(&config);
+}
+
+static void what_is_wrong_is_said_by_name(void)
+{
+    refused(WORDS("m", "c", "--theta", "1.01"), "--theta: ", "0 to 1");
+    refused(WORDS("m", "c", "--theta", " 0.5"), "--theta: ", "' 0.5'");
+    refused(WORDS("m", "c", "--theta", "inf"), "--theta: ", "0 to 1");
+    refused(WORDS("m", "c", "--depth", "3x"), "--depth: ", "all or a whole number");
+    refused(WORDS("m", "c", "--depth", ""), "--depth: ", "whole number");
+    refused(WORDS("m", "c", "--rule", "CFP"), "--rule: ", "cfp, reference, grad");
+    refused(WORDS("m", "c", "--class-relevnce", "x"), "--class-relevnce: ", "--class-relevance?");
+    refused(WORDS("m", "c", "--runs", "3"), "--runs: ", "not an option of explain");
+    refused(WORDS("m", "c", "-o"), "-o: ", "needs a value");
+    refused(WORDS("m", "c", "-z"), "-z: ", "unknown");
+    refused(WORDS("m"), "CLIP: ", "missing");
+    refused(WORDS("m", "c", "d"), "d: ", "one too many");
+}
+
+static void every_failing_allocation_is_reported(void)
+{
+    cfp_ctx ctx = {.fail_allocation = 1};
+    cfp_config config = {.command = &explain};
+    char *argv[] = {(char *)"cfp-gpu", (char *)"explain", (char *)"m", (char *)"c"};
+    CHECK_EQ(cfp_options_parse(&config, &ctx, 4, argv), CFP_NOMEM);
+    cfp_config_free(&config);
+}
+
+static void near_words_are_found_and_far_ones_not(void)
+{
+    static const char *const names[] = {"explain", "predict", "inspect", "bench", "devices"};
+    enum { N = sizeof names / sizeof *names };
+    CHECK_STR(cfp_nearest("explian", names, N, sizeof *names), "explain");
+    CHECK_STR(cfp_nearest("predct", names, N, sizeof *names), "predict");
+    CHECK_STR(cfp_nearest("device", names, N, sizeof *names), "devices");
+    CHECK(cfp_nearest("transmogrify", names, N, sizeof *names) == NULL);
+    CHECK(cfp_nearest("x", names, N, sizeof *names) == NULL);
+    CHECK(cfp_nearest("", names, N, sizeof *names) == NULL);
+}
+
+int main(void)
+{
+    rows_are_well_formed();
+    defaults_are_those_of_the_method();
+    values_are_taken_in_every_form();
+    what_is_wrong_is_said_by_name();
+    every_failing_allocation_is_reported();
+    near_words_are_found_and_far_ones_not();
+    return test_result();
+}
