@@ -1,0 +1,95 @@
+#!/usr/bin/env python3
+"""Every real clip explained with every model at hand; broken ones refused in one clear line.
+
+    check_real.py --cfp BIN --data DIR MODEL...
+
+DIR holds clips/ (video files and folders of frames); the models of DIR/models are used besides those
+named.  For each pair: exit status 0 and an explanation.h5 that holds what SPEC 3 says, or exit status
+1 and exactly one line; then every clip is cut in half and must still end in one of the two.
+"""
+import argparse
+import pathlib
+import subprocess
+import sys
+import tempfile
+
+try:
+    import h5py
+    import numpy as np
+except ImportError as missing:
+    print(f"skipped: {missing}")
+    sys.exit(77)
+
+VIDEO = {".mp4", ".avi", ".mkv", ".mov", ".webm"}
+
+
+def clips_in(folder):
+    """Video files, and the deepest folders that hold images."""
+    files = [p for p in sorted(folder.rglob("*")) if p.suffix.lower() in VIDEO]
+    images = sorted({p.parent for p in folder.rglob("*") if p.suffix.lower() in (".jpg", ".png")})
+    return files + images
+
+
+def explain(program, model, clip, out, *options):
+    return subprocess.run([program, "explain", model, clip, "-o", out, "-q", "--progress", "none",
+                           *options], capture_output=True, text=True, timeout=300)
+
+
+def complaint(run, out):
+    """What is wrong with how a run ended; None where it ended as it may."""
+    lines = [line for line in run.stderr.splitlines() if not line.startswith("cfp-gpu: warning: ")]
+    if run.returncode == 1:
+        if len(lines) != 1 or not lines[0].startswith("cfp-gpu: "):
+            return f"exit 1, but standard error is {lines}"
+        return None
+    if run.returncode != 0:
+        return f"exit {run.returncode}: {run.stderr[-300:]}"
+    with h5py.File(out / "explanation.h5") as f:
+        frames, indices = f["clip/frames"], f["clip/indices"][:]
+        if len(indices) != frames.shape[0] or not np.isfinite(f["logits"][:]).all():
+            return "indices or logits"
+        for layer, group in f["tubes"].items():
+            tube = group["tube"][:]
+            if tube.shape != frames.shape[:3] or not (tube.min() >= 0 and tube.max() <= 1):
+                return f"tube of {layer}"
+            if (group.attrs["max"] > group.attrs["min"]) != (tube.max() == 1):
+                return f"tube of {layer} is not normalised"
+        visited = set(f["pyramid"])
+        if set(f["tubes"]) - visited:
+            return "a tube of a layer that was not visited"
+    return None
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--cfp", required=True)
+    parser.add_argument("--data", required=True, type=pathlib.Path)
+    parser.add_argument("models", nargs="*", type=pathlib.Path)
+    args = parser.parse_args()
+    models = args.models + sorted((args.data / "models").glob("*.h5"))
+    failed, done, refused = 0, 0, 0
+    for clip in clips_in(args.data / "clips"):
+        for model in models:
+            with tempfile.TemporaryDirectory() as scratch:
+                out = pathlib.Path(scratch) / "out"
+                run = explain(args.cfp, model, clip, out, "--format", "h5")
+                wrong = complaint(run, out)
+                if run.returncode != 0 and wrong is None:
+                    wrong = f"refused, though it is whole: {run.stderr.strip()}"
+                if wrong is None and clip.is_file():
+                    half = pathlib.Path(scratch) / f"half{clip.suffix}"
+                    half.write_bytes(clip.read_bytes()[:clip.stat().st_size // 2])
+                    run = explain(args.cfp, model, half, pathlib.Path(scratch) / "half",
+                                  "--format", "h5")
+                    wrong = complaint(run, pathlib.Path(scratch) / "half")
+                    refused += run.returncode != 0
+            done += 1
+            if wrong is not None:
+                failed += 1
+                print(f"FAIL {clip.name} with {model.name}: {wrong}")
+    print(f"{done} explanations of real clips, {failed} failed; {refused} halves refused in a line")
+    return 1 if failed or done == 0 else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
