@@ -12,4 +12,4 @@ share=$work/prefix/share/cfp-gpu
 "$work/prefix/bin/cfp-gpu" explain -q "$share/weights/motion.h5" "$share/datasets/motion/clockwise.mp4" -o out --format json
 test -s out/pyramid.json
 test -f "$work/prefix/include/cfp/method/explain.h"
-ls "$work"/prefix/lib*/libcfp.* "$work"/prefix/lib/*/libcfp.* 2>/dev/null | grep -q libcfp
+[ -n "$(find "$work/prefix" -name 'libcfp.*')" ]

@@ -152,6 +152,41 @@ static void videos_have_every_frame_at_the_right_speed(const char *folder)
     CHECK(scratch_has(folder, "overlay/b/kernel-2.mp4"));
 }
 
+/* Eight layers of eight kernels, each of which rests on all eight of the next: 8 + 64 + ... */
+static void a_tree_that_explodes_is_refused_before_anything_is_written(void)
+{
+    enum { LAYERS = 9, WIDE = 8 };
+    static const char *const names[LAYERS] = {"c0", "c1", "c2", "c3", "c4", "c5", "c6", "c7", "fc"};
+    struct made m = {.run = {.device = "ref", .device_detail = "", .precision = "fp32"}};
+    char folder[SCRATCH_PATH];
+    const float weight[WIDE * WIDE] = {0};
+    float relevance[WIDE];
+    cfp_edge edges[WIDE * WIDE];
+    toy_begin(&m.toy, (cfp_shape){1, WIDE, 1, 1, 1});
+    for (int l = 0; l < LAYERS; l++)
+        toy_conv(&m.toy, names[l], l == 0 ? "input" : names[l - 1], WIDE, WIDE, 1, weight);
+    CHECK_EQ(toy_finish(&m.toy, "fc"), CFP_OK);
+    m.e = (cfp_explanation){.model = &m.toy.model, .clip = &m.clip, .query = cfp_query_default()};
+    m.e.pyramid.layer = made_take(LAYERS, sizeof *m.e.pyramid.layer);
+    for (int k = 0; k < WIDE * WIDE; k++)
+        edges[k] = (cfp_edge){k / WIDE, k % WIDE, 1};
+    for (int o = 0; o < WIDE; o++)
+        relevance[o] = 1;
+    for (int depth = 0; depth < LAYERS; depth++) {
+        made_layer(&m, depth, names[LAYERS - 1 - depth], WIDE * WIDE, edges, WIDE, relevance);
+        cfp_layer *layer = &m.e.pyramid.layer[depth];
+        for (layer->n_children = 0; layer->n_children < WIDE; layer->n_children++)
+            layer->child[layer->n_children] = layer->n_children;
+    }
+    scratch_open(folder);
+    CHECK_EQ(made_write(&m, folder, "h5,tree"), CFP_UNSUPPORTED);
+    CHECK_HAS(m.toy.ctx.message, "--format tree: the tree of this pyramid has 1.53e+08 entries");
+    CHECK_HAS(m.toy.ctx.message, "down to --depth 6 it would fit");
+    CHECK_EQ(scratch_walk(folder, "", false), 0);
+    scratch_remove(folder);
+    made_close(&m);
+}
+
 static void one_frame_makes_a_video(void)
 {
     struct made m;
@@ -224,6 +259,7 @@ int main(void)
     made_close(&m);
     tree_json_has_plain_numbers_where_one_layer_is_read();
     links_of_grad_come_from_the_demanded_channels();
+    a_tree_that_explodes_is_refused_before_anything_is_written();
     one_frame_makes_a_video();
     return test_result();
 }

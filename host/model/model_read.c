@@ -231,7 +231,13 @@ static cfp_status read_attributes(struct reader *r, cfp_node *node)
     case CFP_OP_BATCHNORM:
         return read_batchnorm(r, node);
     case CFP_OP_LEAKYRELU:
-        return read_real(r, &node->negative_slope, 0.01, "negative_slope");
+        CFP_TRY(read_real(r, &node->negative_slope, 0.01, "negative_slope"));
+        /* The backward pass tells the side of the kink from the sign of the output. */
+        if (node->negative_slope < 0)
+            return cfp_fail(r->ctx, CFP_UNSUPPORTED,
+                            "%s: 'negative_slope' is %g; below 0 is not supported", r->where,
+                            (double)node->negative_slope);
+        return CFP_OK;
     case CFP_OP_MAXPOOL3D:
     case CFP_OP_AVGPOOL3D:
         return read_pool(r, node);

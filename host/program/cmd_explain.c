@@ -67,9 +67,6 @@ static cfp_run describe_run(const cfp_session *session, const cfp_run_option *op
 
 static cfp_status check_request(cfp_session *session, const cfp_query *query)
 {
-    if (session->config.canvas == 1)
-        return cfp_fail(&session->ctx, CFP_USAGE,
-                        "--canvas: source is not in this version; model is");
     CFP_TRY(cfp_formats_check(&session->ctx, session->config.formats));
     return cfp_query_check(&session->ctx, query);
 }

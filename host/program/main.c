@@ -122,6 +122,7 @@ int main(int argc, char **argv)
                             .interrupted = &interrupted};
     const bool asks_help = given(argc, argv, "--help") || given(argc, argv, "-h");
     cfp_status status = CFP_OK;
+    signal(SIGXFSZ, SIG_IGN); /* a file that may not grow is a failed write, like a full disk */
     catch_signal(SIGINT);
     catch_signal(SIGTERM);
     if (asks_help)

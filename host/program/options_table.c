@@ -74,7 +74,7 @@ const cfp_option cfp_options[] = {
      .help = "how much of the overlay covers the clip: 0 none, 1 all"},
     {"canvas", 0, CHOICE(canvas_names, 2), FIELD(canvas), .fallback = "model",
      .group = "Output", .commands = CFP_CMD_EXPLAIN,
-     .help = "what is drawn on: the frames as the model saw them, or (not in this version) the source's"},
+     .help = "what is drawn on: the frames as the model saw them, or the source's, uncropped"},
     {"json", 0, FLAG, FIELD(json), .group = "Output", .commands = CFP_CMD_ALL,
      .help = "results as one JSON object on standard output"},
     {"progress", 0, CHOICE(cfp_progress_names, CFP_PROGRESS_COUNT), FIELD(progress),

@@ -49,7 +49,6 @@ try bench model.h5 --runs 0
 # what is well-formed but has no meaning here
 try explain model.h5 clip.mp4 --format h5,jpeg
 try explain model.h5 clip.mp4 --format ''
-try explain model.h5 clip.mp4 --canvas source
 try explain model.h5 clip.mp4 --rule grad --propagate path
 try explain "$model" clip.mp4 --device gpu
 try explain "$model" clip.mp4 --device cpu:1

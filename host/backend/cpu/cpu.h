@@ -62,17 +62,14 @@ void cpu_activate(const cfp_backend *backend, cfp_tensor *dst, const cfp_node *a
 void cpu_add_activate(const cfp_backend *backend, cfp_tensor *dst, const cfp_tensor *a,
                       const cfp_tensor *b, const cfp_node *activation);
 
-/* A vector over channels, filled up with zeros to whole blocks; NULL where memory is out. */
-float *cpu_padded(cfp_backend *backend, const float *values, int channels);
-
 /* Bytes rounded up, so that what follows in a scratch pad is aligned to a cache line. */
 static inline size_t cpu_aligned(size_t bytes)
 {
     return (bytes + 63) / 64 * 64;
 }
 
-/* Doubles of scratch for the sums of a tensor over its positions, and the sums themselves:
- * [n][blocks][lanes], at the front of scratch. */
+/* The sums over the positions of x (times g unless NULL), [n][blocks][lanes], in scratch of so many
+ * bytes. */
 size_t cpu_sums_bytes(const cfp_backend *backend, const cfp_tensor *x);
 const double *cpu_sums(const cfp_backend *backend, const cfp_tensor *x, const cfp_tensor *g,
                        void *scratch);

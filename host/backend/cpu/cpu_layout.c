@@ -43,7 +43,7 @@ void cpu_relayout(const cfp_backend *backend, cfp_tensor *dst, const cfp_tensor 
             }
 }
 
-/* ---- flatten: C x T x H x W in blocks to a vector, which is the plain order */
+/* flatten: C x T x H x W in blocks to a vector, which is the plain order */
 
 static bool flatten_takes(const cfp_backend *backend, const cfp_step *step,
                           const cfp_tensor *const *src, const cfp_tensor *dst)

@@ -211,7 +211,7 @@ static cfp_status channels_backward(const void *own, cfp_backend *backend, const
     return CFP_OK;
 }
 
-/* ---- T, H, W: output p is input p * step + start of its axis, or the constant outside */
+/* T, H, W: output p is input p * step + start of its axis, or the constant outside */
 
 typedef struct window_map {
     int start[3], step[3];

@@ -7,16 +7,6 @@
 #include "../ref/ref.h"
 #include <string.h>
 
-float *cpu_padded(cfp_backend *backend, const float *values, int channels)
-{
-    const int width = backend->lanes->width;
-    float *padded =
-        cfp_alloc(backend->ctx, ((size_t)channels + width - 1) / width * width, sizeof *padded);
-    if (padded != NULL && values != NULL)
-        memcpy(padded, values, (size_t)channels * sizeof *padded);
-    return padded;
-}
-
 void cpu_activate(const cfp_backend *backend, cfp_tensor *dst, const cfp_node *activation)
 {
     if (activation == NULL)
@@ -36,7 +26,7 @@ void cpu_add_activate(const cfp_backend *backend, cfp_tensor *dst, const cfp_ten
                          backend->threads);
 }
 
-/* ---- batchnorm: own = scale, then shift, both padded */
+/* batchnorm: own = scale, then shift, both padded */
 
 static bool batchnorm_takes(const cfp_backend *backend, const cfp_step *step,
                             const cfp_tensor *const *src, const cfp_tensor *dst)
@@ -86,7 +76,7 @@ static cfp_status batchnorm_backward(const void *own, cfp_backend *backend, cons
     return CFP_OK;
 }
 
-/* ---- activations on their own */
+/* activations on their own */
 
 static bool activation_takes(const cfp_backend *backend, const cfp_step *step,
                              const cfp_tensor *const *src, const cfp_tensor *dst)
@@ -119,7 +109,7 @@ static cfp_status activation_backward(const void *own, cfp_backend *backend, con
     return CFP_OK;
 }
 
-/* ---- add, mul */
+/* add, mul */
 
 static bool is_vector(const cfp_tensor *x)
 {
