@@ -219,7 +219,7 @@ static cfp_status push_frame(cfp_source *source, cfp_ctx *ctx, int32_t frame, co
 {
     const db_state *state = source->state;
     const void *blob;
-    size_t bytes;
+    size_t bytes = 0;
     const cfp_image *image;
     CFP_TRY(get_blob(&blob, &bytes, source, ctx, frame));
     CFP_TRY(cfp_image_decode(&image, state->decoder, ctx, name, blob, bytes));
@@ -247,7 +247,7 @@ static cfp_status db_read(cfp_source *source, cfp_ctx *ctx, const int32_t *wante
 static cfp_status db_digest(cfp_source *source, cfp_ctx *ctx, cfp_sha256 *sum, int32_t frame)
 {
     const void *blob;
-    size_t bytes;
+    size_t bytes = 0;
     CFP_TRY(get_blob(&blob, &bytes, source, ctx, frame));
     cfp_sha256_update(sum, blob, bytes);
     return CFP_OK;

@@ -58,6 +58,22 @@ void cfp_model_free(cfp_model *model)
     *model = (cfp_model){0};
 }
 
+/* A node on a cycle, where none is ready: upstream of a node that waits there is always another
+ * one, so after n steps one goes round. */
+static int find_cycle(const cfp_model *model, const int *waits)
+{
+    int at = 0;
+    while (waits[at] <= 0)
+        at++;
+    for (int step = 0; step < model->n_nodes; step++) {
+        const cfp_node *node = &model->node[at];
+        for (int k = 0; k < node->n_inputs; k++)
+            if (waits[node->input[k]] > 0)
+                at = node->input[k];
+    }
+    return at;
+}
+
 /* Kahn's algorithm, taking of the ready nodes the one that stood first: the same file always gives
  * the same order, and a file in order stays as it is. */
 static cfp_status order_nodes(cfp_model *model, cfp_ctx *ctx, int *order, int *waits)
@@ -70,12 +86,9 @@ static cfp_status order_nodes(cfp_model *model, cfp_ctx *ctx, int *order, int *w
         for (int i = 0; i < n && next < 0; i++)
             if (waits[i] == 0)
                 next = i;
-        if (next < 0) {
-            for (int i = 0; i < n; i++)
-                if (waits[i] > 0)
-                    return cfp_fail_node(ctx, CFP_FORMAT, model, &model->node[i],
-                                         "stands on a cycle");
-        }
+        if (next < 0)
+            return cfp_fail_node(ctx, CFP_FORMAT, model, &model->node[find_cycle(model, waits)],
+                                 "stands on a cycle");
         order[placed] = next;
         waits[next] = -1;
         for (int i = 0; i < n; i++)
