@@ -41,3 +41,6 @@ endforeach()
 add_test(NAME check_backends_module
     COMMAND check_backends --device fake --module-dir "${CFP_FAKES}" --seeds 4)
 set_tests_properties(check_backends_cuda PROPERTIES SKIP_RETURN_CODE 77)
+
+# The cpu backend with every instruction set that this machine has, not only the widest.
+cfp_c_test(test_lanes check_trial.c)

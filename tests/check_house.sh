@@ -22,17 +22,20 @@ declare -A sees=(
     [program]="base model clip backend method write program"
 )
 mapfile -t sources < <(find host -name '*.[ch]' -o -name '*.inc' -o -name '*.def' | sort)
-for file in "${sources[@]}"; do
-    module=$(cut -d/ -f2 <<<"$file")
-    while read -r include; do
-        target=$(realpath -m --relative-to=. "$(dirname "$file")/$include")
-        [ -e "$target" ] || continue # made by the build: version.h
-        case " ${sees[$module]:-} " in
-        *" $(cut -d/ -f2 <<<"$target") "*) ;;
-        *) offence "$file: includes $include: $module may see only: ${sees[$module]:-nothing}" ;;
-        esac
-    done < <(sed -n 's/^ *# *include *"\([^"]*\)".*/\1/p' "$file")
-done
+while IFS=: read -r file include; do
+    include=${include#*\"}
+    include=${include%\"}
+    target=$(dirname "$file")/$include
+    while [[ $target =~ ^(.*/)?[^/]+/\.\./(.*)$ ]]; do
+        target=${BASH_REMATCH[1]}${BASH_REMATCH[2]}
+    done
+    [ -e "$target" ] || continue # made by the build: version.h
+    module=${file#host/} seen=${target#host/}
+    case " ${sees[${module%%/*}]:-} " in
+    *" ${seen%%/*} "*) ;;
+    *) offence "$file: includes $include: ${module%%/*} may see only: ${sees[${module%%/*}]:-nothing}" ;;
+    esac
+done < <(grep -H -o '^ *# *include *"[^"]*"' "${sources[@]}")
 # A backend is known by its table alone: nobody outside includes what is in its folder.
 grep -n '# *include *"[./]*backend/[a-z]*/' "${sources[@]}" && offence "(above) only backend.h is for others"
 
@@ -63,17 +66,22 @@ grep -n -w -E '(printf|vprintf|puts|putchar|perror|exit|_exit|abort|getenv|seten
     "${library_sources[@]}" | grep -v -E '^[^:]*:[0-9]*: *(/?\*|//)' &&
     offence "(above) printing, exiting and the environment belong to host/program"
 
-# Sizes: a file is at most 600 lines, a function at most 60 (its opening brace stands alone).
-for file in "${sources[@]}" tests/*.[ch]; do
-    [ -f "$file" ] || continue
-    lines=$(wc -l <"$file")
-    [ "$lines" -le 600 ] || offence "$file: $lines lines, 600 at most"
-    awk -v file="$file" '
-        /^\{/ { start = NR }
-        /^\}/ && start { if (NR - start > 61) { print file ":" start ": a function of " NR - start - 1 " lines, 60 at most"; bad = 1 } start = 0 }
-        END { exit bad }' "$file" || bad=1
-    head -n 1 "$file" | grep -q "^/\* $(basename "$file") - " || offence "$file: does not open with /* $(basename "$file") - what it is"
-done
+# Sizes: a file is at most 600 lines, a function at most 60 (its opening brace stands alone); and a
+# file opens with what it is.
+awk '
+    function ends() { if (lines > 600) { print name ": " lines " lines, 600 at most"; bad = 1 } }
+    FNR == 1 {
+        ends(); name = FILENAME; start = 0
+        base = name; sub(/.*\//, "", base)
+        if (index($0, "/* " base " - ") != 1) { print name ": does not open with /* " base " - what it is"; bad = 1 }
+    }
+    { lines = FNR }
+    /^\{/ { start = FNR }
+    /^\}/ && start {
+        if (FNR - start > 61) { print name ":" start ": a function of " FNR - start - 1 " lines, 60 at most"; bad = 1 }
+        start = 0
+    }
+    END { ends(); exit bad }' "${sources[@]}" tests/*.[ch] || bad=1
 
 # What is there is built.
 for file in "${sources[@]}"; do

@@ -37,7 +37,7 @@ def main():
         for x, picture in enumerate(pictures):
             sheet.paste(picture.resize((SIZE, SIZE), Image.NEAREST),
                         (LABEL + x * (SIZE + 2), y * (SIZE + 2)))
-    sheet.save(args.picture, optimize=True)
+    sheet.quantize(256).save(args.picture, optimize=True)
 
 
 if __name__ == "__main__":

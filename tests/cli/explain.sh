@@ -3,7 +3,7 @@ clip=$data/clockwise.mp4
 keys() { # the keys of JSON in order, numbers and strings aside
     sed -E -e 's/("[A-Za-z_]+":)("([^"\\]|\\.)*"|-?[0-9.e+-]+)/\1_/g'
 }
-"$cfp" explain -q "$model" "$clip" -o one --device ref --json >one.json || fail "status $?"
+"$cfp" explain -q "$model" "$clip" -o one --json >one.json || fail "status $?"
 keys <one.json | sed -E -e 's/(\{"layer":_,"depth":_,"kernels":_,"selected":_\},?)+/LAYERS/' -e 's/"files":\[[^]]*\]/"files":FILES/'
 for file in $(grep -o '"one/[^"]*"' one.json | tr -d '"'); do
     [ -s "$file" ] || fail "$file is listed but not there"
@@ -11,7 +11,7 @@ done
 [ "$(grep -o '"one/[^"]*"' one.json | wc -l)" -eq "$(find one -type f | wc -l)" ] || fail "files that are not listed"
 
 # The same again: the same bytes, run.json with its times and paths aside.
-"$cfp" explain -q "$model" "$clip" -o two --device ref || fail "status $?"
+"$cfp" explain -q "$model" "$clip" -o two || fail "status $?"
 diff -r -q -x run.json one two || fail "two runs, different bytes"
 
 # Without -o: named after the clip, in the current folder.
@@ -22,4 +22,4 @@ ls clockwise-explained
 
 "$cfp" predict "$model" "$clip" -q --json --top 2 | keys | sed -E 's/"indices":\[[0-9,]*\]/"indices":[_]/'
 "$cfp" inspect "$model" --json | keys | sed -E 's/^(.{400}).*/\1 .../' | sed -E 's/"(inputs|shape)":\[[^]]*\]/"\1":[_]/g' | cut -c 1-160
-"$cfp" bench "$model" --json --runs 2 --device ref | keys
+"$cfp" bench "$model" --json --runs 2 | keys
