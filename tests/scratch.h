@@ -54,7 +54,7 @@ static inline void scratch_remove(const char *path)
 
 static inline bool scratch_has(const char *folder, const char *name)
 {
-    char path[2 * SCRATCH_PATH];
+    char path[3 * SCRATCH_PATH];
     snprintf(path, sizeof path, "%s/%s", folder, name);
     return access(path, F_OK) == 0;
 }
@@ -62,7 +62,7 @@ static inline bool scratch_has(const char *folder, const char *name)
 /* The text of a file of at most 64 KiB, or ""; the caller's to free. */
 static inline char *scratch_text(const char *folder, const char *name)
 {
-    char path[2 * SCRATCH_PATH];
+    char path[3 * SCRATCH_PATH];
     snprintf(path, sizeof path, "%s/%s", folder, name);
     char *text = calloc(1, 65537);
     FILE *file = fopen(path, "rb");
