@@ -19,23 +19,8 @@
 #include "lane_gather.inc"
 #include "lane_linear.inc"
 
-static const cpu_lanes table = {
-    .name = "AVX2",
-    .width = LANES,
-    .conv = lane_conv_run,
-    .maxpool = lane_maxpool,
-    .avgpool = lane_avgpool,
-    .maxpool_back = lane_maxpool_back,
-    .avgpool_back = lane_avgpool_back,
-    .map = lane_map_run,
-    .join = lane_join_run,
-    .slope = lane_slope_run,
-    .linear = lane_linear_run,
-    .linear_back = lane_linear_back,
-    .gather = lane_gather_run,
-    .sums = lane_sums_run,
-    .channel_sum = lane_channel_sum_run,
-};
+#define LANES_NAME "AVX2"
+#include "lane_table.inc"
 
 #if defined(__clang__)
 #pragma clang attribute pop
