@@ -1,0 +1,191 @@
+"""Write model files of cfp-gpu: a network as HDF5, one group a node, weights kept as they were trained.
+
+    with ModelFile("motion.h5", name="motion", classes=[...], output="fc", channels=3, frames=16, height=64,
+                   width=64, mean=[...], std=[...]) as m:
+        m.add_node("conv1", "conv3d", ["input"], weight=w, stride=(1, 2, 2), pad_begin=1, pad_end=1)
+        m.add_node("fc", "linear", ["pool"], weight=w, bias=b)
+
+Everything that the program refuses at load is refused here too, by the node's name, while the culprit is still at
+hand: an unknown op or attribute, a missing input, a cycle, weights of the wrong rank, NaN and Inf. Whether shapes fit
+along the graph is left to the program. The file appears under its name only when it is complete.
+"""
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Dict, List, Optional, Sequence, Union
+
+import h5py
+import numpy as np
+
+INT, FLOAT, TRIPLE = "int32", "float64", "int32[3]"
+
+
+@dataclass(frozen=True)
+class Op:
+    """What a node of one op may and must have."""
+    attributes: Dict[str, str]                 # name -> INT, FLOAT or TRIPLE (the order is T, H, W)
+    required: Sequence[str] = ()               # attributes without a default
+    datasets: Sequence[str] = ()
+    optional: Sequence[str] = ()               # datasets that may be left out
+    inputs: Sequence[Optional[int]] = (1, 1)   # least and most; None: any number
+
+
+_PADDING = {"pad_begin": TRIPLE, "pad_end": TRIPLE}
+_POOL = {"kernel": TRIPLE, "stride": TRIPLE, **_PADDING, "ceil_mode": INT}
+_PLAIN = ("relu", "relu6", "silu", "sigmoid", "hardswish", "hardsigmoid", "softmax", "identity", "flatten", "globalavgpool")
+
+OPS: Dict[str, Op] = {
+    "conv3d": Op({"stride": TRIPLE, "dilation": TRIPLE, **_PADDING, "groups": INT},
+                 datasets=("weight", "bias"), optional=("bias",)),
+    "linear": Op({}, datasets=("weight", "bias"), optional=("bias",)),
+    "batchnorm": Op({"eps": FLOAT}, datasets=("gamma", "beta", "mean", "var")),
+    **{name: Op({}) for name in _PLAIN},
+    "leakyrelu": Op({"negative_slope": FLOAT}),
+    "maxpool3d": Op(_POOL, required=("kernel",)),
+    "avgpool3d": Op({**_POOL, "count_include_pad": INT}, required=("kernel",)),
+    "add": Op({}, inputs=(2, None)),
+    "mul": Op({}, inputs=(2, None)),
+    "concat": Op({}, inputs=(1, None)),
+    "pad": Op({**_PADDING, "value": FLOAT, "channels_begin": INT, "channels_end": INT}),
+    "slice": Op({"axis": INT, "start": INT, "stop": INT, "step": INT}, required=("axis", "start", "stop")),
+    "channel_shuffle": Op({"groups": INT}, required=("groups",)),
+}
+
+
+class ModelFileError(ValueError):
+    pass
+
+
+def _attribute(node: str, key: str, kind: str, value) -> Union[np.ndarray, np.generic]:
+    if kind == FLOAT:
+        if not np.isfinite(value):
+            raise ModelFileError(f"{node}: {key} is {value}")
+        return np.float64(value)
+    if kind == INT:
+        if int(value) != value:
+            raise ModelFileError(f"{node}: {key} must be whole, not {value}")
+        return np.int32(value)
+    triple = np.broadcast_to(np.asarray(value), (3,)) if np.ndim(value) == 0 else np.asarray(value)
+    if triple.shape != (3,) or (triple != triple.astype(np.int32)).any():
+        raise ModelFileError(f"{node}: {key} must be three whole numbers (T, H, W), not {value}")
+    return triple.astype(np.int32)
+
+
+def _check_weights(node: str, op: str, attributes: dict, data: Dict[str, np.ndarray]) -> None:
+    for key, array in data.items():
+        if not np.isfinite(array).all():
+            raise ModelFileError(f"{node}: {key} has NaN or Inf")
+    if op in ("conv3d", "linear"):
+        rank = 5 if op == "conv3d" else 2
+        weight = data["weight"]
+        if weight.ndim != rank or 0 in weight.shape:
+            raise ModelFileError(f"{node}: weight has shape {weight.shape}, {rank} dimensions are wanted")
+        if "bias" in data and data["bias"].shape != weight.shape[:1]:
+            raise ModelFileError(f"{node}: bias has shape {data['bias'].shape}, weight {weight.shape}")
+        groups = int(attributes.get("groups", 1))
+        if groups < 1 or weight.shape[0] % groups:
+            raise ModelFileError(f"{node}: {weight.shape[0]} kernels do not divide into {groups} groups")
+    if op == "batchnorm":
+        shapes = {array.shape for array in data.values()}
+        if len(shapes) != 1 or len(next(iter(shapes))) != 1:
+            raise ModelFileError(f"{node}: gamma, beta, mean and var must be four vectors of one length")
+
+
+class ModelFile:
+    """A model file being written. Use it as a context manager, or call close()."""
+
+    def __init__(self, path: Union[str, Path], *, name: str, classes: Sequence[str], output: str, channels: int,
+                 frames: int, height: int, width: int, mean: Sequence[float], std: Sequence[float], scale: float = 255.0,
+                 frame_stride: int = 1, resize_short: int = 0, color: str = "RGB", source: str = "", licence: str = ""):
+        if len(mean) != channels or len(std) != channels or not np.all(np.asarray(std) > 0) or not scale > 0:
+            raise ModelFileError(f"input: {channels} means, {channels} positive stds and a positive scale are wanted")
+        if color not in ("RGB", "BGR"):
+            raise ModelFileError(f"input: color must be RGB or BGR, not {color}")
+        if min(channels, frames, height, width, frame_stride) < 1 or resize_short < 0:
+            raise ModelFileError("input: sizes and frame_stride must be at least 1")
+        self.path, self.output = Path(path), output
+        self._inputs: Dict[str, List[str]] = {}
+        self._part = self.path.with_name(self.path.name + ".part")
+        self._file = h5py.File(self._part, "w", libver=("earliest", "v110"), track_order=False)
+        f = self._file
+        f.attrs["cfp_format"], f.attrs["cfp_version"] = "model", np.int32(1)
+        f.attrs["name"], f.attrs["output"] = name, output
+        if source:
+            f.attrs["source"] = source
+        if licence:
+            f.attrs["licence"] = licence
+        f.create_dataset("classes", data=list(classes), dtype=h5py.string_dtype("utf-8"))
+        spec = f.create_group("input").attrs
+        for key, value in dict(channels=channels, frames=frames, height=height, width=width, frame_stride=frame_stride,
+                               resize_short=resize_short).items():
+            spec[key] = np.int32(value)
+        spec["crop"], spec["color"], spec["scale"] = "center", color, np.float64(scale)
+        spec["mean"], spec["std"] = np.asarray(mean, np.float64), np.asarray(std, np.float64)
+        f.create_group("graph")
+
+    def add_node(self, name: str, op: str, inputs: Sequence[str], **values) -> str:
+        """Add a node: attributes and datasets by their names, one number standing for three. Returns the name."""
+        if op not in OPS:
+            raise ModelFileError(f"{name}: unknown op {op}")
+        spec = OPS[op]
+        if not name or "/" in name or name in ("input", ".") or name in self._inputs:
+            raise ModelFileError(f"{name!r}: a node's name must be new, not empty, not 'input' and without '/'")
+        least, most = spec.inputs
+        if isinstance(inputs, str) or len(inputs) < least or (most is not None and len(inputs) > most):
+            raise ModelFileError(f"{name}: {op} cannot have the inputs {inputs!r}")
+        values = {key: value for key, value in values.items() if value is not None}
+        unknown = set(values) - set(spec.attributes) - set(spec.datasets)
+        missing = (set(spec.required) | set(spec.datasets) - set(spec.optional)) - set(values)
+        if unknown or missing:
+            words = [f"unknown {', '.join(sorted(unknown))}"] * bool(unknown) + [f"missing {', '.join(sorted(missing))}"] * bool(missing)
+            raise ModelFileError(f"{name}: {op}: {'; '.join(words)}")
+        attributes = {k: _attribute(name, k, kind, values[k]) for k, kind in spec.attributes.items() if k in values}
+        data = {k: np.ascontiguousarray(values[k], np.float32) for k in spec.datasets if k in values}
+        _check_weights(name, op, attributes, data)
+
+        group = self._file["graph"].create_group(name)
+        group.attrs["op"] = op
+        group.attrs.create("inputs", list(inputs), dtype=h5py.string_dtype("utf-8"))
+        for key, value in attributes.items():
+            group.attrs[key] = value
+        for key, array in data.items():
+            group.create_dataset(key, data=array)
+        self._inputs[name] = list(inputs)
+        return name
+
+    def _check_graph(self) -> None:
+        if self.output not in self._inputs:
+            raise ModelFileError(f"{self.output}: the output is no node")
+        for name, inputs in self._inputs.items():
+            for i in inputs:
+                if i != "input" and i not in self._inputs:
+                    raise ModelFileError(f"{name}: its input {i} is no node")
+        ready, waiting = {"input"}, dict(self._inputs)
+        while waiting:
+            found = [name for name, inputs in waiting.items() if all(i in ready for i in inputs)]
+            if not found:
+                raise ModelFileError(f"{', '.join(sorted(waiting))}: a cycle")
+            ready.update(found)
+            for name in found:
+                del waiting[name]
+
+    def close(self) -> None:
+        try:
+            self._check_graph()
+        except ModelFileError:
+            self.discard()
+            raise
+        self._file.close()
+        os.replace(self._part, self.path)
+
+    def discard(self) -> None:
+        self._file.close()
+        self._part.unlink(missing_ok=True)
+
+    def __enter__(self) -> "ModelFile":
+        return self
+
+    def __exit__(self, kind, value, trace) -> None:
+        self.discard() if kind else self.close()

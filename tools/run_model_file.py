@@ -1,0 +1,157 @@
+#!/usr/bin/env python3
+"""Run a model file of cfp-gpu with PyTorch: the file alone, without the code that made it.
+
+A second opinion on an export: it shares nothing with the module that was trained and nothing with the program.
+"""
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Dict, List, Union
+
+import h5py
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+
+def _pads(attrs: dict) -> List[int]:
+    """pad_begin and pad_end as F.pad wants them: last axis first."""
+    begin, end = attrs.get("pad_begin", [0, 0, 0]), attrs.get("pad_end", [0, 0, 0])
+    return [int(v) for axis in (2, 1, 0) for v in (begin[axis], end[axis])]
+
+
+def _triple(attrs: dict, key: str, default) -> tuple:
+    return tuple(int(v) for v in attrs.get(key, default))
+
+
+def _conv3d(x, attrs, data):
+    return F.conv3d(F.pad(x, _pads(attrs)), data["weight"], data.get("bias"), _triple(attrs, "stride", (1, 1, 1)),
+                    0, _triple(attrs, "dilation", (1, 1, 1)), int(attrs.get("groups", 1)))
+
+
+def _pool3d(x, attrs, average: bool):
+    kernel = _triple(attrs, "kernel", None)
+    stride = _triple(attrs, "stride", kernel)
+    begin, end = _triple(attrs, "pad_begin", (0, 0, 0)), _triple(attrs, "pad_end", (0, 0, 0))
+    ceil = bool(attrs.get("ceil_mode", 0))
+    if begin == end:  # what PyTorch has a call for, its own rules for ceil_mode included
+        if average:
+            return F.avg_pool3d(x, kernel, stride, begin, ceil, bool(attrs.get("count_include_pad", 1)))
+        return F.max_pool3d(x, kernel, stride, begin, 1, ceil)
+    if not average:
+        return F.max_pool3d(F.pad(x, _pads(attrs), value=-float("inf")), kernel, stride, 0, 1, ceil)
+    total = F.avg_pool3d(F.pad(x, _pads(attrs)), kernel, stride, 0, ceil)
+    if attrs.get("count_include_pad", 1):
+        return total
+    return total / F.avg_pool3d(F.pad(torch.ones_like(x), _pads(attrs)), kernel, stride, 0, ceil)
+
+
+def _pad(x, attrs):
+    channels = [int(attrs.get("channels_begin", 0)), int(attrs.get("channels_end", 0))]
+    return F.pad(x, _pads(attrs) + channels, value=float(attrs.get("value", 0)))
+
+
+def _slice(x, attrs):
+    index = [slice(None)] * x.ndim
+    index[int(attrs["axis"])] = slice(int(attrs["start"]), int(attrs["stop"]), int(attrs.get("step", 1)))
+    return x[tuple(index)]
+
+
+def _shuffle(x, attrs):
+    groups = int(attrs["groups"])
+    return x.unflatten(1, (groups, x.shape[1] // groups)).transpose(1, 2).flatten(1, 2)
+
+
+def _product(xs):
+    out = xs[0]
+    for x in xs[1:]:
+        out = out * x
+    return out
+
+
+OPS = {
+    "conv3d": lambda xs, a, d: _conv3d(xs[0], a, d),
+    "linear": lambda xs, a, d: F.linear(xs[0].flatten(1), d["weight"], d.get("bias")),
+    "batchnorm": lambda xs, a, d: F.batch_norm(xs[0], d["mean"], d["var"], d["gamma"], d["beta"],
+                                               eps=float(a.get("eps", 1e-5))),
+    "relu": lambda xs, a, d: F.relu(xs[0]),
+    "relu6": lambda xs, a, d: F.relu6(xs[0]),
+    "silu": lambda xs, a, d: F.silu(xs[0]),
+    "sigmoid": lambda xs, a, d: torch.sigmoid(xs[0]),
+    "hardswish": lambda xs, a, d: F.hardswish(xs[0]),
+    "hardsigmoid": lambda xs, a, d: F.hardsigmoid(xs[0]),
+    "leakyrelu": lambda xs, a, d: F.leaky_relu(xs[0], float(a.get("negative_slope", 0.01))),
+    "softmax": lambda xs, a, d: F.softmax(xs[0], 1),
+    "identity": lambda xs, a, d: xs[0],
+    "flatten": lambda xs, a, d: xs[0].flatten(1),
+    "globalavgpool": lambda xs, a, d: xs[0].mean((2, 3, 4), keepdim=True),
+    "maxpool3d": lambda xs, a, d: _pool3d(xs[0], a, False),
+    "avgpool3d": lambda xs, a, d: _pool3d(xs[0], a, True),
+    "add": lambda xs, a, d: sum(xs[1:], xs[0]),
+    "mul": lambda xs, a, d: _product(xs),
+    "concat": lambda xs, a, d: torch.cat(xs, 1),
+    "pad": lambda xs, a, d: _pad(xs[0], a),
+    "slice": lambda xs, a, d: _slice(xs[0], a),
+    "channel_shuffle": lambda xs, a, d: _shuffle(xs[0], a),
+}
+
+
+class FileModel:
+    """A model file in memory. model(x) takes N x C x T x H x W, already normalised, and returns the output."""
+
+    def __init__(self, path: Union[str, Path], dtype: torch.dtype = torch.float32):
+        with h5py.File(path, "r") as f:
+            self.name, self.output = f.attrs["name"], f.attrs["output"]
+            self.classes = [c.decode() if isinstance(c, bytes) else c for c in f["classes"][:]]
+            self.input = dict(f["input"].attrs)
+            self.nodes = {name: (dict(g.attrs), {k: torch.from_numpy(d[()]).to(dtype) for k, d in g.items()})
+                          for name, g in f["graph"].items()}
+        self.dtype = dtype
+
+    def order(self) -> List[str]:
+        done: List[str] = []
+        waiting = dict(self.nodes)
+        while waiting:
+            ready = [n for n, (a, _) in waiting.items() if all(i == "input" or i in done for i in a["inputs"])]
+            if not ready:
+                raise ValueError(f"{', '.join(waiting)}: a cycle or a missing input")
+            done += ready
+            for n in ready:
+                del waiting[n]
+        return done
+
+    def normalise(self, frames: np.ndarray) -> torch.Tensor:
+        """uint8 N x T x H x W x 3 RGB -> the network's input."""
+        x = torch.from_numpy(np.ascontiguousarray(frames)).to(self.dtype)
+        if self.input["color"] == "BGR":
+            x = x.flip(-1)
+        mean, std = (torch.as_tensor(self.input[k], dtype=self.dtype) for k in ("mean", "std"))
+        return ((x / float(self.input["scale"]) - mean) / std).permute(0, 4, 1, 2, 3).contiguous()
+
+    @torch.no_grad()
+    def tensors(self, x: torch.Tensor) -> Dict[str, torch.Tensor]:
+        """Every node's tensor."""
+        values = {"input": x.to(self.dtype)}
+        for name in self.order():
+            attrs, data = self.nodes[name]
+            values[name] = OPS[attrs["op"]]([values[i] for i in attrs["inputs"]], attrs, data)
+        return values
+
+    def __call__(self, x: torch.Tensor) -> torch.Tensor:
+        return self.tensors(x)[self.output]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("model", type=Path)
+    parser.add_argument("clip", type=Path, help=".npy, uint8 T x H x W x 3 RGB, of the model's own size")
+    args = parser.parse_args()
+    model = FileModel(args.model)
+    logits = model(model.normalise(np.load(args.clip)[None]))[0]
+    for p, c, z in sorted(zip(logits.softmax(0).tolist(), model.classes, logits.tolist()), reverse=True)[:5]:
+        print(f"{p:.6f}  {z:12.6f}  {c}")
+
+
+if __name__ == "__main__":
+    main()
