@@ -139,7 +139,7 @@ class ModelFile:
         unknown = set(values) - set(spec.attributes) - set(spec.datasets)
         missing = (set(spec.required) | set(spec.datasets) - set(spec.optional)) - set(values)
         if unknown or missing:
-            words = [f"unknown {', '.join(sorted(unknown))}"] * bool(unknown) + [f"missing {', '.join(sorted(missing))}"] * bool(missing)
+            words = [f"{what} {', '.join(sorted(keys))}" for what, keys in (("unknown", unknown), ("missing", missing)) if keys]
             raise ModelFileError(f"{name}: {op}: {'; '.join(words)}")
         attributes = {k: _attribute(name, k, kind, values[k]) for k, kind in spec.attributes.items() if k in values}
         data = {k: np.ascontiguousarray(values[k], np.float32) for k in spec.datasets if k in values}

@@ -128,7 +128,7 @@ def to_input(frames: torch.Tensor) -> torch.Tensor:
 
 
 def augment(frames: torch.Tensor, label: torch.Tensor, rng: torch.Generator) -> Tuple[torch.Tensor, torch.Tensor]:
-    """N x T x H x W x 3 uint8 -> the network's input: mirrored, transposed and reversed at random, the labels too, and recoloured."""
+    """N x T x H x W x 3 uint8 -> the network's input: at random mirrored, transposed, reversed (the labels too), recoloured."""
     frames, label = frames.permute(0, 4, 1, 2, 3).contiguous(), label.clone()
     for change, table in ((lambda x: x.flip(4), FLIP_X), (lambda x: x.flip(3), FLIP_Y),
                           (lambda x: x.transpose(3, 4), TRANSPOSE), (lambda x: x.flip(2), BACKWARD)):

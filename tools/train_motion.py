@@ -161,12 +161,14 @@ def evaluate(args: argparse.Namespace) -> None:
         print(f"| {name} | " + " | ".join(map(str, row)) + " |")
     backward = predict(model, frames[:, ::-1]).argmax(1)
     print(f"played backward, the opposite class is right: {100 * (backward == BACKWARD.numpy()[labels]).mean():.1f} %")
-    still = np.repeat(frames[:, CLIP_FRAMES // 2:CLIP_FRAMES // 2 + 1], CLIP_FRAMES, 1)
-    print(f"frozen at the middle frame: {100 * (predict(model, still).argmax(1) == labels).mean():.1f} % (chance 12.5 %)")
+    for title, t in (("middle", CLIP_FRAMES // 2), ("last", CLIP_FRAMES - 1)):
+        still = np.repeat(frames[:, t:t + 1], CLIP_FRAMES, 1)
+        print(f"frozen at the {title} frame: {100 * (predict(model, still).argmax(1) == labels).mean():.1f} % (chance 12.5 %)")
     shuffled = frames[:, np.random.default_rng(0).permutation(CLIP_FRAMES)]
     print(f"frames in a random order: {100 * (predict(model, shuffled).argmax(1) == labels).mean():.1f} %")
-    hit, area = pointing(model, args.test_seed, min(args.count, 200))
-    print(f"first {min(args.count, 200)} clips: the class activation map peaks on the object in {100 * hit:.1f} % (chance {100 * area:.1f} %)")
+    some = min(args.count, 200)
+    hit, area = pointing(model, args.test_seed, some)
+    print(f"first {some} clips: the class activation map peaks on the object in {100 * hit:.1f} % (chance {100 * area:.1f} %)")
     if args.shipped:
         with open(args.shipped / "clips.csv") as f:
             for row in csv.DictReader(f):

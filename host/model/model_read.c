@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 enum { MAX_NODES = 10000 };
 
@@ -412,6 +413,10 @@ static cfp_status open_model(cfp_model *out, cfp_ctx *ctx, const char *path)
 {
     if ((out->path = cfp_strdup(ctx, path)) == NULL)
         return CFP_NOMEM;
+    struct stat facts;
+    if (stat(path, &facts) == 0 && !S_ISREG(facts.st_mode)) /* a pipe would wait for ever */
+        return cfp_fail(ctx, CFP_IO, "%s: %s", path,
+                        S_ISDIR(facts.st_mode) ? "is a folder" : "is not a regular file");
     CFP_TRY(cfp_sha256_file(out->sha256, ctx, path)); /* says so where it cannot be read at all */
     struct reader r = {.model = out, .ctx = ctx, .file = -1, .graph = -1, .group = -1};
     H5Eset_auto2(H5E_DEFAULT, NULL, NULL);

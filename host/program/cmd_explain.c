@@ -65,9 +65,28 @@ static cfp_run describe_run(const cfp_session *session, const cfp_run_option *op
                      .canvas_source = config->canvas == 1};
 }
 
+/* True where every format of the list is a picture of tubes. */
+static bool only_pictures(const char *formats)
+{
+    static const char *const pictures[] = {"png", "frames", "mp4"};
+    for (const char *word = formats; *word != '\0';) {
+        const size_t n = strcspn(word, ",");
+        bool is_picture = false;
+        for (int i = 0; i < 3; i++)
+            is_picture |= strlen(pictures[i]) == n && memcmp(pictures[i], word, n) == 0;
+        if (!is_picture)
+            return false;
+        word += n + (word[n] == ',');
+    }
+    return true;
+}
+
 static cfp_status check_request(cfp_session *session, const cfp_query *query)
 {
     CFP_TRY(cfp_formats_check(&session->ctx, session->config.formats));
+    if (query->tubes == CFP_TUBES_NONE && only_pictures(session->config.formats))
+        return cfp_fail(&session->ctx, CFP_USAGE, "--tubes: none leaves nothing for --format %s",
+                        session->config.formats);
     return cfp_query_check(&session->ctx, query);
 }
 
@@ -97,9 +116,13 @@ static cfp_status explain(cfp_session *session, cfp_result *result)
     const double start = cfp_now_ms();
     CFP_TRY(cfp_session_open_clip(session, config->operand[1]));
     const double decode_ms = cfp_now_ms() - start;
+    CFP_TRY(cfp_directory_check(&session->ctx, result->directory));
     CFP_TRY(cfp_explain(&result->explanation, session->trace, &session->clip, class_index,
                         (cfp_interp)config->interp));
     result->explanation.ms.decode = decode_ms;
+    if (query.tubes != CFP_TUBES_NONE && result->explanation.tubes.n == 0)
+        cfp_log(&session->ctx, CFP_LOG_WARNING,
+                "no tubes: the descent reached no conv3d layer that --layers and --depth allow");
     CFP_TRY(write_files(session, result));
     if (!config->quiet)
         cfp_print_summary(session, result);

@@ -125,6 +125,7 @@ int main(int argc, char **argv)
     signal(SIGXFSZ, SIG_IGN); /* a file that may not grow is a failed write, like a full disk */
     catch_signal(SIGINT);
     catch_signal(SIGTERM);
+    catch_signal(SIGHUP); /* a terminal that goes away must leave no half-written file either */
     if (asks_help)
         cfp_help(find_command(argv[1]));
     else if (given(argc, argv, "--version"))

@@ -63,7 +63,7 @@ const cfp_option cfp_options[] = {
     {"top", 0, INT(1, 1000000), FIELD(top), .argument = "N", .fallback = "5",
      .group = "Output", .commands = CFP_CMD_PREDICT, .help = "how many classes of each clip are shown"},
     {"output", 'o', TEXT("DIR"), FIELD(output), .group = "Output", .commands = CFP_CMD_EXPLAIN,
-     .help = "folder for the files; made where it is missing, files of an earlier run are replaced [default: CLIP-explained, here]"},
+     .help = "folder for the files; made where it is missing, files of the same name are replaced, and run.json lists what belongs to the run [default: CLIP-explained, here]"},
     {"format", 0, TEXT("LIST"), FIELD(formats), .fallback = "h5,json,png,mp4",
      .group = "Output", .commands = CFP_CMD_EXPLAIN,
      .help = "what is written, with commas between; run.json always is"},

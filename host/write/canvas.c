@@ -35,7 +35,14 @@ static cfp_status open_canvas(cfp_canvas *canvas, const cfp_run *run)
         canvas->clip = &canvas->source;
     }
     const int shorter = cfp_min_int(canvas->clip->height, canvas->clip->width);
-    canvas->enlarge = cfp_max_int(1, (CFP_CANVAS_SHORT + shorter - 1) / shorter);
+    const int longer = cfp_max_int(canvas->clip->height, canvas->clip->width);
+    if (longer > CFP_CANVAS_MOST)
+        return cfp_fail(canvas->ctx, CFP_UNSUPPORTED,
+                        "%s: frames of %d x %d; pictures of at most %d a side can be drawn",
+                        canvas->clip->path, canvas->clip->width, canvas->clip->height,
+                        CFP_CANVAS_MOST);
+    canvas->enlarge = cfp_max_int(
+        1, cfp_min_int((CFP_CANVAS_SHORT + shorter - 1) / shorter, CFP_CANVAS_LONG / longer));
     canvas->height = canvas->clip->height * canvas->enlarge;
     canvas->width = canvas->clip->width * canvas->enlarge;
     canvas->alpha = run->alpha;

@@ -3,11 +3,14 @@
  * pixel = alpha * colour(tube) + (1 - alpha) * frame, rounded.  The frames are the clip's as the
  * model saw them, or (--canvas source) the uncropped ones of its source, on which the tube covers
  * what the model saw and the rest stays as it is.  Small pictures are enlarged by a whole number,
- * each pixel repeated, until the short side has CFP_CANVAS_SHORT. */
+ * each pixel repeated, until the short side has CFP_CANVAS_SHORT or the long one CFP_CANVAS_LONG.
+ */
 #pragma once
 #include "colormap.h"
 
 #define CFP_CANVAS_SHORT 112
+#define CFP_CANVAS_LONG 4096  /* enlarged no further */
+#define CFP_CANVAS_MOST 16384 /* what encoders take of a side */
 
 typedef struct cfp_canvas {
     cfp_ctx *ctx;
@@ -21,7 +24,8 @@ typedef struct cfp_canvas {
     uint8_t colour[256 * 3];
 } cfp_canvas;
 
-/* May read the source again (CFP_IO ...).  On failure *out is empty. */
+/* May read the source again (CFP_IO ...); a side beyond CFP_CANVAS_MOST is refused.  On failure
+ * *out is empty. */
 CFP_CHECKED cfp_status cfp_canvas_open(cfp_canvas *out, cfp_ctx *ctx,
                                        const cfp_explanation *explanation, const cfp_run *run);
 void cfp_canvas_close(cfp_canvas *canvas);

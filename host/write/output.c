@@ -74,6 +74,19 @@ static cfp_status make_room(cfp_output *output)
     return CFP_OK;
 }
 
+/* An explanation must not take the place of what it explains. */
+static cfp_status spare_inputs(const cfp_output *output, const char *path)
+{
+    struct stat mine, theirs;
+    for (int i = 0; i < 2; i++)
+        if (output->spare[i] != NULL && stat(path, &mine) == 0 &&
+            stat(output->spare[i], &theirs) == 0 && mine.st_dev == theirs.st_dev &&
+            mine.st_ino == theirs.st_ino)
+            return cfp_fail(output->ctx, CFP_IO, "%s: is %s that is being explained%s", path,
+                            i == 0 ? "the model" : "the clip", "; choose another --output");
+    return CFP_OK;
+}
+
 cfp_status cfp_output_begin(cfp_output *output, const char *name)
 {
     CFP_TRY(make_room(output));
@@ -83,6 +96,8 @@ cfp_status cfp_output_begin(cfp_output *output, const char *name)
     cfp_status status = path == NULL || output->name == NULL ? CFP_NOMEM : CFP_OK;
     if (status == CFP_OK)
         status = make_folders(output->ctx, path, true);
+    if (status == CFP_OK)
+        status = spare_inputs(output, path);
     if (status == CFP_OK)
         status = cfp_newfile_open(&output->file, output->ctx, path);
     cfp_free(path);

@@ -17,7 +17,8 @@ struct cfp_output {
     char *name;       /* its name, relative to directory */
     char **files;     /* [n_files] names committed, in that order */
     int n_files, room;
-    int64_t done, total; /* of progress "write" */
+    int64_t done, total;  /* of progress "write" */
+    const char *spare[2]; /* files that must not be written over: the model, the clip; or NULL */
 };
 
 /* Makes the directory and its parents.  On failure *out is empty. */

@@ -104,6 +104,7 @@ static cfp_status draw_strip(cfp_output *output, picture *p, const cfp_tube *tub
         const size_t row = (size_t)(t / columns) * (size_t)canvas->height;
         const size_t column = (size_t)(t % columns) * (size_t)canvas->width;
         cfp_canvas_draw(canvas, p->rgb + row * stride + column * 3, stride, t);
+        CFP_TRY(cfp_check_interrupt(output->ctx));
     }
     char *name = cfp_output_overlay(output, canvas->explanation->model, tube, ".png");
     const cfp_status status = name == NULL ? CFP_NOMEM : write_picture(output, name, p);

@@ -4,6 +4,7 @@
 #include "write_run.h"
 #include <errno.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 extern const cfp_writer cfp_writer_h5, cfp_writer_json, cfp_writer_tree, cfp_writer_png,
@@ -39,6 +40,32 @@ static bool exists(const char *word, size_t length)
             memcmp(cfp_writers[i]->format, word, length) == 0)
             return true;
     return false;
+}
+
+cfp_status cfp_directory_check(cfp_ctx *ctx, const char *directory)
+{
+    struct stat facts;
+    char *path = cfp_strdup(ctx, directory);
+    if (path == NULL)
+        return CFP_NOMEM;
+    /* Up to what exists; a name too long for the system is no "does not exist yet". */
+    while (stat(path, &facts) != 0 && errno == ENOENT) {
+        char *slash = strrchr(path, '/');
+        if (slash == NULL || slash == path) {
+            strcpy(path, slash == NULL ? "." : "/"); /* both fit: path was not empty */
+            break;
+        }
+        *slash = '\0';
+    }
+    cfp_status status = CFP_OK;
+    if (stat(path, &facts) != 0)
+        status = cfp_fail(ctx, CFP_IO, "%s: %s", directory, strerror(errno));
+    else if (!S_ISDIR(facts.st_mode))
+        status = cfp_fail(ctx, CFP_IO, "%s: is not a folder", path);
+    else if (access(path, W_OK | X_OK) != 0)
+        status = cfp_fail(ctx, CFP_IO, "%s: %s", path, strerror(errno));
+    cfp_free(path);
+    return status;
 }
 
 cfp_status cfp_formats_check(cfp_ctx *ctx, const char *formats)
@@ -104,6 +131,8 @@ cfp_status cfp_write(cfp_ctx *ctx, const char *directory, const char *formats,
     CFP_TRY(cfp_formats_check(ctx, formats));
     cfp_output output;
     CFP_TRY(cfp_output_open(&output, ctx, directory));
+    output.spare[0] = explanation->model->path;
+    output.spare[1] = explanation->clip->path;
     const cfp_status status = write_all(&output, formats, explanation, run);
     if (status == CFP_OK && files_out != NULL) { /* they end in NULL: memory comes zeroed */
         *files_out = output.files;

@@ -55,5 +55,8 @@ extern const cfp_writer *const cfp_writers[]; /* NULL-terminated; run.json is no
 CFP_CHECKED cfp_status cfp_write(cfp_ctx *ctx, const char *directory, const char *formats,
                                  cfp_explanation *explanation, const cfp_run *run,
                                  char ***files_out);
+/* CFP_OK if `directory` could be filled: it is a folder that may be written to, or its nearest
+ * parent is.  Asked before the network runs; nothing is made. */
+CFP_CHECKED cfp_status cfp_directory_check(cfp_ctx *ctx, const char *directory);
 /* CFP_OK if every word of the list is a format: asked before any work is done. */
 CFP_CHECKED cfp_status cfp_formats_check(cfp_ctx *ctx, const char *formats);

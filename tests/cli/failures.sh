@@ -18,6 +18,20 @@ quietly explain -q "$model" "$clip" -o out --device ref --precision bf16
 quietly explain -q "$model" "$clip" -o a-file
 quietly explain -q "$model" "$clip" -o a-file/out
 rm a-file
+quietly explain -q "$model" "$clip" -o out --format png --tubes none
+
+# What is explained is never written over; what is no file is not waited for.
+mkdir -p own/overlay
+cp "$model" own/explanation.h5
+quietly explain -q own/explanation.h5 "$clip" -o own --tubes none --format h5
+cmp "$model" own/explanation.h5 || fail "the model was written over"
+cp "$clip" own/overlay/stem.conv.mp4
+quietly explain -q "$model" own/overlay/stem.conv.mp4 -o own --format mp4 --layers stem.conv
+cmp "$clip" own/overlay/stem.conv.mp4 || fail "the clip was written over"
+rm -r own
+mkfifo a-pipe
+quietly inspect a-pipe
+rm a-pipe
 
 # One clip of several fails: the others are done.
 quietly predict -q "$model" "$clip" missing.mp4 "$clip"
