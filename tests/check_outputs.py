@@ -249,7 +249,7 @@ def check_refusals(arguments, folder):
     path = os.path.join(folder, "file")
     with open(path, "w", encoding="ascii"):
         pass
-    refusals = ((["-o", path], 1, "is a file"), (["-o", "/proc/nowhere"], 1, "/proc/nowhere"),
+    refusals = ((["-o", path], 1, "is not a folder"), (["-o", "/proc/nowhere"], 1, "/proc/nowhere"),
                 (["-o", folder, "--format", "h5,gif"], 2, "--format"))
     for options, status, word in refusals:
         done = run(arguments.cfp, arguments.model, arguments.clip, "-q", *options)
