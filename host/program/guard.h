@@ -2,8 +2,13 @@
  *
  * HDF5 1.10 does crash on some damaged files (it follows lengths that it reads there).  Between
  * begin and end such a crash becomes "cfp-gpu: <path>: ...", exit status 1.  Nothing is repaired:
- * the process ends.  Not in sanitizer builds, where crashes are to be seen. */
+ * the process ends.  Not in sanitizer builds, where crashes are to be seen.
+ *
+ * It also reads some damaged files for ever (a string heap whose object has no size).  With
+ * `seconds` of processor time above 0 the process gives up after them in the same way. */
 #pragma once
 
-void cfp_guard_begin(const char *path);
+void cfp_guard_begin(const char *path, int seconds);
+/* What reading a model may take: far more than any machine needs for a file of its size. */
+int cfp_guard_seconds(const char *path);
 void cfp_guard_end(void);

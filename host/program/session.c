@@ -35,7 +35,7 @@ cfp_status cfp_session_open_device(cfp_session *session)
 cfp_status cfp_session_open_model(cfp_session *session)
 {
     const char *const path = session->config.operand[0];
-    cfp_guard_begin(path);
+    cfp_guard_begin(path, cfp_guard_seconds(path));
     const cfp_status status = cfp_model_open(&session->model, &session->ctx, path);
     cfp_guard_end();
     return status;
@@ -68,7 +68,7 @@ cfp_status cfp_session_open_clip(cfp_session *session, const char *path)
 {
     const cfp_sampling sampling = {.start = session->config.start,
                                    .stride = (int)session->config.stride};
-    cfp_guard_begin(path);
+    cfp_guard_begin(path, 0); /* a long video takes as long as it takes */
     const cfp_status status =
         cfp_clip_open(&session->clip, &session->ctx, path, &session->model.input, &sampling);
     cfp_guard_end();

@@ -20,6 +20,13 @@ quietly explain -q "$model" "$clip" -o a-file/out
 rm a-file
 quietly explain -q "$model" "$clip" -o out --format png --tubes none
 
+# A string heap whose first object has no size: HDF5 1.10 would read it for ever.
+cp "$model" endless.h5
+heap=$(LC_ALL=C grep -abo -m1 GCOL endless.h5 | head -n 1 | cut -d: -f1)
+dd if=/dev/zero of=endless.h5 bs=1 seek=$((heap + 16)) count=16 conv=notrunc status=none
+quietly inspect endless.h5
+rm endless.h5
+
 # What is explained is never written over; what is no file is not waited for.
 mkdir -p own/overlay
 cp "$model" own/explanation.h5
