@@ -29,7 +29,7 @@ typedef struct cfp_explanation {
 typedef struct cfp_trace cfp_trace;
 
 typedef struct cfp_trace_facts {
-    int n_steps, n_fused;  /* steps after fusion; nodes that disappeared in them */
+    int n_steps;           /* after fusion */
     size_t arena_bytes;    /* one allocation: activations, gradients, scratch */
     size_t unshared_bytes; /* what it would be if nothing was reused */
 } cfp_trace_facts;

@@ -116,10 +116,7 @@ void cfp_trace_close(cfp_trace **trace)
 
 cfp_trace_facts cfp_trace_describe(const cfp_trace *trace)
 {
-    cfp_trace_facts facts = {trace->n_steps, 0, trace->arena_bytes, trace->unshared_bytes};
-    for (int i = 1; i < trace->model->n_nodes; i++)
-        facts.n_fused += trace->step_of[i] >= 0 && trace->holder[i] != i;
-    return facts;
+    return (cfp_trace_facts){trace->n_steps, trace->arena_bytes, trace->unshared_bytes};
 }
 
 static cfp_status run_step(cfp_trace *trace, const cfp_trace_step *step, const cfp_tensor **src)
