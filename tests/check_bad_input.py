@@ -124,6 +124,12 @@ simple("all sizes huge", "", lambda f: [f["input"].attrs.__setitem__(k, np.int32
 simple("input missing", "input", lambda f: f.__delitem__("input"))
 simple("frame_stride 0", "frame_stride", lambda f: f["input"].attrs.__setitem__("frame_stride", np.int32(0)))
 simple("resize_short negative", "resize_short", lambda f: f["input"].attrs.__setitem__("resize_short", np.int32(-3)))
+for name, value in {"smaller than the crop": np.int32([8, 7]), "zero": np.int32([0, 0]), "negative": np.int32([-9, 9]),
+                    "huge": np.int32([9, 2**31 - 1]), "one number": np.int32([9]), "three numbers": np.int32([9, 9, 9]),
+                    "scalar": np.int32(9), "not whole": np.array([9.5, 9]), "text": "9x9"}.items():
+    simple(f"resize {name}", "input: .*resize", lambda f, v=value: f["input"].attrs.__setitem__("resize", v))
+simple("BGR of optical flow", "color 'BGR' with 2 channels", lambda f: (
+    f["input"].attrs.__setitem__("channels", np.int32(2)), f["input"].attrs.__setitem__("color", "BGR")))
 
 simple("scale 0", "scale", lambda f: f["input"].attrs.__setitem__("scale", 0.0))
 simple("scale NaN", "scale", lambda f: f["input"].attrs.__setitem__("scale", np.nan))
@@ -398,6 +404,18 @@ def bad_clips(check, model):
                        "model.mp4": open(model, "rb").read()}.items():
         check.explain(f"clip {name}", model, path(name, data), re.escape(name))
     check.explain("a model as its own clip", model, model)
+    np.save(os.path.join(check.folder, "flow.npy"), np.full((4, 8, 8, 2), 128, np.uint8))
+    check.explain("optical flow for a model of colours", model, os.path.join(check.folder, "flow.npy"),
+                  "flow.npy: .*does not read optical flow")
+    flow = os.path.join(check.folder, "flow.h5")
+    shutil.copy(model, flow)
+    with h5py.File(flow, "r+") as f:
+        f["input"].attrs["channels"] = np.int32(2)
+        f["input"].attrs["mean"], f["input"].attrs["std"] = np.zeros(2), np.ones(2)
+        replace(f["graph/conv1"], "weight", f["graph/conv1/weight"][:, :2])
+    check.run("optical flow", ["predict", "-q", flow, os.path.join(check.folder, "flow.npy")], may_succeed=True)
+    for clip in (check.clip, os.path.join(check.folder, "empty"), os.path.join(check.folder, "text.avi")):
+        check.explain("a clip for a model of optical flow", flow, clip, re.escape(clip) + ": .*the model reads optical flow")
 
 
 def main():

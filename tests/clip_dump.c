@@ -1,9 +1,9 @@
 /* clip_dump.c - writes what cfp_clip_open yields to an .npy file; check_clips.py compares it.
  *
- *     clip-dump CLIP OUT.npy FRAMES HEIGHT WIDTH RESIZE_SHORT STRIDE START
+ *     clip-dump CLIP OUT.npy FRAMES HEIGHT WIDTH RESIZE STRIDE START
  *
  * Standard output: one line of name=value; standard error: warnings and the failure.  HEIGHT 0:
- * the frames as they are in the source, WIDTH is then ignored. */
+ * the frames as they are in the source, WIDTH is then ignored.  RESIZE: the short side, or HxW. */
 #include "../host/clip/clip.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -45,7 +45,7 @@ static cfp_status open_as_is(cfp_clip *clip, cfp_ctx *ctx, const char *path, cfp
 int main(int argc, char **argv)
 {
     if (argc != 9) {
-        fprintf(stderr, "clip-dump CLIP OUT.npy FRAMES HEIGHT WIDTH RESIZE_SHORT STRIDE START\n");
+        fprintf(stderr, "clip-dump CLIP OUT.npy FRAMES HEIGHT WIDTH RESIZE STRIDE START\n");
         return 2;
     }
     cfp_input_spec spec = {.channels = 3,
@@ -54,6 +54,8 @@ int main(int argc, char **argv)
                            .width = atoi(argv[5]),
                            .resize_short = atoi(argv[6]),
                            .frame_stride = 1};
+    if (sscanf(argv[6], "%dx%d", &spec.resize[0], &spec.resize[1]) != 2)
+        spec.resize[0] = 0;
     const cfp_sampling sampling = {.stride = atoi(argv[7]), .start = atoll(argv[8])};
     cfp_ctx ctx = {.log = print_log};
     cfp_clip clip;

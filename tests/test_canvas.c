@@ -53,8 +53,9 @@ static void write_source(const char *path)
 }
 
 /* The source is halved to 12 x 20 and its middle 8 x 8 are seen: columns 12 to 27 and rows 4 to 19
- * of the source.  Seen column u lies in the middle of source columns 12 + 2u and 13 + 2u. */
-static void the_source_canvas_shows_the_tube_where_the_model_looked(void)
+ * of the source.  Seen column u lies in the middle of source columns 12 + 2u and 13 + 2u.  A resize
+ * to 12 x 20 says the same as a short side of 12. */
+static void the_source_canvas_shows_the_tube_where_the_model_looked(bool by_resize)
 {
     struct made m;
     char folder[SCRATCH_PATH], path[2 * SCRATCH_PATH];
@@ -67,7 +68,9 @@ static void the_source_canvas_shows_the_tube_where_the_model_looked(void)
     m.toy.model.input.frames = 2;
     m.toy.model.input.channels = 3;
     m.toy.model.input.height = m.toy.model.input.width = SEEN;
-    m.toy.model.input.resize_short = 12;
+    m.toy.model.input.resize_short = by_resize ? 9 : 12;
+    m.toy.model.input.resize[0] = by_resize ? 12 : 0;
+    m.toy.model.input.resize[1] = by_resize ? 20 : 0;
     cfp_clip_free(&m.clip);
     CHECK_EQ(cfp_clip_open(&m.clip, &m.toy.ctx, path, &m.toy.model.input, &sampling), CFP_OK);
     m.run.canvas_source = true;
@@ -105,6 +108,7 @@ static void the_source_canvas_shows_the_tube_where_the_model_looked(void)
 int main(void)
 {
     colours_are_the_known_ones();
-    the_source_canvas_shows_the_tube_where_the_model_looked();
+    the_source_canvas_shows_the_tube_where_the_model_looked(false);
+    the_source_canvas_shows_the_tube_where_the_model_looked(true);
     return test_result();
 }

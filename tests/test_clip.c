@@ -69,7 +69,8 @@ static void plan_is(int w, int h, int crop_w, int crop_h, int resize_short, cfp_
     cfp_ctx ctx = {0};
     cfp_geometry g;
     const cfp_image image = {.width = w, .height = h};
-    CHECK_EQ(cfp_geometry_plan(&g, &ctx, &image, crop_w, crop_h, resize_short), CFP_OK);
+    const cfp_input_spec spec = spec_of(1, crop_h, crop_w, resize_short);
+    CHECK_EQ(cfp_geometry_plan(&g, &ctx, &image, &spec), CFP_OK);
     CHECK_EQ(g.resized_width, expected.resized_width);
     CHECK_EQ(g.resized_height, expected.resized_height);
     CHECK_EQ(g.left, expected.left);
@@ -92,7 +93,53 @@ static void the_short_side_decides(void)
     cfp_ctx ctx = {0};
     cfp_geometry g;
     const cfp_image ribbon = {.width = 65536, .height = 1};
-    CHECK_EQ(cfp_geometry_plan(&g, &ctx, &ribbon, 8, 8, 2000000), CFP_FORMAT);
+    const cfp_input_spec huge = spec_of(1, 8, 8, 2000000);
+    CHECK_EQ(cfp_geometry_plan(&g, &ctx, &ribbon, &huge), CFP_FORMAT);
+}
+
+/* torchvision's 128 x 171 -> 112 x 112, of a wide and of a tall frame; resize_short is not asked.
+ */
+static void a_resize_goes_before_the_short_side(void)
+{
+    static const int sources[][2] = {{320, 240}, {240, 320}, {171, 128}, {1, 1}};
+    cfp_ctx ctx = {0};
+    cfp_geometry g;
+    cfp_input_spec spec = spec_of(1, 112, 112, 128);
+    spec.resize[0] = 128;
+    spec.resize[1] = 171;
+    for (int i = 0; i < 4; i++) {
+        const cfp_image image = {.width = sources[i][0], .height = sources[i][1]};
+        CHECK_EQ(cfp_geometry_plan(&g, &ctx, &image, &spec), CFP_OK);
+        CHECK_EQ(g.resized_width, 171);
+        CHECK_EQ(g.resized_height, 128);
+        CHECK_EQ(g.left, 29); /* 29.5, down */
+        CHECK_EQ(g.top, 8);
+        CHECK(!g.enlarged);
+    }
+    /* 2 x 2 stretched to 2 x 4: columns 0, 25, 75, 100 of row 0; the crop takes the middle two. */
+    const uint8_t rgb[] = {0, 0, 0, 100, 100, 100, 0, 0, 0, 100, 100, 100};
+    const cfp_image image = {2, 2, (uint8_t *)rgb};
+    uint8_t out[2 * 2 * 3];
+    spec = spec_of(1, 2, 2, 2);
+    spec.resize[0] = 2;
+    spec.resize[1] = 4;
+    CHECK_EQ(cfp_geometry_plan(&g, &ctx, &image, &spec), CFP_OK);
+    CHECK_EQ(cfp_geometry_apply(out, &ctx, &image, &g, 2, 2), CFP_OK);
+    CHECK_EQ(out[0], 25);
+    CHECK_EQ(out[3], 75);
+
+    cfp_clip clip; /* where the crop lies in a source of 4 x 4: columns 1 and 2 of it, row by row */
+    write_npy("stretched.npy", 1, NPY("'|u1'", "False", "(4, 2, 2, 3)"), 4);
+    CHECK_EQ(cfp_clip_open(&clip, &ctx, "stretched.npy", &spec, &(cfp_sampling){.start = 0}),
+             CFP_OK);
+    CHECK_NEAR(clip.step_x, 0.5, 0);
+    CHECK_NEAR(clip.left, 0.5, 0);
+    CHECK_NEAR(clip.step_y, 1, 0);
+    CHECK_NEAR(clip.top, 0, 0);
+    cfp_clip_free(&clip);
+    spec.resize[1] = 1;
+    CHECK_EQ(cfp_clip_open(&clip, &ctx, "stretched.npy", &spec, &(cfp_sampling){.start = 0}),
+             CFP_SHAPE);
 }
 
 static void resized_is(int w, int h, const uint8_t *red, int out_w, int out_h, int resize_short,
@@ -107,7 +154,8 @@ static void resized_is(int w, int h, const uint8_t *red, int out_w, int out_h, i
     }
     const cfp_image image = {w, h, rgb};
     cfp_geometry g;
-    CHECK_EQ(cfp_geometry_plan(&g, &ctx, &image, out_w, out_h, resize_short), CFP_OK);
+    const cfp_input_spec spec = spec_of(1, out_h, out_w, resize_short);
+    CHECK_EQ(cfp_geometry_plan(&g, &ctx, &image, &spec), CFP_OK);
     CHECK_EQ(cfp_geometry_apply(out, &ctx, &image, &g, out_w, out_h), CFP_OK);
     for (int i = 0; i < out_w * out_h; i++) {
         CHECK_EQ(out[3 * i], expected[i]);
@@ -207,10 +255,16 @@ static void a_clip_says_where_it_comes_from(void)
 
     CHECK_EQ(cfp_clip_open(&clip, &ctx, "clip.npy", &spec, &(cfp_sampling){.start = 4}), CFP_USAGE);
     CHECK_HAS(ctx.message, "--start: 4");
-    spec.channels = 2;
-    CHECK_EQ(cfp_clip_open(&clip, &ctx, "clip.npy", &spec, &(cfp_sampling){.start = 0}),
-             CFP_UNSUPPORTED);
-    CHECK_HAS(ctx.message, "clip.npy: the model reads 2 channels");
+    for (int channels = 0; channels < 6; channels++) {
+        if (channels == 2 || channels == 3)
+            continue;
+        char words[64];
+        spec.channels = channels;
+        snprintf(words, sizeof words, "clip.npy: the model reads %d channels", channels);
+        CHECK_EQ(cfp_clip_open(&clip, &ctx, "clip.npy", &spec, &(cfp_sampling){.start = 0}),
+                 CFP_UNSUPPORTED);
+        CHECK_HAS(ctx.message, words);
+    }
 }
 
 static void hashes_are_of_what_was_used(void)
@@ -262,6 +316,13 @@ static void normalising_scales_and_orders_channels(void)
     static const double as_bgr[] = {-0.2, 1, -0.05, 0.55, 0, 0.3};
     for (int i = 0; i < 6; i++)
         CHECK_NEAR(out[i], as_bgr[i], 1e-6);
+    spec.bgr = false; /* optical flow: red and green, and nothing behind them */
+    spec.channels = 2;
+    out[4] = out[5] = 77;
+    cfp_clip_normalise(out, &clip, &spec);
+    for (int i = 0; i < 4; i++)
+        CHECK_NEAR(out[i], as_rgb[i], 1e-6);
+    CHECK_NEAR(out[4] + out[5], 154, 0);
 }
 
 int main(void)
@@ -271,6 +332,7 @@ int main(void)
         return 1;
     sampling_is_centred_and_loops();
     the_short_side_decides();
+    a_resize_goes_before_the_short_side();
     resize_is_bilinear_with_half_pixel_centres();
     frames_are_ordered_by_number();
     a_clip_says_where_it_comes_from();

@@ -188,6 +188,72 @@ static void hdf5_clips_are_read(void)
     check_refusal("bad.h5", CFP_FORMAT, "not an HDF5 file");
 }
 
+/* Bytes 0, 1, 2 ... of a clip of `frames` x 2 x 1 x 2: u and v of pixel p of frame t are 4t + 2p
+ * and one more; resized to nothing else. */
+static void flow_is(const char *path)
+{
+    cfp_ctx ctx = {0};
+    cfp_clip clip;
+    cfp_input_spec spec = spec_of(3, 2, 1, 0);
+    spec.channels = 2;
+    CHECK_EQ(cfp_clip_open(&clip, &ctx, path, &spec, &(cfp_sampling){.start = 1}), CFP_OK);
+    CHECK_STR(ctx.message, "");
+    for (int i = 0; clip.rgb != NULL && i < 6; i++) {
+        CHECK_EQ(clip.rgb[3 * i], 4 + 2 * i);
+        CHECK_EQ(clip.rgb[3 * i + 1], 5 + 2 * i);
+        CHECK_EQ(clip.rgb[3 * i + 2], 128);
+    }
+    cfp_clip_free(&clip);
+}
+
+static void flow_refused(const char *path, int channels, cfp_status expected, const char *words)
+{
+    cfp_ctx ctx = {0};
+    cfp_clip clip;
+    cfp_input_spec spec = spec_of(3, 2, 1, 0);
+    spec.channels = channels;
+    CHECK_EQ(cfp_clip_open(&clip, &ctx, path, &spec, &(cfp_sampling){.start = 0}), expected);
+    CHECK_HAS(ctx.message, path);
+    CHECK_HAS(ctx.message, words);
+    CHECK(clip.rgb == NULL);
+}
+
+static void optical_flow_is_read_from_arrays_alone(void)
+{
+    uint8_t bytes[16];
+    for (int i = 0; i < 16; i++)
+        bytes[i] = (uint8_t)i;
+    const hsize_t size[] = {4, 2, 1, 2};
+    const hid_t file = H5Fcreate("flow.h5", H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT);
+    const hid_t space = H5Screate_simple(4, size, NULL);
+    const hid_t set =
+        H5Dcreate2(file, "frames", H5T_STD_U8LE, space, H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT);
+    CHECK(H5Dwrite(set, H5T_NATIVE_UINT8, H5S_ALL, H5S_ALL, H5P_DEFAULT, bytes) >= 0);
+    H5Dclose(set);
+    H5Sclose(space);
+    H5Fclose(file);
+    flow_is("flow.h5");
+
+    char npy[10 + 128 + 16] = "\x93NUMPY\1\0\x80\0"; /* a header of 128 bytes */
+    const int length = snprintf(npy + 10, 128, "%s", NPY("'|u1'", "False", "(4, 2, 1, 2)"));
+    memset(npy + 10 + length, ' ', (size_t)(128 - length));
+    memcpy(npy + 10 + 128, bytes, 16);
+    write_file("flow.npy", npy, sizeof npy);
+    flow_is("flow.npy");
+
+    static const char wanted[] = "the model reads optical flow";
+    flow_refused("flow.npy", 3, CFP_SHAPE, "(4, 2, 1, 2), a clip is T x H x W x 3; the model does");
+    flow_refused("flow.h5", 3, CFP_SHAPE, "not 3, a clip is T x H x W x 3; the model does not");
+    flow_refused("good.npy", 2, CFP_SHAPE, wanted);
+    flow_refused("clip.h5", 2, CFP_SHAPE, wanted);
+    flow_refused("frames", 2, CFP_UNSUPPORTED, wanted);
+    flow_refused("base", 2, CFP_UNSUPPORTED, wanted);
+    flow_refused("frames/frame_2.ppm", 2, CFP_UNSUPPORTED, wanted); /* as a video */
+    flow_refused("absent.npy", 2, CFP_IO, "No such file");
+    write_file("flow.npy", npy, sizeof npy - 1);
+    flow_refused("flow.npy", 2, CFP_FORMAT, "need 16 bytes, it holds 15");
+}
+
 static void run_sql(sqlite3 *db, const char *sql)
 {
     CHECK_EQ(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
@@ -299,6 +365,7 @@ int main(void)
     folders_are_read_in_the_order_of_numbers();
     hdf5_clips_are_read();
     databases_are_read();
+    optical_flow_is_read_from_arrays_alone();
     running_out_of_memory_is_reported();
     an_interrupt_ends_it();
     leave_folder(folder);

@@ -69,6 +69,34 @@ cfp_status cfp_sample_indices(int32_t *index, bool *looped, cfp_ctx *ctx, int fr
     return CFP_OK;
 }
 
+const char *cfp_source_axes(int channels, int64_t given)
+{
+    if (channels == 2)
+        return "the model reads optical flow: T x H x W x 2 (u, v)";
+    return given == 2 ? "a clip is T x H x W x 3; the model does not read optical flow (u, v)"
+                      : "a clip is T x H x W x 3";
+}
+
+uint8_t *cfp_source_bytes(const cfp_image *image, int channels)
+{
+    const size_t pixels = (size_t)image->width * (size_t)image->height;
+    return image->rgb + (3 - (size_t)channels) * pixels; /* the end of the room for RGB */
+}
+
+void cfp_source_spread(const cfp_image *image, int channels)
+{
+    if (channels == 3)
+        return;
+    const size_t pixels = (size_t)image->width * (size_t)image->height;
+    const uint8_t *from = cfp_source_bytes(image, channels);
+    for (size_t p = 0; p < pixels; p++) { /* what is written is behind what is read */
+        const uint8_t u = from[2 * p], v = from[2 * p + 1];
+        image->rgb[3 * p] = u;
+        image->rgb[3 * p + 1] = v;
+        image->rgb[3 * p + 2] = 128;
+    }
+}
+
 static cfp_status look_at(cfp_path_facts *facts, cfp_ctx *ctx, const char *path)
 {
     *facts = (cfp_path_facts){.path = path};
@@ -92,13 +120,18 @@ static cfp_status look_at(cfp_path_facts *facts, cfp_ctx *ctx, const char *path)
     return CFP_OK;
 }
 
-static cfp_status find_source(cfp_source *source, cfp_ctx *ctx, const char *path)
+static cfp_status find_source(cfp_source *source, cfp_ctx *ctx, const char *path, int channels)
 {
     cfp_path_facts facts;
     CFP_TRY(look_at(&facts, ctx, path));
     for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++)
         if (kinds[i]->matches(&facts)) {
-            *source = (cfp_source){.kind = kinds[i], .path = path};
+            *source = (cfp_source){.kind = kinds[i], .path = path, .channels = channels};
+            if (channels == 2 && !kinds[i]->flow)
+                return cfp_fail(ctx, CFP_UNSUPPORTED,
+                                "%s: not an array: the model reads optical flow, from an .npy or "
+                                ".h5 of T x H x W x 2 (u, v as bytes, 128 no motion)",
+                                path);
             return source->kind->open(source, ctx);
         }
     return cfp_fail(ctx, CFP_IO, "%s: %s", path, strerror(facts.error));
@@ -111,8 +144,7 @@ static cfp_status take_frame(void *cookie, cfp_ctx *ctx, int32_t frame, const cf
     cfp_clip *clip = o->clip;
     const size_t frame_bytes = (size_t)clip->height * (size_t)clip->width * 3;
     cfp_geometry geometry;
-    CFP_TRY(
-        cfp_geometry_plan(&geometry, ctx, image, clip->width, clip->height, o->spec->resize_short));
+    CFP_TRY(cfp_geometry_plan(&geometry, ctx, image, o->spec));
     o->enlarged |= geometry.enlarged;
 
     const uint8_t *done = NULL;
@@ -212,11 +244,14 @@ static cfp_status hash_clip(opening *o, cfp_ctx *ctx)
 
 static cfp_status check_spec(cfp_ctx *ctx, const char *path, const cfp_input_spec *spec)
 {
-    if (spec->channels != 3)
+    if (spec->channels != 2 && spec->channels != 3)
         return cfp_fail(ctx, CFP_UNSUPPORTED,
-                        "%s: the model reads %d channels; a clip gives 3 (red, green, blue)", path,
-                        spec->channels);
-    if (spec->frames < 1 || spec->height < 1 || spec->width < 1 || spec->resize_short < 0)
+                        "%s: the model reads %d channels; a clip gives 3 (red, green, blue) or 2 "
+                        "(optical flow)",
+                        path, spec->channels);
+    const bool resizes = spec->resize[0] != 0 || spec->resize[1] != 0;
+    if (spec->frames < 1 || spec->height < 1 || spec->width < 1 || spec->resize_short < 0 ||
+        (resizes && (spec->resize[0] < spec->height || spec->resize[1] < spec->width)))
         return cfp_fail(ctx, CFP_SHAPE, "%s: the model asks for %d frames of %d x %d", path,
                         spec->frames, spec->width, spec->height);
     return CFP_OK;
@@ -244,7 +279,7 @@ static cfp_status open_clip(opening *o, cfp_ctx *ctx, const char *path,
     if (clip->rgb == NULL)
         return CFP_NOMEM;
 
-    CFP_TRY(find_source(&o->source, ctx, path));
+    CFP_TRY(find_source(&o->source, ctx, path, spec->channels));
     CFP_TRY(read_frames(o, ctx, sampling->start));
     CFP_TRY(hash_clip(o, ctx));
     if (clip->looped)
@@ -287,11 +322,11 @@ void cfp_clip_free(cfp_clip *clip)
 void cfp_clip_normalise(float *out, const cfp_clip *clip, const cfp_input_spec *spec)
 {
     const int64_t positions = (int64_t)clip->frames * clip->height * clip->width;
-    for (int c = 0; c < 3; c++) {
+    for (int c = 0; c < spec->channels; c++) {
         float value[256]; /* of each level in this channel */
         for (int level = 0; level < 256; level++)
             value[level] = ((float)level / spec->scale - spec->mean[c]) / spec->std[c];
-        const uint8_t *from = clip->rgb + (spec->bgr ? 2 - c : c);
+        const uint8_t *from = clip->rgb + (spec->bgr ? 2 - c % 3 : c % 3);
         float *to = out + c * positions;
         for (int64_t p = 0; p < positions; p++)
             to[p] = value[from[3 * p]];

@@ -15,7 +15,7 @@ typedef struct cfp_clip {
     char *path;
     char sha256[65]; /* of the file; of a folder: of the sampled files' bytes in clip order */
     int frames, height, width;
-    uint8_t *rgb;   /* frames x height x width x 3 */
+    uint8_t *rgb;   /* frames x height x width x 3; optical flow: u, v, 128 */
     int32_t *index; /* [frames] numbers in the source, from 0 in stream order */
     double fps;     /* of the source (average rate); 0 where it has none (folders, arrays) */
     int stride;     /* frames apart in the source, as sampled */
@@ -26,18 +26,20 @@ typedef struct cfp_clip {
     double left, top, step_x, step_y;
 } cfp_clip;
 
-/* Reads a clip for `spec`.  Failures: CFP_IO, CFP_FORMAT (broken or empty source), CFP_USAGE
- * (start behind the end; the message starts with "--start: "), CFP_UNSUPPORTED, CFP_NOMEM; the
- * message starts with the path.  On failure *out is empty.  Warnings are logged where a source is
- * too short and looped, where it is damaged (what decodes is used), and where its shape does not
- * let the resized frame cover the crop (it is resized further).  geometry.h, frame_rgb.h and the
- * head of each source_NAME.c say the rest. */
+/* Reads a clip for `spec`: RGB where it has 3 channels, optical flow where it has 2 (arrays of
+ * T x H x W x 2 only); other counts are refused.  Failures: CFP_IO, CFP_FORMAT (broken or empty
+ * source), CFP_USAGE (start behind the end; the message starts with "--start: "), CFP_UNSUPPORTED,
+ * CFP_NOMEM; the message starts with the path.  On failure *out is empty.  Warnings are logged
+ * where a source is too short and looped, where it is damaged (what decodes is used), and where its
+ * shape does not let the resized frame cover the crop (it is resized further).  geometry.h,
+ * frame_rgb.h and the head of each source_NAME.c say the rest. */
 CFP_CHECKED cfp_status cfp_clip_open(cfp_clip *out, cfp_ctx *ctx, const char *path,
                                      const cfp_input_spec *spec, const cfp_sampling *sampling);
 void cfp_clip_free(cfp_clip *clip);
 
 /* What the network reads: out is 1 x channels x frames x height x width, plain; channel order
- * RGB or BGR as `spec` says, (v/scale - mean)/std. */
+ * RGB or BGR as `spec` says, (v/scale - mean)/std; of 2 channels red and green.  More than 3, which
+ * no clip has (bench makes its own frames), start again with the first. */
 void cfp_clip_normalise(float *out, const cfp_clip *clip, const cfp_input_spec *spec);
 
 /* The frame numbers that are sampled from a source of `source_frames` (SPEC "Sampling"): centred

@@ -34,6 +34,7 @@ typedef struct cfp_path_facts { /* what a path is, before anything is opened */
 typedef struct cfp_source {
     const struct cfp_source_kind *kind;
     const char *path; /* the caller's */
+    int channels;     /* that the model reads: 3 (red, green, blue) or 2 (optical flow) */
     int64_t frames;   /* how many there are; where !exact a guess from the header, 0: none */
     bool exact;
     double fps;  /* average; 0 where the kind has no time */
@@ -42,6 +43,7 @@ typedef struct cfp_source {
 
 typedef struct cfp_source_kind {
     const char *name;
+    bool flow; /* can hold optical flow: clips of 2 channels */
     bool (*matches)(const cfp_path_facts *facts);
     /* Sets frames, exact, fps, state.  close is called afterwards whatever open returns. */
     CFP_CHECKED cfp_status (*open)(cfp_source *source, cfp_ctx *ctx);
@@ -61,5 +63,12 @@ extern const cfp_source_kind cfp_source_db, cfp_source_folder, cfp_source_npy, c
 /* Frames x height x width x 3 within the limits above and int32?  Else CFP_FORMAT. */
 CFP_CHECKED cfp_status cfp_source_check_size(cfp_ctx *ctx, const char *path, int64_t frames,
                                              int64_t height, int64_t width);
+/* What an array must be: for messages, "a clip is T x H x W x 3" and why. */
+const char *cfp_source_axes(int channels, int64_t given);
+/* Optical flow is kept as pictures: u in red, v in green, blue 128 (no motion).  In place: the
+ * bytes u, v of each pixel, read to cfp_source_bytes(), become red, green, blue.  Nothing to do for
+ * RGB. */
+uint8_t *cfp_source_bytes(const cfp_image *image, int channels);
+void cfp_source_spread(const cfp_image *image, int channels);
 /* The path ends in this suffix, whatever its case. */
 bool cfp_has_suffix(const char *path, const char *suffix);

@@ -14,29 +14,39 @@ static int64_t scaled(int64_t side, int64_t numerator, int64_t denominator)
     return (2 * side * numerator + denominator) / (2 * denominator);
 }
 
-cfp_status cfp_geometry_plan(cfp_geometry *out, cfp_ctx *ctx, const cfp_image *image,
-                             int crop_width, int crop_height, int resize_short)
+/* The size of a frame whose short side becomes spec->resize_short, or more to cover the crop. */
+static void keep_shape(int64_t *wide, int64_t *high, bool *enlarged, const cfp_image *image,
+                       const cfp_input_spec *spec)
 {
-    *out = (cfp_geometry){.resized_width = crop_width, .resized_height = crop_height};
-    if (resize_short == 0)
-        return CFP_OK;
+    const int64_t w = image->width, h = image->height, s = spec->resize_short;
+    *wide = w < h ? s : scaled(w, s, h);
+    *high = w < h ? scaled(h, s, w) : s;
+    *enlarged = *wide < spec->width || *high < spec->height;
+    if (*enlarged) {
+        const bool width_decides = spec->width * h >= spec->height * w;
+        *wide = width_decides ? spec->width : scaled(w, spec->height, h);
+        *high = width_decides ? scaled(h, spec->width, w) : spec->height;
+    }
+}
 
-    const int64_t w = image->width, h = image->height, s = resize_short;
-    int64_t wide = w < h ? s : scaled(w, s, h);
-    int64_t high = w < h ? scaled(h, s, w) : s;
-    out->enlarged = wide < crop_width || high < crop_height;
-    if (out->enlarged) {
-        const bool width_decides = (int64_t)crop_width * h >= (int64_t)crop_height * w;
-        wide = width_decides ? crop_width : scaled(w, crop_height, h);
-        high = width_decides ? scaled(h, crop_width, w) : crop_height;
+cfp_status cfp_geometry_plan(cfp_geometry *out, cfp_ctx *ctx, const cfp_image *image,
+                             const cfp_input_spec *spec)
+{
+    int64_t wide = spec->width, high = spec->height;
+    *out = (cfp_geometry){0};
+    if (spec->resize[0] > 0) {
+        high = spec->resize[0];
+        wide = spec->resize[1];
+    } else if (spec->resize_short > 0) {
+        keep_shape(&wide, &high, &out->enlarged, image, spec);
     }
     if (wide > INT_MAX || high > INT_MAX)
         return cfp_fail(ctx, CFP_FORMAT, "a frame of %d x %d cannot be resized to %lld x %lld",
                         image->width, image->height, (long long)wide, (long long)high);
     out->resized_width = (int)wide;
     out->resized_height = (int)high;
-    out->left = (out->resized_width - crop_width) / 2;
-    out->top = (out->resized_height - crop_height) / 2;
+    out->left = (out->resized_width - spec->width) / 2;
+    out->top = (out->resized_height - spec->height) / 2;
     return CFP_OK;
 }
 

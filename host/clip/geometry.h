@@ -5,6 +5,7 @@
  * computed in float and rounded to nearest (its 8-bit version works with 11-bit weights and may
  * be one level off). */
 #pragma once
+#include "../model/model.h"
 #include "clip_source.h"
 
 typedef struct cfp_geometry {
@@ -13,12 +14,13 @@ typedef struct cfp_geometry {
     bool enlarged; /* resize_short would have left less than the crop */
 } cfp_geometry;
 
-/* resize_short S > 0: the short side becomes S, the long one round(long * S / short), halves up.
+/* The crop is the spec's width x height.  With a resize: stretched to that, whatever its shape.
+ * resize_short S > 0: the short side becomes S, the long one round(long * S / short), halves up.
  * Where that is smaller than the crop (a portrait video, a wide crop), the frame is resized so
- * that it just covers the crop and keeps its shape: no border is made up.  S = 0: resized to
- * crop_width x crop_height, whatever its shape. */
+ * that it just covers the crop and keeps its shape: no border is made up.  S = 0: stretched to the
+ * crop's own size. */
 CFP_CHECKED cfp_status cfp_geometry_plan(cfp_geometry *out, cfp_ctx *ctx, const cfp_image *image,
-                                         int crop_width, int crop_height, int resize_short);
+                                         const cfp_input_spec *spec);
 
 /* out: crop_height x crop_width x 3. */
 CFP_CHECKED cfp_status cfp_geometry_apply(uint8_t *out, cfp_ctx *ctx, const cfp_image *image,

@@ -1,4 +1,5 @@
-/* source_h5.c - clips in HDF5: the dataset /frames, uint8, T x H x W x 3 RGB. */
+/* source_h5.c - clips in HDF5: the dataset /frames, uint8, T x H x W x 3 RGB (x 2: optical flow).
+ */
 #include "clip_source.h"
 #include <hdf5.h>
 #include <string.h>
@@ -32,9 +33,14 @@ static cfp_status check_shape(h5_state *state, cfp_source *source, cfp_ctx *ctx)
     const int rank = H5Sget_simple_extent_dims(state->space, size, NULL);
     if (rank < 0)
         return cfp_fail(ctx, CFP_FORMAT, "%s: the shape of /frames cannot be read", source->path);
-    if (rank != 4 || size[3] != 3)
-        return cfp_fail(ctx, CFP_SHAPE, "%s: /frames has %d axes%s, a clip is T x H x W x 3",
-                        source->path, rank, rank == 4 ? ", the last of which is not 3" : "");
+    const hsize_t channels = (hsize_t)source->channels;
+    if (rank != 4)
+        return cfp_fail(ctx, CFP_SHAPE, "%s: /frames has %d axes, %s", source->path, rank,
+                        cfp_source_axes(source->channels, 0));
+    if (size[3] != channels)
+        return cfp_fail(ctx, CFP_SHAPE, "%s: /frames has 4 axes, the last of which is not %d, %s",
+                        source->path, source->channels,
+                        cfp_source_axes(source->channels, size[3] == 2 ? 2 : 0));
     for (int i = 0; i < 3; i++)
         if (size[i] > INT32_MAX)
             size[i] = INT32_MAX; /* too large below, too */
@@ -69,19 +75,23 @@ static cfp_status h5_open(cfp_source *source, cfp_ctx *ctx)
     return check_shape(state, source, ctx);
 }
 
-static cfp_status read_frame(h5_state *state, cfp_ctx *ctx, const char *path, int32_t frame)
+static cfp_status read_frame(h5_state *state, const cfp_source *source, cfp_ctx *ctx, int32_t frame)
 {
+    const cfp_image *image = &state->image;
     const hsize_t first[4] = {(hsize_t)frame, 0, 0, 0};
-    const hsize_t count[4] = {1, (hsize_t)state->image.height, (hsize_t)state->image.width, 3};
+    const hsize_t count[4] = {1, (hsize_t)image->height, (hsize_t)image->width,
+                              (hsize_t)source->channels};
     const hid_t memory = H5Screate_simple(4, count, NULL);
     const bool read =
         memory >= 0 &&
         H5Sselect_hyperslab(state->space, H5S_SELECT_SET, first, NULL, count, NULL) >= 0 &&
         H5Dread(state->dataset, H5T_NATIVE_UINT8, memory, state->space, H5P_DEFAULT,
-                state->image.rgb) >= 0;
+                cfp_source_bytes(image, source->channels)) >= 0;
     if (memory >= 0)
         H5Sclose(memory);
-    return read ? CFP_OK : cfp_fail(ctx, CFP_FORMAT, "%s: frame %d cannot be read", path, frame);
+    cfp_source_spread(image, source->channels);
+    return read ? CFP_OK
+                : cfp_fail(ctx, CFP_FORMAT, "%s: frame %d cannot be read", source->path, frame);
 }
 
 static cfp_status h5_read(cfp_source *source, cfp_ctx *ctx, const int32_t *wanted, int n_wanted,
@@ -94,7 +104,7 @@ static cfp_status h5_read(cfp_source *source, cfp_ctx *ctx, const int32_t *wante
     for (int i = 0; i < n_wanted; i++) {
         CFP_TRY(cfp_check_interrupt(ctx));
         cfp_progress(ctx, "decode", i, n_wanted);
-        CFP_TRY(read_frame(state, ctx, source->path, wanted[i]));
+        CFP_TRY(read_frame(state, source, ctx, wanted[i]));
         CFP_TRY(sink->take(sink->cookie, ctx, wanted[i], &state->image));
     }
     return CFP_OK;
@@ -118,6 +128,7 @@ static void h5_close(cfp_source *source)
 
 const cfp_source_kind cfp_source_h5 = {
     .name = "HDF5",
+    .flow = true,
     .matches = h5_matches,
     .open = h5_open,
     .read = h5_read,

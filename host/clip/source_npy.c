@@ -1,5 +1,5 @@
-/* source_npy.c - NumPy arrays of frames: .npy versions 1.0, 2.0 and 3.0, uint8, T x H x W x 3, C
- * order.
+/* source_npy.c - NumPy arrays of frames: .npy versions 1.0, 2.0 and 3.0, uint8, T x H x W x 3 (x 2:
+ * optical flow), C order.
  *
  * The header is a Python dictionary; npy_header.c reads it.  Frames are read one by one. */
 #include "clip_source.h"
@@ -50,7 +50,8 @@ static cfp_status read_header(char **header, cfp_ctx *ctx, const char *path, FIL
     return CFP_OK;
 }
 
-static cfp_status check_header(cfp_ctx *ctx, const char *path, const cfp_npy_header *h)
+static cfp_status check_header(cfp_ctx *ctx, const char *path, const cfp_npy_header *h,
+                               int channels)
 {
     const char *descr = h->descr; /* byte order has no meaning for single bytes */
     if (descr[0] == '|' || descr[0] == '<' || descr[0] == '>' || descr[0] == '=')
@@ -62,15 +63,18 @@ static cfp_status check_header(cfp_ctx *ctx, const char *path, const cfp_npy_hea
         return cfp_fail(ctx, CFP_UNSUPPORTED,
                         "%s: the array is in Fortran order (save np.ascontiguousarray of it)",
                         path);
-    if (h->rank != 4 || h->shape[3] != 3)
-        return cfp_fail(ctx, CFP_SHAPE, "%s: an array of shape %s, a clip is T x H x W x 3", path,
-                        h->shape_text);
+    if (h->rank != 4 || h->shape[3] != channels)
+        return cfp_fail(ctx, CFP_SHAPE, "%s: an array of shape %s, %s", path, h->shape_text,
+                        cfp_source_axes(channels, h->rank == 4 ? h->shape[3] : 0));
     return cfp_source_check_size(ctx, path, h->shape[0], h->shape[1], h->shape[2]);
 }
 
-static cfp_status check_length(npy_state *state, cfp_ctx *ctx, const char *path, int64_t frames)
+static cfp_status check_length(npy_state *state, const cfp_source *source, cfp_ctx *ctx,
+                               int64_t frames)
 {
-    const int64_t frame_bytes = (int64_t)state->image.height * state->image.width * 3;
+    const char *path = source->path;
+    const int64_t frame_bytes =
+        (int64_t)state->image.height * state->image.width * source->channels;
     state->first = ftello(state->file);
     if (state->first < 0 || fseeko(state->file, 0, SEEK_END) != 0)
         return cfp_fail(ctx, CFP_IO, "%s: %s", path, strerror(errno));
@@ -99,10 +103,10 @@ static cfp_status npy_open(cfp_source *source, cfp_ctx *ctx)
         status = cfp_fail(ctx, CFP_FORMAT, "%s: broken header: %s", source->path, header.wrong);
     cfp_free(text);
     CFP_TRY(status);
-    CFP_TRY(check_header(ctx, source->path, &header));
+    CFP_TRY(check_header(ctx, source->path, &header, source->channels));
     state->image.height = (int)header.shape[1];
     state->image.width = (int)header.shape[2];
-    CFP_TRY(check_length(state, ctx, source->path, header.shape[0]));
+    CFP_TRY(check_length(state, source, ctx, header.shape[0]));
     source->frames = header.shape[0];
     source->exact = true;
     return CFP_OK;
@@ -112,16 +116,19 @@ static cfp_status npy_read(cfp_source *source, cfp_ctx *ctx, const int32_t *want
                            const cfp_sink *sink)
 {
     npy_state *state = source->state;
-    const size_t bytes = (size_t)state->image.height * (size_t)state->image.width * 3;
+    const size_t pixels = (size_t)state->image.height * (size_t)state->image.width;
+    const size_t bytes = pixels * (size_t)source->channels;
     if (state->image.rgb == NULL)
-        CFP_TRY_ALLOC(ctx, state->image.rgb, bytes);
+        CFP_TRY_ALLOC(ctx, state->image.rgb, pixels * 3);
+    uint8_t *into = cfp_source_bytes(&state->image, source->channels);
     for (int i = 0; i < n_wanted; i++) {
         CFP_TRY(cfp_check_interrupt(ctx));
         cfp_progress(ctx, "decode", i, n_wanted);
         if (fseeko(state->file, state->first + (off_t)bytes * wanted[i], SEEK_SET) != 0 ||
-            fread(state->image.rgb, 1, bytes, state->file) != bytes)
+            fread(into, 1, bytes, state->file) != bytes)
             return cfp_fail(ctx, CFP_IO, "%s: frame %d cannot be read", source->path,
                             (int)wanted[i]);
+        cfp_source_spread(&state->image, source->channels);
         CFP_TRY(sink->take(sink->cookie, ctx, wanted[i], &state->image));
     }
     return CFP_OK;
@@ -141,6 +148,7 @@ static void npy_close(cfp_source *source)
 
 const cfp_source_kind cfp_source_npy = {
     .name = ".npy",
+    .flow = true,
     .matches = npy_matches,
     .open = npy_open,
     .read = npy_read,

@@ -74,7 +74,9 @@ typedef struct cfp_node {
 typedef struct cfp_input_spec { /* SPEC: /input */
     int channels, frames, height, width;
     int frame_stride;
-    int resize_short; /* 0: stretch straight to height x width */
+    int resize[2];    /* height, width that a frame is stretched to before the crop; 0, 0: none */
+    int resize_short; /* where there is no resize: of the short side; 0: straight to height x width
+                       */
     bool bgr;
     float scale;
     float *mean, *std; /* [channels], in scaled units */

@@ -94,11 +94,29 @@ static cfp_status read_words(struct reader *r, cfp_input_spec *in)
     if (status == CFP_OK && strcmp(color, "RGB") != 0 && strcmp(color, "BGR") != 0)
         status = cfp_fail(r->ctx, CFP_UNSUPPORTED, "%s: color '%s' is neither RGB nor BGR",
                           r->where, color);
+    if (status == CFP_OK && in->channels == 2 && strcmp(color, "RGB") != 0)
+        status = cfp_fail(r->ctx, CFP_UNSUPPORTED,
+                          "%s: color '%s' with 2 channels; optical flow (u, v) has 'RGB'", r->where,
+                          color);
     if (status == CFP_OK)
         in->bgr = strcmp(color, "BGR") == 0;
     cfp_free(crop);
     cfp_free(color);
     return status;
+}
+
+/* Optional; where it is there, resize_short beside it is for readers that do not know it. */
+static cfp_status read_resize(struct reader *r, cfp_input_spec *in)
+{
+    if (H5Aexists(r->group, "resize") <= 0)
+        return CFP_OK;
+    CFP_TRY(cfp_h5_ints(in->resize, 2, r->ctx, r->group, r->where, "resize", true));
+    if (in->resize[0] < in->height || in->resize[1] < in->width || in->resize[0] > 1 << 15 ||
+        in->resize[1] > 1 << 15)
+        return cfp_fail(r->ctx, CFP_FORMAT,
+                        "%s: 'resize' is %d x %d, expected %d x %d (the crop) to %d x %d", r->where,
+                        in->resize[0], in->resize[1], in->height, in->width, 1 << 15, 1 << 15);
+    return CFP_OK;
 }
 
 static cfp_status read_input(struct reader *r)
@@ -118,6 +136,7 @@ static cfp_status read_input(struct reader *r)
     CFP_TRY(check_extent(r, "width", in->width, 1, 1 << 15));
     CFP_TRY(check_extent(r, "frame_stride", in->frame_stride, 1, 1 << 20));
     CFP_TRY(check_extent(r, "resize_short", in->resize_short, 0, 1 << 15));
+    CFP_TRY(read_resize(r, in));
     CFP_TRY(read_words(r, in));
     return read_normalisation(r, in);
 }

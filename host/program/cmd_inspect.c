@@ -77,6 +77,35 @@ static void print_node(const cfp_model *model, const cfp_node *node, int name_wi
     printf("\n");
 }
 
+static void print_numbers(const char *name, const float *number, int n)
+{
+    bool same = true;
+    for (int c = 1; c < n; c++)
+        same = same && number[c] == number[0];
+    printf(", %s", name);
+    for (int c = 0; c < (same ? 1 : n); c++)
+        printf(" %.6g", (double)number[c]);
+}
+
+/* How a frame becomes numbers. */
+static void print_preprocessing(const cfp_input_spec *spec)
+{
+    if (spec->resize[0] > 0)
+        printf("input: stretched to %d x %d, centre crop", spec->resize[0], spec->resize[1]);
+    else if (spec->resize_short > 0)
+        printf("input: short side resized to %d, centre crop", spec->resize_short);
+    else
+        printf("input: stretched to %d x %d", spec->height, spec->width);
+    if (spec->channels == 2)
+        printf("; optical flow");
+    else
+        printf("; %d channels, %s", spec->channels, spec->bgr ? "BGR" : "RGB");
+    printf(", 0 to 255 divided by %.6g", (double)spec->scale);
+    print_numbers("mean", spec->mean, spec->channels);
+    print_numbers("std", spec->std, spec->channels);
+    printf("\n\n");
+}
+
 static void print_table(const cfp_model *model)
 {
     const cfp_input_spec *spec = &model->input;
@@ -84,8 +113,9 @@ static void print_table(const cfp_model *model)
     for (int i = 1; i < model->n_nodes; i++)
         name_width = cfp_max_int(name_width, cfp_text_width(model->node[i].name));
     cfp_print_text(stdout, model->name, 0);
-    printf(": %d classes; reads %d frames, %d apart, of %d x %d (height x width)\n\n",
+    printf(": %d classes; reads %d frames, %d apart, of %d x %d (height x width)\n",
            model->n_classes, spec->frames, spec->frame_stride, spec->height, spec->width);
+    print_preprocessing(spec);
     printf("%-*s  %-15s  %-18s %11s %10s %6s  %s\n", name_width, "node", "op", "shape (CxTxHxW)",
            "parameters", "GFLOP", "depth", "inputs");
     for (int i = 1; i < model->n_nodes; i++)

@@ -3,12 +3,20 @@
  * One bad clip among many is reported and passed over; the exit status tells of it. */
 #include <stdio.h>
 #include <string.h>
+#include "../method/input_check.h"
 #include "commands.h"
+
+/* Other ways to show a clip cost up to six forward passes: after so many clips a wrong /input has
+ * been seen, and --check-input auto looks no more. */
+enum { ENOUGH_LOOKS = 3 };
 
 typedef struct prediction { /* scratch of one run, reused from clip to clip */
     float *probability;     /* [n_classes] */
     int *rank;              /* [n_classes] class numbers, most probable first up to n_top */
     int n_top;
+    cfp_input_check numbers; /* of the model: each clip's check starts from it */
+    cfp_input_check check;   /* of the clip at hand */
+    int n_looked;            /* clips that were run in other ways too */
 } prediction;
 
 /* The n_top largest logits, ties by the lower class number: repeated selection, as N is small. */
@@ -50,6 +58,13 @@ static void json_clip(cfp_json *json, const cfp_session *session, const predicti
         cfp_json_object_end(json);
     }
     cfp_json_array_end(json);
+    if (p->check.n_warnings > 0) {
+        cfp_json_key(json, "warnings");
+        cfp_json_array(json);
+        for (int i = 0; i < p->check.n_warnings; i++)
+            cfp_json_string(json, p->check.warning[i]);
+        cfp_json_array_end(json);
+    }
     cfp_json_object_end(json);
 }
 
@@ -64,6 +79,29 @@ static void print_clip(const cfp_session *session, const prediction *p)
     }
 }
 
+/* Says what is suspicious of /input; with --check-input always also each answer it was judged by.
+ */
+static cfp_status check_input(cfp_session *session, prediction *p)
+{
+    const char *const clip = session->clip.path;
+    cfp_ctx *ctx = &session->ctx;
+    p->check = p->numbers;
+    const cfp_input_checking checking = (cfp_input_checking)session->config.check_input;
+    if (checking == CFP_CHECK_AUTO && p->n_looked == ENOUGH_LOOKS)
+        return CFP_OK;
+    CFP_TRY(
+        cfp_input_check_clip(&p->check, session->trace, &session->clip, session->logits, checking));
+    p->n_looked += p->check.n_answers > 0;
+    for (int i = 0; checking == CFP_CHECK_ALWAYS && i < p->check.n_answers; i++) {
+        const cfp_input_answer *a = &p->check.answer[i];
+        cfp_log(ctx, CFP_LOG_INFO, "%s: %s: '%s' %.3f, entropy %.2f nats, peak %.2f", clip, a->way,
+                session->model.class_name[a->top], a->probability, a->entropy, a->peak);
+    }
+    for (int i = p->numbers.n_warnings; i < p->check.n_warnings; i++)
+        cfp_log(ctx, CFP_LOG_WARNING, "%s: %s", clip, p->check.warning[i]);
+    return CFP_OK;
+}
+
 static cfp_status predict_clip(cfp_session *session, const char *path, prediction *p)
 {
     const cfp_model *model = &session->model;
@@ -72,7 +110,7 @@ static cfp_status predict_clip(cfp_session *session, const char *path, predictio
     CFP_TRY(cfp_session_forward(session));
     cfp_softmax(p->probability, session->logits, model->n_classes);
     rank_classes(p, session->logits, model->n_classes);
-    return CFP_OK;
+    return check_input(session, p);
 }
 
 /* Goes on after a clip that failed, says so at once and remembers it; stops when interrupted. */
@@ -118,6 +156,11 @@ static cfp_status predict(cfp_session *session, prediction *p)
     CFP_TRY_ALLOC(&session->ctx, p->probability, n_classes);
     CFP_TRY_ALLOC(&session->ctx, p->rank, n_classes);
     p->n_top = cfp_min_int((int)session->config.top, n_classes);
+    if (session->config.check_input != CFP_CHECK_NEVER)
+        cfp_input_check_numbers(&p->numbers, &session->model.input);
+    for (int i = 0; i < p->numbers.n_warnings; i++)
+        cfp_log(&session->ctx, CFP_LOG_WARNING, "%s: %s", session->model.path,
+                p->numbers.warning[i]);
     return session->config.json ? predict_to_json(session, p) : predict_clips(session, p, NULL);
 }
 

@@ -70,7 +70,7 @@ static void print_input(const cfp_command *command)
     if (strstr(command->operands, "CLIP") != NULL)
         print_operand("CLIP", "a video file; a folder of frame images, in the order of their "
                               "numbers; a folder with a frames.db; an .npy or .h5 array of T x H "
-                              "x W x 3 bytes, RGB");
+                              "x W x 3 bytes, RGB (x 2, u and v, for a model of optical flow)");
 }
 
 static void print_formats(void)

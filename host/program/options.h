@@ -27,8 +27,9 @@ typedef struct cfp_config {
     int n_operands;
     const char **operand;
     /* input */
-    int64_t start;  /* -1: centred */
-    int64_t stride; /* 0: the model's */
+    int64_t start;       /* -1: centred */
+    int64_t stride;      /* 0: the model's */
+    int64_t check_input; /* cfp_input_checking */
     /* question */
     const char *class_name; /* NULL: the top predicted class */
     int64_t rule, depth, top, propagate, normalise, class_relevance;

@@ -1,6 +1,7 @@
 /* options_table.c - every option of every command: the rows.  See options.h for the columns. */
 #include <stddef.h>
 #include "../backend/backend.h"
+#include "../method/input_check.h"
 #include "../write/writer.h"
 #include "options.h"
 #include "terminal.h"
@@ -27,6 +28,9 @@ const cfp_option cfp_options[] = {
     {"stride", 0, INT(1, 100000), FIELD(stride), .argument = "N", .fallback = "model",
      WORD("model", 0), .group = "Input", .commands = READS_CLIPS,
      .help = "every N-th frame is read; model takes what the model was trained with. A source that is too short is looped"},
+    {"check-input", 0, CHOICE(cfp_input_checking_names, 3), FIELD(check_input), .fallback = "auto",
+     .group = "Input", .commands = CFP_CMD_PREDICT,
+     .help = "warn where the model's /input looks wrong, by running it on the clip with red and blue swapped and in other ranges: auto, the first three clips that it is unsure of; always, and show each answer"},
 
     {"class", 0, TEXT("NAME|INDEX"), FIELD(class_name), .group = "Question", .commands = EXPLAINS,
      .help = "the class to explain [default: the top predicted one]"},

@@ -11,7 +11,7 @@ static cfp_status open_source(cfp_clip *out, cfp_ctx *ctx, const cfp_explanation
     spec.frames = clip->frames;
     spec.height = clip->source_height;
     spec.width = clip->source_width;
-    spec.resize_short = 0;
+    spec.resize_short = spec.resize[0] = spec.resize[1] = 0;
     const cfp_sampling sampling = {.start = clip->index[0], .stride = clip->stride};
     /* What there is to warn of has been said when the clip was read first. */
     cfp_ctx quiet = *ctx;

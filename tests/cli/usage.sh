@@ -45,6 +45,8 @@ try explain model.h5 clip.mp4 --threads 0
 try explain model.h5 clip.mp4 --seed 99999999999999999
 try explain model.h5 clip.mp4 --output=
 try predict model.h5 clip.mp4 --top all
+try predict model.h5 clip.mp4 --check-input perhaps
+try explain model.h5 clip.mp4 --check-input never
 try bench model.h5 --runs 0
 # what is well-formed but has no meaning here
 try explain model.h5 clip.mp4 --format h5,jpeg

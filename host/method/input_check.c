@@ -1,0 +1,238 @@
+/* input_check.c - see input_check.h.
+ *
+ * What the margins rest on: two trained networks, shown clips in their own way and in ways that a
+ * wrong file would give.  A C3D of 101 classes without batch norm, trained on BGR from 0 to 255,
+ * on 26 windows of two clips of its classes and 13 clips of none of them; weights/motion.h5, of 8
+ * classes and with batch norm, on 32 clips.  Entropy alone misleads: the logits of convolutions
+ * and ReLU grow with the input, and 0..255 less the mean gave the first network entropies below
+ * 0.1 for all 26, though it knows nothing in that range.  It must therefore also be the top
+ * logit that stands out more against the spread of all logits, which growing does not change.
+ * With an entropy of a quarter, a probability of 0.8 and a peak 0.2 higher there are warnings of
+ *
+ *   clips of its classes, shown rightly:     0 of 26; 0 of 32
+ *   clips of no class of its:                1 of 13 for colour, 3 of 13 for range
+ *   red and blue swapped:                    17 of 26 (motion.h5 does not care for colour)
+ *   -1..1, 0..1 normalised for 0..255:       18 and 14 of 26
+ *   0..255, less its mean or not, for 0..1:  12 and 12 of 32
+ *
+ * (tests/check_input.py).  A warning is a hint, and several of one kind are a strong one.  What is
+ * missed is mostly a network that is sure in a wrong range: scale 1 with the mean and deviation of
+ * 0..1 gives an entropy of 0, and cfp_input_check_numbers sees it instead.  With two classes the
+ * peak is always 1: nothing is said of such a network. */
+#include "input_check.h"
+#include "trace.h"
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+static const double unsure = 0.2;          /* entropy, of that of a guess */
+static const double much_less = 0.25;      /* entropy, of the own way's */
+static const double clear_answer = 0.8;    /* probability of the top class */
+static const double stands_out_more = 0.2; /* peak, above the own way's */
+static const double same_range = 0.4;      /* what black and white may differ by, of the span */
+
+const char *const cfp_input_checking_names[] = {"auto", "always", "never"};
+
+typedef struct range { /* what bytes commonly become; mean and std are red, green, blue */
+    const char *name;
+    float scale, mean[3], std[3];
+} range;
+
+static const range ranges[] = {
+    {"0..255 (scale 1, mean 0, std 1)", 1, {0, 0, 0}, {1, 1, 1}},
+    {"0..255 less their mean (scale 1, mean 114.8 107.7 99.5, std 1)",
+     1,
+     {114.7748f, 107.7354f, 99.4750f},
+     {1, 1, 1}},
+    {"0..1 (scale 255, mean 0, std 1)", 255, {0, 0, 0}, {1, 1, 1}},
+    {"0..1, normalised (scale 255, mean 0.43 0.39 0.38, std 0.23 0.22 0.22)",
+     255,
+     {0.43216f, 0.394666f, 0.37645f},
+     {0.22803f, 0.22145f, 0.216989f}},
+    {"-1..1 (scale 127.5, mean 1, std 1)", 127.5f, {1, 1, 1}, {1, 1, 1}},
+};
+
+/* What a byte becomes, mean over the channels. */
+static double becomes(int byte, float scale, const float *mean, const float *std, int channels)
+{
+    double sum = 0;
+    for (int c = 0; c < channels; c++)
+        sum += ((double)byte / (double)scale - (double)mean[c]) / (double)std[c];
+    return sum / channels;
+}
+
+static void warn(cfp_input_check *check, const char *format, ...) CFP_PRINTF(2, 3);
+static void warn(cfp_input_check *check, const char *format, ...)
+{
+    if (check->n_warnings == CFP_INPUT_MOST_WARNINGS)
+        return;
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(check->warning[check->n_warnings++], sizeof check->warning[0], format, arguments);
+    va_end(arguments);
+}
+
+void cfp_input_check_numbers(cfp_input_check *out, const cfp_input_spec *spec)
+{
+    const double white = 255.0 / (double)spec->scale;
+    const double low = becomes(0, spec->scale, spec->mean, spec->std, spec->channels);
+    const double high = becomes(255, spec->scale, spec->mean, spec->std, spec->channels);
+    double mean = 0;
+    for (int c = 0; c < spec->channels; c++)
+        mean += (double)spec->mean[c] / spec->channels;
+
+    if (mean > white)
+        warn(out,
+             "/input mean is %.4g, and white is %.4g (255 / scale): is scale %.6g right, or the "
+             "mean "
+             "one of 0..255?",
+             mean, white, (double)spec->scale);
+    else if (high - low > 300)
+        warn(
+            out,
+            "/input scale %.6g, mean and std turn the bytes into %.4g to %.4g: are they numbers of "
+            "0..1, for scale 255?",
+            (double)spec->scale, low, high);
+    else if (high - low < 0.5)
+        warn(out,
+             "/input scale %.6g, mean and std turn the bytes into no more than %.4g to %.4g: is "
+             "scale "
+             "or std too large?",
+             (double)spec->scale, low, high);
+    else if (mean > 0 && mean < 0.02 * white)
+        warn(
+            out,
+            "/input mean is %.4g, next to nothing where white is %.4g (255 / scale): is scale %.6g "
+            "right?",
+            mean, white, (double)spec->scale);
+}
+
+/* The answer in numbers; `top` stays 0 where there are no classes to choose from. */
+static cfp_input_answer summarise(const char *way, const float *logits, int n)
+{
+    cfp_input_answer a = {.way = way};
+    double sum = 0, mean = 0, spread = 0;
+    for (int i = 1; i < n; i++)
+        a.top = logits[i] > logits[a.top] ? i : a.top;
+    for (int i = 0; i < n; i++) {
+        mean += (double)logits[i] / n;
+        sum += exp((double)logits[i] - (double)logits[a.top]);
+    }
+    for (int i = 0; i < n; i++) {
+        const double below = (double)logits[i] - (double)logits[a.top];
+        a.entropy += exp(below) / sum * (log(sum) - below);
+        spread += ((double)logits[i] - mean) * ((double)logits[i] - mean) / n;
+    }
+    a.probability = 1 / sum;
+    a.peak = spread > 0 ? ((double)logits[a.top] - mean) / sqrt(spread) : 0;
+    return a;
+}
+
+static bool much_surer(const cfp_input_answer *other, const cfp_input_answer *own, int n_classes)
+{
+    return own->entropy > unsure * log(n_classes) && other->entropy < much_less * own->entropy &&
+           other->probability > clear_answer && other->peak > own->peak + stands_out_more;
+}
+
+static bool is_own_range(const range *r, const cfp_input_spec *spec)
+{
+    const double black = becomes(0, spec->scale, spec->mean, spec->std, 3);
+    const double white = becomes(255, spec->scale, spec->mean, spec->std, 3);
+    const double low = becomes(0, r->scale, r->mean, r->std, 3);
+    const double high = becomes(255, r->scale, r->mean, r->std, 3);
+    return fmax(fabs(black - low), fabs(white - high)) <
+           same_range * fmax(white - black, high - low);
+}
+
+/* Scratch of one look: numbers of the clip, and the answer to them. */
+typedef struct look {
+    cfp_trace *trace;
+    const cfp_clip *clip;
+    float *input, *logits;
+} look;
+
+/* Adds the answer to the clip shown as `spec` says.  No numbers at all (overflow) are no answer. */
+static cfp_status ask(cfp_input_check *out, look *l, const cfp_input_spec *spec, const char *way)
+{
+    cfp_ctx *ctx = l->trace->ctx;
+    cfp_clip_normalise(l->input, l->clip, spec);
+    const cfp_status status = cfp_trace_forward(l->trace, l->input, l->logits);
+    if (status == CFP_FORMAT) {
+        ctx->message[0] = '\0';
+        return CFP_OK;
+    }
+    CFP_TRY(status);
+    out->answer[out->n_answers++] = summarise(way, l->logits, l->trace->model->n_classes);
+    return CFP_OK;
+}
+
+static cfp_status ask_all(cfp_input_check *out, look *l)
+{
+    const cfp_input_spec *own = &l->trace->model->input;
+    cfp_input_spec spec = *own;
+    spec.bgr = !own->bgr;
+    CFP_TRY(ask(out, l, &spec, "red and blue swapped"));
+    for (size_t i = 0; i < sizeof ranges / sizeof *ranges; i++) {
+        float mean[3], std[3];
+        if (is_own_range(&ranges[i], own))
+            continue;
+        for (int c = 0; c < 3; c++) {
+            mean[c] = ranges[i].mean[own->bgr ? 2 - c : c];
+            std[c] = ranges[i].std[own->bgr ? 2 - c : c];
+        }
+        spec = *own;
+        spec.scale = ranges[i].scale;
+        spec.mean = mean;
+        spec.std = std;
+        CFP_TRY(ask(out, l, &spec, ranges[i].name));
+    }
+    return CFP_OK;
+}
+
+static void judge(cfp_input_check *out, const cfp_input_spec *spec, int n_classes)
+{
+    const cfp_input_answer *own = &out->answer[0], *best = NULL;
+    for (int i = 1; i < out->n_answers; i++) {
+        const cfp_input_answer *other = &out->answer[i];
+        if (!much_surer(other, own, n_classes))
+            continue;
+        if (strcmp(other->way, "red and blue swapped") == 0)
+            warn(
+                out,
+                "the model is surer with red and blue swapped (entropy %.2f instead of %.2f nats): "
+                "is /input color %s right?",
+                other->entropy, own->entropy, spec->bgr ? "BGR" : "RGB");
+        else if (best == NULL || other->peak > best->peak)
+            best = other;
+    }
+    if (best != NULL)
+        warn(out,
+             "the model is surer where bytes become %s (entropy %.2f instead of %.2f nats): are "
+             "/input scale, mean and std right?",
+             best->way, best->entropy, own->entropy);
+}
+
+cfp_status cfp_input_check_clip(cfp_input_check *out, cfp_trace *trace, const cfp_clip *clip,
+                                const float *logits, cfp_input_checking checking)
+{
+    const cfp_model *model = trace->model;
+    const cfp_input_spec *spec = &model->input;
+    const int n = model->n_classes;
+    if (checking == CFP_CHECK_NEVER || spec->channels != 3)
+        return CFP_OK;
+    const cfp_input_answer own = summarise("as /input says", logits, n);
+    if (checking == CFP_CHECK_AUTO && !(own.entropy > unsure * log(n)))
+        return CFP_OK;
+    out->answer[out->n_answers++] = own;
+    look l = {.trace = trace, .clip = clip};
+    const size_t numbers = 3 * (size_t)spec->frames * (size_t)spec->height * (size_t)spec->width;
+    l.input = cfp_alloc(trace->ctx, numbers, sizeof *l.input);
+    l.logits = cfp_alloc(trace->ctx, (size_t)n, sizeof *l.logits);
+    const cfp_status status = l.input == NULL || l.logits == NULL ? CFP_NOMEM : ask_all(out, &l);
+    cfp_free(l.input);
+    cfp_free(l.logits);
+    if (status == CFP_OK)
+        judge(out, spec, n);
+    return status;
+}
