@@ -98,13 +98,17 @@ class ModelFile:
 
     def __init__(self, path: Union[str, Path], *, name: str, classes: Sequence[str], output: str, channels: int,
                  frames: int, height: int, width: int, mean: Sequence[float], std: Sequence[float], scale: float = 255.0,
-                 frame_stride: int = 1, resize_short: int = 0, color: str = "RGB", source: str = "", licence: str = ""):
+                 frame_stride: int = 1, resize_short: int = 0, resize: Optional[Sequence[int]] = None, color: str = "RGB",
+                 source: str = "", licence: str = ""):
+        """resize: (height, width) that a frame is stretched to before the crop, instead of resize_short."""
         if len(mean) != channels or len(std) != channels or not np.all(np.asarray(std) > 0) or not scale > 0:
             raise ModelFileError(f"input: {channels} means, {channels} positive stds and a positive scale are wanted")
         if color not in ("RGB", "BGR"):
             raise ModelFileError(f"input: color must be RGB or BGR, not {color}")
         if min(channels, frames, height, width, frame_stride) < 1 or resize_short < 0:
             raise ModelFileError("input: sizes and frame_stride must be at least 1")
+        if resize is not None and (len(resize) != 2 or resize[0] < height or resize[1] < width):
+            raise ModelFileError(f"input: resize {tuple(resize)} does not cover {height} x {width}")
         self.path, self.output = Path(path), output
         self._inputs: Dict[str, List[str]] = {}
         self._part = self.path.with_name(self.path.name + ".part")
@@ -121,6 +125,8 @@ class ModelFile:
         for key, value in dict(channels=channels, frames=frames, height=height, width=width, frame_stride=frame_stride,
                                resize_short=resize_short).items():
             spec[key] = np.int32(value)
+        if resize is not None:
+            spec["resize"] = np.asarray(resize, np.int32)
         spec["crop"], spec["color"], spec["scale"] = "center", color, np.float64(scale)
         spec["mean"], spec["std"] = np.asarray(mean, np.float64), np.asarray(std, np.float64)
         f.create_group("graph")

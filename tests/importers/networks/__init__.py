@@ -1,0 +1,30 @@
+"""The architectures as PyTorch modules, for the proof that an imported network computes the same: a file a family.
+
+Written from the papers and from what the published code does, apart from the importers. The keys of a module's
+state_dict are those of the layout. What has a node in the model file is a module of its own, relus too, so that hooks
+see it, and its path is the node's name (most adds, concats and pads are functions).
+"""
+from __future__ import annotations
+
+from typing import Callable, Dict, FrozenSet, Tuple
+
+from torch import nn
+
+Make = Callable[..., nn.Module]
+"""make(classes, width, channels, frames, size): width(channels, multiple=8) scales a number of channels."""
+
+
+def _table() -> Dict[Tuple[str, str], Make]:
+    from . import c3d, hara_densenet, hara_resnet, hara_resnet2p1d, i3d, mfnet, slowfast, torchvision_networks, x3d
+    return {**hara_resnet.NETWORKS, **hara_densenet.NETWORKS, **hara_resnet2p1d.NETWORKS,
+            **mfnet.NETWORKS, **i3d.NETWORKS,
+            **torchvision_networks.NETWORKS, **c3d.NETWORKS, **x3d.NETWORKS, **slowfast.NETWORKS}
+
+
+def _fixed_width() -> FrozenSet[str]:
+    from . import torchvision_networks
+    return frozenset(torchvision_networks.FIXED_WIDTH)
+
+
+NETWORKS: Dict[Tuple[str, str], Make] = _table()  # (architecture, layout)
+FIXED_WIDTH = _fixed_width()                      # architectures whose modules take no notice of `width`

@@ -1,0 +1,149 @@
+"""How each family of networks was shown its clips when it was tested: what /input of a model file says (SPEC 2).
+
+A profile is the published preprocessing; every field can be overridden on an importer's command line.
+"""
+from __future__ import annotations
+
+import argparse
+from dataclasses import dataclass, replace
+from typing import Dict, Optional, Sequence, Tuple
+
+from .failure import ImportFailure
+
+
+@dataclass(frozen=True)
+class Profile:
+    """Sampling, geometry and numbers of a network's input.
+
+    frames are `frame_stride` apart; a frame is resized (short side to `resize_short`, or straight to `resize`, height x
+    width, whatever its shape), cropped in the centre to `size` x `size`; a pixel becomes (v / scale - mean) / std, v in 0..255
+    and mean and std in the order of `color`.
+    """
+    name: str
+    frames: int
+    frame_stride: int
+    size: int
+    mean: Tuple[float, ...]
+    std: Tuple[float, ...]
+    scale: float = 255.0
+    resize_short: int = 0
+    resize: Optional[Tuple[int, int]] = None
+    color: str = "RGB"
+    note: str = ""
+
+    @property
+    def channels(self) -> int:
+        return len(self.mean)
+
+    def input_attributes(self, height: int, width: int) -> dict:
+        """Keyword arguments of ModelFile for a network that reads height x width.
+
+        Beside `resize` goes the nearest thing that SPEC 2 has, for readers that know only that.
+        """
+        short = min(self.resize) if self.resize else self.resize_short
+        return dict(channels=self.channels, frames=self.frames, height=height, width=width, frame_stride=self.frame_stride,
+                    resize_short=short, resize=self.resize, color=self.color, scale=self.scale, mean=self.mean, std=self.std)
+
+
+_IMAGENET_255 = dict(scale=1.0, mean=(123.675, 116.28, 103.53), std=(58.395, 57.12, 57.375))
+_HARA_2020 = dict(frames=16, frame_stride=1, size=112, resize_short=112)
+_TORCHVISION = dict(mean=(0.43216, 0.394666, 0.37645), std=(0.22803, 0.22145, 0.216989), frame_stride=2)
+_FAIR = dict(mean=(0.45,) * 3, std=(0.225,) * 3)  # PySlowFast and pytorchvideo; the one-crop test sizes
+
+_TABLE = (
+    Profile("hara-2018", 16, 1, 112, resize_short=112, scale=1.0, mean=(114.7748, 107.7354, 99.4750), std=(1.0,) * 3,
+            note="3D-ResNets of 2018 (resnet-*-kinetics.pth): 0..255, the mean of ActivityNet, no division"),
+    Profile("hara-2020", **_HARA_2020, mean=(0.4345, 0.4051, 0.3775), std=(0.2768, 0.2713, 0.2737),
+            note="3D-ResNets of 2020 (r3d*_K_200ep.pth and so on): 0..1, mean and deviation of Kinetics"),
+    Profile("hara-2020-activitynet", **_HARA_2020, mean=(0.4477, 0.4209, 0.3906), std=(0.2767, 0.2695, 0.2714),
+            note="the same code trained with --mean_dataset activitynet"),
+    Profile("hara-2020-half", **_HARA_2020, mean=(0.5,) * 3, std=(0.5,) * 3,
+            note="the same code trained with --mean_dataset 0.5"),
+    Profile("mfnet", 16, 2, 224, resize=(256, 256), mean=(124 / 255, 117 / 255, 104 / 255), std=(1 / (0.0167 * 255),) * 3,
+            note="MF-Net: squashed to 256 x 256"),
+    Profile("i3d", 64, 1, 224, resize_short=256, scale=127.5, mean=(1.0,) * 3, std=(1.0,) * 3,
+            note="I3D: -1..1, 25 frames a second"),
+    Profile("i3d-flow", 64, 1, 224, resize_short=256, scale=127.5, mean=(1.0,) * 2, std=(1.0,) * 2,
+            note="I3D on optical flow: u and v, cut off at 20 pixels a frame, as bytes 0..255 -> -1..1"),
+    Profile("c3d", 16, 1, 112, resize=(128, 171), color="BGR", scale=1.0, mean=(104.0, 117.0, 128.0), std=(1.0,) * 3,
+            note="C3D: blue first, 0..255; one mean a channel stands for the published mean cube"),
+    Profile("torchvision-112", 16, size=112, resize=(128, 171), **_TORCHVISION,
+            note="torchvision r3d_18, mc3_18, r2plus1d_18: 15 frames a second (every second one of 30)"),
+    Profile("torchvision-s3d", 128, size=224, resize=(256, 256), **_TORCHVISION,
+            note="torchvision s3d: 15 frames a second (every second one of 30)"),
+    Profile("slow-r50", 8, 8, 224, resize_short=256, **_FAIR, note="Slow 8x8"),
+    Profile("slowfast-r50", 32, 2, 224, resize_short=256, **_FAIR, note="SlowFast 8x8: the slow pathway takes 8 of the 32"),
+    Profile("x3d-xs", 4, 12, 160, resize_short=182, **_FAIR, note="X3D-XS"),
+    Profile("x3d-s", 13, 6, 160, resize_short=182, **_FAIR, note="X3D-S"),
+    Profile("x3d-m", 16, 5, 224, resize_short=256, **_FAIR, note="X3D-M"),
+    Profile("x3d-l", 16, 5, 312, resize_short=356, **_FAIR, note="X3D-L"),
+    Profile("mmaction2", 32, 2, 224, resize_short=256, **_IMAGENET_255, note="mmaction2's common test pipeline"),
+)
+PROFILES: Dict[str, Profile] = {profile.name: profile for profile in _TABLE}
+
+
+def add_arguments(parser: argparse.ArgumentParser, sizes: bool = True) -> None:
+    """The options that pick and change a profile. sizes: --frames and --size are the importer's to offer."""
+    group = parser.add_argument_group("preprocessing")
+    group.add_argument("--profile", choices=sorted(PROFILES), metavar="NAME", help=f"one of {', '.join(sorted(PROFILES))}")
+    if sizes:
+        group.add_argument("--frames", type=int, metavar="T", help="frames of a clip")
+        group.add_argument("--size", type=int, metavar="S", help="height and width of the crop")
+    group.add_argument("--stride", type=int, metavar="N", help="source frames from one frame of the clip to the next")
+    group.add_argument("--resize", type=_resize, metavar="S|HxW", help="before the crop: the short side, or stretched to H x W")
+    group.add_argument("--color", choices=("RGB", "BGR"), help="order of the channels")
+    group.add_argument("--scale", type=float, metavar="X", help="a byte is divided by this first (255, 127.5, 1)")
+    group.add_argument("--mean", type=float, nargs="+", metavar="X", help="subtracted then, a number a channel or one for all")
+    group.add_argument("--std", type=float, nargs="+", metavar="X", help="and divided by this")
+
+
+def _resize(text: str) -> Tuple[int, ...]:
+    try:
+        sides = tuple(int(side) for side in text.split("x"))
+    except ValueError:
+        sides = ()
+    if len(sides) not in (1, 2) or min(sides) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is neither a length nor HEIGHTxWIDTH")
+    return sides
+
+
+def _per_channel(option: str, values: Sequence[float], channels: int) -> Tuple[float, ...]:
+    if len(values) not in (1, channels):
+        raise ImportFailure(f"{option}: {channels} numbers are wanted, a channel each, not {len(values)}")
+    return tuple(values) * (channels if len(values) == 1 else 1)
+
+
+def chosen(args: argparse.Namespace, default: Optional[Profile]) -> Profile:
+    """The profile of --profile, or `default`, with what the command line overrides. ImportFailure says what is wrong."""
+    profile = PROFILES[args.profile] if args.profile else default
+    if profile is None:
+        raise ImportFailure("--profile NAME (or --mean, --std, --frames and --size) is wanted: how are clips shown to it?")
+    changes: dict = {}
+    for field, option in (("frames", "frames"), ("size", "size"), ("frame_stride", "stride"), ("color", "color"),
+                          ("scale", "scale")):
+        value = getattr(args, option, None)
+        if value is not None:
+            if field != "color" and not value > 0:
+                raise ImportFailure(f"--{option}: {value:g} is not positive")
+            changes[field] = value
+    if args.resize:
+        changes.update(resize_short=args.resize[0], resize=None) if len(args.resize) == 1 else changes.update(
+            resize_short=0, resize=args.resize)
+    elif "size" in changes and changes["size"] != profile.size:
+        changes.update(_scaled_resize(profile, changes["size"]))
+    for field in ("mean", "std"):
+        values = getattr(args, field)
+        if values:
+            changes[field] = _per_channel(f"--{field}", values, profile.channels)
+    if any(not value > 0 for value in changes.get("std", ())):
+        raise ImportFailure("--std: every number must be positive")
+    return replace(profile, **changes)
+
+
+def _scaled_resize(profile: Profile, size: int) -> dict:
+    """Another crop takes the same part of the frame: its resize scales with it."""
+    def scaled(side: int) -> int:
+        return max(size, round(side * size / profile.size))
+    if profile.resize:
+        return {"resize": tuple(scaled(side) for side in profile.resize)}
+    return {"resize_short": scaled(profile.resize_short) if profile.resize_short else 0}
