@@ -111,8 +111,9 @@ class ModelFile:
             raise ModelFileError(f"input: resize {tuple(resize)} does not cover {height} x {width}")
         self.path, self.output = Path(path), output
         self._inputs: Dict[str, List[str]] = {}
-        self._part = self.path.with_name(self.path.name + ".part")
-        self._file = h5py.File(self._part, "w", libver=("earliest", "v110"), track_order=False)
+        # In memory until it is complete: HDF5 does not survive a disk that fills up while it has a file open.
+        self._file = h5py.File(self.path.name, "w", libver=("earliest", "v110"), track_order=False, driver="core",
+                               backing_store=False, block_size=1 << 24)
         f = self._file
         f.attrs["cfp_format"], f.attrs["cfp_version"] = "model", np.int32(1)
         f.attrs["name"], f.attrs["output"] = name, output
@@ -178,17 +179,25 @@ class ModelFile:
                 del waiting[name]
 
     def close(self) -> None:
+        """Write the file: it appears under its name whole, or not at all (ModelFileError, OSError)."""
         try:
             self._check_graph()
-        except ModelFileError:
+            self._file.flush()
+            image = self._file.id.get_file_image()
+        finally:
             self.discard()
+        part = self.path.with_name(self.path.name + ".part")
+        try:
+            with open(part, "wb") as file:
+                file.write(image)
+            os.replace(part, self.path)
+        except OSError as problem:
+            part.unlink(missing_ok=True)
+            problem.filename = problem.filename or str(self.path)
             raise
-        self._file.close()
-        os.replace(self._part, self.path)
 
     def discard(self) -> None:
         self._file.close()
-        self._part.unlink(missing_ok=True)
 
     def __enter__(self) -> "ModelFile":
         return self

@@ -64,7 +64,7 @@ def resnet18(kinds: Sequence[Kind]) -> Build:
             for i in range(2):
                 stride = 2 if stage > 0 and i == 0 else 1
                 x = _block(net, f"layer{stage + 1}.{i}", x, kind, width(64 * 2 ** stage), stride)
-        x = net.apply("flatten", "flatten", net.apply("avgpool", "globalavgpool", x))
+        x = net.apply("avgpool", "globalavgpool", x)
         return net.linear("fc", x, classes)
     return build
 

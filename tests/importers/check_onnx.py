@@ -1,0 +1,807 @@
+#!/usr/bin/env python3
+"""import-onnx against PyTorch: networks that PyTorch exported, graphs built by hand, and files that must be refused.
+
+    check_onnx.py [--cfp BIN]
+
+Every file is run in float64 by tools/run_model_file.py and, with --cfp, by the program itself.
+"""
+import argparse
+import json
+import pathlib
+import random
+import subprocess
+import sys
+import tempfile
+import warnings
+
+try:
+    import h5py  # noqa: F401
+    import numpy as np
+    import onnx
+    import torch
+    import torch.nn.functional as F
+except ImportError as missing:
+    print(f"skipped: {missing} (needs the Python packages torch, h5py, numpy and onnx)")
+    sys.exit(77)
+
+from onnx import TensorProto, helper, numpy_helper  # noqa: E402
+from importer_tool import Checks, FileModel, Tool, difference, hold  # noqa: E402
+from small_networks import NETWORKS, Ops, SHAPE, Untraceable, clip, made  # noqa: E402
+
+PREPROCESSING = ("--mean", "0.4", "--std", "0.2")
+CLOSE = 1e-6     # constants are kept as float32
+X = (1, 4, 4, 6, 8)
+
+
+def export(module, path, opset, x=None, **options):
+    """PyTorch's exporter, batch norms kept apart. False where it refuses."""
+    if torch.__version__ >= "2":
+        options["dynamo"] = False
+    options.setdefault("training", torch.onnx.TrainingMode.PRESERVE)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            torch.onnx.export(module, clip() if x is None else x, str(path), opset_version=opset, **options)
+    except Exception:
+        return False
+    return True
+
+
+# -- networks that PyTorch exports ------------------------------------------------------------------------------------
+
+def check_exported(checks, tool, folder, cfp):
+    opsets, tensors = set(), 0
+    for network in (*NETWORKS.values(), Untraceable):
+        exported = 0
+        for opset in (9, 11, 13, 17):
+            module, path, out = made(network), folder / "net.onnx", folder / "net.h5"
+            if not export(module, path, opset):
+                continue
+            exported += 1
+            what = f"{network.__name__}, opset {opset}"
+            if checks.mapped(what, tool(path, out, *PREPROCESSING)):
+                # fc7 takes up the bias that is added by hand; proj gives T x H x W x C there and C x T x H x W here
+                file, count = hold(checks, what, out, module, clip(), CLOSE, other=("fc7", "proj"))
+                opsets.add(opset)
+                tensors += count
+        checks.that(f"{network.__name__}: exported", exported >= 2, f"at {exported} of 4 opsets")
+        if cfp:
+            check_program(checks, network.__name__, cfp, out, folder)
+    checks.that("exports: opsets", opsets == {9, 11, 13, 17}, opsets)
+    checks.that("exports: tensors held", tensors > 150, tensors)
+
+
+def check_program(checks, what, cfp, path, folder):
+    """The program's logits are those of PyTorch running the same file."""
+    file = FileModel(path)
+    frames, height, width = (int(file.input[key]) for key in ("frames", "height", "width"))
+    pixels = np.random.default_rng(0).integers(0, 256, (frames, height, width, 3), np.uint8)
+    np.save(folder / "clip.npy", pixels)
+    said = subprocess.run([cfp, "predict", path, folder / "clip.npy", "--json", "-q", "--top", str(len(file.classes))],
+                          capture_output=True, text=True)
+    if checks.that(f"{what}: cfp-gpu predict", said.returncode == 0, said.stderr):
+        top = {entry["index"]: entry["logit"] for entry in json.loads(said.stdout)["clips"][0]["top"]}
+        values = file.tensors(file.normalise(pixels[None]))
+        last = file.nodes[file.output][0]
+        logits = values[last["inputs"][0] if last["op"] == "softmax" else file.output]
+        got = torch.tensor([top[i] for i in range(len(file.classes))])
+        checks.that(f"{what}: cfp-gpu predict", difference(got, logits) < 1e-4, f"{got} and {logits}")
+
+
+def check_names(checks, tool, folder):
+    path, out = folder / "names.onnx", folder / "names.h5"
+    export(made(Ops), path, 13)
+    tool(path, out, *PREPROCESSING)
+    ops = {name: str(attributes["op"]) for name, (attributes, _) in FileModel(out).nodes.items()}
+    wanted = {
+        "conv1": "conv3d", "bn1": "batchnorm", "relu": "relu", "act6": "relu6", "silu": "silu", "hswish": "hardswish",
+        "gates.0.reduce": "conv3d", "gates.0.mul": "mul", "gates.1.gate": "hardsigmoid", "head.fc": "linear"
+    }
+    checks.that("names are the modules' paths", wanted.items() <= ops.items(), ops)
+    checks.that("every pattern is one node", len(ops) == 26, sorted(ops))
+    export(made(NETWORKS["Constants"]), path, 13)
+    tool(path, out, *PREPROCESSING)
+    ops = sorted(str(attributes["op"]) for attributes, _ in FileModel(out).nodes.values())
+    checks.that("gates spelt by hand are one node each", "silu" in ops and "hardswish" in ops and "sigmoid" not in ops,
+                ops)
+
+
+def check_batch_norms_folded(checks, tool, folder):
+    path, out, module = folder / "folded.onnx", folder / "folded.h5", made(Ops)
+    export(module, path, 13, training=torch.onnx.TrainingMode.EVAL)
+    if checks.mapped("batch norms folded by the exporter", tool(path, out, *PREPROCESSING)):
+        file, _ = hold(checks, "batch norms folded by the exporter", out, module, clip(), 1e-5, tensors=False)
+        checks.that("batch norms folded by the exporter: none is left", "bn1" not in file.nodes)
+
+
+def check_sizes(checks, tool, folder):
+    """A free batch is one clip; free T, H, W come from the options, fixed ones from the file."""
+    path, out, module = folder / "free.onnx", folder / "free.h5", made(NETWORKS["Means"])
+    export(module, path, 13, input_names=["clip"], dynamic_axes={"clip": {0: "batch", 2: "t", 3: "h", 4: "w"}})
+    checks.refused("free sizes", tool(path, out, *PREPROCESSING), out, "free.onnx", "--frames", "--size")
+    checks.refused("free height and width", tool(path, out, *PREPROCESSING, "--frames", "8"), out, "--size")
+    if checks.mapped("sizes by options", tool(path, out, *PREPROCESSING, "--frames", "6", "--size", "12")):
+        x = torch.randn(1, 3, 6, 12, 12)
+        hold(checks, "sizes by options", out, module, x, CLOSE)
+    checks.mapped("sizes by profile", tool(path, out, "--profile", "x3d-s"))
+    checks.that("sizes by profile", tuple(FileModel(out).input[key] for key in ("frames", "height")) == (13, 160))
+    out.unlink()
+    checks.refused("no preprocessing", tool(path, out), out, "--profile")
+    checks.refused("a profile of two channels", tool(path, out, "--profile", "i3d-flow"), out, "channels")
+
+    export(made(NETWORKS["Flat"]), path, 13)
+    checks.mapped("fixed sizes beat the profile's", tool(path, out, "--profile", "torchvision-112"))
+    found = FileModel(out).input
+    checks.that("fixed sizes beat the profile's",
+                [found[key] for key in ("frames", "height", "width")] == list(SHAPE[1:]), found)
+    out.unlink()
+    checks.refused("other frames than fixed", tool(path, out, *PREPROCESSING, "--frames", "16"), out, "--frames 16",
+                   "8")
+    checks.refused("another size than fixed", tool(path, out, *PREPROCESSING, "--size", "32"), out, "--size 32", "16")
+    names = folder / "names.txt"
+    names.write_text("one\ntwo\nthree\nfour\nfive\n")
+    checks.mapped("class names", tool(path, out, *PREPROCESSING, "--classes", names))
+    checks.that("class names", FileModel(out).classes == ["one", "two", "three", "four", "five"])
+    out.unlink()
+    names.write_text("one\ntwo\n")
+    checks.refused("too few class names", tool(path, out, *PREPROCESSING, "--classes", names), out, "names.txt", "5")
+
+
+# -- graphs by hand ---------------------------------------------------------------------------------------------------
+
+class Built:
+    """A graph from x to y, then every element of y into three scores."""
+
+    def __init__(self, opset=13, shape=X, kind=np.float32):
+        self.opset, self.shape, self.kind, self.nodes, self.weights = opset, shape, kind, [], {}
+        self.random = np.random.default_rng(1)
+
+    def weight(self, name, *shape, low=-1.0):
+        self.weights[name] = self.random.uniform(low, 1, shape).astype(self.kind)
+        return torch.from_numpy(self.weights[name]).double()
+
+    def constant(self, name, values, kind=np.int64):
+        self.weights[name] = np.asarray(values, kind)
+        return name
+
+    def add(self, op, inputs, outputs, **attributes):
+        inputs, outputs = ([names] if isinstance(names, str) else names for names in (inputs, outputs))
+        self.nodes.append(helper.make_node(op, inputs, outputs, name=f"{op}_{len(self.nodes)}", **attributes))
+
+    def unsqueeze(self, source, target, axis):
+        """Its axes are an attribute before opset 13, an input after."""
+        if self.opset < 13:
+            self.add("Unsqueeze", source, target, axes=[axis])
+        else:
+            self.add("Unsqueeze", [source, self.constant("axes", [axis])], target)
+
+    def model(self, output="y", opset=None):
+        kind = {np.float32: TensorProto.FLOAT, np.float64: TensorProto.DOUBLE,
+                np.float16: TensorProto.FLOAT16}[self.kind]
+        graph = helper.make_graph(self.nodes, "graph", [helper.make_tensor_value_info("x", kind, self.shape)],
+                                  [helper.make_tensor_value_info(output, kind, None)],
+                                  [numpy_helper.from_array(array, name) for name, array in self.weights.items()])
+        return helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset or self.opset)])
+
+    def scored(self, elements):
+        self.weight("score", 3, elements)
+        self.add("Flatten", "y", "flat")
+        self.add("Gemm", ["flat", "score"], "scores", transB=1)
+        return self.model("scores")
+
+
+CASES = {}
+
+
+def case(name, *opsets, shape=X, kind=np.float32):
+    """Registers a function that adds nodes from x to y and returns what y is, in PyTorch."""
+    def register(build):
+        for opset in opsets:
+            CASES[f"{name}, opset {opset}"] = (build, opset, shape, kind)
+        return build
+    return register
+
+
+def same(x, kernel, stride, dilation=(1, 1, 1), lower=False, value=0.0):
+    pads = []
+    for size, k, s, d in list(zip(x.shape[2:], kernel, stride, dilation))[::-1]:
+        total = max(0, (-(-size // s) - 1) * s + d * (k - 1) + 1 - size)
+        small, large = total // 2, total - total // 2
+        pads += [large, small] if lower else [small, large]
+    return F.pad(x, pads, value=value)
+
+
+for lower in (False, True):
+    @case(f"Conv auto_pad {'SAME_LOWER' if lower else 'SAME_UPPER'}", 9, 13)
+    def _(b, x, lower=lower):
+        w, bias = b.weight("w", 6, 2, 3, 4, 2), b.weight("bias", 6)
+        b.add("Conv", ["x", "w", "bias"], "y", auto_pad="SAME_LOWER" if lower else "SAME_UPPER", strides=[2, 3, 1],
+              dilations=[1, 1, 2], group=2)
+        return F.conv3d(same(x, (3, 4, 2), (2, 3, 1), (1, 1, 2), lower), w, bias, (2, 3, 1), 0, (1, 1, 2), 2)
+
+    @case(f"MaxPool auto_pad {'SAME_LOWER' if lower else 'SAME_UPPER'}", 9, 12)
+    def _(b, x, lower=lower):
+        b.add("MaxPool", "x", "y", auto_pad="SAME_LOWER" if lower else "SAME_UPPER", kernel_shape=[2, 3, 4],
+              strides=[1, 2, 3])
+        return F.max_pool3d(same(x, (2, 3, 4), (1, 2, 3), lower=lower, value=-float("inf")), (2, 3, 4), (1, 2, 3))
+
+    @case(f"AveragePool auto_pad {'SAME_LOWER' if lower else 'SAME_UPPER'}", 9, 19)
+    def _(b, x, lower=lower):  # count_include_pad is 0 by default
+        b.add("AveragePool", "x", "y", auto_pad="SAME_LOWER" if lower else "SAME_UPPER", kernel_shape=[2, 3, 4],
+              strides=[1, 2, 3])
+        total, count = (F.avg_pool3d(same(t, (2, 3, 4), (1, 2, 3), lower=lower), (2, 3, 4), (1, 2, 3))
+                        for t in (x, torch.ones_like(x)))
+        return total / count
+
+
+@case("Conv auto_pad VALID and asymmetric pads", 11)
+def _(b, x):
+    w, v = b.weight("w", 5, 4, 2, 2, 2), b.weight("v", 3, 5, 2, 2, 2)
+    b.add("Conv", ["x", "w"], "a", auto_pad="VALID")
+    b.add("Conv", ["a", "v"], "y", pads=[1, 0, 2, 0, 1, 1], strides=[1, 2, 2])
+    return F.conv3d(F.pad(F.conv3d(x, w), (2, 1, 0, 1, 1, 0)), v, None, (1, 2, 2))
+
+
+@case("AveragePool counting its padding", 11)
+def _(b, x):
+    b.add("AveragePool", "x", "y", kernel_shape=[3, 2, 2], strides=[2, 2, 2], pads=[1, 1, 0, 1, 0, 1],
+          count_include_pad=1)
+    return F.avg_pool3d(F.pad(x, (0, 1, 1, 0, 1, 1)), (3, 2, 2), 2)
+
+
+@case("pools with ceil_mode", 10, 19)
+def _(b, x):
+    b.add("MaxPool", "x", "a", kernel_shape=[1, 3, 3], strides=[1, 2, 2], ceil_mode=1)
+    b.add("AveragePool", "a", "y", kernel_shape=[3, 2, 2], strides=[2, 2, 2], ceil_mode=1)
+    return F.avg_pool3d(F.max_pool3d(x, (1, 3, 3), (1, 2, 2), ceil_mode=True), (3, 2, 2), 2, ceil_mode=True,
+                        count_include_pad=False)
+
+
+@case("pool of the whole map, GlobalAveragePool of a point", 13)
+def _(b, x):
+    b.add("AveragePool", "x", "a", kernel_shape=[4, 6, 8])
+    b.add("GlobalAveragePool", "a", "y")
+    return x.mean((2, 3, 4), keepdim=True)
+
+
+@case("Split by attribute", 9, 11)
+def _(b, x):
+    b.add("Split", "x", ["p", "q"], axis=1, split=[1, 3])
+    b.add("Concat", ["q", "p"], "y", axis=1)
+    return torch.cat([x[:, 1:], x[:, :1]], 1)
+
+
+@case("Split by input and into equal parts", 13, 18)
+def _(b, x):
+    b.constant("sizes", [1, 2, 1])
+    b.add("Split", ["x", "sizes"], ["p", "q", "r"], axis=-4)
+    b.add("Split", "q", ["s", "t"], axis=1, **({"num_outputs": 2} if b.opset >= 18 else {}))
+    b.add("Concat", ["t", "r", "p", "s"], "y", axis=1)
+    return x[:, [2, 3, 0, 1]]
+
+
+@case("Split into parts of which the last is smaller", 18)
+def _(b, x):
+    b.add("Split", "x", ["p", "q", "r"], axis=4, num_outputs=3)
+    b.add("Add", ["p", "q"], "y")
+    return x[..., :3] + x[..., 3:6]
+
+
+@case("HardSwish", 14, 21)
+def _(b, x):
+    b.add("HardSwish", "x", "y")
+    return F.hardswish(x)
+
+
+@case("x * HardSigmoid(x), x * Sigmoid(x), and a Sigmoid that is read twice", 9, 14)
+def _(b, x):
+    b.add("HardSigmoid", "x", "h", alpha=1 / 6, beta=0.5)
+    b.add("Mul", ["h", "x"], "a")
+    b.add("Sigmoid", "a", "s")
+    b.add("Mul", ["a", "s"], "t")
+    b.add("Sigmoid", "t", "u")
+    b.add("Mul", ["t", "u"], "v")
+    b.add("Add", ["v", "u"], "y")
+    t = F.silu(F.hardswish(x))
+    return F.silu(t) + torch.sigmoid(t)
+
+
+@case("Clip by attributes", 9, 10)
+def _(b, x):
+    b.add("Clip", "x", "a", min=0.0, max=6.0)
+    b.add("Clip", "a", "b", min=0.0)
+    b.add("Clip", "b", "y")
+    return F.relu6(x)
+
+
+@case("Clip by inputs", 11, 13)
+def _(b, x):
+    b.constant("zero", 0, np.float32), b.constant("six", 6, np.float32), b.constant("inf", np.inf, np.float32)
+    b.add("Dropout", "x", ["kept", ""])
+    b.add("Clip", ["kept", "zero", "inf"], "a")
+    b.add("Clip", ["a", "", "six"], "y")
+    return F.relu6(x)
+
+
+@case("BatchNormalization, LeakyRelu, Dropout, Identity", 9, 15)
+def _(b, x):
+    gamma, beta, mean = (b.weight(key, 4) for key in ("gamma", "beta", "mean"))
+    var = b.weight("var", 4, low=0.5)
+    b.add("BatchNormalization", ["x", "gamma", "beta", "mean", "var"], "a", epsilon=0.01)
+    b.add("LeakyRelu", "a", "c")
+    b.add("LeakyRelu", "c", "d", alpha=0.3)
+    b.add("Dropout", "d", ["e", "mask"])
+    b.add("Identity", "e", "y")
+    return F.leaky_relu(F.leaky_relu(F.batch_norm(x, mean, var, gamma, beta, eps=0.01)), 0.3)
+
+
+@case("ReduceMean by attribute", 9, 13)
+def _(b, x):
+    b.add("ReduceMean", "x", "a", axes=[-1, 3])
+    b.add("ReduceMean", "a", "y", axes=[4, 2, 3], keepdims=0)
+    return x.mean((2, 3, 4))
+
+
+@case("ReduceMean by input", 18, 20)
+def _(b, x):
+    b.constant("hw", [3, 4]), b.constant("c", [2])
+    b.add("ReduceMean", ["x", "hw"], "a", keepdims=0)
+    b.add("ReduceMean", "a", "b", noop_with_empty_axes=1)
+    b.add("Identity", "b", "y")
+    return x.mean((3, 4))
+
+
+@case("a permuted MatMul and its bias", 9, 13)
+def _(b, x):
+    w, bias = b.weight("w", 4, 5), b.weight("bias", 5)
+    b.add("Transpose", "x", "a", perm=[0, 2, 3, 4, 1])
+    b.add("MatMul", ["a", "w"], "m")
+    b.add("Add", ["bias", "m"], "c")
+    b.add("Transpose", "c", "y", perm=[0, 4, 1, 2, 3])
+    return F.linear(x.permute(0, 2, 3, 4, 1), w.T, bias).permute(0, 4, 1, 2, 3)
+
+
+@case("Gemm with alpha and beta, MatMul and Add", 9, 13)
+def _(b, x):
+    w, bias, v, shift = b.weight("w", 4 * 6, 7), b.weight("bias", 7), b.weight("v", 7, 5), b.weight("shift", 1, 5)
+    b.add("AveragePool", "x", "p", kernel_shape=[4, 1, 8])
+    b.add("Flatten", "p", "a")
+    b.add("Gemm", ["a", "w", "bias"], "g", alpha=0.5, beta=2.0)
+    b.add("MatMul", ["g", "v"], "m")
+    b.add("Add", ["m", "shift"], "y")
+    return (x.mean((2, 4)).flatten(1) @ w * 0.5 + bias * 2) @ v + shift
+
+
+@case("channels last, flattened", 9, 13)
+def _(b, x):
+    w = b.weight("w", 4 * 4 * 6 * 8, 5)
+    b.add("Transpose", "x", "a", perm=[0, 2, 3, 4, 1])
+    b.constant("shape", [0, -1])
+    b.add("Reshape", ["a", "shape"], "f")
+    b.add("MatMul", ["f", "w"], "y")
+    return x.permute(0, 2, 3, 4, 1).flatten(1) @ w
+
+
+@case("constants added and multiplied", 9, 14)
+def _(b, x):
+    scale, shift = b.weight("scale", 1, 4, 1, 1, 1, low=0.5), b.weight("shift", 4, 1, 1, 1)
+    b.constant("two", 2, np.float32), b.constant("one", [1], np.float32)
+    for op, inputs, output in (("Mul", ["x", "scale"], "a"), ("Add", ["shift", "a"], "b"), ("Sub", ["two", "b"], "c"),
+                               ("Div", ["c", "scale"], "d"), ("Sub", ["d", "shift"], "e"), ("Mul", ["one", "e"], "y")):
+        b.add(op, inputs, output)
+    return (2 - (x * scale + shift)) / scale - shift
+
+
+@case("Pad by attribute, on C too", 9, 10)
+def _(b, x):
+    b.add("Pad", "x", "y", pads=[0, 1, 0, 2, 0, 0, 2, 1, 0, 3], value=0.5)
+    return F.pad(x, (0, 3, 2, 0, 0, 1, 1, 2), value=0.5)
+
+
+@case("Pad by input, cutting", 11, 13)
+def _(b, x):
+    b.constant("pads", [0, 0, -1, 2, 0, 0, 0, 0, -3, 1]), b.constant("value", -1, np.float32)
+    b.add("Pad", ["x", "pads", "value"], "y", mode="constant")
+    return F.pad(x, (0, 1, 2, -3, -1, 0), value=-1)
+
+
+@case("Pad of named axes", 18, 21)
+def _(b, x):
+    b.constant("pads", [1, 2, 3, 4]), b.constant("axes", [-1, 2])
+    b.add("Pad", ["x", "pads", "", "axes"], "y")
+    return F.pad(x, (1, 3, 0, 0, 2, 4))
+
+
+@case("Slice by attributes", 9)
+def _(b, x):
+    b.add("Slice", "x", "y", axes=[3, 4], starts=[-4, 1], ends=[-1, 2 ** 31 - 1])
+    return x[:, :, :, -4:-1, 1:]
+
+
+@case("Slice by inputs, with steps", 10, 13)
+def _(b, x):
+    for key, values in (("starts", [-3, 1]), ("ends", [2 ** 63 - 1, -1]), ("axes", [-2, 2]), ("steps", [2, 1])):
+        b.constant(key, values)
+    b.add("Slice", ["x", "starts", "ends", "axes", "steps"], "y")
+    return x[:, :, 1:-1, -3::2]
+
+
+@case("Gather of frames, of one frame, of channels", 9, 13)
+def _(b, x):
+    b.constant("frames", [3, 0, -3, 0]), b.constant("last", -1), b.constant("even", [0, 2])
+    b.add("Gather", ["x", "frames"], "a", axis=2)
+    b.add("Gather", ["x", "last"], "one", axis=2)
+    b.add("Gather", ["one", "even"], "two", axis=1)
+    b.add("Gather", ["a", "even"], "b", axis=1)
+    b.unsqueeze("two", "c", 2)
+    b.add("Add", ["b", "c"], "y")
+    return x[:, [0, 2]][:, :, [3, 0, 1, 0]] + x[:, [0, 2], -1:]
+
+
+@case("channel shuffle", 9, 13)
+def _(b, x):
+    b.constant("split", [0, 2, 2, 4, 6, 8]), b.constant("back", [1, -1, 4, 6, 8])
+    b.add("Reshape", ["x", "split"], "a")
+    b.add("Transpose", "a", "c", perm=[0, 2, 1, 3, 4, 5])
+    b.add("Reshape", ["c", "back"], "y")
+    return x[:, [0, 2, 1, 3]]
+
+
+@case("shape arithmetic", 9, 13)
+def _(b, x):
+    b.add("Shape", "x", "shape")
+    b.constant("zero", 0), b.constant("minus", [-1]), b.constant("two", 2)
+    b.add("Gather", ["shape", "zero"], "n", axis=0)
+    b.add("Mul", ["n", "two"], "n2")
+    b.add("Div", ["n2", "two"], "n1")
+    b.add("Cast", "n1", "cast", to=TensorProto.INT64)
+    b.unsqueeze("cast", "list", 0)
+    b.add("Concat", ["list", "minus"], "target", axis=0)
+    b.add("Reshape", ["x", "target"], "y")
+    return x.flatten(1)
+
+
+@case("zero channels made of the shape, and what the exporter makes of expand()", 9, 13)
+def _(b, x):
+    b.constant("target", [1, 3, 4, 6, 8])
+    b.add("ConstantOfShape", "target", "zeros", value=helper.make_tensor("v", TensorProto.FLOAT, [1], [0.25]))
+    b.add("Concat", ["zeros", "x"], "a", axis=1)
+    b.add("GlobalAveragePool", "a", "g")
+    b.constant("ones", [1, 7, 4, 6, 8]), b.constant("minus", -1)
+    b.add("Equal", ["ones", "minus"], "equal")
+    b.add("Where", ["equal", "ones", "ones"], "to")
+    b.add("Expand", ["g", "to"], "e")
+    b.add("Mul", ["a", "e"], "y")
+    a = torch.cat([torch.full((1, 3, 4, 6, 8), 0.25, dtype=x.dtype), x], 1)
+    return a * a.mean((2, 3, 4), keepdim=True)
+
+
+@case("Squeeze, Unsqueeze, Flatten from another axis", 9, 13)
+def _(b, x):
+    b.add("ReduceMean", "x", "a", axes=[3])
+    axes = {"squeeze": [3], "unsqueeze": [-2]}
+    for op, key, (source, target) in (("Squeeze", "squeeze", ("a", "b")), ("Unsqueeze", "unsqueeze", ("b", "c"))):
+        if b.opset < 13:
+            b.add(op, source, target, axes=axes[key])
+        else:
+            b.add(op, [source, b.constant(key, axes[key])], target)
+    b.add("Relu", "c", "d")
+    b.add("Flatten", "d", "e", axis=-5)
+    b.add("Flatten", "e", "y", axis=1)
+    return F.relu(x.mean(3)).flatten(1)
+
+
+@case("Softmax over channels", 9, 13)
+def _(b, x):
+    b.add("GlobalAveragePool", "x", "a")
+    b.add("Flatten", "a", "f")
+    b.add("Softmax", "f", "y")
+    return x.mean((2, 3, 4)).softmax(1)
+
+
+@case("Sum of three", 9, 13)
+def _(b, x):
+    b.add("Relu", "x", "a")
+    b.add("Sum", ["x", "a", "x"], "y")
+    return 2 * x + F.relu(x)
+
+
+@case("weights of constants multiplied", 13)
+def _(b, x):
+    w, s = b.weight("w", 5, 4, 1, 1, 1), b.weight("s", 5, 1, 1, 1, 1)
+    b.add("Mul", ["w", "s"], "ws")
+    b.add("Conv", ["x", "ws"], "y")
+    return F.conv3d(x, w * s)
+
+
+@case("double precision", 13, kind=np.float64)
+def _(b, x):
+    w = b.weight("w", 5, 4, 3, 3, 3)
+    b.add("Conv", ["x", "w"], "y")
+    return F.conv3d(x, w)
+
+
+@case("a batch of two that its constants know", 13, shape=(2, *X[1:]))
+def _(b, x):
+    b.constant("shape", [2, 4, 192]), b.constant("back", [2, 4, 4, 6, 8]), b.constant("pairs", [2, 2, 2, 4, 6, 8])
+    b.add("Reshape", ["x", "shape"], "a")
+    b.add("Reshape", ["a", "back"], "c")
+    b.add("Reshape", ["c", "pairs"], "p")
+    b.add("Transpose", "p", "q", perm=[0, 2, 1, 3, 4, 5])
+    b.add("Reshape", ["q", "back"], "y")
+    return x[:, [0, 2, 1, 3]]
+
+
+def check_built(checks, tool, folder):
+    for name, (build, opset, shape, kind) in CASES.items():
+        b = Built(opset, shape, kind)
+        x = torch.from_numpy(np.random.default_rng(0).uniform(-4, 8, (1, *shape[1:])))
+        y = build(b, x).flatten(1)
+        path, out = folder / "built.onnx", folder / "built.h5"
+        onnx.save(b.scored(y.shape[1]), str(path))
+        want = y @ torch.from_numpy(b.weights["score"]).double().T
+        if checks.mapped(name, tool(path, out, *PREPROCESSING)):
+            got = FileModel(out, torch.float64)(x)
+            checks.that(name, difference(got, want) < CLOSE, f"{got.tolist()} and {want.tolist()}")
+
+
+def check_program_on_built(checks, tool, folder, cfp):
+    """What the program may see otherwise than PyTorch: asymmetric padding, cut-off windows, padded channels."""
+    for name, (build, opset, shape, kind) in CASES.items():
+        if any(word in name
+               for word in ("SAME", "ceil_mode", "Pad", "constants added", "Gather", "expand")) and opset > 9:
+            b = Built(opset, (1, 3, 4, 6, 6), kind)
+            shape = (1, 4, 4, 6, 8)
+            b.shape = (1, 3, *shape[2:])
+            b.weight("stem", 4, 3, 1, 1, 1)
+            b.add("Conv", ["x", "stem"], "in")
+            x = torch.zeros(shape, dtype=torch.float64)
+            start = len(b.nodes)
+            elements = build(b, x).numel()
+            for node in b.nodes[start:]:
+                node.input[:] = ["in" if key == "x" else key for key in node.input]
+            path, out = folder / "program.onnx", folder / "program.h5"
+            onnx.save(b.scored(elements), str(path))
+            if checks.mapped(name, tool(path, out, *PREPROCESSING)):
+                check_program(checks, name, cfp, out, folder)
+
+
+# -- stamps, external data, refusals ----------------------------------------------------------------------------------
+
+def simple(opset=13, shape=X):
+    b = Built(opset, shape)
+    b.weight("w", 3, shape[1] or 3, 1, 1, 1)
+    b.add("Conv", ["x", "w"], "c")
+    b.add("GlobalAveragePool", "c", "g")
+    b.add("Flatten", "g", "y")
+    return b
+
+
+def check_opsets(checks, tool, folder):
+    path, out = folder / "opset.onnx", folder / "opset.h5"
+    for opset in (9, 18, 19, 20, 21):
+        onnx.save(simple().model(opset=opset), str(path))
+        checks.mapped(f"opset {opset}", tool(path, out, *PREPROCESSING))
+    out.unlink()
+    for opset in (1, 8, 22, 99):
+        onnx.save(simple().model(opset=opset), str(path))
+        checks.refused(f"opset {opset}", tool(path, out, *PREPROCESSING), out, "opset.onnx", f"opset {opset};",
+                       "9 to 21")
+
+
+def external(folder, location="weights.bin", offset=0, length=None):
+    """simple(), its weights in a file beside it."""
+    model = simple().model()
+    tensor = model.graph.initializer[0]
+    (folder / "weights.bin").write_bytes(b"\0" * offset + tensor.raw_data)
+    length = len(tensor.raw_data) if length is None else length
+    tensor.ClearField("raw_data")
+    tensor.data_location = TensorProto.EXTERNAL
+    for key, value in (("location", location), ("offset", offset), ("length", length)):
+        tensor.external_data.add(key=key, value=str(value))
+    (folder / "external.onnx").write_bytes(model.SerializeToString())
+    return folder / "external.onnx"
+
+
+def check_external_data(checks, tool, folder):
+    out, x = folder / "external.h5", torch.randn(X)
+    for offset in (0, 4096):
+        if checks.mapped("external data", tool(external(folder, offset=offset), out, *PREPROCESSING)):
+            w = torch.from_numpy(simple().weights["w"]).double()
+            checks.that("external data",
+                        difference(FileModel(out, torch.float64)(x),
+                                   F.conv3d(x.double(), w).mean((2, 3, 4))) < CLOSE)
+        out.unlink(missing_ok=True)
+    path = external(folder)
+    (folder / "weights.bin").unlink()
+    checks.refused("external data missing", tool(path, out, *PREPROCESSING), out, "external.onnx", "weights.bin",
+                   "missing")
+    checks.refused("external data cut off", tool(external(folder, length=10 ** 6), out, *PREPROCESSING), out,
+                   "too short")
+    checks.refused("external data of another length", tool(external(folder, length=8), out, *PREPROCESSING), out, "w",
+                   "data")
+    for location in ("/etc/hostname", "../weights.bin"):
+        checks.refused("external data elsewhere", tool(external(folder, location), out, *PREPROCESSING), out, location,
+                       "beside")
+
+
+def check_refusals(checks, tool, folder):
+    path, out = folder / "bad.onnx", folder / "bad.h5"
+
+    def refused(what, model, *words, options=PREPROCESSING):
+        path.write_bytes(model if isinstance(model, bytes) else model.SerializeToString())
+        checks.refused(what, tool(path, out, *options), out, "bad.onnx", *words)
+
+    def built(shape=X, **keywords):
+        return Built(shape=shape, **keywords)
+
+    refused("no ONNX file", b"This is a text and no network.\n" * 20, "ONNX")
+    refused("an empty file", b"", "ONNX")
+    refused("an HDF5 file", b"\x89HDF\r\n\x1a\n" + bytes(500), "ONNX")
+    checks.refused("no file", tool(folder / "none.onnx", out, *PREPROCESSING), out, "none.onnx", "No such file")
+    checks.refused("a folder", tool(folder, out, *PREPROCESSING), out, str(folder))
+    checks.refused("an output folder that is not there",
+                   tool(export_simple(path), folder / "no" / "bad.h5", *PREPROCESSING), out)
+
+    b = built()
+    for op, inputs, output in (("ConvTranspose", ["x", "w"], "a"), ("Resize", "a", "b"), ("Erf", "b", "c"),
+                               ("Relu", "x", "d"), ("LRN", "d", "e"), ("Add", ["c", "e"], "y")):
+        b.add(op, inputs, output)
+    b.weight("w", 4, 4, 1, 1, 1)
+    refused("all that is not mapped, at once", b.model(), "4 of its operations", "ConvTranspose_0 (ConvTranspose)",
+            "Resize_1 (Resize)", "Erf_2 (Erf)", "LRN_4 (LRN)")
+    b = built()
+    b.nodes.append(helper.make_node("Fused", ["x"], ["y"], name="odd", domain="com.example"))
+    refused("an operation of another domain", b.model(), "odd (com.example.Fused)")
+    b = built()
+    b.add("Sigmoid", "x", "unread"), b.add("Erf", "unread", "unread2"), b.add("Identity", "x", "y")
+    refused("no kernel layer", b.model(), "score a class")
+
+    two_d = Built(shape=(1, 3, 16, 16))
+    two_d.weight("w", 3, 3, 3, 3), two_d.add("Conv", ["x", "w"], "y")
+    refused("a 2-D network", two_d.model(), "1 x 3 x 16 x 16", "N x C x T x H x W")
+    b = built((1, 3, 1, 16, 16))
+    b.weight("w", 3, 3, 3, 3), b.add("Squeeze", ["x", b.constant("axes", [2])], "a"), b.add("Conv", ["a", "w"], "y")
+    refused("a 2-D convolution", b.model(), "Conv_1", "2 dimensions")
+    for shape, words in (((1, 3, 4, 4), "1 x 3 x 4 x 4"), ((1, 1, 3, 4, 4, 4), "1 x 1 x 3 x 4 x 4 x 4"),
+                         ((), "without a shape")):
+        refused(f"an input {shape}", simple_of(shape), words)
+    b = simple()
+    model = b.model()
+    model.graph.input.append(helper.make_tensor_value_info("flow", TensorProto.FLOAT, X))
+    refused("two inputs", model, "x, flow", "one input")
+    model = simple().model()
+    model.graph.output.append(helper.make_tensor_value_info("c", TensorProto.FLOAT, None))
+    refused("two outputs", model, "y, c", "one output")
+    model = simple().model()
+    model.graph.input[0].type.tensor_type.elem_type = TensorProto.UINT8
+    refused("an input of bytes", model, "floating-point")
+    for value in (np.nan, np.inf):
+        b = simple()
+        b.weights["w"][1, 2] = value
+        onnx.save(b.model(), str(path))
+        checks.refused(f"{value} in the weights", tool(path, out, *PREPROCESSING), out, "Conv_0", "NaN or Inf")
+    b = simple()
+    b.weights["w"] = b.weights["w"][:, :3]
+    refused("weights of other channels", b.model(), "Conv_0", "4 channels")
+    model = simple().model()
+    model.graph.node[1].input[0] = "nowhere"
+    refused("an edge from nowhere", model, "GlobalAveragePool_1", "nowhere")
+    model = simple().model()
+    model.graph.node.insert(0, model.graph.node.pop())
+    refused("an order that does not run", model, "Flatten_2", "reads g")
+    refused("no scores", simple().model("c"), "score a class")
+    refused("an output that nothing makes", simple().model("z"), "z")
+    model = simple().model()
+    model.graph.initializer[0].dims[0] = 7
+    refused("weights that do not fit their shape", model, "w", "data")
+
+    def one(op, *, constants=(), opset=13, shape=X, **attributes):
+        b = built(shape, opset=opset)
+        names = [b.constant(f"k{i}", *value) if value is not None else "" for i, value in enumerate(constants)]
+        b.add(op, ["x", *names], "a", **attributes)
+        b.add("GlobalAveragePool", "a", "y")
+        return b.model()
+
+    f = np.float32
+    refused("Pad by reflection", one("Pad", constants=[([0] * 4 + [1] + [0] * 5,)], mode="reflect"), "Pad_0", "reflect")
+    refused("Pad of the batch", one("Pad", constants=[([1] + [0] * 9,)]), "Pad_0", "batch")
+    refused("MaxPool with dilation", one("MaxPool", kernel_shape=[2, 2, 2], dilations=[1, 2, 1]), "MaxPool_0",
+            "dilations")
+    refused("AveragePool with dilation", one("AveragePool", kernel_shape=[2, 2, 2], dilations=[2, 2, 2], opset=19),
+            "dilations")
+    refused("a 2-D pool", one("MaxPool", kernel_shape=[2, 2]), "MaxPool_0", "2 dimensions")
+    refused("a pool that sees padding alone", one("AveragePool", kernel_shape=[1, 2, 2], pads=[0, 2, 0, 0, 0, 0]),
+            "not smaller")
+    refused("HardSigmoid of another slope", one("HardSigmoid"), "HardSigmoid_0", "0.2")
+    refused("Clip to other bounds", one("Clip", constants=[(-1, f), (1, f)]), "-1 ... 1")
+    refused("a mean over channels", one("ReduceMean", axes=[1]), "ReduceMean_0", "mean over dimensions [1]")
+    refused("a mean over everything", one("ReduceMean"), "mean over")
+    refused("a slice backwards", one("Slice", constants=[([-1],), ([-9],), ([2],), ([-1],)]), "Slice_0", "step -1")
+    refused("a slice of nothing", one("Slice", constants=[([3],), ([3],), ([2],)]), "takes nothing")
+    refused("Gather out of range", one("Gather", constants=[([7],)], axis=2), "takes [7] of 4")
+    refused("Gather of rows out of order", one("Gather", constants=[([0, 3, 1],)], axis=3), "along H")
+    refused("a transposition", one("Transpose", perm=[0, 1, 3, 2, 4]), "GlobalAveragePool_1", "rearrangement")
+    refused("a reshape across", one("Reshape", constants=[([1, 3, 4, 8, 8],)]), "Reshape_0", "across")
+    refused("a reshape to other sizes", one("Reshape", constants=[([1, 5, 4, 8, 8],)]), "Reshape_0",
+            "1 x 4 x 4 x 6 x 8")
+    refused("a constant of other sizes", one("Add", constants=[(np.zeros((4, 6, 8)), f)]), "Add_0", "4 x 6 x 8")
+    refused("a constant along W", one("Mul", constants=[(np.arange(8), f)]), "Mul_0", "one a channel")
+    refused("a concatenation with weights", one("Concat", constants=[(np.random.rand(*X), f)], axis=1), "Concat_0",
+            "constants")
+    refused("Softmax over H", one("Softmax", axis=3), "Softmax_0", "another dimension")
+    refused("Cast to whole numbers", one("Cast", to=TensorProto.INT64), "Cast_0")
+    refused("BatchNormalization in training",
+            one("BatchNormalization", constants=[(np.ones(4), f)] * 4, training_mode=1, opset=14),
+            "BatchNormalization_0", "training")
+    b = built()
+    b.add("Concat", ["x", "x"], "a", axis=2), b.add("GlobalAveragePool", "a", "y")
+    refused("a concatenation along T", b.model(), "Concat_0", "along T")
+    b = built()
+    b.add("MaxPool", "x", ["a", "indices"], kernel_shape=[2, 2, 2]), b.add("Sub", ["a", "a"], "y")
+    refused("indices of maxima, a difference of tensors", b.model(), "indices", "MaxPool_0")
+    b = built()
+    b.add("Flatten", "x", "f"), b.add("Transpose", "f", "t"), b.add("MatMul", ["f", "t"], "y")
+    refused("a product of two tensors", b.model(), "MatMul_2", "two tensors")
+    b = built((1, 3, 4, 6, 6))
+    refused("a wrong profile", simple(shape=(1, 4, 4, 6, 6)).model(), "4 channels", options=("--profile", "x3d-s"))
+    checks.that("wrong usage", tool(path).status == 2)
+
+
+def export_simple(path):
+    onnx.save(simple().model(), str(path))
+    return path
+
+
+def simple_of(shape):
+    model = simple().model()
+    del model.graph.input[:]
+    model.graph.input.append(helper.make_tensor_value_info("x", TensorProto.FLOAT, shape or None))
+    return model
+
+
+def check_fuzz(checks, tool, folder):
+    """Cut off at 30 places, 60 times some bytes changed: done, or one line and no file."""
+    export(made(NETWORKS["Constants"]), folder / "whole.onnx", 13)
+    whole = (folder / "whole.onnx").read_bytes()
+    draw = random.Random(3)
+    damaged = [whole[:len(whole) * i // 30] for i in range(30)]
+    structure = [i for i in range(len(whole)) if i < 400 or i > len(whole) - 4000]  # more than weights
+    for _ in range(60):
+        data = bytearray(whole)
+        for _ in range(draw.randint(1, 8)):
+            data[draw.choice(structure)] = draw.randrange(256)
+        damaged.append(bytes(data))
+    path, out = folder / "fuzz.onnx", folder / "fuzz.h5"
+    ends = {0: 0, 1: 0}
+    for i, data in enumerate(damaged):
+        path.write_bytes(data)
+        out.unlink(missing_ok=True)
+        ended = tool(path, out, *PREPROCESSING)
+        if ended.status == 0:
+            checks.that(f"fuzz {i}", ended.err == "" and out.exists(), ended.err)
+        else:
+            checks.refused(f"fuzz {i}", ended, out)
+        ends[ended.status] = ends.get(ended.status, 0) + 1
+    checks.that("fuzz: some end in each way", ends[0] > 0 and ends[1] > 30, ends)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--cfp", metavar="BIN", help="the program, to run the files too")
+    args = parser.parse_args()
+    torch.set_num_threads(1)
+    checks, tool = Checks(), Tool("import-onnx")
+    with tempfile.TemporaryDirectory() as name:
+        folder = pathlib.Path(name)
+        check_exported(checks, tool, folder, args.cfp)
+        for check in (check_names, check_batch_norms_folded, check_sizes, check_built, check_opsets,
+                      check_external_data, check_refusals, check_fuzz):
+            check(checks, tool, folder)
+        if args.cfp:
+            check_program_on_built(checks, tool, folder, args.cfp)
+    return checks.end()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

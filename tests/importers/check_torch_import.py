@@ -1,0 +1,273 @@
+#!/usr/bin/env python3
+"""import-torch against the modules themselves: torchvision's video networks, small ones, and what must be refused.
+
+    check_torch_import.py
+"""
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+
+try:
+    import h5py  # noqa: F401
+    import numpy  # noqa: F401
+    import torch
+    from torch import nn
+except ImportError as missing:
+    print(f"skipped: {missing} (needs the Python packages torch, h5py and numpy)")
+    sys.exit(77)
+
+from importer_tool import ROOT, Checks, FileModel, Tool, hold  # noqa: E402
+import odd_networks  # noqa: E402
+import small_networks  # noqa: E402
+from small_networks import clip, made  # noqa: E402
+
+try:
+    import torchvision
+    from torchvision.models.feature_extraction import NodePathTracer
+except ImportError:
+    torchvision = None
+try:
+    import onnx
+except ImportError:
+    onnx = None
+
+PREPROCESSING = ("--mean", "0.4", "--std", "0.2", "--frames", "8", "--size", "16")
+CLOSE = 1e-6
+VIDEO = {  # torchvision's networks -> profile, frames, size
+    "r3d_18": ("torchvision-112", 4, 32), "mc3_18": ("torchvision-112", 4, 32),
+    "r2plus1d_18": ("torchvision-112", 4, 32), "s3d": ("torchvision-s3d", 16, 224)
+}
+
+
+def load(tool, module, spec, out, folder, *options):
+    """Imports `spec` with module's weights."""
+    torch.save(module.state_dict(), folder / "weights.pth")
+    return tool(spec, out, "--weights", folder / "weights.pth", *options)
+
+
+# -- torchvision ------------------------------------------------------------------------------------------------------
+
+def leaf_classes(module):
+    """Convolutions that a subclass only configures: torchvision would name what is inside them."""
+    return [
+        type(part) for part in module.modules()
+        if isinstance(part, nn.Conv3d) and type(part).forward is nn.Conv3d.forward
+    ]
+
+
+def check_video(checks, tool, folder):
+    checkpoint_tool = Tool("import-checkpoint")
+    from importers.architectures import ARCHITECTURES
+    for name, (profile, frames, size) in VIDEO.items():
+        if not hasattr(torchvision.models.video, name):
+            continue
+        make, out = getattr(torchvision.models.video, name), folder / f"{name}.h5"
+        module = made(lambda: make(num_classes=7))
+        sizes = ("--profile", profile, "--frames", frames, "--size", size)
+        ended = load(tool, module, f"torchvision.models.video:{name}", out, folder, "--arg", "num_classes=7", *sizes)
+        if not checks.mapped(name, ended):
+            continue
+        checks.that(f"{name}: last line",
+                    ended.out.startswith(f"{out}: {name}, ") and "7 classes" in ended.out, ended.out)
+        x = torch.randn(1, 3, frames, size, size, generator=torch.Generator().manual_seed(1))
+        if name == "s3d":  # the smallest map that it takes is half a minute's work in double precision
+            file, count = hold(checks, name, out, module, x, 1e-5, kind=torch.float32)
+        else:
+            file, count = hold(checks, name, out, module, x, CLOSE)
+        checks.that(f"{name}: tensors held", count >= 50, count)
+        tracer = NodePathTracer(leaf_modules=leaf_classes(module))
+        tracer.trace(module.eval())
+        names = list(tracer.node_to_qualname.values())
+        no_op = {path for path, part in module.named_modules() if isinstance(part, nn.Dropout)} | {"x", "flatten"}
+        checks.that(f"{name}: torchvision's names",
+                    set(file.nodes) == set(names) - no_op,
+                    set(file.nodes) ^ (set(names) - no_op))
+        arch = next((key for key in ARCHITECTURES if key.replace("-", "_").replace("2+1", "2plus1") == name), None)
+        if arch:
+            other = folder / "checkpoint.h5"
+            if checks.mapped(f"{name}: import-checkpoint", checkpoint_tool(arch, folder / "weights.pth", other,
+                                                                           *sizes)):
+                compare_files(checks, name, file, FileModel(other, file.dtype))
+        out.unlink()
+
+
+def compare_files(checks, what, a, b):
+    """The same nodes, edges and weights."""
+    checks.that(f"{what}: as import-checkpoint, nodes", set(a.nodes) == set(b.nodes), set(a.nodes) ^ set(b.nodes))
+    for name in set(a.nodes) & set(b.nodes):
+        (mine, data), (its, weights) = a.nodes[name], b.nodes[name]
+        same = list(mine["inputs"]) == list(its["inputs"]) and data.keys() == weights.keys() and all(
+            torch.equal(data[key], weights[key]) for key in data)
+        checks.that(f"{what}: as import-checkpoint, {name}", same, f"{list(mine['inputs'])} and {list(its['inputs'])}")
+
+
+# -- small networks ---------------------------------------------------------------------------------------------------
+
+def check_small(checks, tool, folder):
+    out, held = folder / "net.h5", 0
+    networks = {name: (f"small_networks:{name}", network, ()) for name, network in small_networks.NETWORKS.items()}
+    networks["Ops, same"] = "small_networks:Ops", lambda: small_networks.Ops(same=True), ("--arg", "same=True")
+    for name in ("Called", "InPlace", "Reshaped", "Optional"):
+        networks[name] = f"odd_networks:{name}", getattr(odd_networks, name), ()
+    for what, (spec, network, options) in networks.items():
+        module = made(network)
+        if checks.mapped(what, load(tool, module, spec, out, folder, *PREPROCESSING, *options)):
+            # fc7 takes up the bias that is added by hand; proj gives T x H x W x C there and C x T x H x W here
+            held += hold(checks, what, out, module, clip(), CLOSE, other=("fc7", "proj"))[1]
+            if what == "Called":
+                found = set(FileModel(out).nodes)
+                checks.that("Called: names", found == odd_networks.CALLED, found ^ odd_networks.CALLED)
+    checks.that("small networks: tensors held", held > 80, held)
+    ops = {str(attributes["op"]) for attributes, _ in imported_ops(tool, "small_networks:Branches", out)}
+    checks.that("Branches: shuffle, pads and slices", {"channel_shuffle", "pad", "slice", "concat"} <= ops, ops)
+    ops = [str(attributes["op"]) for attributes, _ in imported_ops(tool, "small_networks:Constants", out)]
+    checks.that("Constants: gates are one node each", {"silu", "hardswish"} <= set(ops) and
+                not {"sigmoid", "mul", "relu6"} & set(ops), ops)
+
+
+def imported_ops(tool, spec, out):
+    tool(spec, out, *PREPROCESSING)
+    return FileModel(out).nodes.values()
+
+
+def check_fallback(checks, tool, folder):
+    out, module = folder / "fallback.h5", made(small_networks.Untraceable)
+    ended = load(tool, module, "small_networks:Untraceable", out, folder, *PREPROCESSING)
+    said = ended.err.splitlines()
+    checks.that("fallback", ended.status == 0 and len(said) == 1 and "torch.fx cannot trace" in ended.err and
+                "ONNX" in ended.err, ended)
+    file, count = hold(checks, "fallback", out, module, clip(), CLOSE)
+    ended = load(tool, made(odd_networks.Starred), "odd_networks:Starred", out, folder, *PREPROCESSING)
+    if checks.that("optional arguments", ended.status == 0, ended):
+        hold(checks, "optional arguments", out, made(odd_networks.Starred), clip(), CLOSE)
+    wanted = {"features.1", "features.2", "conv", "head.pool", "head.fc"}
+    checks.that("fallback: names", wanted <= set(file.nodes), set(file.nodes))
+
+
+def check_published(checks, tool, folder):
+    """The architectures of import-checkpoint, from their modules."""
+    out = folder / "published.h5"
+    for (arch, layout), (frames, size, traceable) in odd_networks.PUBLISHED.items():
+        if not traceable and not onnx:
+            continue
+        module = made(lambda: odd_networks.published(arch, layout))
+        ended = load(tool, module, "odd_networks:published", out, folder, "--arg", f"arch={arch}", "--arg",
+                     f"layout={layout}", "--mean", "0", "--std", "1", "--frames", frames, "--size", size)
+        x = torch.randn(1, 3, frames, size, size, generator=torch.Generator().manual_seed(2))
+        if checks.that(arch, ended.status == 0 and (ended.err == "" or not traceable), ended):
+            count = hold(checks, arch, out, module, x, 1e-4, kind=torch.float32)[1]
+            checks.that(f"{arch}: tensors held", count >= 20, count)
+
+
+def check_current_folder(checks, folder):
+    """As a user runs it: a module in the current folder, arguments, the last line printed."""
+    (folder / "mine.py").write_text(
+        "from torch import nn\n"
+        "def build(width=4, name='x', classes=3):\n"
+        "    assert name == 'two words' and width == 6\n"
+        "    head = nn.AdaptiveAvgPool3d(1), nn.Flatten(), nn.Linear(width, classes)\n"
+        "    return nn.Sequential(nn.Conv3d(3, width, 3), *head)\n"
+    )
+    ended = subprocess.run([
+        sys.executable, ROOT / "tools" / "import-torch", "mine:build", "--arg", "width=6", "mine.h5", "--arg",
+        "name=two words", *PREPROCESSING
+    ], cwd=folder, capture_output=True, text=True, env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"})
+    checks.that("the current folder", ended.returncode == 0 and ended.stderr == ""
+                and ended.stdout.splitlines()[-1].startswith("mine.h5: build, 3 nodes, 3 classes"), ended)
+    checks.that("the current folder: nodes", set(FileModel(folder / "mine.h5").nodes) == {"0", "1", "3"})
+
+
+# -- what is refused --------------------------------------------------------------------------------------------------
+
+def check_refusals(checks, tool, folder):
+    out = folder / "bad.h5"
+
+    def refused(what, spec, *words, options=()):
+        checks.refused(what, tool(spec, out, *PREPROCESSING, *options), out, spec.partition(":")[0], *words)
+
+    refused("all at once", "odd_networks:Unmapped", "4 of its operations", "up (Upsample)", "norm (GroupNorm)",
+            "pool (AdaptiveMaxPool3d)", "erf (erf)")
+    for what, (_, words) in odd_networks.REFUSED.items():
+        refused(what, "odd_networks:refused", words, options=("--arg", f"what={what}"))
+    refused("two inputs", "odd_networks:TwoInputs", "second input")
+    for spec, words in (("odd_networks", "pkg.mod:factory"), ("nowhere_at_all:f", "ModuleNotFoundError"),
+                        ("odd_networks:none", "none"), ("odd_networks:broken", "no such luck"),
+                        ("odd_networks:number", "int"), (":", "pkg.mod:factory")):
+        refused(spec, spec, words)
+    checks.refused("no preprocessing", tool("small_networks:Flat", out), out, "--profile")
+    checks.refused("no size", tool("small_networks:Flat", out, "--mean", "0", "--std", "1", "--frames", "8"), out,
+                   "--size")
+    checks.refused("no positive size", tool("small_networks:Flat", out, *PREPROCESSING, "--size", "-3"), out, "--size")
+    checks.refused("an argument without a value", tool("small_networks:Ops", out, *PREPROCESSING, "--arg", "same"), out,
+                   "--arg same")
+    refused("another argument", "small_networks:Ops", "TypeError", options=("--arg", "depth=3"))
+    refused("frames that are too few", "small_networks:Means", "more --frames", options=("--frames", "3"))
+    refused("another size than a linear layer wants", "small_networks:Flat", "view", options=("--size", "20"))
+    refused("a profile of two channels", "small_networks:Flat", "conv (Conv3d): 2 channels",
+            options=("--profile", "i3d-flow"))
+    ended = tool("odd_networks:Looping", out, *PREPROCESSING)
+    last = (ended.err.splitlines() or [""])[-1]
+    checks.that(
+        "neither traced nor exported", ended.status == 1 and "neither" in last and "odd_networks:Looping" in last and
+        len(ended.err.splitlines()) == 2 and not out.exists(), ended)
+    checks.that("wrong usage", tool("small_networks:Flat").status == 2)
+
+
+class Evil:
+    """What a pickle that is run would do."""
+    def __reduce__(self):
+        return os.mkdir, (str(pathlib.Path(tempfile.gettempdir()) / f"evil-{os.getpid()}"),)
+
+
+def check_weights(checks, tool, folder):
+    out, path, spec = folder / "bad.h5", folder / "weights.pth", "small_networks:Flat"
+    state = made(small_networks.Flat).state_dict()
+
+    def refused(what, *words):
+        checks.refused(what, tool(spec, out, *PREPROCESSING, "--weights", path), out, "weights.pth", *words)
+
+    torch.save({"state_dict": {f"module.{key}": tensor for key, tensor in state.items()}}, path)
+    checks.mapped("weights as published", tool(spec, out, *PREPROCESSING, "--weights", path))
+    out.unlink(missing_ok=True)
+    others = {key: tensor for key, tensor in state.items() if key != "fc6.bias"}
+    torch.save({**others, "fc8.bias": torch.zeros(3), "shift": torch.zeros(9)}, path)
+    refused("other keys", "missing: fc6.bias", "unexpected: fc8.bias", "mis-shaped: shift")
+    torch.save({**state, "shift": torch.full((small_networks.CLASSES,), float("nan"))}, path)
+    refused("NaN in the weights", "shift", "NaN")
+    torch.save(state, path)
+    whole = path.read_bytes()
+    for part in (0, 1, 100, len(whole) // 2, len(whole) - 30):
+        path.write_bytes(whole[:part])
+        refused(f"weights cut off at {part}")
+    torch.save({"state_dict": state, "extra": Evil()}, path)
+    refused("more than tensors in the pickle", "never run")
+    checks.that("nothing in the pickle ran", not (pathlib.Path(tempfile.gettempdir()) / f"evil-{os.getpid()}").exists())
+    path.unlink()
+    refused("no weights")
+
+
+def main():
+    torch.set_num_threads(1)
+    checks, tool = Checks(), Tool("import-torch")
+    with tempfile.TemporaryDirectory() as name:
+        folder = pathlib.Path(name)
+        check_small(checks, tool, folder)
+        check_current_folder(checks, folder)
+        check_refusals(checks, tool, folder)
+        check_weights(checks, tool, folder)
+        if onnx:
+            check_fallback(checks, tool, folder)
+        else:
+            print("skipped: the way by ONNX (onnx is not here)")
+        if torchvision:
+            check_published(checks, tool, folder)
+            check_video(checks, tool, folder)
+        else:
+            print("skipped: the published networks (torchvision is not here)")
+    return checks.end()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,211 @@
+"""Networks for check_torch_import: what only torch.fx sees (in-place, called again, ...), and what must be refused."""
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from small_networks import CLASSES, Head
+
+
+class Called(nn.Module):
+    """Names: a module called twice, functions inside and outside of modules, paths that end in _1."""
+    class Block(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.conv_1, self.conv_2, self.relu = nn.Conv3d(4, 4, 1), nn.Conv3d(4, 4, 1), nn.ReLU()
+
+        def forward(self, x):
+            return F.relu(self.relu(self.conv_2(self.relu(self.conv_1(x)))) + x) + x
+
+    def __init__(self):
+        super().__init__()
+        self.stem, self.blocks, self.head = nn.Conv3d(3, 4, 3), nn.Sequential(self.Block(), self.Block()), Head(4)
+
+    def forward(self, x):
+        return self.head(self.blocks(self.stem(x)) + 1)
+
+
+CALLED = {"stem", "add", "head.pool", "head.fc"} | {f"blocks.{i}.{name}" for i in (0, 1) for name in (
+    "conv_1", "relu", "conv_2", "relu_1", "add", "relu_2", "add_1")}
+
+
+class InPlace(nn.Module):
+    """The shortcut sees what the activation did in place; clone() keeps it from that."""
+    def __init__(self):
+        super().__init__()
+        self.conv, self.bn, self.relu = nn.Conv3d(3, 4, 3), nn.BatchNorm3d(4, affine=False), nn.ReLU(inplace=True)
+        self.second, self.third, self.head = nn.Conv3d(4, 4, 1), nn.Conv3d(4, 4, 1), Head(4)
+
+    def forward(self, x):
+        x = self.bn(self.conv(x))
+        shortcut = x
+        x = self.second(self.relu(x)) + shortcut       # shortcut is positive by now
+        kept = x.clone()
+        x = self.third(F.leaky_relu(x, 0.1, inplace=True)) + kept
+        y = x
+        x += 0.5
+        x.mul_(2)
+        F.relu_(x)
+        return self.head(x + y)
+
+
+class Reshaped(nn.Module):
+    """Indexing and rearranging in every spelling."""
+    def __init__(self):
+        super().__init__()
+        self.pad, self.cut = nn.ConstantPad3d((1, 0, 0, 2, 1, 0), 0.5), nn.ConstantPad3d((-1, 0, -2, 1, -1, 0), 0.0)
+        self.conv, self.shuffle = nn.Conv3d(3, 8, 3, padding="same", dilation=2), nn.ChannelShuffle(4)
+        self.pool, self.fc1 = nn.AdaptiveAvgPool3d((2, None, 1)), nn.Linear(4 * 2 * 16, 6)
+        self.bn1, self.fc2 = nn.BatchNorm1d(6), nn.Linear(6, CLASSES)
+
+    def forward(self, x):
+        x = self.shuffle(self.conv(self.cut(self.pad(x))))
+        x = x[:, [0, 2, 4, 6]].unflatten(1, (2, -1)).flatten(1, 2)
+        a, b, c, d = x.unbind(1)
+        x = torch.cat([t.unsqueeze(1) for t in (d, b)] + [x.narrow(1, 2, 1), x.select(1, 0)[:, None]], dim=1)
+        x = x[..., :-1, :].clamp(min=0).transpose(3, 4).contiguous().transpose(-1, -2)
+        x = self.pool(x).permute(0, 2, 3, 4, 1).reshape(x.size(0), -1)   # channels last
+        return self.fc2(F.relu(self.bn1(self.fc1(x))))
+
+
+class Optional(nn.Module):
+    """Arguments that have defaults: it runs as if it was called with the clip alone."""
+    def __init__(self):
+        super().__init__()
+        self.conv, self.relu, self.head = nn.Conv3d(3, 4, 1), nn.ReLU(), Head(4)
+
+    def forward(self, x, mask=None, flag=False, times=2):
+        x = self.conv(x)
+        if mask is not None:
+            x = x * mask
+        if flag:
+            x = torch.erf(x)
+        for _ in range(times):
+            x = self.relu(x - times)
+        return self.head(x)
+
+
+class Starred(Optional):
+    """The same for the way by ONNX, with PyTorch 1.13 at least."""
+    def forward(self, x, mask=None, *more, flag=False, **others):
+        return super().forward(x, mask, flag)
+
+
+class Tuple(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv3d(3, 4, 1)
+
+    def forward(self, x):
+        return self.conv(x), x
+
+
+class Unmapped(nn.Module):
+    """Four operations without a counterpart, with others between them."""
+    def __init__(self):
+        super().__init__()
+        self.up, self.conv, self.norm, self.head = nn.Upsample(scale_factor=2), nn.Conv3d(3, 4,
+                                                                                          3), nn.GroupNorm(2,
+                                                                                                           4), Head(4)
+        self.pool = nn.AdaptiveMaxPool3d(4)
+
+    def forward(self, x):
+        return self.head(torch.erf(self.pool(F.relu(self.norm(F.relu(self.conv(self.up(x))))))))
+
+
+class One(nn.Module):
+    """One layer that is refused, between a convolution and a head."""
+    def __init__(self, layer):
+        super().__init__()
+        self.conv, self.layer, self.head = nn.Conv3d(3, 4, 1), layer, Head(4)
+
+    def forward(self, x):
+        return self.head(self.layer(self.conv(x)))
+
+
+class Apply(nn.Module):
+    """The same for a function."""
+    def __init__(self, function):
+        super().__init__()
+        self.function = function
+
+    def forward(self, x):
+        return self.function(x)
+
+
+def hooked():
+    layer = nn.Conv3d(4, 4, 1)
+    layer.register_forward_hook(lambda module, args, out: 2 * out)
+    return layer
+
+
+def part_in_place(x):
+    first = x[:, :2]
+    first.relu_()
+    return x
+
+
+PUBLISHED = {  # of the folder networks: (architecture, layout) -> (frames, size, traced by every torch.fx)
+    ("resnet-18", "hara2018-shortcut-a"): (8, 32, False), ("densenet-121", "hara2020"): (16, 64, True),
+    ("mfnet", "mfnet"): (8, 64, True), ("i3d", "piergiaj"): (16, 224, False), ("x3d-xs", "pytorchvideo"): (4, 64, True),
+    ("slowfast-r50", "pytorchvideo"): (8, 64, False)}
+
+
+def published(arch, layout):
+    from importers.architectures import scaled
+    from networks import NETWORKS
+    frames, size, _ = PUBLISHED[arch, layout]
+    return NETWORKS[arch, layout](CLASSES, scaled(0.125), 3, frames, size)
+
+
+REFUSED = {  # what -> (the network, words of the refusal)
+    "padding_mode": (lambda: One(nn.Conv3d(4, 4, 3, padding_mode="circular")), "layer (Conv3d): padding_mode circular"),
+    "no statistics": (lambda: One(nn.BatchNorm3d(4, track_running_stats=False)), "layer (BatchNorm3d): statistics"),
+    "dilated pool": (lambda: One(nn.MaxPool3d(2, dilation=2)), "layer (MaxPool3d): dilation"),
+    "indices": (lambda: One(nn.MaxPool3d(2, return_indices=True)), "layer (MaxPool3d): the indices"),
+    "divisor": (lambda: One(nn.AvgPool3d(2, divisor_override=3)), "layer (AvgPool3d): divisor_override"),
+    "adaptive sizes": (lambda: One(nn.AdaptiveAvgPool3d(3)), "layer (AdaptiveAvgPool3d): an adaptive pool"),
+    "transposed": (lambda: One(nn.ConvTranspose3d(4, 4, 1)), "layer (ConvTranspose3d): no counterpart"),
+    "a 2-D convolution": (lambda: One(nn.Conv2d(4, 4, 1)), "layer (Conv2d): a convolution over 2 dimensions"),
+    "hooks": (lambda: One(hooked()), "layer (Conv3d): has forward hooks"),
+    "softmax over W": (lambda: One(nn.Softmax(dim=4)), "layer (Softmax): softmax over another dimension"),
+    "clamp": (lambda: One(nn.Hardtanh()), "layer (Hardtanh): clips to -1 ... 1"),
+    "sum": (lambda: One(Apply(lambda x: x.sum((2, 3, 4)))), "layer.sum (sum): no counterpart"),
+    "difference": (lambda: One(Apply(lambda x: x - x.mean((2, 3, 4), True))), "layer.sub (sub): a difference"),
+    "mean over channels": (lambda: One(Apply(lambda x: x * x.mean(1, True))), "layer.mean (mean): a mean over dim"),
+    "reflection": (lambda: One(Apply(lambda x: F.pad(x, (1, 1), "replicate"))), "layer.pad (pad): mode replicate"),
+    "joined along T": (lambda: One(Apply(lambda x: torch.cat([x, x], 2))), "layer.cat (cat): a concatenation along T"),
+    "a part of the batch": (lambda: One(Apply(lambda x: x[0])), "N x C x T x H x W"),
+    "a part changed in place": (lambda: One(Apply(part_in_place)), "was changed in place"),
+    "active dropout": (lambda: One(Apply(lambda x: F.dropout(x))), "layer.dropout (dropout): is on"),
+    "matmul": (lambda: One(Apply(lambda x: x @ x.transpose(3, 4))), "layer.matmul (matmul): a product of two tensors"),
+    "swapped axes": (lambda: One(Apply(lambda x: x.transpose(2, 3))), "rearrangement"),
+    "two results": (Tuple, "2 results"),
+    "no scores": (lambda: nn.Conv3d(3, 4, 1), "score a class"),
+    "no layers": (lambda: nn.Sequential(nn.AdaptiveAvgPool3d(1), nn.Flatten()), "nothing to explain"),
+}
+
+
+def refused(what):
+    return REFUSED[what][0]()
+
+
+class TwoInputs(nn.Module):
+    def forward(self, x, y):
+        return x + y
+
+
+class Looping(nn.Module):
+    """Neither torch.fx nor the exporter gets through."""
+    def forward(self, x):
+        for value in x.flatten():
+            if value > 0:
+                raise ValueError("not for tracing")
+        raise ValueError("not for tracing")
+
+
+def broken():
+    raise RuntimeError("no such luck")
+
+
+def number():
+    return 3

@@ -1,0 +1,89 @@
+"""What the importers of whole networks share: preprocessing, the list of what has no counterpart, the file."""
+from __future__ import annotations
+
+import argparse
+from math import prod
+from pathlib import Path
+from typing import Callable, Dict, Iterable, List, NamedTuple, Optional, Tuple
+
+from . import class_names, profiles
+from .failure import ImportFailure
+from .lowering import Lowering
+from .profiles import Profile
+from .tidy import renamed, tidy
+from .views import View, times
+from .write import write_model
+
+
+class Refusal(NamedTuple):
+    """A node without a counterpart."""
+    name: str
+    op: str
+    reason: str
+
+
+def bare(problem: Exception, name: str) -> str:
+    """What is wrong, without the name that Network puts before it."""
+    text = str(problem)
+    return text[len(name) + 2:] if text.startswith(f"{name}: ") else text
+
+
+def refuse(what: object, refusals: Iterable[Refusal]) -> None:
+    """ImportFailure with every refusal, if there is one."""
+    said = [f"{name} ({op}): {reason}" for name, op, reason in refusals]
+    if said:
+        raise ImportFailure(f"{what}: {len(said)} of its operations cannot be mapped: {'; '.join(said)}")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--classes", type=Path, metavar="FILE", help="their names (a list, classInd.txt, JSON, CSV id,name); "
+        "default: those of Kinetics, UCF-101 or HMDB-51 that are as many")
+    profiles.add_arguments(parser)
+
+
+def profile_for(args: argparse.Namespace, what: object, channels: Optional[int],
+                size: Tuple[Optional[int], ...]) -> Profile:
+    """How clips are shown to the network. channels, size (T, H, W): what it fixes itself, None where it does not."""
+    frames, height, width = size
+    for option, fixed in (("frames", {frames}), ("size", {height, width})):
+        asked = getattr(args, option)
+        if asked is not None and asked <= 0:
+            raise ImportFailure(f"--{option}: {asked} is not positive")
+        fixed -= {None}
+        if asked is not None and fixed - {asked}:
+            raise ImportFailure(
+                f"--{option} {asked}: {what} reads {' x '.join(map(str, sorted(fixed)))}, and that is fixed")
+    args.frames = args.frames or frames
+    args.size = args.size or max(height or 0, width or 0) or None
+    default = None
+    if not args.profile and args.mean and args.std:
+        channels = channels or max(len(args.mean), len(args.std), 3 if len(args.mean) == len(args.std) == 1 else 1)
+        if args.frames is None or args.size is None:
+            wanted = [option for option in ("frames", "size") if getattr(args, option) is None]
+            raise ImportFailure(
+                f"{what}: fixes no size of its own: {' and '.join(f'--{option}' for option in wanted)} wanted")
+        default = Profile("of the options", args.frames, 1, args.size, (0.0,) * channels, (1.0,) * channels)
+    profile = profiles.chosen(args, default)
+    if channels not in (None, profile.channels):
+        raise ImportFailure(f"{what}: reads {channels} channels, {args.profile} has {profile.channels}")
+    return profile
+
+
+def write_lowered(args: argparse.Namespace, what: object, net: Lowering, output: object, profile: Profile,
+                  names: Callable[[Lowering], Dict[str, str]] = lambda net: {}, *, name: str, source: str) -> str:
+    """Writes the model file. names: what nodes are called in it, where otherwise than now. Returns what was done."""
+    if not isinstance(output, View):
+        raise ImportFailure(f"{what}: its output does not depend on its input")
+    scores = net.settled(output)
+    shape = net.shape(scores.node)
+    if prod(shape[1:]) != 1 or prod(scores.shape) != net.batch * shape[0]:
+        raise ImportFailure(f"{what}: its output is {times(output.shape)}; one score a class is wanted")
+    last = tidy(net, scores.node)
+    if not any(node.op in ("conv3d", "linear") for node in net.nodes.values()):
+        raise ImportFailure(f"{what}: no convolution or linear layer leads to its output: nothing to explain")
+    last = renamed(net, names(net), last)
+    classes: List[str] = class_names.class_names(shape[0], args.classes)
+    write_model(args.out, net, last, net.tensors, profile, classes, name=name, source=source)
+    return (f"{args.out}: {name}, {len(net.nodes)} nodes, {shape[0]} classes ({classes[0]} ... {classes[-1]}), "
+            f"profile {profile.name}" + (f": {profile.note}" if profile.note else ""))

@@ -1,0 +1,168 @@
+"""A traced module, node by node, as a network of SPEC 2.
+
+What depends on the clip is a view of a node of the network; everything else (sizes, weights, arithmetic on them) is
+what Python and PyTorch make of it, for every size is known here.
+"""
+from __future__ import annotations
+
+from typing import Dict, List, Tuple
+
+import torch
+from torch import fx, nn
+
+from .finish import Refusal, bare, refuse
+from .fx_ops import FUNCTIONS, METHODS, MODULES, Call
+from .failure import ImportFailure
+from .lowering import Lowering
+from .profiles import Profile
+from .views import Unmapped, View
+
+_UNKNOWN = object()  # what an operation without a counterpart, and whatever reads it, gives
+_STALE = object()    # a tensor that an in-place operation on another view of its memory has changed
+
+
+def lower_traced(what: str, module: nn.Module, graph: fx.Graph, names: Dict[fx.Node, str], profile: Profile
+                 ) -> Tuple[Lowering, object]:
+    """The network and its output. ImportFailure lists every operation that has no counterpart."""
+    net = Lowering(1, profile.channels, profile.frames, profile.size, profile.size)
+    values: Dict[fx.Node, object] = {}
+    refusals: List[Refusal] = []
+    read = _needed(module, graph)
+    for node in graph.nodes:
+        if node not in read:
+            continue
+        call = Call(net, names.get(node, node.name))
+        try:
+            values[node] = _evaluate(what, module, node, call, values)
+        except (Unmapped, ImportFailure) as problem:
+            refusals.append(Refusal(call.name, _title(module, node), bare(problem, call.name)))
+            values[node] = _UNKNOWN
+        except Exception as problem:  # arguments that fx_ops.py does not know, sizes that do not fit ...
+            refusals.append(Refusal(call.name, _title(module, node), f"does not fit together ({problem})"))
+            values[node] = _UNKNOWN
+        if call.overwritten is not None and isinstance(values[node], View):
+            _overwrite(net, call.overwritten, values[node], values)
+    refuse(what, refusals)
+    return net, _score(what, values[next(node for node in graph.nodes if node.op == "output")])
+
+
+def _needed(module: nn.Module, graph: fx.Graph) -> set:
+    """What the output depends on, and what may change a tensor in place."""
+    read = set()
+    for node in reversed(graph.nodes):
+        if node.op == "output" or node in read or _changes(module, node):
+            read.add(node)
+            read.update(node.all_input_nodes)
+    return read
+
+
+def _changes(module: nn.Module, node: fx.Node) -> bool:
+    """Whether it may work in place."""
+    if node.op == "call_module":
+        return bool(getattr(module.get_submodule(node.target), "inplace", False))
+    name = node.target if isinstance(node.target, str) else getattr(node.target, "__name__", "")
+    return name.endswith("_") or name in ("iadd", "isub", "imul", "itruediv") or bool(node.kwargs.get("inplace"))
+
+
+def _evaluate(what: str, module: nn.Module, node: fx.Node, call: Call, values: Dict[fx.Node, object]) -> object:
+    if node.op == "placeholder":
+        return _placeholder(what, node, call)
+    if node.op == "get_attr":
+        return _attribute(module, node.target)
+    args, kwargs = (fx.node.map_arg(some, lambda n: values[n]) for some in (node.args, node.kwargs))
+    held: list = []
+    _collect((args, kwargs), held)
+    if node.op == "output":
+        return args[0]
+    if _STALE in held:
+        raise Unmapped("reads a tensor that was changed in place, in part or in another shape")
+    if not held:
+        return _concrete(module, node, args, kwargs)
+    handler = _handler(module, node, any(isinstance(value, View) for value in held))
+    if _UNKNOWN in held:
+        return _UNKNOWN
+    if node.op == "call_module":
+        return handler(call, module.get_submodule(node.target), *args, **kwargs)
+    return handler(call, *args, **kwargs)
+
+
+def _placeholder(what: str, node: fx.Node, call: Call) -> object:
+    if node.prev.op == "root":
+        return call.net.entry()
+    if not node.args:
+        raise Unmapped("a second input; one clip is all that a model file's network reads")
+    return node.args[0]
+
+
+def _attribute(module: nn.Module, path: str) -> object:
+    *parents, last = path.split(".")
+    return getattr(module.get_submodule(".".join(parents)), last)
+
+
+def _collect(value: object, held: list) -> None:
+    """Every View and whatever stands for one in nested arguments."""
+    if isinstance(value, View) or value is _UNKNOWN or value is _STALE:
+        held.append(value)
+    elif isinstance(value, (tuple, list)):
+        for item in value:
+            _collect(item, held)
+    elif isinstance(value, dict):
+        for item in value.values():
+            _collect(item, held)
+
+
+def _handler(module: nn.Module, node: fx.Node, sure: bool):
+    """sure: it reads the clip; else it reads what is not known, which may be a size."""
+    if node.op == "call_module":
+        leaf = module.get_submodule(node.target)
+        found = next((MODULES[kind] for kind in type(leaf).__mro__ if kind in MODULES), None)
+        if found and (leaf._forward_hooks or leaf._forward_pre_hooks):
+            raise Unmapped("has forward hooks (weight_norm, spectral_norm ...): remove them first")
+    else:
+        found = (METHODS if node.op == "call_method" else FUNCTIONS).get(node.target)
+    if found is None and (sure or getattr(node.target, "__module__", "") not in ("_operator", "math", "builtins")):
+        raise Unmapped("no counterpart")
+    return found
+
+
+def _concrete(module: nn.Module, node: fx.Node, args: tuple, kwargs: dict) -> object:
+    with torch.no_grad():
+        if node.op == "call_module":
+            return module.get_submodule(node.target)(*args, **kwargs)
+        if node.op == "call_method":
+            return getattr(args[0], node.target)(*args[1:], **kwargs)
+        return node.target(*args, **kwargs)
+
+
+def _overwrite(net: Lowering, old: View, new: View, values: Dict[fx.Node, object]) -> None:
+    """Whoever holds the memory that an in-place operation changed sees the change, or must not be read any more."""
+    for node, value in values.items():
+        if value is new or not isinstance(value, View):
+            continue
+        if value.node == old.node:
+            values[node] = new if value.dims == old.dims else _STALE
+        elif old.node in _whole_of(net, value.node) or value.node in _whole_of(net, old.node):
+            values[node] = _STALE
+
+
+def _whole_of(net: Lowering, name: str) -> List[str]:
+    """What a slice is a part of, and that of it."""
+    out = []
+    while name in net.nodes and net.nodes[name].op == "slice":
+        name = net.nodes[name].inputs[0]
+        out.append(name)
+    return out
+
+
+def _title(module: nn.Module, node: fx.Node) -> str:
+    if node.op == "call_module":
+        return type(module.get_submodule(node.target)).__name__
+    return node.target if isinstance(node.target, str) else getattr(node.target, "__name__", str(node.target))
+
+
+def _score(what: str, value: object) -> object:
+    if isinstance(value, (tuple, list)) and len(value) == 1:
+        value = value[0]
+    if isinstance(value, (tuple, list, dict)):
+        raise ImportFailure(f"{what}: gives {len(value)} results; one tensor, a score a class, is wanted")
+    return value

@@ -1,0 +1,483 @@
+"""Every module, function and method of PyTorch that is mapped: a function each, and the tables of them at the end.
+
+They have the signatures of what they stand for, with the Call in front, so that Python itself binds the arguments.
+"""
+from __future__ import annotations
+
+import builtins
+import operator
+from dataclasses import dataclass
+from math import prod
+from typing import Callable, Dict, List, Optional, Sequence
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from .lowering import Lowering
+from .network import three
+from .views import Unmapped, View, size_of
+
+
+@dataclass
+class Call:
+    net: Lowering
+    name: str                          # of the node that may be made
+    overwritten: Optional[View] = None  # what an in-place operation changed
+
+    def in_place(self, x: View, really: bool = True) -> None:
+        if really:
+            self.overwritten = x
+
+
+def array(value) -> Optional[np.ndarray]:
+    """A tensor or a number as an array."""
+    if isinstance(value, View):
+        raise Unmapped("weights that are no constants")
+    if isinstance(value, torch.Tensor):
+        value = value.detach().cpu()
+        return (value.float() if value.dtype in (torch.float16, torch.bfloat16) else value).numpy()
+    return None if value is None else np.asarray(value)
+
+
+def _viewed(x) -> View:
+    if not isinstance(x, View):
+        raise Unmapped("reads no tensor that depends on the input")
+    return x
+
+
+# -- convolutions, linear layers, batch norms -------------------------------------------------------------------------
+
+def _conv(call, input, weight, bias=None, stride=1, padding=0, dilation=1, groups=1):
+    weight = array(weight)
+    if weight.ndim != 5:
+        raise Unmapped(f"a convolution over {weight.ndim - 2} dimensions; 3 are wanted (T, H, W)")
+    dilation = _three(dilation)
+    if padding == "same":  # PyTorch's own: the odd one behind, and only where the stride is 1
+        total = [d * (k - 1) for k, d in zip(weight.shape[2:], dilation)]
+        begin = tuple(n // 2 for n in total)
+        end = tuple(n - b for n, b in zip(total, begin))
+    else:
+        begin = end = (0, 0, 0) if padding == "valid" else _three(padding)
+    return call.net.convolution(call.name, _viewed(input), weight, array(bias), _three(stride), (begin, end), dilation,
+                                groups)
+
+
+def _conv_module(call, module, input):
+    if module.padding_mode != "zeros":
+        raise Unmapped(f"padding_mode {module.padding_mode}; zeros is known")
+    return _conv(call, input, module.weight, module.bias, module.stride, module.padding, module.dilation, module.groups)
+
+
+def _linear(call, input, weight, bias=None):
+    return call.net.fully_connected(call.name, _viewed(input), array(weight), array(bias))
+
+
+def _matmul(call, input, other):
+    if not isinstance(input, View) or isinstance(other, View):
+        raise Unmapped("a product of two tensors; constant weights come second")
+    return call.net.fully_connected(call.name, input, array(other).T, None)
+
+
+def _batch_norm(call, input, running_mean, running_var, weight=None, bias=None, training=False, momentum=0.1, eps=1e-5):
+    if training or running_mean is None or running_var is None:
+        raise Unmapped("statistics of the clip itself, for there are no running ones (track_running_stats)")
+    mean, var = array(running_mean), array(running_var)
+    gamma = np.ones_like(mean) if weight is None else array(weight)
+    beta = np.zeros_like(mean) if bias is None else array(bias)
+    return call.net.normalisation(call.name, _viewed(input), gamma, beta, mean, var, float(eps))
+
+
+def _batch_norm_module(call, module, input):
+    return _batch_norm(call, input, module.running_mean, module.running_var, module.weight, module.bias, eps=module.eps)
+
+
+# -- activations ------------------------------------------------------------------------------------------------------
+
+def _activation(op: str) -> Callable:
+    def activation(call, input, inplace=False):
+        call.in_place(_viewed(input), inplace)
+        return call.net.activation(call.name, input, op)
+    return activation
+
+
+def _activation_(op: str) -> Callable:
+    return lambda call, input: _activation(op)(call, input, True)
+
+
+def _leaky_relu(call, input, negative_slope=0.01, inplace=False):
+    call.in_place(_viewed(input), inplace)
+    return call.net.activation(call.name, input, "leakyrelu", negative_slope=float(negative_slope))
+
+
+def _clamp(call, input, min=None, max=None):
+    if isinstance(min, (View, torch.Tensor)) or isinstance(max, (View, torch.Tensor)):
+        raise Unmapped("clamped by tensors")
+    return call.net.clamped(call.name, _viewed(input), min, max)
+
+
+def _hardtanh(call, input, min_val=-1.0, max_val=1.0, inplace=False):
+    call.in_place(_viewed(input), inplace)
+    return call.net.clamped(call.name, input, min_val, max_val)
+
+
+def _softmax(call, input, dim=None, _stacklevel=3, dtype=None):
+    if dim is None:
+        raise Unmapped("softmax without its dim")
+    return call.net.softmax(call.name, _viewed(input), dim)
+
+
+# -- sums, products, constants ----------------------------------------------------------------------------------------
+
+def _add(call, input, other, *, alpha=1):
+    if isinstance(input, View) and isinstance(other, View):
+        if alpha != 1:
+            raise Unmapped(f"alpha {alpha}")
+        return call.net.joined_by(call.name, "add", input, other)
+    if isinstance(input, View):
+        return call.net.scaled(call.name, input, shift=array(other) * alpha)
+    return call.net.scaled(call.name, other, alpha, array(input))
+
+
+def _mul(call, input, other):
+    if isinstance(input, View) and isinstance(other, View):
+        return call.net.joined_by(call.name, "mul", input, other)
+    x, factor = (input, other) if isinstance(input, View) else (other, input)
+    return call.net.scaled(call.name, x, scale=array(factor))
+
+
+def _sub(call, input, other, *, alpha=1):
+    if isinstance(input, View) and isinstance(other, View):
+        raise Unmapped("a difference of two tensors")
+    if isinstance(input, View):
+        return call.net.scaled(call.name, input, 1.0, -array(other) * alpha)
+    return call.net.scaled(call.name, other, -alpha, array(input))
+
+
+def _div(call, input, other):
+    if isinstance(other, View):
+        raise Unmapped("a division by a tensor")
+    return call.net.scaled(call.name, input, scale=1 / np.asarray(array(other), np.float64))
+
+
+def _neg(call, input):
+    return call.net.scaled(call.name, _viewed(input), scale=-1.0)
+
+
+def _overwriting(function: Callable) -> Callable:
+    def overwriting(call, input, *args, **kwargs):
+        if isinstance(input, View):
+            call.in_place(input)
+        return function(call, input, *args, **kwargs)
+    return overwriting
+
+
+# -- pools and means --------------------------------------------------------------------------------------------------
+
+def _max_pool(call, input, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False, return_indices=False):
+    if return_indices:
+        raise Unmapped("the indices of the maxima are no tensor of SPEC 2")
+    if _three(dilation) != (1, 1, 1):
+        raise Unmapped(f"dilation {dilation}")
+    kernel, pad = _three(kernel_size), _three(padding)
+    return call.net.pool(call.name, _viewed(input), "maxpool3d", kernel, _three(stride or kernel), (pad, pad),
+                         bool(ceil_mode))
+
+
+def _avg_pool(call, input, kernel_size, stride=None, padding=0, ceil_mode=False, count_include_pad=True,
+              divisor_override=None):
+    if divisor_override is not None:
+        raise Unmapped(f"divisor_override {divisor_override}")
+    kernel, pad = _three(kernel_size), _three(padding)
+    return call.net.pool(call.name, _viewed(input), "avgpool3d", kernel, _three(stride or kernel), (pad, pad),
+                         bool(ceil_mode), count_include_pad=int(bool(count_include_pad)))
+
+
+def _max_pool_module(call, module, input):
+    return _max_pool(call, input, module.kernel_size, module.stride, module.padding, module.dilation, module.ceil_mode,
+                     module.return_indices)
+
+
+def _avg_pool_module(call, module, input):
+    return _avg_pool(call, input, module.kernel_size, module.stride, module.padding, module.ceil_mode,
+                     module.count_include_pad, module.divisor_override)
+
+
+def _adaptive_avg_pool(call, input, output_size):
+    sizes = (output_size,) * 3 if output_size is None or isinstance(output_size, int) else tuple(output_size)
+    return call.net.adaptive_mean(call.name, _viewed(input), sizes)
+
+
+def _mean(call, input, dim=None, keepdim=False, *, dtype=None):
+    dims = [dim] if isinstance(dim, int) else dim
+    return call.net.mean(call.name, _viewed(input), dims or None, keepdim)
+
+
+# -- parts and wholes -------------------------------------------------------------------------------------------------
+
+def _cat(call, tensors, dim=0):
+    return call.net.concatenated(call.name, [t if isinstance(t, View) else array(t) for t in tensors], dim)
+
+
+def _pad(call, input, pad, mode="constant", value=None):
+    if mode != "constant":
+        raise Unmapped(f"mode {mode}; constant is known")
+    pad = [int(n) for n in pad]
+    if len(pad) % 2 or len(pad) > 2 * _viewed(input).rank:
+        raise Unmapped(f"padding {pad}")
+    before, after = pad[0::2][::-1], pad[1::2][::-1]  # given from the last dimension on
+    rest = [0] * (input.rank - len(before))
+    return call.net.padded(call.name, input, rest + before, rest + after, value or 0.0)
+
+
+def _pad_module(call, module, input):
+    return _pad(call, input, module.padding, value=getattr(module, "value", 0.0))
+
+
+def _getitem(call, x, index):
+    if isinstance(x, (list, tuple)):
+        return x[index]
+    index = index if isinstance(index, tuple) else (index,)
+    given = sum(part is not None and part is not Ellipsis for part in index)
+    if any(part is Ellipsis for part in index):
+        at = next(i for i, part in enumerate(index) if part is Ellipsis)
+        index = (*index[:at], *(slice(None),) * (x.rank - given), *index[at + 1:])
+    dim, cuts, gone, new, listed = 0, [], [], [], None
+    for i, part in enumerate(index):
+        if part is None:
+            new.append(i - len(gone))
+            continue
+        if isinstance(part, int) and not isinstance(part, bool):
+            size = size_of(x.dims[x.position(dim)])
+            if not -size <= part < size:
+                raise Unmapped(f"takes {part} of {size}")
+            cuts.append((dim, slice(part % size, part % size + 1)))
+            gone.append(dim)
+        elif isinstance(part, slice):
+            cuts.append((dim, part))
+        elif isinstance(part, (list, torch.Tensor, np.ndarray)) and listed is None and np.ndim(part) == 1:
+            listed = dim, [int(n) for n in part]
+        else:
+            raise Unmapped(f"an index {part!r}")
+        dim += 1
+    if listed:
+        if gone:
+            raise Unmapped("indices of both a number and a list")
+        x = call.net.taken(call.name, x, *listed)
+    x = call.net.sliced(call.name, x, cuts)
+    return x.squeezed(gone).unsqueezed(new)
+
+
+def _select(call, input, dim, index):
+    return call.net.item(call.name, _viewed(input), dim, index)
+
+
+def _narrow(call, input, dim, start, length):
+    return call.net.sliced(call.name, _viewed(input), [(dim, slice(start, start + length))])
+
+
+def _index_select(call, input, dim, index):
+    return call.net.taken(call.name, _viewed(input), dim, array(index).reshape(-1).tolist())
+
+
+def _split(call, tensor, split_size_or_sections, dim=0):
+    size = size_of(_viewed(tensor).dims[tensor.position(dim)])
+    sizes = split_size_or_sections
+    if isinstance(sizes, int):
+        sizes = [min(sizes, size - start) for start in range(0, size, sizes)]
+    return call.net.parts(call.name, tensor, dim, list(sizes))
+
+
+def _chunk(call, input, chunks, dim=0):
+    return _split(call, input, -(-size_of(_viewed(input).dims[input.position(dim)]) // chunks), dim)
+
+
+def _unbind(call, input, dim=0):
+    size = size_of(_viewed(input).dims[input.position(dim)])
+    return [call.net.item(f"{call.name}.{i}", input, dim, i) for i in range(size)]
+
+
+# -- the same elements otherwise arranged -----------------------------------------------------------------------------
+
+def _reshape(call, input, *shape):
+    return _viewed(input).reshaped(_listed(shape), call.name)
+
+
+def _flatten(call, input, start_dim=0, end_dim=-1):
+    start, end = _viewed(input).position(start_dim), input.position(end_dim)
+    shape = input.shape
+    return input.reshaped((*shape[:start], prod(shape[start:end + 1]), *shape[end + 1:]), call.name)
+
+
+def _unflatten(call, input, dim, sizes):
+    dim = _viewed(input).position(dim)
+    sizes = list(sizes)
+    if sizes.count(-1) == 1:
+        sizes[sizes.index(-1)] = input.shape[dim] // -prod(sizes)
+    return input.reshaped((*input.shape[:dim], *sizes, *input.shape[dim + 1:]), call.name)
+
+
+def _permute(call, input, *dims):
+    return _viewed(input).permuted(_listed(dims), call.name)
+
+
+def _transpose(call, input, dim0, dim1):
+    order = list(range(_viewed(input).rank))
+    first, second = input.position(dim0), input.position(dim1)
+    order[first], order[second] = second, first
+    return input.permuted(order, call.name)
+
+
+def _squeeze(call, input, dim=None):
+    return _viewed(input).squeezed([dim] if isinstance(dim, int) else dim)
+
+
+def _unsqueeze(call, input, dim):
+    return _viewed(input).unsqueezed([dim])
+
+
+def _expand(call, input, *sizes):
+    return _viewed(input).expanded(_listed(sizes))
+
+
+def _expand_as(call, input, other):
+    return _viewed(input).expanded(other.shape)
+
+
+def _channel_shuffle(call, input, groups):
+    n, channels, *rest = _viewed(input).shape
+    if groups < 1 or channels % groups:
+        raise Unmapped(f"{groups} groups of {channels} channels")
+    split = input.reshaped((n, groups, channels // groups, *rest), call.name)
+    return split.permuted((0, 2, 1, *range(3, split.rank)), call.name).reshaped(input.shape, call.name)
+
+
+def _unchanged(call, input, *args, **kwargs):
+    return _viewed(input)
+
+
+def _clone(call, input, memory_format=None):
+    """In memory of its own: an in-place operation on it leaves the original alone."""
+    x = call.net.settled(_viewed(input))
+    return call.net.activation(call.name, x, "identity")
+
+
+def _dropout(call, input, p=0.5, training=True, inplace=False):
+    if training and p > 0:
+        raise Unmapped("is on although the module is in eval mode: its `training` is not self.training")
+    return _viewed(input)
+
+
+# -- what is asked of a tensor ----------------------------------------------------------------------------------------
+
+def _getattr(call, x, key):
+    if key == "shape":
+        return torch.Size(x.shape)
+    if key == "ndim":
+        return x.rank
+    if key in ("is_cuda", "is_quantized", "requires_grad"):
+        return False
+    if key in ("device", "dtype"):
+        return {"device": torch.device("cpu"), "dtype": torch.float32}[key]
+    if key == "T" and x.rank == 2:
+        return x.permuted((1, 0), call.name)
+    raise Unmapped(f"attribute {key}")
+
+
+def _size(call, x, dim=None):
+    return torch.Size(x.shape) if dim is None else x.shape[x.position(dim)]
+
+
+def _dim(call, x):
+    return x.rank
+
+
+def _numel(call, x):
+    return prod(x.shape)
+
+
+def _new_zeros(call, x, *size, dtype=None, device=None):
+    return torch.zeros(_listed(size))
+
+
+def _zeros_like(call, input, dtype=None, device=None):
+    return torch.zeros(input.shape)
+
+
+def _three(value) -> tuple:
+    values = (value,) if isinstance(value, int) else tuple(value)
+    return three(values * 3 if len(values) == 1 else values)
+
+
+def _listed(values: Sequence) -> List[int]:
+    return list(values[0] if len(values) == 1 and isinstance(values[0], (tuple, list)) else values)
+
+
+def _of(function: Callable, *attributes: str) -> Callable:
+    """A module that is `function` with its own attributes as arguments, by the function's names for them."""
+    def of_module(call, module, input):
+        return function(call, input, **{key: getattr(module, key) for key in attributes})
+    return of_module
+
+
+_SIMPLE = {"relu": nn.ReLU, "relu6": nn.ReLU6, "silu": nn.SiLU, "sigmoid": nn.Sigmoid, "hardswish": nn.Hardswish,
+           "hardsigmoid": nn.Hardsigmoid}
+_DROPOUTS = (nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d, nn.AlphaDropout, nn.FeatureAlphaDropout)
+_BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm)
+
+MODULES: Dict[type, Callable] = {
+    **{module: _of(_activation(op), *(("inplace",) if op != "sigmoid" else ())) for op, module in _SIMPLE.items()},
+    **{module: _of(_unchanged) for module in (*_DROPOUTS, nn.Identity)},
+    **{module: _batch_norm_module for module in _BATCH_NORMS},
+    **{module: _conv_module for module in (nn.Conv1d, nn.Conv2d, nn.Conv3d)},
+    nn.Linear: _of(_linear, "weight", "bias"),
+    nn.LeakyReLU: _of(_leaky_relu, "negative_slope", "inplace"),
+    nn.Hardtanh: _of(_hardtanh, "min_val", "max_val", "inplace"),
+    nn.Softmax: _of(_softmax, "dim"),
+    nn.MaxPool3d: _max_pool_module,
+    nn.AvgPool3d: _avg_pool_module,
+    nn.AdaptiveAvgPool3d: _of(_adaptive_avg_pool, "output_size"),
+    nn.ConstantPad3d: _pad_module,
+    nn.Flatten: _of(_flatten, "start_dim", "end_dim"),
+    nn.Unflatten: lambda call, module, input: _unflatten(call, input, module.dim, module.unflattened_size),
+    nn.ChannelShuffle: _of(_channel_shuffle, "groups"),
+}
+if hasattr(nn, "ZeroPad3d"):  # not in PyTorch 1.13
+    MODULES[nn.ZeroPad3d] = _pad_module
+
+METHODS: Dict[str, Callable] = {
+    **{op: _activation(op) for op in ("relu", "sigmoid")},
+    **{f"{op}_": _activation_(op) for op in ("relu", "sigmoid")},
+    **{name: _unchanged for name in ("contiguous", "detach", "float", "double", "to", "type_as", "cpu")}, "add": _add,
+    "add_": _overwriting(_add), "mul": _mul, "mul_": _overwriting(_mul), "sub": _sub, "sub_": _overwriting(_sub),
+    "clone": _clone, "div": _div, "div_": _overwriting(_div), "neg": _neg, "clamp": _clamp,
+    "clamp_": _overwriting(_clamp), "softmax": _softmax, "mean": _mean, "matmul": _matmul, "view": _reshape,
+    "reshape": _reshape, "flatten": _flatten, "unflatten": _unflatten, "permute": _permute, "transpose": _transpose,
+    "squeeze": _squeeze, "unsqueeze": _unsqueeze, "expand": _expand, "expand_as": _expand_as, "chunk": _chunk,
+    "split": _split, "unbind": _unbind, "select": _select, "narrow": _narrow, "index_select": _index_select,
+    "size": _size, "dim": _dim, "numel": _numel, "nelement": _numel, "ndimension": _dim, "new_zeros": _new_zeros,
+}
+
+FUNCTIONS: Dict[Callable, Callable] = {
+    torch.relu: _activation("relu"), torch.relu_: _activation_("relu"), F.relu: _activation("relu"),
+    F.relu_: _activation_("relu"), F.relu6: _activation("relu6"), F.silu: _activation("silu"),
+    torch.sigmoid: _activation("sigmoid"), F.sigmoid: _activation("sigmoid"), F.hardswish: _activation("hardswish"),
+    F.hardsigmoid: _activation("hardsigmoid"), F.leaky_relu: _leaky_relu, F.hardtanh: _hardtanh, torch.clamp: _clamp,
+    F.softmax: _softmax, torch.softmax: _softmax, torch.conv3d: _conv, F.conv3d: _conv, torch.conv2d: _conv,
+    F.conv2d: _conv, F.linear: _linear, torch.matmul: _matmul, operator.matmul: _matmul, F.batch_norm: _batch_norm,
+    operator.add: _add, torch.add: _add, operator.iadd: _overwriting(_add), operator.mul: _mul, torch.mul: _mul,
+    torch.multiply: _mul, operator.imul: _overwriting(_mul), operator.sub: _sub, torch.sub: _sub,
+    operator.isub: _overwriting(_sub), operator.truediv: _div, torch.div: _div, torch.true_divide: _div,
+    operator.itruediv: _overwriting(_div), operator.neg: _neg, torch.neg: _neg, F.max_pool3d: _max_pool,
+    torch.max_pool3d: _max_pool, F.avg_pool3d: _avg_pool, F.adaptive_avg_pool3d: _adaptive_avg_pool,
+    torch.mean: _mean, torch.cat: _cat, F.pad: _pad, operator.getitem: _getitem, torch.select: _select,
+    torch.narrow: _narrow, torch.index_select: _index_select, torch.split: _split, torch.chunk: _chunk,
+    torch.unbind: _unbind, torch.reshape: _reshape, torch.flatten: _flatten, torch.permute: _permute,
+    torch.transpose: _transpose, torch.squeeze: _squeeze, torch.unsqueeze: _unsqueeze,
+    F.channel_shuffle: _channel_shuffle, F.dropout: _dropout, torch.dropout: _dropout, torch.clone: _clone,
+    F.dropout3d: _dropout, builtins.getattr: _getattr, torch.numel: _numel, torch.zeros_like: _zeros_like,
+}
+for _name in ("concat", "concatenate"):  # other names of torch.cat, by version
+    if hasattr(torch, _name):
+        FUNCTIONS[getattr(torch, _name)] = _cat

@@ -1,0 +1,98 @@
+"""A PyTorch module as a graph of torch.fx, every node named by the module it is in.
+
+The names are those of torchvision's feature extraction: a module's path (layer4.2.conv3), with _1, _2, ... when it is
+called again; a function by its name behind the path of the module that calls it (layer4.2.add, layer4.2.relu_1).
+"""
+from __future__ import annotations
+
+import contextlib
+import dis
+import inspect
+import operator
+import re
+import sys
+from typing import Callable, Dict, Iterable, Iterator, Tuple
+
+import torch
+from torch import fx, nn
+
+
+class Tracer(fx.Tracer):
+    """leaves: module classes that are one operation. A subclass is one too unless it has a forward() of its own."""
+
+    def __init__(self, leaves: Iterable[type]):
+        super().__init__()
+        self.leaves = tuple(leaves)
+        self.names: Dict[fx.Node, str] = {}
+        self._paths = [""]
+
+    def is_leaf_module(self, module: nn.Module, path: str) -> bool:
+        known = isinstance(module, self.leaves) and any(
+            type(module).forward is leaf.forward for leaf in self.leaves if isinstance(module, leaf))
+        return known or super().is_leaf_module(module, path)
+
+    def call_module(self, module, forward, args, kwargs):
+        self._paths.append(self.path_of_module(module))
+        try:
+            return super().call_module(module, forward, args, kwargs)
+        finally:
+            self._paths.pop()
+
+    def create_node(self, kind, target, args, kwargs, name=None, type_expr=None):
+        node = super().create_node(kind, target, args, kwargs, name, type_expr)
+        if kind == "call_module":
+            wanted = str(target)
+        else:
+            function = re.sub(r"_[0-9]+$", "", node.name)  # torch.fx counts over the whole graph
+            wanted = f"{self._paths[-1]}.{function}" if self._paths[-1] else function
+        unique, repeat, taken = wanted, 0, set(self.names.values())
+        while unique in taken:
+            repeat += 1
+            unique = f"{wanted}_{repeat}"
+        self.names[node] = unique
+        return node
+
+
+def _iterate(proxy: fx.Proxy) -> Iterator[fx.Proxy]:
+    """`n, c, t, h, w = x.size()`: as many as are unpacked. PyTorch 1.13 looks that up as Python before 3.11 has it."""
+    frame = sys._getframe(1)  # the module's code
+    at = next((step for step in dis.get_instructions(frame.f_code) if step.offset == frame.f_lasti), None)
+    if at is not None and at.opname == "UNPACK_SEQUENCE":
+        return (proxy[i] for i in range(at.argval))
+    raise TypeError("a loop over a tensor, or over its sizes")
+
+
+def _in_place(function: Callable, name: str) -> Callable:
+    """`x += y` changes x for whoever else has it; torch.fx records x + y. The name stays as torch.fx has it."""
+    def record(proxy: fx.Proxy, other: object) -> fx.Proxy:
+        return proxy.tracer.create_proxy("call_function", function, (proxy, other), {}, name=name)
+    return record
+
+
+_RECORDED = {
+    "__iter__": _iterate, "__iadd__": _in_place(operator.iadd, "add"), "__isub__": _in_place(operator.isub, "sub"),
+    "__imul__": _in_place(operator.imul, "mul"), "__itruediv__": _in_place(operator.itruediv, "truediv")
+}
+
+
+@contextlib.contextmanager
+def _recording() -> Iterator[None]:
+    """What torch.fx's proxies lack."""
+    published = {name: vars(fx.Proxy)[name] for name in _RECORDED if name in vars(fx.Proxy)}
+    for name, method in _RECORDED.items():
+        setattr(fx.Proxy, name, method)
+    try:
+        yield
+    finally:
+        for name in _RECORDED:
+            setattr(fx.Proxy, name, published[name]) if name in published else delattr(fx.Proxy, name)
+
+
+def trace(module: nn.Module, leaves: Iterable[type]) -> Tuple[fx.Graph, Dict[fx.Node, str]]:
+    """The graph and its nodes' names. Raises whatever the module's own code does when it meets torch.fx's proxies."""
+    tracer = Tracer(leaves)
+    rest = list(inspect.signature(module.forward).parameters.values())[1:]
+    defaults = {parameter.name: parameter.default for parameter in rest if parameter.default is not parameter.empty}
+    with torch.no_grad(), _recording():
+        graph = tracer.trace(module, defaults or None)  # as if called with the clip alone
+    return graph, tracer.names

@@ -1,0 +1,28 @@
+"""The published checkpoints by name: is a file of that name the one that was published?"""
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Dict, Optional, Tuple
+
+FILE = Path(__file__).resolve().parents[2] / "weights" / "manifest"
+
+
+def read_manifest(path: Path = FILE) -> Dict[str, Tuple[str, str]]:
+    """File name -> (ARCH, SHA-256 or its first digits, "" where unknown)."""
+    rows = (line.split() for line in path.read_text(encoding="utf-8").splitlines() if line and not line.startswith("#"))
+    return {name: (arch, "" if digits == "-" else digits) for name, arch, digits in rows}
+
+
+def doubt(path: Path) -> Optional[str]:
+    """What speaks against `path` being the published file of its name; None where nothing does."""
+    _, digits = read_manifest().get(path.name, ("", ""))
+    if not digits:
+        return None
+    found = hashlib.sha256()
+    with open(path, "rb") as file:
+        for block in iter(lambda: file.read(1 << 20), b""):
+            found.update(block)
+    if found.hexdigest().startswith(digits):
+        return None
+    return f"its SHA-256 begins with {found.hexdigest()[:len(digits)]}, that of the published {path.name} with {digits}"

@@ -1,0 +1,168 @@
+"""An ONNX file as plain Python: its operations in order, its constants as arrays, its one input and one output.
+
+Weights kept in files of their own (external data) are read from beside the model, and from nowhere else.
+"""
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+from math import prod
+from pathlib import Path
+from typing import Dict, List, Optional, Tuple
+
+import numpy as np
+
+from .failure import ImportFailure
+
+OPSETS = range(9, 22)
+
+
+@dataclass
+class Operation:
+    name: str                             # '' where the file has none
+    op: str                               # with its domain where that is not ONNX's own
+    inputs: List[str]                     # '' where an optional one is left out
+    outputs: List[str]
+    attributes: Dict[str, object]
+
+
+@dataclass
+class Graph:
+    path: Path
+    opset: int
+    input: str
+    shape: Tuple[Optional[int], ...]      # of the input, N x C x T x H x W; None: any
+    output: str
+    constants: Dict[str, np.ndarray]
+    operations: List[Operation]           # those that the output depends on
+
+    def label(self, operation: Operation) -> str:
+        return operation.name or next((output for output in operation.outputs if output), "(no name)")
+
+
+def read_onnx(path: Path) -> Graph:
+    return graph_of(path, Path(path).read_bytes())
+
+
+def graph_of(path: Path, data: bytes) -> Graph:
+    """path: of `data`, for messages and for external data. ImportFailure says what is wrong with it."""
+    import onnx
+    from google.protobuf.message import DecodeError
+    model = onnx.ModelProto()
+    try:
+        with warnings.catch_warnings(record=True) as warned:  # protobuf only warns of an end that comes too early
+            warnings.simplefilter("always")
+            model.ParseFromString(data)
+    except (DecodeError, ValueError, RecursionError):
+        warned = True
+    if warned:
+        raise ImportFailure(f"{path}: is no ONNX file, or damaged or cut off")
+    if not model.graph.node or not model.opset_import:
+        raise ImportFailure(f"{path}: is no ONNX model: {'no graph' if not model.graph.node else 'no opset'} in it")
+    opset = max((entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")), default=0)
+    if opset not in OPSETS:
+        raise ImportFailure(f"{path}: is of opset {opset}; {OPSETS[0]} to {OPSETS[-1]} are read")
+    try:
+        return _graph(path, model.graph, opset)
+    except (ValueError, TypeError, AttributeError, OverflowError, KeyError, IndexError) as problem:
+        raise ImportFailure(f"{path}: damaged: {problem}") from None
+
+
+def _graph(path: Path, graph, opset: int) -> Graph:
+    if graph.sparse_initializer:
+        raise ImportFailure(f"{path}: {graph.sparse_initializer[0].values.name}: sparse weights are not read")
+    constants = {_text(tensor.name): _array(path, tensor) for tensor in graph.initializer}
+    inputs = [value for value in graph.input if _text(value.name) not in constants]
+    if len(inputs) != 1 or len(graph.output) != 1:
+        read, given = (", ".join(_text(value.name) for value in values) or "none" for values in (inputs, graph.output))
+        raise ImportFailure(f"{path}: one input and one output are wanted, not {read} and {given}")
+    shape, output = _input_shape(path, inputs[0]), _text(graph.output[0].name)
+    operations = [_operation(path, node) for node in graph.node]
+    return Graph(path, opset, _text(inputs[0].name), shape, output, constants, _needed(operations, output))
+
+
+def _text(value) -> str:
+    """Protobuf gives a string that is no UTF-8 as bytes."""
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+
+
+def _operation(path: Path, node) -> Operation:
+    domain = "" if node.domain in ("", "ai.onnx") else f"{_text(node.domain)}."
+    return Operation(_text(node.name), domain + _text(node.op_type), [_text(name) for name in node.input],
+                     [_text(name) for name in node.output], _attributes(path, node))
+
+
+def _input_shape(path: Path, value) -> Tuple[Optional[int], ...]:
+    import onnx
+    kind = value.type.tensor_type
+    floats = (onnx.TensorProto.FLOAT, onnx.TensorProto.DOUBLE, onnx.TensorProto.FLOAT16)
+    if kind.elem_type not in floats:
+        raise ImportFailure(f"{path}: input {_text(value.name)}: is no floating-point tensor")
+    shape = tuple(dim.dim_value if dim.dim_value > 0 else None for dim in kind.shape.dim)
+    if len(shape) != 5:
+        words = " x ".join(str(size or "?") for size in shape) or "without a shape"
+        raise ImportFailure(f"{path}: input {_text(value.name)}: is {words}; N x C x T x H x W is wanted")
+    return shape
+
+
+def _attributes(path: Path, node) -> Dict[str, object]:
+    import onnx
+    from onnx import helper
+    out = {}
+    for attribute in node.attribute:
+        value = helper.get_attribute_value(attribute)
+        if isinstance(value, onnx.TensorProto):
+            value = _array(path, value)
+        elif isinstance(value, bytes):
+            value = _text(value)
+        elif not isinstance(value, (int, float)):
+            value = list(value) if hasattr(value, "__len__") else value
+        out[_text(attribute.name)] = value
+    return out
+
+
+def _needed(operations: List[Operation], output: str) -> List[Operation]:
+    """Dropout's mask, an auxiliary head and the like are left out."""
+    wanted, kept = {output}, []
+    for operation in reversed(operations):
+        if wanted & set(operation.outputs):
+            kept.append(operation)
+            wanted.update(operation.inputs)
+    return kept[::-1]
+
+
+def _array(path: Path, tensor) -> np.ndarray:
+    import onnx
+    from onnx import numpy_helper
+    external = tensor.data_location == onnx.TensorProto.EXTERNAL
+    copy = onnx.TensorProto()
+    copy.CopyFrom(tensor)
+    if external:
+        copy.raw_data = _external_data(path, tensor)
+        copy.data_location = onnx.TensorProto.DEFAULT
+        del copy.external_data[:]
+    try:
+        array = np.asarray(numpy_helper.to_array(copy))
+    except Exception as problem:  # whatever a damaged tensor makes onnx and numpy raise
+        raise ImportFailure(
+            f"{path}: {_text(tensor.name) or 'a constant'}: its data cannot be read ({problem})") from None
+    if array.shape != tuple(tensor.dims) or array.size != prod(tensor.dims):
+        raise ImportFailure(f"{path}: {_text(tensor.name) or 'a constant'}: its data does not fit its shape")
+    return array
+
+
+def _external_data(path: Path, tensor) -> bytes:
+    entries = {entry.key: entry.value for entry in tensor.external_data}
+    location = Path(entries.get("location", ""))
+    if location.is_absolute() or ".." in location.parts or not location.parts:
+        raise ImportFailure(
+            f"{path}: {_text(tensor.name)}: its external data is said to be in '{location}', not beside the model")
+    offset, length = int(entries.get("offset", 0)), int(entries.get("length", -1))
+    file = Path(path).parent / location
+    if not file.is_file():
+        raise ImportFailure(f"{path}: its external data {location} ({_text(tensor.name)}) is missing beside it")
+    if offset < 0 or offset + max(length, 0) > file.stat().st_size:
+        raise ImportFailure(f"{path}: its external data {location} is too short for {_text(tensor.name)}")
+    with open(file, "rb") as data:
+        data.seek(offset)
+        return data.read(length)

@@ -1,0 +1,138 @@
+"""Patterns of several nodes that are one op of SPEC 2, and nodes that nothing reads.
+
+    x * sigmoid(x)                           silu
+    relu6(x + 3) / 6                         hardsigmoid
+    x * hardsigmoid(x)                       hardswish
+    conv3d or linear, then + a vector        its bias
+    pad by zeros, then avgpool3d             its padding, counted (as PyTorch exports count_include_pad)
+    identity                                 nothing
+
+A node that something else reads too stays as it is.
+"""
+from __future__ import annotations
+
+from typing import Dict, Optional, Tuple
+
+import numpy as np
+
+from .lowering import Lowering
+from .network import Node
+
+_GATES = {"sigmoid": "silu", "hardsigmoid": "hardswish"}
+
+
+def tidy(net: Lowering, output: str) -> str:
+    """Returns the output's name, which may be another one's now."""
+    work = _Tidy(net, output)
+    work.drop_unread()
+    for pattern in (work.identity, work.bias, work.hardsigmoid, work.gate, work.counted_padding):
+        for node in list(net.nodes.values()):
+            if node.name in net.nodes:
+                pattern(node)
+    return work.output
+
+
+class _Tidy:
+    def __init__(self, net: Lowering, output: str):
+        self.net, self.output = net, output
+
+    def drop_unread(self) -> None:
+        read, todo = set(), [self.output]
+        while todo:
+            name = todo.pop()
+            if name not in read and name in self.net.nodes:
+                read.add(name)
+                todo += self.net.nodes[name].inputs
+        for name in [name for name in self.net.nodes if name not in read]:
+            self.drop(name)
+
+    def drop(self, name: str) -> None:
+        for key in self.net.nodes.pop(name).parameters.values():
+            del self.net.wanted[key], self.net.tensors[key]
+
+    def replace(self, old: str, new: str) -> None:
+        """Whoever read `old` reads `new`, and `old` goes."""
+        for node in self.net.nodes.values():
+            node.inputs = [new if name == old else name for name in node.inputs]
+        self.output = new if self.output == old else self.output
+        self.drop(old)
+
+    def only_reader(self, name: str) -> Optional[Node]:
+        readers = [node for node in self.net.nodes.values() if name in node.inputs]
+        return readers[0] if len(readers) == 1 and name != self.output else None
+
+    def factors(self, node: Node) -> Tuple[np.ndarray, np.ndarray]:
+        """scale and shift of a batch norm that stands for a product or a sum."""
+        return self.net.tensors[node.parameters["gamma"]], self.net.tensors[node.parameters["beta"]]
+
+    def identity(self, node: Node) -> None:
+        if node.op == "identity" and node.inputs[0] != "input":
+            self.replace(node.name, node.inputs[0])
+
+    def bias(self, node: Node) -> None:
+        if node.op not in ("conv3d", "linear") or "bias" in node.parameters:
+            return
+        added = self.only_reader(node.name)
+        if added is None or added.name not in self.net.shifted:
+            return
+        scale, shift = self.factors(added)
+        if (scale == 1).all():
+            key = node.parameters["bias"] = f"{node.name}.bias"
+            self.net.wanted[key], self.net.tensors[key] = shift.shape, shift
+            self.replace(added.name, node.name)
+
+    def hardsigmoid(self, node: Node) -> None:
+        before = self.net.nodes.get(node.inputs[0])
+        after = self.only_reader(node.name)
+        if node.op != "relu6" or before is None or after is None or not {before.name, after.name} <= self.net.shifted:
+            return
+        parts = (*self.factors(before), *self.factors(after))
+        if self.only_reader(before.name) is node and all(
+                np.allclose(part, value, rtol=1e-6, atol=0) for part, value in zip(parts, (1, 3, 1 / 6, 0))):
+            node.op, node.inputs = "hardsigmoid", list(before.inputs)
+            self.drop(before.name)
+            self.replace(after.name, node.name)
+
+    def gate(self, node: Node) -> None:
+        """The product takes the gate's place."""
+        if node.op != "mul" or len(node.inputs) != 2:
+            return
+        for x, gate in (node.inputs, node.inputs[::-1]):
+            gated = self.net.nodes.get(gate)
+            if gated is not None and gated.op in _GATES and gated.inputs == [x] and self.only_reader(gate) is node:
+                node.op, node.inputs = _GATES[gated.op], [x]
+                self.drop(gate)
+                return
+
+
+    def counted_padding(self, node: Node) -> None:
+        padded = self.net.nodes.get(node.inputs[0])
+        if node.op != "avgpool3d" or padded is None or padded.op != "pad" or self.only_reader(padded.name) is not node:
+            return
+        pad, pool = padded.attributes, node.attributes
+        sides = "pad_begin", "pad_end"
+        if pad["value"] == pad["channels_begin"] == pad["channels_end"] == 0 and not pool["ceil_mode"] and not any(
+            (*pool["pad_begin"], *pool["pad_end"])) and all(n < k for s in sides
+                                                            for n, k in zip(pad[s], pool["kernel"])):
+            pool.update({side: pad[side] for side in sides}, count_include_pad=1)
+            self.replace(padded.name, padded.inputs[0])
+
+
+def renamed(net: Lowering, names: Dict[str, str], output: str) -> str:
+    """Gives nodes other names, made unique in the order of the nodes; returns the output's."""
+    new: Dict[str, str] = {"input": "input"}
+    taken = {"input"}
+    for name in net.nodes:
+        wanted = unique = names.get(name, name)
+        repeat = 0
+        while unique in taken:
+            repeat += 1
+            unique = f"{wanted}_{repeat}"
+        new[name] = unique
+        taken.add(unique)
+    nodes = list(net.nodes.values())
+    net.nodes.clear()
+    for node in nodes:
+        node.name, node.inputs = new[node.name], [new[name] for name in node.inputs]
+        net.nodes[node.name] = node
+    return new[output]
