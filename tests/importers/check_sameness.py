@@ -7,9 +7,9 @@ with the same weights. Compared are all outputs of its leaf modules that the pro
 logits within 1e-4, gradients within 1e-3, and all other tensors within 1e-3 (with random weights a rounding error grows from
 layer to layer). Behind every kernel layer something must have been compared.
 
-The error of a tensor is max|a - b| / max|b|. A gradient jumps where an activation lies on the kink of a relu, and rounding
-decides on which side: so PyTorch's backward pass takes its relus as the program had them, and where the two differ the
-activation must be zero to rounding.
+The error of a tensor is max|a - b| / max|b|. A gradient jumps where an activation lies on the kink of a relu, or where two cells
+of a max pool's window are equal, and rounding decides on which side: so PyTorch's backward pass takes its relus and the winners
+of its max pools as the program had them, and where the two differ the values must be the same to rounding.
 
 Small: a quarter of the width (torchvision's: all of it), 8 x 40 x 40, PyTorch in float64.
 --full: the published width and size (16 frames at most), PyTorch in float32.
@@ -75,6 +75,10 @@ class Reference:
                     positive = comparison.sides(name, array(inputs[0]))
                     if positive is not None:
                         out = inputs[0] * torch.from_numpy(positive).to(self.dtype).reshape(inputs[0].shape)
+                elif isinstance(module, torch.nn.MaxPool3d):
+                    winners = comparison.winners(name, module, inputs[0].shape)
+                    if winners is not None:
+                        out = inputs[0].flatten(2).gather(2, winners.flatten(2)).reshape(out.shape)
                 out.register_hook(lambda g: comparison.see("grad", name, array(g)))
                 return out
             return hook
@@ -97,8 +101,8 @@ def relative_error(got, want):
 class Comparison:
     """Tensors of the program's dump against those of PyTorch as they come."""
 
-    def __init__(self, dump):
-        self.dump = dump
+    def __init__(self, dump, net):
+        self.dump, self.net = dump, net
         self.wrong, self.worst, self.compared = [], {"value": 0.0, "grad": 0.0, "kinks": 0}, set()
 
     def see(self, kind, name, want):
@@ -125,6 +129,18 @@ class Comparison:
         if other.any() and np.abs(x[other]).max() > ON_THE_KINK * np.abs(x).max():
             self.wrong.append(f"/value/{name}: on another side than PyTorch's {np.abs(x[other]).max():.1e}")
         return positive
+
+    def winners(self, name, pool, shape):
+        """The cell of T x H x W that each window of the program's max pool took (of equal ones the first, as everywhere)."""
+        import torch
+        before = self.net.nodes[name].inputs[0] if name in self.net.nodes else ""
+        if before not in self.dump["value"]:
+            return None
+        x = torch.from_numpy(self.dump["value"][before][()])[None]
+        if x.shape != shape:
+            return None
+        return torch.nn.functional.max_pool3d(x, pool.kernel_size, pool.stride, pool.padding, pool.dilation, pool.ceil_mode,
+                                              return_indices=True)[1]
 
 
 def uncovered(net, compared):
@@ -200,7 +216,7 @@ class Subject:
 def compare(subject, dump, x, dtype):
     """A finished Comparison of the program's dump with PyTorch on the clip x."""
     import numpy as np
-    c = Comparison(dump)
+    c = Comparison(dump, subject.net)
     logits = subject.reference(dtype).run(x, subject.class_index, c)
     c.logits = relative_error(dump["value"][subject.output][()].ravel(), logits)
     if not c.logits < TOLERANCE["logits"]:

@@ -1,0 +1,47 @@
+/* conv.h - convolutions of the CUDA backend: cuDNN's graph API behind a few functions.
+ *
+ * Channels last, float32 in memory, sums in float32; channels are the STORED ones (a tensor's
+ * block), so that padding of channels is the caller's.  The same functions plan for a device that
+ * is not there (cuda_dnn_open_json): that is how machines without a GPU test every plan. */
+#pragma once
+#include "../host/backend/backend.h"
+#include <cuda_runtime_api.h>
+
+typedef struct cuda_dnn cuda_dnn;   /* cuDNN on one device, or planning for one */
+typedef struct cuda_conv cuda_conv; /* one planned convolution */
+
+/* forward:  y = activation( conv(x, w) + z + bias )   z and bias where asked for, relu or nothing
+ * backward: x = backward-data of conv at y; no epilogue.
+ * Axes are T, H, W; pad_begin and pad_end may differ. */
+typedef struct cuda_conv_spec {
+    bool backward, adds, bias, relu;
+    cfp_precision precision; /* CFP_FP32: no tensor cores; CFP_TF32 */
+    int n, x_channels, y_channels, groups;
+    int x[3], y[3], kernel[3], stride[3], dilation[3], pad_begin[3], pad_end[3];
+} cuda_conv_spec;
+
+typedef struct cuda_conv_facts {
+    size_t workspace_bytes;
+    int64_t engine;
+    bool deterministic, tensor_cores;
+} cuda_conv_facts;
+
+/* On the current device and `stream`.  Plans that want more than workspace_cap bytes are passed
+ * over.  CFP_DEVICE: cuDNN is older than 9.15 or does not start. */
+CFP_CHECKED cfp_status cuda_dnn_open(cuda_dnn **out, cfp_ctx *ctx, cudaStream_t stream,
+                                     size_t workspace_cap);
+/* Plans only, for the device that cuDNN's own JSON describes; no driver is needed. */
+CFP_CHECKED cfp_status cuda_dnn_open_json(cuda_dnn **out, cfp_ctx *ctx, const char *json,
+                                          size_t workspace_cap);
+void cuda_dnn_close(cuda_dnn **dnn); /* accepts NULL inside; nulls */
+
+/* The best deterministic plan by cuDNN's heuristics A, B, fallback.  CFP_UNSUPPORTED where there is
+ * none; the message has the shape. */
+CFP_CHECKED cfp_status cuda_conv_open(cuda_conv **out, cuda_dnn *dnn, cfp_ctx *ctx,
+                                      const cuda_conv_spec *spec);
+cuda_conv_facts cuda_conv_get_facts(const cuda_conv *conv);
+/* Enqueues it.  w: y_channels x kT x kH x kW x x_channels/groups; z: like y, may be y itself; bias:
+ * y_channels; NULL where the spec has none.  workspace: facts.workspace_bytes, shared. */
+CFP_CHECKED cfp_status cuda_conv_run(const cuda_conv *conv, cfp_ctx *ctx, float *x, const float *w,
+                                     float *y, const float *z, const float *bias, void *workspace);
+void cuda_conv_close(cuda_conv **conv);
