@@ -76,9 +76,9 @@ class Reference:
                     if positive is not None:
                         out = inputs[0] * torch.from_numpy(positive).to(self.dtype).reshape(inputs[0].shape)
                 elif isinstance(module, torch.nn.MaxPool3d):
-                    winners = comparison.winners(name, module, inputs[0].shape)
+                    x, winners = comparison.winners(name, module, inputs[0])
                     if winners is not None:
-                        out = inputs[0].flatten(2).gather(2, winners.flatten(2)).reshape(out.shape)
+                        out = x.flatten(2).gather(2, winners.flatten(2)).reshape(out.shape)
                 out.register_hook(lambda g: comparison.see("grad", name, array(g)))
                 return out
             return hook
@@ -130,17 +130,21 @@ class Comparison:
             self.wrong.append(f"/value/{name}: on another side than PyTorch's {np.abs(x[other]).max():.1e}")
         return positive
 
-    def winners(self, name, pool, shape):
-        """The cell of T x H x W that each window of the program's max pool took (of equal ones the first, as everywhere)."""
+    def winners(self, name, pool, x):
+        """(what the pool reads, the cell of it that each window of the program's pool took: of equal ones the first).
+
+        A pool that pads its input itself has a pad node before it. The cells are None where the program kept no such tensor.
+        """
         import torch
         before = self.net.nodes[name].inputs[0] if name in self.net.nodes else ""
         if before not in self.dump["value"]:
-            return None
-        x = torch.from_numpy(self.dump["value"][before][()])[None]
-        if x.shape != shape:
-            return None
-        return torch.nn.functional.max_pool3d(x, pool.kernel_size, pool.stride, pool.padding, pool.dilation, pool.ceil_mode,
-                                              return_indices=True)[1]
+            return x, None
+        read = torch.from_numpy(self.dump["value"][before][()])[None]
+        if read.shape != x.shape:
+            pad = self.net.nodes[before].attributes
+            x = torch.nn.functional.pad(x, [n for axis in (2, 1, 0) for n in (pad["pad_begin"][axis], pad["pad_end"][axis])])
+        return x, torch.nn.functional.max_pool3d(read, pool.kernel_size, pool.stride, pool.padding, pool.dilation,
+                                                 pool.ceil_mode, return_indices=True)[1]
 
 
 def uncovered(net, compared):
