@@ -7,12 +7,17 @@
 #include "../host/backend/backend.h"
 #include <cuda_runtime_api.h>
 
+/* Workspace that the backend gives a convolution; of ten published networks, none wants more than
+ * 147 MiB (tests/cuda/check_plans.py). */
+enum { CUDA_WORKSPACE_BYTES = 256 << 20 };
+
 typedef struct cuda_dnn cuda_dnn;   /* cuDNN on one device, or planning for one */
 typedef struct cuda_conv cuda_conv; /* one planned convolution */
 
 /* forward:  y = activation( conv(x, w) + z + bias )   z and bias where asked for, relu or nothing
  * backward: x = backward-data of conv at y; no epilogue.
- * Axes are T, H, W; pad_begin and pad_end may differ. */
+ * Axes are T, H, W; pad_begin and pad_end may differ.  z or relu without a bias: cuDNN has no
+ * prebuilt engine for it, so there is no plan; give it a bias of zeros. */
 typedef struct cuda_conv_spec {
     bool backward, adds, bias, relu;
     cfp_precision precision; /* CFP_FP32: no tensor cores; CFP_TF32 */
@@ -25,6 +30,13 @@ typedef struct cuda_conv_facts {
     int64_t engine;
     bool deterministic, tensor_cores;
 } cuda_conv_facts;
+
+/* The convolution (forward, plain, fp32) that kernel layer `node` is for a source of shape `src`
+ * with src_block channels stored; n is src's.  It chooses y_channels: a multiple of 8, which tensor
+ * cores read without a copy; with groups, as many as the groups have.  Where groups divide
+ * otherwise than the stored channels do, x_channels is src.c and not src_block: the source is to be
+ * brought there first.  Lanes without a channel of the layer's want weights and bias of 0. */
+cuda_conv_spec cuda_conv_spec_of(const cfp_node *node, cfp_shape src, int src_block);
 
 /* On the current device and `stream`.  Plans that want more than workspace_cap bytes are passed
  * over.  CFP_DEVICE: cuDNN is older than 9.15 or does not start. */

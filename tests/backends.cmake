@@ -35,7 +35,8 @@ add_test(NAME test_device COMMAND test_device "${CFP_FAKES}")
 add_executable(check_backends check_backends.c check_trial.c check_primitives.c check_bench.c)
 target_link_libraries(check_backends PRIVATE libcfp cfp_flags m)
 foreach(device ref cpu cuda)
-    add_test(NAME check_backends_${device} COMMAND check_backends --device ${device})
+    add_test(NAME check_backends_${device}
+        COMMAND check_backends --device ${device} --module-dir "${CMAKE_BINARY_DIR}")
 endforeach()
 # A module, from file to results, where there is no GPU either; its blocks are 8, ref's are 1.
 add_test(NAME check_backends_module

@@ -1,0 +1,96 @@
+/* avgpool.cu - the mean of each window, and its gradient.
+ *
+ * A window's divisor counts its cells that are real or, with count_include_pad, real or padding.
+ * One thread takes V channels of one position.  Bytes: each operand once, neighbouring windows from
+ * the cache. */
+#include "windows.h"
+
+struct divisor {
+    bool counts_pad;
+};
+
+static __device__ int counted(const cuda_windows &op, divisor d, int axis, int i, int size)
+{
+    const int first = i * op.stride[axis] - op.pad_begin[axis];
+    const span cells =
+        within({first, first + op.kernel[axis]}, {d.counts_pad ? -op.pad_begin[axis] : 0,
+                                                  d.counts_pad ? size + op.pad_end[axis] : size});
+    return cells.last > cells.first ? cells.last - cells.first : 0;
+}
+/* One over the cells that window (t, h, w) counts; 0 where it counts none. */
+static __device__ float share(const cuda_windows &op, divisor d, int t, int h, int w)
+{
+    const float cells = (float)counted(op, d, 0, t, op.x.t) * (float)counted(op, d, 1, h, op.x.h) *
+                        (float)counted(op, d, 2, w, op.x.w);
+    return cells > 0 ? 1 / cells : 0;
+}
+
+template <int V> static __global__ void avgpool_kernel(cuda_windows op, divisor d)
+{
+    const int n = blockIdx.y;
+    for (unsigned i = blockIdx.x * blockDim.x + threadIdx.x; i < places<V>(op.y);
+         i += gridDim.x * blockDim.x) {
+        const place at = place_of<V>(op.y, i);
+        pack<V> sum = splat<V>(0);
+        const window_box b = inputs_of(op, at);
+        for (int t = b.t.first; t < b.t.last && at.c < op.y.c; t++)
+            for (int h = b.h.first; h < b.h.last; h++)
+                for (int w = b.w.first; w < b.w.last; w++) {
+                    const int position = (t * op.x.h + h) * op.x.w + w;
+                    const pack<V> x = load<V>(op.x.data + offset_of(op.x, n, position, at.c));
+                    for (int k = 0; k < V; k++)
+                        sum.v[k] += x.v[k];
+                }
+        const float factor = share(op, d, at.t, at.h, at.w);
+        for (int k = 0; k < V; k++)
+            sum.v[k] *= factor;
+        store_channels<V>(op.y.data + offset_of(op.y, n, at.position, at.c), sum, at.c, op.y.c);
+    }
+}
+
+template <int V> static __global__ void avgpool_backward_kernel(cuda_windows op, divisor d)
+{
+    const int n = blockIdx.y;
+    for (unsigned i = blockIdx.x * blockDim.x + threadIdx.x; i < places<V>(op.x);
+         i += gridDim.x * blockDim.x) {
+        const place at = place_of<V>(op.x, i);
+        pack<V> sum = splat<V>(0);
+        const window_box b = windows_over(op, at);
+        for (int t = b.t.first; t < b.t.last && at.c < op.x.c; t++)
+            for (int h = b.h.first; h < b.h.last; h++)
+                for (int w = b.w.first; w < b.w.last; w++) {
+                    const int window = (t * op.y.h + h) * op.y.w + w;
+                    const pack<V> dy = load<V>(op.y.data + offset_of(op.y, n, window, at.c));
+                    const float factor = share(op, d, t, h, w);
+                    for (int k = 0; k < V; k++)
+                        sum.v[k] += factor * dy.v[k];
+                }
+        store_channels<V>(op.x.data + offset_of(op.x, n, at.position, at.c), sum, at.c, op.x.c);
+    }
+}
+
+extern "C" cudaError_t cuda_avgpool(const cuda_windows *op, bool count_include_pad,
+                                    cudaStream_t stream)
+{
+    const bool fours = windows_in_fours(*op);
+    const dim3 grid = grid_of(count_of(op->y, fours ? 4 : 1), op->y.n);
+    const divisor d = {count_include_pad};
+    if (fours)
+        LAUNCH(avgpool_kernel<4>, grid, THREADS, stream, *op, d);
+    else
+        LAUNCH(avgpool_kernel<1>, grid, THREADS, stream, *op, d);
+    return cudaGetLastError();
+}
+
+extern "C" cudaError_t cuda_avgpool_backward(const cuda_windows *op, bool count_include_pad,
+                                             cudaStream_t stream)
+{
+    const bool fours = windows_in_fours(*op);
+    const dim3 grid = grid_of(count_of(op->x, fours ? 4 : 1), op->x.n);
+    const divisor d = {count_include_pad};
+    if (fours)
+        LAUNCH(avgpool_backward_kernel<4>, grid, THREADS, stream, *op, d);
+    else
+        LAUNCH(avgpool_backward_kernel<1>, grid, THREADS, stream, *op, d);
+    return cudaGetLastError();
+}

@@ -1,0 +1,67 @@
+/* combine.cu - add and mul of up to four tensors, broadcast by strides of 0.
+ *
+ * One thread takes V channels of one position.  Where every operand's positions follow one another,
+ * or are one and the same (a gate of C numbers), T, H and W need not be told apart.  Bytes: each
+ * operand once. */
+#include "lanes.h"
+
+template <int V, bool LINEAR>
+static __device__ pack<V> operand(const cuda_view &x, int n, const place &at)
+{
+    const int64_t offset =
+        LINEAR ? offset_of(x, n, at.position, at.c) : offset_of(x, n, at.t, at.h, at.w, at.c);
+    return x.stride_c == 0 ? splat<V>(x.data[offset]) : load<V>(x.data + offset);
+}
+
+template <int V, bool LINEAR> static __global__ void combine_kernel(cuda_combination op)
+{
+    const int n = blockIdx.y;
+    for (unsigned i = blockIdx.x * blockDim.x + threadIdx.x; i < places<V>(op.dst);
+         i += gridDim.x * blockDim.x) {
+        const place at = place_of<V>(op.dst, i);
+        pack<V> x = splat<V>(0);
+        if (at.c < op.dst.c) {
+            x = operand<V, LINEAR>(op.src[0], n, at);
+            for (int s = 1; s < op.n_src; s++) {
+                const pack<V> y = operand<V, LINEAR>(op.src[s], n, at);
+                for (int k = 0; k < V; k++)
+                    x.v[k] = op.multiplies ? x.v[k] * y.v[k] : x.v[k] + y.v[k];
+            }
+            x = activate<V>(op.activation, x);
+        }
+        store_channels<V>(op.dst.data + offset_of(op.dst, n, at.position, at.c), x, at.c, op.dst.c);
+    }
+}
+
+static bool is_linear(const cuda_view &x, const cuda_view &whole)
+{
+    return (whole.h == 1 || x.stride_h == (int64_t)whole.w * x.stride_w) &&
+           (whole.t == 1 || x.stride_t == (int64_t)whole.h * whole.w * x.stride_w);
+}
+/* By fours: channels side by side as in `like`, or one channel for all. */
+static bool serves_fours(const cuda_view &x, const cuda_view &like)
+{
+    if (x.stride_c == 0)
+        return true;
+    return x.stride_c == 1 && x.lanes == like.lanes && x.stride_n % 4 == 0 && x.stride_t % 4 == 0 &&
+           x.stride_h % 4 == 0 && x.stride_w % 4 == 0 && (uintptr_t)x.data % 16 == 0;
+}
+
+extern "C" cudaError_t cuda_combine(const cuda_combination *op, cudaStream_t stream)
+{
+    bool fours = in_fours(op->dst, op->dst), linear = true;
+    for (int s = 0; s < op->n_src; s++) {
+        fours = fours && serves_fours(op->src[s], op->dst);
+        linear = linear && is_linear(op->src[s], op->dst);
+    }
+    const dim3 grid = grid_of(count_of(op->dst, fours ? 4 : 1), op->dst.n);
+    if (fours && linear)
+        LAUNCH((combine_kernel<4, true>), grid, THREADS, stream, *op);
+    else if (fours)
+        LAUNCH((combine_kernel<4, false>), grid, THREADS, stream, *op);
+    else if (linear)
+        LAUNCH((combine_kernel<1, true>), grid, THREADS, stream, *op);
+    else
+        LAUNCH((combine_kernel<1, false>), grid, THREADS, stream, *op);
+    return cudaGetLastError();
+}

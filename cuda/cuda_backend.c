@@ -1,0 +1,251 @@
+/* cuda_backend.c - the module cfp_cuda.so: opens a GPU, gives its memory, and is the table that the
+ * program finds.
+ *
+ * All work goes to one stream, in order; only downloads wait.  Activations are channels last with
+ * lanes in multiples of CUDA_LANES, float32; the clip comes plain and is laid out by the first
+ * step.
+ */
+#include "cuda_backend.h"
+#include <stdio.h>
+#include <string.h>
+
+#ifndef CUDA_BACKEND_NAME /* the tests build these files under another */
+#define CUDA_BACKEND_NAME "cuda"
+#endif
+
+/* Drivers serve every CUDA of their own major version. */
+enum { LEAST_DRIVER = CUDART_VERSION / 1000 * 1000, LEAST_CAPABILITY = 75, LEAST_CUDNN = 91500 };
+
+cfp_status cuda_failed(cfp_ctx *ctx, cudaError_t status, const char *call)
+{
+    (void)cudaGetLastError();
+    if (status == cudaErrorMemoryAllocation)
+        return cfp_fail(ctx, CFP_NOMEM, "out of device memory");
+    return cfp_fail(ctx, CFP_DEVICE, "%.*s: %s", (int)strcspn(call, "("), call,
+                    cudaGetErrorString(status));
+}
+
+static cfp_status check_driver(cfp_ctx *ctx, const cfp_device_request *request)
+{
+    int driver = 0, count = 0;
+    if (cudaDriverGetVersion(&driver) != cudaSuccess || driver == 0)
+        return cfp_fail(ctx, CFP_DEVICE, "no NVIDIA driver on this machine");
+    if (driver < LEAST_DRIVER)
+        return cfp_fail(ctx, CFP_DEVICE,
+                        "the NVIDIA driver is for CUDA %d.%d; a driver for CUDA %d.%d or later is "
+                        "wanted",
+                        driver / 1000, driver % 1000 / 10, LEAST_DRIVER / 1000,
+                        LEAST_DRIVER % 1000 / 10);
+    const cudaError_t status = cudaGetDeviceCount(&count);
+    if (status == cudaErrorNoDevice || (status == cudaSuccess && count == 0))
+        return cfp_fail(ctx, CFP_DEVICE, "no NVIDIA GPU can be seen by this process");
+    if (status != cudaSuccess)
+        return cuda_failed(ctx, status, "cudaGetDeviceCount");
+    if (request->ordinal >= count)
+        return cfp_fail(ctx, CFP_DEVICE, "there is no GPU %d: %d can be seen, the first is 0",
+                        request->ordinal, count);
+    return CFP_OK;
+}
+
+static cfp_status check_versions(cfp_ctx *ctx, const struct cudaDeviceProp *gpu)
+{
+    const int cudnn = cuda_dnn_version();
+    if (gpu->major * 10 + gpu->minor < LEAST_CAPABILITY)
+        return cfp_fail(ctx, CFP_DEVICE,
+                        "%s has compute capability %d.%d; %d.%d or later is wanted", gpu->name,
+                        gpu->major, gpu->minor, LEAST_CAPABILITY / 10, LEAST_CAPABILITY % 10);
+    if (cudnn < LEAST_CUDNN)
+        return cfp_fail(ctx, CFP_DEVICE, "cuDNN %d.%d is loaded; %d.%d or later is wanted",
+                        cudnn / 10000, cudnn % 10000 / 100, LEAST_CUDNN / 10000,
+                        LEAST_CUDNN % 10000 / 100);
+    return CFP_OK;
+}
+
+/* "H100 80GB HBM3, CUDA 13.0, cuDNN 9.19, fp32" */
+static cfp_status write_text(cfp_backend *backend, const struct cudaDeviceProp *gpu)
+{
+    int runtime = 0;
+    const int cudnn = cuda_dnn_version();
+    const char *name = gpu->name;
+    CUDA_TRY(backend, cudaRuntimeGetVersion(&runtime));
+    if (strncmp(name, "NVIDIA ", 7) == 0)
+        name += 7;
+    snprintf(backend->text, sizeof backend->text, "%.80s, CUDA %d.%d, cuDNN %d.%d, %s", name,
+             runtime / 1000, runtime % 1000 / 10, cudnn / 10000, cudnn % 10000 / 100,
+             backend->precision == CFP_TF32 ? "tf32" : "fp32");
+    return CFP_OK;
+}
+
+static cfp_status start(cfp_backend *backend, int ordinal)
+{
+    struct cudaDeviceProp gpu;
+    CUDA_TRY(backend, cudaSetDevice(ordinal));
+    CUDA_TRY(backend, cudaGetDeviceProperties(&gpu, ordinal));
+    CFP_TRY(check_versions(backend->ctx, &gpu));
+    CFP_TRY(write_text(backend, &gpu));
+    CUDA_TRY(backend, cudaStreamCreateWithFlags(&backend->stream, cudaStreamNonBlocking));
+    backend->ranges = cuda_ranges_open();
+    return cuda_dnn_open(&backend->dnn, backend->ctx, backend->stream, CUDA_WORKSPACE_BYTES);
+}
+
+static void cuda_close(cfp_backend **backend)
+{
+    cfp_backend *const b = *backend;
+    *backend = NULL;
+    if (b == NULL)
+        return;
+    cuda_dnn_close(&b->dnn);
+    cuda_ranges_close(b->ranges);
+    (void)cudaFree(b->aside);
+    if (b->stream != NULL)
+        (void)cudaStreamDestroy(b->stream);
+    cfp_free(b);
+}
+
+static cfp_status cuda_open(cfp_backend **out, cfp_ctx *ctx, const cfp_device_request *request)
+{
+    *out = NULL;
+    if (request->precision != CFP_FP32 && request->precision != CFP_TF32)
+        return cfp_fail(ctx, CFP_UNSUPPORTED, "--precision: cuda computes in fp32 or tf32");
+    CFP_TRY(check_driver(ctx, request));
+    CFP_TRY_ALLOC(ctx, *out, 1);
+    (*out)->ctx = ctx;
+    (*out)->precision = request->precision;
+    const cfp_status status = start(*out, request->ordinal);
+    if (status != CFP_OK)
+        cuda_close(out);
+    return status;
+}
+
+static const char *cuda_describe(const cfp_backend *backend)
+{
+    return backend->text;
+}
+
+static cfp_status cuda_alloc(cfp_backend *backend, void **out, size_t bytes)
+{
+    *out = NULL;
+    const cudaError_t status = cudaMalloc(out, bytes > 0 ? bytes : 1);
+    if (status != cudaErrorMemoryAllocation) {
+        CUDA_TRY(backend, status);
+        return CFP_OK;
+    }
+    size_t unused = 0, total = 0;
+    (void)cudaGetLastError();
+    (void)cudaMemGetInfo(&unused, &total);
+    return cfp_fail(backend->ctx, CFP_NOMEM,
+                    "out of device memory: %.1f MiB asked for, %.1f of %.1f MiB are free",
+                    (double)bytes / 1048576.0, (double)unused / 1048576.0,
+                    (double)total / 1048576.0);
+}
+
+static void cuda_release(cfp_backend *backend, void *memory)
+{
+    (void)backend;
+    (void)cudaFree(memory);
+}
+
+static size_t cuda_free_bytes(cfp_backend *backend)
+{
+    size_t unused = 0, total = 0;
+    (void)backend;
+    return cudaMemGetInfo(&unused, &total) == cudaSuccess ? unused : 0;
+}
+
+static size_t cuda_tensor_bytes(const cfp_tensor *x)
+{
+    return (size_t)cfp_stored(x) * sizeof *x->data;
+}
+
+cfp_status cuda_aside(cfp_backend *backend, void **out, size_t bytes)
+{
+    *out = backend->aside;
+    if (bytes <= backend->aside_bytes)
+        return CFP_OK;
+    CUDA_TRY(backend, cudaStreamSynchronize(backend->stream));
+    CUDA_TRY(backend, cudaFree(backend->aside));
+    backend->aside = NULL;
+    backend->aside_bytes = 0;
+    CFP_TRY(cuda_alloc(backend, &backend->aside, bytes));
+    backend->aside_bytes = bytes;
+    *out = backend->aside;
+    return CFP_OK;
+}
+
+cfp_status cuda_new_floats(cfp_backend *backend, float **out, const float *values, int64_t count,
+                           int64_t room)
+{
+    void *memory;
+    const size_t used = (size_t)count * sizeof *values, bytes = (size_t)room * sizeof *values;
+    *out = NULL;
+    CFP_TRY(cuda_alloc(backend, &memory, bytes));
+    *out = memory;
+    CUDA_TRY(backend, cudaMemsetAsync(memory, 0, bytes, backend->stream));
+    if (count > 0)
+        CUDA_TRY(backend,
+                 cudaMemcpyAsync(memory, values, used, cudaMemcpyHostToDevice, backend->stream));
+    return CFP_OK;
+}
+
+static cfp_status cuda_upload(cfp_backend *backend, cfp_tensor *dst, const float *plain)
+{
+    const size_t bytes = (size_t)cfp_count(dst->shape) * sizeof *plain;
+    cfp_tensor lying = {.shape = dst->shape, .block = 1, .data = dst->data};
+    if (dst->block != 1) {
+        void *memory;
+        CFP_TRY(cuda_aside(backend, &memory, bytes));
+        lying.data = memory;
+    }
+    CUDA_TRY(backend,
+             cudaMemcpyAsync(lying.data, plain, bytes, cudaMemcpyHostToDevice, backend->stream));
+    if (dst->block == 1)
+        return CFP_OK;
+    const cuda_view to = cuda_view_of(dst), from = cuda_view_of(&lying);
+    return cuda_relayout(backend, &to, &from);
+}
+
+static cfp_status cuda_download(cfp_backend *backend, float *plain, const cfp_tensor *src)
+{
+    const size_t bytes = (size_t)cfp_count(src->shape) * sizeof *plain;
+    cfp_tensor lying = {.shape = src->shape, .block = 1, .data = src->data};
+    if (src->block != 1) {
+        void *memory;
+        CFP_TRY(cuda_aside(backend, &memory, bytes));
+        lying.data = memory;
+        const cuda_view to = cuda_view_of(&lying), from = cuda_view_of(src);
+        CFP_TRY(cuda_relayout(backend, &to, &from));
+    }
+    CUDA_TRY(backend,
+             cudaMemcpyAsync(plain, lying.data, bytes, cudaMemcpyDeviceToHost, backend->stream));
+    CUDA_TRY(backend, cudaStreamSynchronize(backend->stream));
+    return CFP_OK;
+}
+
+extern const cfp_backend_api cfp_backend_module __attribute__((visibility("default")));
+const cfp_backend_api cfp_backend_module = {
+    .abi = CFP_BACKEND_ABI,
+    .size = sizeof(cfp_backend_api),
+    .name = CUDA_BACKEND_NAME,
+    .host_memory = false,
+    .open = cuda_open,
+    .close = cuda_close,
+    .describe = cuda_describe,
+    .alloc = cuda_alloc,
+    .release = cuda_release,
+    .free_bytes = cuda_free_bytes,
+    .tensor_bytes = cuda_tensor_bytes,
+    .upload = cuda_upload,
+    .download = cuda_download,
+    .step_open = cuda_step_open,
+    .step_forward = cuda_step_forward,
+    .step_backward = cuda_step_backward,
+    .step_close = cuda_step_close,
+    .channel_mean = cuda_channel_mean,
+    .channel_mean_product = cuda_channel_mean_product,
+    .channel_sum = cuda_channel_sum,
+    .gate = cuda_gate,
+    .mask = cuda_mask,
+    .accumulate = cuda_accumulate,
+    .copy = cuda_copy,
+    .one_hot = cuda_one_hot,
+};

@@ -1,0 +1,193 @@
+/* cuda_layer.c - conv3d and linear by cuDNN: weights laid out for it, operands brought where it
+ * wants them, and what it does not fuse done behind it.
+ *
+ * Mostly it reads the source and writes the result as they lie.  Aside, in scratch, go: a source
+ * that is not channels last (the clip) or whose lanes do not divide into its groups; a result whose
+ * groups do not fill its lanes, and one whose residual lies otherwise than it. */
+#include "cuda_backend.h"
+
+typedef struct layer {
+    cuda_conv *forward, *backward; /* backward: NULL where never asked for */
+    float *weight;                 /* y_lanes x taps x channels of a group */
+    float *bias;                   /* [y_lanes] or NULL */
+    int x_lanes, y_lanes;          /* as cuDNN has them */
+    bool fused;                    /* forward adds, and does relu, by itself */
+    bool relu_fused;
+    size_t x_bytes, y_bytes; /* of scratch: source aside, result aside; the workspace is behind */
+} layer;
+
+static size_t aligned(size_t bytes)
+{
+    return (bytes + 255) / 256 * 256;
+}
+static size_t bytes_of(cfp_shape s, int lanes)
+{
+    return aligned((size_t)s.n * (size_t)cfp_positions(s) * (size_t)lanes * sizeof(float));
+}
+static bool lies_so(const cfp_tensor *x, int lanes)
+{
+    const cuda_view view = cuda_view_of(x);
+    return view.stride_c == 1 && view.lanes == lanes;
+}
+
+/* (O, I, taps) on the host -> O x taps x I on the device, `room` floats with zeros between. */
+static cfp_status put_weights(cfp_backend *backend, float **out, const cfp_node *node,
+                              const cuda_conv_spec *spec)
+{
+    const int taps = spec->kernel[0] * spec->kernel[1] * spec->kernel[2];
+    const int stored = spec->x_channels / spec->groups, channels = node->kernel_channels;
+    float *raw = NULL;
+    cfp_status status =
+        cuda_new_floats(backend, out, NULL, 0, (int64_t)spec->y_channels * taps * stored);
+    if (status == CFP_OK) {
+        const int64_t count = (int64_t)node->shape.c * channels * taps;
+        status = cuda_new_floats(backend, &raw, node->weight, count, count);
+    }
+    const cuda_box box = {.to = *out,
+                          .from = raw,
+                          .n = 1,
+                          .dims = 3,
+                          .extent = {node->shape.c, taps, channels},
+                          .to_stride = {taps * stored, stored, 1},
+                          .from_stride = {channels * taps, 1, taps}};
+    if (status == CFP_OK) {
+        const cudaError_t copied = cuda_copy_box(&box, backend->stream);
+        const cudaError_t waited = cudaStreamSynchronize(backend->stream);
+        if (copied != cudaSuccess || waited != cudaSuccess)
+            status = cuda_failed(backend->ctx, copied != cudaSuccess ? copied : waited,
+                                 "laying out weights");
+    }
+    (void)cudaFree(raw);
+    return status;
+}
+
+/* Fused where a plan for that exists and the residual lies like the result, else alone. */
+static cfp_status open_forward(cfp_backend *backend, layer *plan, const cfp_step *step,
+                               const cuda_conv_spec *alone, bool may_fuse)
+{
+    cuda_conv_spec spec = *alone;
+    spec.adds = step->adds;
+    spec.relu = step->activation != NULL && step->activation->op == CFP_OP_RELU;
+    spec.bias = step->node->bias != NULL || spec.adds || spec.relu; /* the form that is prebuilt */
+    plan->fused = may_fuse;
+    plan->relu_fused = spec.relu;
+    if (may_fuse) {
+        const cfp_status status = cuda_conv_open(&plan->forward, backend->dnn, backend->ctx, &spec);
+        if (status != CFP_UNSUPPORTED)
+            return status;
+        plan->fused = false;
+    }
+    return cuda_conv_open(&plan->forward, backend->dnn, backend->ctx, alone);
+}
+
+static size_t workspace_of(const layer *plan)
+{
+    const size_t forward = cuda_conv_get_facts(plan->forward).workspace_bytes;
+    const size_t backward =
+        plan->backward != NULL ? cuda_conv_get_facts(plan->backward).workspace_bytes : 0;
+    return forward > backward ? forward : backward;
+}
+
+static cfp_status layer_open(cfp_backend *backend, cfp_step *step, const cfp_tensor *const *src,
+                             const cfp_tensor *dst)
+{
+    layer *plan;
+    CFP_TRY_ALLOC(backend->ctx, plan, 1);
+    step->plan = plan;
+    const cfp_tensor *x = src[0];
+    const int lanes = x->block > 1 ? x->block : cuda_lanes(x->shape.c);
+    cuda_conv_spec spec = cuda_conv_spec_of(step->node, x->shape, lanes);
+    spec.precision = backend->precision;
+    plan->x_lanes = spec.x_channels, plan->y_lanes = spec.y_channels;
+
+    const bool direct = lies_so(dst, plan->y_lanes) &&
+                        (!step->adds || lies_so(src[step->n_src - 1], plan->y_lanes));
+    CFP_TRY(open_forward(backend, plan, step, &spec, direct));
+    if (step->backward) {
+        spec.backward = true;
+        CFP_TRY(cuda_conv_open(&plan->backward, backend->dnn, backend->ctx, &spec));
+    }
+    CFP_TRY(put_weights(backend, &plan->weight, step->node, &spec));
+    CFP_TRY(cuda_new_floats(backend, &plan->bias, step->node->bias,
+                            step->node->bias != NULL ? dst->shape.c : 0, plan->y_lanes));
+    plan->x_bytes = lies_so(x, plan->x_lanes) ? 0 : bytes_of(x->shape, plan->x_lanes);
+    plan->y_bytes = direct && plan->fused ? 0 : bytes_of(dst->shape, plan->y_lanes);
+    step->scratch_bytes = plan->x_bytes + plan->y_bytes + workspace_of(plan);
+    return CFP_OK;
+}
+
+static void layer_close(cfp_backend *backend, cfp_step *step)
+{
+    layer *plan = step->plan;
+    (void)backend;
+    cuda_conv_close(&plan->forward);
+    cuda_conv_close(&plan->backward);
+    (void)cudaFree(plan->weight);
+    (void)cudaFree(plan->bias);
+}
+
+/* Where cuDNN finds x: where it lies, or brought to `aside`. */
+static cfp_status bring(cfp_backend *backend, float **out, const cfp_tensor *x, int lanes,
+                        float *aside)
+{
+    *out = x->data;
+    if (lies_so(x, lanes))
+        return CFP_OK;
+    *out = aside;
+    const cuda_view to = cuda_view_at(aside, x->shape, lanes), from = cuda_view_of(x);
+    return cuda_relayout(backend, &to, &from);
+}
+
+static cfp_status layer_forward(cfp_backend *backend, const cfp_step *step,
+                                const cfp_tensor *const *src, cfp_tensor *dst, void *scratch)
+{
+    const layer *plan = step->plan;
+    char *const y_aside = (char *)scratch + plan->x_bytes;
+    void *const workspace = y_aside + plan->y_bytes;
+    const cfp_tensor *added = step->adds ? src[step->n_src - 1] : NULL;
+    cuda_pointwise after = {.dst = cuda_view_of(dst),
+                            .activation = cuda_activation_of(step->activation)};
+    float *x;
+    CFP_TRY(bring(backend, &x, src[0], plan->x_lanes, scratch));
+    if (plan->fused) {
+        const bool has_bias = added != NULL || plan->relu_fused || step->node->bias != NULL;
+        CFP_TRY(cuda_conv_run(plan->forward, backend->ctx, x, plan->weight, dst->data,
+                              added != NULL ? added->data : NULL, has_bias ? plan->bias : NULL,
+                              workspace));
+        if (step->activation == NULL || plan->relu_fused)
+            return CFP_OK;
+        after.src = after.dst;
+    } else {
+        CFP_TRY(cuda_conv_run(plan->forward, backend->ctx, x, plan->weight, (float *)y_aside, NULL,
+                              NULL, workspace));
+        after.src = cuda_view_at((float *)y_aside, dst->shape, plan->y_lanes);
+        after.shift = plan->bias;
+        after.add = added != NULL ? cuda_view_of(added) : cuda_no_view();
+    }
+    CUDA_TRY(backend, cuda_apply(&after, backend->stream));
+    return CFP_OK;
+}
+
+static cfp_status layer_backward(cfp_backend *backend, const cfp_step *step,
+                                 const cfp_tensor *const *src, const cfp_tensor *dst,
+                                 const cfp_tensor *diff_dst, cfp_tensor *const *diff_src,
+                                 void *scratch)
+{
+    const layer *plan = step->plan;
+    cfp_tensor *dx = diff_src[0];
+    char *const y_aside = (char *)scratch + plan->x_bytes;
+    void *const workspace = y_aside + plan->y_bytes;
+    (void)src, (void)dst; /* linear in its input: the gradient reads no values */
+    if (dx == NULL)
+        return CFP_OK;
+    const bool lies = lies_so(dx, plan->x_lanes);
+    float *const x = lies ? dx->data : scratch, *y;
+    CFP_TRY(bring(backend, &y, diff_dst, plan->y_lanes, (float *)y_aside));
+    CFP_TRY(cuda_conv_run(plan->backward, backend->ctx, x, plan->weight, y, NULL, NULL, workspace));
+    if (lies)
+        return CFP_OK;
+    const cuda_view to = cuda_view_of(dx), from = cuda_view_at(x, dx->shape, plan->x_lanes);
+    return cuda_relayout(backend, &to, &from);
+}
+
+const cuda_op cuda_op_kernel = {layer_open, layer_forward, layer_backward, layer_close};

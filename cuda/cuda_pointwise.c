@@ -1,0 +1,126 @@
+/* cuda_pointwise.c - batchnorm, the activations, softmax: the shape is kept. */
+#include "cuda_backend.h"
+
+cuda_activation cuda_activation_of(const cfp_node *activation)
+{
+    static const cuda_function functions[CFP_OP_COUNT] = {
+        [CFP_OP_RELU] = CUDA_RELU,           [CFP_OP_RELU6] = CUDA_RELU6,
+        [CFP_OP_LEAKYRELU] = CUDA_LEAKYRELU, [CFP_OP_SIGMOID] = CUDA_SIGMOID,
+        [CFP_OP_SILU] = CUDA_SILU,           [CFP_OP_HARDSIGMOID] = CUDA_HARDSIGMOID,
+        [CFP_OP_HARDSWISH] = CUDA_HARDSWISH,
+    };
+    if (activation == NULL)
+        return (cuda_activation){CUDA_NOTHING, 0};
+    return (cuda_activation){functions[activation->op], activation->negative_slope};
+}
+
+typedef struct batchnorm {
+    float *scale, *shift; /* [lanes of the result] */
+} batchnorm;
+
+static cfp_status batchnorm_open(cfp_backend *backend, cfp_step *step, const cfp_tensor *const *src,
+                                 const cfp_tensor *dst)
+{
+    batchnorm *plan;
+    (void)src;
+    CFP_TRY_ALLOC(backend->ctx, plan, 1);
+    step->plan = plan;
+    CFP_TRY(cuda_new_floats(backend, &plan->scale, step->node->scale, dst->shape.c, dst->block));
+    return cuda_new_floats(backend, &plan->shift, step->node->shift, dst->shape.c, dst->block);
+}
+
+static void batchnorm_close(cfp_backend *backend, cfp_step *step)
+{
+    batchnorm *plan = step->plan;
+    (void)backend;
+    (void)cudaFree(plan->scale);
+    (void)cudaFree(plan->shift);
+}
+
+static cfp_status batchnorm_forward(cfp_backend *backend, const cfp_step *step,
+                                    const cfp_tensor *const *src, cfp_tensor *dst, void *scratch)
+{
+    const batchnorm *plan = step->plan;
+    const cuda_pointwise op = {.dst = cuda_view_of(dst),
+                               .src = cuda_view_of(src[0]),
+                               .scale = plan->scale,
+                               .shift = plan->shift,
+                               .activation = cuda_activation_of(step->activation)};
+    (void)scratch;
+    CUDA_TRY(backend, cuda_apply(&op, backend->stream));
+    return CFP_OK;
+}
+
+static cfp_status batchnorm_backward(cfp_backend *backend, const cfp_step *step,
+                                     const cfp_tensor *const *src, const cfp_tensor *dst,
+                                     const cfp_tensor *diff_dst, cfp_tensor *const *diff_src,
+                                     void *scratch)
+{
+    const batchnorm *plan = step->plan;
+    (void)src, (void)dst, (void)scratch;
+    if (diff_src[0] == NULL)
+        return CFP_OK;
+    const cuda_pointwise op = {
+        .dst = cuda_view_of(diff_src[0]), .src = cuda_view_of(diff_dst), .scale = plan->scale};
+    CUDA_TRY(backend, cuda_apply(&op, backend->stream));
+    return CFP_OK;
+}
+
+const cuda_op cuda_op_batchnorm = {batchnorm_open, batchnorm_forward, batchnorm_backward,
+                                   batchnorm_close};
+
+static cfp_status activation_forward(cfp_backend *backend, const cfp_step *step,
+                                     const cfp_tensor *const *src, cfp_tensor *dst, void *scratch)
+{
+    const cuda_pointwise op = {.dst = cuda_view_of(dst),
+                               .src = cuda_view_of(src[0]),
+                               .activation = cuda_activation_of(step->node)};
+    (void)scratch;
+    CUDA_TRY(backend, cuda_apply(&op, backend->stream));
+    return CFP_OK;
+}
+
+static cfp_status activation_backward(cfp_backend *backend, const cfp_step *step,
+                                      const cfp_tensor *const *src, const cfp_tensor *dst,
+                                      const cfp_tensor *diff_dst, cfp_tensor *const *diff_src,
+                                      void *scratch)
+{
+    (void)scratch;
+    if (diff_src[0] == NULL)
+        return CFP_OK;
+    const bool from_output = cfp_gate_from_output(step->node->op);
+    const cuda_slope op = {.dx = cuda_view_of(diff_src[0]),
+                           .dy = cuda_view_of(diff_dst),
+                           .value = cuda_view_of(from_output ? dst : src[0]),
+                           .activation = cuda_activation_of(step->node),
+                           .from_output = from_output};
+    CUDA_TRY(backend, cuda_apply_slope(&op, backend->stream));
+    return CFP_OK;
+}
+
+const cuda_op cuda_op_activation = {NULL, activation_forward, activation_backward, NULL};
+
+static cfp_status softmax_forward(cfp_backend *backend, const cfp_step *step,
+                                  const cfp_tensor *const *src, cfp_tensor *dst, void *scratch)
+{
+    const cuda_view y = cuda_view_of(dst), x = cuda_view_of(src[0]);
+    (void)step, (void)scratch;
+    CUDA_TRY(backend, cuda_softmax(&y, &x, backend->stream));
+    return CFP_OK;
+}
+
+static cfp_status softmax_backward(cfp_backend *backend, const cfp_step *step,
+                                   const cfp_tensor *const *src, const cfp_tensor *dst,
+                                   const cfp_tensor *diff_dst, cfp_tensor *const *diff_src,
+                                   void *scratch)
+{
+    (void)step, (void)src, (void)scratch;
+    if (diff_src[0] == NULL)
+        return CFP_OK;
+    const cuda_view dx = cuda_view_of(diff_src[0]), y = cuda_view_of(dst);
+    const cuda_view dy = cuda_view_of(diff_dst);
+    CUDA_TRY(backend, cuda_softmax_backward(&dx, &y, &dy, backend->stream));
+    return CFP_OK;
+}
+
+const cuda_op cuda_op_softmax = {NULL, softmax_forward, softmax_backward, NULL};

@@ -1,0 +1,258 @@
+/* cudnn_conv.c - the plan of a convolution: chosen among what cuDNN's heuristics offer, and run.
+ *
+ * Taken is the first offer that gives the same bits every run, keeps the precision, fits the
+ * workspace and needs no compiler at run time.  (The last: so that a machine without a GPU plans
+ * what one with a GPU runs; there, cuDNN would also offer kernels that it compiles on the spot.) */
+#include "cudnn_conv_graph.h"
+#include "cudnn_device.h"
+#include <assert.h>
+#include <stdio.h>
+
+enum { MOST_OFFERS = 64 };
+
+struct cuda_conv {
+    cuda_descs descs; /* owns plan and the configuration it was made from */
+    cuda_desc plan;
+    const cuda_dnn *dnn; /* borrowed */
+    cuda_conv_facts facts;
+};
+
+/* Why offers were passed over, for the message when none is left. */
+typedef struct refusals {
+    int tensor_cores, nondeterministic, imprecise, compiled, workspace, unbuilt;
+    char text[sizeof(((cuda_descs *)0)->text) + 2]; /* ": " and cuDNN's own of the last unbuilt */
+} refusals;
+
+/* Notes of an engine as bits. */
+typedef struct notes {
+    unsigned numerical, behavior;
+} notes;
+
+static notes read_notes(cuda_descs *descs, cuda_desc engine)
+{
+    cudnnBackendNumericalNote_t numerical[CUDNN_NUMERICAL_NOTE_TYPE_COUNT];
+    cudnnBackendBehaviorNote_t behavior[CUDNN_BEHAVIOR_NOTE_TYPE_COUNT];
+    notes found = {0};
+    int n = cuda_descs_get(descs, engine, CUDNN_ATTR_ENGINE_NUMERICAL_NOTE,
+                           CUDNN_TYPE_NUMERICAL_NOTE, CUDNN_NUMERICAL_NOTE_TYPE_COUNT, numerical);
+    while (n-- > 0)
+        found.numerical |= 1u << numerical[n];
+    n = cuda_descs_get(descs, engine, CUDNN_ATTR_ENGINE_BEHAVIOR_NOTE, CUDNN_TYPE_BEHAVIOR_NOTE,
+                       CUDNN_BEHAVIOR_NOTE_TYPE_COUNT, behavior);
+    while (n-- > 0)
+        found.behavior |= 1u << behavior[n];
+    return found;
+}
+
+static bool has(unsigned bits, int note)
+{
+    return (bits >> note & 1) != 0;
+}
+
+static bool acceptable(notes found, cfp_precision precision, refusals *why)
+{
+    const unsigned n = found.numerical;
+    if (has(n, CUDNN_NUMERICAL_NOTE_NONDETERMINISTIC))
+        why->nondeterministic++;
+    else if (has(n, CUDNN_NUMERICAL_NOTE_REDUCED_PRECISION_REDUCTION) ||
+             has(n, CUDNN_NUMERICAL_NOTE_FFT) || has(n, CUDNN_NUMERICAL_NOTE_WINOGRAD))
+        why->imprecise++;
+    else if (precision == CFP_FP32 && (has(n, CUDNN_NUMERICAL_NOTE_TENSOR_CORE) ||
+                                       has(n, CUDNN_NUMERICAL_NOTE_DOWN_CONVERT_INPUTS)))
+        why->tensor_cores++;
+    else if (has(found.behavior, CUDNN_BEHAVIOR_NOTE_RUNTIME_COMPILATION))
+        why->compiled++;
+    else
+        return true;
+    return false;
+}
+
+/* Makes `offer`, a configuration owned by `offers`, the plan of `conv` if it will do. */
+static bool take(cuda_conv *conv, const cuda_conv_spec *spec, cuda_descs *offers, cuda_desc offer,
+                 cuda_desc engine, refusals *why)
+{
+    cuda_descs made = {.n = 0};
+    int64_t workspace = 0;
+    cuda_descs_get(&made, offer, CUDNN_ATTR_ENGINECFG_ENGINE, CUDNN_TYPE_BACKEND_DESCRIPTOR, 1,
+                   &engine);
+    cuda_descs_get(&made, engine, CUDNN_ATTR_ENGINE_GLOBAL_INDEX, CUDNN_TYPE_INT64, 1,
+                   &conv->facts.engine);
+    const notes found = read_notes(&made, engine);
+    if (made.status == CUDNN_STATUS_SUCCESS && !acceptable(found, spec->precision, why))
+        return false;
+
+    const cuda_desc plan = cuda_descs_make(&made, CUDNN_BACKEND_EXECUTION_PLAN_DESCRIPTOR);
+    cuda_descs_set_desc(&made, plan, CUDNN_ATTR_EXECUTION_PLAN_ENGINE_CONFIG, offer);
+    cuda_descs_set_desc(&made, plan, CUDNN_ATTR_EXECUTION_PLAN_DEVICEPROP, conv->dnn->device);
+    cuda_descs_finalize(&made, plan);
+    cuda_descs_get(&made, plan, CUDNN_ATTR_EXECUTION_PLAN_WORKSPACE_SIZE, CUDNN_TYPE_INT64, 1,
+                   &workspace);
+    const bool built = made.status == CUDNN_STATUS_SUCCESS;
+    const bool fits = built && (uint64_t)workspace <= conv->dnn->workspace_cap;
+    if (fits) {
+        cuda_descs_move(&conv->descs, offers, offer);
+        cuda_descs_move(&conv->descs, &made, plan);
+        conv->plan = plan;
+        conv->facts.workspace_bytes = (size_t)workspace;
+        conv->facts.deterministic = !has(found.numerical, CUDNN_NUMERICAL_NOTE_NONDETERMINISTIC);
+        conv->facts.tensor_cores = has(found.numerical, CUDNN_NUMERICAL_NOTE_TENSOR_CORE);
+    } else if (built) {
+        why->workspace++;
+    } else {
+        why->unbuilt++;
+        snprintf(why->text, sizeof why->text, ": %s", made.text);
+    }
+    cuda_descs_free(&made);
+    return fits;
+}
+
+/* Asks one heuristic; true once the convolution has a plan. */
+static bool ask(cuda_conv *conv, const cuda_conv_spec *spec, cuda_desc graph,
+                cudnnBackendHeurMode_t mode, refusals *why)
+{
+    cuda_descs offers = {.n = 0};
+    cuda_desc offer[MOST_OFFERS];
+    const cuda_desc heuristic = cuda_descs_make(&offers, CUDNN_BACKEND_ENGINEHEUR_DESCRIPTOR);
+    const cuda_desc engine = cuda_descs_make(&offers, CUDNN_BACKEND_ENGINE_DESCRIPTOR);
+    for (int i = 0; i < MOST_OFFERS; i++)
+        offer[i] = cuda_descs_make(&offers, CUDNN_BACKEND_ENGINECFG_DESCRIPTOR);
+    cuda_descs_set_desc(&offers, heuristic, CUDNN_ATTR_ENGINEHEUR_OPERATION_GRAPH, graph);
+    cuda_descs_set_desc(&offers, heuristic, CUDNN_ATTR_ENGINEHEUR_DEVICEPROP, conv->dnn->device);
+    cuda_descs_set(&offers, heuristic, CUDNN_ATTR_ENGINEHEUR_MODE, CUDNN_TYPE_HEUR_MODE, 1, &mode);
+    cuda_descs_finalize(&offers, heuristic);
+    const int n = cuda_descs_get(&offers, heuristic, CUDNN_ATTR_ENGINEHEUR_RESULTS,
+                                 CUDNN_TYPE_BACKEND_DESCRIPTOR, MOST_OFFERS, offer);
+    if (offers.status != CUDNN_STATUS_SUCCESS)
+        snprintf(why->text, sizeof why->text, ": %s", offers.text);
+    bool taken = false;
+    for (int i = 0; i < n && !taken; i++)
+        taken = take(conv, spec, &offers, offer[i], engine, why);
+    cuda_descs_free(&offers);
+    return taken;
+}
+
+/* "backward-data of 1x64x8x56x56 -> ..., kernel 3x3x3, ...": what a message is about. */
+typedef struct words {
+    char text[320];
+} words;
+
+static words in_words(const cuda_conv_spec *s)
+{
+    const char *way = s->backward ? "backward-data of conv" : "conv";
+    const char *z = s->adds ? "+z" : "", *bias = s->bias ? "+bias" : "";
+    words w;
+    snprintf(w.text, sizeof w.text,
+             "%s%s%s%s %dx%dx%dx%dx%d -> %dx%dx%dx%dx%d, kernel %dx%dx%d, stride %dx%dx%d, "
+             "dilation %dx%dx%d, pads %d,%d,%d before %d,%d,%d after, %d groups, %s",
+             way, z, bias, s->relu ? "+relu" : "", s->n, s->x_channels, s->x[0], s->x[1], s->x[2],
+             s->n, s->y_channels, s->y[0], s->y[1], s->y[2], s->kernel[0], s->kernel[1],
+             s->kernel[2], s->stride[0], s->stride[1], s->stride[2], s->dilation[0], s->dilation[1],
+             s->dilation[2], s->pad_begin[0], s->pad_begin[1], s->pad_begin[2], s->pad_end[0],
+             s->pad_end[1], s->pad_end[2], s->groups, s->precision == CFP_FP32 ? "fp32" : "tf32");
+    return w;
+}
+
+static cfp_status no_plan(cfp_ctx *ctx, const words *what, const refusals *why, size_t cap)
+{
+    const int offered = why->tensor_cores + why->nondeterministic + why->imprecise + why->compiled +
+                        why->workspace + why->unbuilt;
+    if (offered == 0)
+        return cfp_fail(ctx, CFP_UNSUPPORTED, "%s: cuDNN offers no plan%s", what->text, why->text);
+    return cfp_fail(ctx, CFP_UNSUPPORTED,
+                    "%s: no plan that cuDNN offers will do: %d use tensor cores, %d are not "
+                    "deterministic, %d imprecise, %d to be compiled, %d want more than %zu bytes "
+                    "of workspace, %d cannot be built%s",
+                    what->text, why->tensor_cores, why->nondeterministic, why->imprecise,
+                    why->compiled, why->workspace, cap, why->unbuilt, why->text);
+}
+
+static cfp_status plan(cuda_conv *conv, cfp_ctx *ctx, const cuda_conv_spec *spec)
+{
+    static const cudnnBackendHeurMode_t mode[] = {CUDNN_HEUR_MODE_A, CUDNN_HEUR_MODE_B,
+                                                  CUDNN_HEUR_MODE_FALLBACK};
+    const words what = in_words(spec);
+    if (spec->x_channels % spec->groups != 0 || spec->y_channels % spec->groups != 0)
+        return cfp_fail(ctx, CFP_SHAPE, "%s: channels do not divide into the groups", what.text);
+
+    cuda_descs graph = {.n = 0};
+    refusals why = {0};
+    const cuda_desc operations = cuda_conv_graph(&graph, spec);
+    cfp_status status = CFP_OK;
+    if (graph.status != CUDNN_STATUS_SUCCESS)
+        status = cfp_fail(ctx, CFP_UNSUPPORTED, "%s: cuDNN refuses it: %s", what.text, graph.text);
+    bool taken = false;
+    for (int i = 0; i < 3 && status == CFP_OK && !taken; i++)
+        taken = ask(conv, spec, operations, mode[i], &why);
+    if (status == CFP_OK && !taken)
+        status = no_plan(ctx, &what, &why, conv->dnn->workspace_cap);
+    cuda_descs_free(&graph);
+    return status;
+}
+
+cfp_status cuda_conv_open(cuda_conv **out, cuda_dnn *dnn, cfp_ctx *ctx, const cuda_conv_spec *spec)
+{
+    assert(!spec->backward || !(spec->adds || spec->bias || spec->relu));
+    *out = NULL;
+    if (spec->precision != CFP_FP32 && spec->precision != CFP_TF32)
+        return cfp_fail(ctx, CFP_UNSUPPORTED, "convolutions are planned in fp32 and tf32 only");
+    CFP_TRY_ALLOC(ctx, *out, 1);
+    (*out)->dnn = dnn;
+    const cfp_status status = plan(*out, ctx, spec);
+    if (status != CFP_OK)
+        cuda_conv_close(out);
+    return status;
+}
+
+cuda_conv_facts cuda_conv_get_facts(const cuda_conv *conv)
+{
+    return conv->facts;
+}
+
+cfp_status cuda_conv_run(const cuda_conv *conv, cfp_ctx *ctx, float *x, const float *w, float *y,
+                         const float *z, const float *bias, void *workspace)
+{
+    const struct {
+        int64_t id;
+        const void *data;
+    } operand[] = {{CUDA_CONV_X, x},
+                   {CUDA_CONV_W, w},
+                   {CUDA_CONV_Y, y},
+                   {CUDA_CONV_Z, z},
+                   {CUDA_CONV_BIAS, bias}};
+    const void *data[5];
+    int64_t id[5], n = 0;
+    for (int i = 0; i < 5; i++) {
+        if (operand[i].data == NULL)
+            continue;
+        id[n] = operand[i].id;
+        data[n++] = operand[i].data;
+    }
+    if (conv->dnn->handle == NULL)
+        return cfp_fail(ctx, CFP_DEVICE, "a convolution that was planned without a device ran");
+
+    cuda_descs descs = {.n = 0};
+    const cuda_desc pack = cuda_descs_make(&descs, CUDNN_BACKEND_VARIANT_PACK_DESCRIPTOR);
+    cuda_descs_set_ints(&descs, pack, CUDNN_ATTR_VARIANT_PACK_UNIQUE_IDS, n, id);
+    cuda_descs_set(&descs, pack, CUDNN_ATTR_VARIANT_PACK_DATA_POINTERS, CUDNN_TYPE_VOID_PTR, n,
+                   data);
+    cuda_descs_set(&descs, pack, CUDNN_ATTR_VARIANT_PACK_WORKSPACE, CUDNN_TYPE_VOID_PTR, 1,
+                   &workspace);
+    cuda_descs_finalize(&descs, pack);
+    if (descs.status == CUDNN_STATUS_SUCCESS)
+        cuda_descs_note(&descs, cudnnBackendExecute(conv->dnn->handle, conv->plan, pack));
+    cfp_status status = CFP_OK;
+    if (descs.status != CUDNN_STATUS_SUCCESS)
+        status = cfp_fail(ctx, CFP_DEVICE, "cuDNN engine %lld: %s", (long long)conv->facts.engine,
+                          descs.text);
+    cuda_descs_free(&descs);
+    return status;
+}
+
+void cuda_conv_close(cuda_conv **conv)
+{
+    if (*conv == NULL)
+        return;
+    cuda_descs_free(&(*conv)->descs);
+    cfp_free(*conv);
+    *conv = NULL;
+}

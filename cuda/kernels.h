@@ -1,0 +1,132 @@
+/* kernels.h - our own kernels, as C calls them: every operand in one struct, then the stream.
+ *
+ * The one idea: a tensor is told by the strides of its axes, so one kernel serves every layout, and
+ * an axis that is broadcast has stride 0.  Where channels stand side by side in multiples of 4,
+ * each thread takes 4 of them in one load.
+ *
+ * Each launcher enqueues and returns cudaGetLastError().  Results do not depend on the order in
+ * which threads run: no atomics, sums in a fixed order. */
+#pragma once
+#include "../host/base/tensor.h"
+#include <cuda_runtime_api.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct cuda_view {
+    float *data;
+    int n, c, t, h, w;
+    int lanes;        /* channels in memory; those from c on are zero and stay so */
+    int64_t stride_n; /* floats from one element to the next along each axis */
+    int stride_c, stride_t, stride_h, stride_w;
+} cuda_view;
+
+/* What is applied to a result before it is stored. */
+typedef enum cuda_function {
+    CUDA_NOTHING,
+    CUDA_RELU,
+    CUDA_RELU6,
+    CUDA_LEAKYRELU,
+    CUDA_SIGMOID,
+    CUDA_SILU,
+    CUDA_HARDSIGMOID,
+    CUDA_HARDSWISH
+} cuda_function;
+
+typedef struct cuda_activation {
+    cuda_function function;
+    float negative_slope; /* leakyrelu */
+} cuda_activation;
+
+/* to[i] = from[i] over up to five axes and the clips; from NULL: value.  Axes in any order. */
+typedef struct cuda_box {
+    float *to;
+    const float *from;
+    float value;
+    int n, dims;
+    int64_t to_n, from_n; /* strides of the clips, then of the axes */
+    int extent[5], to_stride[5], from_stride[5];
+} cuda_box;
+cudaError_t cuda_copy_box(const cuda_box *box, cudaStream_t stream);
+
+/* dst = activation( src * scale + shift + add ); scale, shift: [lanes] or NULL; add: no data, none.
+ */
+typedef struct cuda_pointwise {
+    cuda_view dst, src, add;
+    const float *scale, *shift;
+    cuda_activation activation;
+} cuda_pointwise;
+cudaError_t cuda_apply(const cuda_pointwise *op, cudaStream_t stream);
+
+/* dx = dy * slope of the activation at `value`: its output where from_output, else its input. */
+typedef struct cuda_slope {
+    cuda_view dx, dy, value;
+    cuda_activation activation;
+    bool from_output;
+} cuda_slope;
+cudaError_t cuda_apply_slope(const cuda_slope *op, cudaStream_t stream);
+
+/* dst = activation( sum or product of src ); src has dst's shape, by strides of 0 where broadcast,
+ * and may be dst. */
+enum { CUDA_TERMS = 4 };
+typedef struct cuda_combination {
+    cuda_view dst, src[CUDA_TERMS];
+    int n_src;
+    bool multiplies;
+    cuda_activation activation;
+} cuda_combination;
+cudaError_t cuda_combine(const cuda_combination *op, cudaStream_t stream);
+
+/* dst = scale * sum over the reduced axes of the product of the terms, in double.  The terms are
+ * views of the whole shape; dst has 1 on each reduced axis.  partial: cuda_reduce_bytes. */
+typedef struct cuda_reduction {
+    cuda_view dst, term[CUDA_TERMS];
+    int n_terms;
+    bool over_c, over_t, over_h, over_w;
+    double scale;
+    double *partial;
+} cuda_reduction;
+size_t cuda_reduce_bytes(const cuda_reduction *op);
+cudaError_t cuda_reduce(const cuda_reduction *op, cudaStream_t stream);
+
+/* Windows over T, H, W: x is the longer side (a pool's or convolution's source), y the shorter. */
+typedef struct cuda_windows {
+    cuda_view x, y;
+    int kernel[3], stride[3], dilation[3], pad_begin[3], pad_end[3];
+} cuda_windows;
+
+/* Forward: y = maximum; winner NULL.  First half of backward: winner[n, position, lane] of y = the
+ * position of x that won, -1: none; y.data NULL.  Second half: x = sum of y where x won. */
+cudaError_t cuda_maxpool(const cuda_windows *op, int *winner, cudaStream_t stream);
+cudaError_t cuda_maxpool_backward(const cuda_windows *op, const int *winner, cudaStream_t stream);
+cudaError_t cuda_avgpool(const cuda_windows *op, bool count_include_pad, cudaStream_t stream);
+cudaError_t cuda_avgpool_backward(const cuda_windows *op, bool count_include_pad,
+                                  cudaStream_t stream);
+
+/* groups = channels of x; y has `y.c / x.c` channels for each.  weight: taps x y.lanes. */
+typedef struct cuda_depthwise {
+    cuda_windows windows;
+    const float *weight;
+    const float *bias; /* [y.lanes] or NULL; forward only, like add and activation */
+    cuda_view add;     /* no data: none */
+    cuda_activation activation;
+} cuda_depthwise;
+cudaError_t cuda_depthwise_forward(const cuda_depthwise *op, cudaStream_t stream);
+cudaError_t cuda_depthwise_backward(const cuda_depthwise *op, cudaStream_t stream);
+
+/* Over the channels, position by position. */
+cudaError_t cuda_softmax(const cuda_view *dst, const cuda_view *src, cudaStream_t stream);
+/* dx = y * (dy - sum of dy * y) */
+cudaError_t cuda_softmax_backward(const cuda_view *dx, const cuda_view *y, const cuda_view *dy,
+                                  cudaStream_t stream);
+
+/* keep: [c] on the device.  Zeroes the channels with keep 0. */
+cudaError_t cuda_mask_channels(const cuda_view *x, const uint8_t *keep, cudaStream_t stream);
+/* map[position] of clip 0 = sum over the kept channels of x, times g unless it has no data. */
+cudaError_t cuda_sum_channels(float *map, const cuda_view *x, const cuda_view *g,
+                              const uint8_t *keep, cudaStream_t stream);
+
+#ifdef __cplusplus
+}
+#endif

@@ -1,0 +1,116 @@
+/* lanes.h - what the kernels share: V channels at a time, where an element stands, activations. */
+#pragma once
+#include "kernels.h"
+#include "launch.h"
+#include <math.h>
+
+enum { THREADS = 256 };
+
+/* V neighbouring channels, in one load or store of 4 * V bytes. */
+template <int V> struct alignas(4 * V) pack {
+    float v[V];
+};
+
+template <int V> __device__ inline pack<V> load(const float *from)
+{
+    return *reinterpret_cast<const pack<V> *>(from);
+}
+template <int V> __device__ inline void store(float *to, const pack<V> &x)
+{
+    *reinterpret_cast<pack<V> *>(to) = x;
+}
+template <int V> __device__ inline pack<V> splat(float value)
+{
+    pack<V> x;
+    for (int i = 0; i < V; i++)
+        x.v[i] = value;
+    return x;
+}
+/* Lanes behind the last channel are zero. */
+template <int V> __device__ inline void store_channels(float *to, pack<V> x, int c, int channels)
+{
+    for (int i = 0; i < V; i++)
+        x.v[i] = c + i < channels ? x.v[i] : 0;
+    store<V>(to, x);
+}
+
+/* Offset of channel c at a position of clip n: for views whose positions follow one another. */
+__device__ inline int64_t offset_of(const cuda_view &x, int n, int position, int c)
+{
+    return n * x.stride_n + (int64_t)position * x.stride_w + (int64_t)c * x.stride_c;
+}
+__device__ inline int64_t offset_of(const cuda_view &x, int n, int t, int h, int w, int c)
+{
+    return n * x.stride_n + (int64_t)t * x.stride_t + (int64_t)h * x.stride_h +
+           (int64_t)w * x.stride_w + (int64_t)c * x.stride_c;
+}
+
+/* Thread `i` of a clip works at these: channels fastest, so that a warp's loads stand together. */
+struct place {
+    int t, h, w, position, c;
+};
+template <int V> __device__ inline place place_of(const cuda_view &x, unsigned i)
+{
+    const unsigned groups = (unsigned)x.lanes / V, h = (unsigned)x.h, w = (unsigned)x.w;
+    const unsigned position = i / groups, row = position / w;
+    return {(int)(row / h), (int)(row % h), (int)(position % w), (int)position,
+            (int)(i % groups) * V};
+}
+template <int V> __device__ inline unsigned places(const cuda_view &x)
+{
+    return (unsigned)x.t * x.h * x.w * (x.lanes / V);
+}
+
+__device__ inline float clamped(float x, float low, float high)
+{
+    return x < low ? low : x > high ? high : x; /* so written that NaN stays NaN */
+}
+__device__ inline float sigmoid(float x)
+{
+    return 1 / (1 + expf(-x));
+}
+__device__ inline float activate(cuda_activation a, float x)
+{
+    switch (a.function) {
+    case CUDA_RELU:
+        return x < 0 ? 0 : x;
+    case CUDA_RELU6:
+        return clamped(x, 0, 6);
+    case CUDA_LEAKYRELU:
+        return x < 0 ? a.negative_slope * x : x;
+    case CUDA_SIGMOID:
+        return sigmoid(x);
+    case CUDA_SILU:
+        return x * sigmoid(x);
+    case CUDA_HARDSIGMOID:
+        return clamped(x + 3, 0, 6) / 6;
+    case CUDA_HARDSWISH:
+        return x * clamped(x + 3, 0, 6) / 6;
+    default:
+        return x;
+    }
+}
+template <int V> __device__ inline pack<V> activate(cuda_activation a, pack<V> x)
+{
+    for (int i = 0; i < V; i++)
+        x.v[i] = activate(a, x.v[i]);
+    return x;
+}
+
+/* Blocks for one clip's `count` threads of work; clips stand along y. */
+inline dim3 grid_of(int64_t count, int n)
+{
+    const int64_t blocks = (count + THREADS - 1) / THREADS;
+    return dim3((unsigned)(blocks < 65536 ? blocks : 65536), (unsigned)n);
+}
+inline int64_t count_of(const cuda_view &x, int v)
+{
+    return (int64_t)x.t * x.h * x.w * (x.lanes / v);
+}
+/* Can x be taken 4 channels at a time, as `like` is? */
+inline bool in_fours(const cuda_view &x, const cuda_view &like)
+{
+    return x.stride_c == 1 && x.lanes == like.lanes && x.lanes % 4 == 0 &&
+           (x.stride_w % 4 == 0 || (int64_t)x.t * x.h * x.w == 1) &&
+           (x.stride_n % 4 == 0 || x.n == 1) && (uintptr_t)x.data % 16 == 0;
+}

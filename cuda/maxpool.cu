@@ -1,0 +1,100 @@
+/* maxpool.cu - the maximum of each window, and its gradient.
+ *
+ * Backward is two kernels without atomics: the first writes down which position each window took
+ * (the first in T, H, W order that holds the maximum), the second lets each input collect from the
+ * windows that took it, in the order of the windows.  One thread takes V channels of one position.
+ * Bytes: each operand once, neighbouring windows from the cache. */
+#include "windows.h"
+
+/* Positions of x, one for each of V channels; -1: none. */
+template <int V> struct alignas(4 * V) winners {
+    int at[V];
+};
+template <int V> struct best {
+    pack<V> value;
+    winners<V> won;
+};
+
+/* NaN counts as the greatest of all, as in ref. */
+template <int V>
+static __device__ best<V> maximum(const cuda_windows &op, const window_box &b, int n, int c)
+{
+    best<V> most = {splat<V>(-INFINITY), {}};
+    for (int k = 0; k < V; k++)
+        most.won.at[k] = -1;
+    for (int t = b.t.first; t < b.t.last; t++)
+        for (int h = b.h.first; h < b.h.last; h++)
+            for (int w = b.w.first; w < b.w.last; w++) {
+                const int position = (t * op.x.h + h) * op.x.w + w;
+                const pack<V> x = load<V>(op.x.data + offset_of(op.x, n, position, c));
+                for (int k = 0; k < V; k++)
+                    if (most.won.at[k] < 0 || x.v[k] > most.value.v[k] || isnan(x.v[k]))
+                        most.value.v[k] = x.v[k], most.won.at[k] = position;
+            }
+    return most;
+}
+
+template <int V> static __global__ void maxpool_kernel(cuda_windows op, int *winner)
+{
+    const int n = blockIdx.y;
+    for (unsigned i = blockIdx.x * blockDim.x + threadIdx.x; i < places<V>(op.y);
+         i += gridDim.x * blockDim.x) {
+        const place at = place_of<V>(op.y, i);
+        best<V> most = {splat<V>(0), {}};
+        if (at.c < op.y.c)
+            most = maximum<V>(op, inputs_of(op, at), n, at.c);
+        if (winner == NULL) {
+            store_channels<V>(op.y.data + offset_of(op.y, n, at.position, at.c), most.value, at.c,
+                              op.y.c);
+            continue;
+        }
+        int *const to = winner + ((int64_t)n * places<V>(op.y) + i) * V;
+        *reinterpret_cast<winners<V> *>(to) = most.won;
+    }
+}
+
+extern "C" cudaError_t cuda_maxpool(const cuda_windows *op, int *winner, cudaStream_t stream)
+{
+    const bool fours = windows_in_fours(*op);
+    const dim3 grid = grid_of(count_of(op->y, fours ? 4 : 1), op->y.n);
+    if (fours)
+        LAUNCH(maxpool_kernel<4>, grid, THREADS, stream, *op, winner);
+    else
+        LAUNCH(maxpool_kernel<1>, grid, THREADS, stream, *op, winner);
+    return cudaGetLastError();
+}
+
+template <int V> static __global__ void maxpool_backward_kernel(cuda_windows op, const int *winner)
+{
+    const int n = blockIdx.y;
+    const int64_t clip = (int64_t)op.y.t * op.y.h * op.y.w * op.y.lanes;
+    for (unsigned i = blockIdx.x * blockDim.x + threadIdx.x; i < places<V>(op.x);
+         i += gridDim.x * blockDim.x) {
+        const place at = place_of<V>(op.x, i);
+        pack<V> sum = splat<V>(0);
+        const window_box b = windows_over(op, at);
+        for (int t = b.t.first; t < b.t.last && at.c < op.x.c; t++)
+            for (int h = b.h.first; h < b.h.last; h++)
+                for (int w = b.w.first; w < b.w.last; w++) {
+                    const int window = (t * op.y.h + h) * op.y.w + w;
+                    const int *const from = winner + n * clip + (int64_t)window * op.y.lanes + at.c;
+                    const winners<V> won = *reinterpret_cast<const winners<V> *>(from);
+                    const pack<V> dy = load<V>(op.y.data + offset_of(op.y, n, window, at.c));
+                    for (int k = 0; k < V; k++)
+                        sum.v[k] += won.at[k] == at.position ? dy.v[k] : 0;
+                }
+        store_channels<V>(op.x.data + offset_of(op.x, n, at.position, at.c), sum, at.c, op.x.c);
+    }
+}
+
+extern "C" cudaError_t cuda_maxpool_backward(const cuda_windows *op, const int *winner,
+                                             cudaStream_t stream)
+{
+    const bool fours = windows_in_fours(*op);
+    const dim3 grid = grid_of(count_of(op->x, fours ? 4 : 1), op->x.n);
+    if (fours)
+        LAUNCH(maxpool_backward_kernel<4>, grid, THREADS, stream, *op, winner);
+    else
+        LAUNCH(maxpool_backward_kernel<1>, grid, THREADS, stream, *op, winner);
+    return cudaGetLastError();
+}

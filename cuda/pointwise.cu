@@ -1,0 +1,104 @@
+/* pointwise.cu - functions of one element: batchnorm, activations, what stands behind a convolution
+ * where cuDNN does not fuse it; and their slopes.
+ *
+ * One thread takes V channels of one position.  Bytes: each operand once. */
+#include "lanes.h"
+
+template <int V> static __global__ void apply_kernel(cuda_pointwise op)
+{
+    const int n = blockIdx.y;
+    for (unsigned i = blockIdx.x * blockDim.x + threadIdx.x; i < places<V>(op.dst);
+         i += gridDim.x * blockDim.x) {
+        const place at = place_of<V>(op.dst, i);
+        pack<V> x = splat<V>(0);
+        if (at.c < op.dst.c) {
+            x = load<V>(op.src.data + offset_of(op.src, n, at.position, at.c));
+            if (op.scale != NULL) {
+                const pack<V> scale = load<V>(op.scale + at.c);
+                for (int k = 0; k < V; k++)
+                    x.v[k] *= scale.v[k];
+            }
+            if (op.shift != NULL) {
+                const pack<V> shift = load<V>(op.shift + at.c);
+                for (int k = 0; k < V; k++)
+                    x.v[k] += shift.v[k];
+            }
+            if (op.add.data != NULL) {
+                const pack<V> add = load<V>(op.add.data + offset_of(op.add, n, at.position, at.c));
+                for (int k = 0; k < V; k++)
+                    x.v[k] += add.v[k];
+            }
+            x = activate<V>(op.activation, x);
+        }
+        store_channels<V>(op.dst.data + offset_of(op.dst, n, at.position, at.c), x, at.c, op.dst.c);
+    }
+}
+
+extern "C" cudaError_t cuda_apply(const cuda_pointwise *op, cudaStream_t stream)
+{
+    const bool fours = in_fours(op->dst, op->dst) && in_fours(op->src, op->dst) &&
+                       (op->add.data == NULL || in_fours(op->add, op->dst));
+    const dim3 grid = grid_of(count_of(op->dst, fours ? 4 : 1), op->dst.n);
+    if (fours)
+        LAUNCH(apply_kernel<4>, grid, THREADS, stream, *op);
+    else
+        LAUNCH(apply_kernel<1>, grid, THREADS, stream, *op);
+    return cudaGetLastError();
+}
+
+/* At a kink the slope is that of the flat side, as ref has it. */
+static __device__ float slope_at_output(cuda_activation a, float y)
+{
+    switch (a.function) {
+    case CUDA_RELU:
+        return y > 0 ? 1 : 0;
+    case CUDA_RELU6:
+        return y > 0 && y < 6 ? 1 : 0;
+    case CUDA_LEAKYRELU: /* y has the sign of x: negative_slope >= 0 */
+        return y > 0 ? 1 : a.negative_slope;
+    case CUDA_SIGMOID:
+        return y * (1 - y);
+    case CUDA_HARDSIGMOID:
+        return y > 0 && y < 1 ? 1.0f / 6 : 0;
+    default:
+        return 1;
+    }
+}
+/* Only of those that slope_at_output does not know. */
+static __device__ float slope_at_input(cuda_activation a, float x)
+{
+    if (a.function == CUDA_HARDSWISH)
+        return x <= -3 ? 0 : x < 3 ? x / 3 + 0.5f : 1;
+    const float s = sigmoid(x);
+    return s * (1 + x * (1 - s)); /* silu */
+}
+
+template <int V> static __global__ void slope_kernel(cuda_slope op)
+{
+    const int n = blockIdx.y;
+    for (unsigned i = blockIdx.x * blockDim.x + threadIdx.x; i < places<V>(op.dx);
+         i += gridDim.x * blockDim.x) {
+        const place at = place_of<V>(op.dx, i);
+        pack<V> dx = splat<V>(0);
+        if (at.c < op.dx.c) {
+            dx = load<V>(op.dy.data + offset_of(op.dy, n, at.position, at.c));
+            const pack<V> x = load<V>(op.value.data + offset_of(op.value, n, at.position, at.c));
+            for (int k = 0; k < V; k++)
+                dx.v[k] *= op.from_output ? slope_at_output(op.activation, x.v[k])
+                                          : slope_at_input(op.activation, x.v[k]);
+        }
+        store_channels<V>(op.dx.data + offset_of(op.dx, n, at.position, at.c), dx, at.c, op.dx.c);
+    }
+}
+
+extern "C" cudaError_t cuda_apply_slope(const cuda_slope *op, cudaStream_t stream)
+{
+    const bool fours =
+        in_fours(op->dx, op->dx) && in_fours(op->dy, op->dx) && in_fours(op->value, op->dx);
+    const dim3 grid = grid_of(count_of(op->dx, fours ? 4 : 1), op->dx.n);
+    if (fours)
+        LAUNCH(slope_kernel<4>, grid, THREADS, stream, *op);
+    else
+        LAUNCH(slope_kernel<1>, grid, THREADS, stream, *op);
+    return cudaGetLastError();
+}

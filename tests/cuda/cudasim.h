@@ -1,0 +1,252 @@
+/* cudasim.h - runs the kernels of the .cu files on the processor: the same source, compiled by a
+ * C++ compiler, one thread after the other.
+ *
+ * Kernels launched by LAUNCH are plain loops over their threads.  Those launched by LAUNCH_JOINED
+ * have a fiber for each thread of a block; a block runs to its end before the next.  Barriers,
+ * shuffles and shared memory work; a barrier that not every thread comes to is reported.  What it
+ * does not find: races between threads (compute-sanitizer does, on a GPU). */
+#pragma once
+#include <cuda_runtime_api.h>
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <functional>
+#include <ucontext.h>
+#include <vector>
+#ifdef __SANITIZE_ADDRESS__
+#include <sanitizer/common_interface_defs.h>
+#endif
+
+#define __global__
+#define __device__
+#define __host__
+#define __grid_constant__
+#define __shared__ static /* one block at a time: static storage is block storage */
+
+struct dim3 {
+    unsigned x, y, z;
+    dim3(unsigned a = 1, unsigned b = 1, unsigned c = 1) : x(a), y(b), z(c) {}
+    unsigned count() const
+    {
+        return x * y * z;
+    }
+    dim3 at(unsigned i) const
+    {
+        return dim3(i % x, i / x % y, i / x / y);
+    }
+};
+
+namespace cudasim
+{
+
+enum { WARP_LANES = 32, MOST_WARPS = 32 };
+constexpr size_t STACK = 128 << 10;
+
+enum waiting { READY, AT_BARRIER, AT_WARP, DONE };
+
+struct fiber {
+    ucontext_t context;
+    std::vector<char> stack;
+    waiting state = READY;
+    unsigned mask = 0; /* of the lanes that it waits for */
+    void *fake = nullptr;
+};
+
+/* What runs at present. */
+struct machine {
+    dim3 thread, block, block_size, grid;
+    std::vector<fiber> fibers;
+    fiber *current = nullptr; /* NULL: plain loops */
+    ucontext_t home;
+    void *home_fake = nullptr;
+    const void *home_stack = nullptr;
+    size_t home_size = 0;
+    uint64_t slot[MOST_WARPS][WARP_LANES]; /* what lanes show each other */
+    const std::function<void()> *body = nullptr;
+    const char *name = "";
+};
+
+inline machine &now()
+{
+    static machine m;
+    return m;
+}
+
+[[noreturn]] inline void give_up(const char *what)
+{
+    std::fprintf(stderr, "cudasim: %s, block %u, %u, %u: %s\n", now().name, now().block.x,
+                 now().block.y, now().block.z, what);
+    std::abort();
+}
+
+/* The sanitizer wants to know which stack is in use. */
+inline void before_switch(void **fake, const void *stack, size_t size)
+{
+#ifdef __SANITIZE_ADDRESS__
+    __sanitizer_start_switch_fiber(fake, stack, size);
+#else
+    (void)fake, (void)stack, (void)size;
+#endif
+}
+inline void after_switch(void *fake, const void **stack, size_t *size)
+{
+#ifdef __SANITIZE_ADDRESS__
+    __sanitizer_finish_switch_fiber(fake, stack, size);
+#else
+    (void)fake, (void)stack, (void)size;
+#endif
+}
+
+inline void wait(waiting state, unsigned mask)
+{
+    machine &m = now();
+    if (m.current == nullptr)
+        give_up("a barrier or shuffle in a kernel that was launched without LAUNCH_JOINED");
+    fiber &me = *m.current;
+    me.state = state;
+    me.mask = mask;
+    before_switch(&me.fake, m.home_stack, m.home_size);
+    swapcontext(&me.context, &m.home);
+    after_switch(me.fake, nullptr, nullptr);
+}
+
+inline void enter()
+{
+    machine &m = now();
+    after_switch(nullptr, &m.home_stack, &m.home_size);
+    (*m.body)();
+    m.current->state = DONE;
+    before_switch(nullptr, m.home_stack, m.home_size);
+    setcontext(&m.home);
+}
+
+inline void resume(unsigned i)
+{
+    machine &m = now();
+    fiber &f = m.fibers[i];
+    m.current = &f;
+    m.thread = m.block_size.at(i);
+    before_switch(&m.home_fake, f.stack.data(), f.stack.size());
+    swapcontext(&m.home, &f.context);
+    after_switch(m.home_fake, nullptr, nullptr);
+    m.current = nullptr;
+}
+
+/* Lets go on whoever may; false where nobody may. */
+inline bool release(unsigned threads)
+{
+    std::vector<fiber> &f = now().fibers;
+    unsigned alive = 0, at_barrier = 0;
+    bool any = false;
+    for (unsigned i = 0; i < threads; i++) {
+        alive += f[i].state != DONE;
+        at_barrier += f[i].state == AT_BARRIER;
+    }
+    for (unsigned i = 0; at_barrier == alive && i < threads; i++)
+        if (f[i].state == AT_BARRIER)
+            f[i].state = READY, any = true;
+    for (unsigned first = 0; first < threads; first += WARP_LANES) {
+        unsigned here = 0, wanted = 0;
+        for (unsigned lane = 0; lane < WARP_LANES && first + lane < threads; lane++) {
+            const fiber &one = f[first + lane];
+            if (one.state == AT_WARP)
+                here |= 1u << lane, wanted |= one.mask;
+        }
+        for (unsigned lane = 0; here != 0 && here == wanted && lane < WARP_LANES; lane++)
+            if (here >> lane & 1)
+                f[first + lane].state = READY, any = true;
+    }
+    return any;
+}
+
+inline void run_block()
+{
+    machine &m = now();
+    const unsigned threads = m.block_size.count();
+    if (m.fibers.size() < threads)
+        m.fibers.resize(threads);
+    for (unsigned i = 0; i < threads; i++) {
+        fiber &f = m.fibers[i];
+        f.stack.resize(STACK);
+        f.state = READY;
+        getcontext(&f.context);
+        f.context.uc_stack.ss_sp = f.stack.data();
+        f.context.uc_stack.ss_size = f.stack.size();
+        f.context.uc_link = nullptr;
+        makecontext(&f.context, enter, 0);
+    }
+    for (unsigned alive = threads; alive > 0;) {
+        for (unsigned i = 0; i < threads; i++)
+            if (m.fibers[i].state == READY)
+                resume(i);
+        alive = 0;
+        for (unsigned i = 0; i < threads; i++)
+            alive += m.fibers[i].state != DONE;
+        if (alive > 0 && !release(threads))
+            give_up("a barrier that not every thread comes to");
+    }
+}
+
+inline void run(bool joined, const char *name, dim3 grid, dim3 block,
+                const std::function<void()> &body)
+{
+    machine &m = now();
+    m.grid = grid, m.block_size = block, m.body = &body, m.name = name;
+    if (block.count() > 1024 || block.count() == 0 || grid.count() == 0 || grid.y > 65535 ||
+        grid.z > 65535)
+        give_up("a launch that no GPU takes");
+    for (unsigned b = 0; b < grid.count(); b++) {
+        m.block = grid.at(b);
+        if (joined) {
+            run_block();
+            continue;
+        }
+        for (unsigned i = 0; i < block.count(); i++) {
+            m.thread = block.at(i);
+            body();
+        }
+    }
+}
+
+inline unsigned index_in_block()
+{
+    const machine &m = now();
+    return m.thread.x + m.block_size.x * (m.thread.y + m.block_size.y * m.thread.z);
+}
+
+/* Each lane shows `value` and takes what lane ^ lane_mask shows. */
+template <class T> T exchange(unsigned mask, T value, unsigned lane_mask)
+{
+    static_assert(sizeof(T) <= sizeof(uint64_t), "one slot a lane");
+    const unsigned lane = index_in_block() % WARP_LANES;
+    uint64_t *const slot = now().slot[index_in_block() / WARP_LANES];
+    T taken;
+    std::memcpy(&slot[lane], &value, sizeof value);
+    wait(AT_WARP, mask);
+    std::memcpy(&taken, &slot[lane ^ lane_mask], sizeof taken);
+    wait(AT_WARP, mask);
+    return taken;
+}
+
+} // namespace cudasim
+
+#define threadIdx (cudasim::now().thread)
+#define blockIdx (cudasim::now().block)
+#define blockDim (cudasim::now().block_size)
+#define gridDim (cudasim::now().grid)
+
+inline void __syncthreads()
+{
+    cudasim::wait(cudasim::AT_BARRIER, 0);
+}
+template <class T> T __shfl_xor_sync(unsigned mask, T value, int lane_mask)
+{
+    return cudasim::exchange(mask, value, (unsigned)lane_mask);
+}
+
+#define UNROLL_BY_4
+#define LAUNCH(kernel, grid, block, stream, ...)                                                   \
+    ((void)(stream), cudasim::run(false, #kernel, grid, block, [&] { kernel(__VA_ARGS__); }))
+#define LAUNCH_JOINED(kernel, grid, block, stream, ...)                                            \
+    ((void)(stream), cudasim::run(true, #kernel, grid, block, [&] { kernel(__VA_ARGS__); }))

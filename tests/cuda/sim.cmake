@@ -1,0 +1,63 @@
+# sim.cmake - the CUDA backend on the processor: the very sources of cuda/, with the runtime and the
+# convolutions of sim_*.c, as a module cfp_cudasim.so in a directory of its own.  Wants a C++ compiler.
+include(CheckLanguage)
+check_language(CXX)
+if(NOT CMAKE_CXX_COMPILER)
+    foreach(test check_backends_cudasim cudasim method_cudasim explain_cudasim)
+        cfp_test(${test} cuda 60 bash -c "echo 'skipped: no C++ compiler'; exit 77")
+    endforeach()
+    return()
+endif()
+enable_language(CXX)
+
+set(cuda "${CMAKE_SOURCE_DIR}/cuda")
+include(${cuda}/sources.cmake)
+set(CFP_SIM_DIR "${CMAKE_CURRENT_BINARY_DIR}/modules")
+set(kernels ${CFP_CUDA_KERNELS})
+list(TRANSFORM kernels PREPEND "${cuda}/")
+set_source_files_properties(${kernels} PROPERTIES LANGUAGE CXX)
+
+# The kernels, as C++; cfp_flags speaks of C.
+add_library(sim_kernels OBJECT ${kernels})
+target_include_directories(sim_kernels PRIVATE . sim)
+target_compile_features(sim_kernels PRIVATE cxx_std_17)
+target_compile_options(sim_kernels PRIVATE -Wall -Wextra -Wshadow $<$<BOOL:${CFP_WERROR}>:-Werror>)
+if(CFP_SANITIZE)
+    target_compile_options(sim_kernels PRIVATE ${sanitizers} -O1 -fno-omit-frame-pointer)
+else() # a GPU faults where 16 bytes are loaded from elsewhere than a multiple of 16
+    target_compile_options(sim_kernels PRIVATE -fsanitize=alignment -fsanitize-undefined-trap-on-error)
+endif()
+set_target_properties(sim_kernels PROPERTIES POSITION_INDEPENDENT_CODE ON CXX_VISIBILITY_PRESET hidden)
+
+set(sources ${CFP_CUDA_SOURCES} conv_spec.c)
+list(TRANSFORM sources PREPEND "${cuda}/")
+add_library(cfp_cudasim MODULE ${sources} sim_conv.c sim_runtime.c ${CMAKE_SOURCE_DIR}/host/base/base.c
+    ${CMAKE_SOURCE_DIR}/host/base/tensor.c ${CMAKE_SOURCE_DIR}/host/backend/op_facts.c)
+set_target_properties(cfp_cudasim PROPERTIES PREFIX "" SUFFIX ".so" C_VISIBILITY_PRESET hidden
+    LIBRARY_OUTPUT_DIRECTORY "${CFP_SIM_DIR}")
+target_include_directories(cfp_cudasim PRIVATE sim)
+target_compile_definitions(cfp_cudasim PRIVATE CUDA_BACKEND_NAME="cudasim")
+target_link_libraries(cfp_cudasim PRIVATE sim_kernels cfp_flags m)
+
+# The program beside the module: then it finds it.
+add_custom_command(OUTPUT "${CFP_SIM_DIR}/cfp-gpu" DEPENDS cfp-gpu
+    COMMAND ${CMAKE_COMMAND} -E copy $<TARGET_FILE:cfp-gpu> "${CFP_SIM_DIR}/cfp-gpu")
+add_custom_target(sim_program ALL DEPENDS "${CFP_SIM_DIR}/cfp-gpu")
+set(program "${CFP_SIM_DIR}/cfp-gpu")
+
+# Every op and primitive, forward and backward-data, against ref; what its cases do not reach; whole explanations.
+set(seeds 4)
+set(networks 3)
+if(CFP_SANITIZE)
+    set(seeds 2)
+    set(networks 2)
+endif()
+cfp_test(check_backends_cudasim cuda 600 check_backends --device cudasim --module-dir "${CFP_SIM_DIR}" --seeds ${seeds})
+add_executable(test_cudasim test_cudasim.c)
+target_link_libraries(test_cudasim PRIVATE libcfp cfp_flags m)
+cfp_test(cudasim cuda 120 test_cudasim "${CFP_SIM_DIR}")
+cfp_test(method_cudasim cuda 600 ${CFP_PYTHON} "${CMAKE_SOURCE_DIR}/tests/oracle/check_method.py" --cfp "${program}"
+    --device cudasim --seeds ${networks})
+cfp_test(explain_cudasim cuda 600 ${CFP_PYTHON} "${CMAKE_CURRENT_SOURCE_DIR}/check_device.py" --cfp "${program}"
+    --device cudasim --layers "fiber*" "${CMAKE_SOURCE_DIR}/weights/motion.h5"
+    "${CMAKE_SOURCE_DIR}/datasets/motion/up.mp4")

@@ -1,0 +1,145 @@
+/* sim_conv.c - conv.h without cuDNN, for the simulator: plain loops over what is channels last.
+ *
+ * Some residuals are refused in their fused form, as by a cuDNN without an engine for them, so that
+ * what the backend does then is run too.  A workspace is wanted, and overwritten. */
+#include "../../cuda/conv.h"
+#include <string.h>
+
+struct cuda_dnn {
+    size_t workspace_cap;
+};
+struct cuda_conv {
+    cuda_conv_spec spec;
+};
+
+enum { WORKSPACE = 4096 };
+
+cfp_status cuda_dnn_open(cuda_dnn **out, cfp_ctx *ctx, cudaStream_t stream, size_t workspace_cap)
+{
+    (void)stream;
+    CFP_TRY_ALLOC(ctx, *out, 1);
+    (*out)->workspace_cap = workspace_cap;
+    return CFP_OK;
+}
+
+void cuda_dnn_close(cuda_dnn **dnn)
+{
+    cfp_free(*dnn);
+    *dnn = NULL;
+}
+
+cfp_status cuda_conv_open(cuda_conv **out, cuda_dnn *dnn, cfp_ctx *ctx, const cuda_conv_spec *spec)
+{
+    *out = NULL;
+    if (dnn->workspace_cap < WORKSPACE)
+        return cfp_fail(ctx, CFP_UNSUPPORTED, "no room for a workspace");
+    if (spec->adds && spec->kernel[0] == 3 && spec->kernel[1] == 3)
+        return cfp_fail(ctx, CFP_UNSUPPORTED, "no such engine");
+    CFP_TRY_ALLOC(ctx, *out, 1);
+    (*out)->spec = *spec;
+    return CFP_OK;
+}
+
+void cuda_conv_close(cuda_conv **conv)
+{
+    cfp_free(*conv);
+    *conv = NULL;
+}
+
+cuda_conv_facts cuda_conv_get_facts(const cuda_conv *conv)
+{
+    (void)conv;
+    return (cuda_conv_facts){.workspace_bytes = WORKSPACE, .deterministic = true};
+}
+
+/* Calls for every pair of an output and an input position that meet in a tap. */
+typedef struct meeting {
+    const cuda_conv_spec *spec;
+    int64_t x, y; /* positions, clips counted in */
+    int tap;
+} meeting;
+typedef void meet_fn(const meeting *at, float *to, const float *from, const float *w);
+
+static void gather(const meeting *at, float *y, const float *x, const float *w)
+{
+    const cuda_conv_spec *s = at->spec;
+    const int taps = s->kernel[0] * s->kernel[1] * s->kernel[2];
+    const int channels = s->x_channels / s->groups, kernels = s->y_channels / s->groups;
+    for (int o = 0; o < s->y_channels; o++) {
+        const float *from = x + at->x * s->x_channels + o / kernels * channels;
+        const float *weight = w + ((int64_t)o * taps + at->tap) * channels;
+        double sum = 0;
+        for (int i = 0; i < channels; i++)
+            sum += (double)weight[i] * from[i];
+        y[at->y * s->y_channels + o] += (float)sum;
+    }
+}
+
+static void scatter(const meeting *at, float *x, const float *y, const float *w)
+{
+    const cuda_conv_spec *s = at->spec;
+    const int taps = s->kernel[0] * s->kernel[1] * s->kernel[2];
+    const int channels = s->x_channels / s->groups, kernels = s->y_channels / s->groups;
+    for (int o = 0; o < s->y_channels; o++) {
+        float *to = x + at->x * s->x_channels + o / kernels * channels;
+        const float *weight = w + ((int64_t)o * taps + at->tap) * channels;
+        for (int i = 0; i < channels; i++)
+            to[i] += weight[i] * y[at->y * s->y_channels + o];
+    }
+}
+
+/* Every tap of output (n, t, h, w). */
+static void meet_taps(const cuda_conv_spec *s, const int y[4], meet_fn *meet, float *to,
+                      const float *from, const float *w)
+{
+    meeting at = {.spec = s,
+                  .y = ((int64_t)(y[0] * s->y[0] + y[1]) * s->y[1] + y[2]) * s->y[2] + y[3]};
+    const int taps = s->kernel[0] * s->kernel[1] * s->kernel[2];
+    for (at.tap = 0; at.tap < taps; at.tap++) {
+        const int k[3] = {at.tap / s->kernel[2] / s->kernel[1],
+                          at.tap / s->kernel[2] % s->kernel[1], at.tap % s->kernel[2]};
+        int64_t position = y[0];
+        bool inside = true;
+        for (int a = 0; a < 3; a++) {
+            const int i = y[a + 1] * s->stride[a] - s->pad_begin[a] + k[a] * s->dilation[a];
+            inside = inside && i >= 0 && i < s->x[a];
+            position = position * s->x[a] + i;
+        }
+        at.x = position;
+        if (inside)
+            meet(&at, to, from, w);
+    }
+}
+
+static void meet_all(const cuda_conv_spec *s, meet_fn *meet, float *to, const float *from,
+                     const float *w)
+{
+    int y[4];
+    for (y[0] = 0; y[0] < s->n; y[0]++)
+        for (y[1] = 0; y[1] < s->y[0]; y[1]++)
+            for (y[2] = 0; y[2] < s->y[1]; y[2]++)
+                for (y[3] = 0; y[3] < s->y[2]; y[3]++)
+                    meet_taps(s, y, meet, to, from, w);
+}
+
+cfp_status cuda_conv_run(const cuda_conv *conv, cfp_ctx *ctx, float *x, const float *w, float *y,
+                         const float *z, const float *bias, void *workspace)
+{
+    const cuda_conv_spec *s = &conv->spec;
+    const int64_t x_count = (int64_t)s->n * s->x[0] * s->x[1] * s->x[2] * s->x_channels;
+    const int64_t y_count = (int64_t)s->n * s->y[0] * s->y[1] * s->y[2] * s->y_channels;
+    if ((z != NULL) != s->adds || (bias != NULL) != s->bias)
+        return cfp_fail(ctx, CFP_DEVICE, "a convolution run otherwise than planned");
+    memset(workspace, 0xff, WORKSPACE);
+    if (s->backward) {
+        memset(x, 0, (size_t)x_count * sizeof *x);
+        meet_all(s, scatter, x, y, w);
+        return CFP_OK;
+    }
+    for (int64_t i = 0; i < y_count; i++)
+        y[i] = (z != NULL ? z[i] : 0) + (bias != NULL ? bias[i % s->y_channels] : 0);
+    meet_all(s, gather, y, x, w);
+    for (int64_t i = 0; i < y_count && s->relu; i++)
+        y[i] = y[i] < 0 ? 0 : y[i];
+    return CFP_OK;
+}
