@@ -137,6 +137,8 @@ simple("std 0", "std", lambda f: f["input"].attrs.__setitem__("std", np.zeros(3)
 simple("std too short", "std", lambda f: f["input"].attrs.__setitem__("std", np.ones(2)))
 simple("mean infinite", "mean", lambda f: f["input"].attrs.__setitem__("mean", np.full(3, np.inf)))
 simple("mean two-dimensional", "mean", lambda f: f["input"].attrs.__setitem__("mean", np.zeros((3, 3))))
+simple("mean beyond float32", "into no numbers", lambda f: f["input"].attrs.__setitem__("mean", np.full(3, 1e300)))
+simple("std next to 0", "into no numbers", lambda f: f["input"].attrs.__setitem__("std", np.full(3, 1e-44)))
 simple("color unknown", "color", lambda f: f["input"].attrs.__setitem__("color", "CMYK"))
 simple("crop unknown", "crop", lambda f: f["input"].attrs.__setitem__("crop", "corner"))
 

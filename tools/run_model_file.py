@@ -30,21 +30,27 @@ def _conv3d(x, attrs, data):
                     0, _triple(attrs, "dilation", (1, 1, 1)), int(attrs.get("groups", 1)))
 
 
+def _overhang(size: int, kernel: int, stride: int, begin: int, end: int) -> int:
+    """Cells behind the padding that the last window of ceil_mode reaches; it must start inside or in the left padding."""
+    windows = -(-(size + begin + end - kernel) // stride) + 1
+    if (windows - 1) * stride >= size + begin:
+        windows -= 1
+    return max(0, (windows - 1) * stride + kernel - (size + begin + end))
+
+
 def _pool3d(x, attrs, average: bool):
     kernel = _triple(attrs, "kernel", None)
     stride = _triple(attrs, "stride", kernel)
-    begin, end = _triple(attrs, "pad_begin", (0, 0, 0)), _triple(attrs, "pad_end", (0, 0, 0))
-    ceil = bool(attrs.get("ceil_mode", 0))
-    if begin == end:  # what PyTorch has a call for, its own rules for ceil_mode included
-        if average:
-            return F.avg_pool3d(x, kernel, stride, begin, ceil, bool(attrs.get("count_include_pad", 1)))
-        return F.max_pool3d(x, kernel, stride, begin, 1, ceil)
+    pads, beyond = _pads(attrs), [0] * 6                       # last axis first: begin, end
+    if attrs.get("ceil_mode", 0):
+        for i, axis in enumerate((2, 1, 0)):
+            beyond[2 * i + 1] = _overhang(x.shape[2 + axis], kernel[axis], stride[axis], *pads[2 * i:2 * i + 2])
     if not average:
-        return F.max_pool3d(F.pad(x, _pads(attrs), value=-float("inf")), kernel, stride, 0, 1, ceil)
-    total = F.avg_pool3d(F.pad(x, _pads(attrs)), kernel, stride, 0, ceil)
-    if attrs.get("count_include_pad", 1):
-        return total
-    return total / F.avg_pool3d(F.pad(torch.ones_like(x), _pads(attrs)), kernel, stride, 0, ceil)
+        return F.max_pool3d(F.pad(F.pad(x, pads, value=-float("inf")), beyond, value=-float("inf")), kernel, stride)
+    # A window's divisor counts its real cells, and with count_include_pad the padded ones; never those beyond.
+    counted = F.pad(torch.ones_like(x[:1, :1]), pads, value=float(attrs.get("count_include_pad", 1)))
+    sums = [F.avg_pool3d(F.pad(t, beyond), kernel, stride, divisor_override=1) for t in (F.pad(x, pads), counted)]
+    return sums[0] / sums[1]
 
 
 def _pad(x, attrs):
@@ -85,7 +91,7 @@ OPS = {
     "softmax": lambda xs, a, d: F.softmax(xs[0], 1),
     "identity": lambda xs, a, d: xs[0],
     "flatten": lambda xs, a, d: xs[0].flatten(1),
-    "globalavgpool": lambda xs, a, d: xs[0].mean((2, 3, 4), keepdim=True),
+    "globalavgpool": lambda xs, a, d: xs[0] if xs[0].ndim == 2 else xs[0].mean((2, 3, 4), keepdim=True),
     "maxpool3d": lambda xs, a, d: _pool3d(xs[0], a, False),
     "avgpool3d": lambda xs, a, d: _pool3d(xs[0], a, True),
     "add": lambda xs, a, d: sum(xs[1:], xs[0]),

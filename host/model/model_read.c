@@ -57,6 +57,20 @@ static cfp_status check_extent(struct reader *r, const char *name, int value, in
     return CFP_OK;
 }
 
+/* Black and white must become numbers: a ReLU would turn what is none into a 0, and say nothing. */
+static cfp_status check_normalised(struct reader *r, const cfp_input_spec *in)
+{
+    for (int c = 0; c < in->channels; c++) {
+        const float black = (0.0f / in->scale - in->mean[c]) / in->std[c];
+        const float white = (255.0f / in->scale - in->mean[c]) / in->std[c];
+        if (!isfinite(black) || !isfinite(white))
+            return cfp_fail(r->ctx, CFP_FORMAT,
+                            "%s: 'scale' %g, 'mean' %g and 'std' %g turn bytes into no numbers",
+                            r->where, (double)in->scale, (double)in->mean[c], (double)in->std[c]);
+    }
+    return CFP_OK;
+}
+
 static cfp_status read_normalisation(struct reader *r, cfp_input_spec *in)
 {
     double scale = 0, *number;
@@ -79,7 +93,7 @@ static cfp_status read_normalisation(struct reader *r, cfp_input_spec *in)
             status = cfp_fail(r->ctx, CFP_FORMAT, "%s: 'std' is %g", r->where, number[c]);
     }
     cfp_free(number);
-    return status;
+    return status == CFP_OK ? check_normalised(r, in) : status;
 }
 
 static cfp_status read_words(struct reader *r, cfp_input_spec *in)

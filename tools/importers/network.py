@@ -22,6 +22,7 @@ Three = Union[int, Sequence[int]]
 Padding = Union[int, Sequence[int], Tuple[Sequence[int], Sequence[int]], str]
 SAME = "same"                                     # TensorFlow's: as much as makes the output ceil(size / stride), the odd one behind
 _BATCHNORM = {"gamma": "weight", "beta": "bias", "mean": "running_mean", "var": "running_var"}
+_MOST_ELEMENTS = 1 << 32                          # of one tensor
 
 
 @dataclass
@@ -62,6 +63,8 @@ class Network:
         if min(shape) < 1:
             raise ImportFailure(f"{name}: nothing is left of {' x '.join(map(str, self.shape(inputs[0])))}: "
                                 "more --frames or a larger --size is wanted")
+        if math.prod(shape) > _MOST_ELEMENTS:
+            raise ImportFailure(f"{name}: {' x '.join(map(str, shape))} is too large")
         unique, repeat = name, 0
         while unique in self.nodes:
             if parameters:

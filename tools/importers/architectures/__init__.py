@@ -27,6 +27,7 @@ class Layout:
     source: str                                     # the project that published it
     recognise: Callable[[Checkpoint], bool] = lambda checkpoint: True
     unknown_order: Tuple[int, ...] = ()             # numbers of classes whose order was never published
+    told_by: str = ""                               # where the profile rests on a sign in the file: which, in words
 
 
 def scaled(factor: float) -> Width:

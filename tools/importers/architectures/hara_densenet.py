@@ -61,11 +61,15 @@ def _has_names_of_2018(checkpoint: Checkpoint) -> bool:
     return any(".norm.1." in key for key in checkpoint.tensors)
 
 
+TOLD_BY_NAMES = {year: f"its modules are named as in {year}" for year in (2018, 2020)}
+
+
 def _layouts(*blocks: int) -> Tuple[Layout, ...]:
     return (Layout("hara2020", densenet(blocks, OF_2020), "hara-2020", 400, "classifier.weight",
-                   "kenshohara/3D-ResNets-PyTorch", lambda c: not _has_names_of_2018(c), UNKNOWN_ORDER[2020]),
+                   "kenshohara/3D-ResNets-PyTorch", lambda c: not _has_names_of_2018(c), UNKNOWN_ORDER[2020],
+                   TOLD_BY_NAMES[2020]),
             Layout("hara2018", densenet(blocks, OF_2018), "hara-2018", 400, "classifier.weight",
-                   "kenshohara/video-classification-3d-cnn-pytorch", _has_names_of_2018))
+                   "kenshohara/video-classification-3d-cnn-pytorch", _has_names_of_2018, (), TOLD_BY_NAMES[2018]))
 
 
 ARCHITECTURES: Dict[str, Tuple[Layout, ...]] = {

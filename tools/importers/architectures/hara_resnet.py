@@ -19,6 +19,11 @@ CLASSES = {2018: 400, 2020: 700}                  # of the published files: Kine
 
 UNKNOWN_ORDER = {2018: (), 2020: (400, 600, 700)} # not the alphabet's: as in a csv of the authors (issue 211 of the project)
 
+TOLD_BY = {2018: "taken for a file of 2018 (its keys begin with module., or it counts no batches); if it is of the code of 2020: "
+                 "--profile hara-2020",
+           2020: "taken for a file of 2020 (no module. before its keys, or 700 classes and more); if it is of the code of 2018: "
+                 "--profile hara-2018"}
+
 
 class Block(NamedTuple):
     expansion: int
@@ -75,8 +80,12 @@ def resnet(block: Block, layers: Sequence[int], planes: int = 64, groups: int = 
 
 
 def is_2018(checkpoint: Checkpoint) -> bool:
-    """The files of 2018 were saved from DataParallel, before PyTorch counted batches; those of 2020 from the bare model."""
-    return checkpoint.parallel or not checkpoint.counted
+    """The files of 2018 were saved from DataParallel, before PyTorch counted batches; those of 2020 from the bare model.
+
+    Kinetics-700 and what was joined to it are younger than 2018.
+    """
+    classes = {tensor.shape[0] for key, tensor in checkpoint.tensors.items() if key in ("fc.weight", "classifier.weight")}
+    return (checkpoint.parallel or not checkpoint.counted) and not classes & {700, 1039, 1139}
 
 
 def _layouts(block: Block, layers: Sequence[int], planes: int = 64, groups: int = 1, first: int = 2020) -> Tuple[Layout, ...]:
@@ -85,7 +94,7 @@ def _layouts(block: Block, layers: Sequence[int], planes: int = 64, groups: int 
         name = f"hara{year}" + ("-shortcut-a" if shortcut == "A" else "")
         build = resnet(block, layers, planes, groups, shortcut, stem=planes if year == 2020 else 64)
         return Layout(name, build, f"hara-{year}", CLASSES[year], "fc.weight", PROJECT[year], recognise,
-                      UNKNOWN_ORDER[year])
+                      UNKNOWN_ORDER[year], TOLD_BY[year])
 
     def has_shortcut_a(checkpoint: Checkpoint) -> bool:
         return not any(".downsample." in key for key in checkpoint.tensors)
