@@ -11,6 +11,7 @@ along the graph is left to the program. The file appears under its name only whe
 """
 from __future__ import annotations
 
+import errno
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,7 @@ import h5py
 import numpy as np
 
 INT, FLOAT, TRIPLE = "int32", "float64", "int32[3]"
+LONGEST_NAME, MOST_INPUTS = 60000, 4000  # HDF5 keeps a link's name, and an attribute of 16 bytes a string, within 64 KB
 
 
 @dataclass(frozen=True)
@@ -58,19 +60,61 @@ class ModelFileError(ValueError):
     pass
 
 
+def _whole(node: str, key: str, value) -> np.int32:
+    try:
+        whole = int(value)
+    except (OverflowError, ValueError):    # Inf, NaN
+        whole = None
+    if whole != value:
+        raise ModelFileError(f"{node}: {key} must be whole, not {value}")
+    if not -(1 << 31) <= whole < 1 << 31:
+        raise ModelFileError(f"{node}: {key} {value} does not fit 32 bits")
+    return np.int32(whole)
+
+
 def _attribute(node: str, key: str, kind: str, value) -> Union[np.ndarray, np.generic]:
     if kind == FLOAT:
         if not np.isfinite(value):
             raise ModelFileError(f"{node}: {key} is {value}")
         return np.float64(value)
     if kind == INT:
-        if int(value) != value:
-            raise ModelFileError(f"{node}: {key} must be whole, not {value}")
-        return np.int32(value)
-    triple = np.broadcast_to(np.asarray(value), (3,)) if np.ndim(value) == 0 else np.asarray(value)
-    if triple.shape != (3,) or (triple != triple.astype(np.int32)).any():
+        return _whole(node, key, value)
+    triple = [value] * 3 if np.ndim(value) == 0 else list(value)
+    if len(triple) != 3 or any(np.ndim(v) for v in triple):
         raise ModelFileError(f"{node}: {key} must be three whole numbers (T, H, W), not {value}")
-    return triple.astype(np.int32)
+    return np.array([_whole(node, key, v) for v in triple], np.int32)
+
+
+def _check_scaling(scale: float, mean: Sequence[float], std: Sequence[float]) -> None:
+    """Refuses what the program cannot compute with, in its own float32."""
+    with np.errstate(all="ignore"):
+        scale32, mean32, std32 = np.float32(scale), np.asarray(mean, np.float32), np.asarray(std, np.float32)
+        values = [1 / scale32, 1 / std32, (0 / scale32 - mean32) / std32, (255 / scale32 - mean32) / std32]
+    if not (scale32 > 0 and (std32 > 0).all() and all(np.isfinite(v).all() for v in [scale32, mean32, std32, *values])):
+        raise ModelFileError("input: scale, mean and std do not give numbers that fit float32")
+
+
+def _text(value: str) -> str:
+    """What HDF5 can keep: a file's name may hold bytes that are no UTF-8."""
+    return value.replace("\0", "?").encode("utf-8", "replace").decode()
+
+
+def _check_name(node: str) -> None:
+    if "\0" in node or _text(node) != node:
+        raise ModelFileError(f"{node!a}: a node's name must be valid UTF-8 without NUL")
+    if len(node.encode()) > LONGEST_NAME:
+        raise ModelFileError(f"{node[:40]}...: a node's name of {len(node.encode())} bytes; HDF5 takes {LONGEST_NAME}")
+
+
+def _check_place(path: Path) -> None:
+    """Refuses what a file cannot be put in the place of; it would replace a device."""
+    if not path.parent.is_dir():
+        code = errno.ENOTDIR if path.parent.exists() else errno.ENOENT
+        raise OSError(code, os.strerror(code), str(path.parent))
+    if path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    if path.exists() and not path.is_file():
+        raise ModelFileError(f"{path}: is there already and no regular file")
 
 
 def _check_weights(node: str, op: str, attributes: dict, data: Dict[str, np.ndarray]) -> None:
@@ -103,29 +147,39 @@ class ModelFile:
         """resize: (height, width) that a frame is stretched to before the crop, instead of resize_short."""
         if len(mean) != channels or len(std) != channels or not np.all(np.asarray(std) > 0) or not scale > 0:
             raise ModelFileError(f"input: {channels} means, {channels} positive stds and a positive scale are wanted")
+        _check_scaling(scale, mean, std)
         if color not in ("RGB", "BGR"):
             raise ModelFileError(f"input: color must be RGB or BGR, not {color}")
         if min(channels, frames, height, width, frame_stride) < 1 or resize_short < 0:
             raise ModelFileError("input: sizes and frame_stride must be at least 1")
         if resize is not None and (len(resize) != 2 or resize[0] < height or resize[1] < width):
             raise ModelFileError(f"input: resize {tuple(resize)} does not cover {height} x {width}")
+        if channels > MOST_INPUTS:
+            raise ModelFileError(f"input: {channels} channels; HDF5 takes {MOST_INPUTS} means")
+        sizes = {key: _whole("input", key, value) for key, value in dict(
+            channels=channels, frames=frames, height=height, width=width, frame_stride=frame_stride,
+            resize_short=resize_short).items()}
+        resize = resize and [_whole("input", "resize", side) for side in resize]
+        for label in classes:
+            if _text(label) != label:
+                raise ModelFileError(f"classes: {label!a}: no name, it holds what is no character")
         self.path, self.output = Path(path), output
+        _check_place(self.path)
         self._inputs: Dict[str, List[str]] = {}
         # In memory until it is complete: HDF5 does not survive a disk that fills up while it has a file open.
         self._file = h5py.File(self.path.name, "w", libver=("earliest", "v110"), track_order=False, driver="core",
                                backing_store=False, block_size=1 << 24)
         f = self._file
         f.attrs["cfp_format"], f.attrs["cfp_version"] = "model", np.int32(1)
-        f.attrs["name"], f.attrs["output"] = name, output
+        f.attrs["name"], f.attrs["output"] = _text(name), _text(output)
         if source:
-            f.attrs["source"] = source
+            f.attrs["source"] = _text(source)
         if licence:
-            f.attrs["licence"] = licence
+            f.attrs["licence"] = _text(licence)
         f.create_dataset("classes", data=list(classes), dtype=h5py.string_dtype("utf-8"))
         spec = f.create_group("input").attrs
-        for key, value in dict(channels=channels, frames=frames, height=height, width=width, frame_stride=frame_stride,
-                               resize_short=resize_short).items():
-            spec[key] = np.int32(value)
+        for key, value in sizes.items():
+            spec[key] = value
         if resize is not None:
             spec["resize"] = np.asarray(resize, np.int32)
         spec["crop"], spec["color"], spec["scale"] = "center", color, np.float64(scale)
@@ -139,9 +193,14 @@ class ModelFile:
         spec = OPS[op]
         if not name or "/" in name or name in ("input", ".") or name in self._inputs:
             raise ModelFileError(f"{name!r}: a node's name must be new, not empty, not 'input' and without '/'")
+        _check_name(name)
         least, most = spec.inputs
         if isinstance(inputs, str) or len(inputs) < least or (most is not None and len(inputs) > most):
             raise ModelFileError(f"{name}: {op} cannot have the inputs {inputs!r}")
+        if len(inputs) > MOST_INPUTS:
+            raise ModelFileError(f"{name}: {len(inputs)} inputs; HDF5 takes {MOST_INPUTS}")
+        for one in inputs:
+            _check_name(one)
         values = {key: value for key, value in values.items() if value is not None}
         unknown = set(values) - set(spec.attributes) - set(spec.datasets)
         missing = (set(spec.required) | set(spec.datasets) - set(spec.optional)) - set(values)
@@ -149,7 +208,8 @@ class ModelFile:
             words = [f"{what} {', '.join(sorted(keys))}" for what, keys in (("unknown", unknown), ("missing", missing)) if keys]
             raise ModelFileError(f"{name}: {op}: {'; '.join(words)}")
         attributes = {k: _attribute(name, k, kind, values[k]) for k, kind in spec.attributes.items() if k in values}
-        data = {k: np.ascontiguousarray(values[k], np.float32) for k in spec.datasets if k in values}
+        with np.errstate(over="ignore"):   # becomes Inf, and is refused as that
+            data = {k: np.ascontiguousarray(values[k], np.float32) for k in spec.datasets if k in values}
         _check_weights(name, op, attributes, data)
 
         group = self._file["graph"].create_group(name)
@@ -186,14 +246,17 @@ class ModelFile:
             image = self._file.id.get_file_image()
         finally:
             self.discard()
+        _check_place(self.path)
         part = self.path.with_name(self.path.name + ".part")
         try:
-            with open(part, "wb") as file:
+            part.unlink(missing_ok=True)   # of an importer that was killed
+            with open(part, "xb") as file:
                 file.write(image)
             os.replace(part, self.path)
-        except OSError as problem:
+        except BaseException as problem:   # Ctrl-C too
             part.unlink(missing_ok=True)
-            problem.filename = problem.filename or str(self.path)
+            if isinstance(problem, OSError):
+                problem.filename, problem.filename2 = str(self.path), None
             raise
 
     def discard(self) -> None:

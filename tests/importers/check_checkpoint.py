@@ -12,6 +12,7 @@ import hashlib
 import os
 import re
 import resource
+import signal
 import subprocess
 import sys
 import tempfile
@@ -19,10 +20,10 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 TOOLS = HERE.parents[1] / "tools"
-sys.path.insert(0, str(TOOLS))
+sys.path[:0] = [str(TOOLS), str(HERE)]
 
 ARCH = "x3d-xs"                        # small: 3.8 million parameters
-DIGEST = "273a3b91d43c111057c92837df9118a4091f71ae43d2986e49e43fcfe1157100"  # of --random 7 --width 0.25
+DIGEST = "c2bbdaa408973e54de77342d7afd0223ce2725e1029052686d0248d7f67a5158"  # of --random 7 --width 0.25
 failed = 0
 
 
@@ -117,7 +118,7 @@ def check_wrappings(folder, cfp):
 
     out = folder / "model.h5"
     done = run(ARCH, folder / "bare.pth", out, "--frames", 4, "--size", 64)
-    check("what it says", "5 classes (class 0 ... class 4), profile x3d-xs" in done.stdout, done.stdout)
+    check("what it says", "5 classes (class 0 ... class 4)\nshown clips as x3d-xs, changed by --size" in done.stdout, done.stdout)
     inspected = subprocess.run([cfp, "inspect", out], capture_output=True, text=True)
     check("the program reads it", inspected.returncode == 0, inspected.stderr)
     check("its input", "short side resized to 73" in inspected.stdout and "4 frames, 12 apart, of 64 x 64" in inspected.stdout,
@@ -147,8 +148,8 @@ def check_hara(folder):
         path, out = folder / "hara.pth", folder / "hara.h5"
         torch.save({"state_dict": state, "arch": "resnet-18"}, path)
         done = run("resnet-18", path, out)
-        check(f"Hara {year}{shortcut}", f"resnet-18 (hara{year}{shortcut})" in done.stdout and f"profile hara-{year}" in done.stdout
-              and "(ApplyEyeMakeup ... YoYo)" in done.stdout, done.stdout + done.stderr)
+        check(f"Hara {year}{shortcut}", f"resnet-18 (hara{year}{shortcut} layout)" in done.stdout
+              and f"shown clips as hara-{year}:" in done.stdout and f"taken for a file of {year}" in done.stderr and "(ApplyEyeMakeup ... YoYo)" in done.stdout, done.stdout + done.stderr)
         with h5py.File(out) as f:
             check(f"Hara {year}'s scale", f["input"].attrs["scale"] == {2018: 1.0, 2020: 255.0}[year])
     os.unlink(path)
@@ -180,8 +181,9 @@ def check_refusals(folder):
             "OUT", *size)
     refused("a tensor of another shape", "mis-shaped: .*conv_t.weight is 24 x 3 x 1 x 3 and not 24 x 3 x 1 x 3 x 3", folder, ARCH,
             saved({**state, first: torch.ones(24, 3, 1, 3)}), "OUT", *size)
-    refused("another architecture", "is no mfnet .*missing: conv1.conv.weight, .* and [0-9]+ more; unexpected: ", folder, "mfnet",
-            good, "OUT")
+    refused("another architecture", "is no mfnet: its tensors are those of x3d-xs", folder, "mfnet", good, "OUT")
+    refused("another network", "is no mfnet .*missing: conv1.conv.weight, .* and [0-9]+ more; unexpected: ", folder, "mfnet",
+            saved({**state, "extra.weight": torch.ones(2)}), "OUT")
     refused("NaN", f"{first}: has NaN or Inf", folder, ARCH, saved({**state, first: torch.full((24, 3, 1, 3, 3), float("nan"))}),
             "OUT", *size)
     refused("whole numbers", f"{first}: int32 is no floating-point tensor", folder, ARCH,
@@ -245,6 +247,181 @@ def check_damaged(folder):
     check("one line", done.returncode == 1 and len(done.stderr.strip().splitlines()) == 1, done.stderr)
 
 
+def check_hostile(folder):
+    """What an attacker may write. In this process: a crash is its end, and memory and time are limited."""
+    import warnings
+    from hostile_checkpoints import HOSTILE
+    from importers.checkpoint import read_checkpoint
+    from importers.failure import ImportFailure
+
+    def late(*_):
+        raise TimeoutError("takes more than 20 seconds")
+    path = folder / "hostile.pth"
+    kept = signal.signal(signal.SIGALRM, late)
+    for title, (data, words) in HOSTILE.items():
+        path.write_bytes(data)
+        signal.alarm(20)
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("error")
+                found = read_checkpoint(path)
+            check(title, words is None and found.tensors["a"].tolist() == [0, 0], "is read")
+        except ImportFailure as problem:
+            check(title, words and re.search(words, str(problem)) and str(problem).startswith(f"{path}: "), problem)
+        except Exception as problem:
+            check(title, False, repr(problem))
+        signal.alarm(0)
+    signal.signal(signal.SIGALRM, kept)
+    check("hostile files leave memory", resource.getrusage(resource.RUSAGE_SELF).ru_maxrss < 4 << 20,
+          f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss} KB")
+
+
+def check_beside(folder):
+    """What trainers save beside the weights is passed over, in every protocol."""
+    import collections
+    import pathlib
+    import numpy as np
+    import torch
+    from importers.checkpoint import read_checkpoint
+    weight = torch.nn.Parameter(torch.arange(6.).reshape(2, 3))
+    weight.note = "kept as state"
+    beside = [np.zeros(300), np.random.RandomState(1).get_state(), pathlib.PurePosixPath("a"), pathlib.Path("b"),
+              {1, 2}, frozenset([1]), collections.defaultdict(list, {1: [2]}), collections.Counter("aab"), b"bytes",
+              bytearray(b"x"), 1j, 1 << 1000, (1, (2, ())), {(1, 2): 3, None: 4, 5: 6}, torch.Size([1]),
+              torch.device("cpu"), torch.float32, np.float32(1), None, "\u20ac" * 300]
+    path = folder / "beside.pth"
+    for protocol in (2, 3, 4):
+        for zipped in (True, False):
+            torch.save({"state_dict": collections.OrderedDict(a=weight, tied=weight), "beside": beside}, path,
+                       pickle_protocol=protocol, _use_new_zipfile_serialization=zipped)
+            found = read_checkpoint(path).tensors
+            check(f"beside the weights, protocol {protocol}, zip {zipped}", list(found) == ["a", "tied"] and
+                  found["a"].tolist() == found["tied"].tolist() == [[0, 1, 2], [3, 4, 5]], found)
+
+
+def check_prefixes(folder):
+    """What all keys start with: a trainer's, or the module's own."""
+    import torch
+    from importers.checkpoint import match, read_checkpoint
+    from importers.failure import ImportFailure
+    from importers.network import Network
+    path = folder / "prefix.pth"
+    for prefix, parallel, bare in (("", False, True), ("module.", True, True), ("model.", False, True),
+                                   ("net.", False, True), ("model.module.backbone.", True, True),
+                                   ("encoder.", False, False), ("module.encoder.", True, False)):
+        torch.save({f"{prefix}fc.weight": torch.ones(2, 3), f"{prefix}fc.bias": torch.ones(2)}, path)
+        found = read_checkpoint(path)
+        keys = set(found.tensors)
+        check(f"prefix {prefix!r}", found.parallel == parallel and (keys == {"fc.weight", "fc.bias"}) == bare, found)
+        wanted = {"", prefix, prefix.partition(".")[2]}
+        for own in wanted:
+            net = Network(3, 1, 1, 1)
+            net.linear(f"{own}fc", "input", 2)
+            check(f"prefix {prefix!r} for {own!r}", set(match(net, found, "x")) == {f"{own}fc.weight", f"{own}fc.bias"})
+    net = Network(3, 1, 1, 1)
+    net.linear("module.encoder.fc", "input", 4)
+    try:
+        match(net, found, "x")
+        check("another shape under a prefix", False)
+    except ImportFailure as problem:
+        check("another shape under a prefix", "x: mis-shaped: module.encoder.fc.weight" in str(problem), problem)
+
+
+def check_writing(folder):
+    """What a model file cannot hold, and places where none can be put."""
+    import warnings
+    import numpy as np
+    from importers import class_names
+    from importers.failure import ImportFailure, printable
+    from model_file import ModelFile, ModelFileError
+    plain = dict(name="n", classes=["a"], output="fc", channels=1, frames=1, height=1, width=1, mean=[0.5], std=[0.5])
+
+    def write(path=folder / "written.h5", node="fc", op="linear", inputs=("input",), values=None, **changed):
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            with ModelFile(path, **{**plain, **changed}) as file:
+                file.add_node(node, op, list(inputs), **(values if values is not None else {"weight": np.ones((1, 1))}))
+
+    def fails(title, words, kind=ModelFileError, call=write, **changed):
+        try:
+            call(**changed)
+            check(title, False, "is written")
+        except kind as problem:
+            found = f"{getattr(problem, 'filename', None) or ''}: {problem}"
+            check(title, re.search(words, found) and ".part" not in found, found)
+        except BaseException as problem:
+            check(title, False, repr(problem))
+        left = [p.name for p in folder.iterdir() if p.name.startswith("written")]
+        check(f"{title}: leaves nothing", not left, left)
+    slice_ = dict(op="slice", node="cut")
+    fails("a number beyond 32 bits", "cut: stop 4294967297 does not fit", **slice_,
+          values=dict(axis=2, start=0, stop=(1 << 32) + 1))
+    fails("an infinite number", "cut: stop must be whole", **slice_, values=dict(axis=2, start=0, stop=float("inf")))
+    fails("a stride beyond 32 bits", "p: kernel 4294967297", node="p", op="maxpool3d",
+          values=dict(kernel=(1, 1, (1 << 32) + 1)))
+    fails("frames beyond 32 bits", "input: frames", frames=1 << 32)
+    fails("resize beyond 32 bits", "input: resize", resize=(1 << 32, 1 << 32))
+    for title, changed in {"mean": dict(mean=[1e300]), "NaN": dict(mean=[float("nan")]), "std": dict(std=[1e-42]),
+                           "scale": dict(scale=float("inf")), "small scale": dict(scale=1e-320)}.items():
+        fails(title, "input: ", **changed)
+    fails("weights beyond float32", "fc: weight has NaN or Inf", values={"weight": np.full((1, 1), 1e300)})
+    fails("a long name", "nnn.*a node's name of 60001 bytes", node="n" * 60001)
+    fails("a name that is no text", "a node's name must be valid", node="n\udcff")
+    fails("many inputs", "s: 4001 inputs", node="s", op="add", inputs=["input"] * 4001)
+    fails("a class that is no text", "classes: ", classes=["a\0b"])
+    fails("no folder", "nothere: .*No such file", OSError, path=folder / "nothere" / "x.h5")
+    fails("a file as a folder", "good.pth: .*Not a directory", OSError, path=folder / "good.pth" / "x.h5")
+    for name in ("", ".", "..", "/"):
+        fails(f"OUT {name!r}", "s a directory", OSError, path=name)
+    os.mkfifo(folder / "fifo")
+    (folder / "link").symlink_to("/dev/null")
+    for name in ("fifo", "link"):
+        fails(name, f"{name}: is there already and no regular file", path=folder / name)
+        check(f"{name} is still there", not (folder / name).is_file() and (folder / name).exists())
+
+    def interrupted(*_):
+        raise KeyboardInterrupt
+    kept, os.replace = os.replace, interrupted
+    fails("Ctrl-C", "", KeyboardInterrupt)
+    os.replace = kept
+    write(source="a\udcff\0b")
+    import h5py
+    with h5py.File(folder / "written.h5") as f:
+        check("a source that is no text", f.attrs["source"] == "a??b", f.attrs["source"])
+    os.unlink(folder / "written.h5")
+
+    names = folder / "written.txt"
+    for title, text in {"NUL": "a\0b\n", "half a character": '["\\ud800"]', "deep": "[" * 100000,
+                        "CSV": "id,name\n0," + "x" * 200000}.items():
+        names.write_text(text)
+        try:
+            class_names.read_classes(names)
+            check(f"class names, {title}", False, "are read")
+        except ImportFailure as problem:
+            check(f"class names, {title}", str(problem).startswith(f"{names}: "), problem)
+    os.unlink(names)
+    shown = printable("a\x1b[31m\nb\udcff\u00e9")
+    check("no control characters", shown == "a\\x1b[31m b\\udcff\u00e9", shown)
+
+
+def check_interrupts(folder):
+    """Ctrl-C while it imports and while it runs: no traceback, no file."""
+    slow = folder / "slow"
+    slow.mkdir()
+    (slow / "h5py.py").write_text("import time\nprint('here', flush=True)\ntime.sleep(60)\n")
+    code = ("import sys; sys.path.insert(0, sys.argv[1])\nfrom importers.failure import need, run\n"
+            "import types; sys.modules['model_file'] = types.SimpleNamespace(ModelFileError=OSError)\nneed('x', 'h5py')\n")
+    for title, more, status in (("imports", "import h5py", -signal.SIGINT),
+                                ("runs", "def main():\n    import h5py\nrun('x', main)", 130)):
+        process = subprocess.Popen([sys.executable, "-c", code + more, str(TOOLS)], stdout=subprocess.PIPE,
+                                   stderr=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": str(slow)},
+                                   preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler))
+        process.stdout.readline()
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=60)
+        check(f"Ctrl-C while it {title}", process.returncode == status and err == "", f"{process.returncode}: {err}")
+
+
 def check_random(folder):
     """The same seed, the same numbers: here and everywhere."""
     from importers.manifest import read_manifest
@@ -280,6 +457,11 @@ def main():
         check_hara(folder)
         check_refusals(folder)
         check_damaged(folder)
+        check_hostile(folder)
+        check_beside(folder)
+        check_prefixes(folder)
+        check_writing(folder)
+        check_interrupts(folder)
         check_random(folder)
     print(f"{failed} failed")
     return 1 if failed else 0

@@ -126,8 +126,9 @@ def check_sizes(checks, tool, folder):
     checks.mapped("sizes by profile", tool(path, out, "--profile", "x3d-s"))
     checks.that("sizes by profile", tuple(FileModel(out).input[key] for key in ("frames", "height")) == (13, 160))
     out.unlink()
-    checks.refused("no preprocessing", tool(path, out), out, "--profile")
-    checks.refused("a profile of two channels", tool(path, out, "--profile", "i3d-flow"), out, "channels")
+    ended = tool(path, out)
+    checks.that("no preprocessing", ended.status == 2 and "--profile" in ended.err and ended.err.count("\n") == 1, ended)
+    checks.refused("a profile of two channels", tool(path, out, "--profile", "i3d-flow"), out, "reads 3 channels, i3d-flow gives 2")
 
     export(made(NETWORKS["Flat"]), path, 13)
     checks.mapped("fixed sizes beat the profile's", tool(path, out, "--profile", "torchvision-112"))
@@ -237,6 +238,16 @@ def check_external_data(checks, tool, folder):
                    "too short")
     checks.refused("external data of another length", tool(external(folder, length=8), out, *PREPROCESSING), out, "w",
                    "data")
+    checks.mapped("external data without a length", tool(external(folder, length=-1), out, *PREPROCESSING))
+    out.unlink(missing_ok=True)
+    with open(folder / "weights.bin", "ab") as sparse:
+        sparse.truncate(1 << 42)
+    checks.mapped("external data with more behind", tool(folder / "external.onnx", out, *PREPROCESSING))
+    out.unlink(missing_ok=True)
+    (folder / "else").mkdir()
+    (folder / "else" / "net.onnx").write_bytes((folder / "external.onnx").read_bytes())
+    (folder / "else" / "weights.bin").symlink_to(folder / "weights.bin")
+    checks.refused("external data by a link", tool(folder / "else" / "net.onnx", out, *PREPROCESSING), out, "a link")
     for location in ("/etc/hostname", "../weights.bin"):
         checks.refused("external data elsewhere", tool(external(folder, location), out, *PREPROCESSING), out, location,
                        "beside")
@@ -351,6 +362,20 @@ def check_refusals(checks, tool, folder):
     refused("BatchNormalization in training",
             one("BatchNormalization", constants=[(np.ones(4), f)] * 4, training_mode=1, opset=14),
             "BatchNormalization_0", "training")
+    refused("Dropout in training", one("Dropout", constants=[(0.5, f), (True, np.bool_)]), "Dropout_0", "training",
+            "not looked at")
+    b = simple()
+    b.add("Identity", "x", "g")
+    refused("two nodes of one output", b.model(), "g: two nodes make it")
+    for order, shape in (((0, 3, 2, 1), (1, 2, 3, 4)), ((0, 2, 1), (1, 4, 6))):
+        b = Built()
+        b.weight("w", 24, 4, 1, 1, 1), b.add("Conv", ["x", "w"], "c"), b.add("GlobalAveragePool", "c", "g")
+        b.add("Reshape", ["g", b.constant("shape", shape)], "r"), b.add("Transpose", "r", "t", perm=order)
+        b.add("Flatten", "t", "y")
+        refused("classes in another order", b.model("t"), "in another order")
+        if len(shape) == 4:                    # of three axes; the flattened one of two is a channel_shuffle
+            refused("classes in another order, flattened", b.model("y"), "in another order")
+    check_large(refused, one)
     b = built()
     b.add("Concat", ["x", "x"], "a", axis=2), b.add("GlobalAveragePool", "a", "y")
     refused("a concatenation along T", b.model(), "Concat_0", "along T")
@@ -361,8 +386,31 @@ def check_refusals(checks, tool, folder):
     b.add("Flatten", "x", "f"), b.add("Transpose", "f", "t"), b.add("MatMul", ["f", "t"], "y")
     refused("a product of two tensors", b.model(), "MatMul_2", "two tensors")
     b = built((1, 3, 4, 6, 6))
-    refused("a wrong profile", simple(shape=(1, 4, 4, 6, 6)).model(), "4 channels", options=("--profile", "x3d-s"))
+    refused("a wrong profile", simple(shape=(1, 4, 4, 6, 6)).model(), "reads 4 channels, x3d-s gives 3", options=("--profile", "x3d-s"))
     checks.that("wrong usage", tool(path).status == 2)
+
+
+def check_large(refused, one):
+    """A small file that asks for much memory."""
+    def folded(what, *nodes, words="a constant of"):
+        b = Built(opset=11)
+        for op, inputs, output, attributes in nodes:
+            b.add(op, [b.constant(f"k{len(b.weights)}", key) if isinstance(key, list) else key for key in inputs], output,
+                  **attributes)
+        b.add("ReduceSum", "big", "sum", keepdims=0), b.add("Add", ["x", "sum"], "y")
+        refused(what, b.model(), words)
+
+    row = "ConstantOfShape", [[1 << 14, 1]], "row", {}
+    column = "ConstantOfShape", [[1, 1 << 14]], "column", {}
+    whole = "Cast", ["row"], "whole", {"to": TensorProto.INT64}
+    folded("a constant", ("ConstantOfShape", [[1 << 40]], "big", {}))
+    folded("a product", row, column, ("MatMul", ["row", "column"], "big", {}))
+    folded("a broadcast", row, column, ("Add", ["row", "column"], "big", {}))
+    folded("a Gather", row, column, whole, ("Gather", ["column", "whole"], "big", {"axis": 0}))
+    folded("a Concat", row, ("Concat", ["row"] * (1 << 13), "big", {"axis": 1}))
+    refused("channels", one("Pad", constants=[([0] * 6 + [1 << 21] + [0] * 3,)]), "is more than fits")
+    refused("frames", one("Pad", constants=[([0, 0, 1 << 31] + [0] * 7,)]), "is more than fits")
+    refused("a wide clip", one("Relu", shape=(1, 3, 1 << 11, 1 << 11, 1 << 11)), "a clip of", "is more than fits")
 
 
 def export_simple(path):

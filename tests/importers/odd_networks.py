@@ -1,4 +1,6 @@
 """Networks for check_torch_import: what only torch.fx sees (in-place, called again, ...), and what must be refused."""
+import warnings
+
 import torch
 import torch.nn.functional as F
 from torch import nn
@@ -106,7 +108,7 @@ class Unmapped(nn.Module):
         self.up, self.conv, self.norm, self.head = nn.Upsample(scale_factor=2), nn.Conv3d(3, 4,
                                                                                           3), nn.GroupNorm(2,
                                                                                                            4), Head(4)
-        self.pool = nn.AdaptiveMaxPool3d(4)
+        self.pool = nn.LPPool2d(2, 2)
 
     def forward(self, x):
         return self.head(torch.erf(self.pool(F.relu(self.norm(F.relu(self.conv(self.up(x))))))))
@@ -142,6 +144,127 @@ def part_in_place(x):
     first = x[:, :2]
     first.relu_()
     return x
+
+
+class Ordered(nn.Module):
+    """24 scores as they are not in the order of the classes."""
+    def __init__(self, order, shape):
+        super().__init__()
+        self.conv, self.order, self.shape = nn.Conv3d(3, 24, 1), order, shape
+
+    def forward(self, x):
+        return self.conv(x).mean((2, 3, 4)).view(1, *self.shape).permute(self.order)
+
+
+class Wrapped(nn.Module):
+    """after: what is done to the scores."""
+    def __init__(self, after):
+        super().__init__()
+        self.conv, self.head, self.after = nn.Conv3d(3, 4, 1), Head(4), after
+
+    def forward(self, x):
+        return self.after(self.head(self.conv(x)))
+
+
+class Rare(Wrapped):
+    """It does so on bright clips alone, and torch.fx never sees it."""
+    def forward(self, x):
+        scores = self.head(self.conv(x))
+        return self.after(scores) if isinstance(x, torch.Tensor) and x.max() > 20 else scores
+
+
+class Training(One):
+    def train(self, mode=True):
+        super().train(mode)
+        self.layer.train()
+        return self
+
+
+class NoEval(nn.Module):
+    def train(self, mode=True):
+        raise RuntimeError("not me")
+
+
+class Changed(nn.Module):
+    """It is not what its classes say: methods of a subclass, of one layer, hooks of the whole; it changes the clip itself."""
+    class Standardised(nn.Conv3d):
+        def _conv_forward(self, x, weight, bias):
+            return super()._conv_forward(x, weight - weight.mean(), bias)
+
+    def __init__(self):
+        super().__init__()
+        self.conv, self.relu, self.head = self.Standardised(3, 4, 3), nn.ReLU(), Head(4)
+        self.relu.forward = lambda x: F.relu(x) + 1
+
+    def train(self, mode=True):
+        super().train(mode)             # and returns nothing
+
+    def forward(self, x):
+        x = self.relu(self.conv(x.mul_(2)))
+        F.leaky_relu(x, 0.3, True)
+        return self.head(x - torch.tensor(3, dtype=torch.uint8))
+
+
+class Hooked(nn.Module):
+    """Hooks of the whole, which torch.fx does not see."""
+    def __init__(self):
+        super().__init__()
+        self.conv, self.head = nn.Conv3d(3, 4, 1), Head(4)
+        self.register_forward_pre_hook(lambda module, args: (args[0] * 3,))
+        self.register_forward_hook(lambda module, args, out: out.softmax(1))
+
+    def forward(self, x):
+        return self.head(self.conv(x))
+
+
+class Maxima(nn.Module):
+    """The largest of the whole map, in every spelling."""
+    def __init__(self):
+        super().__init__()
+        self.conv, self.pool, self.fc = nn.Conv3d(3, 4, 3), nn.AdaptiveMaxPool3d(1), nn.Linear(16, CLASSES)
+
+    def forward(self, x):
+        x = self.conv(x)
+        every = [self.pool(x).flatten(1), F.adaptive_max_pool3d(x, (1, 1, 1)).flatten(1), x.amax((2, 3, 4)),
+                 x.max(-1)[0].max(-1).values.max(2)[0]]
+        return self.fc(torch.cat(every, 1))
+
+
+class Copied(nn.Module):
+    """Its state is a copy."""
+    def __init__(self):
+        super().__init__()
+        self.conv, self.head = nn.Conv3d(3, 4, 1), Head(4)
+        self._register_state_dict_hook(lambda module, state, prefix, local: type(state)(
+            (key, tensor.clone()) for key, tensor in state.items()))
+
+    def forward(self, x):
+        return self.head(self.conv(x))
+
+
+class Deaf(Copied):
+    def load_state_dict(self, state, strict=True):
+        pass
+
+
+class Number(nn.Module):
+    """What it takes from the clip is a number by then."""
+    def __init__(self):
+        super().__init__()
+        self.conv, self.head = nn.Conv3d(3, 4, 1), Head(4)
+
+    def forward(self, x):
+        return self.head(self.conv(x)) * (3 if x.sum() == 1e30 else 2)
+
+
+def lazy():
+    with warnings.catch_warnings():      # PyTorch's, that they are new
+        warnings.simplefilter("ignore")
+        return nn.Sequential(nn.LazyConv3d(4, 1), Head(4))
+
+
+def build(kind="Hooked"):
+    return globals()[kind]().half() if kind == "Copied" else globals()[kind]()
 
 
 PUBLISHED = {  # of the folder networks: (architecture, layout) -> (frames, size, traced by every torch.fx)
@@ -180,6 +303,23 @@ REFUSED = {  # what -> (the network, words of the refusal)
     "matmul": (lambda: One(Apply(lambda x: x @ x.transpose(3, 4))), "layer.matmul (matmul): a product of two tensors"),
     "swapped axes": (lambda: One(Apply(lambda x: x.transpose(2, 3))), "rearrangement"),
     "two results": (Tuple, "2 results"),
+    "whole numbers": (lambda: One(Apply(lambda x: (3 * x).to(torch.int32).to(torch.float32))), "layer.to (to): a tensor"),
+    "as whole numbers": (lambda: One(Apply(lambda x: x.type_as(torch.zeros(1, dtype=torch.int64)) * 0.5)),
+                         "layer.type_as (type_as): a tensor made whole numbers; what depends on these was not looked at"),
+    "maxima of the batch": (lambda: One(Apply(lambda x: x * x.amax())), "layer.amax (amax): a maximum over dim"),
+    "another order of classes": (lambda: Ordered((0, 3, 2, 1), (2, 3, 4)), "in another order"),
+    "a transposed output": (lambda: Ordered((0, 2, 1), (4, 6)), "in another order"),
+    "a dictionary": (lambda: Wrapped(lambda x: {"out": x}), "gives a dictionary (out)"),
+    "dropout that stays on": (lambda: Training(nn.Dropout(0.5)), "layer: in training mode even after eval()"),
+    "a batch norm that stays on": (lambda: Training(nn.BatchNorm3d(4)), "layer: in training mode even after eval()"),
+    "an eval() that fails": (lambda: NoEval(), "its eval() failed: RuntimeError: not me"),
+    "a lazy layer": (lambda: lazy(), "0.weight: has no size yet"),
+    "no values": (lambda: Head(3).to("meta"), "has no values"),
+    "an exit": (lambda: Wrapped(lambda x: exit(3)), "SystemExit: 3"),
+    "a rare branch": (lambda: Rare(lambda x: 3 * x), "does not compute what the module does on every clip"),
+    "an exit on some clips": (lambda: Rare(lambda x: exit(3)), "running it on a clip failed: SystemExit: 3"),
+    "no memory": (lambda: Rare(lambda x: torch.zeros(1 << 50)), "not enough memory to run it on a clip of 1 x 3 x 8 x 16 x 16"),
+    "no memory for one clip": (lambda: Wrapped(lambda x: x + torch.zeros(1 << 50)), "not enough memory"),
     "no scores": (lambda: nn.Conv3d(3, 4, 1), "score a class"),
     "no layers": (lambda: nn.Sequential(nn.AdaptiveAvgPool3d(1), nn.Flatten()), "nothing to explain"),
 }
@@ -192,6 +332,17 @@ def refused(what):
 class TwoInputs(nn.Module):
     def forward(self, x, y):
         return x + y
+
+
+class Branching(nn.Module):
+    """A tracer follows one of the two ways: that of the clip it has, or that of a proxy."""
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv3d(3, 4, 1)
+
+    def forward(self, x):
+        x = 10 * self.conv(x) if x.mean() > 0 else self.conv(x).relu()
+        return x.mean((2, 3, 4))
 
 
 class Looping(nn.Module):

@@ -391,3 +391,14 @@ def _(b, x):
     b.add("Transpose", "p", "q", perm=[0, 2, 1, 3, 4, 5])
     b.add("Reshape", ["q", "back"], "y")
     return x[:, [0, 2, 1, 3]]
+
+
+@case("GlobalMaxPool and ReduceMax", 13, 18)
+def _(b, x):
+    b.add("GlobalMaxPool", "x", "a")
+    if b.opset < 18:
+        b.add("ReduceMax", "x", "m", axes=[2, -2, -1], keepdims=1)
+    else:
+        b.add("ReduceMax", ["x", b.constant("over", [2, -2, -1])], "m", keepdims=1)
+    b.add("Concat", ["a", "m"], "y", axis=1)
+    return x.amax((2, 3, 4), keepdim=True).repeat(1, 2, 1, 1, 1)

@@ -187,7 +187,8 @@ def made(network, seed=0):
             if part.affine:
                 part.weight.data.uniform_(0.5, 1.5)
                 part.bias.data.normal_(0, 0.3)
-    return module.eval()
+    module.eval()
+    return module
 
 
 def clip(seed=0):

@@ -1,25 +1,28 @@
 """Read a published checkpoint and hold it against a description."""
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Dict, Tuple
+from typing import Dict, List, Tuple
 
 import numpy as np
 
-from . import torch_file
+from . import torch_file, torch_pickle
 from .failure import ImportFailure, listed
 from .network import Network
 
 WRAPPERS = ("state_dict", "model_state", "model_state_dict", "model")
+PREFIXES = ("module.", "model.", "net.", "backbone.", "network.")  # DataParallel's, and where trainers keep a network
 
 
 @dataclass(frozen=True)
 class Checkpoint:
     path: Path
-    tensors: Dict[str, np.ndarray]     # by their keys without `module.`: float32, or whole numbers; no num_batches_tracked
+    tensors: Dict[str, np.ndarray]     # by their keys without `prefix`: float32, or whole numbers; no num_batches_tracked
     parallel: bool                     # the keys had the `module.` of DataParallel
     counted: bool                      # there was a num_batches_tracked: saved by PyTorch 0.4.1 or later
+    prefix: str = ""                   # what every key of the file starts with, of PREFIXES
 
     @property
     def shapes(self) -> Dict[str, Tuple[int, ...]]:
@@ -35,9 +38,11 @@ def _load(path: Path) -> object:
         return torch_file.read_torch_file(path)
     except ImportFailure:
         raise
-    except torch_file.RefusedName as problem:
+    except torch_pickle.RefusedName as problem:
         raise ImportFailure(f"{path}: refused: it holds more than tensors ({problem}), and what a pickle names is never run; save "
                             "the state_dict alone: torch.save(model.state_dict(), ...)") from None
+    except torch_pickle.Damaged as problem:
+        raise ImportFailure(f"{path}: cannot be read as a PyTorch checkpoint, damaged or of another kind: {problem}") from None
     except Exception:                  # whatever a damaged pickle or zip raises, an absurd length's MemoryError included
         raise ImportFailure(f"{path}: cannot be read as a PyTorch checkpoint: damaged, cut off, or of another kind") from None
 
@@ -46,17 +51,24 @@ def read_checkpoint(path: Path) -> Checkpoint:
     """Tensors of a .pth, .pt, .pth.tar, .pyth, ... whatever it is wrapped in. ImportFailure says what is wrong with it."""
     path = Path(path)
     loaded = _load(path)
-    while isinstance(loaded, dict) and not _is_state(loaded):
-        inner = next((loaded[key] for key in WRAPPERS if isinstance(loaded.get(key), dict)), None)
-        if inner is None:
-            break
-        loaded = inner
+    wrappers: List[object] = []        # a wrapper may hold itself
+    while isinstance(loaded, dict) and not _is_state(loaded) and not any(loaded is one for one in wrappers):
+        wrappers.append(loaded)
+        loaded = next((loaded[key] for key in WRAPPERS if isinstance(loaded.get(key), dict)), None)
     if not _is_state(loaded):
         raise ImportFailure(f"{path}: holds no state_dict of tensors (looked under {', '.join(WRAPPERS)})")
-    parallel = all(key.startswith("module.") for key in loaded)
-    keys = {key: key[len("module."):] if parallel else key for key in loaded}
-    tensors = {name: _array(path, name, loaded[key]) for key, name in keys.items() if not name.endswith("num_batches_tracked")}
-    return Checkpoint(path, tensors, parallel, any(name.endswith("num_batches_tracked") for name in keys.values()))
+    prefix = ""
+    while more := next((p for p in PREFIXES if all(key.startswith(prefix + p) for key in loaded)), ""):
+        prefix += more
+    counts = {key for key in loaded if key.endswith("num_batches_tracked")}
+    tensors, elements = {}, 0
+    for key in [key for key in loaded if key not in counts]:
+        array = _array(path, key, loaded[key])
+        tensors[key[len(prefix):]] = array
+        elements += array.size
+        if elements > path.stat().st_size:  # two layers may share a tensor, but not thousands
+            raise ImportFailure(f"{path}: {key}: its tensors are larger than the file: they share their storages")
+    return Checkpoint(path, tensors, "module." in prefix, bool(counts), prefix)
 
 
 def _is_state(value: object) -> bool:
@@ -67,14 +79,29 @@ def _is_state(value: object) -> bool:
 def _array(path: Path, name: str, tensor: torch_file.Tensor) -> np.ndarray:
     try:
         array = tensor.array()
+    except torch_pickle.Damaged as problem:
+        raise ImportFailure(f"{path}: {name}: damaged or cut off: {problem}") from None
     except Exception:                  # as in _load
         raise ImportFailure(f"{path}: {name}: damaged or cut off") from None
     if array.dtype.kind != "f":
         return array
-    array = array.astype(np.float32)
     if not np.isfinite(array).all():
         raise ImportFailure(f"{path}: {name}: has NaN or Inf")
+    with np.errstate(over="ignore"):
+        array = array.astype(np.float32)
+    if not np.isfinite(array).all():
+        raise ImportFailure(f"{path}: {name}: has a number that does not fit float32")
     return array
+
+
+def _closest(net: Network, checkpoint: Checkpoint) -> Dict[str, np.ndarray]:
+    """The tensors by the keys that `net` knows most of: without the checkpoint's prefix, or more or fewer parts of what all
+    of its keys start with. A user's own module may have its weights in `model`, and a trainer's may be in `encoder`."""
+    whole = {checkpoint.prefix + key: tensor for key, tensor in checkpoint.tensors.items()}
+    shared = os.path.commonprefix([key.split(".")[:-1] for key in whole])[:8]
+    cuts = [len(".".join([*shared[:n], ""])) for n in range(len(shared) + 1)]
+    ways = [checkpoint.tensors, *({key[cut:]: tensor for key, tensor in whole.items()} for cut in cuts)]
+    return max(ways, key=lambda tensors: len(tensors.keys() & net.wanted.keys()))
 
 
 def match(net: Network, checkpoint: Checkpoint, what: str, floats: bool = True) -> Dict[str, np.ndarray]:
@@ -82,7 +109,8 @@ def match(net: Network, checkpoint: Checkpoint, what: str, floats: bool = True) 
 
     floats: none of them may be whole numbers (a module's index buffer is).
     """
-    shapes = checkpoint.shapes
+    tensors = _closest(net, checkpoint)
+    shapes = {key: tensor.shape for key, tensor in tensors.items()}
     missing = [key for key in net.wanted if key not in shapes]
     unexpected = [key for key in shapes if key not in net.wanted]
     misshaped = [f"{key} is {_times(shapes[key])} and not {_times(shape)}" for key, shape in net.wanted.items()
@@ -92,9 +120,9 @@ def match(net: Network, checkpoint: Checkpoint, what: str, floats: bool = True) 
     if words:
         raise ImportFailure(f"{checkpoint.path}: is no {what}: {'; '.join(words)}")
     for key in net.wanted:
-        if floats and checkpoint.tensors[key].dtype != np.float32:
-            raise ImportFailure(f"{checkpoint.path}: {key}: {checkpoint.tensors[key].dtype} is no floating-point tensor")
-    return {key: checkpoint.tensors[key] for key in net.wanted}
+        if floats and tensors[key].dtype != np.float32:
+            raise ImportFailure(f"{checkpoint.path}: {key}: {tensors[key].dtype} is no floating-point tensor")
+    return {key: tensors[key] for key in net.wanted}
 
 
 def _times(shape: Tuple[int, ...]) -> str:

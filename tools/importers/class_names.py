@@ -24,8 +24,13 @@ def read_classes(path: Path) -> List[str]:
         raise ImportFailure(f"{path}: is not UTF-8 text") from None
     try:
         names = _parse(text)
-    except ValueError as problem:
+    except (ValueError, csv.Error) as problem:
         raise ImportFailure(f"{path}: {problem}") from None
+    except RecursionError:
+        raise ImportFailure(f"{path}: brackets within brackets, too deep") from None
+    for name in names:
+        if any(c == "\0" or "\ud800" <= c <= "\udfff" for c in name):
+            raise ImportFailure(f"{path}: {name!a}: no name, it holds what is no character")
     if not names or any(not name for name in names):
         raise ImportFailure(f"{path}: {'an empty name' if names else 'no class names'}")
     return names

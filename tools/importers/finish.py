@@ -2,17 +2,18 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from math import prod
 from pathlib import Path
 from typing import Callable, Dict, Iterable, List, NamedTuple, Optional, Tuple
 
 from . import class_names, profiles
 from .failure import ImportFailure
-from .lowering import Lowering
+from .lowering import MOST_ELEMENTS, Lowering
 from .profiles import Profile
 from .tidy import renamed, tidy
-from .views import View, times
-from .write import write_model
+from .views import C, N, View, joined, times, whole
+from .write import summary, write_model
 
 
 class Refusal(NamedTuple):
@@ -28,11 +29,12 @@ def bare(problem: Exception, name: str) -> str:
     return text[len(name) + 2:] if text.startswith(f"{name}: ") else text
 
 
-def refuse(what: object, refusals: Iterable[Refusal]) -> None:
-    """ImportFailure with every refusal, if there is one."""
+def refuse(what: object, refusals: Iterable[Refusal], skipped: bool = False) -> None:
+    """ImportFailure with every refusal, if there is one. skipped: others read what those would have given."""
     said = [f"{name} ({op}): {reason}" for name, op, reason in refusals]
     if said:
-        raise ImportFailure(f"{what}: {len(said)} of its operations cannot be mapped: {'; '.join(said)}")
+        raise ImportFailure(f"{what}: {len(said)} of its operations cannot be mapped: {'; '.join(said)}"
+                            + ("; what depends on these was not looked at" if skipped else ""))
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -40,11 +42,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--classes", type=Path, metavar="FILE", help="their names (a list, classInd.txt, JSON, CSV id,name); "
         "default: those of Kinetics, UCF-101 or HMDB-51 that are as many")
     profiles.add_arguments(parser)
+    parser.set_defaults(program=parser.prog)
 
 
 def profile_for(args: argparse.Namespace, what: object, channels: Optional[int],
                 size: Tuple[Optional[int], ...]) -> Profile:
     """How clips are shown to the network. channels, size (T, H, W): what it fixes itself, None where it does not."""
+    if not args.profile and not (args.mean and args.std):
+        print(f"{args.program}: {what}: --profile NAME (or --mean, --std, --frames and --size) is wanted: how are clips "
+              "shown to it?", file=sys.stderr)
+        sys.exit(2)
     frames, height, width = size
     for option, fixed in (("frames", {frames}), ("size", {height, width})):
         asked = getattr(args, option)
@@ -63,27 +70,39 @@ def profile_for(args: argparse.Namespace, what: object, channels: Optional[int],
             wanted = [option for option in ("frames", "size") if getattr(args, option) is None]
             raise ImportFailure(
                 f"{what}: fixes no size of its own: {' and '.join(f'--{option}' for option in wanted)} wanted")
-        default = Profile("of the options", args.frames, 1, args.size, (0.0,) * channels, (1.0,) * channels)
+        default = Profile("of the options", args.frames, 1, args.size, (0.0,) * channels, (1.0,) * channels,
+                          resize_short=min(height or args.size, width or args.size))
     profile = profiles.chosen(args, default)
     if channels not in (None, profile.channels):
-        raise ImportFailure(f"{what}: reads {channels} channels, {args.profile} has {profile.channels}")
+        raise ImportFailure(f"{what}: the network reads {channels} channels, {args.profile or 'the profile'} gives "
+                            f"{profile.channels}")
+    clip = (profile.channels, *(fixed or of_profile for fixed, of_profile in zip(
+        size, (profile.frames, profile.size, profile.size))))
+    if prod(clip) > MOST_ELEMENTS:
+        raise ImportFailure(f"{what}: a clip of {times(clip)} is more than fits into memory")
     return profile
 
 
 def write_lowered(args: argparse.Namespace, what: object, net: Lowering, output: object, profile: Profile,
-                  names: Callable[[Lowering], Dict[str, str]] = lambda net: {}, *, name: str, source: str) -> str:
-    """Writes the model file. names: what nodes are called in it, where otherwise than now. Returns what was done."""
+                  names: Callable[[Lowering], Dict[str, str]] = lambda net: {},
+                  check: Callable[[Lowering, str], None] = lambda net, output: None, *, name: str, source: str) -> str:
+    """Writes the model file. names: what nodes are called in it, where otherwise than now; check(net, output) may refuse
+    what is about to be written. Returns what was done."""
     if not isinstance(output, View):
         raise ImportFailure(f"{what}: its output does not depend on its input")
     scores = net.settled(output)
     shape = net.shape(scores.node)
     if prod(shape[1:]) != 1 or prod(scores.shape) != net.batch * shape[0]:
         raise ImportFailure(f"{what}: its output is {times(output.shape)}; one score a class is wanted")
+    per_clip = joined(atom for dim in scores.dims for atom in dim if atom.axis != N)
+    if per_clip != whole((1, shape[0]))[C]:
+        raise ImportFailure(f"{what}: its output {times(output.shape)} has the scores of {scores.node} in another order, "
+                            "which SPEC 2 has no op for")
     last = tidy(net, scores.node)
     if not any(node.op in ("conv3d", "linear") for node in net.nodes.values()):
         raise ImportFailure(f"{what}: no convolution or linear layer leads to its output: nothing to explain")
     last = renamed(net, names(net), last)
     classes: List[str] = class_names.class_names(shape[0], args.classes)
+    check(net, last)
     write_model(args.out, net, last, net.tensors, profile, classes, name=name, source=source)
-    return (f"{args.out}: {name}, {len(net.nodes)} nodes, {shape[0]} classes ({classes[0]} ... {classes[-1]}), "
-            f"profile {profile.name}" + (f": {profile.note}" if profile.note else ""))
+    return summary(args.out, name, net, classes, profile)

@@ -13,6 +13,7 @@ from torch import fx, nn
 from .finish import Refusal, bare, refuse
 from .fx_ops import FUNCTIONS, METHODS, MODULES, Call
 from .failure import ImportFailure
+from .fx_trace import operation_of
 from .lowering import Lowering
 from .profiles import Profile
 from .views import Unmapped, View
@@ -24,7 +25,9 @@ _STALE = object()    # a tensor that an in-place operation on another view of it
 def lower_traced(what: str, module: nn.Module, graph: fx.Graph, names: Dict[fx.Node, str], profile: Profile
                  ) -> Tuple[Lowering, object]:
     """The network and its output. ImportFailure lists every operation that has no counterpart."""
+    skipped = False
     net = Lowering(1, profile.channels, profile.frames, profile.size, profile.size)
+    net.shown = profile.name.partition(",")[0]
     values: Dict[fx.Node, object] = {}
     refusals: List[Refusal] = []
     read = _needed(module, graph)
@@ -34,6 +37,7 @@ def lower_traced(what: str, module: nn.Module, graph: fx.Graph, names: Dict[fx.N
         call = Call(net, names.get(node, node.name))
         try:
             values[node] = _evaluate(what, module, node, call, values)
+            skipped = skipped or values[node] is _UNKNOWN
         except (Unmapped, ImportFailure) as problem:
             refusals.append(Refusal(call.name, _title(module, node), bare(problem, call.name)))
             values[node] = _UNKNOWN
@@ -42,7 +46,7 @@ def lower_traced(what: str, module: nn.Module, graph: fx.Graph, names: Dict[fx.N
             values[node] = _UNKNOWN
         if call.overwritten is not None and isinstance(values[node], View):
             _overwrite(net, call.overwritten, values[node], values)
-    refuse(what, refusals)
+    refuse(what, refusals, skipped)
     return net, _score(what, values[next(node for node in graph.nodes if node.op == "output")])
 
 
@@ -61,7 +65,8 @@ def _changes(module: nn.Module, node: fx.Node) -> bool:
     if node.op == "call_module":
         return bool(getattr(module.get_submodule(node.target), "inplace", False))
     name = node.target if isinstance(node.target, str) else getattr(node.target, "__name__", "")
-    return name.endswith("_") or name in ("iadd", "isub", "imul", "itruediv") or bool(node.kwargs.get("inplace"))
+    flagged = node.kwargs.get("inplace") or "out" in node.kwargs or any(arg is True for arg in node.args)
+    return name.endswith("_") or name in ("iadd", "isub", "imul", "itruediv") or bool(flagged)
 
 
 def _evaluate(what: str, module: nn.Module, node: fx.Node, call: Call, values: Dict[fx.Node, object]) -> object:
@@ -115,7 +120,7 @@ def _handler(module: nn.Module, node: fx.Node, sure: bool):
     """sure: it reads the clip; else it reads what is not known, which may be a size."""
     if node.op == "call_module":
         leaf = module.get_submodule(node.target)
-        found = next((MODULES[kind] for kind in type(leaf).__mro__ if kind in MODULES), None)
+        found = MODULES.get(operation_of(leaf, MODULES))
         if found and (leaf._forward_hooks or leaf._forward_pre_hooks):
             raise Unmapped("has forward hooks (weight_norm, spectral_norm ...): remove them first")
     else:
@@ -163,6 +168,9 @@ def _title(module: nn.Module, node: fx.Node) -> str:
 def _score(what: str, value: object) -> object:
     if isinstance(value, (tuple, list)) and len(value) == 1:
         value = value[0]
-    if isinstance(value, (tuple, list, dict)):
+    if isinstance(value, dict):
+        keys = ", ".join(map(str, value))
+        raise ImportFailure(f"{what}: gives a dictionary ({keys}); one tensor, a score a class, is wanted")
+    if isinstance(value, (tuple, list)):
         raise ImportFailure(f"{what}: gives {len(value)} results; one tensor, a score a class, is wanted")
     return value

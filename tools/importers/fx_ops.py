@@ -37,7 +37,10 @@ def array(value) -> Optional[np.ndarray]:
         raise Unmapped("weights that are no constants")
     if isinstance(value, torch.Tensor):
         value = value.detach().cpu()
-        return (value.float() if value.dtype in (torch.float16, torch.bfloat16) else value).numpy()
+        if value.is_complex():
+            raise Unmapped("complex numbers")
+        return value.to({torch.float16: torch.float32, torch.bfloat16: torch.float32, torch.uint8: torch.float64,
+                         torch.bool: torch.float64}.get(value.dtype, value.dtype)).numpy()  # -1 is no byte
     return None if value is None else np.asarray(value)
 
 
@@ -209,6 +212,26 @@ def _adaptive_avg_pool(call, input, output_size):
     return call.net.adaptive_mean(call.name, _viewed(input), sizes)
 
 
+def _adaptive_max_pool(call, input, output_size, return_indices=False):
+    if return_indices:
+        raise Unmapped("the indices of the maxima are no tensor of SPEC 2")
+    sizes = (output_size,) * 3 if output_size is None or isinstance(output_size, int) else tuple(output_size)
+    return call.net.adaptive_maximum(call.name, _viewed(input), sizes)
+
+
+def _amax(call, input, dim=(), keepdim=False):
+    return call.net.maximum(call.name, _viewed(input), ([dim] if isinstance(dim, int) else list(dim)) or None, keepdim)
+
+
+def _max(call, input, dim=None, keepdim=False):
+    """With a dim it gives the indices too, which are no tensor of SPEC 2."""
+    if dim is None:
+        return _amax(call, input)
+    if not isinstance(dim, int):
+        raise Unmapped("the larger of two tensors")
+    return _amax(call, input, dim, keepdim), None
+
+
 def _mean(call, input, dim=None, keepdim=False, *, dtype=None):
     dims = [dim] if isinstance(dim, int) else dim
     return call.net.mean(call.name, _viewed(input), dims or None, keepdim)
@@ -363,6 +386,17 @@ def _clone(call, input, memory_format=None):
     return call.net.activation(call.name, x, "identity")
 
 
+def _to(call, input, *args, copy=False, **kwargs):
+    kinds = [some.dtype if isinstance(some, torch.Tensor) else some for some in (*args, *kwargs.values())]
+    if any(isinstance(kind, torch.dtype) and not kind.is_floating_point for kind in kinds):
+        raise Unmapped("a tensor made whole numbers")
+    return _clone(call, input) if copy else _viewed(input)
+
+
+def _type_as(call, input, other):
+    return _to(call, input, other)
+
+
 def _dropout(call, input, p=0.5, training=True, inplace=False):
     if training and p > 0:
         raise Unmapped("is on although the module is in eval mode: its `training` is not self.training")
@@ -372,6 +406,8 @@ def _dropout(call, input, p=0.5, training=True, inplace=False):
 # -- what is asked of a tensor ----------------------------------------------------------------------------------------
 
 def _getattr(call, x, key):
+    if isinstance(x, tuple) and key == "values":   # of a maximum
+        return x[0]
     if key == "shape":
         return torch.Size(x.shape)
     if key == "ndim":
@@ -438,6 +474,7 @@ MODULES: Dict[type, Callable] = {
     nn.MaxPool3d: _max_pool_module,
     nn.AvgPool3d: _avg_pool_module,
     nn.AdaptiveAvgPool3d: _of(_adaptive_avg_pool, "output_size"),
+    nn.AdaptiveMaxPool3d: _of(_adaptive_max_pool, "output_size", "return_indices"),
     nn.ConstantPad3d: _pad_module,
     nn.Flatten: _of(_flatten, "start_dim", "end_dim"),
     nn.Unflatten: lambda call, module, input: _unflatten(call, input, module.dim, module.unflattened_size),
@@ -449,7 +486,8 @@ if hasattr(nn, "ZeroPad3d"):  # not in PyTorch 1.13
 METHODS: Dict[str, Callable] = {
     **{op: _activation(op) for op in ("relu", "sigmoid")},
     **{f"{op}_": _activation_(op) for op in ("relu", "sigmoid")},
-    **{name: _unchanged for name in ("contiguous", "detach", "float", "double", "to", "type_as", "cpu")}, "add": _add,
+    **{name: _unchanged for name in ("contiguous", "detach", "float", "double", "cpu")}, "to": _to, "type_as": _type_as,
+    "amax": _amax, "max": _max, "add": _add,
     "add_": _overwriting(_add), "mul": _mul, "mul_": _overwriting(_mul), "sub": _sub, "sub_": _overwriting(_sub),
     "clone": _clone, "div": _div, "div_": _overwriting(_div), "neg": _neg, "clamp": _clamp,
     "clamp_": _overwriting(_clamp), "softmax": _softmax, "mean": _mean, "matmul": _matmul, "view": _reshape,
@@ -471,6 +509,7 @@ FUNCTIONS: Dict[Callable, Callable] = {
     operator.isub: _overwriting(_sub), operator.truediv: _div, torch.div: _div, torch.true_divide: _div,
     operator.itruediv: _overwriting(_div), operator.neg: _neg, torch.neg: _neg, F.max_pool3d: _max_pool,
     torch.max_pool3d: _max_pool, F.avg_pool3d: _avg_pool, F.adaptive_avg_pool3d: _adaptive_avg_pool,
+    F.adaptive_max_pool3d: _adaptive_max_pool, torch.amax: _amax, torch.max: _max,
     torch.mean: _mean, torch.cat: _cat, F.pad: _pad, operator.getitem: _getitem, torch.select: _select,
     torch.narrow: _narrow, torch.index_select: _index_select, torch.split: _split, torch.chunk: _chunk,
     torch.unbind: _unbind, torch.reshape: _reshape, torch.flatten: _flatten, torch.permute: _permute,

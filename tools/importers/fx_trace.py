@@ -11,14 +11,29 @@ import inspect
 import operator
 import re
 import sys
-from typing import Callable, Dict, Iterable, Iterator, Tuple
+from typing import Callable, Dict, Iterable, Iterator, Optional, Tuple
 
 import torch
 from torch import fx, nn
+from torch.nn.modules import module as _hooks
+
+
+_NOT_COMPUTED_WITH = ("extra_repr", "reset_parameters", "train", "_check_input_dim")
+
+
+def operation_of(module: nn.Module, leaves: Iterable[type]) -> Optional[type]:
+    """Which of `leaves`, module classes that are one operation, it is. None where it, or a subclass, computes otherwise:
+    has another forward(), or another of the methods that forward() may call."""
+    kinds = type(module).__mro__
+    leaf = next((kind for kind in kinds if kind in leaves), None)
+    if leaf is None or "forward" in vars(module):
+        return None
+    own = {name for kind in kinds[:kinds.index(leaf)] for name in vars(kind) if hasattr(leaf, name)}
+    return None if any(not name.startswith("__") and name not in _NOT_COMPUTED_WITH for name in own) else leaf
 
 
 class Tracer(fx.Tracer):
-    """leaves: module classes that are one operation. A subclass is one too unless it has a forward() of its own."""
+    """leaves: module classes that are one operation."""
 
     def __init__(self, leaves: Iterable[type]):
         super().__init__()
@@ -27,9 +42,9 @@ class Tracer(fx.Tracer):
         self._paths = [""]
 
     def is_leaf_module(self, module: nn.Module, path: str) -> bool:
-        known = isinstance(module, self.leaves) and any(
-            type(module).forward is leaf.forward for leaf in self.leaves if isinstance(module, leaf))
-        return known or super().is_leaf_module(module, path)
+        if isinstance(module, self.leaves):
+            return operation_of(module, self.leaves) is not None
+        return super().is_leaf_module(module, path)
 
     def call_module(self, module, forward, args, kwargs):
         self._paths.append(self.path_of_module(module))
@@ -90,6 +105,10 @@ def _recording() -> Iterator[None]:
 
 def trace(module: nn.Module, leaves: Iterable[type]) -> Tuple[fx.Graph, Dict[fx.Node, str]]:
     """The graph and its nodes' names. Raises whatever the module's own code does when it meets torch.fx's proxies."""
+    if "forward" in vars(module) or module._forward_hooks or module._forward_pre_hooks:
+        raise TypeError("the forward() of its class is not all that it does: hooks, or a forward() of its own")
+    if _hooks._global_forward_hooks or _hooks._global_forward_pre_hooks:
+        raise TypeError("there are forward hooks of every module")
     tracer = Tracer(leaves)
     rest = list(inspect.signature(module.forward).parameters.values())[1:]
     defaults = {parameter.name: parameter.default for parameter in rest if parameter.default is not parameter.empty}

@@ -16,6 +16,7 @@ from .views import AXES, C, H, N, REPEATED, T, W, Dim, Unmapped, View, joined, r
 
 LETTERS = "NCTHW"
 POINTWISE = ("relu", "relu6", "leakyrelu", "silu", "sigmoid", "hardswish", "hardsigmoid")
+MOST_CHANNELS, MOST_ELEMENTS = 1 << 20, 1 << 31  # of a node: a damaged file must not fill the memory
 Constant = Union[float, np.ndarray]
 Three = Tuple[int, int, int]
 Padding = Tuple[Sequence[int], Sequence[int]]    # begin and end of T, H, W
@@ -28,6 +29,7 @@ class Lowering(Network):
         """batch: what the graph's constants take the batch to be; it is in no file."""
         super().__init__(channels, frames, height, width)
         self.batch = batch
+        self.shown: Optional[str] = None         # the profile that says how many channels a clip has, where one does
         self.tensors: Dict[str, np.ndarray] = {}
         self.shifted: set = set()                # batch norms that stand for a product or a sum with constants
         self._settled: Dict[Tuple[str, Tuple[Dim, ...]], View] = {}
@@ -84,6 +86,11 @@ class Lowering(Network):
             return C
         raise Unmapped(f"dimension {dim} of {times(x.shape)} is no axis of {x.node}")
 
+    def _add(self, name, op, inputs, shape, attributes, parameters) -> str:
+        if prod(shape) > MOST_ELEMENTS or op != "flatten" and shape[0] > MOST_CHANNELS:
+            raise Unmapped(f"{times(shape)} is more than fits into memory")
+        return super()._add(name, op, inputs, shape, attributes, parameters)
+
     def _free(self, name: Optional[str]) -> str:
         """A name for a node that the framework has none for: `name`, or name_1 and so on."""
         unique, repeat = name or "flatten", 0
@@ -105,6 +112,8 @@ class Lowering(Network):
         node, out = self.volume(x), weight.shape[0]
         channels = self.shape(node)[0]
         fits = groups > 0 and out % groups == 0 and weight.shape[1] * groups == channels
+        if node == "input" and groups == 1 and self.shown and not fits:
+            raise Unmapped(f"the network reads {weight.shape[1]} channels, {self.shown} gives {channels}")
         if not fits or bias is not None and bias.shape != (out,):
             raise Unmapped(f"{channels} channels, {groups} groups and weights {times(weight.shape)} do not go together")
         return self.view(self._conv(name, node, weight, bias, stride, padding, dilation, groups))
@@ -239,17 +248,26 @@ class Lowering(Network):
 
     def mean(self, name: str, x: View, dims: Optional[Sequence[int]], keep: bool) -> View:
         """The mean over those dimensions (all: None): globalavgpool, or avgpool3d where T, H or W stays."""
+        return self._reduced(name, x, "mean", dims, keep)
+
+    def maximum(self, name: str, x: View, dims: Optional[Sequence[int]], keep: bool) -> View:
+        """The same of the largest: maxpool3d."""
+        return self._reduced(name, x, "maximum", dims, keep)
+
+    def _reduced(self, name: str, x: View, what: str, dims: Optional[Sequence[int]], keep: bool) -> View:
         x = self.settled(x)
         over = {x.position(dim) for dim in (range(x.rank) if dims is None else dims)}
         atoms = [atom for dim in over for atom in x.dims[dim] if atom.axis != REPEATED]
         size = self.shape(x.node)
         axes = {atom.axis for atom in atoms}
         if axes & {N, C} or any(prod(a.size for a in atoms if a.axis == axis) != size[axis - 1] for axis in axes):
-            raise Unmapped(f"a mean over dimensions {sorted(over)} of {times(x.shape)}; T, H and W are wanted")
+            raise Unmapped(f"a {what} over dimensions {sorted(over)} of {times(x.shape)}; T, H and W are wanted")
         kernel = tuple(n if axis in axes else 1 for axis, n in zip((T, H, W), size[1:]))
         node = x.node
         point = over >= {T, H, W} and x.dims == self.view(node).dims and not self._is_vector(node)
-        if kernel == size[1:] and (axes or point):  # of a point too: the nodes are the same for every size of the clip
+        if what == "maximum":
+            node = self.maxpool(name, node, kernel, kernel) if axes or point else node
+        elif kernel == size[1:] and (axes or point):  # of a point too: the nodes are the same for every size of the clip
             node = self.apply(name, "globalavgpool", node)
         elif axes:
             node = self.avgpool(name, node, kernel, kernel)
@@ -257,6 +275,12 @@ class Lowering(Network):
 
     def adaptive_mean(self, name: str, x: View, sizes: Sequence[Optional[int]]) -> View:
         """AdaptiveAvgPool3d: where the sizes divide the map it is an average pool."""
+        return self._adaptive(name, x, "avgpool3d", sizes, count_include_pad=0)
+
+    def adaptive_maximum(self, name: str, x: View, sizes: Sequence[Optional[int]]) -> View:
+        return self._adaptive(name, x, "maxpool3d", sizes)
+
+    def _adaptive(self, name: str, x: View, op: str, sizes: Sequence[Optional[int]], **more: int) -> View:
         size = self.shape(self.volume(x))[1:]
         sizes = [n if wanted is None else wanted for n, wanted in zip(size, sizes)]
         if any(wanted < 1 or n % wanted for n, wanted in zip(size, sizes)):
@@ -264,7 +288,7 @@ class Lowering(Network):
         kernel = tuple(n // wanted for n, wanted in zip(size, sizes))
         if kernel == (1, 1, 1) and (prod(size) > 1 or self._is_vector(self.volume(x))):
             return x
-        return self.pool(name, x, "avgpool3d", kernel, kernel, ((0, 0, 0), (0, 0, 0)), False, count_include_pad=0)
+        return self.pool(name, x, op, kernel, kernel, ((0, 0, 0), (0, 0, 0)), False, **more)
 
     def _is_vector(self, name: str) -> bool:
         """Whether a linear layer or a flatten made it: it never had positions."""

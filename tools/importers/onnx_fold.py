@@ -103,7 +103,25 @@ def _expand(a, x, shape):
     return np.broadcast_to(x, shape)
 
 
+def _concat(a, *xs):
+    _bounded([sum(x.size for x in xs)])
+    return np.concatenate(xs, a["axis"])
+
+
+def _matmul(a, x, y):
+    stacked = np.broadcast_shapes(x.shape[:-2], y.shape[:-2])
+    _bounded([*stacked, *x.shape[-2:-1], *y.shape[-1:]])
+    return np.matmul(x, y)
+
+
+def _dropout(a, x, ratio=None, training=None):
+    if training is not None and training.any():
+        raise Unmapped("in training mode: export the model after .eval()")
+    return x
+
+
 def _gather(a, x, indices):
+    _bounded([x.size // max(1, x.shape[a.get("axis", 0)]), np.size(indices)])
     return np.take(x, np.asarray(indices, np.int64), axis=a.get("axis", 0))
 
 
@@ -134,7 +152,7 @@ _FOLD: Dict[str, Callable] = {
     "Shape": lambda a, x: np.asarray(x.shape, np.int64)[a.get("start", 0):a.get("end")],
     "Size": lambda a, x: np.asarray(x.size, np.int64),
     "Identity": lambda a, x: x,
-    "Dropout": lambda a, x, *rest: x,
+    "Dropout": _dropout,
     "Cast": lambda a, x: x.astype(_type(a["to"])),
     "ConstantOfShape": _constant_of_shape,
     "Reshape": lambda a, x, shape: x.reshape(reshape_target(shape, x.shape, bool(a.get("allowzero", 0)))),
@@ -142,7 +160,7 @@ _FOLD: Dict[str, Callable] = {
     "Transpose": lambda a, x: np.transpose(x, a.get("perm")),
     "Squeeze": _squeeze,
     "Unsqueeze": _unsqueeze,
-    "Concat": lambda a, *xs: np.concatenate(xs, a["axis"]),
+    "Concat": _concat,
     "Slice": _slice,
     "Gather": _gather,
     "Expand": _expand,
@@ -174,8 +192,11 @@ _FOLD: Dict[str, Callable] = {
     "ReduceProd": _reduce(np.prod),
     "ReduceSum": _reduce(np.sum),
     "ReduceMean": _reduce(np.mean),
-    "MatMul": lambda a, x, y: np.matmul(x, y),
+    "MatMul": _matmul,
 }
+
+
+_BROADCAST = {"Add", "Sub", "Mul", "Div", "Mod", "Pow", "Min", "Max", "Equal", "Less", "Greater", "And", "Or", "Where"}
 
 
 def foldable(op: str) -> bool:
@@ -187,6 +208,8 @@ def fold(op: str, attributes: dict, inputs: Sequence[Optional[np.ndarray]], outp
     inputs = list(inputs)
     while inputs and inputs[-1] is None:
         inputs.pop()
+    if op in _BROADCAST:
+        _bounded(np.broadcast_shapes(*(np.shape(value) for value in inputs)))
     with np.errstate(all="ignore"):
         if op == "Split":
             return _split(attributes, *inputs, outputs=outputs)

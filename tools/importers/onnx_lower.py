@@ -19,13 +19,16 @@ from .views import Unmapped
 _UNKNOWN = object()  # what an operation without a counterpart, and whatever reads it, gives
 
 
+_MOST_FOLDED = 1 << 28  # elements, of all constants that were computed
+
+
 def lower_onnx(graph: Graph, profile: Profile) -> Tuple[Lowering, object, Callable[[Lowering], Dict[str, str]]]:
     """The network, its output, and what its nodes are to be called. ImportFailure lists all that has no counterpart."""
     batch, channels, frames, height, width = graph.shape
-    net = Lowering(batch or 1, channels or profile.channels, frames or profile.frames, height or profile.size,
+    net = Lowering(min(batch or 1, 1 << 31), channels or profile.channels, frames or profile.frames, height or profile.size,
                    width or profile.size)
     values: Dict[str, object] = {"": None, **graph.constants, graph.input: net.entry()}
-    labels, refusals = unique_labels(graph), []
+    labels, refusals, skipped, folded = unique_labels(graph), [], False, 0
     for label, operation in zip(labels, graph.operations):
         missing = [name for name in operation.inputs if name not in values]
         if missing:
@@ -34,6 +37,10 @@ def lower_onnx(graph: Graph, profile: Profile) -> Tuple[Lowering, object, Callab
         inputs = [values[name] for name in operation.inputs]
         try:
             results = _evaluate(net, label, operation, inputs, graph.opset)
+            skipped = skipped or not results
+            folded += sum(result.size for result in results if isinstance(result, np.ndarray))
+            if folded > _MOST_FOLDED:
+                raise ImportFailure(f"{graph.path}: {graph.label(operation)}: its constants are more than fits into memory")
         except (Unmapped, ImportFailure) as problem:
             refusals.append(Refusal(graph.label(operation), operation.op, bare(problem, label)))
             results = []
@@ -42,7 +49,7 @@ def lower_onnx(graph: Graph, profile: Profile) -> Tuple[Lowering, object, Callab
             results = []
         results += [_UNKNOWN] * len(operation.outputs)
         values.update({name: value for name, value in zip(operation.outputs, results) if name})
-    refuse(graph.path, refusals)
+    refuse(graph.path, refusals, skipped)
     if graph.output not in values:
         raise ImportFailure(f"{graph.path}: nothing makes its output {graph.output}")
     return net, values[graph.output], partial(names_of, graph, labels)

@@ -116,11 +116,18 @@ def _global_average(call: Call) -> View:
     return call.net.adaptive_mean(call.name, call.view(), (1, 1, 1))
 
 
-def _reduce_mean(call: Call) -> View:
-    x, axes = call.view(), axes_of(call.operation.attributes, call.constants())
-    if not axes and call.attribute("noop_with_empty_axes", 0):
-        return x
-    return call.net.mean(call.name, x, axes or None, bool(call.attribute("keepdims", 1)))
+def _global_maximum(call: Call) -> View:
+    return call.net.adaptive_maximum(call.name, call.view(), (1, 1, 1))
+
+
+def _reduce(method: Callable) -> Callable[[Call], View]:
+    """method: of Lowering."""
+    def reduce(call: Call) -> View:
+        x, axes = call.view(), axes_of(call.operation.attributes, call.constants())
+        if not axes and call.attribute("noop_with_empty_axes", 0):
+            return x
+        return method(call.net, call.name, x, axes or None, bool(call.attribute("keepdims", 1)))
+    return reduce
 
 
 def _batch_normalisation(call: Call) -> View:
@@ -305,16 +312,23 @@ def _cast(call: Call) -> View:
     return call.view()
 
 
+def _dropout(call: Call) -> View:
+    if call.opset >= 12 and call.number(2, 0):
+        raise Unmapped("in training mode: export the model after .eval()")
+    return call.view()
+
+
 def _unchanged(call: Call) -> View:
     return call.view()
 
 
 OPERATIONS: Dict[str, Callable[[Call], Union[Value, List[View]]]] = {
     "Add": _add, "AveragePool": _pool("avgpool3d"), "BatchNormalization": _batch_normalisation, "Cast": _cast,
-    "Clip": _clip, "Concat": _concat, "Conv": _conv, "Div": _div, "Dropout": _unchanged, "Expand": _expand,
+    "Clip": _clip, "Concat": _concat, "Conv": _conv, "Div": _div, "Dropout": _dropout, "Expand": _expand,
     "Flatten": _flatten, "Gather": _gather, "Gemm": _gemm, "GlobalAveragePool": _global_average,
-    "HardSigmoid": _hard_sigmoid, "HardSwish": _activation("hardswish"), "Identity": _unchanged, "LeakyRelu": _leaky,
-    "MatMul": _matmul, "MaxPool": _pool("maxpool3d"), "Mul": _mul, "Pad": _pad, "ReduceMean": _reduce_mean,
+    "GlobalMaxPool": _global_maximum, "HardSigmoid": _hard_sigmoid, "HardSwish": _activation("hardswish"),
+    "Identity": _unchanged, "LeakyRelu": _leaky, "MatMul": _matmul, "MaxPool": _pool("maxpool3d"), "Mul": _mul, "Pad": _pad,
+    "ReduceMax": _reduce(Lowering.maximum), "ReduceMean": _reduce(Lowering.mean),
     "Relu": _activation("relu"), "Reshape": _reshape, "Shape": _shape, "Sigmoid": _activation("sigmoid"),
     "Size": _size, "Slice": _slice, "Softmax": _softmax, "Split": _split, "Squeeze": _squeeze, "Sub": _sub,
     "Sum": _sum, "Transpose": _transpose, "Unsqueeze": _unsqueeze,

@@ -15,6 +15,7 @@ import numpy as np
 from .failure import ImportFailure
 
 OPSETS = range(9, 22)
+_BYTES = {1: 4, 2: 1, 3: 1, 4: 2, 5: 2, 6: 4, 7: 8, 9: 1, 10: 2, 11: 8, 12: 4, 13: 8, 16: 2}  # of a number, by data_type
 
 
 @dataclass
@@ -78,6 +79,11 @@ def _graph(path: Path, graph, opset: int) -> Graph:
         raise ImportFailure(f"{path}: one input and one output are wanted, not {read} and {given}")
     shape, output = _input_shape(path, inputs[0]), _text(graph.output[0].name)
     operations = [_operation(path, node) for node in graph.node]
+    made = {*constants, _text(inputs[0].name)}
+    for name in (name for operation in operations for name in operation.outputs if name):
+        if name in made:
+            raise ImportFailure(f"{path}: {name}: two nodes make it")
+        made.add(name)
     return Graph(path, opset, _text(inputs[0].name), shape, output, constants, _needed(operations, output))
 
 
@@ -158,11 +164,20 @@ def _external_data(path: Path, tensor) -> bytes:
         raise ImportFailure(
             f"{path}: {_text(tensor.name)}: its external data is said to be in '{location}', not beside the model")
     offset, length = int(entries.get("offset", 0)), int(entries.get("length", -1))
-    file = Path(path).parent / location
+    folder = Path(path).parent
+    file = folder / location
     if not file.is_file():
         raise ImportFailure(f"{path}: its external data {location} ({_text(tensor.name)}) is missing beside it")
+    if folder.resolve() not in file.resolve().parents:
+        raise ImportFailure(
+            f"{path}: {_text(tensor.name)}: its external data {location} is a link to elsewhere, not beside the model")
     if offset < 0 or offset + max(length, 0) > file.stat().st_size:
         raise ImportFailure(f"{path}: its external data {location} is too short for {_text(tensor.name)}")
+    if tensor.data_type not in _BYTES or min(tensor.dims, default=0) < 0:
+        raise ImportFailure(f"{path}: {_text(tensor.name)}: numbers of type {tensor.data_type}, {list(tensor.dims)} of them")
+    needed = prod(tensor.dims) * _BYTES[tensor.data_type]
+    if offset + needed > file.stat().st_size or length not in (-1, needed):
+        raise ImportFailure(f"{path}: {_text(tensor.name)}: its data in {location} does not fit its shape")
     with open(file, "rb") as data:
         data.seek(offset)
-        return data.read(length)
+        return data.read(needed)

@@ -5,6 +5,7 @@ A profile is the published preprocessing; every field can be overridden on an im
 from __future__ import annotations
 
 import argparse
+import math
 from dataclasses import dataclass, replace
 from typing import Dict, Optional, Sequence, Tuple
 
@@ -34,6 +35,19 @@ class Profile:
     @property
     def channels(self) -> int:
         return len(self.mean)
+
+    def describe(self) -> str:
+        """'16 frames, 2 apart; stretched to 128 x 171, centre crop 112 x 112; RGB, 0..255 / 255, mean ..., std ...'"""
+        if self.resize:
+            resized = f"stretched to {self.resize[0]} x {self.resize[1]}, centre crop {self.size} x {self.size}"
+        elif self.resize_short:
+            resized = f"short side resized to {self.resize_short}, centre crop {self.size} x {self.size}"
+        else:
+            resized = f"stretched to {self.size} x {self.size}"
+        color = self.color if self.channels == 3 else f"{self.channels} channels"
+        numbers = (" ".join(f"{v:.6g}" for v in (values if len(set(values)) > 1 else values[:1])) for values in (self.mean, self.std))
+        return (f"{self.frames} frames, {self.frame_stride} apart; {resized}; {color}, 0..255 / {self.scale:g}, "
+                "mean {}, std {}".format(*numbers))
 
     def input_attributes(self, height: int, width: int) -> dict:
         """Keyword arguments of ModelFile for a network that reads height x width.
@@ -89,8 +103,10 @@ def add_arguments(parser: argparse.ArgumentParser, sizes: bool = True) -> None:
     if sizes:
         group.add_argument("--frames", type=int, metavar="T", help="frames of a clip")
         group.add_argument("--size", type=int, metavar="S", help="height and width of the crop")
-    group.add_argument("--stride", type=int, metavar="N", help="source frames from one frame of the clip to the next")
-    group.add_argument("--resize", type=_resize, metavar="S|HxW", help="before the crop: the short side, or stretched to H x W")
+    group.add_argument("--stride", type=int, metavar="N", help="source frames from one frame of the clip to the next "
+                       "(default: the profile's, or 1)")
+    group.add_argument("--resize", type=_resize, metavar="S|HxW", help="before the crop: the short side, or "
+                       "stretched to H x W (default: the profile's, or the short side to the crop)")
     group.add_argument("--color", choices=("RGB", "BGR"), help="order of the channels")
     group.add_argument("--scale", type=float, metavar="X", help="a byte is divided by this first (255, 127.5, 1)")
     group.add_argument("--mean", type=float, nargs="+", metavar="X", help="subtracted then, a number a channel or one for all")
@@ -115,7 +131,7 @@ def _per_channel(option: str, values: Sequence[float], channels: int) -> Tuple[f
 
 def chosen(args: argparse.Namespace, default: Optional[Profile]) -> Profile:
     """The profile of --profile, or `default`, with what the command line overrides. ImportFailure says what is wrong."""
-    profile = PROFILES[args.profile] if args.profile else default
+    start = profile = PROFILES[args.profile] if args.profile else default
     if profile is None:
         raise ImportFailure("--profile NAME (or --mean, --std, --frames and --size) is wanted: how are clips shown to it?")
     changes: dict = {}
@@ -124,7 +140,9 @@ def chosen(args: argparse.Namespace, default: Optional[Profile]) -> Profile:
         value = getattr(args, option, None)
         if value is not None:
             if field != "color" and not value > 0:
-                raise ImportFailure(f"--{option}: {value:g} is not positive")
+                raise ImportFailure(f"--{option}: {value} is not positive")
+            if field != "color" and value >= 1 << 31:
+                raise ImportFailure(f"--{option}: {value} is too large")
             changes[field] = value
     if args.resize:
         changes.update(resize_short=args.resize[0], resize=None) if len(args.resize) == 1 else changes.update(
@@ -135,9 +153,24 @@ def chosen(args: argparse.Namespace, default: Optional[Profile]) -> Profile:
         values = getattr(args, field)
         if values:
             changes[field] = _per_channel(f"--{field}", values, profile.channels)
+    if args.resize and max(args.resize) >= 1 << 31:
+        raise ImportFailure(f"--resize: {max(args.resize)} is too large")
+    for field in ("mean", "std"):
+        if not all(math.isfinite(value) for value in changes.get(field, ())):
+            raise ImportFailure(f"--{field}: every number must be finite")
     if any(not value > 0 for value in changes.get("std", ())):
         raise ImportFailure("--std: every number must be positive")
+    if changes.get("resize_short") and changes["resize_short"] < changes.get("size", profile.size):
+        raise ImportFailure(f"--resize {changes['resize_short']}: does not cover the crop of {changes.get('size', profile.size)}")
+    options = [option for option, fields in _FIELDS.items() if any(changes.get(f, getattr(start, f)) != getattr(start, f)
+                                                                   for f in fields)]
+    if options and start.name in PROFILES:
+        changes["name"] = f"{start.name}, changed by {' '.join(f'--{option}' for option in options)}"
     return replace(profile, **changes)
+
+
+_FIELDS = {"frames": ["frames"], "size": ["size"], "stride": ["frame_stride"], "resize": ["resize", "resize_short"],
+           "color": ["color"], "scale": ["scale"], "mean": ["mean"], "std": ["std"]}
 
 
 def _scaled_resize(profile: Profile, size: int) -> dict:

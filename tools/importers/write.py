@@ -4,19 +4,41 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Dict, Sequence
 
+import h5py
 import numpy as np
 from model_file import ModelFile
 
+from .failure import ImportFailure, printable
 from .network import Network
 from .profiles import Profile
 
 
 def write_model(path: Path, net: Network, output: str, tensors: Dict[str, np.ndarray], profile: Profile,
                 classes: Sequence[str], *, name: str, source: str = "", licence: str = "") -> None:
-    """tensors: all that the network wants, by the checkpoint's keys. Raises ModelFileError (NaN weights) and OSError."""
+    """tensors: all that the network wants, by the checkpoint's keys.
+
+    Raises ModelFileError (NaN weights), OSError, and ImportFailure where `path` is a file that is no model file: an importer
+    whose arguments were mixed up must not overwrite the weights that it reads.
+    """
+    if path.is_file() and path.stat().st_size > 0 and not _is_model_file(path):
+        raise ImportFailure(f"{path}: is there already and no model file; it is not overwritten")
     _, _, height, width = net.input
     with ModelFile(path, name=name, classes=classes, output=output, source=source, licence=licence,
                    **profile.input_attributes(height, width)) as file:
         for node in net.nodes.values():
             file.add_node(node.name, node.op, node.inputs, **node.attributes,
                           **{dataset: tensors[key] for dataset, key in node.parameters.items()})
+
+
+def _is_model_file(path: Path) -> bool:
+    try:
+        with h5py.File(path, "r") as file:
+            return file.attrs.get("cfp_format") in ("model", b"model")
+    except OSError:
+        return False
+
+
+def summary(path: Path, name: str, net: Network, classes: Sequence[str], profile: Profile) -> str:
+    """What an importer prints when it has written a file."""
+    made = f"{path}: {name}, {len(net.nodes)} nodes, {len(classes)} classes ({classes[0]} ... {classes[-1]})"
+    return f"{printable(made)}\nshown clips as {profile.name}: {profile.describe()}"

@@ -1,0 +1,152 @@
+"""A pickle of torch.save, read without Python's unpickler: that one builds whatever the bytes say, deep or large as it is.
+
+The opcodes are those that torch.save writes (PyTorch 1.13 and 2.x, Python 2's strings, protocols 2 to 4); each does the least
+that finds the tensors. Only keys that are text or numbers are ever hashed, no attribute is ever set, and only the functions
+of a table are ever called.
+"""
+from __future__ import annotations
+
+import collections
+import pickletools
+from typing import Any, BinaryIO, Callable, Dict, List, Mapping, Tuple
+
+_MOST_OPCODES = 10_000_000             # 40 a tensor
+_KEYS = (str, int, float, bool, type(None))
+_CONSTANTS = {"NONE": None, "NEWTRUE": True, "NEWFALSE": False}
+_VALUES = {"BININT", "BININT1", "BININT2", "LONG1", "BINFLOAT", "BINUNICODE", "SHORT_BINUNICODE", "BINSTRING",
+           "SHORT_BINSTRING", "BINBYTES", "SHORT_BINBYTES"}
+_TUPLES = {"TUPLE1": 1, "TUPLE2": 2, "TUPLE3": 3}
+_OTHERS = {"PROTO", "FRAME", "STOP", "MARK", "GLOBAL", "STACK_GLOBAL", "REDUCE", "NEWOBJ", "BUILD", "BINPERSID",
+           "EMPTY_DICT", "EMPTY_LIST", "EMPTY_TUPLE", "EMPTY_SET", "TUPLE", "FROZENSET", "APPEND", "APPENDS", "ADDITEMS",
+           "SETITEM", "SETITEMS", "BINGET", "LONG_BINGET", "BINPUT", "LONG_BINPUT", "MEMOIZE"}
+_OPCODES = {code: opcode for code, opcode in pickletools.code2op.items()
+            if opcode.name in _VALUES | _OTHERS | _CONSTANTS.keys() | _TUPLES.keys()}
+
+
+class Damaged(ValueError):
+    """The file is not what its format says."""
+
+
+class RefusedName(ValueError):
+    """The pickle names a class or function that is not known here; str() is its name."""
+
+
+class _Inert:
+    """Stands for settings that training scripts save beside the weights. Nothing that a pickle does to it is kept."""
+
+
+def inert(*_: Any) -> _Inert:
+    return _Inert()
+
+
+_INERT = {("argparse", "Namespace"), ("_codecs", "encode"), ("collections", "defaultdict"), ("collections", "Counter"),
+          ("pathlib", "Path"), ("pathlib", "PosixPath"), ("pathlib", "WindowsPath"), ("pathlib", "PurePosixPath"),
+          ("pathlib._local", "PosixPath"), ("pathlib._local", "WindowsPath"),
+          ("yacs.config", "CfgNode"), ("fvcore.common.config", "CfgNode"),
+          *((module, "AttributeDict") for module in (
+              "pytorch_lightning.utilities.parsing", "lightning.pytorch.utilities.parsing",
+              "lightning.fabric.utilities.data", "lightning_fabric.utilities.data")),
+          ("numpy", "dtype"), ("numpy", "ndarray"),
+          *((f"numpy.{core}.multiarray", name) for core in ("core", "_core") for name in ("scalar", "_reconstruct")),
+          *((module, name) for module in ("builtins", "__builtin__")
+            for name in ("list", "dict", "set", "frozenset", "int", "float", "complex", "bytes", "bytearray")),
+          *(("torch", name) for name in ("Size", "device", "float32", "float16", "bfloat16", "float64", "int64"))}
+
+
+def _put(target: Any, pairs: List[Any]) -> None:
+    """pairs: key, value, key, value. What is under a key of another type is left out: no tensor is found by it, and the
+    hash of a tuple of tuples can take for ever."""
+    if isinstance(target, dict):
+        if len(pairs) % 2:
+            raise Damaged("a key without a value")
+        target.update((key, value) for key, value in zip(pairs[::2], pairs[1::2]) if type(key) in _KEYS)
+    elif not isinstance(target, _Inert):
+        raise Damaged("an item of what has none")
+
+
+def _append(target: Any, values: List[Any]) -> None:
+    if isinstance(target, list):
+        target += values
+    elif not isinstance(target, _Inert):
+        raise Damaged("an item of what has none")
+
+
+def _ordered_dict(items: Any = ()) -> Dict[Any, Any]:
+    """items: as Python 2 saves it, a list of [key, value]."""
+    made: Dict[Any, Any] = collections.OrderedDict()
+    for key, value in items:
+        _put(made, [key, value])
+    return made
+
+
+class TorchPickle:
+    """functions: (module, name) -> what stands for it, beside the ones known here; storage(identity): what stands for a
+    persistent id."""
+
+    def __init__(self, functions: Mapping[Tuple[str, str], Any], storage: Callable[[Any], Any]):
+        self._functions = {**dict.fromkeys(_INERT, inert), ("collections", "OrderedDict"): _ordered_dict, **functions}
+        self._storage = storage
+
+    def load(self, file: BinaryIO) -> Any:
+        """The next object. Raises RefusedName, Damaged, and what else a damaged pickle leads to (IndexError, ...)."""
+        stack: List[Any] = []
+        outer: List[List[Any]] = []    # the stacks below each mark
+        memo: Dict[int, Any] = {}
+        for _ in range(_MOST_OPCODES):
+            opcode = _OPCODES.get(file.read(1).decode("latin1"))
+            if opcode is None:
+                raise Damaged("an opcode that torch.save does not write, or none")
+            name, arg = opcode.name, opcode.arg.reader(file) if opcode.arg else None
+            if name in _VALUES:
+                stack.append(arg)
+            elif name in _CONSTANTS:
+                stack.append(_CONSTANTS[name])
+            elif name in ("BINGET", "LONG_BINGET"):
+                stack.append(memo[arg])
+            elif name in ("BINPUT", "LONG_BINPUT", "MEMOIZE"):
+                memo[len(memo) if arg is None else arg] = stack[-1]
+            elif name == "MARK":
+                outer.append(stack)
+                stack = []
+            elif name in ("TUPLE", "FROZENSET", "APPENDS", "ADDITEMS", "SETITEMS"):
+                marked, stack = stack, outer.pop()
+                if name == "TUPLE":
+                    stack.append(tuple(marked))
+                elif name == "FROZENSET":
+                    stack.append(inert())
+                else:
+                    (_put if name == "SETITEMS" else _append)(stack[-1], marked)
+            elif name in _TUPLES:
+                stack[-_TUPLES[name]:] = [tuple(stack[-_TUPLES[name]:])]
+            elif name in ("EMPTY_DICT", "EMPTY_LIST", "EMPTY_TUPLE", "EMPTY_SET"):
+                stack.append({"EMPTY_DICT": dict, "EMPTY_LIST": list, "EMPTY_TUPLE": tuple, "EMPTY_SET": inert}[name]())
+            elif name == "SETITEM":
+                value, key = stack.pop(), stack.pop()
+                _put(stack[-1], [key, value])
+            elif name == "APPEND":
+                value = stack.pop()
+                _append(stack[-1], [value])
+            elif name == "GLOBAL":
+                stack.append(self._find(*arg.split(" ", 1)))
+            elif name == "STACK_GLOBAL":
+                function, module = stack.pop(), stack.pop()
+                stack.append(self._find(module, function))
+            elif name in ("REDUCE", "NEWOBJ"):
+                values, function = stack.pop(), stack.pop()
+                if not callable(function):
+                    raise Damaged("a call of what is no function")
+                stack.append(function(*values))
+            elif name == "BUILD":      # attributes: of the object below, which has none that matter
+                stack.pop()
+            elif name == "BINPERSID":
+                stack.append(self._storage(stack.pop()))
+            elif name == "STOP":
+                return stack.pop()
+        raise Damaged("endless")
+
+    def _find(self, module: Any, name: Any) -> Any:
+        if not (isinstance(module, str) and isinstance(name, str)):
+            raise Damaged("a name that is no text")
+        if (module, name) not in self._functions:
+            raise RefusedName(f"{module}.{name}")
+        return self._functions[module, name]

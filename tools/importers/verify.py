@@ -1,0 +1,75 @@
+"""What was imported, held against the module that it came from.
+
+A tracer follows one path through a module's code. Where the code looks at the clip (`if x.mean() > 0`), the path is another for another
+clip, and neither torch.fx's nor ONNX's graph says so. So both are run, on clips that differ in level and contrast.
+"""
+from __future__ import annotations
+
+import copy
+import warnings
+from typing import Dict, Optional
+
+import numpy as np
+import torch
+from run_model_file import OPS
+from torch import nn
+
+from .failure import ImportFailure
+from .module_factory import out_of_memory, words
+from .network import Network
+from .views import times
+
+CLIPS = ((0.0, 1.0), (-2.0, 0.3), (2.0, 50.0), (1.0, 0.0))   # mean and deviation
+CLOSE = 1e-3                                    # of the largest score: rounding is far below, another path far above
+
+
+def run_network(net: Network, tensors: Dict[str, np.ndarray], output: str, x: torch.Tensor) -> torch.Tensor:
+    """The scores of N x C x T x H x W."""
+    values = {"input": x}
+    last_reader = {name: node.name for node in net.nodes.values() for name in node.inputs}
+    for node in net.nodes.values():
+        data = {dataset: torch.from_numpy(np.array(tensors[key])).to(x.dtype) for dataset, key in node.parameters.items()}
+        values[node.name] = OPS[node.op]([values[name] for name in node.inputs], node.attributes, data)
+        for name in set(node.inputs):
+            if last_reader[name] == node.name and name != output:
+                del values[name]
+    return values[output].flatten(1)
+
+
+def check_same(what: str, module: nn.Module, net: Network, tensors: Dict[str, np.ndarray], output: str) -> Optional[str]:
+    """ImportFailure where the network's scores are not the module's. What a user should know, if that was not asked."""
+    kind = next((p.dtype for p in module.parameters()), torch.float32)
+    if kind in (torch.float16, torch.bfloat16):  # which PyTorch does not convolve on every CPU
+        try:
+            module, kind = copy.deepcopy(module).float(), torch.float32
+        except Exception:  # whatever the module's code does
+            return f"{what}: was not run to compare, for it is in half precision and cannot be copied"
+    generator = torch.Generator().manual_seed(1)
+    for mean, deviation in CLIPS:
+        try:
+            x = mean + deviation * torch.randn(1, *net.input, generator=generator)
+            want = _scores(what, module, x.to(kind, copy=True))  # its own: it may change its input
+            with torch.no_grad():
+                got = run_network(net, tensors, output, x)
+        except (MemoryError, RuntimeError) as problem:
+            if not out_of_memory(problem):
+                raise ImportFailure(f"{what}: running what was traced failed: {words(problem)}") from None
+            raise ImportFailure(f"{what}: not enough memory to run it on a clip of {times((1, *net.input))}") from None
+        if got.shape != want.shape or not (got - want).abs().max() <= CLOSE * max(float(want.abs().max()), 1e-6):
+            raise ImportFailure(f"{what}: what was traced does not compute what the module does on every clip: is there code that "
+                                "looks at the clip itself (if x.mean() > 0), or random numbers?")
+    return None
+
+
+def _scores(what: str, module: nn.Module, x: torch.Tensor) -> torch.Tensor:
+    try:
+        with torch.no_grad(), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            made = module(x)
+            if isinstance(made, dict):
+                made = list(made.values())
+            return (made[0] if isinstance(made, (tuple, list)) else made).float().reshape(1, -1)
+    except (Exception, SystemExit) as problem:  # whatever the module's code raises
+        if out_of_memory(problem):
+            raise
+        raise ImportFailure(f"{what}: running it on a clip failed: {words(problem)}") from None
