@@ -12,11 +12,22 @@
 #pragma once
 #include "../model/model.h"
 
-#define CFP_BACKEND_ABI 1
+#define CFP_BACKEND_ABI 2
 
 typedef struct cfp_backend cfp_backend; /* an opened device; each backend defines its own */
 
 typedef enum cfp_precision { CFP_FP32, CFP_TF32, CFP_BF16, CFP_FP16 } cfp_precision;
+
+/* What the program does, as a profiler shows it: categories of NVTX domain "cfp". */
+typedef enum cfp_range_kind {
+    CFP_RANGE_DECODE = 1,
+    CFP_RANGE_LOAD,
+    CFP_RANGE_FORWARD,
+    CFP_RANGE_BACKWARD,
+    CFP_RANGE_DESCENT,
+    CFP_RANGE_TUBES,
+    CFP_RANGE_WRITE
+} cfp_range_kind;
 
 typedef struct cfp_device_request {
     int ordinal;             /* cuda:N; 0 otherwise */
@@ -64,9 +75,10 @@ typedef struct cfp_backend_api {
     cfp_status (*upload)(cfp_backend *backend, cfp_tensor *dst, const float *plain);
     cfp_status (*download)(cfp_backend *backend, float *plain, const cfp_tensor *src);
 
-    /* Steps.  step_open sees shapes and the sources' blocks (data is NULL), chooses dst->block and
-     * prepares weights; the same step is then run any number of times, with tensors of those very
-     * shapes and blocks.  dst may share the memory of the ADDED source, of no other. */
+    /* Steps.  step_open sees shapes and the sources' blocks and types (data is NULL), chooses
+     * dst->block and dst->type and prepares weights; the same step is then run any number of times,
+     * with tensors of those very shapes and blocks.  dst may share the memory of the ADDED source,
+     * of no other. */
     cfp_status (*step_open)(cfp_backend *backend, cfp_step *step, const cfp_tensor *const *src,
                             cfp_tensor *dst);
     cfp_status (*step_forward)(cfp_backend *backend, const cfp_step *step,
@@ -103,7 +115,37 @@ typedef struct cfp_backend_api {
     cfp_status (*copy)(cfp_backend *backend, cfp_tensor *dst, const cfp_tensor *src);
     /* All zero but element (0, channel, 0, 0, 0) = 1: the gradient of one logit. */
     cfp_status (*one_hot)(cfp_backend *backend, cfp_tensor *x, int channel);
+
+    /* Optional from here on: NULL where a backend has no use for it. */
+
+    /* Frames as they are decoded, in memory that host_alloc gave (pinned: copied while the device
+     * computes).  upload_frames enqueues dst(clip) = (rgb / scale - mean) / std of
+     * cfp_input_spec, in dst's own layout, and returns before it is done; `done` is then to be
+     * waited for (frames_wait) before rgb is written again.  0: nothing is under way. */
+    cfp_status (*host_alloc)(cfp_backend *backend, void **out, size_t bytes);
+    void (*host_release)(cfp_backend *backend, void *memory);
+    cfp_status (*upload_frames)(cfp_backend *backend, cfp_tensor *dst, int clip, const uint8_t *rgb,
+                                const cfp_input_spec *input, uint64_t *done);
+    cfp_status (*frames_wait)(cfp_backend *backend, uint64_t done);
+
+    /* For profilers: ranges of host calls, which nest, and the part of the run worth recording. */
+    void (*range_begin)(cfp_backend *backend, cfp_range_kind kind, const char *name, double flop);
+    void (*range_end)(cfp_backend *backend);
+    void (*profile)(cfp_backend *backend, bool on);
 } cfp_backend_api;
+
+/* range_begin and range_end of a backend that may have none. */
+static inline void cfp_range_begin(const cfp_backend_api *api, cfp_backend *backend,
+                                   cfp_range_kind kind, const char *name, double flop)
+{
+    if (api->range_begin != NULL)
+        api->range_begin(backend, kind, name, flop);
+}
+static inline void cfp_range_end(const cfp_backend_api *api, cfp_backend *backend)
+{
+    if (api->range_end != NULL)
+        api->range_end(backend);
+}
 
 /* What step_backward of an op reads: its own contract with the planner of memory. */
 typedef struct cfp_backward_reads {

@@ -17,12 +17,16 @@ typedef struct cfp_shape {
     int n, c, t, h, w; /* clips, channels, frames, rows, columns; all >= 1 once known */
 } cfp_shape;
 
+/* What a number is in memory.  Host code and host backends only know CFP_FLOAT32. */
+typedef enum cfp_type { CFP_FLOAT32, CFP_BFLOAT16, CFP_FLOAT16 } cfp_type;
+
 /* A view: it owns nothing.  In host memory `data` may be touched by host code; a device backend
- * keeps device pointers in it, which only that backend may follow. */
+ * keeps device pointers in it, which only that backend may follow, to numbers of `type`. */
 typedef struct cfp_tensor {
     cfp_shape shape;
     int block; /* channels side by side, see above */
     float *data;
+    cfp_type type;
 } cfp_tensor;
 
 static inline int64_t cfp_positions(cfp_shape s) /* T x H x W */
@@ -37,7 +41,7 @@ static inline int cfp_blocks(const cfp_tensor *x) /* blocks of channels per clip
 {
     return (x->shape.c + x->block - 1) / x->block;
 }
-static inline int64_t cfp_stored(const cfp_tensor *x) /* floats in memory, zero lanes included */
+static inline int64_t cfp_stored(const cfp_tensor *x) /* numbers in memory, zero lanes included */
 {
     return (int64_t)x->shape.n * cfp_blocks(x) * x->block * cfp_positions(x->shape);
 }

@@ -45,7 +45,7 @@ static cfp_status open_steps(cfp_trace *trace)
 {
     const cfp_model *model = trace->model;
     for (int i = 0; i < model->n_nodes; i++)
-        trace->value[i] = (cfp_tensor){model->node[i].shape, 1, NULL};
+        trace->value[i] = (cfp_tensor){.shape = model->node[i].shape, .block = 1};
     for (int s = 0; s < trace->n_steps; s++) {
         cfp_trace_step *step = &trace->step[s];
         const cfp_tensor **src;

@@ -148,7 +148,7 @@ static cfp_status open_backward(conv *c, cfp_backend *backend, const cfp_step *s
 
 static size_t bytes_of(cfp_shape shape, int block)
 {
-    const cfp_tensor x = {shape, block, NULL};
+    const cfp_tensor x = {.shape = shape, .block = block, .data = NULL};
     return cpu_aligned((size_t)cfp_stored(&x) * sizeof(float));
 }
 
@@ -191,7 +191,7 @@ static cfp_tensor in_layout(const cfp_tensor *x, cfp_shape shape, int block, cha
 {
     if (x->block == block && cfp_shape_equal(x->shape, shape))
         return *x;
-    const cfp_tensor y = {shape, block, (float *)(void *)*scratch};
+    const cfp_tensor y = {.shape = shape, .block = block, .data = (float *)(void *)*scratch};
     *scratch += bytes_of(shape, block);
     return y;
 }

@@ -56,7 +56,9 @@ static bool flatten_takes(const cfp_backend *backend, const cfp_step *step,
 static cfp_tensor plain_clip(const cfp_tensor *vector, cfp_shape shape, int n)
 {
     shape.n = 1;
-    return (cfp_tensor){shape, 1, vector->data + (int64_t)n * cfp_blocks(vector) * vector->block};
+    return (cfp_tensor){.shape = shape,
+                        .block = 1,
+                        .data = vector->data + (int64_t)n * cfp_blocks(vector) * vector->block};
 }
 
 static cfp_tensor one_clip(const cfp_tensor *x, int n)
