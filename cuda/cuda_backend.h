@@ -99,10 +99,23 @@ cfp_status cuda_channel_mean(cfp_backend *backend, float *mean, const cfp_tensor
 cfp_status cuda_channel_mean_product(cfp_backend *backend, float *mean, const cfp_tensor *x,
                                      const cfp_tensor *g);
 cfp_status cuda_channel_sum(cfp_backend *backend, float *map, const cfp_tensor *x,
-                            const cfp_tensor *g, const uint8_t *keep);
+                            const cfp_tensor *g, const cfp_demand *demand, int questions,
+                            int thetas, bool positive);
 cfp_status cuda_gate(cfp_backend *backend, const cfp_node *activation, cfp_tensor *dy,
                      const cfp_tensor *y);
-cfp_status cuda_mask(cfp_backend *backend, cfp_tensor *x, const uint8_t *keep);
+cfp_status cuda_mask(cfp_backend *backend, cfp_tensor *x, const cfp_demand *demand);
 cfp_status cuda_accumulate(cfp_backend *backend, cfp_tensor *dst, const cfp_tensor *src);
 cfp_status cuda_copy(cfp_backend *backend, cfp_tensor *dst, const cfp_tensor *src);
-cfp_status cuda_one_hot(cfp_backend *backend, cfp_tensor *x, int channel);
+cfp_status cuda_one_hot(cfp_backend *backend, cfp_tensor *x, const int32_t *channel);
+cfp_status cuda_fill(cfp_backend *backend, void *memory, int byte, size_t bytes);
+cfp_status cuda_put(cfp_backend *backend, void *memory, const void *host, size_t bytes);
+cfp_status cuda_fetch(cfp_backend *backend, void *host, const void *memory, size_t bytes);
+cfp_status cuda_wait(cfp_backend *backend);
+cfp_status cuda_route(cfp_backend *backend, const cfp_demand_route *route);
+cfp_status cuda_back_step(cfp_backend *backend, const cfp_back_step *step);
+cfp_status cuda_list_edges(cfp_backend *backend, const cfp_back_step *step, int question,
+                           cfp_edge *edge);
+cfp_status cuda_record_begin(cfp_backend *backend);
+cfp_status cuda_record_end(cfp_backend *backend, void **recording);
+cfp_status cuda_replay(cfp_backend *backend, void *recording, bool *stale);
+void cuda_record_free(cfp_backend *backend, void *recording);

@@ -1,30 +1,13 @@
-/* cuda_primitives.c - what the method asks of tensors beside the ops; vectors over channels come
- * from and go to the host. */
+/* cuda_primitives.c - what the method asks of tensors beside the ops. */
 #include "cuda_backend.h"
 
-static cfp_status fetch(cfp_backend *backend, float *out, const void *from, int64_t count)
-{
-    const size_t bytes = (size_t)count * sizeof *out;
-    CUDA_TRY(backend, cudaMemcpyAsync(out, from, bytes, cudaMemcpyDeviceToHost, backend->stream));
-    CUDA_TRY(backend, cudaStreamSynchronize(backend->stream));
-    return CFP_OK;
-}
-
-/* The means stand in front of the partial sums they are made of. */
 static cfp_status means(cfp_backend *backend, float *mean, cuda_reduction *sum)
 {
     const cuda_view *x = &sum->term[0];
-    const int64_t count = (int64_t)x->n * x->c;
-    const size_t front = ((size_t)count * sizeof *mean + 255) / 256 * 256;
-    void *memory;
     sum->over_t = sum->over_h = sum->over_w = true;
     sum->scale = 1 / ((double)x->t * x->h * x->w);
-    sum->dst = cuda_view_at(NULL, (cfp_shape){x->n, x->c, 1, 1, 1}, x->c);
-    CFP_TRY(cuda_aside(backend, &memory, front + cuda_reduce_bytes(sum)));
-    sum->dst.data = memory;
-    sum->partial = (double *)((char *)memory + front);
-    CUDA_TRY(backend, cuda_reduce(sum, backend->stream));
-    return fetch(backend, mean, memory, count);
+    sum->dst = cuda_view_at(mean, (cfp_shape){x->n, x->c, 1, 1, 1}, x->c);
+    return cuda_sum(backend, sum);
 }
 
 cfp_status cuda_channel_mean(cfp_backend *backend, float *mean, const cfp_tensor *x)
@@ -40,24 +23,14 @@ cfp_status cuda_channel_mean_product(cfp_backend *backend, float *mean, const cf
     return means(backend, mean, &sum);
 }
 
-static cfp_status put_keep(cfp_backend *backend, void *to, const uint8_t *keep, int channels)
-{
-    CUDA_TRY(backend,
-             cudaMemcpyAsync(to, keep, (size_t)channels, cudaMemcpyHostToDevice, backend->stream));
-    return CFP_OK;
-}
-
 cfp_status cuda_channel_sum(cfp_backend *backend, float *map, const cfp_tensor *x,
-                            const cfp_tensor *g, const uint8_t *keep)
+                            const cfp_tensor *g, const cfp_demand *demand, int questions,
+                            int thetas, bool positive)
 {
-    const int64_t positions = cfp_positions(x->shape);
     const cuda_view from = cuda_view_of(x), times = g != NULL ? cuda_view_of(g) : cuda_no_view();
-    void *memory;
-    CFP_TRY(cuda_aside(backend, &memory, (size_t)positions * sizeof *map + (size_t)x->shape.c));
-    uint8_t *const on_device = (uint8_t *)((float *)memory + positions);
-    CFP_TRY(put_keep(backend, on_device, keep, x->shape.c));
-    CUDA_TRY(backend, cuda_sum_channels(memory, &from, &times, on_device, backend->stream));
-    return fetch(backend, map, memory, positions);
+    CUDA_TRY(backend, cuda_sum_channels(map, &from, &times, demand, questions, thetas, positive,
+                                        backend->stream));
+    return CFP_OK;
 }
 
 cfp_status cuda_gate(cfp_backend *backend, const cfp_node *activation, cfp_tensor *dy,
@@ -73,13 +46,10 @@ cfp_status cuda_gate(cfp_backend *backend, const cfp_node *activation, cfp_tenso
     return CFP_OK;
 }
 
-cfp_status cuda_mask(cfp_backend *backend, cfp_tensor *x, const uint8_t *keep)
+cfp_status cuda_mask(cfp_backend *backend, cfp_tensor *x, const cfp_demand *demand)
 {
     const cuda_view view = cuda_view_of(x);
-    void *memory;
-    CFP_TRY(cuda_aside(backend, &memory, (size_t)x->shape.c));
-    CFP_TRY(put_keep(backend, memory, keep, x->shape.c));
-    CUDA_TRY(backend, cuda_mask_channels(&view, memory, backend->stream));
+    CUDA_TRY(backend, cuda_mask_channels(&view, demand, backend->stream));
     return CFP_OK;
 }
 
@@ -99,16 +69,11 @@ cfp_status cuda_copy(cfp_backend *backend, cfp_tensor *dst, const cfp_tensor *sr
     return CFP_OK;
 }
 
-cfp_status cuda_one_hot(cfp_backend *backend, cfp_tensor *x, int channel)
+cfp_status cuda_one_hot(cfp_backend *backend, cfp_tensor *x, const int32_t *channel)
 {
     const size_t bytes = (size_t)cfp_stored(x) * sizeof *x->data;
     const cuda_view view = cuda_view_of(x);
-    const cuda_box one = {.to = view.data + (int64_t)channel * view.stride_c,
-                          .value = 1,
-                          .n = 1,
-                          .dims = 1,
-                          .extent = {1}};
     CUDA_TRY(backend, cudaMemsetAsync(x->data, 0, bytes, backend->stream));
-    CUDA_TRY(backend, cuda_copy_box(&one, backend->stream));
+    CUDA_TRY(backend, cuda_set_ones(&view, channel, backend->stream));
     return CFP_OK;
 }

@@ -7,6 +7,7 @@
  * Each launcher enqueues and returns cudaGetLastError().  Results do not depend on the order in
  * which threads run: no atomics, sums in a fixed order. */
 #pragma once
+#include "../host/backend/relevance.h"
 #include "../host/base/tensor.h"
 #include <cuda_runtime_api.h>
 
@@ -121,11 +122,21 @@ cudaError_t cuda_softmax(const cuda_view *dst, const cuda_view *src, cudaStream_
 cudaError_t cuda_softmax_backward(const cuda_view *dx, const cuda_view *y, const cuda_view *dy,
                                   cudaStream_t stream);
 
-/* keep: [c] on the device.  Zeroes the channels with keep 0. */
-cudaError_t cuda_mask_channels(const cuda_view *x, const uint8_t *keep, cudaStream_t stream);
-/* map[position] of clip 0 = sum over the kept channels of x, times g unless it has no data. */
+/* Zeroes channel c of clip n where demand[n * x.c + c] is CFP_NOT_DEMANDED. */
+cudaError_t cuda_mask_channels(const cuda_view *x, const cfp_demand *demand, cudaStream_t stream);
+/* map[q][position] = sum of x, times g unless it has no data, of clip q / thetas over the channels
+ * that question q demands: demand[q * x.c + c]; positive: not below 0. */
 cudaError_t cuda_sum_channels(float *map, const cuda_view *x, const cuda_view *g,
-                              const uint8_t *keep, cudaStream_t stream);
+                              const cfp_demand *demand, int questions, int thetas, bool positive,
+                              cudaStream_t stream);
+/* x (n, channel[n]) = 1 at its only position. */
+cudaError_t cuda_set_ones(const cuda_view *x, const int32_t *channel, cudaStream_t stream);
+
+/* relevance.h on the device. */
+cudaError_t cuda_route_demands(const cfp_demand_route *route, cudaStream_t stream);
+cudaError_t cuda_back_step_layer(const cfp_back_step *step, cudaStream_t stream);
+cudaError_t cuda_list_layer_edges(const cfp_back_step *step, int question, cfp_edge *edge,
+                                  cudaStream_t stream);
 
 #ifdef __cplusplus
 }

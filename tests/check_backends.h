@@ -54,6 +54,15 @@ CFP_CHECKED cfp_status device_tensor_open(check *k, cfp_tensor *x);
 CFP_CHECKED cfp_status device_tensor_spoil(check *k, cfp_tensor *x);
 void device_tensor_free(check *k, cfp_tensor *x);
 
+/* Memory on the device: with a copy of `from`, or with 0xff in every byte.  give_back copies it to
+ * `to`, unless NULL, and releases it. */
+struct lent {
+    void *memory;
+    size_t bytes;
+};
+CFP_CHECKED cfp_status lend(check *k, struct lent *out, const void *from, size_t bytes);
+CFP_CHECKED cfp_status give_back(check *k, struct lent *lent, void *to);
+
 /* The block that the device gives to the output of a 1x1x1 convolution of this shape: how a tensor
  * inside a network comes to lie. */
 CFP_CHECKED cfp_status chosen_block(check *k, cfp_shape shape, int *block);
@@ -74,3 +83,5 @@ void check_bench(check *k);
 
 /* channel_mean .. one_hot, upload and download, in every block that the device uses. */
 void check_primitives(check *k);
+/* route, back_step, list_edges: every rule and choice, on random layers. */
+void check_relevance(check *k);

@@ -3,14 +3,17 @@
 #include <math.h>
 #include <stdio.h>
 
+enum { THETAS = 2 }; /* questions of a clip */
+
 /* Two tensors of one shape, on the host (plain) and on the device. */
 typedef struct pair {
     cfp_shape shape;
     int64_t count;
     float *x, *g, *right;       /* plain; right: what is expected */
     float *means, *right_means; /* N x C */
-    float *map, *right_map;     /* T x H x W */
-    uint8_t *keep;              /* C */
+    float *map, *right_map;     /* questions x T x H x W */
+    cfp_demand *demand;         /* questions x C */
+    int32_t *channel;           /* N */
     cfp_tensor on_x, on_g;
 } pair;
 
@@ -23,13 +26,16 @@ static cfp_status pair_open(check *k, pair *p, cfp_shape shape, int block)
     CFP_TRY_ALLOC(&k->ctx, p->right, p->count);
     CFP_TRY_ALLOC(&k->ctx, p->means, shape.n * shape.c);
     CFP_TRY_ALLOC(&k->ctx, p->right_means, shape.n * shape.c);
-    CFP_TRY_ALLOC(&k->ctx, p->map, cfp_positions(shape));
-    CFP_TRY_ALLOC(&k->ctx, p->right_map, cfp_positions(shape));
-    CFP_TRY_ALLOC(&k->ctx, p->keep, shape.c);
+    CFP_TRY_ALLOC(&k->ctx, p->map, THETAS * shape.n * cfp_positions(shape));
+    CFP_TRY_ALLOC(&k->ctx, p->right_map, THETAS * shape.n * cfp_positions(shape));
+    CFP_TRY_ALLOC(&k->ctx, p->demand, THETAS * shape.n * shape.c);
+    CFP_TRY_ALLOC(&k->ctx, p->channel, shape.n);
     random_values(p->x, p->count, ANY, &seed);
     random_values(p->g, p->count, ANY, &seed);
-    for (int c = 0; c < shape.c; c++)
-        p->keep[c] = random_bits(&seed) & 1;
+    for (int c = 0; c < THETAS * shape.n * shape.c; c++)
+        p->demand[c] = random_bits(&seed) & 1 ? cfp_demand_of(0.25 * c) : CFP_NOT_DEMANDED;
+    for (int n = 0; n < shape.n; n++)
+        p->channel[n] = (int)(random_bits(&seed) % (uint64_t)shape.c);
     p->on_x = p->on_g = (cfp_tensor){.shape = shape, .block = block};
     CFP_TRY(device_tensor_open(k, &p->on_x));
     CFP_TRY(device_tensor_open(k, &p->on_g));
@@ -50,7 +56,8 @@ static void pair_close(check *k, pair *p)
     cfp_free(p->right_means);
     cfp_free(p->map);
     cfp_free(p->right_map);
-    cfp_free(p->keep);
+    cfp_free(p->demand);
+    cfp_free(p->channel);
 }
 
 static cfp_tensor plain_tensor(cfp_shape shape, float *data)
@@ -65,27 +72,48 @@ static cfp_status check_round_trip(check *k, pair *p)
     return check_tensor(k, "upload, download of the second", &p->on_g, p->g);
 }
 
+static cfp_status check_sums(check *k, pair *p, bool times_g, bool positive)
+{
+    const cfp_backend_api *api = k->device.api;
+    const int questions = THETAS * p->shape.n;
+    const int64_t count = questions * cfp_positions(p->shape);
+    const cfp_tensor x = plain_tensor(p->shape, p->x), g = plain_tensor(p->shape, p->g);
+    struct lent demand, map;
+    char what[48];
+    CFP_TRY(cfp_backend_ref.channel_sum(NULL, p->right_map, &x, times_g ? &g : NULL, p->demand,
+                                        questions, THETAS, positive));
+    CFP_TRY(lend(k, &demand, p->demand, (size_t)questions * p->shape.c * sizeof *p->demand));
+    CFP_TRY(lend(k, &map, NULL, (size_t)count * sizeof *p->map));
+    CFP_TRY(api->channel_sum(k->device.backend, map.memory, &p->on_x, times_g ? &p->on_g : NULL,
+                             demand.memory, questions, THETAS, positive));
+    CFP_TRY(give_back(k, &map, p->map));
+    CFP_TRY(give_back(k, &demand, NULL));
+    snprintf(what, sizeof what, "channel_sum%s%s", times_g ? " of products" : "",
+             positive ? ", positive" : "");
+    check_values(k, what, p->map, p->right_map, count);
+    return CFP_OK;
+}
+
 /* Reductions read only. */
 static cfp_status check_means(check *k, pair *p)
 {
     const cfp_backend_api *api = k->device.api, *ref = &cfp_backend_ref;
     const cfp_tensor x = plain_tensor(p->shape, p->x), g = plain_tensor(p->shape, p->g);
     const int means = p->shape.n * p->shape.c;
+    struct lent mean;
     k->exact = false;
-    CFP_TRY(api->channel_mean(k->device.backend, p->means, &p->on_x));
+    CFP_TRY(lend(k, &mean, NULL, (size_t)means * sizeof *p->means));
+    CFP_TRY(api->channel_mean(k->device.backend, mean.memory, &p->on_x));
+    CFP_TRY(api->fetch(k->device.backend, p->means, mean.memory, mean.bytes));
     CFP_TRY(ref->channel_mean(NULL, p->right_means, &x));
     check_values(k, "channel_mean", p->means, p->right_means, means);
-    CFP_TRY(api->channel_mean_product(k->device.backend, p->means, &p->on_x, &p->on_g));
+    CFP_TRY(api->channel_mean_product(k->device.backend, mean.memory, &p->on_x, &p->on_g));
+    CFP_TRY(give_back(k, &mean, p->means));
     CFP_TRY(ref->channel_mean_product(NULL, p->right_means, &x, &g));
     check_values(k, "channel_mean_product", p->means, p->right_means, means);
-
-    const int64_t positions = cfp_positions(p->shape);
-    CFP_TRY(api->channel_sum(k->device.backend, p->map, &p->on_x, NULL, p->keep));
-    CFP_TRY(ref->channel_sum(NULL, p->right_map, &x, NULL, p->keep));
-    check_values(k, "channel_sum", p->map, p->right_map, positions);
-    CFP_TRY(api->channel_sum(k->device.backend, p->map, &p->on_x, &p->on_g, p->keep));
-    CFP_TRY(ref->channel_sum(NULL, p->right_map, &x, &g, p->keep));
-    check_values(k, "channel_sum of products", p->map, p->right_map, positions);
+    for (int times_g = 0; times_g < 2; times_g++)
+        for (int positive = 0; positive < 2; positive++)
+            CFP_TRY(check_sums(k, p, times_g, positive));
     return check_tensor(k, "x after being read", &p->on_x, p->x);
 }
 
@@ -100,8 +128,13 @@ static cfp_status check_long_mean(check *k)
     if (status == CFP_OK)
         status = k->device.api->upload(k->device.backend, &p.on_x, p.x);
     const cfp_tensor x = plain_tensor(shape, p.x);
+    struct lent mean = {0};
     if (status == CFP_OK)
-        status = k->device.api->channel_mean(k->device.backend, p.means, &p.on_x);
+        status = lend(k, &mean, NULL, 2 * sizeof *p.means);
+    if (status == CFP_OK)
+        status = k->device.api->channel_mean(k->device.backend, mean.memory, &p.on_x);
+    if (status == CFP_OK)
+        status = give_back(k, &mean, p.means);
     if (status == CFP_OK)
         status = cfp_backend_ref.channel_mean(NULL, p.right_means, &x);
     const double tolerance = k->tolerance;
@@ -122,15 +155,19 @@ static cfp_status check_writers(check *k, pair *p)
     const cfp_tensor g = plain_tensor(p->shape, p->g);
     memcpy(p->right, p->x, (size_t)p->count * sizeof *p->right);
     k->exact = true;
-    CFP_TRY(api->mask(k->device.backend, &p->on_x, p->keep));
-    CFP_TRY(ref->mask(NULL, &right, p->keep));
+    struct lent demand, channel;
+    CFP_TRY(lend(k, &demand, p->demand, (size_t)p->shape.n * p->shape.c * sizeof *p->demand));
+    CFP_TRY(api->mask(k->device.backend, &p->on_x, demand.memory));
+    CFP_TRY(give_back(k, &demand, NULL));
+    CFP_TRY(ref->mask(NULL, &right, p->demand));
     CFP_TRY(check_tensor(k, "mask", &p->on_x, p->right));
     CFP_TRY(api->accumulate(k->device.backend, &p->on_x, &p->on_g));
     CFP_TRY(ref->accumulate(NULL, &right, &g));
     CFP_TRY(check_tensor(k, "accumulate", &p->on_x, p->right));
-    const int channel = p->shape.c * 2 / 3;
-    CFP_TRY(api->one_hot(k->device.backend, &p->on_x, channel));
-    CFP_TRY(ref->one_hot(NULL, &right, channel));
+    CFP_TRY(lend(k, &channel, p->channel, (size_t)p->shape.n * sizeof *p->channel));
+    CFP_TRY(api->one_hot(k->device.backend, &p->on_x, channel.memory));
+    CFP_TRY(give_back(k, &channel, NULL));
+    CFP_TRY(ref->one_hot(NULL, &right, p->channel));
     return check_tensor(k, "one_hot", &p->on_x, p->right);
 }
 

@@ -296,3 +296,22 @@ void trial_close(check *k, trial *t)
     cfp_free(t->diff_dst);
     cfp_model_free(&t->model);
 }
+
+cfp_status lend(check *k, struct lent *out, const void *from, size_t bytes)
+{
+    *out = (struct lent){.bytes = bytes};
+    CFP_TRY(k->device.api->alloc(k->device.backend, &out->memory, bytes));
+    if (from != NULL)
+        return k->device.api->put(k->device.backend, out->memory, from, bytes);
+    return k->device.api->fill(k->device.backend, out->memory, 0xff, bytes);
+}
+
+cfp_status give_back(check *k, struct lent *lent, void *to)
+{
+    cfp_status status = CFP_OK;
+    if (to != NULL)
+        status = k->device.api->fetch(k->device.backend, to, lent->memory, lent->bytes);
+    k->device.api->release(k->device.backend, lent->memory);
+    *lent = (struct lent){0};
+    return status;
+}

@@ -93,6 +93,12 @@ const cfp_backend_api cfp_backend_module = {
     .gate = ref_gate_step,
     .mask = ref_mask,
     .accumulate = ref_accumulate,
+    .fill = ref_fill,
+    .put = ref_put,
+    .fetch = ref_fetch,
+    .route = ref_route,
+    .back_step = ref_back_step,
+    .list_edges = ref_list_edges,
 #if !defined(FAKE_HOLED)
     .one_hot = ref_one_hot,
 #endif

@@ -85,12 +85,14 @@ static void sharing_memory_changes_no_number(void)
             &t, &(cfp_trace_request){.backward = true, .depth = CFP_ALL_DEPTHS, .keep_all = all});
         for (int pass = 0; pass < 2; pass++) { /* the second pass must not see the first */
             CHECK_EQ(cfp_trace_forward(t.trace, clip, logits[all]), CFP_OK);
-            CHECK_EQ(cfp_backward_start(t.trace, 1), CFP_OK);
+            const int32_t class_index = 1;
+            CHECK_EQ(cfp_backward_start(t.trace, &class_index), CFP_OK);
             for (int i = t.model.logits; i > 0; i--) {
                 float v[2] = {0, 0};
-                const uint8_t keep[2] = {1, i % 2 == 0};
+                const cfp_demand demand[2] = {cfp_demand_of(1),
+                                              i % 2 == 0 ? cfp_demand_of(0) : CFP_NOT_DEMANDED};
                 CHECK_EQ(cfp_backward_leave(t.trace, i), CFP_OK);
-                CHECK_EQ(cfp_backward_through(t.trace, i, keep, v), CFP_OK);
+                CHECK_EQ(cfp_backward_through(t.trace, i, demand, v), CFP_OK);
                 product[all][0][i] = (double)v[0];
                 product[all][1][i] = (double)v[1];
             }
@@ -125,9 +127,9 @@ static void a_plan_that_does_not_fit_says_how_much_it_needs(void)
     small.free_bytes = no_memory;
     const cfp_device device = {&small, t.device.backend};
     const cfp_query q = cfp_query_default();
-    CHECK_EQ(cfp_trace_open(&t.trace, &t.ctx, &t.model, &device, &q), CFP_NOMEM);
+    CHECK_EQ(cfp_trace_open(&t.trace, &t.ctx, &t.model, &device, &q, NULL), CFP_NOMEM);
     CHECK(t.trace == NULL);
-    CHECK_HAS(t.ctx.message, "needs 0.00 GiB for one clip's activations, ref has 0.00 GiB free");
+    CHECK_HAS(t.ctx.message, "needs 0.00 GiB for the activations of 1 clip, ref has 0.00 GiB free");
     toy_end(&t);
 }
 
@@ -168,11 +170,11 @@ static void every_allocation_may_fail(void)
             if (status == CFP_OK)
                 status = cfp_device_open(&t.device, &t.ctx, "ref", &any);
             if (status == CFP_OK)
-                status = cfp_trace_open(&t.trace, &t.ctx, &t.model, &t.device, &q);
+                status = cfp_trace_open(&t.trace, &t.ctx, &t.model, &t.device, &q, NULL);
             if (status == CFP_OK)
                 status = cfp_trace_forward(t.trace, clip, logits);
             if (status == CFP_OK)
-                status = cfp_descend(&p, t.trace, &q, 0, NULL);
+                status = cfp_descend(&p, t.trace, &(int){0});
             passed = status == CFP_OK;
             CHECK(passed || status == CFP_NOMEM);
             failed += !passed;

@@ -1,8 +1,8 @@
 /* backend.h - the table that every backend fills: ref, cpu, and cuda as a loadable module.
  *
  * A backend runs the steps of a network forward and backward-data and offers the few primitives
- * the method needs.  It knows no relevance, no theta and no class: host/method/ does, and walks
- * the network; a backend only ever sees one step or one tensor at a time.
+ * the method needs: pooled means, masks, the back-step of one layer (relevance.h).  host/method/
+ * walks the network; a backend only ever sees one step or one layer at a time.
  *
  * Memory: tensors handed to a backend hold memory that its alloc() gave, in the layout (block)
  * that its step_open() chose.  `host_memory` says that host code may follow their pointers; every
@@ -11,6 +11,7 @@
  * A module cfp_NAME.so exports one symbol, `cfp_backend_module`, a cfp_backend_api. */
 #pragma once
 #include "../model/model.h"
+#include "relevance.h"
 
 #define CFP_BACKEND_ABI 2
 
@@ -93,28 +94,40 @@ typedef struct cfp_backend_api {
                                 void *scratch);
     void (*step_close)(cfp_backend *backend, cfp_step *step);
 
-    /* Primitives of the method.  Vectors over channels are host memory. */
+    /* Primitives of the method.  What they read and write beside tensors (`memory`) is backend
+     * memory; all of it is enqueued in order, and only fetch waits. */
+    cfp_status (*fill)(cfp_backend *backend, void *memory, int byte, size_t bytes);
+    cfp_status (*put)(cfp_backend *backend, void *memory, const void *host, size_t bytes);
+    cfp_status (*fetch)(cfp_backend *backend, void *host, const void *memory, size_t bytes);
     /* mean[n * C + c] over T, H, W of x (n, c); double accumulation or as good. */
     cfp_status (*channel_mean)(cfp_backend *backend, float *mean, const cfp_tensor *x);
     /* mean over T, H, W of x * g, same shapes and blocks. */
     cfp_status (*channel_mean_product)(cfp_backend *backend, float *mean, const cfp_tensor *x,
                                        const cfp_tensor *g);
-    /* map[t * H * W ...] of clip 0 = sum over channels c with keep[c] != 0 of x (times g unless
-     * NULL); map is T x H x W on the host. */
+    /* map[q * T*H*W + position] = sum of x (times g unless NULL) of clip q / thetas over the
+     * channels that question q demands: demand[q * C + c]; `questions` of them.  positive: below 0
+     * becomes 0. */
     cfp_status (*channel_sum)(cfp_backend *backend, float *map, const cfp_tensor *x,
-                              const cfp_tensor *g, const uint8_t *keep);
+                              const cfp_tensor *g, const cfp_demand *demand, int questions,
+                              int thetas, bool positive);
     /* dy *= derivative of the activation, in place, told from its OUTPUT y (relu, relu6,
      * leakyrelu, sigmoid, hardsigmoid: the others are never fused where backward is wanted). */
     cfp_status (*gate)(cfp_backend *backend, const cfp_node *activation, cfp_tensor *dy,
                        const cfp_tensor *y);
-    /* x of channels with keep[c] == 0 becomes 0. */
-    cfp_status (*mask)(cfp_backend *backend, cfp_tensor *x, const uint8_t *keep);
+    /* x (n, c) becomes 0 where demand[n * C + c] is CFP_NOT_DEMANDED. */
+    cfp_status (*mask)(cfp_backend *backend, cfp_tensor *x, const cfp_demand *demand);
     /* dst += src, same shape and block. */
     cfp_status (*accumulate)(cfp_backend *backend, cfp_tensor *dst, const cfp_tensor *src);
     /* dst = src, same shape and block. */
     cfp_status (*copy)(cfp_backend *backend, cfp_tensor *dst, const cfp_tensor *src);
-    /* All zero but element (0, channel, 0, 0, 0) = 1: the gradient of one logit. */
-    cfp_status (*one_hot)(cfp_backend *backend, cfp_tensor *x, int channel);
+    /* All zero but element (n, channel[n], 0, 0, 0) = 1: the gradient of one logit of each clip. */
+    cfp_status (*one_hot)(cfp_backend *backend, cfp_tensor *x, const int32_t *channel);
+    /* Relevance and the propagation of demands (relevance.h). */
+    cfp_status (*route)(cfp_backend *backend, const cfp_demand_route *route);
+    cfp_status (*back_step)(cfp_backend *backend, const cfp_back_step *step);
+    /* The edges that a back-step kept for one question, by o, then i. */
+    cfp_status (*list_edges)(cfp_backend *backend, const cfp_back_step *step, int question,
+                             cfp_edge *edge);
 
     /* Optional from here on: NULL where a backend has no use for it. */
 
@@ -132,6 +145,15 @@ typedef struct cfp_backend_api {
     void (*range_begin)(cfp_backend *backend, cfp_range_kind kind, const char *name, double flop);
     void (*range_end)(cfp_backend *backend);
     void (*profile)(cfp_backend *backend, bool on);
+
+    /* Recording: what is enqueued between begin and end runs as usual and is kept as one graph of
+     * launches, which replay enqueues again without a word from the host.  *stale is set, and
+     * nothing done, where memory that the recording uses has moved since. */
+    cfp_status (*record_begin)(cfp_backend *backend);
+    cfp_status (*record_end)(cfp_backend *backend, void **recording);
+    cfp_status (*replay)(cfp_backend *backend, void *recording, bool *stale);
+    void (*record_free)(cfp_backend *backend, void *recording);
+    cfp_status (*wait)(cfp_backend *backend); /* until all that is enqueued is done */
 } cfp_backend_api;
 
 /* range_begin and range_end of a backend that may have none. */

@@ -67,6 +67,20 @@ static inline void cfp_put(cfp_tensor *x, int n, int c, int t, int h, int w, flo
     x->data[cfp_offset(x, n, c, t, h, w)] = value;
 }
 
+static inline size_t cfp_type_bytes(cfp_type type)
+{
+    return type == CFP_FLOAT32 ? 4 : 2;
+}
+/* Clip n of x, as a tensor of its own. */
+static inline cfp_tensor cfp_clip_of(const cfp_tensor *x, int n)
+{
+    cfp_tensor one = *x;
+    const size_t bytes = (size_t)(cfp_stored(x) / x->shape.n) * cfp_type_bytes(x->type);
+    one.shape.n = 1;
+    one.data = (float *)(void *)((char *)x->data + (size_t)n * bytes);
+    return one;
+}
+
 /* Copies between plain N C T H W and the layout of a tensor in host memory.  pack also zeroes the
  * lanes behind the last channel. */
 void cfp_pack(cfp_tensor *dst, const float *plain);

@@ -7,7 +7,7 @@
 #include "trace.h"
 #include <string.h>
 
-cfp_status cfp_backward_start(cfp_trace *trace, int class_index)
+cfp_status cfp_backward_start(cfp_trace *trace, const int32_t *class_index)
 {
     const int v = trace->holder[trace->model->logits];
     memset(trace->diff_ready, 0, (size_t)trace->model->n_nodes * sizeof *trace->diff_ready);
@@ -107,14 +107,14 @@ static cfp_status run_backward(cfp_trace *trace, const cfp_trace_step *step, con
 }
 
 /* A kernel layer: one source, and its share G is weighed before it is added to the others'. */
-static cfp_status kernel_layer(cfp_trace *trace, const cfp_trace_step *step, const uint8_t *keep,
-                               float *product)
+static cfp_status kernel_layer(cfp_trace *trace, const cfp_trace_step *step,
+                               const cfp_demand *demand, float *product)
 {
     const cfp_backend_api *api = trace->device.api;
     const int v = step->src[0];
     cfp_tensor *diff = &trace->diff[step->tail];
-    if (keep != NULL)
-        CFP_TRY(api->mask(trace->device.backend, diff, keep));
+    if (demand != NULL)
+        CFP_TRY(api->mask(trace->device.backend, diff, demand));
     cfp_tensor *g = receive(trace, v);
     if (g == NULL)
         return CFP_OK;
@@ -127,7 +127,8 @@ static cfp_status kernel_layer(cfp_trace *trace, const cfp_trace_step *step, con
     return received(trace, v);
 }
 
-cfp_status cfp_backward_through(cfp_trace *trace, int node, const uint8_t *keep, float *product)
+cfp_status cfp_backward_through(cfp_trace *trace, int node, const cfp_demand *demand,
+                                float *product)
 {
     const int s = trace->step_of[node];
     if (s < 0 || trace->step[s].head != node || !trace->step[s].active ||
@@ -135,7 +136,7 @@ cfp_status cfp_backward_through(cfp_trace *trace, int node, const uint8_t *keep,
         return CFP_OK;
     const cfp_trace_step *step = &trace->step[s];
     if (cfp_is_kernel_layer(step->step.node))
-        return kernel_layer(trace, step, keep, product);
+        return kernel_layer(trace, step, demand, product);
 
     const int n_src = step->step.n_src;
     const cfp_tensor **src;

@@ -7,225 +7,257 @@
  *     not a kernel layer   route: each demanded channel goes to the input channel it came from
  *     a kernel layer       its demanded kernels are selected; each back-steps to the channels that
  *                          are relevant to it, which become the demand on its input
- */
+ *
+ * All questions walk together, and the walk only enqueues: the demands are in the backend's memory
+ * (ledger.h) and nothing is asked of it until the class has reached the clip. */
 #include "descent.h"
 #include "rules.h"
 #include "tube_maps.h"
 #include <stdlib.h>
 #include <string.h>
 
-enum { UNSELECTED = -1 }; /* R of a channel that nobody demands; R itself is never negative */
-
-struct candidate { /* a channel whose relevance reached theta */
-    int channel;
-    float relevance;
-};
-
-struct descent {
-    cfp_ctx *ctx;
-    const cfp_model *model;
-    cfp_trace *trace;
-    const cfp_query *query;
-    cfp_tube_maps *maps;
-    cfp_pyramid *pyramid;
-    double **demand; /* [n_nodes] [C] R of every channel of a node's output; NULL: none demanded */
-    /* Working space for one layer, [most channels of any tensor]: */
-    float *relevance, *product;
-    double *value;
-    double *child; /* R(i) of the channels that the layer at hand selected */
-    struct candidate *candidate;
-    uint8_t *keep;
-};
-
-static cfp_status demand_on(struct descent *d, double **out, int node)
+static cfp_ledger_node *kept(cfp_trace *trace, int node)
 {
-    if (d->demand[node] == NULL) {
-        const int channels = d->model->node[node].shape.c;
-        CFP_TRY_ALLOC(d->ctx, d->demand[node], channels);
-        for (int c = 0; c < channels; c++)
-            d->demand[node][c] = UNSELECTED;
-    }
-    *out = d->demand[node];
+    return &trace->ledger->node[node];
+}
+
+bool cfp_may_be_demanded(const cfp_trace *trace, int node)
+{
+    const cfp_ledger *l = trace->ledger;
+    const int64_t count = (int64_t)l->questions * trace->model->node[node].shape.c;
+    if (!trace->device.api->host_memory)
+        return true;
+    for (int64_t i = 0; i < count; i++)
+        if (l->node[node].demand[i] >= 0)
+            return true;
+    return false;
+}
+
+/* Raises the demand on `node`'s output to what stands in `from`. */
+static cfp_status demand(cfp_trace *trace, int node, const cfp_demand *from, int n_from,
+                         const int32_t *map)
+{
+    const cfp_demand_route route = {.from = from,
+                                    .to = kept(trace, node)->demand,
+                                    .map = map,
+                                    .questions = trace->ledger->questions,
+                                    .n_from = n_from,
+                                    .n_to = trace->model->node[node].shape.c};
+    return trace->device.api->route(trace->device.backend, &route);
+}
+
+static cfp_status route(cfp_trace *trace, int index)
+{
+    const cfp_node *node = &trace->model->node[index];
+    const bool first_only = node->op == CFP_OP_ADD && trace->query.rule == CFP_RULE_REFERENCE;
+    for (int k = 0; k < (first_only ? 1 : node->n_inputs); k++)
+        CFP_TRY(demand(trace, node->input[k], kept(trace, index)->demand, node->shape.c,
+                       kept(trace, index)->route[k]));
     return CFP_OK;
 }
 
-static cfp_status route(struct descent *d, int index)
+/* The layer's back-step, as the backend is asked for it. */
+static cfp_back_step back_step_of(cfp_trace *trace, int index)
 {
-    const cfp_node *node = &d->model->node[index];
-    const double *from = d->demand[index];
-    const int n_followed =
-        node->op == CFP_OP_ADD && d->query->rule == CFP_RULE_REFERENCE ? 1 : node->n_inputs;
-    for (int k = 0; k < n_followed; k++) {
-        double *to = NULL;
-        for (int j = 0; j < node->shape.c; j++) {
-            const int i = from[j] < 0 ? -1 : cfp_route(d->model, index, k, j);
-            if (i < 0)
-                continue;
-            if (to == NULL)
-                CFP_TRY(demand_on(d, &to, node->input[k]));
-            to[i] = from[j] > to[i] ? from[j] : to[i];
+    const cfp_ledger *l = trace->ledger;
+    const cfp_ledger_node *mine = kept(trace, index);
+    const cfp_node *node = &trace->model->node[index];
+    cfp_back_step step = trace->rule_step[index];
+    if (mine->kernel_mean != NULL) {
+        step.kernel_mean = mine->kernel_mean;
+        step.kernel_scale = mine->kernel_scale;
+    }
+    step.input = step.rule == CFP_RULE_GRAD ? l->product : cfp_trace_mean(trace, node->input[0]);
+    step.clips = l->clips;
+    step.thetas = l->thetas;
+    step.theta = l->theta;
+    step.demand = mine->demand;
+    step.child = mine->child;
+    step.n_edges = mine->n_edges;
+    step.edges = mine->edges;
+    step.row = mine->row;
+    return step;
+}
+
+/* A kernel layer: what its demanded kernels rest on is demanded of what it reads. */
+static cfp_status visit(cfp_trace *trace, int index)
+{
+    const cfp_node *node = &trace->model->node[index];
+    const cfp_back_step step = back_step_of(trace, index);
+    if (step.rule == CFP_RULE_GRAD) {
+        /* where no gradient came, nothing is relevant */
+        CFP_TRY(trace->device.api->fill(trace->device.backend, trace->ledger->product, 0,
+                                        (size_t)step.clips * (size_t)step.channels *
+                                            sizeof *step.input));
+        CFP_TRY(cfp_backward_through(trace, index, step.demand, trace->ledger->product));
+    }
+    CFP_TRY(trace->device.api->back_step(trace->device.backend, &step));
+    return demand(trace, node->input[0], step.child, step.channels, NULL);
+}
+
+/* The walk, from the logits to the clip. */
+static cfp_status walk(cfp_trace *trace)
+{
+    const cfp_model *model = trace->model;
+    const cfp_backend_api *api = trace->device.api;
+    const cfp_ledger *l = trace->ledger;
+    const bool grad = trace->query.rule == CFP_RULE_GRAD;
+    memset(trace->map_made, 0, (size_t)model->n_nodes * sizeof *trace->map_made);
+    CFP_TRY(api->fill(trace->device.backend, l->memory, 0xff, l->demand_bytes));
+    CFP_TRY(demand(trace, model->logits, l->start, model->n_classes, NULL));
+    if (grad)
+        CFP_TRY(cfp_backward_start(trace, l->class_index));
+
+    for (int i = model->logits; i > 0; i--) {
+        const cfp_node *node = &model->node[i];
+        const bool demanded = kept(trace, i)->demand != NULL && cfp_may_be_demanded(trace, i);
+        cfp_range_begin(api, trace->device.backend, CFP_RANGE_DESCENT, node->name, 0);
+        if (grad) {
+            if (demanded)
+                CFP_TRY(cfp_tube_maps_at(trace, i));
+            CFP_TRY(cfp_backward_leave(trace, i));
         }
+        /* Only kernel layers mask: a gradient goes through every other node, demanded or not. */
+        if (grad && !cfp_is_kernel_layer(node))
+            CFP_TRY(cfp_backward_through(trace, i, NULL, NULL));
+        if (demanded && !cfp_is_kernel_layer(node))
+            CFP_TRY(route(trace, i));
+        else if (demanded && cfp_within_depth(trace, node)) /* else: below --depth */
+            CFP_TRY(visit(trace, i));
+        cfp_range_end(api, trace->device.backend);
+        CFP_TRY(cfp_check_interrupt(trace->ctx));
     }
     return CFP_OK;
 }
 
-static cfp_status add_edge(struct descent *d, cfp_layer *layer, int64_t *room, int o, int i,
-                           float relevance)
+/* What the walk starts from: the class, with R = 1 (SPEC). */
+static cfp_status put_classes(cfp_trace *trace, const int *class_index)
 {
-    if (layer->n_edges == *room) {
-        const int64_t more = *room == 0 ? 256 : 2 * *room;
-        cfp_edge *grown;
-        CFP_TRY_ALLOC(d->ctx, grown, more);
-        if (layer->n_edges > 0)
-            memcpy(grown, layer->edge, (size_t)layer->n_edges * sizeof *grown);
-        cfp_free(layer->edge);
-        layer->edge = grown;
-        *room = more;
-    }
-    layer->edge[layer->n_edges++] = (cfp_edge){o, i, relevance};
-    return CFP_OK;
+    const cfp_ledger *l = trace->ledger;
+    const cfp_backend_api *api = trace->device.api;
+    const int n_classes = trace->model->n_classes;
+    const int64_t count = (int64_t)l->questions * n_classes;
+    int32_t *classes;
+    cfp_demand *start;
+    CFP_TRY_ALLOC(trace->ctx, classes, l->clips);
+    start = cfp_alloc(trace->ctx, (size_t)count, sizeof *start);
+    cfp_status status = start == NULL ? CFP_NOMEM : CFP_OK;
+    for (int n = 0; n < l->clips; n++)
+        classes[n] = class_index[n];
+    for (int64_t i = 0; i < count && status == CFP_OK; i++)
+        start[i] = i % n_classes == class_index[i / n_classes / l->thetas] ? cfp_demand_of(1.0)
+                                                                           : CFP_NOT_DEMANDED;
+    if (status == CFP_OK)
+        status = api->put(trace->device.backend, l->class_index, classes,
+                          (size_t)l->clips * sizeof *classes);
+    if (status == CFP_OK)
+        status = api->put(trace->device.backend, l->start, start, (size_t)count * sizeof *start);
+    cfp_free(start);
+    cfp_free(classes);
+    return status;
 }
 
-static int by_relevance(const void *a, const void *b)
-{
-    const struct candidate *x = a, *y = b;
-    if (x->relevance != y->relevance)
-        return x->relevance < y->relevance ? 1 : -1;
-    return x->channel - y->channel; /* SPEC: among equals the lower index */
-}
-
-static int by_channel(const void *a, const void *b)
-{
-    return ((const struct candidate *)a)->channel - ((const struct candidate *)b)->channel;
-}
-
-/* SPEC "--top": at most the `top` highest stay, in ascending order of channels as they came. */
-static int keep_top(struct candidate *candidate, int n, int top)
-{
-    if (top <= 0 || n <= top)
-        return n;
-    qsort(candidate, (size_t)n, sizeof *candidate, by_relevance);
-    qsort(candidate, (size_t)top, sizeof *candidate, by_channel);
-    return top;
-}
-
-/* One kernel's back-step: the channels that are relevant to it join the demand on the input. */
-static cfp_status back_step(struct descent *d, cfp_layer *layer, const cfp_rule_layer *rule, int o,
-                            int64_t *room)
-{
-    const cfp_query *q = d->query;
-    const double gain = q->propagate == CFP_PROPAGATE_PATH ? d->demand[layer->node][o] : 1.0;
-    const cfp_span span = cfp_rule_score(d->relevance, d->value, rule, q, o);
-    int n = 0;
-    for (int i = 0; i < span.n; i++) /* NaN compares false: not selected */
-        if (gain * (double)d->relevance[i] >= q->theta)
-            d->candidate[n++] = (struct candidate){span.first + i, d->relevance[i]};
-    n = keep_top(d->candidate, n, q->top);
-    for (int k = 0; k < n; k++) {
-        const struct candidate *c = &d->candidate[k];
-        const double reached = gain * (double)c->relevance;
-        if (reached > d->child[c->channel])
-            d->child[c->channel] = reached;
-        if (q->rule != CFP_RULE_GRAD)
-            CFP_TRY(add_edge(d, layer, room, o, c->channel, c->relevance));
-    }
-    return CFP_OK;
-}
-
-/* The union of what its kernels selected: the layer's children, and the demand on its input. */
-static cfp_status pass_on(struct descent *d, cfp_layer *layer)
-{
-    const cfp_node *node = &d->model->node[layer->node];
-    const int channels = cfp_channels_in(d->model, node);
-    for (int i = 0; i < channels; i++)
-        layer->n_children += d->child[i] >= 0;
-    CFP_TRY_ALLOC(d->ctx, layer->child, layer->n_children);
-    CFP_TRY_ALLOC(d->ctx, layer->child_relevance, layer->n_children);
-    if (layer->n_children == 0)
-        return CFP_OK;
-    double *to;
-    CFP_TRY(demand_on(d, &to, node->input[0]));
-    for (int i = 0, n = 0; i < channels; i++) {
-        if (d->child[i] < 0)
-            continue;
-        layer->child[n] = i;
-        layer->child_relevance[n++] = (float)d->child[i];
-        to[i] = d->child[i] > to[i] ? d->child[i] : to[i];
-    }
-    return CFP_OK;
-}
+/* --- what was found, as the host keeps it --- */
 
 /* The demanded kernels are the layer's selected ones (SPEC "Routing"). */
-static cfp_status select_kernels(struct descent *d, cfp_layer *layer, int index)
+static cfp_status select_kernels(cfp_layer *layer, cfp_trace *trace, int index,
+                                 const cfp_demand *demanded)
 {
-    const cfp_node *node = &d->model->node[index];
-    const double *demand = d->demand[index];
+    const cfp_node *node = &trace->model->node[index];
     layer->node = index;
     layer->depth = node->depth;
     layer->n_kernels = node->shape.c;
-    CFP_TRY_ALLOC(d->ctx, layer->relevance, node->shape.c);
-    CFP_TRY_ALLOC(d->ctx, layer->selected, node->shape.c);
+    CFP_TRY_ALLOC(trace->ctx, layer->relevance, node->shape.c);
+    CFP_TRY_ALLOC(trace->ctx, layer->selected, node->shape.c);
     for (int o = 0; o < node->shape.c; o++) {
-        d->keep[o] = demand[o] >= 0;
-        if (!d->keep[o])
+        if (demanded[o] < 0)
             continue;
-        layer->relevance[o] = (float)demand[o];
+        layer->relevance[o] = (float)cfp_demanded_relevance(demanded[o]);
         layer->selected[layer->n_selected++] = o;
     }
     return CFP_OK;
 }
 
-static cfp_status visit(struct descent *d, int index)
+/* The union of what its kernels selected. */
+static cfp_status name_children(cfp_layer *layer, cfp_trace *trace, const cfp_demand *child,
+                                int channels)
 {
-    const cfp_model *model = d->model;
-    const cfp_node *node = &model->node[index];
-    cfp_layer *layer = &d->pyramid->layer[d->pyramid->n_layers++];
-    CFP_TRY(select_kernels(d, layer, index));
-
-    const int channels = cfp_channels_in(model, node);
-    cfp_rule_layer rule = {.model = model, .node = node, .classifier = node->depth == 0};
-    if (d->query->rule == CFP_RULE_GRAD) {
-        memset(d->product, 0, (size_t)channels * sizeof *d->product);
-        CFP_TRY(cfp_backward_through(d->trace, index, d->keep, d->product));
-        rule.product = d->product;
-    } else {
-        rule.x_mean = cfp_trace_mean(d->trace, node->input[0]);
-    }
-    cfp_rule_prepare(&rule, d->query);
     for (int i = 0; i < channels; i++)
-        d->child[i] = UNSELECTED;
-    int64_t room = 0;
-    for (int s = 0; s < layer->n_selected; s++)
-        CFP_TRY(back_step(d, layer, &rule, layer->selected[s], &room));
-    return pass_on(d, layer);
+        layer->n_children += child[i] >= 0;
+    CFP_TRY_ALLOC(trace->ctx, layer->child, layer->n_children);
+    CFP_TRY_ALLOC(trace->ctx, layer->child_relevance, layer->n_children);
+    for (int i = 0, n = 0; i < channels; i++) {
+        if (child[i] < 0)
+            continue;
+        layer->child[n] = i;
+        layer->child_relevance[n++] = (float)cfp_demanded_relevance(child[i]);
+    }
+    return CFP_OK;
 }
 
-static cfp_status walk(struct descent *d, int class_index)
+static cfp_status read_layer(cfp_pyramid *out, cfp_trace *trace, int question, int index)
 {
-    const bool grad = d->query->rule == CFP_RULE_GRAD;
-    double *demand;
-    CFP_TRY(demand_on(d, &demand, d->model->logits));
-    demand[class_index] = 1.0; /* SPEC: the relevance R of the class kernel */
-    if (grad)
-        CFP_TRY(cfp_backward_start(d->trace, class_index));
+    const cfp_ledger *l = trace->ledger;
+    const int kernels = trace->model->node[index].shape.c;
+    const int channels = trace->rule_step[index].channels;
+    const cfp_demand *demanded =
+        (const cfp_demand *)cfp_ledger_seen(l, l->node[index].demand) + (int64_t)question * kernels;
+    const cfp_demand *child =
+        (const cfp_demand *)cfp_ledger_seen(l, l->node[index].child) + (int64_t)question * channels;
+    bool any = false;
+    for (int o = 0; o < kernels; o++)
+        any |= demanded[o] >= 0;
+    if (!any)
+        return CFP_OK; /* not visited in this question */
+    cfp_layer *layer = &out->layer[out->n_layers++];
+    CFP_TRY(select_kernels(layer, trace, index, demanded));
+    return name_children(layer, trace, child, channels);
+}
 
-    for (int i = d->model->logits; i > 0; i--) {
-        const cfp_node *node = &d->model->node[i];
-        const bool demanded = d->demand[i] != NULL;
-        if (grad) {
-            if (demanded)
-                CFP_TRY(cfp_tube_maps_at(d->maps, d->trace, i, d->demand[i]));
-            CFP_TRY(cfp_backward_leave(d->trace, i));
-        }
-        /* Only kernel layers mask: a gradient goes through every other node, demanded or not. */
-        if (grad && !cfp_is_kernel_layer(node))
-            CFP_TRY(cfp_backward_through(d->trace, i, NULL, NULL));
-        if (demanded && !cfp_is_kernel_layer(node))
-            CFP_TRY(route(d, i));
-        else if (demanded && cfp_within_depth(d->trace, node)) /* else: below --depth */
-            CFP_TRY(visit(d, i));
-        CFP_TRY(cfp_check_interrupt(d->ctx));
+/* How many edges each layer has in this question; room for them in the layers; all of them. */
+static cfp_status count_edges(int64_t *total, cfp_pyramid *out, cfp_trace *trace, int question)
+{
+    *total = 0;
+    for (int k = 0; k < out->n_layers; k++) {
+        cfp_layer *layer = &out->layer[k];
+        const int32_t *counts = kept(trace, layer->node)->n_edges;
+        if (counts == NULL)
+            continue; /* rule grad keeps none */
+        const int32_t *n = (const int32_t *)cfp_ledger_seen(trace->ledger, counts) +
+                           (int64_t)question * layer->n_kernels;
+        for (int o = 0; o < layer->n_kernels; o++)
+            layer->n_edges += n[o];
+        CFP_TRY_ALLOC(trace->ctx, layer->edge, layer->n_edges);
+        *total += layer->n_edges;
     }
+    return CFP_OK;
+}
+
+/* In the backend's memory edges are bits; they are listed there, then fetched in one piece. */
+static cfp_status read_edges(cfp_pyramid *out, cfp_trace *trace, int question)
+{
+    const cfp_backend_api *api = trace->device.api;
+    const bool direct = api->host_memory;
+    cfp_edge *there = NULL, *here = NULL;
+    int64_t total, at = 0;
+    CFP_TRY(count_edges(&total, out, trace, question));
+    if (!direct)
+        CFP_TRY(cfp_ledger_edge_room(trace->ledger, trace->ctx, total, &there, &here));
+    for (int k = 0; k < out->n_layers; k++) {
+        cfp_layer *layer = &out->layer[k];
+        if (layer->n_edges == 0)
+            continue;
+        const cfp_back_step step = back_step_of(trace, layer->node);
+        CFP_TRY(api->list_edges(trace->device.backend, &step, question,
+                                direct ? layer->edge : there + at));
+        at += layer->n_edges;
+    }
+    if (direct || total == 0)
+        return CFP_OK;
+    CFP_TRY(api->fetch(trace->device.backend, here, there, (size_t)total * sizeof *here));
+    for (int k = 0; k < out->n_layers; here += out->layer[k++].n_edges)
+        if (out->layer[k].n_edges > 0)
+            memcpy(out->layer[k].edge, here, (size_t)out->layer[k].n_edges * sizeof *here);
     return CFP_OK;
 }
 
@@ -236,54 +268,38 @@ static int by_depth(const void *a, const void *b)
     return x->depth != y->depth ? x->depth - y->depth : y->node - x->node;
 }
 
-static cfp_status open_descent(struct descent *d)
+static cfp_status read_pyramid(cfp_pyramid *out, cfp_trace *trace, int question)
 {
-    int most = 1, n_layers = 0;
-    for (int i = 0; i < d->model->n_nodes; i++) {
-        most = cfp_max_int(most, d->model->node[i].shape.c);
-        n_layers += cfp_is_kernel_layer(&d->model->node[i]);
-    }
-    CFP_TRY_ALLOC(d->ctx, d->demand, d->model->n_nodes);
-    CFP_TRY_ALLOC(d->ctx, d->relevance, most);
-    CFP_TRY_ALLOC(d->ctx, d->product, most);
-    CFP_TRY_ALLOC(d->ctx, d->value, most);
-    CFP_TRY_ALLOC(d->ctx, d->child, most);
-    CFP_TRY_ALLOC(d->ctx, d->candidate, most);
-    CFP_TRY_ALLOC(d->ctx, d->keep, most);
-    CFP_TRY_ALLOC(d->ctx, d->pyramid->layer, n_layers);
+    int n_layers = 0;
+    for (int i = 0; i < trace->model->n_nodes; i++)
+        n_layers += kept(trace, i)->child != NULL;
+    CFP_TRY_ALLOC(trace->ctx, out->layer, n_layers);
+    for (int i = trace->model->logits; i > 0; i--)
+        if (kept(trace, i)->child != NULL)
+            CFP_TRY(read_layer(out, trace, question, i));
+    CFP_TRY(read_edges(out, trace, question));
+    qsort(out->layer, (size_t)out->n_layers, sizeof *out->layer, by_depth);
     return CFP_OK;
 }
 
-static void close_descent(struct descent *d)
+static cfp_status descend(cfp_pyramid *out, cfp_trace *trace, const int *class_index)
 {
-    for (int i = 0; d->demand != NULL && i < d->model->n_nodes; i++)
-        cfp_free(d->demand[i]);
-    cfp_free(d->demand);
-    cfp_free(d->relevance);
-    cfp_free(d->product);
-    cfp_free(d->value);
-    cfp_free(d->child);
-    cfp_free(d->candidate);
-    cfp_free(d->keep);
+    const cfp_ledger *l = trace->ledger;
+    CFP_TRY(put_classes(trace, class_index));
+    CFP_TRY(cfp_trace_enqueue(trace, CFP_WORK_DESCENT, walk));
+    CFP_TRY(cfp_ledger_fetch_results(trace->ledger));
+    for (int q = 0; q < l->questions; q++)
+        CFP_TRY(read_pyramid(&out[q], trace, q));
+    return CFP_OK;
 }
 
-cfp_status cfp_descend(cfp_pyramid *out, cfp_trace *trace, const cfp_query *query, int class_index,
-                       cfp_tube_maps *maps)
+cfp_status cfp_descend(cfp_pyramid *out, cfp_trace *trace, const int *class_index)
 {
-    struct descent d = {.ctx = trace->ctx,
-                        .model = trace->model,
-                        .trace = trace,
-                        .query = query,
-                        .maps = maps,
-                        .pyramid = out};
-    *out = (cfp_pyramid){.class_index = class_index};
-    cfp_status status = open_descent(&d);
-    if (status == CFP_OK)
-        status = walk(&d, class_index);
-    if (status == CFP_OK)
-        qsort(out->layer, (size_t)out->n_layers, sizeof *out->layer, by_depth);
-    close_descent(&d);
-    if (status != CFP_OK)
-        cfp_pyramid_free(out);
+    const int questions = trace->ledger->questions;
+    for (int q = 0; q < questions; q++)
+        out[q] = (cfp_pyramid){.class_index = class_index[q / trace->ledger->thetas]};
+    const cfp_status status = descend(out, trace, class_index);
+    for (int q = 0; q < questions && status != CFP_OK; q++)
+        cfp_pyramid_free(&out[q]);
     return status;
 }

@@ -1,10 +1,13 @@
 /* descent.h - the walk back through the network, from the class to the first kernels. */
 #pragma once
 #include "trace.h"
-#include "tube_maps.h"
 
-/* The pyramid of class `class_index` for the clip that the trace last ran forward (SPEC section 1).
- * Under rule grad the backward pass runs on the way, and the layers' raw maps are taken while
- * their gradients are there: they go to `maps`, which may be NULL.  On failure *out is empty. */
-CFP_CHECKED cfp_status cfp_descend(cfp_pyramid *out, cfp_trace *trace, const cfp_query *query,
-                                   int class_index, cfp_tube_maps *maps);
+/* The pyramids of class_index[clip] for the clips that the trace last ran forward (SPEC section
+ * 1): out[question] for every clip and theta of the trace's batch.  Under rule grad the backward
+ * pass runs on the way, and the layers' raw maps are made while their gradients are there.  On
+ * failure every entry of out is empty. */
+CFP_CHECKED cfp_status cfp_descend(cfp_pyramid *out, cfp_trace *trace, const int *class_index);
+
+/* Is the demand [questions][channels] on a node anything?  Known where the host may look; else it
+ * may be.  Saves work, changes no result. */
+bool cfp_may_be_demanded(const cfp_trace *trace, int node);

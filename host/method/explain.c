@@ -28,15 +28,20 @@ static bool wants_clip_gradient(const cfp_model *model, const cfp_query *query)
 }
 
 cfp_status cfp_trace_open(cfp_trace **out, cfp_ctx *ctx, const cfp_model *model,
-                          const cfp_device *device, const cfp_query *query)
+                          const cfp_device *device, const cfp_query *query, const cfp_batch *batch)
 {
     cfp_trace_request request = {.depth = CFP_ALL_DEPTHS};
     uint8_t *keep = NULL;
     *out = NULL;
+    if (batch != NULL)
+        request.batch = *batch;
     if (query != NULL) {
+        if (query->rule == CFP_RULE_GRAD && request.batch.thetas > 1)
+            return cfp_fail(ctx, CFP_USAGE, "--rule: grad takes one theta at a time");
         CFP_TRY(cfp_query_check(ctx, query));
         CFP_TRY_ALLOC(ctx, keep, model->n_nodes);
         keep_for_tubes(keep, model, query);
+        request.query = query;
         request.depth = query->depth;
         request.keep = keep;
         request.backward = query->rule == CFP_RULE_GRAD;
@@ -45,28 +50,7 @@ cfp_status cfp_trace_open(cfp_trace **out, cfp_ctx *ctx, const cfp_model *model,
     }
     const cfp_status status = cfp_trace_open_request(out, ctx, model, device, &request);
     cfp_free(keep);
-    CFP_TRY(status);
-    if (query != NULL)
-        (*out)->query = *query;
-    return CFP_OK;
-}
-
-static cfp_status run_forward(cfp_explanation *e, cfp_trace *trace)
-{
-    const cfp_model *model = trace->model;
-    const cfp_input_spec *in = &model->input;
-    float *input;
-    CFP_TRY_ALLOC(trace->ctx, e->logits, model->n_classes);
-    CFP_TRY_ALLOC(trace->ctx, e->probabilities, model->n_classes);
-    CFP_TRY_ALLOC(trace->ctx, input, (size_t)in->channels * in->frames * in->height * in->width);
-    cfp_clip_normalise(input, e->clip, in);
-    const double start = cfp_now_ms();
-    const cfp_status status = cfp_trace_forward(trace, input, e->logits);
-    e->ms.forward = cfp_now_ms() - start;
-    cfp_free(input);
-    CFP_TRY(status);
-    cfp_softmax(e->probabilities, e->logits, model->n_classes);
-    return CFP_OK;
+    return status;
 }
 
 static int top_class(const float *logits, int n)
@@ -78,48 +62,118 @@ static int top_class(const float *logits, int n)
     return top;
 }
 
-static cfp_status descend_and_render(cfp_explanation *e, cfp_trace *trace, cfp_tube_maps *maps,
-                                     bool *wanted)
+/* A batch on its way: by clip, then by question. */
+struct batch {
+    cfp_trace *trace;
+    const cfp_clip *const *clip;
+    int clips, thetas;
+    float *input;     /* [clips] clips, normalised */
+    float *logits;    /* [clips][classes] */
+    int *class_index; /* [clips] */
+    cfp_pyramid *pyramid;
+    cfp_tubes_list *tubes;
+    cfp_timings ms;
+};
+
+static cfp_status run_forward(struct batch *b, const int *class_index)
 {
-    for (int m = 1; m < trace->model->n_nodes; m++)
-        wanted[m] = cfp_tube_wanted(trace->model, &e->query, m);
-    maps->wanted = wanted;
+    const cfp_model *model = b->trace->model;
+    const cfp_input_spec *in = &model->input;
+    const int64_t count = (int64_t)in->channels * in->frames * in->height * in->width;
+    CFP_TRY_ALLOC(b->trace->ctx, b->input, b->clips * count);
+    CFP_TRY_ALLOC(b->trace->ctx, b->logits, (int64_t)b->clips * model->n_classes);
+    CFP_TRY_ALLOC(b->trace->ctx, b->class_index, b->clips);
+    for (int n = 0; n < b->clips; n++)
+        cfp_clip_normalise(b->input + n * count, b->clip[n], in);
     const double start = cfp_now_ms();
-    CFP_TRY(cfp_descend(&e->pyramid, trace, &e->query, e->class_index, maps));
-    const double middle = cfp_now_ms();
-    CFP_TRY(cfp_tubes_make(&e->tubes, trace, &e->query, &e->pyramid, maps));
-    e->ms.descent = middle - start;
-    e->ms.tubes = cfp_now_ms() - middle;
+    CFP_TRY(cfp_trace_forward(b->trace, b->input, b->logits));
+    b->ms.forward = cfp_now_ms() - start;
+    for (int n = 0; n < b->clips; n++)
+        b->class_index[n] =
+            class_index[n] >= 0
+                ? class_index[n]
+                : top_class(b->logits + (int64_t)n * model->n_classes, model->n_classes);
     return CFP_OK;
 }
 
-static cfp_status explain(cfp_explanation *e, cfp_trace *trace, int class_index)
+static cfp_status descend(struct batch *b)
 {
-    const int n = trace->model->n_nodes;
-    CFP_TRY(run_forward(e, trace));
-    e->class_index = class_index >= 0 ? class_index : top_class(e->logits, trace->model->n_classes);
-    bool *wanted;
-    cfp_tube_maps maps = {0};
-    CFP_TRY_ALLOC(trace->ctx, wanted, n);
-    maps.raw = cfp_alloc(trace->ctx, (size_t)n, sizeof *maps.raw);
-    const cfp_status status =
-        maps.raw == NULL ? CFP_NOMEM : descend_and_render(e, trace, &maps, wanted);
-    for (int m = 0; maps.raw != NULL && m < n; m++)
-        cfp_free(maps.raw[m]);
-    cfp_free(maps.raw);
-    cfp_free(wanted);
+    const int questions = b->clips * b->thetas;
+    CFP_TRY_ALLOC(b->trace->ctx, b->pyramid, questions);
+    CFP_TRY_ALLOC(b->trace->ctx, b->tubes, questions);
+    const double start = cfp_now_ms();
+    CFP_TRY(cfp_descend(b->pyramid, b->trace, b->class_index));
+    const double middle = cfp_now_ms();
+    CFP_TRY(cfp_tubes_make(b->tubes, b->trace, b->pyramid));
+    b->ms.descent = middle - start;
+    b->ms.tubes = cfp_now_ms() - middle;
+    return CFP_OK;
+}
+
+/* One question's explanation takes over what was found. */
+static cfp_status hand_out(cfp_explanation *e, struct batch *b, int question, cfp_interp interp)
+{
+    const cfp_model *model = b->trace->model;
+    const int n = question / b->thetas;
+    const float *logits = b->logits + (int64_t)n * model->n_classes;
+    *e = (cfp_explanation){.model = model,
+                           .clip = b->clip[n],
+                           .query = b->trace->query,
+                           .interp = interp,
+                           .class_index = b->class_index[n],
+                           .pyramid = b->pyramid[question],
+                           .tubes = b->tubes[question],
+                           .ms = b->ms};
+    b->pyramid[question] = (cfp_pyramid){0};
+    b->tubes[question] = (cfp_tubes_list){0};
+    e->query.theta = b->trace->theta[question % b->thetas];
+    CFP_TRY_ALLOC(b->trace->ctx, e->logits, model->n_classes);
+    CFP_TRY_ALLOC(b->trace->ctx, e->probabilities, model->n_classes);
+    memcpy(e->logits, logits, (size_t)model->n_classes * sizeof *logits);
+    cfp_softmax(e->probabilities, logits, model->n_classes);
+    return CFP_OK;
+}
+
+static void close_batch(struct batch *b)
+{
+    for (int q = 0; q < b->clips * b->thetas; q++) {
+        if (b->pyramid != NULL)
+            cfp_pyramid_free(&b->pyramid[q]);
+        if (b->tubes != NULL)
+            cfp_tubes_free(&b->tubes[q]);
+    }
+    cfp_free(b->input);
+    cfp_free(b->logits);
+    cfp_free(b->class_index);
+    cfp_free(b->pyramid);
+    cfp_free(b->tubes);
+}
+
+cfp_status cfp_explain_batch(cfp_explanation *out, cfp_trace *trace, const cfp_clip *const *clip,
+                             const int *class_index, cfp_interp interp)
+{
+    struct batch b = {.trace = trace,
+                      .clip = clip,
+                      .clips = trace->request.batch.clips,
+                      .thetas = trace->request.batch.thetas};
+    const int questions = b.clips * b.thetas;
+    for (int q = 0; q < questions; q++)
+        out[q] = (cfp_explanation){0};
+    cfp_status status = run_forward(&b, class_index);
+    if (status == CFP_OK)
+        status = descend(&b);
+    for (int q = 0; q < questions && status == CFP_OK; q++)
+        status = hand_out(&out[q], &b, q, interp);
+    for (int q = 0; q < questions && status != CFP_OK; q++)
+        cfp_explanation_free(&out[q]);
+    close_batch(&b);
     return status;
 }
 
 cfp_status cfp_explain(cfp_explanation *out, cfp_trace *trace, const cfp_clip *clip,
                        int class_index, cfp_interp interp)
 {
-    *out = (cfp_explanation){
-        .model = trace->model, .clip = clip, .query = trace->query, .interp = interp};
-    const cfp_status status = explain(out, trace, class_index);
-    if (status != CFP_OK)
-        cfp_explanation_free(out);
-    return status;
+    return cfp_explain_batch(out, trace, &clip, &class_index, interp);
 }
 
 void cfp_explanation_free(cfp_explanation *explanation)

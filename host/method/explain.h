@@ -5,6 +5,7 @@
 #pragma once
 #include "../backend/backend.h"
 #include "../clip/clip.h"
+#include "ledger.h"
 #include "pyramid.h"
 #include "tube.h"
 
@@ -25,7 +26,10 @@ typedef struct cfp_explanation {
 } cfp_explanation;
 
 /* A network ready to run on a device for one kind of question: steps planned, memory taken.  Opened
- * once, used for any number of clips.  With query NULL it only predicts. */
+ * once, used for any number of clips.  With query NULL it only predicts; with batch NULL it takes
+ * one clip at a time, and the query's theta.  A batch answers all its clips and thetas in one
+ * forward pass and one descent; under rule grad, where the gradient depends on theta, it has one
+ * theta (CFP_USAGE). */
 typedef struct cfp_trace cfp_trace;
 
 typedef struct cfp_trace_facts {
@@ -35,18 +39,25 @@ typedef struct cfp_trace_facts {
 } cfp_trace_facts;
 
 CFP_CHECKED cfp_status cfp_trace_open(cfp_trace **out, cfp_ctx *ctx, const cfp_model *model,
-                                      const cfp_device *device, const cfp_query *query);
+                                      const cfp_device *device, const cfp_query *query,
+                                      const cfp_batch *batch);
 void cfp_trace_close(cfp_trace **trace);
 cfp_trace_facts cfp_trace_describe(const cfp_trace *trace);
 
-/* Forward pass: input is 1 x C x T x H x W plain, as cfp_clip_normalise makes it; logits has
- * model->n_classes.  NaN or Inf among them: CFP_FORMAT by name. */
+/* Forward pass: input is clips x C x T x H x W plain, as cfp_clip_normalise makes them; logits is
+ * clips x model->n_classes.  NaN or Inf among them: CFP_FORMAT by name. */
 CFP_CHECKED cfp_status cfp_trace_forward(cfp_trace *trace, const float *input, float *logits);
 
 /* softmax in double; probabilities may be logits. */
 void cfp_softmax(float *probabilities, const float *logits, int n);
 
-/* class_index -1: the top predicted class.  On failure *out is empty. */
+/* For traces of one clip and theta.  class_index -1: the top predicted class.  On failure *out is
+ * empty. */
 CFP_CHECKED cfp_status cfp_explain(cfp_explanation *out, cfp_trace *trace, const cfp_clip *clip,
                                    int class_index, cfp_interp interp);
+/* The whole batch: clip[clips], class_index[clips]; out[clips x thetas] by clip, then theta.  Times
+ * are those of the batch. */
+CFP_CHECKED cfp_status cfp_explain_batch(cfp_explanation *out, cfp_trace *trace,
+                                         const cfp_clip *const *clip, const int *class_index,
+                                         cfp_interp interp);
 void cfp_explanation_free(cfp_explanation *explanation);

@@ -6,12 +6,6 @@
 #include "../model/model.h"
 #include "query.h"
 
-/* SPEC "edge": kernel `o` of a layer rests on channel `i` of the tensor that the layer reads. */
-typedef struct cfp_edge {
-    int32_t o, i;
-    float relevance; /* r(o, i) in [0, 1] */
-} cfp_edge;
-
 typedef struct cfp_layer { /* a visited kernel layer */
     int node;              /* in the model */
     int depth;

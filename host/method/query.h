@@ -1,11 +1,7 @@
 /* query.h - the question asked of a network and a clip: SPEC section 1's choices, nothing else. */
 #pragma once
-#include "../base/base.h"
+#include "../backend/relevance.h"
 
-typedef enum cfp_rule { CFP_RULE_CFP, CFP_RULE_REFERENCE, CFP_RULE_GRAD, CFP_RULE_COUNT } cfp_rule;
-typedef enum cfp_propagate { CFP_PROPAGATE_EDGE, CFP_PROPAGATE_PATH } cfp_propagate;
-typedef enum cfp_normalise { CFP_NORMALISE_MINMAX, CFP_NORMALISE_MAX } cfp_normalise;
-typedef enum cfp_class_relevance { CFP_CLASS_WEIGHTS, CFP_CLASS_CONTRIBUTION } cfp_class_relevance;
 typedef enum cfp_tubes { CFP_TUBES_LAYERS, CFP_TUBES_KERNELS, CFP_TUBES_NONE } cfp_tubes;
 typedef enum cfp_interp { CFP_INTERP_LINEAR, CFP_INTERP_SPLINE } cfp_interp;
 

@@ -117,11 +117,11 @@ static void name_values(cfp_trace *trace)
             trace->step[s].src[k] = trace->holder[trace->step[s].src[k]];
 }
 
-static cfp_status make_steps(cfp_trace *trace, bool *used)
+static cfp_status make_steps(cfp_trace *trace)
 {
-    mark_used(trace->model, used);
+    mark_used(trace->model, trace->used);
     for (int i = 1; i < trace->model->n_nodes; i++) {
-        if (!used[i] || trace->model->node[i].alias != i || trace->step_of[i] >= 0)
+        if (!trace->used[i] || trace->model->node[i].alias != i || trace->step_of[i] >= 0)
             continue;
         trace->n_steps++;
         CFP_TRY(make_step(trace, i, trace->n_steps - 1));
@@ -134,14 +134,11 @@ static cfp_status make_steps(cfp_trace *trace, bool *used)
 cfp_status cfp_trace_fuse(cfp_trace *trace)
 {
     const int n = trace->model->n_nodes;
-    bool *used;
     CFP_TRY_ALLOC(trace->ctx, trace->step, n);
     CFP_TRY_ALLOC(trace->ctx, trace->holder, n);
     CFP_TRY_ALLOC(trace->ctx, trace->step_of, n);
-    CFP_TRY_ALLOC(trace->ctx, used, n);
+    CFP_TRY_ALLOC(trace->ctx, trace->used, n);
     for (int i = 0; i < n; i++)
         trace->step_of[i] = -1;
-    const cfp_status status = make_steps(trace, used);
-    cfp_free(used);
-    return status;
+    return make_steps(trace);
 }

@@ -1,5 +1,7 @@
 /* trace.c - opening a trace, running the network forward, closing it. */
 #include "trace.h"
+#include "rules.h"
+#include "tube_maps.h"
 #include <math.h>
 
 /* Which steps the backward pass goes through: those behind a kernel layer of interest. */
@@ -18,21 +20,48 @@ static void mark_active(cfp_trace *trace)
     }
 }
 
-/* What kernel layers read is pooled right behind the step that makes it, while it is warm. */
-static cfp_status want_means(cfp_trace *trace)
+/* What the ledger keeps of each node. */
+static void want(uint8_t *wanted, cfp_trace *trace)
 {
-    for (int i = 1; i < trace->model->n_nodes && trace->request.means; i++) {
-        const cfp_node *node = &trace->model->node[i];
-        if (!cfp_is_kernel_layer(node) || trace->step_of[i] < 0 || !cfp_within_depth(trace, node))
+    const cfp_model *model = trace->model;
+    const cfp_query *query = trace->request.query;
+    for (int i = 0; i < model->n_nodes; i++) {
+        const cfp_node *node = &model->node[i];
+        if (!trace->used[i])
             continue;
-        const int v = trace->holder[node->input[0]];
-        if (trace->mean[v] != NULL)
+        if (query != NULL)
+            wanted[i] |= CFP_WANT_DEMAND;
+        if (!cfp_is_kernel_layer(node) || !cfp_within_depth(trace, node))
             continue;
-        CFP_TRY_ALLOC(trace->ctx, trace->mean[v], trace->model->node[v].shape.c);
-        if (v > 0)
-            trace->step[trace->step_of[v]].mean = true;
+        if (query != NULL)
+            wanted[i] |= CFP_WANT_LAYER;
+        if (query != NULL && cfp_tube_wanted(model, query, i))
+            wanted[i] |= CFP_WANT_MAP;
+        if (trace->request.means)
+            wanted[trace->holder[node->input[0]]] |= CFP_WANT_MEAN;
     }
-    return CFP_OK;
+}
+
+static cfp_status open_ledger(cfp_trace *trace)
+{
+    const cfp_model *model = trace->model;
+    const cfp_query *query = trace->request.query;
+    uint8_t *wanted;
+    CFP_TRY_ALLOC(trace->ctx, trace->rule_step, model->n_nodes);
+    CFP_TRY_ALLOC(trace->ctx, wanted, model->n_nodes);
+    want(wanted, trace);
+    for (int i = 0; i < model->n_nodes; i++) {
+        if (wanted[i] & CFP_WANT_LAYER)
+            trace->rule_step[i] = cfp_rule_step(model, &model->node[i], query);
+        /* What kernel layers read is pooled right behind the step that makes it, while it is
+         * warm. */
+        if (wanted[i] & CFP_WANT_MEAN && i > 0)
+            trace->step[trace->step_of[i]].mean = true;
+    }
+    const cfp_status status = cfp_ledger_open(&trace->ledger, trace->ctx, model, &trace->device,
+                                              query, &trace->request.batch, wanted);
+    cfp_free(wanted);
+    return status;
 }
 
 static void sources(const cfp_trace *trace, const cfp_trace_step *step, const cfp_tensor **src)
@@ -44,8 +73,10 @@ static void sources(const cfp_trace *trace, const cfp_trace_step *step, const cf
 static cfp_status open_steps(cfp_trace *trace)
 {
     const cfp_model *model = trace->model;
-    for (int i = 0; i < model->n_nodes; i++)
+    for (int i = 0; i < model->n_nodes; i++) {
         trace->value[i] = (cfp_tensor){.shape = model->node[i].shape, .block = 1};
+        trace->value[i].shape.n = trace->request.batch.clips;
+    }
     for (int s = 0; s < trace->n_steps; s++) {
         cfp_trace_step *step = &trace->step[s];
         const cfp_tensor **src;
@@ -65,13 +96,30 @@ static cfp_status open_trace(cfp_trace *trace, const cfp_trace_request *request)
 {
     const int n = trace->model->n_nodes;
     trace->request = *request;
+    if (request->batch.clips == 0)
+        trace->request.batch = (cfp_batch){.clips = 1, .thetas = 1};
+    if (request->query != NULL) {
+        const cfp_batch *batch = &trace->request.batch;
+        trace->query = *request->query;
+        CFP_TRY_ALLOC(trace->ctx, trace->theta, batch->thetas);
+        for (int k = 0; k < batch->thetas; k++)
+            trace->theta[k] = batch->theta != NULL ? batch->theta[k] : trace->query.theta;
+        trace->request.batch.theta = trace->theta;
+    }
     CFP_TRY_ALLOC(trace->ctx, trace->value, n);
-    CFP_TRY_ALLOC(trace->ctx, trace->mean, n);
+    CFP_TRY_ALLOC(trace->ctx, trace->map_made, n);
     CFP_TRY(cfp_trace_fuse(trace));
     mark_active(trace);
-    CFP_TRY(want_means(trace));
     CFP_TRY(open_steps(trace));
-    return cfp_trace_place(trace);
+    CFP_TRY(cfp_trace_place(trace));
+    return open_ledger(trace);
+}
+
+/* What is the caller's: the plan is made. */
+static void forget_request(cfp_trace *trace)
+{
+    trace->request.keep = NULL;
+    trace->request.query = NULL;
 }
 
 cfp_status cfp_trace_open_request(cfp_trace **out, cfp_ctx *ctx, const cfp_model *model,
@@ -81,11 +129,12 @@ cfp_status cfp_trace_open_request(cfp_trace **out, cfp_ctx *ctx, const cfp_model
     (*out)->ctx = ctx;
     (*out)->model = model;
     (*out)->device = *device;
+    (*out)->records = device->api->record_begin != NULL;
     const cfp_status status = open_trace(*out, request);
     if (status != CFP_OK)
         cfp_trace_close(out);
     else
-        (*out)->request.keep = NULL; /* the caller's array; the plan is made */
+        forget_request(*out);
     return status;
 }
 
@@ -98,15 +147,20 @@ void cfp_trace_close(cfp_trace **trace)
         t->device.api->step_close(t->device.backend, &t->step[s].step);
         cfp_free(t->step[s].src);
     }
-    for (int i = 0; t->mean != NULL && i < t->model->n_nodes; i++)
-        cfp_free(t->mean[i]);
+    for (int work = 0; work < CFP_WORK_COUNT; work++)
+        if (t->recording[work] != NULL)
+            t->device.api->record_free(t->device.backend, t->recording[work]);
+    cfp_ledger_close(&t->ledger);
     if (t->arena != NULL)
         t->device.api->release(t->device.backend, t->arena);
     cfp_free(t->step);
     cfp_free(t->holder);
     cfp_free(t->step_of);
     cfp_free(t->value);
-    cfp_free(t->mean);
+    cfp_free(t->used);
+    cfp_free(t->theta);
+    cfp_free(t->map_made);
+    cfp_free(t->rule_step);
     cfp_free(t->diff);
     cfp_free(t->share);
     cfp_free(t->diff_ready);
@@ -119,6 +173,12 @@ cfp_trace_facts cfp_trace_describe(const cfp_trace *trace)
     return (cfp_trace_facts){trace->n_steps, trace->arena_bytes, trace->unshared_bytes};
 }
 
+static cfp_status pool(cfp_trace *trace, int value)
+{
+    return trace->device.api->channel_mean(trace->device.backend, trace->ledger->node[value].mean,
+                                           &trace->value[value]);
+}
+
 static cfp_status run_step(cfp_trace *trace, const cfp_trace_step *step, const cfp_tensor **src)
 {
     const cfp_backend_api *api = trace->device.api;
@@ -126,7 +186,7 @@ static cfp_status run_step(cfp_trace *trace, const cfp_trace_step *step, const c
     sources(trace, step, src);
     CFP_TRY(api->step_forward(trace->device.backend, &step->step, src, dst, trace->scratch));
     if (step->mean)
-        CFP_TRY(api->channel_mean(trace->device.backend, trace->mean[step->tail], dst));
+        CFP_TRY(pool(trace, step->tail));
     return cfp_check_interrupt(trace->ctx);
 }
 
@@ -137,7 +197,7 @@ static cfp_status run_steps(cfp_trace *trace)
         most = cfp_max_int(most, trace->step[s].step.n_src);
     const cfp_tensor **src;
     CFP_TRY_ALLOC(trace->ctx, src, most);
-    cfp_status status = CFP_OK;
+    cfp_status status = trace->ledger->node[0].mean != NULL ? pool(trace, 0) : CFP_OK;
     for (int s = 0; s < trace->n_steps && status == CFP_OK; s++)
         status = run_step(trace, &trace->step[s], src);
     cfp_free(src);
@@ -149,15 +209,13 @@ cfp_status cfp_trace_forward(cfp_trace *trace, const float *input, float *logits
     const cfp_backend_api *api = trace->device.api;
     const cfp_model *model = trace->model;
     CFP_TRY(api->upload(trace->device.backend, &trace->value[0], input));
-    if (trace->mean[0] != NULL)
-        CFP_TRY(api->channel_mean(trace->device.backend, trace->mean[0], &trace->value[0]));
-    CFP_TRY(run_steps(trace));
+    CFP_TRY(cfp_trace_enqueue(trace, CFP_WORK_FORWARD, run_steps));
     CFP_TRY(api->download(trace->device.backend, logits, cfp_trace_value(trace, model->logits)));
-    for (int c = 0; c < model->n_classes; c++)
-        if (!isfinite(logits[c]))
+    for (int i = 0; i < trace->request.batch.clips * model->n_classes; i++)
+        if (!isfinite(logits[i]))
             return cfp_fail_node(trace->ctx, CFP_FORMAT, model, &model->node[model->logits],
                                  "the score of class %d is %s for this clip: the weights overflow",
-                                 c, isnan(logits[c]) ? "NaN" : "infinite");
+                                 i % model->n_classes, isnan(logits[i]) ? "NaN" : "infinite");
     return CFP_OK;
 }
 

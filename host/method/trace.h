@@ -8,6 +8,7 @@
  * numbered by that node.  Nodes whose output is no value were fused away. */
 #pragma once
 #include "explain.h"
+#include "ledger.h"
 #include "memory.h"
 
 typedef struct cfp_trace_step {
@@ -25,20 +26,37 @@ typedef struct cfp_trace_request {
     int depth;           /* CFP_ALL_DEPTHS or the deepest kernel layer of interest */
     const uint8_t *keep; /* [n_nodes] the values that hold these nodes' outputs stay; NULL: none */
     bool keep_all;       /* tests: every value and every gradient stays */
+    const cfp_query *query; /* what the descent will be asked; NULL: there is none */
+    cfp_batch batch;        /* all 0: one clip, the query's theta */
 } cfp_trace_request;
+
+/* What is enqueued as a whole, and so can be recorded. */
+typedef enum cfp_work {
+    CFP_WORK_FORWARD,
+    CFP_WORK_DESCENT,
+    CFP_WORK_MAPS,
+    CFP_WORK_COUNT
+} cfp_work;
 
 struct cfp_trace {
     cfp_ctx *ctx;
     const cfp_model *model;
     cfp_device device;
-    cfp_query query; /* explain.c's; unused where the request was made by hand */
+    cfp_query query; /* the request's */
+    double *theta;   /* [thetas] */
     cfp_trace_request request;
+    cfp_ledger *ledger;
+    cfp_back_step *rule_step; /* [n_nodes] of kernel layers of interest (rules.h) */
     int n_steps;
     cfp_trace_step *step;
     int *holder;       /* [n_nodes] the value that holds a node's output; -1: fused away, unused */
     int *step_of;      /* [n_nodes] the step that a node is part of; -1: none */
     cfp_tensor *value; /* [n_nodes] by tail */
-    float **mean;      /* [n_nodes] by value: [C]; NULL where not wanted */
+    bool *used;        /* [n_nodes] upstream of the logits */
+    bool *map_made;    /* [n_nodes] the descent made this layer's raw map on its way (grad) */
+    void *recording[CFP_WORK_COUNT]; /* NULL: none */
+    int runs[CFP_WORK_COUNT];        /* how often each was enqueued */
+    bool records;                    /* false: never */
     void *arena;
     size_t arena_bytes, unshared_bytes;
     void *scratch;
@@ -52,7 +70,12 @@ CFP_CHECKED cfp_status cfp_trace_open_request(cfp_trace **out, cfp_ctx *ctx, con
                                               const cfp_device *device,
                                               const cfp_trace_request *request);
 
-/* Splits the network into steps (steps.c): fills n_steps, step, holder, step_of. */
+/* Enqueues `work`.  The first time as it is, since libraries load then what they need; the second
+ * time it is recorded, and from the third on replayed, where the backend can (recording.c). */
+CFP_CHECKED cfp_status cfp_trace_enqueue(cfp_trace *trace, cfp_work work,
+                                         cfp_status (*enqueue)(cfp_trace *trace));
+
+/* Splits the network into steps (steps.c): fills n_steps, step, holder, step_of, used. */
 CFP_CHECKED cfp_status cfp_trace_fuse(cfp_trace *trace);
 /* Decides lifetimes and takes the memory (trace_memory.c). */
 CFP_CHECKED cfp_status cfp_trace_place(cfp_trace *trace);
@@ -74,16 +97,16 @@ static inline const cfp_tensor *cfp_trace_value(const cfp_trace *trace, int node
 {
     return trace->holder[node] < 0 ? NULL : &trace->value[trace->holder[node]];
 }
-/* Its channel means, [C]; NULL where they were not asked for. */
-static inline const float *cfp_trace_mean(const cfp_trace *trace, int node)
+/* Its channel means, [clips][C] in the backend's memory; NULL where they were not asked for. */
+static inline float *cfp_trace_mean(const cfp_trace *trace, int node)
 {
-    return trace->holder[node] < 0 ? NULL : trace->mean[trace->holder[node]];
+    return trace->holder[node] < 0 ? NULL : trace->ledger->node[trace->holder[node]].mean;
 }
 
 /* --- the backward pass (backward.c), node by node in falling order --- */
 
-/* Forgets all gradients and sets that of logit `class_index` to 1. */
-CFP_CHECKED cfp_status cfp_backward_start(cfp_trace *trace, int class_index);
+/* Forgets all gradients and sets that of logit class_index[clip], in backend memory, to 1. */
+CFP_CHECKED cfp_status cfp_backward_start(cfp_trace *trace, const int32_t *class_index);
 /* The gradient that has arrived at a node's output; NULL where there is none.  Complete once every
  * node behind it has been gone through, and until cfp_backward_leave(node). */
 const cfp_tensor *cfp_trace_gradient(const cfp_trace *trace, int node);
@@ -91,8 +114,9 @@ const cfp_tensor *cfp_trace_gradient(const cfp_trace *trace, int node);
  * there (activation, residual). */
 CFP_CHECKED cfp_status cfp_backward_leave(cfp_trace *trace, int node);
 /* For every node: where it is a step's head, takes the gradient through the op and adds it to the
- * gradients of what the node reads.  Kernel layers first zero it for kernels with keep[o] == 0
- * (NULL: keep all) and give the mean over T, H, W of x(i) * G(i) in product[i], [C of x], unless
- * NULL, G being this layer's own share (SPEC rule grad).  Does nothing where no gradient came. */
-CFP_CHECKED cfp_status cfp_backward_through(cfp_trace *trace, int node, const uint8_t *keep,
+ * gradients of what the node reads.  Kernel layers first zero it for kernels that nobody demands
+ * (demand NULL: keep all) and give the mean over T, H, W of x(i) * G(i) in product, [clips][C of
+ * x], unless NULL, G being this layer's own share (SPEC rule grad).  Does nothing where no gradient
+ * came.  demand and product: backend memory. */
+CFP_CHECKED cfp_status cfp_backward_through(cfp_trace *trace, int node, const cfp_demand *demand,
                                             float *product);

@@ -1,5 +1,6 @@
 /* tube_maps.c - see tube_maps.h. */
 #include "tube_maps.h"
+#include "descent.h"
 #include <fnmatch.h>
 #include <string.h>
 
@@ -11,33 +12,40 @@ bool cfp_tube_wanted(const cfp_model *model, const cfp_query *query, int index)
            (query->layers == NULL || fnmatch(query->layers, node->name, 0) == 0);
 }
 
-static cfp_status sum_channels(float **raw, cfp_trace *trace, const cfp_tensor *x,
-                               const cfp_tensor *g, const uint8_t *keep)
+/* Enqueues the maps of layer m: over the channels that are demanded of `node`'s output, which are
+ * m's selected kernels. */
+static cfp_status sum_layer(cfp_trace *trace, int m, int node, const cfp_tensor *g)
 {
-    CFP_TRY_ALLOC(trace->ctx, *raw, cfp_positions(x->shape));
-    return trace->device.api->channel_sum(trace->device.backend, *raw, x, g, keep);
+    const cfp_ledger *l = trace->ledger;
+    const cfp_tensor *map = cfp_trace_value(trace, cfp_map_node(trace->model, m));
+    trace->map_made[m] = true;
+    return trace->device.api->channel_sum(trace->device.backend, l->node[m].map, map, g,
+                                          l->node[node].demand, l->questions, l->thetas, g != NULL);
 }
 
-cfp_status cfp_tube_maps_at(cfp_tube_maps *maps, cfp_trace *trace, int node, const double *demand)
+cfp_status cfp_tube_maps_at(cfp_trace *trace, int node)
 {
-    const cfp_tensor *map = cfp_trace_value(trace, node);
     const cfp_tensor *g = cfp_trace_gradient(trace, node);
-    if (maps == NULL || map == NULL || g == NULL)
+    if (cfp_trace_value(trace, node) == NULL || g == NULL)
         return CFP_OK;
-    uint8_t *keep;
-    CFP_TRY_ALLOC(trace->ctx, keep, map->shape.c);
-    for (int c = 0; c < map->shape.c; c++)
-        keep[c] = demand[c] >= 0;
-    cfp_status status = CFP_OK;
-    for (int m = 1; m <= node && status == CFP_OK; m++) {
-        if (!maps->wanted[m] || maps->raw[m] != NULL || cfp_map_node(trace->model, m) != node)
-            continue;
-        status = sum_channels(&maps->raw[m], trace, map, g, keep);
-        for (int64_t p = 0; p < cfp_positions(map->shape) && status == CFP_OK; p++)
-            maps->raw[m][p] = maps->raw[m][p] > 0 ? maps->raw[m][p] : 0;
-    }
-    cfp_free(keep);
-    return status;
+    for (int m = 1; m <= node; m++)
+        if (trace->ledger->node[m].map != NULL && !trace->map_made[m] &&
+            cfp_map_node(trace->model, m) == node)
+            CFP_TRY(sum_layer(trace, m, node, g));
+    return CFP_OK;
+}
+
+/* The maps that were not made on the way. */
+static cfp_status sum_layers(cfp_trace *trace)
+{
+    const bool grad = trace->query.rule == CFP_RULE_GRAD;
+    cfp_range_begin(trace->device.api, trace->device.backend, CFP_RANGE_TUBES, "maps", 0);
+    for (int m = 1; m < trace->model->n_nodes; m++)
+        if (trace->ledger->node[m].map != NULL && !(grad && trace->map_made[m]) &&
+            cfp_may_be_demanded(trace, m))
+            CFP_TRY(sum_layer(trace, m, m, NULL));
+    cfp_range_end(trace->device.api, trace->device.backend);
+    return CFP_OK;
 }
 
 /* The tube takes raw over. */
@@ -51,104 +59,112 @@ static void set_tube(cfp_tube *tube, int node, int kernel, cfp_shape s, float *r
 }
 
 static cfp_status layer_tube(cfp_tubes_list *list, cfp_trace *trace, const cfp_layer *layer,
-                             cfp_tube_maps *maps, uint8_t *keep)
+                             int question)
 {
-    const cfp_tensor *map = cfp_trace_value(trace, cfp_map_node(trace->model, layer->node));
-    float *raw = maps->raw[layer->node];
-    maps->raw[layer->node] = NULL;
-    if (raw == NULL) {
-        memset(keep, 0, (size_t)map->shape.c);
-        for (int s = 0; s < layer->n_selected; s++)
-            keep[layer->selected[s]] = 1;
-        const cfp_status status = sum_channels(&raw, trace, map, NULL, keep);
-        if (status != CFP_OK) {
-            cfp_free(raw);
-            return status;
-        }
-    }
-    set_tube(&list->tube[list->n++], layer->node, -1, map->shape, raw);
+    const cfp_shape s = trace->model->node[cfp_map_node(trace->model, layer->node)].shape;
+    const float *seen = cfp_ledger_seen(trace->ledger, trace->ledger->node[layer->node].map);
+    float *raw;
+    CFP_TRY_ALLOC(trace->ctx, raw, cfp_positions(s));
+    memcpy(raw, seen + question * cfp_positions(s), (size_t)cfp_positions(s) * sizeof *raw);
+    set_tube(&list->tube[list->n++], layer->node, -1, s, raw);
     return CFP_OK;
 }
 
 /* SPEC: the sum over the children i of o of the channels of the tensor that m reads. */
-static cfp_status kernel_tube(cfp_tubes_list *list, cfp_trace *trace, const cfp_layer *layer, int o,
-                              const uint8_t *keep)
+static cfp_status kernel_tube(cfp_tubes_list *list, cfp_trace *trace, const cfp_layer *layer,
+                              int question, int o, const cfp_demand *keep)
 {
-    const cfp_node *node = &trace->model->node[layer->node];
-    const cfp_tensor *x = cfp_trace_value(trace, node->input[0]);
-    float *raw = NULL;
-    const cfp_status status = sum_channels(&raw, trace, x, NULL, keep);
+    const cfp_backend_api *api = trace->device.api;
+    const cfp_ledger *l = trace->ledger;
+    const cfp_tensor *all = cfp_trace_value(trace, trace->model->node[layer->node].input[0]);
+    const cfp_tensor x = cfp_clip_of(all, question / l->thetas);
+    const size_t bytes = (size_t)cfp_positions(x.shape) * sizeof(float);
+    CFP_TRY(api->put(trace->device.backend, l->one_demand, keep, (size_t)x.shape.c * sizeof *keep));
+    CFP_TRY(
+        api->channel_sum(trace->device.backend, l->one_map, &x, NULL, l->one_demand, 1, 1, false));
+    float *raw;
+    CFP_TRY_ALLOC(trace->ctx, raw, cfp_positions(x.shape));
+    const cfp_status status = api->fetch(trace->device.backend, raw, l->one_map, bytes);
     if (status != CFP_OK) {
         cfp_free(raw);
         return status;
     }
-    set_tube(&list->tube[list->n++], layer->node, o, x->shape, raw);
+    set_tube(&list->tube[list->n++], layer->node, o, x.shape, raw);
     return CFP_OK;
 }
 
 /* The children of one kernel: its edges; under grad, which keeps none, its group's channels among
  * the layer's children. */
-static void mark_children(uint8_t *keep, const cfp_model *model, const cfp_layer *layer, int o,
+static void mark_children(cfp_demand *keep, const cfp_model *model, const cfp_layer *layer, int o,
                           bool edges_kept, int64_t *edge)
 {
     const cfp_node *node = &model->node[layer->node];
-    memset(keep, 0, (size_t)cfp_channels_in(model, node));
+    memset(keep, 0xff, (size_t)cfp_channels_in(model, node) * sizeof *keep);
     if (edges_kept) {
         for (; *edge < layer->n_edges && layer->edge[*edge].o == o; ++*edge)
-            keep[layer->edge[*edge].i] = 1;
+            keep[layer->edge[*edge].i] = 0;
         return;
     }
     const int first = cfp_first_channel(model, node, o);
     const int last = first + cfp_channels_per_group(model, node);
     for (int k = 0; k < layer->n_children; k++)
         if (layer->child[k] >= first && layer->child[k] < last)
-            keep[layer->child[k]] = 1;
+            keep[layer->child[k]] = 0;
 }
 
-static cfp_status kernel_tubes(cfp_tubes_list *list, cfp_trace *trace, const cfp_query *query,
-                               const cfp_layer *layer, uint8_t *keep)
+static cfp_status kernel_tubes(cfp_tubes_list *list, cfp_trace *trace, const cfp_layer *layer,
+                               int question, cfp_demand *keep)
 {
     int64_t edge = 0;
     for (int s = 0; s < layer->n_selected; s++) {
         const int o = layer->selected[s];
-        mark_children(keep, trace->model, layer, o, query->rule != CFP_RULE_GRAD, &edge);
-        CFP_TRY(kernel_tube(list, trace, layer, o, keep));
+        mark_children(keep, trace->model, layer, o, trace->query.rule != CFP_RULE_GRAD, &edge);
+        CFP_TRY(kernel_tube(list, trace, layer, question, o, keep));
         CFP_TRY(cfp_check_interrupt(trace->ctx));
     }
     return CFP_OK;
 }
 
-static cfp_status make_tubes(cfp_tubes_list *list, cfp_trace *trace, const cfp_query *query,
-                             const cfp_pyramid *pyramid, cfp_tube_maps *maps)
+static bool has_tube(const cfp_trace *trace, const cfp_layer *layer)
 {
-    const cfp_model *model = trace->model;
+    return trace->ledger->node[layer->node].map != NULL;
+}
+
+static cfp_status make_tubes(cfp_tubes_list *list, cfp_trace *trace, const cfp_pyramid *pyramid,
+                             int question)
+{
+    const bool kernels = trace->query.tubes == CFP_TUBES_KERNELS;
     int n = 0, most = 1;
-    for (int i = 0; i < model->n_nodes; i++)
-        most = cfp_max_int(most, model->node[i].shape.c);
+    for (int i = 0; i < trace->model->n_nodes; i++)
+        most = cfp_max_int(most, trace->model->node[i].shape.c);
     for (int l = 0; l < pyramid->n_layers; l++)
-        if (cfp_tube_wanted(model, query, pyramid->layer[l].node))
-            n += 1 + (query->tubes == CFP_TUBES_KERNELS ? pyramid->layer[l].n_selected : 0);
-    uint8_t *keep;
+        if (has_tube(trace, &pyramid->layer[l]))
+            n += 1 + (kernels ? pyramid->layer[l].n_selected : 0);
+    cfp_demand *keep;
     CFP_TRY_ALLOC(trace->ctx, list->tube, n);
     CFP_TRY_ALLOC(trace->ctx, keep, most);
     cfp_status status = CFP_OK;
     for (int l = 0; l < pyramid->n_layers && status == CFP_OK; l++)
-        if (cfp_tube_wanted(model, query, pyramid->layer[l].node))
-            status = layer_tube(list, trace, &pyramid->layer[l], maps, keep);
+        if (has_tube(trace, &pyramid->layer[l]))
+            status = layer_tube(list, trace, &pyramid->layer[l], question);
     for (int l = 0; l < pyramid->n_layers && status == CFP_OK; l++)
-        if (query->tubes == CFP_TUBES_KERNELS &&
-            cfp_tube_wanted(model, query, pyramid->layer[l].node))
-            status = kernel_tubes(list, trace, query, &pyramid->layer[l], keep);
+        if (kernels && has_tube(trace, &pyramid->layer[l]))
+            status = kernel_tubes(list, trace, &pyramid->layer[l], question, keep);
     cfp_free(keep);
     return status;
 }
 
-cfp_status cfp_tubes_make(cfp_tubes_list *out, cfp_trace *trace, const cfp_query *query,
-                          const cfp_pyramid *pyramid, cfp_tube_maps *maps)
+cfp_status cfp_tubes_make(cfp_tubes_list *out, cfp_trace *trace, const cfp_pyramid *pyramid)
 {
-    *out = (cfp_tubes_list){0};
-    const cfp_status status = make_tubes(out, trace, query, pyramid, maps);
-    if (status != CFP_OK)
-        cfp_tubes_free(out);
+    const int questions = trace->ledger->questions;
+    for (int q = 0; q < questions; q++)
+        out[q] = (cfp_tubes_list){0};
+    cfp_status status = cfp_trace_enqueue(trace, CFP_WORK_MAPS, sum_layers);
+    if (status == CFP_OK)
+        status = cfp_ledger_fetch_maps(trace->ledger);
+    for (int q = 0; q < questions && status == CFP_OK; q++)
+        status = make_tubes(&out[q], trace, &pyramid[q], q);
+    for (int q = 0; q < questions && status != CFP_OK; q++)
+        cfp_tubes_free(&out[q]);
     return status;
 }

@@ -61,7 +61,7 @@ cfp_status cfp_session_open_trace(cfp_session *session, const cfp_query *query)
     const int64_t count = (int64_t)spec->channels * spec->frames * spec->height * spec->width;
     CFP_TRY_ALLOC(&session->ctx, session->input, count);
     CFP_TRY_ALLOC(&session->ctx, session->logits, model->n_classes);
-    return cfp_trace_open(&session->trace, &session->ctx, model, &session->device, query);
+    return cfp_trace_open(&session->trace, &session->ctx, model, &session->device, query, NULL);
 }
 
 cfp_status cfp_session_open_clip(cfp_session *session, const char *path)

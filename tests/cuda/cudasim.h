@@ -245,6 +245,43 @@ template <class T> T __shfl_xor_sync(unsigned mask, T value, int lane_mask)
     return cudasim::exchange(mask, value, (unsigned)lane_mask);
 }
 
+inline unsigned __ballot_sync(unsigned mask, bool here)
+{
+    unsigned lanes = here ? 1u << cudasim::index_in_block() % cudasim::WARP_LANES : 0;
+    for (int d = 1; d < cudasim::WARP_LANES; d *= 2)
+        lanes |= __shfl_xor_sync(mask, lanes, d);
+    return lanes;
+}
+inline int __popc(unsigned x)
+{
+    return __builtin_popcount(x);
+}
+inline long long atomicMax(long long *to, long long value)
+{
+    const long long old = *to;
+    *to = value > old ? value : old;
+    return old;
+}
+template <class To, class From> To cudasim_bits(From from)
+{
+    static_assert(sizeof(To) == sizeof(From), "the same bits");
+    To to;
+    std::memcpy(&to, &from, sizeof to);
+    return to;
+}
+inline float __uint_as_float(unsigned x)
+{
+    return cudasim_bits<float>(x);
+}
+inline double __longlong_as_double(long long x)
+{
+    return cudasim_bits<double>(x);
+}
+inline long long __double_as_longlong(double x)
+{
+    return cudasim_bits<long long>(x);
+}
+
 #define UNROLL_BY_4
 #define LAUNCH(kernel, grid, block, stream, ...)                                                   \
     ((void)(stream), cudasim::run(false, #kernel, grid, block, [&] { kernel(__VA_ARGS__); }))

@@ -81,9 +81,10 @@ cfp_status cpu_channel_mean(cfp_backend *backend, float *mean, const cfp_tensor 
 cfp_status cpu_channel_mean_product(cfp_backend *backend, float *mean, const cfp_tensor *x,
                                     const cfp_tensor *g);
 cfp_status cpu_channel_sum(cfp_backend *backend, float *map, const cfp_tensor *x,
-                           const cfp_tensor *g, const uint8_t *keep);
+                           const cfp_tensor *g, const cfp_demand *demand, int questions, int thetas,
+                           bool positive);
 cfp_status cpu_gate(cfp_backend *backend, const cfp_node *activation, cfp_tensor *dy,
                     const cfp_tensor *y);
-cfp_status cpu_mask(cfp_backend *backend, cfp_tensor *x, const uint8_t *keep);
+cfp_status cpu_mask(cfp_backend *backend, cfp_tensor *x, const cfp_demand *demand);
 cfp_status cpu_accumulate(cfp_backend *backend, cfp_tensor *dst, const cfp_tensor *src);
 cfp_status cpu_copy(cfp_backend *backend, cfp_tensor *dst, const cfp_tensor *src);

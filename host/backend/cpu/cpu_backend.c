@@ -222,4 +222,10 @@ const cfp_backend_api cfp_backend_cpu = {
     .accumulate = cpu_accumulate,
     .copy = cpu_copy,
     .one_hot = ref_one_hot,
+    .fill = ref_fill,
+    .put = ref_put,
+    .fetch = ref_fetch,
+    .route = ref_route,
+    .back_step = ref_back_step,
+    .list_edges = ref_list_edges,
 };

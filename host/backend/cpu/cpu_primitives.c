@@ -71,16 +71,25 @@ cfp_status cpu_channel_mean_product(cfp_backend *backend, float *mean, const cfp
 }
 
 cfp_status cpu_channel_sum(cfp_backend *backend, float *map, const cfp_tensor *x,
-                           const cfp_tensor *g, const uint8_t *keep)
+                           const cfp_tensor *g, const cfp_demand *demand, int questions, int thetas,
+                           bool positive)
 {
+    const int64_t positions = cfp_positions(x->shape);
+    const int64_t clip = cfp_blocks(x) * x->block * positions;
     float *kept;
     if (x->block != backend->lanes->width)
-        return ref_channel_sum(backend, map, x, g, keep);
+        return ref_channel_sum(backend, map, x, g, demand, questions, thetas, positive);
     CFP_TRY_ALLOC(backend->ctx, kept, cfp_blocks(x) * x->block);
-    for (int c = 0; c < x->shape.c; c++)
-        kept[c] = keep[c] ? 1.0f : 0.0f;
-    backend->lanes->channel_sum(map, x->data, g == NULL ? NULL : g->data, kept, x->shape,
-                                backend->threads);
+    for (int q = 0; q < questions; q++) {
+        const int64_t n = q / thetas;
+        float *const mine = map + q * positions;
+        for (int c = 0; c < x->shape.c; c++)
+            kept[c] = demand[(int64_t)q * x->shape.c + c] >= 0 ? 1.0f : 0.0f;
+        backend->lanes->channel_sum(mine, x->data + n * clip, g == NULL ? NULL : g->data + n * clip,
+                                    kept, x->shape, backend->threads);
+        for (int64_t p = 0; positive && p < positions; p++)
+            mine[p] = mine[p] > 0 ? mine[p] : 0;
+    }
     cfp_free(kept);
     return CFP_OK;
 }
@@ -95,17 +104,18 @@ cfp_status cpu_gate(cfp_backend *backend, const cfp_node *activation, cfp_tensor
     return CFP_OK;
 }
 
-cfp_status cpu_mask(cfp_backend *backend, cfp_tensor *x, const uint8_t *keep)
+cfp_status cpu_mask(cfp_backend *backend, cfp_tensor *x, const cfp_demand *demand)
 {
     const int64_t positions = cfp_positions(x->shape), blocks = cfp_blocks(x);
 #pragma omp parallel for collapse(2) schedule(static) num_threads(backend->threads)
     for (int64_t b = 0; b < x->shape.n * blocks; b++)
         for (int64_t start = 0; start < positions; start += PIECE) {
             const int first = (int)(b % blocks) * x->block;
+            const cfp_demand *mine = demand + b / blocks * x->shape.c + first;
             const int lanes = cfp_min_int(x->block, x->shape.c - first);
             const int64_t end = start + PIECE < positions ? start + PIECE : positions;
             for (int lane = 0; lane < lanes; lane++)
-                for (int64_t p = start; !keep[first + lane] && p < end; p++)
+                for (int64_t p = start; mine[lane] < 0 && p < end; p++)
                     x->data[(b * positions + p) * x->block + lane] = 0;
         }
     return CFP_OK;

@@ -42,10 +42,18 @@ cfp_status ref_channel_mean(cfp_backend *backend, float *mean, const cfp_tensor 
 cfp_status ref_channel_mean_product(cfp_backend *backend, float *mean, const cfp_tensor *x,
                                     const cfp_tensor *g);
 cfp_status ref_channel_sum(cfp_backend *backend, float *map, const cfp_tensor *x,
-                           const cfp_tensor *g, const uint8_t *keep);
+                           const cfp_tensor *g, const cfp_demand *demand, int questions, int thetas,
+                           bool positive);
 cfp_status ref_gate_step(cfp_backend *backend, const cfp_node *activation, cfp_tensor *dy,
                          const cfp_tensor *y);
-cfp_status ref_mask(cfp_backend *backend, cfp_tensor *x, const uint8_t *keep);
+cfp_status ref_mask(cfp_backend *backend, cfp_tensor *x, const cfp_demand *demand);
 cfp_status ref_accumulate(cfp_backend *backend, cfp_tensor *dst, const cfp_tensor *src);
 cfp_status ref_copy(cfp_backend *backend, cfp_tensor *dst, const cfp_tensor *src);
-cfp_status ref_one_hot(cfp_backend *backend, cfp_tensor *x, int channel);
+cfp_status ref_one_hot(cfp_backend *backend, cfp_tensor *x, const int32_t *channel);
+cfp_status ref_fill(cfp_backend *backend, void *memory, int byte, size_t bytes);
+cfp_status ref_put(cfp_backend *backend, void *memory, const void *host, size_t bytes);
+cfp_status ref_fetch(cfp_backend *backend, void *host, const void *memory, size_t bytes);
+cfp_status ref_route(cfp_backend *backend, const cfp_demand_route *route);
+cfp_status ref_back_step(cfp_backend *backend, const cfp_back_step *step);
+cfp_status ref_list_edges(cfp_backend *backend, const cfp_back_step *step, int question,
+                          cfp_edge *edge);

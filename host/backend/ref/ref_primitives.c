@@ -65,18 +65,28 @@ cfp_status ref_channel_mean_product(cfp_backend *backend, float *mean, const cfp
     return CFP_OK;
 }
 
-cfp_status ref_channel_sum(cfp_backend *backend, float *map, const cfp_tensor *x,
-                           const cfp_tensor *g, const uint8_t *keep)
+/* One question's map. */
+static void sum_channels(float *map, const cfp_tensor *x, const cfp_tensor *g, int n,
+                         const cfp_demand *demand, bool positive)
 {
-    (void)backend;
     for (int64_t p = 0; p < cfp_positions(x->shape); p++) {
         double sum = 0;
         for (int c = 0; c < x->shape.c; c++)
-            if (keep[c])
-                sum += (double)ref_channel(x, 0, c)[p * x->block] *
-                       (g != NULL ? ref_channel(g, 0, c)[p * g->block] : 1);
-        map[p] = (float)sum;
+            if (demand[c] >= 0)
+                sum += (double)ref_channel(x, n, c)[p * x->block] *
+                       (g != NULL ? ref_channel(g, n, c)[p * g->block] : 1);
+        map[p] = positive && !(sum > 0) ? 0 : (float)sum;
     }
+}
+
+cfp_status ref_channel_sum(cfp_backend *backend, float *map, const cfp_tensor *x,
+                           const cfp_tensor *g, const cfp_demand *demand, int questions, int thetas,
+                           bool positive)
+{
+    (void)backend;
+    for (int q = 0; q < questions; q++)
+        sum_channels(map + q * cfp_positions(x->shape), x, g, q / thetas,
+                     demand + (int64_t)q * x->shape.c, positive);
     return CFP_OK;
 }
 
@@ -94,13 +104,14 @@ cfp_status ref_gate_step(cfp_backend *backend, const cfp_node *activation, cfp_t
     return CFP_OK;
 }
 
-cfp_status ref_mask(cfp_backend *backend, cfp_tensor *x, const uint8_t *keep)
+cfp_status ref_mask(cfp_backend *backend, cfp_tensor *x, const cfp_demand *demand)
 {
     (void)backend;
     for (int n = 0; n < x->shape.n; n++)
         for (int c = 0; c < x->shape.c; c++) {
             float *v = ref_channel(x, n, c);
-            for (int64_t p = 0; !keep[c] && p < cfp_positions(x->shape); p++)
+            const bool demanded = demand[(int64_t)n * x->shape.c + c] >= 0;
+            for (int64_t p = 0; !demanded && p < cfp_positions(x->shape); p++)
                 v[p * x->block] = 0;
         }
     return CFP_OK;
@@ -121,10 +132,32 @@ cfp_status ref_copy(cfp_backend *backend, cfp_tensor *dst, const cfp_tensor *src
     return CFP_OK;
 }
 
-cfp_status ref_one_hot(cfp_backend *backend, cfp_tensor *x, int channel)
+cfp_status ref_one_hot(cfp_backend *backend, cfp_tensor *x, const int32_t *channel)
 {
     (void)backend;
     memset(x->data, 0, ref_tensor_bytes(x));
-    cfp_put(x, 0, channel, 0, 0, 0, 1);
+    for (int n = 0; n < x->shape.n; n++)
+        cfp_put(x, n, channel[n], 0, 0, 0, 1);
+    return CFP_OK;
+}
+
+cfp_status ref_fill(cfp_backend *backend, void *memory, int byte, size_t bytes)
+{
+    (void)backend;
+    memset(memory, byte, bytes);
+    return CFP_OK;
+}
+
+cfp_status ref_put(cfp_backend *backend, void *memory, const void *host, size_t bytes)
+{
+    (void)backend;
+    memmove(memory, host, bytes); /* they may be one */
+    return CFP_OK;
+}
+
+cfp_status ref_fetch(cfp_backend *backend, void *host, const void *memory, size_t bytes)
+{
+    (void)backend;
+    memmove(host, memory, bytes);
     return CFP_OK;
 }

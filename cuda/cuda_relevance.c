@@ -1,0 +1,48 @@
+/* cuda_relevance.c - the method's memory and its back-steps: everything is enqueued, only fetch
+ * waits. */
+#include "cuda_backend.h"
+
+cfp_status cuda_fill(cfp_backend *backend, void *memory, int byte, size_t bytes)
+{
+    CUDA_TRY(backend, cudaMemsetAsync(memory, byte, bytes, backend->stream));
+    return CFP_OK;
+}
+
+cfp_status cuda_put(cfp_backend *backend, void *memory, const void *host, size_t bytes)
+{
+    CUDA_TRY(backend,
+             cudaMemcpyAsync(memory, host, bytes, cudaMemcpyHostToDevice, backend->stream));
+    return CFP_OK;
+}
+
+cfp_status cuda_fetch(cfp_backend *backend, void *host, const void *memory, size_t bytes)
+{
+    CUDA_TRY(backend,
+             cudaMemcpyAsync(host, memory, bytes, cudaMemcpyDeviceToHost, backend->stream));
+    return cuda_wait(backend);
+}
+
+cfp_status cuda_wait(cfp_backend *backend)
+{
+    CUDA_TRY(backend, cudaStreamSynchronize(backend->stream));
+    return CFP_OK;
+}
+
+cfp_status cuda_route(cfp_backend *backend, const cfp_demand_route *route)
+{
+    CUDA_TRY(backend, cuda_route_demands(route, backend->stream));
+    return CFP_OK;
+}
+
+cfp_status cuda_back_step(cfp_backend *backend, const cfp_back_step *step)
+{
+    CUDA_TRY(backend, cuda_back_step_layer(step, backend->stream));
+    return CFP_OK;
+}
+
+cfp_status cuda_list_edges(cfp_backend *backend, const cfp_back_step *step, int question,
+                           cfp_edge *edge)
+{
+    CUDA_TRY(backend, cuda_list_layer_edges(step, question, edge, backend->stream));
+    return CFP_OK;
+}

@@ -1,0 +1,100 @@
+/* relevance_math.h - r(o, i): the rules of SPEC section 1, number by number.
+ *
+ * The same lines are compiled for the host and, by nvcc, for the device: what is selected must not
+ * depend on where.  Values are in double; a relevance is rounded to float32 once, at the end: what
+ * is compared with theta is what is written, so a file can be re-thresholded exactly.  Compiled
+ * without contraction to fused multiply-adds (C11 as we build it; nvcc -fmad=false). */
+#pragma once
+#include "relevance.h"
+#include <math.h>
+
+#ifdef __CUDACC__
+#define CFP_BOTH static inline __host__ __device__
+#else
+#define CFP_BOTH static inline
+#endif
+
+CFP_BOTH bool cfp_inflates(const cfp_back_step *s) /* the published code's grouped kernels */
+{
+    return s->rule == CFP_RULE_REFERENCE && !s->classifier;
+}
+/* First channel of kernel o's span, and how many. */
+CFP_BOTH int cfp_span_first(const cfp_back_step *s, int o)
+{
+    return cfp_inflates(s) ? 0 : o / (s->kernels / s->groups) * (s->channels / s->groups);
+}
+CFP_BOTH int cfp_span_length(const cfp_back_step *s)
+{
+    return cfp_inflates(s) ? s->channels : s->channels / s->groups;
+}
+
+/* v of the j-th channel of kernel o's span, for one clip. */
+CFP_BOTH double cfp_value(const cfp_back_step *s, int clip, int o, int j)
+{
+    const float *input = s->input + (int64_t)clip * s->channels + cfp_span_first(s, o);
+    const float *k = s->kernel_mean + (int64_t)o * (s->channels / s->groups);
+    if (s->rule == CFP_RULE_GRAD)
+        return (double)input[j];
+    if (s->classifier && s->class_relevance == CFP_CLASS_WEIGHTS)
+        return (double)k[j];
+    if (s->classifier)
+        return (double)k[j] * (double)input[j];
+    if (s->rule == CFP_RULE_REFERENCE) /* kernels inflated over all channels */
+        return (double)k[j / s->groups] * (double)input[j];
+    const double scale = s->kernel_scale != NULL ? (double)s->kernel_scale[o] : 1.0;
+    return scale * (double)k[j] * (double)input[j];
+}
+
+/* (v - min) / (max - min); where max = min: 1 if v != 0, else 0. */
+CFP_BOTH float cfp_min_max(double v, double low, double high)
+{
+    return high > low ? (float)((v - low) / (high - low)) : v != 0 ? 1.0f : 0.0f;
+}
+/* max(v, 0) / high, zero where nothing is above 0. */
+CFP_BOTH float cfp_positive_share(double v, double high)
+{
+    return high > 0 && v > 0 ? (float)(v / high) : 0.0f;
+}
+
+/* What published code computes, its quirks included: values divided by their sum (a negative one
+ * turns the order round); NaN, from 0/0 or inf - inf, is below every theta, as it is there. */
+CFP_BOTH float cfp_reference_share(double v, const cfp_row *row)
+{
+    return (float)((v / row->sum - row->low) / (row->high - row->low));
+}
+
+/* The classifier's weights alone, scaled over the whole matrix. */
+CFP_BOTH float cfp_weight_share(const cfp_back_step *s, double w)
+{
+    const double range = s->weight_max - s->weight_min;
+    return range > 0                           ? (float)((w - s->weight_min) / range)
+           : w != 0 && s->rule == CFP_RULE_CFP ? 1.0f
+                                               : 0.0f;
+}
+
+/* r of value v, given its row. */
+CFP_BOTH float cfp_relevance(const cfp_back_step *s, const cfp_row *row, double v)
+{
+    float r;
+    if (s->rule == CFP_RULE_GRAD)
+        r = cfp_positive_share(v, row->high);
+    else if (s->classifier && s->class_relevance == CFP_CLASS_WEIGHTS)
+        r = cfp_weight_share(s, v);
+    else if (cfp_inflates(s))
+        r = cfp_reference_share(v, row);
+    else if (s->normalise == CFP_NORMALISE_MAX)
+        r = cfp_positive_share(v, row->high);
+    else
+        r = cfp_min_max(v, row->low, row->high);
+    return row->best > 0 ? r / row->best : r;
+}
+/* The best path from the class has R = 1: relevances of the classifier are divided by the best. */
+CFP_BOTH bool cfp_divides_by_best(const cfp_back_step *s)
+{
+    return s->classifier && s->rule != CFP_RULE_GRAD && s->propagate == CFP_PROPAGATE_PATH;
+}
+/* Does the highest of the row start from 0? */
+CFP_BOTH bool cfp_highest_from_zero(const cfp_back_step *s)
+{
+    return s->rule == CFP_RULE_GRAD || (s->normalise == CFP_NORMALISE_MAX && !cfp_inflates(s));
+}

@@ -1,0 +1,286 @@
+/* ledger.c - see ledger.h.  The layout is walked twice: once to count, once to hand out. */
+#include "ledger.h"
+#include "rules.h"
+#include <string.h>
+
+enum { ALIGNMENT = 256 };
+
+/* The next piece of memory; of nothing while bytes are only counted. */
+static void *take(const cfp_ledger *l, size_t *used, size_t count, size_t size)
+{
+    void *const piece = l->memory == NULL ? NULL : l->memory + *used;
+    *used += (count * size + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+    return piece;
+}
+
+static size_t maps_of(const cfp_ledger *l, int node)
+{
+    const cfp_shape s = l->model->node[cfp_map_node(l->model, node)].shape;
+    return (size_t)(l->questions * cfp_positions(s));
+}
+
+static bool keeps_edges(const cfp_query *query)
+{
+    return query->rule != CFP_RULE_GRAD;
+}
+
+/* Front: what starts as CFP_NOT_DEMANDED, then counts, then maps. */
+static void lay_out_results(cfp_ledger *l, size_t *used, const cfp_query *query,
+                            const uint8_t *wanted)
+{
+    const cfp_model *model = l->model;
+    for (int i = 0; i < model->n_nodes; i++) {
+        const cfp_node *node = &model->node[i];
+        if (wanted[i] & CFP_WANT_DEMAND)
+            l->node[i].demand =
+                take(l, used, (size_t)l->questions * node->shape.c, sizeof(cfp_demand));
+        if (wanted[i] & CFP_WANT_LAYER)
+            l->node[i].child = take(l, used, (size_t)l->questions * cfp_channels_in(model, node),
+                                    sizeof(cfp_demand));
+    }
+    l->demand_bytes = *used;
+    for (int i = 0; i < model->n_nodes; i++)
+        if (wanted[i] & CFP_WANT_LAYER && keeps_edges(query))
+            l->node[i].n_edges =
+                take(l, used, (size_t)l->questions * model->node[i].shape.c, sizeof(int32_t));
+    l->result_bytes = *used;
+    for (int i = 0; i < model->n_nodes; i++)
+        if (wanted[i] & CFP_WANT_MAP)
+            l->node[i].map = take(l, used, maps_of(l, i), sizeof(float));
+    l->map_bytes = *used;
+}
+
+/* Words of the bit rows: a span is a group's channels, or all where kernels are inflated. */
+static int words_of(const cfp_ledger *l, int node, const cfp_query *query)
+{
+    const cfp_back_step step = cfp_rule_step(l->model, &l->model->node[node], query);
+    return cfp_span_words(&step);
+}
+
+static void lay_out_layer(cfp_ledger *l, size_t *used, int i, const cfp_query *query)
+{
+    cfp_ledger_node *mine = &l->node[i];
+    const cfp_node *node = &l->model->node[i];
+    const size_t kernels = (size_t)node->shape.c, rows = (size_t)l->questions * kernels;
+    const int words = words_of(l, i, query);
+    if (!keeps_edges(query))
+        return; /* grad reads no kernels either */
+    mine->edges = take(l, used, rows * (size_t)words, sizeof(uint32_t));
+    mine->row = take(l, used, rows, sizeof(cfp_row));
+    if (l->device.api->host_memory)
+        return; /* the model's own are read */
+    mine->kernel_mean =
+        take(l, used, kernels * (size_t)cfp_channels_per_group(l->model, node), sizeof(float));
+    if (node->kernel_scale != NULL)
+        mine->kernel_scale = take(l, used, kernels, sizeof(float));
+}
+
+static bool routes_elsewhere(const cfp_model *model, int node, int k)
+{
+    for (int j = 0; j < model->node[node].shape.c; j++)
+        if (cfp_route(model, node, k, j) != j)
+            return true;
+    return false;
+}
+
+static void lay_out_rest(cfp_ledger *l, size_t *used, const cfp_query *query, const uint8_t *wanted)
+{
+    const cfp_model *model = l->model;
+    int most = 1;
+    int64_t positions = 1;
+    for (int i = 0; i < model->n_nodes; i++) {
+        const cfp_node *node = &model->node[i];
+        most = cfp_max_int(most, node->shape.c);
+        positions = cfp_positions(node->shape) > positions ? cfp_positions(node->shape) : positions;
+        if (wanted[i] & CFP_WANT_MEAN)
+            l->node[i].mean = take(l, used, (size_t)l->clips * node->shape.c, sizeof(float));
+        if (wanted[i] & CFP_WANT_LAYER)
+            lay_out_layer(l, used, i, query);
+        for (int k = 0; l->node[i].route != NULL && k < node->n_inputs; k++)
+            if (routes_elsewhere(model, i, k))
+                l->node[i].route[k] = take(l, used, (size_t)node->shape.c, sizeof(int32_t));
+    }
+    if (query == NULL)
+        return;
+    l->theta = take(l, used, (size_t)l->thetas, sizeof(double));
+    l->class_index = take(l, used, (size_t)l->clips, sizeof(int32_t));
+    l->start = take(l, used, (size_t)l->questions * model->node[model->logits].shape.c,
+                    sizeof(cfp_demand));
+    if (query->rule == CFP_RULE_GRAD)
+        l->product = take(l, used, (size_t)l->clips * most, sizeof(float));
+    if (query->tubes == CFP_TUBES_KERNELS) {
+        l->one_demand = take(l, used, (size_t)most, sizeof(cfp_demand));
+        l->one_map = take(l, used, (size_t)positions, sizeof(float));
+    }
+}
+
+static void lay_out(cfp_ledger *l, const cfp_query *query, const uint8_t *wanted)
+{
+    size_t used = 0;
+    lay_out_results(l, &used, query, wanted);
+    lay_out_rest(l, &used, query, wanted);
+    l->bytes = used;
+}
+
+static cfp_status put(cfp_ledger *l, void *to, const void *from, size_t bytes)
+{
+    return l->device.api->put(l->device.backend, to, from, bytes);
+}
+
+static cfp_status put_routes(cfp_ledger *l, cfp_ctx *ctx, int i)
+{
+    const cfp_node *node = &l->model->node[i];
+    int32_t *map;
+    CFP_TRY_ALLOC(ctx, map, node->shape.c);
+    cfp_status status = CFP_OK;
+    for (int k = 0; k < node->n_inputs && status == CFP_OK; k++) {
+        for (int j = 0; j < node->shape.c; j++)
+            map[j] = cfp_route(l->model, i, k, j);
+        if (l->node[i].route[k] != NULL)
+            status = put(l, l->node[i].route[k], map, (size_t)node->shape.c * sizeof *map);
+    }
+    cfp_free(map);
+    return status;
+}
+
+static cfp_status put_constants(cfp_ledger *l, cfp_ctx *ctx, const cfp_query *query,
+                                const cfp_batch *batch)
+{
+    for (int i = 0; i < l->model->n_nodes; i++) {
+        const cfp_node *node = &l->model->node[i];
+        const cfp_ledger_node *mine = &l->node[i];
+        const size_t count =
+            (size_t)node->shape.c *
+            (size_t)(mine->kernel_mean != NULL ? cfp_channels_per_group(l->model, node) : 0);
+        if (mine->kernel_mean != NULL)
+            CFP_TRY(put(l, mine->kernel_mean, node->kernel_mean, count * sizeof(float)));
+        if (mine->kernel_scale != NULL)
+            CFP_TRY(put(l, mine->kernel_scale, node->kernel_scale,
+                        (size_t)node->shape.c * sizeof(float)));
+        if (mine->route != NULL)
+            CFP_TRY(put_routes(l, ctx, i));
+    }
+    if (query == NULL)
+        return CFP_OK;
+    return put(l, l->theta, batch->theta, (size_t)l->thetas * sizeof *batch->theta);
+}
+
+static cfp_status open_nodes(cfp_ledger *l, cfp_ctx *ctx, const uint8_t *wanted)
+{
+    const cfp_model *model = l->model;
+    CFP_TRY_ALLOC(ctx, l->node, model->n_nodes);
+    for (int i = 1; i < model->n_nodes; i++)
+        if (wanted[i] & CFP_WANT_DEMAND && !cfp_is_kernel_layer(&model->node[i]))
+            CFP_TRY_ALLOC(ctx, l->node[i].route, model->node[i].n_inputs);
+    return CFP_OK;
+}
+
+static cfp_status take_memory(cfp_ledger *l, cfp_ctx *ctx)
+{
+    const cfp_backend_api *api = l->device.api;
+    const size_t unused = api->free_bytes(l->device.backend);
+    void *memory = NULL;
+    if (l->bytes == 0)
+        return CFP_OK; /* nothing is wanted but logits */
+    if (l->bytes > unused)
+        return cfp_fail(ctx, CFP_NOMEM,
+                        "%s: needs %.2f GiB for the pyramid and its maps, %s has %.2f GiB free; "
+                        "try a smaller --depth or --tubes none",
+                        l->model->path != NULL ? l->model->path : "model",
+                        (double)l->bytes / 0x1p30, api->name, (double)unused / 0x1p30);
+    CFP_TRY(api->alloc(l->device.backend, &memory, l->bytes));
+    l->memory = memory;
+    if (api->host_memory)
+        l->seen = l->memory;
+    else
+        CFP_TRY_ALLOC(ctx, l->seen, l->map_bytes > 0 ? l->map_bytes : 1);
+    return CFP_OK;
+}
+
+static cfp_status open_ledger(cfp_ledger *l, cfp_ctx *ctx, const cfp_query *query,
+                              const cfp_batch *batch, const uint8_t *wanted)
+{
+    CFP_TRY(open_nodes(l, ctx, wanted));
+    lay_out(l, query, wanted);
+    CFP_TRY(take_memory(l, ctx));
+    if (l->memory == NULL)
+        return CFP_OK;
+    lay_out(l, query, wanted);
+    return put_constants(l, ctx, query, batch);
+}
+
+cfp_status cfp_ledger_open(cfp_ledger **out, cfp_ctx *ctx, const cfp_model *model,
+                           const cfp_device *device, const cfp_query *query, const cfp_batch *batch,
+                           const uint8_t *wanted)
+{
+    CFP_TRY_ALLOC(ctx, *out, 1);
+    **out = (cfp_ledger){.device = *device,
+                         .model = model,
+                         .clips = batch->clips,
+                         .thetas = batch->thetas,
+                         .questions = batch->clips * batch->thetas};
+    const cfp_status status = open_ledger(*out, ctx, query, batch, wanted);
+    if (status != CFP_OK)
+        cfp_ledger_close(out);
+    return status;
+}
+
+static void drop_edge_room(cfp_ledger *l)
+{
+    if (l->edge_room != NULL)
+        l->device.api->release(l->device.backend, l->edge_room);
+    cfp_free(l->edge_seen);
+    l->edge_room = l->edge_seen = NULL;
+    l->edges = 0;
+}
+
+cfp_status cfp_ledger_edge_room(cfp_ledger *ledger, cfp_ctx *ctx, int64_t n, cfp_edge **there,
+                                cfp_edge **here)
+{
+    if (n > ledger->edges) {
+        void *memory;
+        drop_edge_room(ledger);
+        CFP_TRY(ledger->device.api->alloc(ledger->device.backend, &memory,
+                                          (size_t)n * sizeof(cfp_edge)));
+        ledger->edge_room = memory;
+        CFP_TRY_ALLOC(ctx, ledger->edge_seen, n);
+        ledger->edges = n;
+    }
+    *there = ledger->edge_room;
+    *here = ledger->edge_seen;
+    return CFP_OK;
+}
+
+void cfp_ledger_close(cfp_ledger **ledger)
+{
+    cfp_ledger *l = *ledger;
+    *ledger = NULL;
+    if (l == NULL)
+        return;
+    for (int i = 0; l->node != NULL && i < l->model->n_nodes; i++)
+        cfp_free(l->node[i].route);
+    cfp_free(l->node);
+    if (l->seen != l->memory)
+        cfp_free(l->seen);
+    if (l->memory != NULL)
+        l->device.api->release(l->device.backend, l->memory);
+    drop_edge_room(l);
+    cfp_free(l);
+}
+
+static cfp_status fetch(cfp_ledger *l, size_t from, size_t to)
+{
+    if (to == from)
+        return CFP_OK;
+    return l->device.api->fetch(l->device.backend, l->seen + from, l->memory + from, to - from);
+}
+
+cfp_status cfp_ledger_fetch_results(cfp_ledger *ledger)
+{
+    return fetch(ledger, 0, ledger->result_bytes);
+}
+
+cfp_status cfp_ledger_fetch_maps(cfp_ledger *ledger)
+{
+    return fetch(ledger, ledger->result_bytes, ledger->map_bytes);
+}
