@@ -1,0 +1,212 @@
+/* test_batch.c - many questions at once are answered as each would be alone; and what is recorded
+ * and replayed as what is run.
+ *
+ *     test_batch [--device NAME] [--module-dir DIR] [--model FILE]
+ *
+ * Without a model: a network made here.  77: the device is not there. */
+#include <stdlib.h>
+#include "test.h"
+#include "toy.h"
+
+enum { CLIPS = 3, THETAS = 3, ROUNDS = 4 }; /* plain, recorded, replayed, replayed; host: plain */
+
+static const char *device_name = "ref", *module_dir, *model_path;
+static const double thetas[THETAS] = {0.3, 0.6, 0.9};
+
+struct setting {
+    cfp_ctx ctx;
+    cfp_device device;
+    cfp_model *model;
+    cfp_clip clip[ROUNDS * CLIPS]; /* others in every round: a recording must not keep the first */
+};
+
+/* Groups, a shuffle, a projection, a concat: every kind of route. */
+static void make_net(struct toy *t)
+{
+    static float w[64];
+    for (int i = 0; i < 64; i++)
+        w[i] = (float)((i * 29) % 23) / 8 - 1.25f;
+    toy_begin(t, (cfp_shape){1, 3, 2, 3, 3});
+    toy_conv(t, "c1", "input", 4, 3, 1, w);
+    toy_batchnorm(t, "bn1", "c1", 4, (float[]){1.5f, -1, 0.5f, 1}, (float[]){0.1f, 0.2f, 0, -0.1f});
+    toy_node(t, "r1", CFP_OP_RELU, "bn1", NULL);
+    toy_conv(t, "c2", "r1", 4, 2, 2, w + 12);
+    toy_node(t, "shuffle", CFP_OP_CHANNEL_SHUFFLE, "c2", NULL)->groups = 2;
+    toy_conv(t, "down", "r1", 4, 4, 1, w + 20);
+    toy_node(t, "sum", CFP_OP_ADD, "shuffle", "down");
+    toy_node(t, "r2", CFP_OP_RELU, "sum", NULL);
+    toy_node(t, "both", CFP_OP_CONCAT, "r2", "c2");
+    toy_conv(t, "c3", "both", 3, 8, 1, w + 36);
+    toy_node(t, "gap", CFP_OP_GLOBALAVGPOOL, "c3", NULL);
+    toy_linear(t, "fc", "gap", 3, 3, w + 7);
+    CHECK_EQ(toy_finish(t, "fc"), CFP_OK);
+    t->model.input = (cfp_input_spec){.channels = 3, .frames = 2, .height = 3, .width = 3};
+    t->model.input.scale = 255;
+    t->model.input.mean = cfp_alloc(NULL, 3, sizeof(float));
+    t->model.input.std = cfp_alloc(NULL, 3, sizeof(float));
+    for (int c = 0; c < 3; c++) {
+        t->model.input.mean[c] = 0.5f;
+        t->model.input.std[c] = 0.25f;
+    }
+}
+
+static void make_clips(struct setting *s)
+{
+    const cfp_input_spec *in = &s->model->input;
+    const int64_t bytes = (int64_t)in->frames * in->height * in->width * 3;
+    uint32_t state = 1;
+    for (int n = 0; n < ROUNDS * CLIPS; n++) {
+        cfp_clip *clip = &s->clip[n];
+        *clip = (cfp_clip){.frames = in->frames, .height = in->height, .width = in->width};
+        clip->rgb = cfp_alloc(NULL, (size_t)bytes, 1);
+        for (int64_t i = 0; i < bytes; i++) {
+            state = state * 1664525u + 1013904223u;
+            clip->rgb[i] = (uint8_t)(state >> 24);
+        }
+    }
+}
+
+static cfp_trace *open_trace(struct setting *s, const cfp_query *q, const cfp_batch *batch)
+{
+    cfp_trace *trace = NULL;
+    const cfp_status status = cfp_trace_open(&trace, &s->ctx, s->model, &s->device, q, batch);
+    if (status != CFP_OK)
+        fprintf(stderr, "%s\n", s->ctx.message);
+    CHECK_EQ(status, CFP_OK);
+    return trace;
+}
+
+static void same_layer(const cfp_layer *a, const cfp_layer *b)
+{
+    CHECK_EQ(a->node, b->node);
+    CHECK_EQ(a->n_selected, b->n_selected);
+    CHECK_EQ(a->n_edges, b->n_edges);
+    CHECK_EQ(a->n_children, b->n_children);
+    if (a->n_selected != b->n_selected || a->n_edges != b->n_edges ||
+        a->n_children != b->n_children)
+        return;
+    CHECK(memcmp(a->selected, b->selected, (size_t)a->n_selected * sizeof *a->selected) == 0);
+    CHECK(memcmp(a->relevance, b->relevance, (size_t)a->n_kernels * sizeof *a->relevance) == 0);
+    CHECK(memcmp(a->child, b->child, (size_t)a->n_children * sizeof *a->child) == 0);
+    for (int64_t e = 0; e < a->n_edges; e++) {
+        CHECK(a->edge[e].o == b->edge[e].o && a->edge[e].i == b->edge[e].i);
+        CHECK_NEAR(a->edge[e].relevance, b->edge[e].relevance, 0);
+    }
+}
+
+/* The backends sum each clip by itself, in the same order: the same bits. */
+static void same_explanation(const cfp_explanation *a, const cfp_explanation *b)
+{
+    CHECK_EQ(a->class_index, b->class_index);
+    CHECK_NEAR(a->query.theta, b->query.theta, 0);
+    CHECK_EQ(a->pyramid.n_layers, b->pyramid.n_layers);
+    CHECK_EQ(a->tubes.n, b->tubes.n);
+    for (int l = 0; l < a->pyramid.n_layers && l < b->pyramid.n_layers; l++)
+        same_layer(&a->pyramid.layer[l], &b->pyramid.layer[l]);
+    for (int i = 0; i < a->tubes.n && i < b->tubes.n; i++) {
+        const cfp_tube *x = &a->tubes.tube[i], *y = &b->tubes.tube[i];
+        const size_t bytes = (size_t)x->t * x->h * x->w * sizeof *x->raw;
+        CHECK_EQ(x->node, y->node);
+        CHECK_EQ(x->kernel, y->kernel);
+        CHECK(memcmp(x->raw, y->raw, bytes) == 0);
+    }
+}
+
+/* What one clip and theta gives by itself, in a trace of its own. */
+static void alone(cfp_explanation *out, struct setting *s, cfp_query q, const cfp_clip *clip,
+                  int class_index)
+{
+    cfp_trace *trace = open_trace(s, &q, NULL);
+    CHECK_EQ(cfp_explain(out, trace, clip, class_index, CFP_INTERP_LINEAR), CFP_OK);
+    cfp_trace_close(&trace);
+}
+
+static void a_batch_answers_as_each_alone(struct setting *s, cfp_query q)
+{
+    const int n_thetas = q.rule == CFP_RULE_GRAD ? 1 : THETAS;
+    const cfp_batch batch = {CLIPS, n_thetas, thetas};
+    static const int classes[CLIPS] = {-1, 1, 0};
+    const int rounds = s->device.api->record_begin != NULL ? ROUNDS : 1;
+    int layers = 0;
+    cfp_trace *trace = open_trace(s, &q, &batch);
+    for (int round = 0; round < rounds && trace != NULL; round++) {
+        cfp_explanation together[CLIPS * THETAS];
+        const cfp_clip *clip[CLIPS];
+        for (int n = 0; n < CLIPS; n++)
+            clip[n] = &s->clip[round * CLIPS + n];
+        CHECK_EQ(cfp_explain_batch(together, trace, clip, classes, CFP_INTERP_LINEAR), CFP_OK);
+        for (int i = 0; i < CLIPS * n_thetas; i++) {
+            cfp_explanation one = {0};
+            q.theta = thetas[i % n_thetas];
+            alone(&one, s, q, clip[i / n_thetas], classes[i / n_thetas]);
+            same_explanation(&together[i], &one);
+            layers += one.pyramid.n_layers;
+            cfp_explanation_free(&one);
+            cfp_explanation_free(&together[i]);
+        }
+    }
+    CHECK(layers > 2 * rounds * CLIPS * n_thetas); /* of the classifier alone nothing is learned */
+    cfp_trace_close(&trace);
+}
+
+static void grad_takes_one_theta(struct setting *s)
+{
+    cfp_trace *trace = NULL;
+    cfp_query q = cfp_query_default();
+    const cfp_batch batch = {1, 2, thetas};
+    q.rule = CFP_RULE_GRAD;
+    CHECK_EQ(cfp_trace_open(&trace, &s->ctx, s->model, &s->device, &q, &batch), CFP_USAGE);
+    CHECK_HAS(s->ctx.message, "grad takes one theta");
+    CHECK(trace == NULL);
+}
+
+static void every_rule(struct setting *s)
+{
+    for (int rule = 0; rule < CFP_RULE_COUNT; rule++) {
+        cfp_query q = cfp_query_default();
+        q.rule = (cfp_rule)rule;
+        q.tubes = CFP_TUBES_KERNELS;
+        if (model_path != NULL)
+            q.depth = 3; /* its kernel tubes are many */
+        a_batch_answers_as_each_alone(s, q);
+    }
+    cfp_query path = cfp_query_default();
+    path.propagate = CFP_PROPAGATE_PATH;
+    path.top = 2;
+    a_batch_answers_as_each_alone(s, path);
+    grad_takes_one_theta(s);
+}
+
+int main(int argc, char **argv)
+{
+    for (int i = 1; i + 1 < argc; i += 2) {
+        if (strcmp(argv[i], "--device") == 0)
+            device_name = argv[i + 1];
+        else if (strcmp(argv[i], "--module-dir") == 0)
+            module_dir = argv[i + 1];
+        else if (strcmp(argv[i], "--model") == 0)
+            model_path = argv[i + 1];
+    }
+    struct setting s = {0};
+    struct toy t = {0};
+    cfp_model opened = {0};
+    const cfp_device_request request = {.module_dir = module_dir, .threads = 2};
+    if (cfp_device_open(&s.device, &s.ctx, device_name, &request) != CFP_OK) {
+        printf("skipped: %s\n", s.ctx.message);
+        return 77;
+    }
+    make_net(&t);
+    s.model = &t.model;
+    if (model_path != NULL) {
+        CHECK_EQ(cfp_model_open(&opened, &s.ctx, model_path), CFP_OK);
+        s.model = &opened;
+    }
+    make_clips(&s);
+    every_rule(&s);
+    for (int n = 0; n < ROUNDS * CLIPS; n++)
+        cfp_free(s.clip[n].rgb);
+    cfp_model_free(&opened);
+    toy_end(&t);
+    cfp_device_close(&s.device);
+    return test_result();
+}
