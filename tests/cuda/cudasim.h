@@ -6,6 +6,7 @@
  * shuffles and shared memory work; a barrier that not every thread comes to is reported.  What it
  * does not find: races between threads (compute-sanitizer does, on a GPU). */
 #pragma once
+#include "sim_capture.h"
 #include <cuda_runtime_api.h>
 #include <cstdint>
 #include <cstdio>
@@ -209,6 +210,16 @@ inline void run(bool joined, const char *name, dim3 grid, dim3 block,
     }
 }
 
+/* Arguments are copied when a kernel is launched, and it may run later: see sim_capture.h. */
+template <class Kernel, class... Arguments>
+void launch(bool joined, const char *name, dim3 grid, dim3 block, Kernel kernel, Arguments... a)
+{
+    typedef std::function<void()> work;
+    work *const kept = new work([=] { run(joined, name, grid, block, [&] { kernel(a...); }); });
+    sim_enqueue([](void *w) { (*static_cast<work *>(w))(); }, kept,
+                [](void *w) { delete static_cast<work *>(w); });
+}
+
 inline unsigned index_in_block()
 {
     const machine &m = now();
@@ -284,6 +295,6 @@ inline long long __double_as_longlong(double x)
 
 #define UNROLL_BY_4
 #define LAUNCH(kernel, grid, block, stream, ...)                                                   \
-    ((void)(stream), cudasim::run(false, #kernel, grid, block, [&] { kernel(__VA_ARGS__); }))
+    ((void)(stream), cudasim::launch(false, #kernel, grid, block, kernel, __VA_ARGS__))
 #define LAUNCH_JOINED(kernel, grid, block, stream, ...)                                            \
-    ((void)(stream), cudasim::run(true, #kernel, grid, block, [&] { kernel(__VA_ARGS__); }))
+    ((void)(stream), cudasim::launch(true, #kernel, grid, block, kernel, __VA_ARGS__))

@@ -31,7 +31,7 @@ set_target_properties(sim_kernels PROPERTIES POSITION_INDEPENDENT_CODE ON CXX_VI
 
 set(sources ${CFP_CUDA_SOURCES} conv_spec.c)
 list(TRANSFORM sources PREPEND "${cuda}/")
-add_library(cfp_cudasim MODULE ${sources} sim_conv.c sim_runtime.c ${CMAKE_SOURCE_DIR}/host/base/base.c
+add_library(cfp_cudasim MODULE ${sources} sim_capture.c sim_conv.c sim_runtime.c ${CMAKE_SOURCE_DIR}/host/base/base.c
     ${CMAKE_SOURCE_DIR}/host/base/tensor.c ${CMAKE_SOURCE_DIR}/host/backend/op_facts.c)
 set_target_properties(cfp_cudasim PROPERTIES PREFIX "" SUFFIX ".so" C_VISIBILITY_PRESET hidden
     LIBRARY_OUTPUT_DIRECTORY "${CFP_SIM_DIR}")

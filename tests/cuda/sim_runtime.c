@@ -1,6 +1,7 @@
 /* sim_runtime.c - the CUDA runtime of the simulator: one device, whose memory is the host's and
  * full of NaN when it is new, as a GPU's may be. */
 #include "../../cuda/cuda_backend.h"
+#include "sim_capture.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -77,11 +78,13 @@ cudaError_t cudaStreamDestroy(cudaStream_t stream)
 cudaError_t cudaStreamSynchronize(cudaStream_t stream)
 {
     (void)stream;
-    return cudaSuccess;
+    return sim_spoils_capture() ? cudaErrorStreamCaptureUnsupported : cudaSuccess;
 }
 
 cudaError_t cudaMalloc(void **memory, size_t bytes)
 {
+    if (sim_spoils_capture())
+        return cudaErrorStreamCaptureUnsupported;
     *memory = aligned_alloc(ALIGNMENT, (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT);
     if (*memory == NULL)
         return cudaErrorMemoryAllocation;
@@ -90,6 +93,8 @@ cudaError_t cudaMalloc(void **memory, size_t bytes)
 }
 cudaError_t cudaFree(void *memory)
 {
+    if (sim_spoils_capture())
+        return cudaErrorStreamCaptureUnsupported;
     free(memory);
     return cudaSuccess;
 }
@@ -98,16 +103,37 @@ cudaError_t cudaMemGetInfo(size_t *unused, size_t *total)
     *unused = *total = MEMORY;
     return cudaSuccess;
 }
+/* A copy or, from nowhere, a fill. */
+struct transfer {
+    void *to;
+    const void *from;
+    int value;
+    size_t bytes;
+};
+
+static void run_transfer(void *argument)
+{
+    const struct transfer *t = argument;
+    if (t->from != NULL)
+        memmove(t->to, t->from, t->bytes);
+    else
+        memset(t->to, t->value, t->bytes);
+}
+
 cudaError_t cudaMemsetAsync(void *memory, int value, size_t bytes, cudaStream_t stream)
 {
+    const struct transfer t = {memory, NULL, value, bytes};
     (void)stream;
-    memset(memory, value, bytes);
+    sim_enqueue_copy(run_transfer, &t, sizeof t);
     return cudaSuccess;
 }
 cudaError_t cudaMemcpyAsync(void *to, const void *from, size_t bytes, enum cudaMemcpyKind kind,
                             cudaStream_t stream)
 {
-    (void)kind, (void)stream;
-    memmove(to, from, bytes);
+    const struct transfer t = {to, from, 0, bytes};
+    (void)stream;
+    if (kind != cudaMemcpyDeviceToDevice && sim_spoils_capture())
+        return cudaErrorStreamCaptureUnsupported;
+    sim_enqueue_copy(run_transfer, &t, sizeof t);
     return cudaSuccess;
 }

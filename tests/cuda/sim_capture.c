@@ -1,0 +1,110 @@
+/* sim_capture.c - see sim_capture.h; and the graph functions of the runtime. */
+#include "sim_capture.h"
+#include <cuda_runtime_api.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct node {
+    void (*call)(void *argument);
+    void *argument;
+    void (*drop)(void *argument);
+};
+
+/* A graph and its executable form are one here. */
+struct simulated_graph {
+    struct node *node;
+    size_t n, room;
+};
+
+static struct simulated_graph *capture; /* NULL: nothing is being captured */
+static bool spoilt;
+
+static void keep(struct node node)
+{
+    if (capture->n == capture->room) {
+        capture->room = capture->room == 0 ? 64 : 2 * capture->room;
+        capture->node = realloc(capture->node, capture->room * sizeof *capture->node);
+        if (capture->node == NULL)
+            abort();
+    }
+    capture->node[capture->n++] = node;
+}
+
+void sim_enqueue(void (*call)(void *argument), void *argument, void (*drop)(void *argument))
+{
+    if (capture != NULL) {
+        keep((struct node){call, argument, drop});
+        return;
+    }
+    call(argument);
+    drop(argument);
+}
+
+void sim_enqueue_copy(void (*call)(void *argument), const void *argument, size_t bytes)
+{
+    void *copy = malloc(bytes);
+    if (copy == NULL)
+        abort();
+    memcpy(copy, argument, bytes);
+    sim_enqueue(call, copy, free);
+}
+
+bool sim_spoils_capture(void)
+{
+    spoilt |= capture != NULL;
+    return capture != NULL;
+}
+
+cudaError_t cudaStreamBeginCapture(cudaStream_t stream, enum cudaStreamCaptureMode mode)
+{
+    (void)stream, (void)mode;
+    spoilt = false;
+    capture = calloc(1, sizeof *capture);
+    return capture != NULL ? cudaSuccess : cudaErrorMemoryAllocation;
+}
+
+cudaError_t cudaStreamEndCapture(cudaStream_t stream, cudaGraph_t *graph)
+{
+    (void)stream;
+    *graph = capture;
+    capture = NULL;
+    if (!spoilt)
+        return cudaSuccess;
+    (void)cudaGraphDestroy(*graph);
+    *graph = NULL;
+    return cudaErrorStreamCaptureInvalidated;
+}
+
+/* Takes the list over: what is left of the graph may be destroyed. */
+cudaError_t cudaGraphInstantiate(cudaGraphExec_t *made, cudaGraph_t graph, unsigned long long flags)
+{
+    (void)flags;
+    *made = malloc(sizeof **made);
+    if (*made == NULL)
+        return cudaErrorMemoryAllocation;
+    **made = *graph;
+    *graph = (struct simulated_graph){0};
+    return cudaSuccess;
+}
+
+cudaError_t cudaGraphLaunch(cudaGraphExec_t graph, cudaStream_t stream)
+{
+    (void)stream;
+    for (size_t i = 0; i < graph->n; i++)
+        graph->node[i].call(graph->node[i].argument);
+    return cudaSuccess;
+}
+
+cudaError_t cudaGraphExecDestroy(cudaGraphExec_t graph)
+{
+    return cudaGraphDestroy(graph);
+}
+
+cudaError_t cudaGraphDestroy(cudaGraph_t graph)
+{
+    for (size_t i = 0; i < graph->n; i++)
+        graph->node[i].drop(graph->node[i].argument);
+    free(graph->node);
+    free(graph);
+    return cudaSuccess;
+}
