@@ -1,8 +1,12 @@
 /* kernels.h - our own kernels, as C calls them: every operand in one struct, then the stream.
  *
  * The one idea: a tensor is told by the strides of its axes, so one kernel serves every layout, and
- * an axis that is broadcast has stride 0.  Where channels stand side by side in multiples of 4,
- * each thread takes 4 of them in one load.
+ * an axis that is broadcast has stride 0.  Where channels stand side by side in multiples of 16
+ * bytes, each thread takes 16 bytes of them in one load.
+ *
+ * Numbers are float32, bfloat16 or float16 in memory and float32 or double in the kernels.  The
+ * tensors of one operation have one type, but where it is said otherwise; vectors over channels are
+ * float32.
  *
  * Each launcher enqueues and returns cudaGetLastError().  Results do not depend on the order in
  * which threads run: no atomics, sums in a fixed order. */
@@ -15,12 +19,18 @@ extern "C" {
 #endif
 
 typedef struct cuda_view {
-    float *data;
+    void *data; /* numbers of `type` */
+    cfp_type type;
     int n, c, t, h, w;
     int lanes;        /* channels in memory; those from c on are zero and stay so */
-    int64_t stride_n; /* floats from one element to the next along each axis */
+    int64_t stride_n; /* numbers from one element to the next along each axis */
     int stride_c, stride_t, stride_h, stride_w;
 } cuda_view;
+
+static inline size_t cuda_size_of(cfp_type type) /* bytes of a number in memory */
+{
+    return type == CFP_FLOAT32 ? 4 : 2;
+}
 
 /* What is applied to a result before it is stored. */
 typedef enum cuda_function {
@@ -39,10 +49,12 @@ typedef struct cuda_activation {
     float negative_slope; /* leakyrelu */
 } cuda_activation;
 
-/* to[i] = from[i] over up to five axes and the clips; from NULL: value.  Axes in any order. */
+/* to[i] = from[i] over up to five axes and the clips; from NULL: value.  Axes in any order.  The
+ * types may differ: this is what rounds float32 to the halves, and gives it back. */
 typedef struct cuda_box {
-    float *to;
-    const float *from;
+    void *to;
+    const void *from;
+    cfp_type to_type, from_type;
     float value;
     int n, dims;
     int64_t to_n, from_n; /* strides of the clips, then of the axes */
@@ -79,7 +91,8 @@ typedef struct cuda_combination {
 cudaError_t cuda_combine(const cuda_combination *op, cudaStream_t stream);
 
 /* dst = scale * sum over the reduced axes of the product of the terms, in double.  The terms are
- * views of the whole shape; dst has 1 on each reduced axis.  partial: cuda_reduce_bytes. */
+ * views of the whole shape and of one type; dst has 1 on each reduced axis and a type of its own.
+ * partial: cuda_reduce_bytes. */
 typedef struct cuda_reduction {
     cuda_view dst, term[CUDA_TERMS];
     int n_terms;

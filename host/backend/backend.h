@@ -109,11 +109,13 @@ typedef struct cfp_backend_api {
                        const cfp_tensor *y);
     /* x of channels with keep[c] == 0 becomes 0. */
     cfp_status (*mask)(cfp_backend *backend, cfp_tensor *x, const uint8_t *keep);
-    /* dst += src, same shape and block. */
+    /* dst += src, same shape, block and type. */
     cfp_status (*accumulate)(cfp_backend *backend, cfp_tensor *dst, const cfp_tensor *src);
-    /* dst = src, same shape and block. */
+    /* dst = src, same shape, block and type. */
     cfp_status (*copy)(cfp_backend *backend, cfp_tensor *dst, const cfp_tensor *src);
-    /* All zero but element (0, channel, 0, 0, 0) = 1: the gradient of one logit. */
+    /* All zero but element (0, channel, 0, 0, 0) = 1: the gradient of one logit.  A backend may
+     * hold gradients times a power of two, which one_hot brings in and channel_mean_product and
+     * channel_sum with g take out again: nobody else sees it. */
     cfp_status (*one_hot)(cfp_backend *backend, cfp_tensor *x, int channel);
 
     /* Optional from here on: NULL where a backend has no use for it. */

@@ -32,7 +32,8 @@ set_target_properties(sim_kernels PROPERTIES POSITION_INDEPENDENT_CODE ON CXX_VI
 set(sources ${CFP_CUDA_SOURCES} conv_spec.c)
 list(TRANSFORM sources PREPEND "${cuda}/")
 add_library(cfp_cudasim MODULE ${sources} sim_conv.c sim_runtime.c ${CMAKE_SOURCE_DIR}/host/base/base.c
-    ${CMAKE_SOURCE_DIR}/host/base/tensor.c ${CMAKE_SOURCE_DIR}/host/backend/op_facts.c)
+    ${CMAKE_SOURCE_DIR}/host/base/tensor.c ${CMAKE_SOURCE_DIR}/host/backend/op_facts.c
+    ${CMAKE_SOURCE_DIR}/host/model/ops.c)
 set_target_properties(cfp_cudasim PROPERTIES PREFIX "" SUFFIX ".so" C_VISIBILITY_PRESET hidden
     LIBRARY_OUTPUT_DIRECTORY "${CFP_SIM_DIR}")
 target_include_directories(cfp_cudasim PRIVATE sim)
@@ -53,6 +54,10 @@ if(CFP_SANITIZE)
     set(networks 2)
 endif()
 cfp_test(check_backends_cudasim cuda 600 check_backends --device cudasim --module-dir "${CFP_SIM_DIR}" --seeds ${seeds})
+foreach(half bf16 fp16)
+    cfp_test(check_backends_cudasim_${half} cuda 600 check_backends --device cudasim --module-dir "${CFP_SIM_DIR}"
+        --seeds 1 --precision ${half})
+endforeach()
 add_executable(test_cudasim test_cudasim.c)
 target_link_libraries(test_cudasim PRIVATE libcfp cfp_flags m)
 cfp_test(cudasim cuda 120 test_cudasim "${CFP_SIM_DIR}")
