@@ -25,6 +25,13 @@ cfp_status cuda_failed(cfp_ctx *ctx, cudaError_t status, const char *call)
                     cudaGetErrorString(status));
 }
 
+cfp_status cuda_out_of_range(cfp_ctx *ctx)
+{
+    return cfp_fail(ctx, CFP_UNSUPPORTED,
+                    "--precision fp16: this network's numbers go beyond float16's range, which "
+                    "ends at 65504; take bf16, tf32 or fp32");
+}
+
 static cfp_status check_driver(cfp_ctx *ctx, const cfp_device_request *request)
 {
     int driver = 0, count = 0;
@@ -92,6 +99,11 @@ static cfp_status start(cfp_backend *backend, int ordinal)
     CFP_TRY(write_text(backend, &gpu));
     CUDA_TRY(backend, cudaStreamCreateWithFlags(&backend->stream, cudaStreamNonBlocking));
     backend->ranges = cuda_ranges_open();
+    if (backend->precision == CFP_FP16) {
+        void *memory;
+        CFP_TRY(cuda_new_bytes(backend, &memory, sizeof *backend->overflow));
+        backend->overflow = memory;
+    }
     return cuda_dnn_open(&backend->dnn, backend->ctx, backend->stream, CUDA_WORKSPACE_BYTES);
 }
 
@@ -104,6 +116,7 @@ static void cuda_close(cfp_backend **backend)
     cuda_dnn_close(&b->dnn);
     cuda_ranges_close(b->ranges);
     (void)cudaFree(b->aside);
+    (void)cudaFree(b->overflow);
     if (b->stream != NULL)
         (void)cudaStreamDestroy(b->stream);
     cfp_free(b);
@@ -217,6 +230,19 @@ static cfp_status cuda_upload(cfp_backend *backend, cfp_tensor *dst, const float
     return cuda_relayout(backend, &to, &from);
 }
 
+/* What the watch over fp16 has seen since it was asked last. */
+static cfp_status check_overflow(cfp_backend *backend)
+{
+    int overflow = 0;
+    if (backend->overflow == NULL)
+        return CFP_OK;
+    CUDA_TRY(backend, cudaMemcpyAsync(&overflow, backend->overflow, sizeof overflow,
+                                      cudaMemcpyDeviceToHost, backend->stream));
+    CUDA_TRY(backend, cudaMemsetAsync(backend->overflow, 0, sizeof overflow, backend->stream));
+    CUDA_TRY(backend, cudaStreamSynchronize(backend->stream));
+    return overflow != 0 ? cuda_out_of_range(backend->ctx) : CFP_OK;
+}
+
 static cfp_status cuda_download(cfp_backend *backend, float *plain, const cfp_tensor *src)
 {
     const size_t bytes = (size_t)cfp_count(src->shape) * sizeof *plain;
@@ -231,7 +257,7 @@ static cfp_status cuda_download(cfp_backend *backend, float *plain, const cfp_te
     CUDA_TRY(backend,
              cudaMemcpyAsync(plain, lying.data, bytes, cudaMemcpyDeviceToHost, backend->stream));
     CUDA_TRY(backend, cudaStreamSynchronize(backend->stream));
-    return CFP_OK;
+    return check_overflow(backend);
 }
 
 extern const cfp_backend_api cfp_backend_module __attribute__((visibility("default")));

@@ -14,6 +14,7 @@ struct cfp_backend {
     cuda_dnn *dnn;
     cfp_precision precision;
     float gradient_unit; /* what 1 is in a gradient's memory: a power of two, see cuda_step.c */
+    int *overflow;       /* fp16: on the device, 1 once a number went out of range; else NULL */
     cuda_ranges *ranges; /* for profilers */
     void *aside;         /* working memory of uploads, downloads and sums, grown as needed */
     size_t aside_bytes;
@@ -32,6 +33,9 @@ cfp_status cuda_failed(cfp_ctx *ctx, cudaError_t status, const char *call);
 
 /* The cuDNN that is loaded, counted as in its header: 91900 is 9.19.0. */
 int cuda_dnn_version(void);
+
+/* float16 ends at 65504: in one line what there is to do about a network that goes beyond it. */
+cfp_status cuda_out_of_range(cfp_ctx *ctx);
 
 /* Working memory that lasts until the next call asks for more. */
 CFP_CHECKED cfp_status cuda_aside(cfp_backend *backend, void **out, size_t bytes);

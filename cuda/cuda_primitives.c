@@ -17,9 +17,7 @@ static cfp_status check_range(cfp_backend *backend, const float *x, int64_t coun
 {
     for (int64_t i = 0; i < count && backend->precision == CFP_FP16; i++)
         if (!isfinite(x[i]))
-            return cfp_fail(backend->ctx, CFP_UNSUPPORTED,
-                            "--precision fp16: this network's numbers go beyond float16's range; "
-                            "take bf16, tf32 or fp32");
+            return cuda_out_of_range(backend->ctx);
     return CFP_OK;
 }
 

@@ -140,6 +140,9 @@ cudaError_t cuda_mask_channels(const cuda_view *x, const uint8_t *keep, cudaStre
 cudaError_t cuda_sum_channels(float *map, const cuda_view *x, const cuda_view *g,
                               const uint8_t *keep, cudaStream_t stream);
 
+/* *seen, on the device, becomes 1 where one of `count` numbers of float16 is infinite or NaN. */
+cudaError_t cuda_watch(const void *x, int64_t count, int *seen, cudaStream_t stream);
+
 #ifdef __cplusplus
 }
 #endif

@@ -3,7 +3,8 @@
 include(CheckLanguage)
 check_language(CXX)
 if(NOT CMAKE_CXX_COMPILER)
-    foreach(test check_backends_cudasim cudasim method_cudasim explain_cudasim)
+    foreach(test check_backends_cudasim check_backends_cudasim_bf16 check_backends_cudasim_fp16 cudasim method_cudasim
+            explain_cudasim agreement_cudasim)
         cfp_test(${test} cuda 60 bash -c "echo 'skipped: no C++ compiler'; exit 77")
     endforeach()
     return()
@@ -66,3 +67,6 @@ cfp_test(method_cudasim cuda 600 ${CFP_PYTHON} "${CMAKE_SOURCE_DIR}/tests/oracle
 cfp_test(explain_cudasim cuda 600 ${CFP_PYTHON} "${CMAKE_CURRENT_SOURCE_DIR}/check_device.py" --cfp "${program}"
     --device cudasim --layers "fiber*" "${CMAKE_SOURCE_DIR}/weights/motion.h5"
     "${CMAKE_SOURCE_DIR}/datasets/motion/up.mp4")
+# The same in tf32, bf16 and fp16: how far they agree.
+cfp_test(agreement_cudasim cuda 600 ${CFP_PYTHON} "${CMAKE_CURRENT_SOURCE_DIR}/check_agreement.py" --cfp "${program}"
+    --device cudasim "${CMAKE_SOURCE_DIR}/weights/motion.h5" "${CMAKE_SOURCE_DIR}/datasets/motion/up.mp4")
