@@ -6,7 +6,9 @@ agreement: kernels that both selected over kernels that either did. Fails below 
 change, not what a wrong kernel or a lost gradient would. (fp32 has to be the same but for numbers that meet theta:
 check_device.py.)
 
-Usage: check_agreement.py --cfp PROGRAM --device NAME MODEL CLIP
+--seeds: random networks, too, of every op and shape of graph, in bf16 and fp16: a line for each, bounds for all.
+
+Usage: check_agreement.py --cfp PROGRAM --device NAME [--seeds N] MODEL CLIP
 """
 import argparse
 import os
@@ -22,12 +24,13 @@ import program                                                               # n
 ROUNDING = {"tf32": 2.0**-11, "bf16": 2.0**-8, "fp16": 2.0**-11}
 LEAST = {"tf32": 0.95, "bf16": 0.85, "fp16": 0.95}
 MOST = {"logits": 8, "relevance": 32}
+MOST_RANDOM = 64 # of a logit: random weights let the terms of a sum cancel
 THETAS = {"cfp": (0.6, 0.75), "grad": (0.2, 0.6)}
 
 
-def explain(args, folder, rule, theta, device, precision="fp32"):
+def explain(cfp, model, clip, folder, rule, theta, device, precision="fp32"):
     folder = os.path.join(folder, f"{rule}-{theta}-{device}-{precision}")
-    program.run([args.cfp, "explain", args.model, args.clip, "--rule", rule, "--theta", str(theta), "--tubes", "none",
+    program.run([cfp, "explain", model, clip, "--rule", rule, "--theta", str(theta), "--tubes", "none",
                  "--device", device, "--precision", precision, "--format", "h5", "-q", "-o", folder])
     return program.read_explanation(os.path.join(folder, "explanation.h5"))
 
@@ -37,6 +40,11 @@ def agreement(pairs):
     pairs = [(set(a), set(b)) for a, b in pairs]
     either = sum(len(a | b) for a, b in pairs)
     return sum(len(a & b) for a, b in pairs) / either if either else 1.0
+
+
+def logits_error(got, want):
+    import numpy as np
+    return float(np.abs(got.logits - want.logits).max() / np.abs(want.logits).max())
 
 
 def selected(output, name):
@@ -56,7 +64,6 @@ def relevance_error(got, want):
 
 def report(title, want, seen):
     """Prints the table; what is below the bounds."""
-    import numpy as np
     names = sorted(set(want.layers).union(*(got.layers for got in seen.values())),
                    key=lambda name: want.layers[name].depth if name in want.layers else -1)
     wide = max(map(len, names))
@@ -66,7 +73,7 @@ def report(title, want, seen):
         row(name, wide, len(selected(want, name)),
             [agreement([(selected(got, name), selected(want, name))]) for got in seen.values()], "7.3f")
     agreed = [agreement([(selected(got, name), selected(want, name)) for name in names]) for got in seen.values()]
-    logits = [float(np.abs(got.logits - want.logits).max() / np.abs(want.logits).max()) for got in seen.values()]
+    logits = [logits_error(got, want) for got in seen.values()]
     relevance = [relevance_error(got, want) for got in seen.values()]
     row("all", wide, sum(len(selected(want, name)) for name in names), agreed, "7.3f")
     row("logits off by", wide, "", logits, "7.0e")
@@ -81,10 +88,43 @@ def report(title, want, seen):
     return wrong
 
 
+def check_random(args):
+    """What is wrong with random networks."""
+    try:
+        import random_graph
+    except ImportError as error:
+        print(f"random networks: left out, {error}")
+        return []
+    wrong, pairs = [], {"bf16": [], "fp16": []}
+    for seed in range(args.seeds):
+        rule = ("cfp", "grad")[seed % 2]
+        with tempfile.TemporaryDirectory() as folder:
+            model, clip = (os.path.join(folder, name) for name in ("model.h5", "clip.npy"))
+            random_graph.generate(seed, model, clip)
+            want = explain(args.cfp, model, clip, folder, rule, 0.5, "ref")
+            words = []
+            for p, all_pairs in pairs.items():
+                got = explain(args.cfp, model, clip, folder, rule, 0.5, args.device, p)
+                mine = [(selected(got, name), selected(want, name)) for name in set(want.layers) | set(got.layers)]
+                all_pairs += mine
+                roundings = logits_error(got, want) / ROUNDING[p]
+                words.append(f"{p} {agreement(mine):.3f}, logits off by {roundings:.1f} roundings")
+                if not roundings <= MOST_RANDOM:
+                    wrong.append(f"seed {seed}, {p}: logits off by {roundings:.1f} roundings")
+            print(f"random network {seed}, --rule {rule}: {'; '.join(words)}")
+    for p, all_pairs in pairs.items():
+        share = agreement(all_pairs)
+        print(f"{args.seeds} random networks, {p}: agreement {share:.3f}")
+        if not share >= LEAST[p]:
+            wrong.append(f"random networks, {p}: agreement {share:.3f}, at least {LEAST[p]} is wanted")
+    return wrong
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--cfp", required=True, help="the program cfp-gpu")
     parser.add_argument("--device", required=True)
+    parser.add_argument("--seeds", type=int, default=0, help="random networks")
     parser.add_argument("model")
     parser.add_argument("clip")
     args = parser.parse_args()
@@ -97,11 +137,14 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         for rule, theta in ((rule, theta) for rule in THETAS for theta in THETAS[rule]):
             title = f"--rule {rule} --theta {theta}"
-            want = explain(args, folder, rule, theta, "ref")
+            case = args.cfp, args.model, args.clip, folder, rule, theta
+            want = explain(*case, "ref")
             if not want.layers:
                 wrong.append(f"{title}: ref selects nothing")
                 continue
-            wrong += report(title, want, {p: explain(args, folder, rule, theta, args.device, p) for p in LEAST})
+            wrong += report(title, want, {p: explain(*case, args.device, p) for p in LEAST})
+    if args.seeds:
+        wrong += check_random(args)
     print(*wrong, sep="\n", end="\n" if wrong else "")
     return 1 if wrong else 0
 

@@ -7,6 +7,7 @@
 #include "../test.h"
 #include "halves.h"
 #include <math.h>
+#include <stdlib.h>
 
 enum { INPUTS = 7, CHANNELS = 10, T = 2, H = 3, W = 4, MOST = CHANNELS * T * H * W };
 
