@@ -25,7 +25,7 @@ static __device__ float share(const cuda_windows &op, divisor d, int t, int h, i
     return cells > 0 ? 1 / cells : 0;
 }
 
-template <int V> static __global__ void avgpool_kernel(cuda_windows op, divisor d)
+template <class S, int V> static __global__ void avgpool_kernel(cuda_windows op, divisor d)
 {
     const int n = blockIdx.y;
     for (unsigned i = blockIdx.x * blockDim.x + threadIdx.x; i < places<V>(op.y);
@@ -37,18 +37,19 @@ template <int V> static __global__ void avgpool_kernel(cuda_windows op, divisor 
             for (int h = b.h.first; h < b.h.last; h++)
                 for (int w = b.w.first; w < b.w.last; w++) {
                     const int position = (t * op.x.h + h) * op.x.w + w;
-                    const pack<V> x = load<V>(op.x.data + offset_of(op.x, n, position, at.c));
+                    const pack<V> x = load<V>(address<S>(op.x, offset_of(op.x, n, position, at.c)));
                     for (int k = 0; k < V; k++)
                         sum.v[k] += x.v[k];
                 }
         const float factor = share(op, d, at.t, at.h, at.w);
         for (int k = 0; k < V; k++)
             sum.v[k] *= factor;
-        store_channels<V>(op.y.data + offset_of(op.y, n, at.position, at.c), sum, at.c, op.y.c);
+        store_channels<V>(address<S>(op.y, offset_of(op.y, n, at.position, at.c)), sum, at.c,
+                          op.y.c);
     }
 }
 
-template <int V> static __global__ void avgpool_backward_kernel(cuda_windows op, divisor d)
+template <class S, int V> static __global__ void avgpool_backward_kernel(cuda_windows op, divisor d)
 {
     const int n = blockIdx.y;
     for (unsigned i = blockIdx.x * blockDim.x + threadIdx.x; i < places<V>(op.x);
@@ -60,37 +61,47 @@ template <int V> static __global__ void avgpool_backward_kernel(cuda_windows op,
             for (int h = b.h.first; h < b.h.last; h++)
                 for (int w = b.w.first; w < b.w.last; w++) {
                     const int window = (t * op.y.h + h) * op.y.w + w;
-                    const pack<V> dy = load<V>(op.y.data + offset_of(op.y, n, window, at.c));
+                    const pack<V> dy = load<V>(address<S>(op.y, offset_of(op.y, n, window, at.c)));
                     const float factor = share(op, d, t, h, w);
                     for (int k = 0; k < V; k++)
                         sum.v[k] += factor * dy.v[k];
                 }
-        store_channels<V>(op.x.data + offset_of(op.x, n, at.position, at.c), sum, at.c, op.x.c);
+        store_channels<V>(address<S>(op.x, offset_of(op.x, n, at.position, at.c)), sum, at.c,
+                          op.x.c);
     }
+}
+
+template <class S> static void avgpool(const cuda_windows &op, divisor d, cudaStream_t stream)
+{
+    const bool wide = windows_go_wide<S>(op);
+    const dim3 grid = grid_of(count_of(op.y, wide ? WIDE<S> : 1), op.y.n);
+    if (wide)
+        LAUNCH((avgpool_kernel<S, WIDE<S>>), grid, THREADS, stream, op, d);
+    else
+        LAUNCH((avgpool_kernel<S, 1>), grid, THREADS, stream, op, d);
 }
 
 extern "C" cudaError_t cuda_avgpool(const cuda_windows *op, bool count_include_pad,
                                     cudaStream_t stream)
 {
-    const bool fours = windows_in_fours(*op);
-    const dim3 grid = grid_of(count_of(op->y, fours ? 4 : 1), op->y.n);
-    const divisor d = {count_include_pad};
-    if (fours)
-        LAUNCH(avgpool_kernel<4>, grid, THREADS, stream, *op, d);
-    else
-        LAUNCH(avgpool_kernel<1>, grid, THREADS, stream, *op, d);
+    FOR_TYPE(op->x.type, avgpool, *op, divisor{count_include_pad}, stream);
     return cudaGetLastError();
+}
+
+template <class S>
+static void avgpool_backward(const cuda_windows &op, divisor d, cudaStream_t stream)
+{
+    const bool wide = windows_go_wide<S>(op);
+    const dim3 grid = grid_of(count_of(op.x, wide ? WIDE<S> : 1), op.x.n);
+    if (wide)
+        LAUNCH((avgpool_backward_kernel<S, WIDE<S>>), grid, THREADS, stream, op, d);
+    else
+        LAUNCH((avgpool_backward_kernel<S, 1>), grid, THREADS, stream, op, d);
 }
 
 extern "C" cudaError_t cuda_avgpool_backward(const cuda_windows *op, bool count_include_pad,
                                              cudaStream_t stream)
 {
-    const bool fours = windows_in_fours(*op);
-    const dim3 grid = grid_of(count_of(op->x, fours ? 4 : 1), op->x.n);
-    const divisor d = {count_include_pad};
-    if (fours)
-        LAUNCH(avgpool_backward_kernel<4>, grid, THREADS, stream, *op, d);
-    else
-        LAUNCH(avgpool_backward_kernel<1>, grid, THREADS, stream, *op, d);
+    FOR_TYPE(op->x.type, avgpool_backward, *op, divisor{count_include_pad}, stream);
     return cudaGetLastError();
 }

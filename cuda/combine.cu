@@ -5,15 +5,15 @@
  * operand once. */
 #include "lanes.h"
 
-template <int V, bool LINEAR>
+template <class S, int V, bool LINEAR>
 static __device__ pack<V> operand(const cuda_view &x, int n, const place &at)
 {
     const int64_t offset =
         LINEAR ? offset_of(x, n, at.position, at.c) : offset_of(x, n, at.t, at.h, at.w, at.c);
-    return x.stride_c == 0 ? splat<V>(x.data[offset]) : load<V>(x.data + offset);
+    return x.stride_c == 0 ? splat<V>(number<S>(x, offset)) : load<V>(address<S>(x, offset));
 }
 
-template <int V, bool LINEAR> static __global__ void combine_kernel(cuda_combination op)
+template <class S, int V, bool LINEAR> static __global__ void combine_kernel(cuda_combination op)
 {
     const int n = blockIdx.y;
     for (unsigned i = blockIdx.x * blockDim.x + threadIdx.x; i < places<V>(op.dst);
@@ -21,15 +21,16 @@ template <int V, bool LINEAR> static __global__ void combine_kernel(cuda_combina
         const place at = place_of<V>(op.dst, i);
         pack<V> x = splat<V>(0);
         if (at.c < op.dst.c) {
-            x = operand<V, LINEAR>(op.src[0], n, at);
+            x = operand<S, V, LINEAR>(op.src[0], n, at);
             for (int s = 1; s < op.n_src; s++) {
-                const pack<V> y = operand<V, LINEAR>(op.src[s], n, at);
+                const pack<V> y = operand<S, V, LINEAR>(op.src[s], n, at);
                 for (int k = 0; k < V; k++)
                     x.v[k] = op.multiplies ? x.v[k] * y.v[k] : x.v[k] + y.v[k];
             }
             x = activate<V>(op.activation, x);
         }
-        store_channels<V>(op.dst.data + offset_of(op.dst, n, at.position, at.c), x, at.c, op.dst.c);
+        store_channels<V>(address<S>(op.dst, offset_of(op.dst, n, at.position, at.c)), x, at.c,
+                          op.dst.c);
     }
 }
 
@@ -38,30 +39,36 @@ static bool is_linear(const cuda_view &x, const cuda_view &whole)
     return (whole.h == 1 || x.stride_h == (int64_t)whole.w * x.stride_w) &&
            (whole.t == 1 || x.stride_t == (int64_t)whole.h * whole.w * x.stride_w);
 }
-/* By fours: channels side by side as in `like`, or one channel for all. */
-static bool serves_fours(const cuda_view &x, const cuda_view &like)
+/* WIDE<S> at a time: channels side by side as in `like`, or one channel for all. */
+template <class S> static bool serves_wide(const cuda_view &x, const cuda_view &like)
 {
+    constexpr int V = WIDE<S>;
     if (x.stride_c == 0)
         return true;
-    return x.stride_c == 1 && x.lanes == like.lanes && x.stride_n % 4 == 0 && x.stride_t % 4 == 0 &&
-           x.stride_h % 4 == 0 && x.stride_w % 4 == 0 && (uintptr_t)x.data % 16 == 0;
+    return x.stride_c == 1 && x.lanes == like.lanes && x.stride_n % V == 0 && x.stride_t % V == 0 &&
+           x.stride_h % V == 0 && x.stride_w % V == 0 && (uintptr_t)x.data % 16 == 0;
+}
+
+template <class S> static void combine(const cuda_combination &op, cudaStream_t stream)
+{
+    bool wide = goes_wide<S>(op.dst, op.dst), linear = true;
+    for (int s = 0; s < op.n_src; s++) {
+        wide = wide && serves_wide<S>(op.src[s], op.dst);
+        linear = linear && is_linear(op.src[s], op.dst);
+    }
+    const dim3 grid = grid_of(count_of(op.dst, wide ? WIDE<S> : 1), op.dst.n);
+    if (wide && linear)
+        LAUNCH((combine_kernel<S, WIDE<S>, true>), grid, THREADS, stream, op);
+    else if (wide)
+        LAUNCH((combine_kernel<S, WIDE<S>, false>), grid, THREADS, stream, op);
+    else if (linear)
+        LAUNCH((combine_kernel<S, 1, true>), grid, THREADS, stream, op);
+    else
+        LAUNCH((combine_kernel<S, 1, false>), grid, THREADS, stream, op);
 }
 
 extern "C" cudaError_t cuda_combine(const cuda_combination *op, cudaStream_t stream)
 {
-    bool fours = in_fours(op->dst, op->dst), linear = true;
-    for (int s = 0; s < op->n_src; s++) {
-        fours = fours && serves_fours(op->src[s], op->dst);
-        linear = linear && is_linear(op->src[s], op->dst);
-    }
-    const dim3 grid = grid_of(count_of(op->dst, fours ? 4 : 1), op->dst.n);
-    if (fours && linear)
-        LAUNCH((combine_kernel<4, true>), grid, THREADS, stream, *op);
-    else if (fours)
-        LAUNCH((combine_kernel<4, false>), grid, THREADS, stream, *op);
-    else if (linear)
-        LAUNCH((combine_kernel<1, true>), grid, THREADS, stream, *op);
-    else
-        LAUNCH((combine_kernel<1, false>), grid, THREADS, stream, *op);
+    FOR_TYPE(op->dst.type, combine, *op, stream);
     return cudaGetLastError();
 }

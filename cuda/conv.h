@@ -1,7 +1,8 @@
 /* conv.h - convolutions of the CUDA backend: cuDNN's graph API behind a few functions.
  *
- * Channels last, float32 in memory, sums in float32; channels are the STORED ones (a tensor's
- * block), so that padding of channels is the caller's.  The same functions plan for a device that
+ * Channels last; operands in memory all in one type, which the precision says (fp32 and tf32:
+ * float32), sums in float32; channels are the STORED ones (a tensor's block), so that padding of
+ * channels is the caller's.  The same functions plan for a device that
  * is not there (cuda_dnn_open_json): that is how machines without a GPU test every plan. */
 #pragma once
 #include "../host/backend/backend.h"
@@ -20,7 +21,7 @@ typedef struct cuda_conv cuda_conv; /* one planned convolution */
  * prebuilt engine for it, so there is no plan; give it a bias of zeros. */
 typedef struct cuda_conv_spec {
     bool backward, adds, bias, relu;
-    cfp_precision precision; /* CFP_FP32: no tensor cores; CFP_TF32 */
+    cfp_precision precision; /* CFP_FP32: without tensor cores */
     int n, x_channels, y_channels, groups;
     int x[3], y[3], kernel[3], stride[3], dilation[3], pad_begin[3], pad_end[3];
 } cuda_conv_spec;
@@ -54,6 +55,6 @@ CFP_CHECKED cfp_status cuda_conv_open(cuda_conv **out, cuda_dnn *dnn, cfp_ctx *c
 cuda_conv_facts cuda_conv_get_facts(const cuda_conv *conv);
 /* Enqueues it.  w: y_channels x kT x kH x kW x x_channels/groups; z: like y, may be y itself; bias:
  * y_channels; NULL where the spec has none.  workspace: facts.workspace_bytes, shared. */
-CFP_CHECKED cfp_status cuda_conv_run(const cuda_conv *conv, cfp_ctx *ctx, float *x, const float *w,
-                                     float *y, const float *z, const float *bias, void *workspace);
+CFP_CHECKED cfp_status cuda_conv_run(const cuda_conv *conv, cfp_ctx *ctx, void *x, const void *w,
+                                     void *y, const void *z, const void *bias, void *workspace);
 void cuda_conv_close(cuda_conv **conv);

@@ -5,11 +5,11 @@
  * neighbouring threads write neighbouring numbers.  Bytes: each number read once, written once. */
 #include "lanes.h"
 
-template <int V>
+template <class TO, class FROM, int V>
 static __global__ void copy_box_kernel(const __grid_constant__ cuda_box b, unsigned count)
 {
-    float *const to = b.to + blockIdx.y * b.to_n;
-    const float *const from = b.from + blockIdx.y * b.from_n;
+    TO *const to = static_cast<TO *>(b.to) + blockIdx.y * b.to_n;
+    const FROM *const from = static_cast<const FROM *>(b.from) + blockIdx.y * b.from_n;
     for (unsigned i = blockIdx.x * blockDim.x + threadIdx.x; i < count;
          i += gridDim.x * blockDim.x) {
         int64_t at = 0, was = 0;
@@ -57,35 +57,60 @@ static void simplify(cuda_box *b)
         }
 }
 
-static bool goes_in_fours(const cuda_box *b)
+/* V at a time. */
+static bool takes(const cuda_box *b, int v)
 {
     const int last = b->dims - 1;
-    bool fits = b->extent[last] % 4 == 0 && b->to_stride[last] == 1 &&
-                (b->n == 1 || (b->to_n % 4 == 0 && b->from_n % 4 == 0)) &&
+    bool fits = b->extent[last] % v == 0 && b->to_stride[last] == 1 &&
+                (b->n == 1 || (b->to_n % v == 0 && b->from_n % v == 0)) &&
                 (uintptr_t)b->to % 16 == 0 && (uintptr_t)b->from % 16 == 0 &&
                 (b->from == NULL || b->from_stride[last] == 1);
     for (int d = 0; d < last; d++)
-        fits = fits && b->to_stride[d] % 4 == 0 && (b->from == NULL || b->from_stride[d] % 4 == 0);
+        fits = fits && b->to_stride[d] % v == 0 && (b->from == NULL || b->from_stride[d] % v == 0);
     return fits;
+}
+
+template <class TO, class FROM> static void copy(cuda_box b, cudaStream_t stream)
+{
+    constexpr int V = WIDE < TO >> WIDE<FROM> ? WIDE<TO> : WIDE<FROM>;
+    const bool wide = takes(&b, V);
+    if (wide) {
+        b.extent[b.dims - 1] /= V;
+        b.to_stride[b.dims - 1] = b.from_stride[b.dims - 1] = V;
+    }
+    int64_t count = 1;
+    for (int d = 0; d < b.dims; d++)
+        count *= b.extent[d];
+    if (count == 0 || b.n == 0)
+        return;
+    const dim3 grid = grid_of(count, b.n);
+    if (wide)
+        LAUNCH((copy_box_kernel<TO, FROM, V>), grid, THREADS, stream, b, (unsigned)count);
+    else
+        LAUNCH((copy_box_kernel<TO, FROM, 1>), grid, THREADS, stream, b, (unsigned)count);
+}
+
+/* Between the types, or within one. */
+template <class S> static void copy_half(const cuda_box &b, cudaStream_t stream)
+{
+    if (b.to_type == CFP_FLOAT32)
+        copy<float, S>(b, stream);
+    else if (b.from_type == CFP_FLOAT32)
+        copy<S, float>(b, stream);
+    else
+        copy<S, S>(b, stream);
+}
+template <> void copy_half<float>(const cuda_box &b, cudaStream_t stream)
+{
+    copy<float, float>(b, stream);
 }
 
 extern "C" cudaError_t cuda_copy_box(const cuda_box *box, cudaStream_t stream)
 {
     cuda_box b = *box;
     simplify(&b);
-    const bool fours = goes_in_fours(&b);
-    if (fours) {
-        b.extent[b.dims - 1] /= 4;
-        b.to_stride[b.dims - 1] = b.from_stride[b.dims - 1] = 4;
-    }
-    int64_t count = 1;
-    for (int d = 0; d < b.dims; d++)
-        count *= b.extent[d];
-    if (count == 0 || b.n == 0)
-        return cudaSuccess;
-    if (fours)
-        LAUNCH(copy_box_kernel<4>, grid_of(count, b.n), THREADS, stream, b, (unsigned)count);
-    else
-        LAUNCH(copy_box_kernel<1>, grid_of(count, b.n), THREADS, stream, b, (unsigned)count);
+    if (b.from == NULL)
+        b.from_type = b.to_type;
+    FOR_TYPE(b.to_type == CFP_FLOAT32 ? b.from_type : b.to_type, copy_half, b, stream);
     return cudaGetLastError();
 }

@@ -2,9 +2,8 @@
  * program finds.
  *
  * All work goes to one stream, in order; only downloads wait.  Activations are channels last with
- * lanes in multiples of CUDA_LANES, float32; the clip comes plain and is laid out by the first
- * step.
- */
+ * lanes in multiples of CUDA_LANES; the clip comes plain, in float32, and is laid out by the first
+ * step.  What type they have in memory: cuda_step.c. */
 #include "cuda_backend.h"
 #include <stdio.h>
 #include <string.h>
@@ -15,6 +14,7 @@
 
 /* Drivers serve every CUDA of their own major version. */
 enum { LEAST_DRIVER = CUDART_VERSION / 1000 * 1000, LEAST_CAPABILITY = 75, LEAST_CUDNN = 91500 };
+enum { LEAST_BF16 = 80 }; /* capability; fp16 has no wish beyond LEAST_CAPABILITY */
 
 cfp_status cuda_failed(cfp_ctx *ctx, cudaError_t status, const char *call)
 {
@@ -23,6 +23,13 @@ cfp_status cuda_failed(cfp_ctx *ctx, cudaError_t status, const char *call)
         return cfp_fail(ctx, CFP_NOMEM, "out of device memory");
     return cfp_fail(ctx, CFP_DEVICE, "%.*s: %s", (int)strcspn(call, "("), call,
                     cudaGetErrorString(status));
+}
+
+cfp_status cuda_out_of_range(cfp_ctx *ctx)
+{
+    return cfp_fail(ctx, CFP_UNSUPPORTED,
+                    "--precision fp16: this network's numbers go beyond float16's range, which "
+                    "ends at 65504; take bf16, tf32 or fp32");
 }
 
 static cfp_status check_driver(cfp_ctx *ctx, const cfp_device_request *request)
@@ -47,13 +54,19 @@ static cfp_status check_driver(cfp_ctx *ctx, const cfp_device_request *request)
     return CFP_OK;
 }
 
-static cfp_status check_versions(cfp_ctx *ctx, const struct cudaDeviceProp *gpu)
+static cfp_status check_versions(cfp_ctx *ctx, const struct cudaDeviceProp *gpu,
+                                 cfp_precision precision)
 {
-    const int cudnn = cuda_dnn_version();
-    if (gpu->major * 10 + gpu->minor < LEAST_CAPABILITY)
+    const int cudnn = cuda_dnn_version(), capability = gpu->major * 10 + gpu->minor;
+    if (capability < LEAST_CAPABILITY)
         return cfp_fail(ctx, CFP_DEVICE,
                         "%s has compute capability %d.%d; %d.%d or later is wanted", gpu->name,
                         gpu->major, gpu->minor, LEAST_CAPABILITY / 10, LEAST_CAPABILITY % 10);
+    if (precision == CFP_BF16 && capability < LEAST_BF16)
+        return cfp_fail(ctx, CFP_UNSUPPORTED,
+                        "--precision bf16: %s has compute capability %d.%d; %d.%d or later is "
+                        "wanted; fp16 runs on it",
+                        gpu->name, gpu->major, gpu->minor, LEAST_BF16 / 10, LEAST_BF16 % 10);
     if (cudnn < LEAST_CUDNN)
         return cfp_fail(ctx, CFP_DEVICE, "cuDNN %d.%d is loaded; %d.%d or later is wanted",
                         cudnn / 10000, cudnn % 10000 / 100, LEAST_CUDNN / 10000,
@@ -64,6 +77,7 @@ static cfp_status check_versions(cfp_ctx *ctx, const struct cudaDeviceProp *gpu)
 /* "H100 80GB HBM3, CUDA 13.0, cuDNN 9.19, fp32" */
 static cfp_status write_text(cfp_backend *backend, const struct cudaDeviceProp *gpu)
 {
+    static const char *const precision[] = {"fp32", "tf32", "bf16", "fp16"};
     int runtime = 0;
     const int cudnn = cuda_dnn_version();
     const char *name = gpu->name;
@@ -72,7 +86,7 @@ static cfp_status write_text(cfp_backend *backend, const struct cudaDeviceProp *
         name += 7;
     snprintf(backend->text, sizeof backend->text, "%.80s, CUDA %d.%d, cuDNN %d.%d, %s", name,
              runtime / 1000, runtime % 1000 / 10, cudnn / 10000, cudnn % 10000 / 100,
-             backend->precision == CFP_TF32 ? "tf32" : "fp32");
+             precision[backend->precision]);
     return CFP_OK;
 }
 
@@ -81,10 +95,15 @@ static cfp_status start(cfp_backend *backend, int ordinal)
     struct cudaDeviceProp gpu;
     CUDA_TRY(backend, cudaSetDevice(ordinal));
     CUDA_TRY(backend, cudaGetDeviceProperties(&gpu, ordinal));
-    CFP_TRY(check_versions(backend->ctx, &gpu));
+    CFP_TRY(check_versions(backend->ctx, &gpu, backend->precision));
     CFP_TRY(write_text(backend, &gpu));
     CUDA_TRY(backend, cudaStreamCreateWithFlags(&backend->stream, cudaStreamNonBlocking));
     backend->ranges = cuda_ranges_open();
+    if (backend->precision == CFP_FP16) {
+        void *memory;
+        CFP_TRY(cuda_new_bytes(backend, &memory, sizeof *backend->overflow));
+        backend->overflow = memory;
+    }
     return cuda_dnn_open(&backend->dnn, backend->ctx, backend->stream, CUDA_WORKSPACE_BYTES);
 }
 
@@ -97,6 +116,7 @@ static void cuda_close(cfp_backend **backend)
     cuda_dnn_close(&b->dnn);
     cuda_ranges_close(b->ranges);
     (void)cudaFree(b->aside);
+    (void)cudaFree(b->overflow);
     if (b->stream != NULL)
         (void)cudaStreamDestroy(b->stream);
     cfp_free(b);
@@ -105,12 +125,11 @@ static void cuda_close(cfp_backend **backend)
 static cfp_status cuda_open(cfp_backend **out, cfp_ctx *ctx, const cfp_device_request *request)
 {
     *out = NULL;
-    if (request->precision != CFP_FP32 && request->precision != CFP_TF32)
-        return cfp_fail(ctx, CFP_UNSUPPORTED, "--precision: cuda computes in fp32 or tf32");
     CFP_TRY(check_driver(ctx, request));
     CFP_TRY_ALLOC(ctx, *out, 1);
     (*out)->ctx = ctx;
     (*out)->precision = request->precision;
+    (*out)->gradient_unit = cuda_gradient_unit(request->precision);
     const cfp_status status = start(*out, request->ordinal);
     if (status != CFP_OK)
         cuda_close(out);
@@ -154,7 +173,7 @@ static size_t cuda_free_bytes(cfp_backend *backend)
 
 static size_t cuda_tensor_bytes(const cfp_tensor *x)
 {
-    return (size_t)cfp_stored(x) * sizeof *x->data;
+    return (size_t)cfp_stored(x) * cuda_size_of(x->type);
 }
 
 cfp_status cuda_aside(cfp_backend *backend, void **out, size_t bytes)
@@ -172,15 +191,21 @@ cfp_status cuda_aside(cfp_backend *backend, void **out, size_t bytes)
     return CFP_OK;
 }
 
+cfp_status cuda_new_bytes(cfp_backend *backend, void **out, size_t bytes)
+{
+    CFP_TRY(cuda_alloc(backend, out, bytes));
+    CUDA_TRY(backend, cudaMemsetAsync(*out, 0, bytes, backend->stream));
+    return CFP_OK;
+}
+
 cfp_status cuda_new_floats(cfp_backend *backend, float **out, const float *values, int64_t count,
                            int64_t room)
 {
     void *memory;
-    const size_t used = (size_t)count * sizeof *values, bytes = (size_t)room * sizeof *values;
+    const size_t used = (size_t)count * sizeof *values;
     *out = NULL;
-    CFP_TRY(cuda_alloc(backend, &memory, bytes));
+    CFP_TRY(cuda_new_bytes(backend, &memory, (size_t)room * sizeof *values));
     *out = memory;
-    CUDA_TRY(backend, cudaMemsetAsync(memory, 0, bytes, backend->stream));
     if (count > 0)
         CUDA_TRY(backend,
                  cudaMemcpyAsync(memory, values, used, cudaMemcpyHostToDevice, backend->stream));
@@ -191,24 +216,38 @@ static cfp_status cuda_upload(cfp_backend *backend, cfp_tensor *dst, const float
 {
     const size_t bytes = (size_t)cfp_count(dst->shape) * sizeof *plain;
     cfp_tensor lying = {.shape = dst->shape, .block = 1, .data = dst->data};
-    if (dst->block != 1) {
+    const bool direct = dst->block == 1 && dst->type == CFP_FLOAT32;
+    if (!direct) {
         void *memory;
         CFP_TRY(cuda_aside(backend, &memory, bytes));
         lying.data = memory;
     }
     CUDA_TRY(backend,
              cudaMemcpyAsync(lying.data, plain, bytes, cudaMemcpyHostToDevice, backend->stream));
-    if (dst->block == 1)
+    if (direct)
         return CFP_OK;
     const cuda_view to = cuda_view_of(dst), from = cuda_view_of(&lying);
     return cuda_relayout(backend, &to, &from);
+}
+
+/* What the watch over fp16 has seen since it was asked last. */
+cfp_status cuda_check_overflow(cfp_backend *backend)
+{
+    int overflow = 0;
+    if (backend->overflow == NULL)
+        return CFP_OK;
+    CUDA_TRY(backend, cudaMemcpyAsync(&overflow, backend->overflow, sizeof overflow,
+                                      cudaMemcpyDeviceToHost, backend->stream));
+    CUDA_TRY(backend, cudaMemsetAsync(backend->overflow, 0, sizeof overflow, backend->stream));
+    CUDA_TRY(backend, cudaStreamSynchronize(backend->stream));
+    return overflow != 0 ? cuda_out_of_range(backend->ctx) : CFP_OK;
 }
 
 static cfp_status cuda_download(cfp_backend *backend, float *plain, const cfp_tensor *src)
 {
     const size_t bytes = (size_t)cfp_count(src->shape) * sizeof *plain;
     cfp_tensor lying = {.shape = src->shape, .block = 1, .data = src->data};
-    if (src->block != 1) {
+    if (src->block != 1 || src->type != CFP_FLOAT32) {
         void *memory;
         CFP_TRY(cuda_aside(backend, &memory, bytes));
         lying.data = memory;
@@ -218,7 +257,7 @@ static cfp_status cuda_download(cfp_backend *backend, float *plain, const cfp_te
     CUDA_TRY(backend,
              cudaMemcpyAsync(plain, lying.data, bytes, cudaMemcpyDeviceToHost, backend->stream));
     CUDA_TRY(backend, cudaStreamSynchronize(backend->stream));
-    return CFP_OK;
+    return cuda_check_overflow(backend);
 }
 
 extern const cfp_backend_api cfp_backend_module __attribute__((visibility("default")));

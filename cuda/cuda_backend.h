@@ -13,6 +13,8 @@ struct cfp_backend {
     cudaStream_t stream; /* everything runs on it, in order */
     cuda_dnn *dnn;
     cfp_precision precision;
+    float gradient_unit; /* what 1 is in a gradient's memory: a power of two, see cuda_step.c */
+    int *overflow;       /* fp16: on the device, 1 once a number went out of range; else NULL */
     cuda_ranges *ranges; /* for profilers */
     void *aside;         /* working memory of uploads, downloads and sums, grown as needed */
     size_t aside_bytes;
@@ -32,8 +34,15 @@ cfp_status cuda_failed(cfp_ctx *ctx, cudaError_t status, const char *call);
 /* The cuDNN that is loaded, counted as in its header: 91900 is 9.19.0. */
 int cuda_dnn_version(void);
 
+/* float16 ends at 65504: in one line what there is to do about a network that goes beyond it. */
+cfp_status cuda_out_of_range(cfp_ctx *ctx);
+/* fp16: refuses what the watch has seen since it was asked last; waits. */
+cfp_status cuda_check_overflow(cfp_backend *backend);
+
 /* Working memory that lasts until the next call asks for more. */
 CFP_CHECKED cfp_status cuda_aside(cfp_backend *backend, void **out, size_t bytes);
+/* Device memory full of zeros. */
+CFP_CHECKED cfp_status cuda_new_bytes(cfp_backend *backend, void **out, size_t bytes);
 /* Device memory with `count` floats of the host in front and zeros behind, up to `room`. */
 CFP_CHECKED cfp_status cuda_new_floats(cfp_backend *backend, float **out, const float *values,
                                        int64_t count, int64_t room);
@@ -43,10 +52,21 @@ static inline int cuda_lanes(int channels) /* of a tensor that we lay out */
     return (channels + CUDA_LANES - 1) / CUDA_LANES * CUDA_LANES;
 }
 
+/* What a step's tensors are in memory: its result, its gradients, and copies of those sources that
+ * are otherwise (cuda_step.c). */
+cfp_type cuda_type_of_step(const cfp_backend *backend, const cfp_step *step,
+                           const cfp_tensor *const *src);
+float cuda_gradient_unit(cfp_precision precision);
+
 /* Tensors are plain (block 1) or channels last in one block. */
 cuda_view cuda_view_of(const cfp_tensor *x);
-/* Channels last, this many lanes, at `data`. */
-cuda_view cuda_view_at(float *data, cfp_shape shape, int lanes);
+/* Channels last, this many lanes of `type`, at `data`. */
+cuda_view cuda_view_at(void *data, cfp_type type, cfp_shape shape, int lanes);
+/* Where number `i` from `data` on stands. */
+static inline void *cuda_number(void *data, cfp_type type, int64_t i)
+{
+    return (char *)data + i * (int64_t)cuda_size_of(type);
+}
 static inline cuda_view cuda_no_view(void)
 {
     return (cuda_view){.data = NULL};
@@ -57,7 +77,7 @@ bool cuda_same_layout(const cuda_view *a, const cuda_view *b);
 
 /* The box that all channels and positions of `to` and `from` (or a value) make. */
 cuda_box cuda_box_of(const cuda_view *to, const cuda_view *from);
-/* dst = src of the same shape in any layouts, zero lanes included. */
+/* dst = src of the same shape in any layouts and types, zero lanes included. */
 CFP_CHECKED cfp_status cuda_relayout(cfp_backend *backend, const cuda_view *dst,
                                      const cuda_view *src);
 CFP_CHECKED cfp_status cuda_zero_lanes(cfp_backend *backend, const cuda_view *x);
@@ -65,6 +85,29 @@ CFP_CHECKED cfp_status cuda_zero_lanes(cfp_backend *backend, const cuda_view *x)
 CFP_CHECKED cfp_status cuda_sum(cfp_backend *backend, cuda_reduction *reduction);
 
 cuda_activation cuda_activation_of(const cfp_node *activation); /* NULL: CUDA_NOTHING */
+
+/* What a step reads, in its own type (cuda_bring.c): the tensors themselves where they have it,
+ * else copies at the front of scratch. */
+typedef struct cuda_brought {
+    cfp_type type;
+    int n;
+    const cfp_tensor **src; /* [n], NULL where the step's are */
+    cfp_tensor **diff_src;
+    cfp_tensor *copy; /* [2 n], of the sources, then of their gradients */
+    char *scratch;    /* what is left of it for the op */
+} cuda_brought;
+/* As step_open sees them: without memory.  bytes: of scratch, for the copies. */
+CFP_CHECKED cfp_status cuda_bring_shapes(cuda_brought *brought, cfp_backend *backend,
+                                         const cfp_step *step, const cfp_tensor *const *src,
+                                         cfp_type type, size_t *bytes);
+/* Copies what is not of `type`.  diff_src NULL: forward; else gradients are made in copies, and
+ * cuda_bring_back copies those to where they belong. */
+CFP_CHECKED cfp_status cuda_bring(cuda_brought *brought, cfp_backend *backend, const cfp_step *step,
+                                  const cfp_tensor *const *src, cfp_tensor *const *diff_src,
+                                  cfp_type type, void *scratch);
+CFP_CHECKED cfp_status cuda_bring_back(const cuda_brought *brought, cfp_backend *backend,
+                                       cfp_tensor *const *diff_src);
+void cuda_brought_free(cuda_brought *brought);
 
 /* One op: how a step of it is opened, run and closed; open and close NULL where there is nothing to
  * prepare.  forward applies what is fused behind.  backward is as in cfp_backend_api. */

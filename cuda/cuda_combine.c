@@ -63,7 +63,7 @@ static cfp_status combine_open(cfp_backend *backend, cfp_step *step, const cfp_t
 {
     (void)backend, (void)src;
     if (step->backward && multiplies_aside(step))
-        step->scratch_bytes = (size_t)cfp_stored(dst) * sizeof(float);
+        step->scratch_bytes = (size_t)cfp_stored(dst) * cuda_size_of(dst->type);
     return CFP_OK;
 }
 
@@ -81,7 +81,7 @@ static cfp_status sum_served(cfp_backend *backend, const cfp_step *step, cfp_ten
                           .over_w = in.w != out.w,
                           .scale = 1};
     if (multiplies_aside(step)) {
-        sum.term[0] = cuda_view_at(scratch, out, diff_dst->block);
+        sum.term[0] = cuda_view_at(scratch, diff_dst->type, out, diff_dst->block);
         CFP_TRY(multiply_others(backend, step, sum.term[0], src, diff_dst, k));
     } else {
         for (int i = 0; i < step->n_src && step->node->op == CFP_OP_MUL; i++)

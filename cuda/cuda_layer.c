@@ -3,13 +3,17 @@
  *
  * Mostly it reads the source and writes the result as they lie.  Aside, in scratch, go: a source
  * that is not channels last (the clip) or whose lanes do not divide into its groups; a result whose
- * groups do not fill its lanes, and one whose residual lies otherwise than it. */
+ * groups do not fill its lanes, and one whose residual lies otherwise than it.  Weights have the
+ * type of the step's tensors, and so has the bias that cuDNN adds: engines that take another are
+ * compiled at run time. */
 #include "cuda_backend.h"
 
 typedef struct layer {
     cuda_conv *forward, *backward; /* backward: NULL where never asked for */
-    float *weight;                 /* y_lanes x taps x channels of a group */
-    float *bias;                   /* [y_lanes] or NULL */
+    cfp_type type;                 /* of everything but: */
+    float *shift;                  /* [y_lanes] the bias, where not cuDNN adds it; else NULL */
+    void *bias;                    /* [y_lanes] or NULL */
+    void *weight;                  /* y_lanes x taps x channels of a group */
     int x_lanes, y_lanes;          /* as cuDNN has them */
     bool fused;                    /* forward adds, and does relu, by itself */
     bool relu_fused;
@@ -20,9 +24,10 @@ static size_t aligned(size_t bytes)
 {
     return (bytes + 255) / 256 * 256;
 }
-static size_t bytes_of(cfp_shape s, int lanes)
+static size_t bytes_of(const layer *plan, cfp_shape s, int lanes)
 {
-    return aligned((size_t)s.n * (size_t)cfp_positions(s) * (size_t)lanes * sizeof(float));
+    return aligned((size_t)s.n * (size_t)cfp_positions(s) * (size_t)lanes *
+                   cuda_size_of(plan->type));
 }
 static bool lies_so(const cfp_tensor *x, int lanes)
 {
@@ -30,26 +35,17 @@ static bool lies_so(const cfp_tensor *x, int lanes)
     return view.stride_c == 1 && view.lanes == lanes;
 }
 
-/* (O, I, taps) on the host -> O x taps x I on the device, `room` floats with zeros between. */
-static cfp_status put_weights(cfp_backend *backend, float **out, const cfp_node *node,
-                              const cuda_conv_spec *spec)
+/* `count` floats of the host, laid out as `box` says (its memory is set here) in `room` numbers of
+ * the plan's type on the device, zeros between. */
+static cfp_status put_numbers(cfp_backend *backend, void **out, const layer *plan,
+                              const float *values, int64_t count, int64_t room, cuda_box box)
 {
-    const int taps = spec->kernel[0] * spec->kernel[1] * spec->kernel[2];
-    const int stored = spec->x_channels / spec->groups, channels = node->kernel_channels;
-    float *raw = NULL;
-    cfp_status status =
-        cuda_new_floats(backend, out, NULL, 0, (int64_t)spec->y_channels * taps * stored);
-    if (status == CFP_OK) {
-        const int64_t count = (int64_t)node->shape.c * channels * taps;
-        status = cuda_new_floats(backend, &raw, node->weight, count, count);
-    }
-    const cuda_box box = {.to = *out,
-                          .from = raw,
-                          .n = 1,
-                          .dims = 3,
-                          .extent = {node->shape.c, taps, channels},
-                          .to_stride = {taps * stored, stored, 1},
-                          .from_stride = {channels * taps, 1, taps}};
+    const size_t bytes = (size_t)room * cuda_size_of(plan->type);
+    float *raw;
+    CFP_TRY(cuda_new_bytes(backend, out, bytes));
+    cfp_status status = cuda_new_floats(backend, &raw, values, count, count);
+    box.to = *out, box.to_type = plan->type;
+    box.from = raw, box.from_type = CFP_FLOAT32;
     if (status == CFP_OK) {
         const cudaError_t copied = cuda_copy_box(&box, backend->stream);
         const cudaError_t waited = cudaStreamSynchronize(backend->stream);
@@ -59,6 +55,33 @@ static cfp_status put_weights(cfp_backend *backend, float **out, const cfp_node 
     }
     (void)cudaFree(raw);
     return status;
+}
+
+/* (O, I, taps) on the host -> O x taps x I on the device. */
+static cfp_status put_weights(cfp_backend *backend, layer *plan, const cfp_node *node,
+                              const cuda_conv_spec *spec)
+{
+    const int taps = spec->kernel[0] * spec->kernel[1] * spec->kernel[2];
+    const int stored = spec->x_channels / spec->groups, channels = node->kernel_channels;
+    const cuda_box box = {.n = 1,
+                          .dims = 3,
+                          .extent = {node->shape.c, taps, channels},
+                          .to_stride = {taps * stored, stored, 1},
+                          .from_stride = {channels * taps, 1, taps}};
+    return put_numbers(backend, &plan->weight, plan, node->weight,
+                       (int64_t)node->shape.c * channels * taps,
+                       (int64_t)spec->y_channels * taps * stored, box);
+}
+
+/* Zeros for a layer without: cuDNN adds and fuses with a bias only. */
+static cfp_status put_bias(cfp_backend *backend, layer *plan, const cfp_node *node)
+{
+    const int64_t count = node->bias != NULL ? node->shape.c : 0;
+    const cuda_box box = {
+        .n = 1, .dims = 1, .extent = {(int)count}, .to_stride = {1}, .from_stride = {1}};
+    if (!plan->fused)
+        return cuda_new_floats(backend, &plan->shift, node->bias, count, plan->y_lanes);
+    return put_numbers(backend, &plan->bias, plan, node->bias, count, plan->y_lanes, box);
 }
 
 /* Fused where a plan for that exists and the residual lies like the result, else alone. */
@@ -80,6 +103,13 @@ static cfp_status open_forward(cfp_backend *backend, layer *plan, const cfp_step
     return cuda_conv_open(&plan->forward, backend->dnn, backend->ctx, alone);
 }
 
+/* A layer in float32 beside others in a half is the classifier: exactly, then. */
+static cfp_precision precision_of(const cfp_backend *backend, const layer *plan)
+{
+    const bool half = backend->precision == CFP_BF16 || backend->precision == CFP_FP16;
+    return half && plan->type == CFP_FLOAT32 ? CFP_FP32 : backend->precision;
+}
+
 static size_t workspace_of(const layer *plan)
 {
     const size_t forward = cuda_conv_get_facts(plan->forward).workspace_bytes;
@@ -94,10 +124,11 @@ static cfp_status layer_open(cfp_backend *backend, cfp_step *step, const cfp_ten
     layer *plan;
     CFP_TRY_ALLOC(backend->ctx, plan, 1);
     step->plan = plan;
+    plan->type = dst->type;
     const cfp_tensor *x = src[0];
     const int lanes = x->block > 1 ? x->block : cuda_lanes(x->shape.c);
     cuda_conv_spec spec = cuda_conv_spec_of(step->node, x->shape, lanes);
-    spec.precision = backend->precision;
+    spec.precision = precision_of(backend, plan);
     plan->x_lanes = spec.x_channels, plan->y_lanes = spec.y_channels;
 
     const bool direct = lies_so(dst, plan->y_lanes) &&
@@ -107,11 +138,10 @@ static cfp_status layer_open(cfp_backend *backend, cfp_step *step, const cfp_ten
         spec.backward = true;
         CFP_TRY(cuda_conv_open(&plan->backward, backend->dnn, backend->ctx, &spec));
     }
-    CFP_TRY(put_weights(backend, &plan->weight, step->node, &spec));
-    CFP_TRY(cuda_new_floats(backend, &plan->bias, step->node->bias,
-                            step->node->bias != NULL ? dst->shape.c : 0, plan->y_lanes));
-    plan->x_bytes = lies_so(x, plan->x_lanes) ? 0 : bytes_of(x->shape, plan->x_lanes);
-    plan->y_bytes = direct && plan->fused ? 0 : bytes_of(dst->shape, plan->y_lanes);
+    CFP_TRY(put_weights(backend, plan, step->node, &spec));
+    CFP_TRY(put_bias(backend, plan, step->node));
+    plan->x_bytes = lies_so(x, plan->x_lanes) ? 0 : bytes_of(plan, x->shape, plan->x_lanes);
+    plan->y_bytes = direct && plan->fused ? 0 : bytes_of(plan, dst->shape, plan->y_lanes);
     step->scratch_bytes = plan->x_bytes + plan->y_bytes + workspace_of(plan);
     return CFP_OK;
 }
@@ -124,18 +154,34 @@ static void layer_close(cfp_backend *backend, cfp_step *step)
     cuda_conv_close(&plan->backward);
     (void)cudaFree(plan->weight);
     (void)cudaFree(plan->bias);
+    (void)cudaFree(plan->shift);
 }
 
 /* Where cuDNN finds x: where it lies, or brought to `aside`. */
-static cfp_status bring(cfp_backend *backend, float **out, const cfp_tensor *x, int lanes,
-                        float *aside)
+static cfp_status bring(cfp_backend *backend, void **out, const cfp_tensor *x, int lanes,
+                        void *aside)
 {
     *out = x->data;
     if (lies_so(x, lanes))
         return CFP_OK;
     *out = aside;
-    const cuda_view to = cuda_view_at(aside, x->shape, lanes), from = cuda_view_of(x);
+    const cuda_view to = cuda_view_at(aside, x->type, x->shape, lanes), from = cuda_view_of(x);
     return cuda_relayout(backend, &to, &from);
+}
+
+/* A number of float16 that is out of range is infinite, and stays so up to the logits or to a mean,
+ * where it is refused; but NaN, which infinities of two signs add up to, may be 0 behind cuDNN's
+ * relu.  So what such a layer reads is looked at.  (bfloat16 has float32's range.) */
+static cfp_status watch(cfp_backend *backend, const layer *plan, const cfp_tensor *src,
+                        const void *x)
+{
+    const cfp_shape s = src->shape;
+    if (backend->overflow == NULL || plan->type != CFP_FLOAT16 ||
+        !(plan->fused && plan->relu_fused))
+        return CFP_OK;
+    CUDA_TRY(backend, cuda_watch(x, CFP_FLOAT16, (int64_t)s.n * cfp_positions(s) * plan->x_lanes,
+                                 backend->overflow, backend->stream));
+    return CFP_OK;
 }
 
 static cfp_status layer_forward(cfp_backend *backend, const cfp_step *step,
@@ -147,8 +193,9 @@ static cfp_status layer_forward(cfp_backend *backend, const cfp_step *step,
     const cfp_tensor *added = step->adds ? src[step->n_src - 1] : NULL;
     cuda_pointwise after = {.dst = cuda_view_of(dst),
                             .activation = cuda_activation_of(step->activation)};
-    float *x;
+    void *x;
     CFP_TRY(bring(backend, &x, src[0], plan->x_lanes, scratch));
+    CFP_TRY(watch(backend, plan, src[0], x));
     if (plan->fused) {
         const bool has_bias = added != NULL || plan->relu_fused || step->node->bias != NULL;
         CFP_TRY(cuda_conv_run(plan->forward, backend->ctx, x, plan->weight, dst->data,
@@ -158,10 +205,10 @@ static cfp_status layer_forward(cfp_backend *backend, const cfp_step *step,
             return CFP_OK;
         after.src = after.dst;
     } else {
-        CFP_TRY(cuda_conv_run(plan->forward, backend->ctx, x, plan->weight, (float *)y_aside, NULL,
-                              NULL, workspace));
-        after.src = cuda_view_at((float *)y_aside, dst->shape, plan->y_lanes);
-        after.shift = plan->bias;
+        CFP_TRY(cuda_conv_run(plan->forward, backend->ctx, x, plan->weight, y_aside, NULL, NULL,
+                              workspace));
+        after.src = cuda_view_at(y_aside, plan->type, dst->shape, plan->y_lanes);
+        after.shift = plan->shift;
         after.add = added != NULL ? cuda_view_of(added) : cuda_no_view();
     }
     CUDA_TRY(backend, cuda_apply(&after, backend->stream));
@@ -181,12 +228,13 @@ static cfp_status layer_backward(cfp_backend *backend, const cfp_step *step,
     if (dx == NULL)
         return CFP_OK;
     const bool lies = lies_so(dx, plan->x_lanes);
-    float *const x = lies ? dx->data : scratch, *y;
-    CFP_TRY(bring(backend, &y, diff_dst, plan->y_lanes, (float *)y_aside));
+    void *const x = lies ? dx->data : scratch, *y;
+    CFP_TRY(bring(backend, &y, diff_dst, plan->y_lanes, y_aside));
     CFP_TRY(cuda_conv_run(plan->backward, backend->ctx, x, plan->weight, y, NULL, NULL, workspace));
     if (lies)
         return CFP_OK;
-    const cuda_view to = cuda_view_of(dx), from = cuda_view_at(x, dx->shape, plan->x_lanes);
+    const cuda_view to = cuda_view_of(dx),
+                    from = cuda_view_at(x, plan->type, dx->shape, plan->x_lanes);
     return cuda_relayout(backend, &to, &from);
 }
 

@@ -14,8 +14,10 @@ static int channels_before(const cfp_step *step, int k)
 static void cut_padding(const cfp_node *node, cuda_view *out, const cuda_view *in)
 {
     const int *begin = node->window.pad_begin;
-    out->data += (int64_t)node->channels_begin * out->stride_c + (int64_t)begin[0] * out->stride_t +
-                 (int64_t)begin[1] * out->stride_h + (int64_t)begin[2] * out->stride_w;
+    const int64_t first = (int64_t)node->channels_begin * out->stride_c +
+                          (int64_t)begin[0] * out->stride_t + (int64_t)begin[1] * out->stride_h +
+                          (int64_t)begin[2] * out->stride_w;
+    out->data = cuda_number(out->data, out->type, first);
     out->c = in->c, out->t = in->t, out->h = in->h, out->w = in->w;
 }
 
@@ -24,7 +26,7 @@ static void cut_slice(const cfp_node *node, const cuda_view *out, cuda_view *in)
 {
     int *const strides[5] = {NULL, &in->stride_c, &in->stride_t, &in->stride_h, &in->stride_w};
     int *const stride = strides[node->axis];
-    in->data += (int64_t)node->start * *stride;
+    in->data = cuda_number(in->data, in->type, (int64_t)node->start * *stride);
     *stride *= node->step;
     in->c = out->c, in->t = out->t, in->h = out->h, in->w = out->w;
 }
@@ -60,7 +62,8 @@ static cuda_box forward_box(const cfp_step *step, int k, cuda_view out, cuda_vie
         unflatten(&out, &in);
         break;
     case CFP_OP_CONCAT:
-        out.data += (int64_t)channels_before(step, k) * out.stride_c;
+        out.data =
+            cuda_number(out.data, out.type, (int64_t)channels_before(step, k) * out.stride_c);
         out.c = in.c;
         break;
     case CFP_OP_PAD:
@@ -78,10 +81,11 @@ static cuda_box forward_box(const cfp_step *step, int k, cuda_view out, cuda_vie
 }
 
 /* The copy the other way, into the input at `in`. */
-static cuda_box reversed(const cuda_box *box, float *in)
+static cuda_box reversed(const cuda_box *box, void *in)
 {
     cuda_box back = *box;
-    back.from = box->to, back.to = in + (box->from - in);
+    back.from = box->to, back.to = (char *)in + ((const char *)box->from - (char *)in);
+    back.from_type = box->to_type, back.to_type = box->from_type;
     back.from_n = box->to_n, back.to_n = box->from_n;
     for (int d = 0; d < box->dims; d++)
         back.from_stride[d] = box->to_stride[d], back.to_stride[d] = box->from_stride[d];
@@ -117,7 +121,7 @@ static cfp_status move_backward(cfp_backend *backend, const cfp_step *step,
             continue;
         const cuda_view in = cuda_view_of(dx);
         if (step->node->op == CFP_OP_SLICE) { /* what it leaves out gets 0 */
-            const size_t bytes = (size_t)cfp_stored(dx) * sizeof *dx->data;
+            const size_t bytes = (size_t)cfp_stored(dx) * cuda_size_of(dx->type);
             CUDA_TRY(backend, cudaMemsetAsync(dx->data, 0, bytes, backend->stream));
         }
         const cuda_box box = forward_box(step, k, cuda_view_of(diff_dst), in);

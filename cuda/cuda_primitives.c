@@ -1,36 +1,54 @@
 /* cuda_primitives.c - what the method asks of tensors beside the ops. */
 #include "cuda_backend.h"
 
-static cfp_status means(cfp_backend *backend, float *mean, cuda_reduction *sum)
+/* float16 ends at 65504.  What went beyond it is infinite, and makes every sum that it enters
+ * infinite or NaN: looked for here, where the method takes its numbers, and refused when something
+ * is fetched. */
+static cfp_status watch_floats(cfp_backend *backend, const float *x, int64_t count)
+{
+    if (backend->overflow != NULL)
+        CUDA_TRY(backend, cuda_watch(x, CFP_FLOAT32, count, backend->overflow, backend->stream));
+    return CFP_OK;
+}
+
+/* unit: what 1 is in the product of the terms. */
+static cfp_status means(cfp_backend *backend, float *mean, cuda_reduction *sum, double unit)
 {
     const cuda_view *x = &sum->term[0];
     sum->over_t = sum->over_h = sum->over_w = true;
-    sum->scale = 1 / ((double)x->t * x->h * x->w);
-    sum->dst = cuda_view_at(mean, (cfp_shape){x->n, x->c, 1, 1, 1}, x->c);
-    return cuda_sum(backend, sum);
+    sum->scale = 1 / ((double)x->t * x->h * x->w * unit);
+    sum->dst = cuda_view_at(mean, CFP_FLOAT32, (cfp_shape){x->n, x->c, 1, 1, 1}, x->c);
+    CFP_TRY(cuda_sum(backend, sum));
+    return watch_floats(backend, mean, (int64_t)x->n * x->c);
 }
 
 cfp_status cuda_channel_mean(cfp_backend *backend, float *mean, const cfp_tensor *x)
 {
     cuda_reduction sum = {.term = {cuda_view_of(x)}, .n_terms = 1};
-    return means(backend, mean, &sum);
+    return means(backend, mean, &sum, 1);
 }
 
 cfp_status cuda_channel_mean_product(cfp_backend *backend, float *mean, const cfp_tensor *x,
                                      const cfp_tensor *g)
 {
     cuda_reduction sum = {.term = {cuda_view_of(x), cuda_view_of(g)}, .n_terms = 2};
-    return means(backend, mean, &sum);
+    return means(backend, mean, &sum, backend->gradient_unit);
 }
 
 cfp_status cuda_channel_sum(cfp_backend *backend, float *map, const cfp_tensor *x,
                             const cfp_tensor *g, const cfp_demand *demand, int questions,
                             int thetas, bool positive)
 {
-    const cuda_view from = cuda_view_of(x), times = g != NULL ? cuda_view_of(g) : cuda_no_view();
-    CUDA_TRY(backend, cuda_sum_channels(map, &from, &times, demand, questions, thetas, positive,
-                                        backend->stream));
-    return CFP_OK;
+    const cuda_channel_sums op = {.map = map,
+                                  .x = cuda_view_of(x),
+                                  .g = g != NULL ? cuda_view_of(g) : cuda_no_view(),
+                                  .demand = demand,
+                                  .questions = questions,
+                                  .thetas = thetas,
+                                  .positive = positive,
+                                  .scale = g != NULL ? 1 / (double)backend->gradient_unit : 1};
+    CUDA_TRY(backend, cuda_sum_channels(&op, backend->stream));
+    return watch_floats(backend, map, questions * cfp_positions(x->shape));
 }
 
 cfp_status cuda_gate(cfp_backend *backend, const cfp_node *activation, cfp_tensor *dy,
@@ -63,7 +81,7 @@ cfp_status cuda_accumulate(cfp_backend *backend, cfp_tensor *dst, const cfp_tens
 
 cfp_status cuda_copy(cfp_backend *backend, cfp_tensor *dst, const cfp_tensor *src)
 {
-    const size_t bytes = (size_t)cfp_stored(src) * sizeof *src->data;
+    const size_t bytes = (size_t)cfp_stored(src) * cuda_size_of(src->type);
     CUDA_TRY(backend, cudaMemcpyAsync(dst->data, src->data, bytes, cudaMemcpyDeviceToDevice,
                                       backend->stream));
     return CFP_OK;
@@ -71,9 +89,9 @@ cfp_status cuda_copy(cfp_backend *backend, cfp_tensor *dst, const cfp_tensor *sr
 
 cfp_status cuda_one_hot(cfp_backend *backend, cfp_tensor *x, const int32_t *channel)
 {
-    const size_t bytes = (size_t)cfp_stored(x) * sizeof *x->data;
+    const size_t bytes = (size_t)cfp_stored(x) * cuda_size_of(x->type);
     const cuda_view view = cuda_view_of(x);
     CUDA_TRY(backend, cudaMemsetAsync(x->data, 0, bytes, backend->stream));
-    CUDA_TRY(backend, cuda_set_ones(&view, channel, backend->stream));
+    CUDA_TRY(backend, cuda_set_ones(&view, channel, backend->gradient_unit, backend->stream));
     return CFP_OK;
 }

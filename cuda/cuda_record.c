@@ -20,7 +20,8 @@ cfp_status cuda_record_end(cfp_backend *backend, void **recording)
     struct recording *made;
     *recording = NULL;
     if (cudaStreamEndCapture(backend->stream, &graph) != cudaSuccess || graph == NULL) {
-        (void)cudaGetLastError(); /* something in it cannot be recorded: the caller goes on without */
+        (void)
+            cudaGetLastError(); /* something in it cannot be recorded: the caller goes on without */
         return CFP_OK;
     }
     CFP_TRY_ALLOC(backend->ctx, made, 1);

@@ -19,7 +19,8 @@ cfp_status cuda_fetch(cfp_backend *backend, void *host, const void *memory, size
 {
     CUDA_TRY(backend,
              cudaMemcpyAsync(host, memory, bytes, cudaMemcpyDeviceToHost, backend->stream));
-    return cuda_wait(backend);
+    CFP_TRY(cuda_wait(backend));
+    return cuda_check_overflow(backend);
 }
 
 cfp_status cuda_wait(cfp_backend *backend)

@@ -1,4 +1,10 @@
-/* cuda_step.c - which op is run by whom; a failure is reported under the name of its node. */
+/* cuda_step.c - which op is run by whom, and in which type; a failure is reported under the name of
+ * its node.
+ *
+ * Types: fp32 and tf32 keep everything in float32.  bf16 and fp16 keep activations, their
+ * gradients and the weights of convolutions in that type, but from the classifier (the last kernel
+ * layer) on everything is float32: that costs nothing, and the logits, whose order is the answer,
+ * keep all digits of their sums. */
 #include "cuda_backend.h"
 #include <limits.h>
 
@@ -41,6 +47,37 @@ static cfp_status named(cfp_backend *backend, const cfp_step *step, cfp_status s
     return cfp_fail(backend->ctx, status, "node '%s': %s", step->node->name, backend->ctx->message);
 }
 
+static bool behind_classifier(const cfp_step *step)
+{
+    const cfp_model *model = step->model;
+    int classifier = model != NULL ? model->logits : 0;
+    while (classifier > 0 && !cfp_is_kernel_layer(&model->node[classifier]))
+        classifier--;
+    return classifier > 0 && step->node - model->node >= classifier;
+}
+
+cfp_type cuda_type_of_step(const cfp_backend *backend, const cfp_step *step,
+                           const cfp_tensor *const *src)
+{
+    if (backend->precision != CFP_BF16 && backend->precision != CFP_FP16)
+        return CFP_FLOAT32;
+    /* The result may take the residual's memory, and their gradients are added: one type. */
+    if (step->adds && src[step->n_src - 1]->block > 1)
+        return src[step->n_src - 1]->type;
+    if (behind_classifier(step))
+        return CFP_FLOAT32;
+    return backend->precision == CFP_BF16 ? CFP_BFLOAT16 : CFP_FLOAT16;
+}
+
+/* Gradients in float16 are held times this.  The gradient of a logit shrinks with the positions of
+ * a clip: half of a layer's numbers lie below 1e-3 to 3e-5 in seven networks at a fourth of their
+ * size, and float16 loses digits below 6e-5.  The greatest was 25 there.  Times 256, digits are
+ * full down to 2.4e-7, and 256 is where it overflows (which is then refused, cuda_primitives.c). */
+float cuda_gradient_unit(cfp_precision precision)
+{
+    return precision == CFP_FP16 ? 256 : 1;
+}
+
 /* The kernels count the numbers of one clip in 31 bits. */
 static cfp_status check_size(cfp_backend *backend, const cfp_tensor *x)
 {
@@ -58,7 +95,56 @@ static cfp_status open_op(cfp_backend *backend, cfp_step *step, const cfp_tensor
     for (int k = 0; k < step->n_src; k++)
         CFP_TRY(check_size(backend, src[k]));
     CFP_TRY(check_size(backend, dst));
-    return op_of(step)->open != NULL ? op_of(step)->open(backend, step, src, dst) : CFP_OK;
+    cuda_brought brought;
+    size_t bytes;
+    cfp_status status = cuda_bring_shapes(&brought, backend, step, src, dst->type, &bytes);
+    if (status == CFP_OK && op_of(step)->open != NULL)
+        status = op_of(step)->open(backend, step, brought.src, dst);
+    step->scratch_bytes += bytes;
+    cuda_brought_free(&brought);
+    return status;
+}
+
+static bool has_other_types(const cfp_step *step, const cfp_tensor *const *src, cfp_type type)
+{
+    for (int k = 0; k < step->n_src; k++)
+        if (src[k] != NULL && src[k]->type != type)
+            return true;
+    return false;
+}
+
+static cfp_status forward(cfp_backend *backend, const cfp_step *step, const cfp_tensor *const *src,
+                          cfp_tensor *dst, void *scratch)
+{
+    const cuda_op *op = op_of(step);
+    if (!has_other_types(step, src, dst->type))
+        return op->forward(backend, step, src, dst, scratch);
+    cuda_brought brought;
+    cfp_status status = cuda_bring(&brought, backend, step, src, NULL, dst->type, scratch);
+    if (status == CFP_OK)
+        status = op->forward(backend, step, brought.src, dst, brought.scratch);
+    cuda_brought_free(&brought);
+    return status;
+}
+
+static cfp_status backward(cfp_backend *backend, const cfp_step *step, const cfp_tensor *const *src,
+                           const cfp_tensor *dst, const cfp_tensor *diff_dst,
+                           cfp_tensor *const *diff_src, void *scratch)
+{
+    const cuda_op *op = op_of(step);
+    const cfp_type type = diff_dst->type;
+    if (!has_other_types(step, src, type) &&
+        !has_other_types(step, (const cfp_tensor *const *)diff_src, type))
+        return op->backward(backend, step, src, dst, diff_dst, diff_src, scratch);
+    cuda_brought brought;
+    cfp_status status = cuda_bring(&brought, backend, step, src, diff_src, type, scratch);
+    if (status == CFP_OK)
+        status = op->backward(backend, step, brought.src, dst, diff_dst, brought.diff_src,
+                              brought.scratch);
+    if (status == CFP_OK)
+        status = cuda_bring_back(&brought, backend, diff_src);
+    cuda_brought_free(&brought);
+    return status;
 }
 
 cfp_status cuda_step_open(cfp_backend *backend, cfp_step *step, const cfp_tensor *const *src,
@@ -67,6 +153,7 @@ cfp_status cuda_step_open(cfp_backend *backend, cfp_step *step, const cfp_tensor
     step->plan = NULL;
     step->scratch_bytes = 0;
     dst->block = cuda_lanes(dst->shape.c);
+    dst->type = cuda_type_of_step(backend, step, src);
     const cfp_status status = named(backend, step, open_op(backend, step, src, dst));
     if (status != CFP_OK)
         cuda_step_close(backend, step);
@@ -77,7 +164,7 @@ cfp_status cuda_step_forward(cfp_backend *backend, const cfp_step *step,
                              const cfp_tensor *const *src, cfp_tensor *dst, void *scratch)
 {
     cuda_range_begin(backend->ranges, CUDA_RANGE_FORWARD, step->node);
-    const cfp_status status = op_of(step)->forward(backend, step, src, dst, scratch);
+    const cfp_status status = forward(backend, step, src, dst, scratch);
     cuda_range_end(backend->ranges);
     return named(backend, step, status);
 }
@@ -88,8 +175,7 @@ cfp_status cuda_step_backward(cfp_backend *backend, const cfp_step *step,
                               void *scratch)
 {
     cuda_range_begin(backend->ranges, CUDA_RANGE_BACKWARD, step->node);
-    const cfp_status status =
-        op_of(step)->backward(backend, step, src, dst, diff_dst, diff_src, scratch);
+    const cfp_status status = backward(backend, step, src, dst, diff_dst, diff_src, scratch);
     cuda_range_end(backend->ranges);
     return named(backend, step, status);
 }

@@ -1,14 +1,15 @@
 /* cuda_views.c - tensors as strides, and copies between them. */
 #include "cuda_backend.h"
 
-static cuda_view shaped(float *data, cfp_shape s)
+static cuda_view shaped(void *data, cfp_type type, cfp_shape s)
 {
-    return (cuda_view){.data = data, .n = s.n, .c = s.c, .t = s.t, .h = s.h, .w = s.w};
+    return (cuda_view){
+        .data = data, .type = type, .n = s.n, .c = s.c, .t = s.t, .h = s.h, .w = s.w};
 }
 
-cuda_view cuda_view_at(float *data, cfp_shape shape, int lanes)
+cuda_view cuda_view_at(void *data, cfp_type type, cfp_shape shape, int lanes)
 {
-    cuda_view x = shaped(data, shape);
+    cuda_view x = shaped(data, type, shape);
     x.lanes = lanes;
     x.stride_c = 1;
     x.stride_w = lanes;
@@ -21,8 +22,8 @@ cuda_view cuda_view_at(float *data, cfp_shape shape, int lanes)
 cuda_view cuda_view_of(const cfp_tensor *x)
 {
     if (x->block > 1 || cfp_positions(x->shape) == 1) /* a plain vector is channels last too */
-        return cuda_view_at(x->data, x->shape, cfp_blocks(x) * x->block);
-    cuda_view plain = shaped(x->data, x->shape);
+        return cuda_view_at(x->data, x->type, x->shape, cfp_blocks(x) * x->block);
+    cuda_view plain = shaped(x->data, x->type, x->shape);
     plain.lanes = plain.c;
     plain.stride_w = 1;
     plain.stride_h = plain.w;
@@ -50,6 +51,7 @@ bool cuda_same_layout(const cuda_view *a, const cuda_view *b)
 cuda_box cuda_box_of(const cuda_view *to, const cuda_view *from)
 {
     cuda_box box = {.to = to->data,
+                    .to_type = to->type,
                     .n = to->n,
                     .dims = 4,
                     .to_n = to->stride_n,
@@ -59,6 +61,7 @@ cuda_box cuda_box_of(const cuda_view *to, const cuda_view *from)
         return box;
     const int stride[4] = {from->stride_t, from->stride_h, from->stride_w, from->stride_c};
     box.from = from->data;
+    box.from_type = from->type;
     box.from_n = from->stride_n;
     for (int d = 0; d < 4; d++)
         box.from_stride[d] = stride[d];
@@ -70,7 +73,7 @@ cfp_status cuda_zero_lanes(cfp_backend *backend, const cuda_view *x)
     cuda_view lanes = *x;
     if (x->lanes == x->c)
         return CFP_OK;
-    lanes.data += x->c;
+    lanes.data = cuda_number(x->data, x->type, x->c);
     lanes.c = x->lanes - x->c;
     const cuda_box box = cuda_box_of(&lanes, NULL);
     CUDA_TRY(backend, cuda_copy_box(&box, backend->stream));

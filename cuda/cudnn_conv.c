@@ -138,6 +138,7 @@ typedef struct words {
 
 static words in_words(const cuda_conv_spec *s)
 {
+    static const char *const precision[] = {"fp32", "tf32", "bf16", "fp16"};
     const char *way = s->backward ? "backward-data of conv" : "conv";
     const char *z = s->adds ? "+z" : "", *bias = s->bias ? "+bias" : "";
     words w;
@@ -148,7 +149,7 @@ static words in_words(const cuda_conv_spec *s)
              s->n, s->y_channels, s->y[0], s->y[1], s->y[2], s->kernel[0], s->kernel[1],
              s->kernel[2], s->stride[0], s->stride[1], s->stride[2], s->dilation[0], s->dilation[1],
              s->dilation[2], s->pad_begin[0], s->pad_begin[1], s->pad_begin[2], s->pad_end[0],
-             s->pad_end[1], s->pad_end[2], s->groups, s->precision == CFP_FP32 ? "fp32" : "tf32");
+             s->pad_end[1], s->pad_end[2], s->groups, precision[s->precision]);
     return w;
 }
 
@@ -193,8 +194,6 @@ cfp_status cuda_conv_open(cuda_conv **out, cuda_dnn *dnn, cfp_ctx *ctx, const cu
 {
     assert(!spec->backward || !(spec->adds || spec->bias || spec->relu));
     *out = NULL;
-    if (spec->precision != CFP_FP32 && spec->precision != CFP_TF32)
-        return cfp_fail(ctx, CFP_UNSUPPORTED, "convolutions are planned in fp32 and tf32 only");
     CFP_TRY_ALLOC(ctx, *out, 1);
     (*out)->dnn = dnn;
     const cfp_status status = plan(*out, ctx, spec);
@@ -208,8 +207,8 @@ cuda_conv_facts cuda_conv_get_facts(const cuda_conv *conv)
     return conv->facts;
 }
 
-cfp_status cuda_conv_run(const cuda_conv *conv, cfp_ctx *ctx, float *x, const float *w, float *y,
-                         const float *z, const float *bias, void *workspace)
+cfp_status cuda_conv_run(const cuda_conv *conv, cfp_ctx *ctx, void *x, const void *w, void *y,
+                         const void *z, const void *bias, void *workspace)
 {
     const struct {
         int64_t id;

@@ -2,7 +2,9 @@
  *
  * Forward, the graph is conv -> ADD z -> ADD bias -> RELU with what is not asked for left out.
  * cuDNN's prebuilt engines take exactly this order, and only with the bias in it; any other falls
- * to engines that are compiled at run time, or to none. */
+ * to engines that are compiled at run time, or to none.  The halves: x, w, y, z and bias are all of
+ * the one type, what lies between operations is float32; with a float32 bias there is no prebuilt
+ * engine. */
 #include "cudnn_conv_graph.h"
 
 enum { RANK = 5, FIRST_VIRTUAL = 100 };
@@ -31,13 +33,20 @@ static dims weights(const cuda_conv_spec *spec)
     return (dims){{spec->y_channels, spec->x_channels / spec->groups, k[0], k[1], k[2]}};
 }
 
-static cuda_desc tensor(cuda_descs *descs, int64_t id, dims size)
+static cudnnDataType_t type_of(const cuda_conv_spec *spec)
+{
+    static const cudnnDataType_t types[] = {CUDNN_DATA_FLOAT, CUDNN_DATA_FLOAT, CUDNN_DATA_BFLOAT16,
+                                            CUDNN_DATA_HALF};
+    return types[spec->precision];
+}
+
+static cuda_desc tensor(cuda_descs *descs, const cuda_conv_spec *spec, int64_t id, dims size)
 {
     const int64_t *d = size.d;
     const int64_t row = d[4] * d[1], picture = d[3] * row, all = d[2] * picture;
     const int64_t strides[RANK] = {all, 1, picture, row, d[1]}, alignment = 16;
-    const cudnnDataType_t type = CUDNN_DATA_FLOAT;
     const bool is_virtual = id >= FIRST_VIRTUAL; /* lives in registers only */
+    const cudnnDataType_t type = is_virtual ? CUDNN_DATA_FLOAT : type_of(spec);
 
     const cuda_desc t = cuda_descs_make(descs, CUDNN_BACKEND_TENSOR_DESCRIPTOR);
     cuda_descs_set(descs, t, CUDNN_ATTR_TENSOR_DATA_TYPE, CUDNN_TYPE_DATA_TYPE, 1, &type);
@@ -53,7 +62,7 @@ static cuda_desc tensor(cuda_descs *descs, int64_t id, dims size)
 static cuda_desc result(builder *b)
 {
     const int last = b->spec->backward ? CUDA_CONV_X : CUDA_CONV_Y;
-    return tensor(b->descs, b->left == 0 ? last : FIRST_VIRTUAL + b->left, b->result);
+    return tensor(b->descs, b->spec, b->left == 0 ? last : FIRST_VIRTUAL + b->left, b->result);
 }
 
 static void set_triple(cuda_descs *descs, cuda_desc desc, cudnnBackendAttributeName_t name,
@@ -99,9 +108,9 @@ static cuda_desc add_convolution(builder *b)
     const int way = spec->backward ? 1 : 0;
     const cuda_desc in =
         spec->backward
-            ? tensor(b->descs, CUDA_CONV_Y, activations(spec, spec->y_channels, spec->y))
-            : tensor(b->descs, CUDA_CONV_X, activations(spec, spec->x_channels, spec->x));
-    const cuda_desc w = tensor(b->descs, CUDA_CONV_W, weights(spec)), out = result(b);
+            ? tensor(b->descs, spec, CUDA_CONV_Y, activations(spec, spec->y_channels, spec->y))
+            : tensor(b->descs, spec, CUDA_CONV_X, activations(spec, spec->x_channels, spec->x));
+    const cuda_desc w = tensor(b->descs, spec, CUDA_CONV_W, weights(spec)), out = result(b);
     const cuda_desc around = window(b->descs, spec);
 
     const cuda_desc op = cuda_descs_make(b->descs, form[way].type);
@@ -145,9 +154,9 @@ cuda_desc cuda_conv_graph(cuda_descs *descs, const cuda_conv_spec *spec)
 
     cuda_desc at = add_convolution(&b);
     if (spec->adds)
-        at = add_pointwise(&b, CUDNN_POINTWISE_ADD, at, tensor(descs, CUDA_CONV_Z, y));
+        at = add_pointwise(&b, CUDNN_POINTWISE_ADD, at, tensor(descs, spec, CUDA_CONV_Z, y));
     if (spec->bias)
-        at = add_pointwise(&b, CUDNN_POINTWISE_ADD, at, tensor(descs, CUDA_CONV_BIAS, bias));
+        at = add_pointwise(&b, CUDNN_POINTWISE_ADD, at, tensor(descs, spec, CUDA_CONV_BIAS, bias));
     if (spec->relu)
         add_pointwise(&b, CUDNN_POINTWISE_RELU_FWD, at, NULL);
 

@@ -8,6 +8,6 @@
 /* Tensors are known to cuDNN by numbers. */
 enum { CUDA_CONV_X = 1, CUDA_CONV_W, CUDA_CONV_Y, CUDA_CONV_Z, CUDA_CONV_BIAS };
 
-/* The finalised graph, owned by `descs` with all that it is made of.  float32, channels last,
- * pointers aligned to 16 bytes. */
+/* The finalised graph, owned by `descs` with all that it is made of.  Channels last, pointers
+ * aligned to 16 bytes. */
 cuda_desc cuda_conv_graph(cuda_descs *descs, const cuda_conv_spec *spec);

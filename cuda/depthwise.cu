@@ -2,20 +2,20 @@
  *
  * cuDNN has no tensor-core engine for them, and there is nothing to multiply matrices of: they are
  * bound by memory.  One thread takes V channels of one position; taps of neighbouring positions
- * come from the cache, and so do the weights, which lie with the channels side by side.  V is 4
- * where each channel has one kernel. */
+ * come from the cache, and so do the weights, which lie with the channels side by side; they are
+ * few, and stay float32.  V is more than 1 where each channel has one kernel. */
 #include "lanes.h"
 
 /* Adds weight * from over one tap; `from` and the weights at the channels that the thread has. */
-template <int V>
-static __device__ void add_tap(pack<V> *sum, const float *weight, const float *from)
+template <int V, class S>
+static __device__ void add_tap(pack<V> *sum, const float *weight, const S *from)
 {
     const pack<V> w = load<V>(weight), x = load<V>(from);
     for (int k = 0; k < V; k++)
         sum->v[k] += w.v[k] * x.v[k];
 }
 
-template <int V> static __global__ void depthwise_forward_kernel(cuda_depthwise op)
+template <class S, int V> static __global__ void depthwise_forward_kernel(cuda_depthwise op)
 {
     const cuda_windows &win = op.windows;
     const cuda_view &x = win.x, &y = win.y;
@@ -40,16 +40,17 @@ template <int V> static __global__ void depthwise_forward_kernel(cuda_depthwise 
                             continue;
                         const int tap = (a * win.kernel[1] + b) * win.kernel[2] + d;
                         add_tap<V>(&sum, op.weight + (int64_t)tap * y.lanes + at.c,
-                                   x.data + offset_of(x, n, t, h, w, c));
+                                   address<S>(x, offset_of(x, n, t, h, w, c)));
                     }
             if (op.add.data != NULL) {
-                const pack<V> add = load<V>(op.add.data + offset_of(op.add, n, at.position, at.c));
+                const pack<V> add =
+                    load<V>(address<S>(op.add, offset_of(op.add, n, at.position, at.c)));
                 for (int k = 0; k < V; k++)
                     sum.v[k] += add.v[k];
             }
             sum = activate<V>(op.activation, sum);
         }
-        store_channels<V>(y.data + offset_of(y, n, at.position, at.c), sum, at.c, y.c);
+        store_channels<V>(address<S>(y, offset_of(y, n, at.position, at.c)), sum, at.c, y.c);
     }
 }
 
@@ -61,7 +62,7 @@ static __device__ int reader(const cuda_windows &win, int axis, int i, int k, in
     return from >= 0 && out * win.stride[axis] == from && out < outputs ? out : -1;
 }
 
-template <int V> static __global__ void depthwise_backward_kernel(cuda_depthwise op)
+template <class S, int V> static __global__ void depthwise_backward_kernel(cuda_depthwise op)
 {
     const cuda_windows &win = op.windows;
     const cuda_view &x = win.x, &y = win.y;
@@ -81,40 +82,50 @@ template <int V> static __global__ void depthwise_backward_kernel(cuda_depthwise
                     for (int j = 0; j < kernels; j++) {
                         const int o = at.c * kernels + j;
                         add_tap<V>(&sum, op.weight + (int64_t)tap * y.lanes + o,
-                                   y.data + offset_of(y, n, t, h, w, o));
+                                   address<S>(y, offset_of(y, n, t, h, w, o)));
                     }
                 }
-        store_channels<V>(x.data + offset_of(x, n, at.position, at.c), sum, at.c, x.c);
+        store_channels<V>(address<S>(x, offset_of(x, n, at.position, at.c)), sum, at.c, x.c);
     }
 }
 
-static bool goes_in_fours(const cuda_depthwise *op)
+template <class S> static bool all_go_wide(const cuda_depthwise &op)
 {
-    const cuda_view &x = op->windows.x, &y = op->windows.y;
-    return x.c == y.c && in_fours(x, x) && in_fours(y, x) &&
-           (op->add.data == NULL || in_fours(op->add, x));
+    const cuda_view &x = op.windows.x, &y = op.windows.y;
+    return x.c == y.c && goes_wide<S>(x, x) && goes_wide<S>(y, x) &&
+           (op.add.data == NULL || goes_wide<S>(op.add, x));
+}
+
+template <class S> static void depthwise_forward(const cuda_depthwise &op, cudaStream_t stream)
+{
+    const bool wide = all_go_wide<S>(op);
+    const cuda_view &y = op.windows.y;
+    const dim3 grid = grid_of(count_of(y, wide ? WIDE<S> : 1), y.n);
+    if (wide)
+        LAUNCH((depthwise_forward_kernel<S, WIDE<S>>), grid, THREADS, stream, op);
+    else
+        LAUNCH((depthwise_forward_kernel<S, 1>), grid, THREADS, stream, op);
 }
 
 extern "C" cudaError_t cuda_depthwise_forward(const cuda_depthwise *op, cudaStream_t stream)
 {
-    const bool fours = goes_in_fours(op);
-    const cuda_view &y = op->windows.y;
-    const dim3 grid = grid_of(count_of(y, fours ? 4 : 1), y.n);
-    if (fours)
-        LAUNCH(depthwise_forward_kernel<4>, grid, THREADS, stream, *op);
-    else
-        LAUNCH(depthwise_forward_kernel<1>, grid, THREADS, stream, *op);
+    FOR_TYPE(op->windows.x.type, depthwise_forward, *op, stream);
     return cudaGetLastError();
+}
+
+template <class S> static void depthwise_backward(const cuda_depthwise &op, cudaStream_t stream)
+{
+    const bool wide = all_go_wide<S>(op);
+    const cuda_view &x = op.windows.x;
+    const dim3 grid = grid_of(count_of(x, wide ? WIDE<S> : 1), x.n);
+    if (wide)
+        LAUNCH((depthwise_backward_kernel<S, WIDE<S>>), grid, THREADS, stream, op);
+    else
+        LAUNCH((depthwise_backward_kernel<S, 1>), grid, THREADS, stream, op);
 }
 
 extern "C" cudaError_t cuda_depthwise_backward(const cuda_depthwise *op, cudaStream_t stream)
 {
-    const bool fours = goes_in_fours(op);
-    const cuda_view &x = op->windows.x;
-    const dim3 grid = grid_of(count_of(x, fours ? 4 : 1), x.n);
-    if (fours)
-        LAUNCH(depthwise_backward_kernel<4>, grid, THREADS, stream, *op);
-    else
-        LAUNCH(depthwise_backward_kernel<1>, grid, THREADS, stream, *op);
+    FOR_TYPE(op->windows.x.type, depthwise_backward, *op, stream);
     return cudaGetLastError();
 }

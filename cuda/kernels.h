@@ -1,8 +1,12 @@
 /* kernels.h - our own kernels, as C calls them: every operand in one struct, then the stream.
  *
  * The one idea: a tensor is told by the strides of its axes, so one kernel serves every layout, and
- * an axis that is broadcast has stride 0.  Where channels stand side by side in multiples of 4,
- * each thread takes 4 of them in one load.
+ * an axis that is broadcast has stride 0.  Where channels stand side by side in multiples of 16
+ * bytes, each thread takes 16 bytes of them in one load.
+ *
+ * Numbers are float32, bfloat16 or float16 in memory and float32 or double in the kernels.  The
+ * tensors of one operation have one type, but where it is said otherwise; vectors over channels are
+ * float32.
  *
  * Each launcher enqueues and returns cudaGetLastError().  Results do not depend on the order in
  * which threads run: no atomics, sums in a fixed order. */
@@ -16,12 +20,18 @@ extern "C" {
 #endif
 
 typedef struct cuda_view {
-    float *data;
+    void *data; /* numbers of `type` */
+    cfp_type type;
     int n, c, t, h, w;
     int lanes;        /* channels in memory; those from c on are zero and stay so */
-    int64_t stride_n; /* floats from one element to the next along each axis */
+    int64_t stride_n; /* numbers from one element to the next along each axis */
     int stride_c, stride_t, stride_h, stride_w;
 } cuda_view;
+
+static inline size_t cuda_size_of(cfp_type type) /* bytes of a number in memory */
+{
+    return type == CFP_FLOAT32 ? 4 : 2;
+}
 
 /* What is applied to a result before it is stored. */
 typedef enum cuda_function {
@@ -40,10 +50,12 @@ typedef struct cuda_activation {
     float negative_slope; /* leakyrelu */
 } cuda_activation;
 
-/* to[i] = from[i] over up to five axes and the clips; from NULL: value.  Axes in any order. */
+/* to[i] = from[i] over up to five axes and the clips; from NULL: value.  Axes in any order.  The
+ * types may differ: this is what rounds float32 to the halves, and gives it back. */
 typedef struct cuda_box {
-    float *to;
-    const float *from;
+    void *to;
+    const void *from;
+    cfp_type to_type, from_type;
     float value;
     int n, dims;
     int64_t to_n, from_n; /* strides of the clips, then of the axes */
@@ -80,7 +92,8 @@ typedef struct cuda_combination {
 cudaError_t cuda_combine(const cuda_combination *op, cudaStream_t stream);
 
 /* dst = scale * sum over the reduced axes of the product of the terms, in double.  The terms are
- * views of the whole shape; dst has 1 on each reduced axis.  partial: cuda_reduce_bytes. */
+ * views of the whole shape and of one type; dst has 1 on each reduced axis and a type of its own.
+ * partial: cuda_reduce_bytes. */
 typedef struct cuda_reduction {
     cuda_view dst, term[CUDA_TERMS];
     int n_terms;
@@ -124,19 +137,29 @@ cudaError_t cuda_softmax_backward(const cuda_view *dx, const cuda_view *y, const
 
 /* Zeroes channel c of clip n where demand[n * x.c + c] is CFP_NOT_DEMANDED. */
 cudaError_t cuda_mask_channels(const cuda_view *x, const cfp_demand *demand, cudaStream_t stream);
-/* map[q][position] = sum of x, times g unless it has no data, of clip q / thetas over the channels
- * that question q demands: demand[q * x.c + c]; positive: not below 0. */
-cudaError_t cuda_sum_channels(float *map, const cuda_view *x, const cuda_view *g,
-                              const cfp_demand *demand, int questions, int thetas, bool positive,
-                              cudaStream_t stream);
-/* x (n, channel[n]) = 1 at its only position. */
-cudaError_t cuda_set_ones(const cuda_view *x, const int32_t *channel, cudaStream_t stream);
+/* map[q][position] = scale * sum of x, times g unless it has no data, of clip q / thetas over the
+ * channels that question q demands: demand[q * x.c + c]; positive: below 0 becomes 0. */
+typedef struct cuda_channel_sums {
+    float *map;
+    cuda_view x, g;
+    const cfp_demand *demand;
+    int questions, thetas;
+    bool positive;
+    double scale;
+} cuda_channel_sums;
+cudaError_t cuda_sum_channels(const cuda_channel_sums *op, cudaStream_t stream);
+/* x (n, channel[n]) = one, at its only position. */
+cudaError_t cuda_set_ones(const cuda_view *x, const int32_t *channel, float one,
+                          cudaStream_t stream);
 
 /* relevance.h on the device. */
 cudaError_t cuda_route_demands(const cfp_demand_route *route, cudaStream_t stream);
 cudaError_t cuda_back_step_layer(const cfp_back_step *step, cudaStream_t stream);
 cudaError_t cuda_list_layer_edges(const cfp_back_step *step, int question, cfp_edge *edge,
                                   cudaStream_t stream);
+
+/* *seen, on the device, becomes 1 where one of `count` numbers of float16 is infinite or NaN. */
+cudaError_t cuda_watch(const void *x, cfp_type type, int64_t count, int *seen, cudaStream_t stream);
 
 #ifdef __cplusplus
 }

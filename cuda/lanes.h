@@ -1,23 +1,42 @@
 /* lanes.h - what the kernels share: V channels at a time, where an element stands, activations. */
 #pragma once
-#include "kernels.h"
-#include "launch.h"
+#include "storage.h"
 #include <math.h>
 
 enum { THREADS = 256 };
 
-/* V neighbouring channels, in one load or store of 4 * V bytes. */
-template <int V> struct alignas(4 * V) pack {
+/* V neighbouring channels: as a kernel computes with them, and as they lie in memory. */
+template <int V> struct pack {
     float v[V];
 };
+template <class S, int V> struct alignas(V * sizeof(S) < 16 ? V * sizeof(S) : 16) stored {
+    S v[V];
+};
 
-template <int V> __device__ inline pack<V> load(const float *from)
+/* In one load or store, where they are 16 bytes or fewer. */
+template <int V, class S> __device__ inline pack<V> load(const S *from)
 {
-    return *reinterpret_cast<const pack<V> *>(from);
+    const stored<S, V> lying = *reinterpret_cast<const stored<S, V> *>(from);
+    pack<V> x;
+    for (int i = 0; i < V; i++)
+        x.v[i] = widened(lying.v[i]);
+    return x;
 }
-template <int V> __device__ inline void store(float *to, const pack<V> &x)
+template <int V, class S> __device__ inline void store(S *to, const pack<V> &x)
 {
-    *reinterpret_cast<pack<V> *>(to) = x;
+    stored<S, V> lying;
+    for (int i = 0; i < V; i++)
+        round_to(&lying.v[i], x.v[i]);
+    *reinterpret_cast<stored<S, V> *>(to) = lying;
+}
+/* The number at `offset` of a view, whose type is S. */
+template <class S> __device__ inline S *address(const cuda_view &x, int64_t offset)
+{
+    return static_cast<S *>(x.data) + offset;
+}
+template <class S> __device__ inline float number(const cuda_view &x, int64_t offset)
+{
+    return widened(*address<S>(x, offset));
 }
 template <int V> __device__ inline pack<V> splat(float value)
 {
@@ -27,7 +46,8 @@ template <int V> __device__ inline pack<V> splat(float value)
     return x;
 }
 /* Lanes behind the last channel are zero. */
-template <int V> __device__ inline void store_channels(float *to, pack<V> x, int c, int channels)
+template <int V, class S>
+__device__ inline void store_channels(S *to, pack<V> x, int c, int channels)
 {
     for (int i = 0; i < V; i++)
         x.v[i] = c + i < channels ? x.v[i] : 0;
@@ -107,10 +127,11 @@ inline int64_t count_of(const cuda_view &x, int v)
 {
     return (int64_t)x.t * x.h * x.w * (x.lanes / v);
 }
-/* Can x be taken 4 channels at a time, as `like` is? */
-inline bool in_fours(const cuda_view &x, const cuda_view &like)
+/* Can x be taken WIDE<S> channels at a time, as `like` is? */
+template <class S> inline bool goes_wide(const cuda_view &x, const cuda_view &like)
 {
-    return x.stride_c == 1 && x.lanes == like.lanes && x.lanes % 4 == 0 &&
-           (x.stride_w % 4 == 0 || (int64_t)x.t * x.h * x.w == 1) &&
-           (x.stride_n % 4 == 0 || x.n == 1) && (uintptr_t)x.data % 16 == 0;
+    constexpr int V = WIDE<S>;
+    return x.stride_c == 1 && x.lanes == like.lanes && x.lanes % V == 0 &&
+           (x.stride_w % V == 0 || (int64_t)x.t * x.h * x.w == 1) &&
+           (x.stride_n % V == 0 || x.n == 1) && (uintptr_t)x.data % 16 == 0;
 }

@@ -7,7 +7,7 @@
 #include "windows.h"
 
 /* Positions of x, one for each of V channels; -1: none. */
-template <int V> struct alignas(4 * V) winners {
+template <int V> struct alignas(V < 4 ? 4 * V : 16) winners {
     int at[V];
 };
 template <int V> struct best {
@@ -16,7 +16,7 @@ template <int V> struct best {
 };
 
 /* NaN counts as the greatest of all, as in ref. */
-template <int V>
+template <class S, int V>
 static __device__ best<V> maximum(const cuda_windows &op, const window_box &b, int n, int c)
 {
     best<V> most = {splat<V>(-INFINITY), {}};
@@ -26,7 +26,7 @@ static __device__ best<V> maximum(const cuda_windows &op, const window_box &b, i
         for (int h = b.h.first; h < b.h.last; h++)
             for (int w = b.w.first; w < b.w.last; w++) {
                 const int position = (t * op.x.h + h) * op.x.w + w;
-                const pack<V> x = load<V>(op.x.data + offset_of(op.x, n, position, c));
+                const pack<V> x = load<V>(address<S>(op.x, offset_of(op.x, n, position, c)));
                 for (int k = 0; k < V; k++)
                     if (most.won.at[k] < 0 || x.v[k] > most.value.v[k] || isnan(x.v[k]))
                         most.value.v[k] = x.v[k], most.won.at[k] = position;
@@ -34,7 +34,7 @@ static __device__ best<V> maximum(const cuda_windows &op, const window_box &b, i
     return most;
 }
 
-template <int V> static __global__ void maxpool_kernel(cuda_windows op, int *winner)
+template <class S, int V> static __global__ void maxpool_kernel(cuda_windows op, int *winner)
 {
     const int n = blockIdx.y;
     for (unsigned i = blockIdx.x * blockDim.x + threadIdx.x; i < places<V>(op.y);
@@ -42,10 +42,10 @@ template <int V> static __global__ void maxpool_kernel(cuda_windows op, int *win
         const place at = place_of<V>(op.y, i);
         best<V> most = {splat<V>(0), {}};
         if (at.c < op.y.c)
-            most = maximum<V>(op, inputs_of(op, at), n, at.c);
+            most = maximum<S, V>(op, inputs_of(op, at), n, at.c);
         if (winner == NULL) {
-            store_channels<V>(op.y.data + offset_of(op.y, n, at.position, at.c), most.value, at.c,
-                              op.y.c);
+            store_channels<V>(address<S>(op.y, offset_of(op.y, n, at.position, at.c)), most.value,
+                              at.c, op.y.c);
             continue;
         }
         int *const to = winner + ((int64_t)n * places<V>(op.y) + i) * V;
@@ -53,18 +53,24 @@ template <int V> static __global__ void maxpool_kernel(cuda_windows op, int *win
     }
 }
 
+template <class S> static void maxpool(const cuda_windows &op, int *winner, cudaStream_t stream)
+{
+    const bool wide = windows_go_wide<S>(op);
+    const dim3 grid = grid_of(count_of(op.y, wide ? WIDE<S> : 1), op.y.n);
+    if (wide)
+        LAUNCH((maxpool_kernel<S, WIDE<S>>), grid, THREADS, stream, op, winner);
+    else
+        LAUNCH((maxpool_kernel<S, 1>), grid, THREADS, stream, op, winner);
+}
+
 extern "C" cudaError_t cuda_maxpool(const cuda_windows *op, int *winner, cudaStream_t stream)
 {
-    const bool fours = windows_in_fours(*op);
-    const dim3 grid = grid_of(count_of(op->y, fours ? 4 : 1), op->y.n);
-    if (fours)
-        LAUNCH(maxpool_kernel<4>, grid, THREADS, stream, *op, winner);
-    else
-        LAUNCH(maxpool_kernel<1>, grid, THREADS, stream, *op, winner);
+    FOR_TYPE(op->x.type, maxpool, *op, winner, stream);
     return cudaGetLastError();
 }
 
-template <int V> static __global__ void maxpool_backward_kernel(cuda_windows op, const int *winner)
+template <class S, int V>
+static __global__ void maxpool_backward_kernel(cuda_windows op, const int *winner)
 {
     const int n = blockIdx.y;
     const int64_t clip = (int64_t)op.y.t * op.y.h * op.y.w * op.y.lanes;
@@ -79,22 +85,29 @@ template <int V> static __global__ void maxpool_backward_kernel(cuda_windows op,
                     const int window = (t * op.y.h + h) * op.y.w + w;
                     const int *const from = winner + n * clip + (int64_t)window * op.y.lanes + at.c;
                     const winners<V> won = *reinterpret_cast<const winners<V> *>(from);
-                    const pack<V> dy = load<V>(op.y.data + offset_of(op.y, n, window, at.c));
+                    const pack<V> dy = load<V>(address<S>(op.y, offset_of(op.y, n, window, at.c)));
                     for (int k = 0; k < V; k++)
                         sum.v[k] += won.at[k] == at.position ? dy.v[k] : 0;
                 }
-        store_channels<V>(op.x.data + offset_of(op.x, n, at.position, at.c), sum, at.c, op.x.c);
+        store_channels<V>(address<S>(op.x, offset_of(op.x, n, at.position, at.c)), sum, at.c,
+                          op.x.c);
     }
+}
+
+template <class S>
+static void maxpool_backward(const cuda_windows &op, const int *winner, cudaStream_t stream)
+{
+    const bool wide = windows_go_wide<S>(op);
+    const dim3 grid = grid_of(count_of(op.x, wide ? WIDE<S> : 1), op.x.n);
+    if (wide)
+        LAUNCH((maxpool_backward_kernel<S, WIDE<S>>), grid, THREADS, stream, op, winner);
+    else
+        LAUNCH((maxpool_backward_kernel<S, 1>), grid, THREADS, stream, op, winner);
 }
 
 extern "C" cudaError_t cuda_maxpool_backward(const cuda_windows *op, const int *winner,
                                              cudaStream_t stream)
 {
-    const bool fours = windows_in_fours(*op);
-    const dim3 grid = grid_of(count_of(op->x, fours ? 4 : 1), op->x.n);
-    if (fours)
-        LAUNCH(maxpool_backward_kernel<4>, grid, THREADS, stream, *op, winner);
-    else
-        LAUNCH(maxpool_backward_kernel<1>, grid, THREADS, stream, *op, winner);
+    FOR_TYPE(op->x.type, maxpool_backward, *op, winner, stream);
     return cudaGetLastError();
 }

@@ -4,7 +4,7 @@
  * One thread takes V channels of one position.  Bytes: each operand once. */
 #include "lanes.h"
 
-template <int V> static __global__ void apply_kernel(cuda_pointwise op)
+template <class S, int V> static __global__ void apply_kernel(cuda_pointwise op)
 {
     const int n = blockIdx.y;
     for (unsigned i = blockIdx.x * blockDim.x + threadIdx.x; i < places<V>(op.dst);
@@ -12,7 +12,7 @@ template <int V> static __global__ void apply_kernel(cuda_pointwise op)
         const place at = place_of<V>(op.dst, i);
         pack<V> x = splat<V>(0);
         if (at.c < op.dst.c) {
-            x = load<V>(op.src.data + offset_of(op.src, n, at.position, at.c));
+            x = load<V>(address<S>(op.src, offset_of(op.src, n, at.position, at.c)));
             if (op.scale != NULL) {
                 const pack<V> scale = load<V>(op.scale + at.c);
                 for (int k = 0; k < V; k++)
@@ -24,25 +24,32 @@ template <int V> static __global__ void apply_kernel(cuda_pointwise op)
                     x.v[k] += shift.v[k];
             }
             if (op.add.data != NULL) {
-                const pack<V> add = load<V>(op.add.data + offset_of(op.add, n, at.position, at.c));
+                const pack<V> add =
+                    load<V>(address<S>(op.add, offset_of(op.add, n, at.position, at.c)));
                 for (int k = 0; k < V; k++)
                     x.v[k] += add.v[k];
             }
             x = activate<V>(op.activation, x);
         }
-        store_channels<V>(op.dst.data + offset_of(op.dst, n, at.position, at.c), x, at.c, op.dst.c);
+        store_channels<V>(address<S>(op.dst, offset_of(op.dst, n, at.position, at.c)), x, at.c,
+                          op.dst.c);
     }
+}
+
+template <class S> static void apply(const cuda_pointwise &op, cudaStream_t stream)
+{
+    const bool wide = goes_wide<S>(op.dst, op.dst) && goes_wide<S>(op.src, op.dst) &&
+                      (op.add.data == NULL || goes_wide<S>(op.add, op.dst));
+    const dim3 grid = grid_of(count_of(op.dst, wide ? WIDE<S> : 1), op.dst.n);
+    if (wide)
+        LAUNCH((apply_kernel<S, WIDE<S>>), grid, THREADS, stream, op);
+    else
+        LAUNCH((apply_kernel<S, 1>), grid, THREADS, stream, op);
 }
 
 extern "C" cudaError_t cuda_apply(const cuda_pointwise *op, cudaStream_t stream)
 {
-    const bool fours = in_fours(op->dst, op->dst) && in_fours(op->src, op->dst) &&
-                       (op->add.data == NULL || in_fours(op->add, op->dst));
-    const dim3 grid = grid_of(count_of(op->dst, fours ? 4 : 1), op->dst.n);
-    if (fours)
-        LAUNCH(apply_kernel<4>, grid, THREADS, stream, *op);
-    else
-        LAUNCH(apply_kernel<1>, grid, THREADS, stream, *op);
+    FOR_TYPE(op->dst.type, apply, *op, stream);
     return cudaGetLastError();
 }
 
@@ -73,7 +80,7 @@ static __device__ float slope_at_input(cuda_activation a, float x)
     return s * (1 + x * (1 - s)); /* silu */
 }
 
-template <int V> static __global__ void slope_kernel(cuda_slope op)
+template <class S, int V> static __global__ void slope_kernel(cuda_slope op)
 {
     const int n = blockIdx.y;
     for (unsigned i = blockIdx.x * blockDim.x + threadIdx.x; i < places<V>(op.dx);
@@ -81,24 +88,31 @@ template <int V> static __global__ void slope_kernel(cuda_slope op)
         const place at = place_of<V>(op.dx, i);
         pack<V> dx = splat<V>(0);
         if (at.c < op.dx.c) {
-            dx = load<V>(op.dy.data + offset_of(op.dy, n, at.position, at.c));
-            const pack<V> x = load<V>(op.value.data + offset_of(op.value, n, at.position, at.c));
+            dx = load<V>(address<S>(op.dy, offset_of(op.dy, n, at.position, at.c)));
+            const pack<V> x =
+                load<V>(address<S>(op.value, offset_of(op.value, n, at.position, at.c)));
             for (int k = 0; k < V; k++)
                 dx.v[k] *= op.from_output ? slope_at_output(op.activation, x.v[k])
                                           : slope_at_input(op.activation, x.v[k]);
         }
-        store_channels<V>(op.dx.data + offset_of(op.dx, n, at.position, at.c), dx, at.c, op.dx.c);
+        store_channels<V>(address<S>(op.dx, offset_of(op.dx, n, at.position, at.c)), dx, at.c,
+                          op.dx.c);
     }
+}
+
+template <class S> static void apply_slope(const cuda_slope &op, cudaStream_t stream)
+{
+    const bool wide =
+        goes_wide<S>(op.dx, op.dx) && goes_wide<S>(op.dy, op.dx) && goes_wide<S>(op.value, op.dx);
+    const dim3 grid = grid_of(count_of(op.dx, wide ? WIDE<S> : 1), op.dx.n);
+    if (wide)
+        LAUNCH((slope_kernel<S, WIDE<S>>), grid, THREADS, stream, op);
+    else
+        LAUNCH((slope_kernel<S, 1>), grid, THREADS, stream, op);
 }
 
 extern "C" cudaError_t cuda_apply_slope(const cuda_slope *op, cudaStream_t stream)
 {
-    const bool fours =
-        in_fours(op->dx, op->dx) && in_fours(op->dy, op->dx) && in_fours(op->value, op->dx);
-    const dim3 grid = grid_of(count_of(op->dx, fours ? 4 : 1), op->dx.n);
-    if (fours)
-        LAUNCH(slope_kernel<4>, grid, THREADS, stream, *op);
-    else
-        LAUNCH(slope_kernel<1>, grid, THREADS, stream, *op);
+    FOR_TYPE(op->dx.type, apply_slope, *op, stream);
     return cudaGetLastError();
 }

@@ -52,26 +52,27 @@ static __device__ steps unfold(extents e, unsigned i)
 }
 
 /* TERMS: their number where it is known, else 0. */
-template <int TERMS> static __device__ double product(const cuda_reduction &op, int n, steps at)
+template <class S, int TERMS>
+static __device__ double product(const cuda_reduction &op, int n, steps at)
 {
     const int terms = TERMS > 0 ? TERMS : op.n_terms;
-    double x = op.term[0].data[offset_of(op.term[0], n, at.t, at.h, at.w, at.c)];
+    double x = number<S>(op.term[0], offset_of(op.term[0], n, at.t, at.h, at.w, at.c));
     for (int k = 1; k < terms; k++)
-        x *= op.term[k].data[offset_of(op.term[k], n, at.t, at.h, at.w, at.c)];
+        x *= number<S>(op.term[k], offset_of(op.term[k], n, at.t, at.h, at.w, at.c));
     return x;
 }
 /* The same where only positions are reduced, and follow one another. */
-template <int TERMS>
+template <class S, int TERMS>
 static __device__ double product_at(const cuda_reduction &op, int n, int position, int c)
 {
     const int terms = TERMS > 0 ? TERMS : op.n_terms;
-    double x = op.term[0].data[offset_of(op.term[0], n, position, c)];
+    double x = number<S>(op.term[0], offset_of(op.term[0], n, position, c));
     for (int k = 1; k < terms; k++)
-        x *= op.term[k].data[offset_of(op.term[k], n, position, c)];
+        x *= number<S>(op.term[k], offset_of(op.term[k], n, position, c));
     return x;
 }
 
-template <bool POSITIONS, int TERMS> static __global__ void reduce_kernel(reduce_plan p)
+template <class S, bool POSITIONS, int TERMS> static __global__ void reduce_kernel(reduce_plan p)
 {
     __shared__ double sums[ROWS][RESULTS];
     const unsigned result = blockIdx.x * RESULTS + threadIdx.x;
@@ -85,12 +86,12 @@ template <bool POSITIONS, int TERMS> static __global__ void reduce_kernel(reduce
         if (POSITIONS) {
             UNROLL_BY_4
             for (unsigned i = first + threadIdx.y; i < last; i += ROWS)
-                sum += product_at<TERMS>(p.op, n, (int)i, kept.c);
+                sum += product_at<S, TERMS>(p.op, n, (int)i, kept.c);
         } else {
             for (unsigned i = first + threadIdx.y; i < last; i += ROWS) {
                 const steps r = unfold(p.reduced, i);
-                sum += product<TERMS>(p.op, n,
-                                      {kept.c + r.c, kept.t + r.t, kept.h + r.h, kept.w + r.w});
+                sum += product<S, TERMS>(p.op, n,
+                                         {kept.c + r.c, kept.t + r.t, kept.h + r.h, kept.w + r.w});
             }
         }
     }
@@ -104,7 +105,7 @@ template <bool POSITIONS, int TERMS> static __global__ void reduce_kernel(reduce
     p.op.partial[((size_t)n * p.slices + blockIdx.y) * p.results + result] = sum;
 }
 
-static __global__ void add_slices_kernel(reduce_plan p)
+template <class S> static __global__ void add_slices_kernel(reduce_plan p)
 {
     const int n = blockIdx.y;
     for (unsigned i = blockIdx.x * blockDim.x + threadIdx.x; i < p.results;
@@ -113,7 +114,8 @@ static __global__ void add_slices_kernel(reduce_plan p)
         for (unsigned s = 0; s < p.slices; s++)
             sum += p.op.partial[((size_t)n * p.slices + s) * p.results + i];
         const steps at = unfold(p.kept, i);
-        p.op.dst.data[offset_of(p.op.dst, n, at.t, at.h, at.w, at.c)] = (float)(sum * p.op.scale);
+        round_to(address<S>(p.op.dst, offset_of(p.op.dst, n, at.t, at.h, at.w, at.c)),
+                 (float)(sum * p.op.scale));
     }
 }
 
@@ -129,22 +131,33 @@ static bool follows(const cuda_view &x)
            (x.t == 1 || x.stride_t == (int64_t)x.h * x.w * x.stride_w);
 }
 
-extern "C" cudaError_t cuda_reduce(const cuda_reduction *op, cudaStream_t stream)
+template <class S> static void add_slices(const reduce_plan &p, cudaStream_t stream)
 {
-    const reduce_plan p = plan_of(op);
+    LAUNCH(add_slices_kernel<S>, grid_of(p.results, p.op.dst.n), THREADS, stream, p);
+}
+
+template <class S>
+static void reduce(const cuda_reduction *op, const reduce_plan &p, cudaStream_t stream)
+{
     bool positions = !op->over_c && op->over_t && op->over_h && op->over_w;
     for (int k = 0; k < op->n_terms; k++)
         positions = positions && follows(op->term[k]);
     const dim3 grid((p.results + RESULTS - 1) / RESULTS, p.slices, (unsigned)op->dst.n);
     const dim3 block(RESULTS, ROWS);
     if (positions && op->n_terms == 1)
-        LAUNCH_JOINED((reduce_kernel<true, 1>), grid, block, stream, p);
+        LAUNCH_JOINED((reduce_kernel<S, true, 1>), grid, block, stream, p);
     else if (positions && op->n_terms == 2)
-        LAUNCH_JOINED((reduce_kernel<true, 2>), grid, block, stream, p);
+        LAUNCH_JOINED((reduce_kernel<S, true, 2>), grid, block, stream, p);
     else if (positions)
-        LAUNCH_JOINED((reduce_kernel<true, 0>), grid, block, stream, p);
+        LAUNCH_JOINED((reduce_kernel<S, true, 0>), grid, block, stream, p);
     else
-        LAUNCH_JOINED((reduce_kernel<false, 0>), grid, block, stream, p);
-    LAUNCH(add_slices_kernel, grid_of(p.results, op->dst.n), THREADS, stream, p);
+        LAUNCH_JOINED((reduce_kernel<S, false, 0>), grid, block, stream, p);
+}
+
+extern "C" cudaError_t cuda_reduce(const cuda_reduction *op, cudaStream_t stream)
+{
+    const reduce_plan p = plan_of(op);
+    FOR_TYPE(op->term[0].type, reduce, op, p, stream);
+    FOR_TYPE(op->dst.type, add_slices, p, stream);
     return cudaGetLastError();
 }

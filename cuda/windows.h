@@ -39,7 +39,7 @@ static __device__ inline window_box windows_over(const cuda_windows &op, const p
             covering(op, 2, x.w, op.y.w)};
 }
 
-static inline bool windows_in_fours(const cuda_windows &op)
+template <class S> static bool windows_go_wide(const cuda_windows &op)
 {
-    return in_fours(op.x, op.x) && in_fours(op.y, op.x);
+    return goes_wide<S>(op.x, op.x) && goes_wide<S>(op.y, op.x);
 }

@@ -42,6 +42,10 @@ endforeach()
 # A module, from file to results, where there is no GPU either; its blocks are 8, ref's are 1.
 add_test(NAME check_backends_module
     COMMAND check_backends --device fake --module-dir "${CFP_FAKES}" --seeds 4)
+foreach(precision tf32 bf16 fp16)
+    cfp_test(check_backends_cuda_${precision} fast 300 check_backends --device cuda --module-dir "${CMAKE_BINARY_DIR}"
+        --precision ${precision})
+endforeach()
 set_tests_properties(check_backends_cuda PROPERTIES SKIP_RETURN_CODE 77)
 
 # The cpu backend with every instruction set that this machine has, not only the widest.

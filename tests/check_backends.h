@@ -10,7 +10,10 @@ struct trial;
 typedef struct check {
     cfp_ctx ctx;
     cfp_device device;
+    cfp_precision precision;
     double tolerance;          /* of sums, relative to the largest value expected */
+    double float_tolerance;    /* the same where the result is float32 whatever the precision */
+    float unit;                /* what 1 is in a gradient */
     bool exact;                /* what is compared next has to be ref's, but for the sign of zero */
     char where[128];           /* what is being checked, for messages */
     const struct trial *trial; /* and its case; NULL: none */
@@ -42,6 +45,10 @@ typedef struct trial {
 
 /* Prints what failed, and the case. */
 void check_failed(check *k, const char *what);
+/* Numbers that the precision's storage type holds exactly: given to ref and to the device alike, so
+ * that what differs is what the device computes. */
+void make_exact(const check *k, float *x, int64_t count);
+
 /* Plain values against ref's; prints and counts. */
 void check_values(check *k, const char *what, const float *got, const float *right, int64_t count);
 /* A device tensor against ref's plain values, and the lanes behind its last channel against 0. */
@@ -63,9 +70,9 @@ struct lent {
 CFP_CHECKED cfp_status lend(check *k, struct lent *out, const void *from, size_t bytes);
 CFP_CHECKED cfp_status give_back(check *k, struct lent *lent, void *to);
 
-/* The block that the device gives to the output of a 1x1x1 convolution of this shape: how a tensor
- * inside a network comes to lie. */
-CFP_CHECKED cfp_status chosen_block(check *k, cfp_shape shape, int *block);
+/* x with the block and type that the device gives to the output of a 1x1x1 convolution of its
+ * shape: how a tensor inside a network comes to lie. */
+CFP_CHECKED cfp_status choose_layout(check *k, cfp_tensor *x);
 
 /* Runs the case on ref.  The caller closes the trial, whatever happened. */
 CFP_CHECKED cfp_status trial_open(check *k, trial *t, const op_case *c, uint64_t seed);

@@ -17,8 +17,9 @@ typedef struct pair {
     cfp_tensor on_x, on_g;
 } pair;
 
-static cfp_status pair_open(check *k, pair *p, cfp_shape shape, int block)
+static cfp_status pair_open(check *k, pair *p, const cfp_tensor *like)
 {
+    const cfp_shape shape = like->shape;
     uint64_t seed = 4711 + (uint64_t)shape.c;
     *p = (pair){.shape = shape, .count = cfp_count(shape)};
     CFP_TRY_ALLOC(&k->ctx, p->x, p->count);
@@ -32,11 +33,13 @@ static cfp_status pair_open(check *k, pair *p, cfp_shape shape, int block)
     CFP_TRY_ALLOC(&k->ctx, p->channel, shape.n);
     random_values(p->x, p->count, ANY, &seed);
     random_values(p->g, p->count, ANY, &seed);
+    make_exact(k, p->x, p->count);
+    make_exact(k, p->g, p->count);
     for (int c = 0; c < THETAS * shape.n * shape.c; c++)
         p->demand[c] = random_bits(&seed) & 1 ? cfp_demand_of(0.25 * c) : CFP_NOT_DEMANDED;
     for (int n = 0; n < shape.n; n++)
         p->channel[n] = (int)(random_bits(&seed) % (uint64_t)shape.c);
-    p->on_x = p->on_g = (cfp_tensor){.shape = shape, .block = block};
+    p->on_x = p->on_g = *like;
     CFP_TRY(device_tensor_open(k, &p->on_x));
     CFP_TRY(device_tensor_open(k, &p->on_g));
     CFP_TRY(device_tensor_spoil(k, &p->on_x));
@@ -65,6 +68,36 @@ static cfp_tensor plain_tensor(cfp_shape shape, float *data)
     return (cfp_tensor){.shape = shape, .block = 1, .data = data};
 }
 
+/* Gradients may be held times a power of two (backend.h): what one_hot makes of 1. */
+static cfp_status find_unit(check *k)
+{
+    cfp_tensor x = {.shape = {1, 11, 1, 1, 1}, .block = 1};
+    float plain[11] = {0}, right[11] = {0};
+    int exponent;
+    CFP_TRY(choose_layout(k, &x));
+    CFP_TRY(device_tensor_open(k, &x));
+    cfp_status status = device_tensor_spoil(k, &x);
+    struct lent channel;
+    if (status == CFP_OK)
+        status = lend(k, &channel, &(int32_t){7}, sizeof(int32_t));
+    if (status == CFP_OK)
+        status = k->device.api->one_hot(k->device.backend, &x, channel.memory);
+    if (status == CFP_OK)
+        status = give_back(k, &channel, NULL);
+    if (status == CFP_OK)
+        status = k->device.api->download(k->device.backend, plain, &x);
+    k->unit = right[7] = plain[7];
+    k->exact = true;
+    snprintf(k->where, sizeof k->where, "the unit of gradients");
+    if (status == CFP_OK)
+        status = check_tensor(k, "one_hot", &x, right);
+    device_tensor_free(k, &x);
+    const bool usual = k->precision == CFP_FP16 || k->unit == 1;
+    if (!(k->unit >= 1) || frexp(k->unit, &exponent) != 0.5 || !usual)
+        check_failed(k, "not 1, nor fp16's power of two");
+    return status;
+}
+
 static cfp_status check_round_trip(check *k, pair *p)
 {
     k->exact = true;
@@ -88,6 +121,8 @@ static cfp_status check_sums(check *k, pair *p, bool times_g, bool positive)
                              demand.memory, questions, THETAS, positive));
     CFP_TRY(give_back(k, &map, p->map));
     CFP_TRY(give_back(k, &demand, NULL));
+    for (int64_t i = 0; times_g && i < count; i++)
+        p->right_map[i] /= k->unit;
     snprintf(what, sizeof what, "channel_sum%s%s", times_g ? " of products" : "",
              positive ? ", positive" : "");
     check_values(k, what, p->map, p->right_map, count);
@@ -100,8 +135,10 @@ static cfp_status check_means(check *k, pair *p)
     const cfp_backend_api *api = k->device.api, *ref = &cfp_backend_ref;
     const cfp_tensor x = plain_tensor(p->shape, p->x), g = plain_tensor(p->shape, p->g);
     const int means = p->shape.n * p->shape.c;
+    const double tolerance = k->tolerance;
     struct lent mean;
     k->exact = false;
+    k->tolerance = k->float_tolerance; /* they come in float32 */
     CFP_TRY(lend(k, &mean, NULL, (size_t)means * sizeof *p->means));
     CFP_TRY(api->channel_mean(k->device.backend, mean.memory, &p->on_x));
     CFP_TRY(api->fetch(k->device.backend, p->means, mean.memory, mean.bytes));
@@ -110,21 +147,25 @@ static cfp_status check_means(check *k, pair *p)
     CFP_TRY(api->channel_mean_product(k->device.backend, mean.memory, &p->on_x, &p->on_g));
     CFP_TRY(give_back(k, &mean, p->means));
     CFP_TRY(ref->channel_mean_product(NULL, p->right_means, &x, &g));
+    for (int i = 0; i < means; i++)
+        p->right_means[i] /= k->unit;
     check_values(k, "channel_mean_product", p->means, p->right_means, means);
     for (int times_g = 0; times_g < 2; times_g++)
         for (int positive = 0; positive < 2; positive++)
             CFP_TRY(check_sums(k, p, times_g, positive));
+    k->tolerance = tolerance;
     return check_tensor(k, "x after being read", &p->on_x, p->x);
 }
 
 /* Means over many positions must not lose digits to a running float sum. */
-static cfp_status check_long_mean(check *k)
+static cfp_status check_long_mean(check *k, const cfp_tensor *like)
 {
-    const cfp_shape shape = {1, 2, 16, 128, 128};
+    const cfp_shape shape = like->shape;
     pair p;
-    cfp_status status = pair_open(k, &p, shape, 1);
+    cfp_status status = pair_open(k, &p, like);
     for (int64_t i = 0; i < p.count && status == CFP_OK; i++)
-        p.x[i] = 1000 + p.x[i];
+        p.x[i] = 1000 + 10 * p.x[i];
+    make_exact(k, p.x, p.count);
     if (status == CFP_OK)
         status = k->device.api->upload(k->device.backend, &p.on_x, p.x);
     const cfp_tensor x = plain_tensor(shape, p.x);
@@ -139,7 +180,7 @@ static cfp_status check_long_mean(check *k)
         status = cfp_backend_ref.channel_mean(NULL, p.right_means, &x);
     const double tolerance = k->tolerance;
     k->exact = false;
-    k->tolerance = tolerance < 1e-4 ? 2e-7 : tolerance;
+    k->tolerance = k->float_tolerance < 1e-4 ? 2e-7 : k->float_tolerance;
     if (status == CFP_OK)
         check_values(k, "channel_mean of 262144", p.means, p.right_means, 2);
     k->tolerance = tolerance;
@@ -163,11 +204,15 @@ static cfp_status check_writers(check *k, pair *p)
     CFP_TRY(check_tensor(k, "mask", &p->on_x, p->right));
     CFP_TRY(api->accumulate(k->device.backend, &p->on_x, &p->on_g));
     CFP_TRY(ref->accumulate(NULL, &right, &g));
+    if (p->on_x.type != CFP_FLOAT32)
+        make_exact(k, p->right, p->count);
     CFP_TRY(check_tensor(k, "accumulate", &p->on_x, p->right));
     CFP_TRY(lend(k, &channel, p->channel, (size_t)p->shape.n * sizeof *p->channel));
     CFP_TRY(api->one_hot(k->device.backend, &p->on_x, channel.memory));
     CFP_TRY(give_back(k, &channel, NULL));
     CFP_TRY(ref->one_hot(NULL, &right, p->channel));
+    for (int64_t i = 0; i < p->count; i++)
+        p->right[i] *= k->unit;
     return check_tensor(k, "one_hot", &p->on_x, p->right);
 }
 
@@ -187,6 +232,7 @@ static cfp_status check_gates(check *k, pair *p)
         const cfp_tensor *const src[1] = {&y};
         const cfp_step step = {.node = &node, .n_src = 1};
         CFP_TRY(cfp_backend_ref.step_forward(NULL, &step, src, &y, NULL));
+        make_exact(k, p->x, p->count);
         memcpy(p->right, p->g, (size_t)p->count * sizeof *p->right);
         CFP_TRY(cfp_backend_ref.gate(NULL, &node, &right, &y));
         CFP_TRY(k->device.api->upload(k->device.backend, &p->on_x, p->x));
@@ -199,9 +245,9 @@ static cfp_status check_gates(check *k, pair *p)
     return CFP_OK;
 }
 
-static cfp_status check_shape(check *k, pair *p, cfp_shape shape, int block)
+static cfp_status check_shape(check *k, pair *p, const cfp_tensor *like)
 {
-    CFP_TRY(pair_open(k, p, shape, block));
+    CFP_TRY(pair_open(k, p, like));
     CFP_TRY(check_round_trip(k, p));
     CFP_TRY(check_means(k, p));
     CFP_TRY(check_writers(k, p));
@@ -215,21 +261,26 @@ void check_primitives(check *k)
                                        {1, 64, 4, 28, 28}, {2, 54, 3, 9, 11}};
     const int compared = k->compared, failed = k->failed;
     k->worst = 0;
+    if (find_unit(k) != CFP_OK)
+        check_failed(k, k->ctx.message);
     for (size_t i = 0; i < sizeof shapes / sizeof shapes[0]; i++) {
-        int chosen = 1;
-        if (chosen_block(k, shapes[i], &chosen) != CFP_OK)
+        const cfp_tensor plain = {.shape = shapes[i], .block = 1};
+        cfp_tensor like[2] = {plain, plain};
+        if (choose_layout(k, &like[0]) != CFP_OK)
             check_failed(k, k->ctx.message);
-        for (int plain = 0; plain <= (chosen != 1); plain++) {
+        for (int l = 0; l <= (like[0].block != 1); l++) {
             pair p;
             snprintf(k->where, sizeof k->where, "primitives of %d x %d x %d x %d x %d, block %d",
                      shapes[i].n, shapes[i].c, shapes[i].t, shapes[i].h, shapes[i].w,
-                     plain ? 1 : chosen);
-            if (check_shape(k, &p, shapes[i], plain ? 1 : chosen) != CFP_OK)
+                     like[l].block);
+            if (check_shape(k, &p, &like[l]) != CFP_OK)
                 check_failed(k, k->ctx.message);
             pair_close(k, &p);
         }
     }
-    if (check_long_mean(k) != CFP_OK)
+    cfp_tensor like = {.shape = {1, 2, 16, 128, 128}, .block = 1};
+    if (check_long_mean(k, &like) != CFP_OK || choose_layout(k, &like) != CFP_OK ||
+        check_long_mean(k, &like) != CFP_OK)
         check_failed(k, k->ctx.message);
     printf("%-16s %9s %5d comparisons  max rel %.2g%s\n", "primitives", "", k->compared - compared,
            k->worst, k->failed > failed ? "  FAILED" : "");

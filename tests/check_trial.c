@@ -1,5 +1,6 @@
 /* check_trial.c - one case of an op, on ref and on the device, side by side. */
 #include "check_backends.h"
+#include "cuda/halves.h"
 #include <math.h>
 #include <stdio.h>
 
@@ -23,6 +24,14 @@ void check_failed(check *k, const char *what)
     for (int i = 0; i < 5; i++)
         printf("    %s %d, %d, %d;", names[i], rows[i][0], rows[i][1], rows[i][2]);
     printf(" groups %d\n", t->step.node->groups);
+}
+
+void make_exact(const check *k, float *x, int64_t count)
+{
+    for (int64_t i = 0; i < count; i++)
+        x[i] = k->precision == CFP_BF16   ? float_of_bfloat16(bfloat16_of(x[i]))
+               : k->precision == CFP_FP16 ? float_of_float16(float16_of(x[i]))
+                                          : x[i];
 }
 
 typedef struct difference {
@@ -125,23 +134,25 @@ cfp_status check_tensor(check *k, const char *what, const cfp_tensor *got, const
     return status;
 }
 
-cfp_status chosen_block(check *k, cfp_shape shape, int *block)
+cfp_status choose_layout(check *k, cfp_tensor *x)
 {
+    const cfp_shape shape = x->shape;
     const op_case c = {
         .what = "layout", CONV(shape.c, 1, {{1, 1, 1}, {0}, {0}, {0}, {0}}), .src = {shape}};
     uint64_t seed = 1;
     cfp_model model;
     cfp_status status = make_model(&model, &k->ctx, &c, &seed);
-    *block = 1;
+    x->block = 1;
     for (int i = 0; i < 2 && status == CFP_OK; i++) { /* twice: after the clip, and further in */
         cfp_step step = make_step(&model, &c);
-        const cfp_tensor src = {.shape = shape, .block = *block};
+        const cfp_tensor src = {.shape = shape, .block = x->block, .type = x->type};
         cfp_tensor dst = {.shape = shape, .block = 1};
         status = k->device.api->step_open(k->device.backend, &step,
                                           (const cfp_tensor *const[1]){&src}, &dst);
         if (status == CFP_OK)
             k->device.api->step_close(k->device.backend, &step);
-        *block = dst.block;
+        x->block = dst.block;
+        x->type = dst.type;
     }
     cfp_model_free(&model);
     return status;
@@ -163,6 +174,7 @@ static cfp_status run_ref(check *k, trial *t)
         CFP_TRY_ALLOC(&k->ctx, t->src[i], count);
         CFP_TRY_ALLOC(&k->ctx, t->diff_src[i], count);
         random_values(t->src[i], count, t->c->values, &t->seed);
+        make_exact(k, t->src[i], count);
         src[i] = plain_tensor(t->shape[i], t->src[i]);
         diff_src[i] = plain_tensor(t->shape[i], t->diff_src[i]);
         reads[i] = &src[i], wanted[i] = &diff_src[i];
@@ -170,6 +182,7 @@ static cfp_status run_ref(check *k, trial *t)
     CFP_TRY_ALLOC(&k->ctx, t->dst, cfp_count(t->out));
     CFP_TRY_ALLOC(&k->ctx, t->diff_dst, cfp_count(t->out));
     random_values(t->diff_dst, cfp_count(t->out), ANY, &t->seed);
+    make_exact(k, t->diff_dst, cfp_count(t->out));
     dst = plain_tensor(t->out, t->dst), diff_dst = plain_tensor(t->out, t->diff_dst);
     CFP_TRY(cfp_backend_ref.step_forward(NULL, &t->step, reads, &dst, NULL));
     return cfp_backend_ref.step_backward(NULL, &t->step, reads, &dst, &diff_dst, wanted, NULL);
@@ -186,7 +199,7 @@ static cfp_status open_step(check *k, trial *t, source_layout layout)
         *x = (cfp_tensor){.shape = t->shape[i], .block = 1};
         if (layout == CHOSEN || (layout == MIXED_EVEN && i % 2 == 0) ||
             (layout == MIXED_ODD && i % 2 == 1))
-            CFP_TRY(chosen_block(k, x->shape, &x->block));
+            CFP_TRY(choose_layout(k, x));
         length += snprintf(blocks + length, sizeof blocks - (size_t)length, " %d", x->block);
         src[i] = x;
     }
@@ -271,12 +284,25 @@ cfp_status trial_backward(check *k, trial *t, unsigned wanted)
                                         t->scratch);
 }
 
+/* What the device keeps in its storage type: weights, biases, a pad's constant. */
+static void make_parameters_exact(const check *k, cfp_node *node)
+{
+    const int *taps = node->window.kernel;
+    if (node->weight != NULL)
+        make_exact(k, node->weight,
+                   (int64_t)node->shape.c * node->kernel_channels * taps[0] * taps[1] * taps[2]);
+    if (node->bias != NULL)
+        make_exact(k, node->bias, node->shape.c);
+    make_exact(k, &node->value, 1);
+}
+
 cfp_status trial_open(check *k, trial *t, const op_case *c, uint64_t seed)
 {
     *t = (trial){.c = c, .seed = seed};
     k->trial = t;
     snprintf(k->where, sizeof k->where, "%s '%s'", cfp_op_table[c->node.op].name, c->what);
     CFP_TRY(make_model(&t->model, &k->ctx, c, &t->seed));
+    make_parameters_exact(k, made_node(&t->model, c));
     t->step = make_step(&t->model, c);
     t->out = t->step.node->shape;
     t->out.n = c->src[0].n;

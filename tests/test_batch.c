@@ -145,6 +145,8 @@ static void a_batch_answers_as_each_alone(struct setting *s, cfp_query q)
             cfp_explanation_free(&together[i]);
         }
     }
+    for (int work = 0; work < CFP_WORK_COUNT && trace != NULL; work++)
+        CHECK_EQ(trace->recording[work] != NULL, rounds > 1);
     CHECK(layers > 2 * rounds * CLIPS * n_thetas); /* of the classifier alone nothing is learned */
     cfp_trace_close(&trace);
 }

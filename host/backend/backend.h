@@ -116,11 +116,13 @@ typedef struct cfp_backend_api {
                        const cfp_tensor *y);
     /* x (n, c) becomes 0 where demand[n * C + c] is CFP_NOT_DEMANDED. */
     cfp_status (*mask)(cfp_backend *backend, cfp_tensor *x, const cfp_demand *demand);
-    /* dst += src, same shape and block. */
+    /* dst += src, same shape, block and type. */
     cfp_status (*accumulate)(cfp_backend *backend, cfp_tensor *dst, const cfp_tensor *src);
-    /* dst = src, same shape and block. */
+    /* dst = src, same shape, block and type. */
     cfp_status (*copy)(cfp_backend *backend, cfp_tensor *dst, const cfp_tensor *src);
-    /* All zero but element (n, channel[n], 0, 0, 0) = 1: the gradient of one logit of each clip. */
+    /* All zero but element (n, channel[n], 0, 0, 0) = 1: the gradient of one logit of each clip.  A
+     * backend may hold gradients times a power of two, which one_hot brings in and
+     * channel_mean_product and channel_sum with g take out again: nobody else sees it. */
     cfp_status (*one_hot)(cfp_backend *backend, cfp_tensor *x, const int32_t *channel);
     /* Relevance and the propagation of demands (relevance.h). */
     cfp_status (*route)(cfp_backend *backend, const cfp_demand_route *route);

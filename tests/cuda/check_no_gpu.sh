@@ -28,10 +28,18 @@ status=$?
 [ ! -s "$stdout" ] || wrong "--device cuda: has results"
 [ "$said" = "cfp-gpu: --device cuda: $why" ] || wrong "--device cuda: $said"
 
-said=$("$cfp" predict "$model" "$clip" --device cuda --precision bf16 2>&1 >"$stdout")
-status=$?
-[ "$status" -eq 1 ] || wrong "--precision bf16: exit status $status"
-[[ $said == "cfp-gpu: --precision: cuda"* ]] || wrong "--precision bf16: $said"
+for precision in tf32 bf16 fp16; do
+    said=$("$cfp" predict "$model" "$clip" --device cuda --precision $precision 2>&1 >"$stdout")
+    status=$?
+    [ "$status" -eq 1 ] || wrong "--precision $precision: exit status $status"
+    [ "$said" = "cfp-gpu: --device cuda: $why" ] || wrong "--precision $precision: $said"
+
+    said=$("$cfp" predict "$model" "$clip" --device cpu --precision $precision 2>&1 >"$stdout")
+    status=$?
+    [ "$status" -eq 1 ] || wrong "--device cpu --precision $precision: exit status $status"
+    [[ $said == *"--precision $precision: the cpu backend computes in fp32"* ]] ||
+        wrong "--device cpu --precision $precision: $said"
+done
 
 said=$("$cfp" predict "$model" "$clip" --device auto 2>&1 >"$stdout")
 status=$?

@@ -6,6 +6,7 @@
  * shuffles and shared memory work; a barrier that not every thread comes to is reported.  What it
  * does not find: races between threads (compute-sanitizer does, on a GPU). */
 #pragma once
+#include "halves.h"
 #include "sim_capture.h"
 #include <cuda_runtime_api.h>
 #include <cstdint>
@@ -254,6 +255,30 @@ inline void __syncthreads()
 template <class T> T __shfl_xor_sync(unsigned mask, T value, int lane_mask)
 {
     return cudasim::exchange(mask, value, (unsigned)lane_mask);
+}
+
+/* What CUDA's own headers have, as far as kernels use it. */
+struct bfloat16 {
+    uint16_t bits;
+};
+struct float16 {
+    uint16_t bits;
+};
+inline float widened(bfloat16 x)
+{
+    return float_of_bfloat16(x.bits);
+}
+inline float widened(float16 x)
+{
+    return float_of_float16(x.bits);
+}
+inline void round_to(bfloat16 *to, float x)
+{
+    to->bits = bfloat16_of(x);
+}
+inline void round_to(float16 *to, float x)
+{
+    to->bits = float16_of(x);
 }
 
 inline unsigned __ballot_sync(unsigned mask, bool here)

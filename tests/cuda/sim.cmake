@@ -3,7 +3,8 @@
 include(CheckLanguage)
 check_language(CXX)
 if(NOT CMAKE_CXX_COMPILER)
-    foreach(test check_backends_cudasim batch_cudasim cudasim method_cudasim explain_cudasim)
+    foreach(test check_backends_cudasim batch_cudasim check_backends_cudasim_bf16 check_backends_cudasim_fp16 cudasim method_cudasim
+            explain_cudasim agreement_cudasim)
         cfp_test(${test} cuda 60 bash -c "echo 'skipped: no C++ compiler'; exit 77")
     endforeach()
     return()
@@ -32,7 +33,8 @@ set_target_properties(sim_kernels PROPERTIES POSITION_INDEPENDENT_CODE ON CXX_VI
 set(sources ${CFP_CUDA_SOURCES} conv_spec.c)
 list(TRANSFORM sources PREPEND "${cuda}/")
 add_library(cfp_cudasim MODULE ${sources} sim_capture.c sim_conv.c sim_runtime.c ${CMAKE_SOURCE_DIR}/host/base/base.c
-    ${CMAKE_SOURCE_DIR}/host/base/tensor.c ${CMAKE_SOURCE_DIR}/host/backend/op_facts.c)
+    ${CMAKE_SOURCE_DIR}/host/base/tensor.c ${CMAKE_SOURCE_DIR}/host/backend/op_facts.c
+    ${CMAKE_SOURCE_DIR}/host/model/ops.c)
 set_target_properties(cfp_cudasim PROPERTIES PREFIX "" SUFFIX ".so" C_VISIBILITY_PRESET hidden
     LIBRARY_OUTPUT_DIRECTORY "${CFP_SIM_DIR}")
 target_include_directories(cfp_cudasim PRIVATE sim)
@@ -53,6 +55,10 @@ if(CFP_SANITIZE)
     set(networks 2)
 endif()
 cfp_test(check_backends_cudasim cuda 600 check_backends --device cudasim --module-dir "${CFP_SIM_DIR}" --seeds ${seeds})
+foreach(half bf16 fp16)
+    cfp_test(check_backends_cudasim_${half} cuda 600 check_backends --device cudasim --module-dir "${CFP_SIM_DIR}"
+        --seeds 1 --precision ${half})
+endforeach()
 cfp_test(batch_cudasim cuda 120 test_batch --device cudasim --module-dir "${CFP_SIM_DIR}")
 add_executable(test_cudasim test_cudasim.c)
 target_link_libraries(test_cudasim PRIVATE libcfp cfp_flags m)
@@ -62,3 +68,6 @@ cfp_test(method_cudasim cuda 600 ${CFP_PYTHON} "${CMAKE_SOURCE_DIR}/tests/oracle
 cfp_test(explain_cudasim cuda 600 ${CFP_PYTHON} "${CMAKE_CURRENT_SOURCE_DIR}/check_device.py" --cfp "${program}"
     --device cudasim --layers "fiber*" "${CMAKE_SOURCE_DIR}/weights/motion.h5"
     "${CMAKE_SOURCE_DIR}/datasets/motion/up.mp4")
+# The same in tf32, bf16 and fp16: how far they agree.
+cfp_test(agreement_cudasim cuda 600 ${CFP_PYTHON} "${CMAKE_CURRENT_SOURCE_DIR}/check_agreement.py" --cfp "${program}"
+    --device cudasim --seeds ${networks} "${CMAKE_SOURCE_DIR}/weights/motion.h5" "${CMAKE_SOURCE_DIR}/datasets/motion/up.mp4")

@@ -1,9 +1,12 @@
 /* sim_conv.c - conv.h without cuDNN, for the simulator: plain loops over what is channels last.
  *
  * Some residuals are refused in their fused form, as by a cuDNN without an engine for them, so that
- * what the backend does then is run too.  A workspace is wanted, and overwritten. */
+ * what the backend does then is run too.  A workspace is wanted, and overwritten.  Operands in a
+ * half are widened first, and the result is rounded once, at the end, as tensor cores do. */
 #include "../../cuda/conv.h"
-#include <string.h>
+#include "halves.h"
+#include "sim_capture.h"
+#include <stdlib.h>
 
 struct cuda_dnn {
     size_t workspace_cap;
@@ -122,24 +125,95 @@ static void meet_all(const cuda_conv_spec *s, meet_fn *meet, float *to, const fl
                     meet_taps(s, y, meet, to, from, w);
 }
 
-cfp_status cuda_conv_run(const cuda_conv *conv, cfp_ctx *ctx, float *x, const float *w, float *y,
-                         const float *z, const float *bias, void *workspace)
+/* Operands as floats: those of float32 where they are, the others in copies. */
+typedef struct operand {
+    float *x;
+    void *memory; /* NULL: x is the memory */
+    int64_t count;
+    cfp_precision precision;
+} operand;
+
+static cfp_status widen(operand *out, cfp_ctx *ctx, const void *memory, int64_t count,
+                        cfp_precision precision)
 {
-    const cuda_conv_spec *s = &conv->spec;
-    const int64_t x_count = (int64_t)s->n * s->x[0] * s->x[1] * s->x[2] * s->x_channels;
-    const int64_t y_count = (int64_t)s->n * s->y[0] * s->y[1] * s->y[2] * s->y_channels;
-    if ((z != NULL) != s->adds || (bias != NULL) != s->bias)
-        return cfp_fail(ctx, CFP_DEVICE, "a convolution run otherwise than planned");
-    memset(workspace, 0xff, WORKSPACE);
-    if (s->backward) {
-        memset(x, 0, (size_t)x_count * sizeof *x);
-        meet_all(s, scatter, x, y, w);
+    union {
+        const void *read;
+        void *write;
+    } at = {memory};
+    *out = (operand){.x = at.write, .count = count, .precision = precision};
+    if (memory == NULL || precision == CFP_FP32 || precision == CFP_TF32)
         return CFP_OK;
+    const uint16_t *half = memory;
+    out->memory = at.write;
+    CFP_TRY_ALLOC(ctx, out->x, count);
+    for (int64_t i = 0; i < count; i++)
+        out->x[i] = precision == CFP_BF16 ? float_of_bfloat16(half[i]) : float_of_float16(half[i]);
+    return CFP_OK;
+}
+
+static void write_back(const operand *o)
+{
+    uint16_t *half = o->memory;
+    for (int64_t i = 0; i < o->count && half != NULL; i++)
+        half[i] = o->precision == CFP_BF16 ? bfloat16_of(o->x[i]) : float16_of(o->x[i]);
+}
+
+static void free_copy(operand *o)
+{
+    if (o->memory != NULL)
+        cfp_free(o->x);
+}
+
+static void run(const cuda_conv_spec *s, const operand *x, const operand *w, const operand *y,
+                const operand *z, const operand *bias)
+{
+    if (s->backward) {
+        memset(x->x, 0, (size_t)x->count * sizeof *x->x);
+        meet_all(s, scatter, x->x, y->x, w->x);
+        write_back(x);
+        return;
     }
-    for (int64_t i = 0; i < y_count; i++)
-        y[i] = (z != NULL ? z[i] : 0) + (bias != NULL ? bias[i % s->y_channels] : 0);
-    meet_all(s, gather, y, x, w);
-    for (int64_t i = 0; i < y_count && s->relu; i++)
-        y[i] = y[i] < 0 ? 0 : y[i];
+    for (int64_t i = 0; i < y->count; i++)
+        y->x[i] = (z->x != NULL ? z->x[i] : 0) + (bias->x != NULL ? bias->x[i % s->y_channels] : 0);
+    meet_all(s, gather, y->x, x->x, w->x);
+    for (int64_t i = 0; i < y->count && s->relu; i++)
+        y->x[i] = y->x[i] > 0 ? y->x[i] : 0; /* NaN, too: cuDNN promises nothing of it */
+    write_back(y);
+}
+
+/* A convolution on its way: the simulated stream may run it later, and again. */
+struct conv_call {
+    cuda_conv_spec spec;
+    const void *memory[5]; /* x, w, y, z, bias */
+    void *workspace;
+};
+
+static void run_call(void *argument)
+{
+    const struct conv_call *c = argument;
+    const cuda_conv_spec *s = &c->spec;
+    const int64_t taps = (int64_t)s->kernel[0] * s->kernel[1] * s->kernel[2];
+    const int64_t count[5] = {(int64_t)s->n * s->x[0] * s->x[1] * s->x[2] * s->x_channels,
+                              s->y_channels * taps * (s->x_channels / s->groups),
+                              (int64_t)s->n * s->y[0] * s->y[1] * s->y[2] * s->y_channels,
+                              (int64_t)s->n * s->y[0] * s->y[1] * s->y[2] * s->y_channels,
+                              s->y_channels};
+    operand o[5] = {0};
+    memset(c->workspace, 0xff, WORKSPACE);
+    for (int i = 0; i < 5; i++)
+        if (widen(&o[i], NULL, c->memory[i], count[i], s->precision) != CFP_OK)
+            abort();
+    run(s, &o[0], &o[1], &o[2], &o[3], &o[4]);
+    for (int i = 0; i < 5; i++)
+        free_copy(&o[i]);
+}
+
+cfp_status cuda_conv_run(const cuda_conv *conv, cfp_ctx *ctx, void *x, const void *w, void *y,
+                         const void *z, const void *bias, void *workspace)
+{
+    const struct conv_call call = {conv->spec, {x, w, y, z, bias}, workspace};
+    if ((z != NULL) != conv->spec.adds || (bias != NULL) != conv->spec.bias)
+        return cfp_fail(ctx, CFP_DEVICE, "a convolution run otherwise than planned");
+    sim_enqueue_copy(run_call, &call, sizeof call);
     return CFP_OK;
 }

@@ -1,5 +1,6 @@
 /* sim_runtime.c - the CUDA runtime of the simulator: one device, whose memory is the host's and
- * full of NaN when it is new, as a GPU's may be. */
+ * full of NaN when it is new, as a GPU's may be.  Its compute capability is 9.0, or what the
+ * environment says in CUDASIM_CAPABILITY (75 is 7.5). */
 #include "../../cuda/cuda_backend.h"
 #include "sim_capture.h"
 #include <stdio.h>
@@ -52,7 +53,9 @@ cudaError_t cudaSetDevice(int device)
 cudaError_t cudaGetDeviceProperties(struct cudaDeviceProp *gpu, int device)
 {
     (void)device;
-    *gpu = (struct cudaDeviceProp){.major = 9};
+    const char *word = getenv("CUDASIM_CAPABILITY");
+    const int capability = word != NULL ? atoi(word) : 90;
+    *gpu = (struct cudaDeviceProp){.major = capability / 10, .minor = capability % 10};
     snprintf(gpu->name, sizeof gpu->name, "NVIDIA nothing, simulated");
     return cudaSuccess;
 }

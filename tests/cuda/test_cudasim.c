@@ -1,9 +1,13 @@
 /* test_cudasim.c - the CUDA backend on the simulator where check_backends does not reach: sums and
- * products of more operands than one kernel takes, and what is refused, in which words.
+ * products of more operands than one kernel takes, numbers that a half cannot hold, and what is
+ * refused, in which words.
  *
  * Argument: the directory of cfp_cudasim.so (absolute). */
 #include "../../host/backend/backend.h"
 #include "../test.h"
+#include "halves.h"
+#include <math.h>
+#include <stdlib.h>
 
 enum { INPUTS = 7, CHANNELS = 10, T = 2, H = 3, W = 4, MOST = CHANNELS * T * H * W };
 
@@ -123,11 +127,146 @@ static void what_it_lacks_is_refused(void)
     cfp_device device;
     CHECK_EQ(open_device(&device, &ctx, "cudasim:3", CFP_FP32), CFP_DEVICE);
     CHECK_STR(ctx.message, "--device cudasim:3: there is no GPU 3: 1 can be seen, the first is 0");
-    CHECK_EQ(open_device(&device, &ctx, "cudasim", CFP_BF16), CFP_UNSUPPORTED);
-    CHECK_STR(ctx.message, "--precision: cuda computes in fp32 or tf32");
-    CHECK_EQ(open_device(&device, &ctx, "cudasim", CFP_TF32), CFP_OK);
-    CHECK_HAS(device.api->describe(device.backend), ", tf32");
-    cfp_device_close(&device);
+}
+
+static void a_precision_wants_a_capability(void)
+{
+    static const char *const words[] = {", fp32", ", tf32", ", bf16", ", fp16"};
+    static const char *const capability[] = {"75", "80"};
+    for (int i = 0; i < 8; i++) {
+        cfp_ctx ctx = {0};
+        cfp_device device;
+        const cfp_precision precision = (cfp_precision)(i % 4);
+        setenv("CUDASIM_CAPABILITY", capability[i / 4], 1);
+        const cfp_status status = open_device(&device, &ctx, "cudasim", precision);
+        unsetenv("CUDASIM_CAPABILITY");
+        if (i / 4 == 0 && precision == CFP_BF16) {
+            CHECK_EQ(status, CFP_UNSUPPORTED);
+            CHECK_STR(ctx.message, "--precision bf16: NVIDIA nothing, simulated has compute "
+                                   "capability 7.5; 8.0 or later is wanted; fp16 runs on it");
+            continue;
+        }
+        CHECK_EQ(status, CFP_OK);
+        CHECK_HAS(device.api->describe(device.backend), words[precision]);
+        cfp_device_close(&device);
+    }
+}
+
+/* Every half comes back from float32; what lies between two goes to the nearer, the middle to the
+ * even one. */
+static void halves_round_to_the_nearest(void)
+{
+    for (int i = 0; i < 2; i++) {
+        uint16_t (*const round)(float) = i == 0 ? bfloat16_of : float16_of;
+        float (*const widen)(uint16_t) = i == 0 ? float_of_bfloat16 : float_of_float16;
+        const uint16_t infinite = i == 0 ? 0x7f80 : 0x7c00;
+        int wrong = 0;
+        for (uint16_t h = 0; h < infinite; h++) {
+            const float low = widen(h), high = widen((uint16_t)(h + 1));
+            const float middle = h + 1 < infinite ? low + (high - low) / 2 : low;
+            const uint16_t even = (uint16_t)(h + (h & 1));
+            wrong += round(low) != h || round(-low) != (h | 0x8000);
+            if (h + 1 == infinite)
+                break;
+            wrong += round(middle) != even;
+            wrong += round(nextafterf(middle, 0)) != h;
+            wrong += round(nextafterf(middle, INFINITY)) != h + 1;
+        }
+        CHECK_EQ(wrong, 0);
+        CHECK_EQ(round(INFINITY), infinite);
+        CHECK(isnan(widen(round(NAN))) && isinf(widen(round(-INFINITY))));
+    }
+    CHECK_EQ(float16_of(65519), 0x7bff);
+    CHECK_EQ(float16_of(65520), 0x7c00);
+    CHECK_EQ(float16_of(-1e30f), 0xfc00);
+    CHECK_EQ(float16_of(0x1p-25f), 0);
+    CHECK_EQ(float16_of(0x1.8p-25f), 1);
+    CHECK_EQ(bfloat16_of(3.4e38f), 0x7f80);
+}
+
+/* A point's convolution of 8 channels, +1, -1, 0 ..., and relu behind it, of x; what download says
+ * of the result. */
+static cfp_status convolve(cfp_ctx *ctx, cfp_precision precision, const float x[8], float y[8])
+{
+    static float weight[64] = {1, -1};
+    cfp_node nodes[2] = {{.name = "point",
+                          .op = CFP_OP_CONV3D,
+                          .shape = {1, 8, 1, 1, 1},
+                          .groups = 1,
+                          .kernel_channels = 8,
+                          .window = {{1, 1, 1}, {1, 1, 1}, {1, 1, 1}, {0}, {0}},
+                          .weight = weight},
+                         {.name = "relu", .op = CFP_OP_RELU, .shape = {1, 8, 1, 1, 1}}};
+    run r = {.step = {.node = &nodes[0], .activation = &nodes[1], .n_src = 1}};
+    CFP_TRY(open_device(&r.device, ctx, "cudasim", precision));
+    const cfp_backend_api *api = r.device.api;
+    const cfp_type type = precision == CFP_FP16 ? CFP_FLOAT16 : CFP_BFLOAT16;
+    r.src[0] = (cfp_tensor){.shape = {1, 8, 1, 1, 1}, .block = 8, .type = type};
+    r.dst = (cfp_tensor){.shape = {1, 8, 1, 1, 1}, .block = 1};
+    const cfp_tensor *const src[1] = {&r.src[0]};
+    cfp_status status = api->step_open(r.device.backend, &r.step, src, &r.dst);
+    if (status == CFP_OK)
+        status = new_tensor(&r, &r.src[0]);
+    if (status == CFP_OK)
+        status = new_tensor(&r, &r.dst);
+    if (status == CFP_OK)
+        status = api->alloc(r.device.backend, &r.scratch, r.step.scratch_bytes);
+    if (status == CFP_OK)
+        status = api->upload(r.device.backend, &r.src[0], x);
+    if (status == CFP_OK)
+        status = api->step_forward(r.device.backend, &r.step, src, &r.dst, r.scratch);
+    if (status == CFP_OK)
+        status = api->download(r.device.backend, y, &r.dst);
+    close_run(&r);
+    return status;
+}
+
+/* Where relu makes 0 of NaN, an overflow would not be seen behind it. */
+static void an_overflow_is_refused(void)
+{
+    const float small[8] = {3, 1}, large[8] = {70000, 70000};
+    float y[8];
+    cfp_ctx ctx = {0};
+    CHECK_EQ(convolve(&ctx, CFP_FP16, small, y), CFP_OK);
+    CHECK_NEAR(y[0], 2, 0);
+    CHECK_EQ(convolve(&ctx, CFP_FP16, large, y), CFP_UNSUPPORTED);
+    CHECK_HAS(ctx.message, "--precision fp16: this network's numbers go beyond float16's range");
+    CHECK_EQ(convolve(&ctx, CFP_BF16, large, y), CFP_OK);
+    CHECK_NEAR(y[0], 0, 0);
+}
+
+/* A gradient that is infinite makes the mean of its product so. */
+static void an_overflow_of_gradients_is_refused(void)
+{
+    const float one[8] = {1, 1, 1, 1, 1, 1, 1, 1}, large[8] = {0, 0, 0, 70000};
+    const cfp_demand last[8] = {-1, -1, -1, 0, -1, -1, -1, -1};
+    for (int p = CFP_BF16; p <= CFP_FP16; p++) {
+        cfp_ctx ctx = {0};
+        run r = {0};
+        float mean[8];
+        CHECK_EQ(open_device(&r.device, &ctx, "cudasim", (cfp_precision)p), CFP_OK);
+        const cfp_backend_api *api = r.device.api;
+        for (int k = 0; k < 2; k++) {
+            r.src[k] = (cfp_tensor){.shape = {1, 8, 1, 1, 1},
+                                    .block = 8,
+                                    .type = p == CFP_BF16 ? CFP_BFLOAT16 : CFP_FLOAT16};
+            CHECK_EQ(new_tensor(&r, &r.src[k]), CFP_OK);
+            CHECK_EQ(api->upload(r.device.backend, &r.src[k], k == 0 ? one : large), CFP_OK);
+        }
+        const cfp_status want = p == CFP_BF16 ? CFP_OK : CFP_UNSUPPORTED;
+        /* The simulator's memory is the host's; what was seen is said when something is fetched. */
+        cfp_backend *const b = r.device.backend;
+        CHECK_EQ(api->channel_mean(b, mean, &r.src[0]), CFP_OK);
+        CHECK_EQ(api->fetch(b, mean, mean, sizeof mean), CFP_OK);
+        CHECK_EQ(api->channel_mean(b, mean, &r.src[1]), CFP_OK);
+        CHECK_EQ(api->fetch(b, mean, mean, sizeof mean), want);
+        CHECK_EQ(api->channel_mean_product(b, mean, &r.src[0], &r.src[1]), CFP_OK);
+        CHECK_EQ(api->fetch(b, mean, mean, sizeof mean), want);
+        CHECK_EQ(api->channel_sum(b, mean, &r.src[0], &r.src[1], last, 1, 1, true), CFP_OK);
+        CHECK_EQ(api->fetch(b, mean, mean, sizeof mean), want);
+        CHECK_HAS(ctx.message, p == CFP_BF16 ? "" : "beyond float16's range");
+        close_run(&r);
+    }
 }
 
 static void a_tensor_too_long_is_refused_by_its_node(void)
@@ -169,6 +308,10 @@ int main(int argc, char **argv)
     modules = argv[1];
     any_number_of_operands_is_taken();
     what_it_lacks_is_refused();
+    a_precision_wants_a_capability();
+    halves_round_to_the_nearest();
+    an_overflow_is_refused();
+    an_overflow_of_gradients_is_refused();
     a_tensor_too_long_is_refused_by_its_node();
     opening_survives_lack_of_memory();
     return test_result();

@@ -100,28 +100,29 @@ static void precision_decides_on_tensor_cores(const char *json)
     cfp_ctx ctx = {0};
     cuda_conv_facts facts = {0};
     cuda_conv_spec spec = simple();
-    CHECK_EQ(planned(&facts, &ctx, json, CAP, &spec), CFP_OK);
-    CHECK(facts.tensor_cores);
-    CHECK(facts.deterministic);
+    for (int p = CFP_TF32; p <= CFP_FP16; p++) {
+        spec.precision = (cfp_precision)p;
+        CHECK_EQ(planned(&facts, &ctx, json, CAP, &spec), CFP_OK);
+        CHECK(facts.tensor_cores);
+        CHECK(facts.deterministic);
+        CHECK(facts.workspace_bytes < 4096); /* of channels last, nothing is copied aside */
+    }
     spec.precision = CFP_FP32;
     CHECK_EQ(planned(&facts, &ctx, json, CAP, &spec), CFP_OK);
     CHECK(!facts.tensor_cores);
     CHECK(facts.deterministic);
-    spec.precision = CFP_BF16;
-    CHECK_EQ(planned(&facts, &ctx, json, CAP, &spec), CFP_UNSUPPORTED);
-    CHECK_STR(ctx.message, "convolutions are planned in fp32 and tf32 only");
 }
 
 static void an_epilogue_wants_a_bias(const char *json)
 {
-    for (int bits = 0; bits < 16; bits++) {
+    for (int bits = 0; bits < 32; bits++) {
         cfp_ctx ctx = {0};
         cuda_conv_facts facts = {0};
         cuda_conv_spec spec = simple();
         spec.adds = (bits & 1) != 0;
         spec.bias = (bits & 2) != 0;
         spec.relu = (bits & 4) != 0;
-        spec.precision = (bits & 8) != 0 ? CFP_FP32 : CFP_TF32;
+        spec.precision = (cfp_precision)(bits >> 3);
         const bool lacking = !spec.bias && (spec.adds || spec.relu);
         CHECK_EQ(planned(&facts, &ctx, json, CAP, &spec), lacking ? CFP_UNSUPPORTED : CFP_OK);
         CHECK_HAS(ctx.message, lacking ? "plan" : "");

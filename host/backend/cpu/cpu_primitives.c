@@ -88,7 +88,7 @@ cfp_status cpu_channel_sum(cfp_backend *backend, float *map, const cfp_tensor *x
         backend->lanes->channel_sum(mine, x->data + n * clip, g == NULL ? NULL : g->data + n * clip,
                                     kept, x->shape, backend->threads);
         for (int64_t p = 0; positive && p < positions; p++)
-            mine[p] = mine[p] > 0 ? mine[p] : 0;
+            mine[p] = mine[p] < 0 ? 0 : mine[p];
     }
     cfp_free(kept);
     return CFP_OK;

@@ -75,7 +75,7 @@ static void sum_channels(float *map, const cfp_tensor *x, const cfp_tensor *g, i
             if (demand[c] >= 0)
                 sum += (double)ref_channel(x, n, c)[p * x->block] *
                        (g != NULL ? ref_channel(g, n, c)[p * g->block] : 1);
-        map[p] = positive && !(sum > 0) ? 0 : (float)sum;
+        map[p] = positive && sum < 0 ? 0 : (float)sum;
     }
 }
 
