@@ -1,7 +1,8 @@
 /* cuda_backend.c - the module cfp_cuda.so: opens a GPU, gives its memory, and is the table that the
  * program finds.
  *
- * All work goes to one stream, in order; only downloads wait.  Activations are channels last with
+ * All work but the copying of frames (cuda_frames.c) goes to one stream, in order; only downloads
+ * wait.  Activations are channels last with
  * lanes in multiples of CUDA_LANES, float32; the clip comes plain and is laid out by the first
  * step.
  */
@@ -94,6 +95,7 @@ static void cuda_close(cfp_backend **backend)
     *backend = NULL;
     if (b == NULL)
         return;
+    cuda_frames_ring_close(&b->frames);
     cuda_dnn_close(&b->dnn);
     cuda_ranges_close(b->ranges);
     (void)cudaFree(b->aside);
@@ -248,4 +250,8 @@ const cfp_backend_api cfp_backend_module = {
     .accumulate = cuda_accumulate,
     .copy = cuda_copy,
     .one_hot = cuda_one_hot,
+    .host_alloc = cuda_host_alloc,
+    .host_release = cuda_host_release,
+    .upload_frames = cuda_upload_frames,
+    .frames_wait = cuda_frames_wait,
 };

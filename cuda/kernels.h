@@ -121,6 +121,17 @@ cudaError_t cuda_softmax(const cuda_view *dst, const cuda_view *src, cudaStream_
 cudaError_t cuda_softmax_backward(const cuda_view *dx, const cuda_view *y, const cuda_view *dy,
                                   cudaStream_t stream);
 
+/* Frames of T x H x W x 3 bytes into dst, one clip: channel c = (its color / scale - mean) / std.
+ */
+enum { CUDA_FRAME_CHANNELS = 3 };
+typedef struct cuda_frames {
+    cuda_view dst;
+    const uint8_t *rgb;
+    int color[CUDA_FRAME_CHANNELS]; /* of the pixel's three bytes */
+    float scale, mean[CUDA_FRAME_CHANNELS], std[CUDA_FRAME_CHANNELS];
+} cuda_frames;
+cudaError_t cuda_lay_frames(const cuda_frames *op, cudaStream_t stream);
+
 /* keep: [c] on the device.  Zeroes the channels with keep 0. */
 cudaError_t cuda_mask_channels(const cuda_view *x, const uint8_t *keep, cudaStream_t stream);
 /* map[position] of clip 0 = sum over the kept channels of x, times g unless it has no data. */

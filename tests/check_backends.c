@@ -209,6 +209,8 @@ int main(int argc, char **argv)
             check_op(&k, (cfp_op)op, a.seeds);
     if (a.only == NULL || strcmp(a.only, "primitives") == 0)
         check_primitives(&k);
+    if (a.only == NULL || strcmp(a.only, "frames") == 0)
+        check_frames(&k);
     if (a.bench)
         check_bench(&k);
     cfp_device_close(&k.device);

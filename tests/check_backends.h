@@ -74,3 +74,6 @@ void check_bench(check *k);
 
 /* channel_mean .. one_hot, upload and download, in every block that the device uses. */
 void check_primitives(check *k);
+
+/* upload_frames, frames_wait and the host memory that frames come from. */
+void check_frames(check *k);

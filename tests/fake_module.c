@@ -93,6 +93,11 @@ const cfp_backend_api cfp_backend_module = {
     .gate = ref_gate_step,
     .mask = ref_mask,
     .accumulate = ref_accumulate,
+    .copy = ref_copy,
+    .host_alloc = fake_alloc,
+    .host_release = fake_release,
+    .upload_frames = ref_upload_frames,
+    .frames_wait = ref_frames_wait,
 #if !defined(FAKE_HOLED)
     .one_hot = ref_one_hot,
 #endif

@@ -245,6 +245,15 @@ template <class T> T __shfl_xor_sync(unsigned mask, T value, int lane_mask)
     return cudasim::exchange(mask, value, (unsigned)lane_mask);
 }
 
+inline float __fdiv_rn(float a, float b)
+{
+    return a / b;
+}
+inline float __fsub_rn(float a, float b)
+{
+    return a - b;
+}
+
 #define UNROLL_BY_4
 #define LAUNCH(kernel, grid, block, stream, ...)                                                   \
     ((void)(stream), cudasim::run(false, #kernel, grid, block, [&] { kernel(__VA_ARGS__); }))

@@ -222,4 +222,8 @@ const cfp_backend_api cfp_backend_cpu = {
     .accumulate = cpu_accumulate,
     .copy = cpu_copy,
     .one_hot = ref_one_hot,
+    .host_alloc = cpu_alloc,
+    .host_release = cpu_release,
+    .upload_frames = ref_upload_frames,
+    .frames_wait = ref_frames_wait,
 };

@@ -162,4 +162,8 @@ const cfp_backend_api cfp_backend_ref = {
     .accumulate = ref_accumulate,
     .copy = ref_copy,
     .one_hot = ref_one_hot,
+    .host_alloc = ref_alloc,
+    .host_release = ref_release,
+    .upload_frames = ref_upload_frames,
+    .frames_wait = ref_frames_wait,
 };
