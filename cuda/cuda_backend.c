@@ -1,9 +1,10 @@
 /* cuda_backend.c - the module cfp_cuda.so: opens a GPU, gives its memory, and is the table that the
  * program finds.
  *
- * All work goes to one stream, in order; only downloads wait.  Activations are channels last with
- * lanes in multiples of CUDA_LANES; the clip comes plain, in float32, and is laid out by the first
- * step.  What type they have in memory: cuda_step.c. */
+ * All work but the copying of frames (cuda_frames.c) goes to one stream, in order; only downloads
+ * and fetches wait.  Activations are channels last with lanes in multiples of CUDA_LANES; the clip
+ * comes plain, in float32, and is laid out by the first step.  What type they have in memory:
+ * cuda_step.c. */
 #include "cuda_backend.h"
 #include <stdio.h>
 #include <string.h>
@@ -113,6 +114,7 @@ static void cuda_close(cfp_backend **backend)
     *backend = NULL;
     if (b == NULL)
         return;
+    cuda_frames_ring_close(&b->frames);
     cuda_dnn_close(&b->dnn);
     cuda_ranges_close(b->ranges);
     (void)cudaFree(b->aside);
@@ -298,4 +300,8 @@ const cfp_backend_api cfp_backend_module = {
     .route = cuda_route,
     .back_step = cuda_back_step,
     .list_edges = cuda_list_edges,
+    .host_alloc = cuda_host_alloc,
+    .host_release = cuda_host_release,
+    .upload_frames = cuda_upload_frames,
+    .frames_wait = cuda_frames_wait,
 };

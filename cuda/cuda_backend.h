@@ -8,15 +8,18 @@
 /* Lanes of a tensor's channels: a multiple of this, which tensor cores and 16-byte loads like. */
 enum { CUDA_LANES = 8 };
 
+typedef struct cuda_frames_ring cuda_frames_ring; /* cuda_frames.c */
+
 struct cfp_backend {
     cfp_ctx *ctx;
-    cudaStream_t stream; /* everything runs on it, in order */
+    cudaStream_t stream; /* everything but the copying of frames runs on it, in order */
     cuda_dnn *dnn;
     cfp_precision precision;
     float gradient_unit; /* what 1 is in a gradient's memory: a power of two, see cuda_step.c */
     int *overflow;       /* fp16: on the device, 1 once a number went out of range; else NULL */
     cuda_ranges *ranges; /* for profilers */
     void *aside;         /* working memory of uploads, downloads and sums, grown as needed */
+    cuda_frames_ring *frames; /* NULL: none came yet */
     size_t aside_bytes;
     char text[160]; /* describe */
 };
@@ -128,7 +131,14 @@ extern const cuda_op cuda_op_maxpool, cuda_op_avgpool, cuda_op_globalavgpool;
 extern const cuda_op cuda_op_combine; /* add, mul */
 extern const cuda_op cuda_op_move;    /* identity, flatten, concat, pad, slice, channel_shuffle */
 
+void cuda_frames_ring_close(cuda_frames_ring **ring); /* accepts NULL inside; nulls */
+
 /* Entries of cfp_backend_api. */
+cfp_status cuda_host_alloc(cfp_backend *backend, void **out, size_t bytes);
+void cuda_host_release(cfp_backend *backend, void *memory);
+cfp_status cuda_upload_frames(cfp_backend *backend, cfp_tensor *dst, int clip, const uint8_t *rgb,
+                              const cfp_input_spec *input, uint64_t *done);
+cfp_status cuda_frames_wait(cfp_backend *backend, uint64_t done);
 cfp_status cuda_step_open(cfp_backend *backend, cfp_step *step, const cfp_tensor *const *src,
                           cfp_tensor *dst);
 cfp_status cuda_step_forward(cfp_backend *backend, const cfp_step *step,

@@ -160,6 +160,16 @@ cudaError_t cuda_list_layer_edges(const cfp_back_step *step, int question, cfp_e
 
 /* *seen, on the device, becomes 1 where one of `count` numbers of float16 is infinite or NaN. */
 cudaError_t cuda_watch(const void *x, cfp_type type, int64_t count, int *seen, cudaStream_t stream);
+/* Frames of T x H x W x 3 bytes into dst, one clip: channel c = (its color / scale - mean) / std.
+ */
+enum { CUDA_FRAME_CHANNELS = 3 };
+typedef struct cuda_frames {
+    cuda_view dst;
+    const uint8_t *rgb;
+    int color[CUDA_FRAME_CHANNELS]; /* of the pixel's three bytes */
+    float scale, mean[CUDA_FRAME_CHANNELS], std[CUDA_FRAME_CHANNELS];
+} cuda_frames;
+cudaError_t cuda_lay_frames(const cuda_frames *op, cudaStream_t stream);
 
 #ifdef __cplusplus
 }

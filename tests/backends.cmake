@@ -10,7 +10,8 @@ function(cfp_fake_module name)
 endfunction()
 set(host "${CMAKE_SOURCE_DIR}/host")
 set(CFP_REF_SOURCES ${host}/base/base.c ${host}/base/tensor.c ${host}/backend/op_facts.c
-    ${host}/backend/ref/ref_backend.c ${host}/backend/ref/ref_conv.c ${host}/backend/ref/ref_pool.c
+    ${host}/backend/ref/ref_backend.c ${host}/backend/ref/ref_conv.c ${host}/backend/ref/ref_frames.c
+    ${host}/backend/ref/ref_pool.c
     ${host}/backend/ref/ref_pointwise.c ${host}/backend/ref/ref_combine.c
     ${host}/backend/ref/ref_move.c ${host}/backend/ref/ref_primitives.c
     ${host}/backend/ref/ref_relevance.c)
@@ -33,7 +34,7 @@ add_dependencies(test_device fake_fake fake_renamed fake_holed fake_stale fake_s
 add_test(NAME test_device COMMAND test_device "${CFP_FAKES}")
 
 # Every backend against ref; ref against itself tests the checker and finds holes in the case list.
-add_executable(check_backends check_backends.c check_trial.c check_primitives.c check_relevance.c check_bench.c)
+add_executable(check_backends check_backends.c check_trial.c check_primitives.c check_relevance.c check_frames.c check_bench.c)
 target_link_libraries(check_backends PRIVATE libcfp cfp_flags m)
 foreach(device ref cpu cuda)
     add_test(NAME check_backends_${device}

@@ -236,6 +236,8 @@ int main(int argc, char **argv)
         check_primitives(&k);
     if (a.only == NULL || strcmp(a.only, "relevance") == 0)
         check_relevance(&k);
+    if (a.only == NULL || strcmp(a.only, "frames") == 0)
+        check_frames(&k);
     if (a.bench)
         check_bench(&k);
     cfp_device_close(&k.device);

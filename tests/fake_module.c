@@ -99,6 +99,11 @@ const cfp_backend_api cfp_backend_module = {
     .route = ref_route,
     .back_step = ref_back_step,
     .list_edges = ref_list_edges,
+    .copy = ref_copy,
+    .host_alloc = fake_alloc,
+    .host_release = fake_release,
+    .upload_frames = ref_upload_frames,
+    .frames_wait = ref_frames_wait,
 #if !defined(FAKE_HOLED)
     .one_hot = ref_one_hot,
 #endif

@@ -131,17 +131,18 @@ typedef struct cfp_backend_api {
     cfp_status (*list_edges)(cfp_backend *backend, const cfp_back_step *step, int question,
                              cfp_edge *edge);
 
-    /* Optional from here on: NULL where a backend has no use for it. */
-
-    /* Frames as they are decoded, in memory that host_alloc gave (pinned: copied while the device
-     * computes).  upload_frames enqueues dst(clip) = (rgb / scale - mean) / std of
-     * cfp_input_spec, in dst's own layout, and returns before it is done; `done` is then to be
+    /* Frames as they are decoded (T x H x W x 3), in memory that host_alloc gave: where the device
+     * has memory of its own, such is copied while it computes (other memory serves, too).
+     * upload_frames enqueues clip `clip` of dst = (rgb / scale - mean) / std of cfp_input_spec, in
+     * dst's own layout, zero lanes included, and may return before it is done: `done` is then to be
      * waited for (frames_wait) before rgb is written again.  0: nothing is under way. */
     cfp_status (*host_alloc)(cfp_backend *backend, void **out, size_t bytes);
     void (*host_release)(cfp_backend *backend, void *memory);
     cfp_status (*upload_frames)(cfp_backend *backend, cfp_tensor *dst, int clip, const uint8_t *rgb,
                                 const cfp_input_spec *input, uint64_t *done);
     cfp_status (*frames_wait)(cfp_backend *backend, uint64_t done);
+
+    /* Optional from here on: NULL where a backend has no use for it. */
 
     /* For profilers: ranges of host calls, which nest, and the part of the run worth recording. */
     void (*range_begin)(cfp_backend *backend, cfp_range_kind kind, const char *name, double flop);

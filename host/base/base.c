@@ -55,7 +55,8 @@ void cfp_progress(cfp_ctx *ctx, const char *what, int64_t done, int64_t total)
 
 cfp_status cfp_check_interrupt(cfp_ctx *ctx)
 {
-    if (ctx != NULL && ctx->interrupted != NULL && *ctx->interrupted)
+    if (ctx != NULL && ctx->interrupted != NULL &&
+        __atomic_load_n(ctx->interrupted, __ATOMIC_RELAXED)) /* another thread may have asked */
         return cfp_fail(ctx, CFP_INTERRUPTED, "interrupted");
     return CFP_OK;
 }

@@ -274,10 +274,8 @@ static cfp_status open_clip(opening *o, cfp_ctx *ctx, const char *path,
     CFP_TRY_ALLOC(ctx, o->wanted, clip->frames);
     CFP_TRY_ALLOC(ctx, o->have, clip->frames);
     CFP_TRY_ALLOC(ctx, o->index, clip->frames);
-    clip->rgb =
-        cfp_alloc(ctx, (size_t)clip->frames, (size_t)clip->height * (size_t)clip->width * 3);
     if (clip->rgb == NULL)
-        return CFP_NOMEM;
+        CFP_TRY_ALLOC(ctx, clip->rgb, cfp_clip_bytes(spec));
 
     CFP_TRY(find_source(&o->source, ctx, path, spec->channels));
     CFP_TRY(read_frames(o, ctx, sampling->start));
@@ -298,7 +296,13 @@ static cfp_status open_clip(opening *o, cfp_ctx *ctx, const char *path,
 cfp_status cfp_clip_open(cfp_clip *out, cfp_ctx *ctx, const char *path, const cfp_input_spec *spec,
                          const cfp_sampling *sampling)
 {
-    *out = (cfp_clip){0};
+    return cfp_clip_open_in(out, ctx, path, spec, sampling, NULL);
+}
+
+cfp_status cfp_clip_open_in(cfp_clip *out, cfp_ctx *ctx, const char *path,
+                            const cfp_input_spec *spec, const cfp_sampling *sampling, uint8_t *room)
+{
+    *out = (cfp_clip){.rgb = room, .lent = room != NULL};
     opening o = {.clip = out, .spec = spec};
     const cfp_status status = open_clip(&o, ctx, path, sampling);
     if (o.source.kind != NULL)
@@ -311,10 +315,16 @@ cfp_status cfp_clip_open(cfp_clip *out, cfp_ctx *ctx, const char *path, const cf
     return status;
 }
 
+size_t cfp_clip_bytes(const cfp_input_spec *spec)
+{
+    return (size_t)spec->frames * (size_t)spec->height * (size_t)spec->width * 3;
+}
+
 void cfp_clip_free(cfp_clip *clip)
 {
     cfp_free(clip->path);
-    cfp_free(clip->rgb);
+    if (!clip->lent)
+        cfp_free(clip->rgb);
     cfp_free(clip->index);
     *clip = (cfp_clip){0};
 }
@@ -323,10 +333,9 @@ void cfp_clip_normalise(float *out, const cfp_clip *clip, const cfp_input_spec *
 {
     const int64_t positions = (int64_t)clip->frames * clip->height * clip->width;
     for (int c = 0; c < spec->channels; c++) {
-        float value[256]; /* of each level in this channel */
-        for (int level = 0; level < 256; level++)
-            value[level] = ((float)level / spec->scale - spec->mean[c]) / spec->std[c];
-        const uint8_t *from = clip->rgb + (spec->bgr ? 2 - c % 3 : c % 3);
+        float value[256];
+        cfp_input_values(value, spec, c);
+        const uint8_t *from = clip->rgb + cfp_input_color(spec, c);
         float *to = out + c * positions;
         for (int64_t p = 0; p < positions; p++)
             to[p] = value[from[3 * p]];

@@ -16,6 +16,7 @@ typedef struct cfp_clip {
     char sha256[65]; /* of the file; of a folder: of the sampled files' bytes in clip order */
     int frames, height, width;
     uint8_t *rgb;   /* frames x height x width x 3; optical flow: u, v, 128 */
+    bool lent;      /* rgb is not the clip's: see cfp_clip_open_in */
     int32_t *index; /* [frames] numbers in the source, from 0 in stream order */
     double fps;     /* of the source (average rate); 0 where it has none (folders, arrays) */
     int stride;     /* frames apart in the source, as sampled */
@@ -35,6 +36,12 @@ typedef struct cfp_clip {
  * frame_rgb.h and the head of each source_NAME.c say the rest. */
 CFP_CHECKED cfp_status cfp_clip_open(cfp_clip *out, cfp_ctx *ctx, const char *path,
                                      const cfp_input_spec *spec, const cfp_sampling *sampling);
+/* The same, with its frames in `room` for cfp_clip_bytes(spec), which stays the caller's and
+ * outlives the clip. */
+CFP_CHECKED cfp_status cfp_clip_open_in(cfp_clip *out, cfp_ctx *ctx, const char *path,
+                                        const cfp_input_spec *spec, const cfp_sampling *sampling,
+                                        uint8_t *room);
+size_t cfp_clip_bytes(const cfp_input_spec *spec); /* of rgb */
 void cfp_clip_free(cfp_clip *clip);
 
 /* What the network reads: out is 1 x channels x frames x height x width, plain; channel order

@@ -1,8 +1,25 @@
 /* source_h5.c - clips in HDF5: the dataset /frames, uint8, T x H x W x 3 RGB (x 2: optical flow).
- */
+ *
+ * Clips may be read by several threads at once, which libhdf5 bears only where it was built so:
+ * whoever is inside it holds the lock.  Frames are resized outside. */
 #include "clip_source.h"
 #include <hdf5.h>
+#include <pthread.h>
 #include <string.h>
+
+static pthread_mutex_t library = PTHREAD_MUTEX_INITIALIZER;
+
+static void enter_library(void)
+{
+    pthread_mutex_lock(&library);
+}
+
+/* What failed is noted down for each thread, and would be lost with it. */
+static void leave_library(void)
+{
+    H5Eclear2(H5E_DEFAULT);
+    pthread_mutex_unlock(&library);
+}
 
 typedef struct h5_state { /* handles are 0 or less where not open */
     hid_t file, dataset, space;
@@ -53,12 +70,8 @@ static cfp_status check_shape(h5_state *state, cfp_source *source, cfp_ctx *ctx)
     return CFP_OK;
 }
 
-static cfp_status h5_open(cfp_source *source, cfp_ctx *ctx)
+static cfp_status open_frames(h5_state *state, cfp_source *source, cfp_ctx *ctx)
 {
-    h5_state *state;
-    CFP_TRY_ALLOC(ctx, state, 1);
-    source->state = state;
-    H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
     state->file = H5Fopen(source->path, H5F_ACC_RDONLY, H5P_DEFAULT);
     if (state->file < 0)
         return cfp_fail(ctx, CFP_FORMAT, "%s: not an HDF5 file, or a broken one", source->path);
@@ -73,6 +86,18 @@ static cfp_status h5_open(cfp_source *source, cfp_ctx *ctx)
                         source->path);
     CFP_TRY(check_type(state, ctx, source->path));
     return check_shape(state, source, ctx);
+}
+
+static cfp_status h5_open(cfp_source *source, cfp_ctx *ctx)
+{
+    h5_state *state;
+    CFP_TRY_ALLOC(ctx, state, 1);
+    source->state = state;
+    enter_library();
+    H5Eset_auto2(H5E_DEFAULT, NULL, NULL); /* silent, in this thread */
+    const cfp_status status = open_frames(state, source, ctx);
+    leave_library();
+    return status;
 }
 
 static cfp_status read_frame(h5_state *state, const cfp_source *source, cfp_ctx *ctx, int32_t frame)
@@ -104,7 +129,10 @@ static cfp_status h5_read(cfp_source *source, cfp_ctx *ctx, const int32_t *wante
     for (int i = 0; i < n_wanted; i++) {
         CFP_TRY(cfp_check_interrupt(ctx));
         cfp_progress(ctx, "decode", i, n_wanted);
-        CFP_TRY(read_frame(state, source, ctx, wanted[i]));
+        enter_library();
+        const cfp_status status = read_frame(state, source, ctx, wanted[i]);
+        leave_library();
+        CFP_TRY(status);
         CFP_TRY(sink->take(sink->cookie, ctx, wanted[i], &state->image));
     }
     return CFP_OK;
@@ -115,12 +143,14 @@ static void h5_close(cfp_source *source)
     h5_state *state = source->state;
     if (state == NULL)
         return;
+    enter_library();
     if (state->space > 0)
         H5Sclose(state->space);
     if (state->dataset > 0)
         H5Dclose(state->dataset);
     if (state->file > 0)
         H5Fclose(state->file);
+    leave_library();
     cfp_free(state->image.rgb);
     cfp_free(state);
     source->state = NULL;

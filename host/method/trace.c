@@ -204,11 +204,11 @@ static cfp_status run_steps(cfp_trace *trace)
     return status;
 }
 
-cfp_status cfp_trace_forward(cfp_trace *trace, const float *input, float *logits)
+/* From the clip in value[0] to the logits; the device is done with everything then. */
+static cfp_status run_network(cfp_trace *trace, float *logits)
 {
     const cfp_backend_api *api = trace->device.api;
     const cfp_model *model = trace->model;
-    CFP_TRY(api->upload(trace->device.backend, &trace->value[0], input));
     CFP_TRY(cfp_trace_enqueue(trace, CFP_WORK_FORWARD, run_steps));
     CFP_TRY(api->download(trace->device.backend, logits, cfp_trace_value(trace, model->logits)));
     for (int i = 0; i < trace->request.batch.clips * model->n_classes; i++)
@@ -217,6 +217,24 @@ cfp_status cfp_trace_forward(cfp_trace *trace, const float *input, float *logits
                                  "the score of class %d is %s for this clip: the weights overflow",
                                  i % model->n_classes, isnan(logits[i]) ? "NaN" : "infinite");
     return CFP_OK;
+}
+
+cfp_status cfp_trace_forward(cfp_trace *trace, const float *input, float *logits)
+{
+    const cfp_device *device = &trace->device;
+    CFP_TRY(device->api->upload(device->backend, &trace->value[0], input));
+    return run_network(trace, logits);
+}
+
+cfp_status cfp_trace_forward_frames(cfp_trace *trace, const uint8_t *rgb, float *logits)
+{
+    const cfp_device *device = &trace->device;
+    uint64_t done;
+    CFP_TRY(device->api->upload_frames(device->backend, &trace->value[0], 0, rgb,
+                                       &trace->model->input, &done));
+    const cfp_status status = run_network(trace, logits);
+    const cfp_status waited = device->api->frames_wait(device->backend, done);
+    return status != CFP_OK ? status : waited;
 }
 
 void cfp_softmax(float *probabilities, const float *logits, int n)

@@ -82,6 +82,19 @@ typedef struct cfp_input_spec { /* SPEC: /input */
     float *mean, *std; /* [channels], in scaled units */
 } cfp_input_spec;
 
+/* The one place that says what a byte becomes: value[level] is what channel c of the network reads,
+ * and cfp_input_color which of a pixel's R, G, B it takes.  Whoever brings frames to a network
+ * looks up here, so that every device computes with the same numbers to the last bit. */
+static inline void cfp_input_values(float value[256], const cfp_input_spec *spec, int c)
+{
+    for (int level = 0; level < 256; level++)
+        value[level] = ((float)level / spec->scale - spec->mean[c]) / spec->std[c];
+}
+static inline int cfp_input_color(const cfp_input_spec *spec, int c)
+{
+    return spec->bgr ? 2 - c % 3 : c % 3; /* more than three channels start again */
+}
+
 typedef struct cfp_model {
     char *path, *name, *source, *licence; /* source, licence: "" where the file has none */
     char sha256[65];                      /* of the file, hexadecimal */

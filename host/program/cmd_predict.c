@@ -37,9 +37,9 @@ static void rank_classes(prediction *p, const float *logits, int n_classes)
     }
 }
 
-static void json_clip(cfp_json *json, const cfp_session *session, const prediction *p)
+static void json_clip(cfp_json *json, const cfp_session *session, const cfp_clip *clip,
+                      const prediction *p)
 {
-    const cfp_clip *clip = &session->clip;
     cfp_json_object(json);
     cfp_json_put_string(json, "clip", clip->path);
     cfp_json_key(json, "indices");
@@ -68,9 +68,9 @@ static void json_clip(cfp_json *json, const cfp_session *session, const predicti
     cfp_json_object_end(json);
 }
 
-static void print_clip(const cfp_session *session, const prediction *p)
+static void print_clip(const cfp_session *session, const cfp_clip *clip, const prediction *p)
 {
-    cfp_print_text(stdout, session->clip.path, 0);
+    cfp_print_text(stdout, clip->path, 0);
     printf("\n");
     for (int k = 0; k < p->n_top; k++) {
         printf("  %7.3f %%  %5d  ", 100.0 * (double)p->probability[p->rank[k]], p->rank[k]);
@@ -81,36 +81,45 @@ static void print_clip(const cfp_session *session, const prediction *p)
 
 /* Says what is suspicious of /input; with --check-input always also each answer it was judged by.
  */
-static cfp_status check_input(cfp_session *session, prediction *p)
+static cfp_status check_input(cfp_session *session, const cfp_clip *clip, prediction *p)
 {
-    const char *const clip = session->clip.path;
     cfp_ctx *ctx = &session->ctx;
     p->check = p->numbers;
     const cfp_input_checking checking = (cfp_input_checking)session->config.check_input;
     if (checking == CFP_CHECK_AUTO && p->n_looked == ENOUGH_LOOKS)
         return CFP_OK;
-    CFP_TRY(
-        cfp_input_check_clip(&p->check, session->trace, &session->clip, session->logits, checking));
+    CFP_TRY(cfp_input_check_clip(&p->check, session->trace, clip, session->logits, checking));
     p->n_looked += p->check.n_answers > 0;
     for (int i = 0; checking == CFP_CHECK_ALWAYS && i < p->check.n_answers; i++) {
         const cfp_input_answer *a = &p->check.answer[i];
-        cfp_log(ctx, CFP_LOG_INFO, "%s: %s: '%s' %.3f, entropy %.2f nats, peak %.2f", clip, a->way,
-                session->model.class_name[a->top], a->probability, a->entropy, a->peak);
+        cfp_log(ctx, CFP_LOG_INFO, "%s: %s: '%s' %.3f, entropy %.2f nats, peak %.2f", clip->path,
+                a->way, session->model.class_name[a->top], a->probability, a->entropy, a->peak);
     }
     for (int i = p->numbers.n_warnings; i < p->check.n_warnings; i++)
-        cfp_log(ctx, CFP_LOG_WARNING, "%s: %s", clip, p->check.warning[i]);
+        cfp_log(ctx, CFP_LOG_WARNING, "%s: %s", clip->path, p->check.warning[i]);
     return CFP_OK;
 }
 
-static cfp_status predict_clip(cfp_session *session, const char *path, prediction *p)
+static cfp_status predict_clip(cfp_session *session, const cfp_clip *clip, prediction *p)
 {
     const cfp_model *model = &session->model;
-    cfp_clip_free(&session->clip);
-    CFP_TRY(cfp_session_open_clip(session, path));
-    CFP_TRY(cfp_session_forward(session));
+    CFP_TRY(cfp_session_forward(session, clip));
     cfp_softmax(p->probability, session->logits, model->n_classes);
     rank_classes(p, session->logits, model->n_classes);
-    return check_input(session, p);
+    return check_input(session, clip, p);
+}
+
+static cfp_status predict_next(cfp_session *session, prediction *p, cfp_json *json)
+{
+    cfp_clip *clip;
+    CFP_TRY(cfp_clip_queue_next(session->clips, &clip));
+    const cfp_status status = predict_clip(session, clip, p);
+    if (status == CFP_OK && json != NULL)
+        json_clip(json, session, clip, p);
+    else if (status == CFP_OK)
+        print_clip(session, clip, p);
+    cfp_clip_queue_give_back(session->clips, clip);
+    return status;
 }
 
 /* Goes on after a clip that failed, says so at once and remembers it; stops when interrupted. */
@@ -120,17 +129,13 @@ static cfp_status predict_clips(cfp_session *session, prediction *p, cfp_json *j
     cfp_status result = CFP_OK;
     for (int i = 1; i < session->config.n_operands; i++) {
         CFP_TRY(cfp_check_interrupt(ctx));
-        const cfp_status status = predict_clip(session, session->config.operand[i], p);
+        const cfp_status status = predict_next(session, p, json);
         if (status == CFP_INTERRUPTED)
             return status;
         if (status != CFP_OK) {
             cfp_terminal_error(&session->terminal, ctx->message);
             ctx->message[0] = '\0'; /* said */
             result = result == CFP_OK ? status : result;
-        } else if (json != NULL) {
-            json_clip(json, session, p);
-        } else {
-            print_clip(session, p);
         }
     }
     return result;
@@ -169,6 +174,7 @@ cfp_status cfp_cmd_predict(cfp_session *session)
     prediction p = {0};
     CFP_TRY(cfp_session_open_device(session));
     CFP_TRY(cfp_session_open_model(session));
+    CFP_TRY(cfp_session_open_clips(session, 1)); /* decoded while the network is planned, too */
     CFP_TRY(cfp_session_open_trace(session, NULL));
     const cfp_status status = predict(session, &p);
     cfp_free(p.rank);

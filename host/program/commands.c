@@ -22,8 +22,11 @@ const cfp_command cfp_commands[] = {
      .least = 2,
      .most = -1,
      .summary = "the most probable classes of each clip",
-     .about = "Runs MODEL on each CLIP and shows the most probable classes. A clip that cannot be "
-              "read is reported, the others go on; the exit status is then 1.",
+     .about =
+         "Runs MODEL on each CLIP and shows the most probable classes. A clip that cannot be "
+         "read is reported, the others go on; the exit status is then 1. The next clips are "
+         "decoded while the network runs on one: on a GPU by as many threads as --threads says, "
+         "on the processor by one, and another for every eight.",
      .examples = {"predict weights/motion.h5 datasets/motion/*.mp4",
                   "predict model.h5 clip.mp4 --top 10 --json"},
      .run = cfp_cmd_predict},

@@ -3,7 +3,7 @@
  * Adding a command: a row in commands.c, a file cmd_NAME.c, a bit in options.h. */
 #pragma once
 #include "../base/json.h"
-#include "../clip/clip.h"
+#include "../clip/clip_queue.h"
 #include "../write/writer.h"
 #include "options.h"
 #include "terminal.h"
@@ -18,11 +18,12 @@ typedef struct cfp_session {
     char **argv;
     cfp_device device;
     cfp_model model;
-    cfp_clip clip;
+    cfp_clip clip;         /* of commands that read one */
+    cfp_clip_queue *clips; /* of those that read several */
     cfp_trace *trace;
-    float *input, *logits; /* one clip as the network reads it; [n_classes] */
-    char device_name[24];  /* what runs: "ref", "cpu", "cuda:0" */
-    int threads;           /* that it runs on */
+    float *logits;        /* [n_classes] */
+    char device_name[24]; /* what runs: "ref", "cpu", "cuda:0" */
+    int threads;          /* that it runs on */
 } cfp_session;
 
 struct cfp_command {
@@ -53,12 +54,14 @@ CFP_CHECKED cfp_status cfp_session_open_device(cfp_session *session);
 CFP_CHECKED cfp_status cfp_session_open_model(cfp_session *session);
 CFP_CHECKED cfp_status cfp_session_open_trace(cfp_session *session, const cfp_query *query);
 CFP_CHECKED cfp_status cfp_session_open_clip(cfp_session *session, const char *path);
+/* Operands from `first` on, decoded ahead (session_clips.c) into session->clips. */
+CFP_CHECKED cfp_status cfp_session_open_clips(cfp_session *session, int first);
 /* --class as a number; -1 where it was not given. */
 CFP_CHECKED cfp_status cfp_session_class(int *out, cfp_session *session);
 void cfp_session_close(cfp_session *session);
 
-/* The forward pass over session->clip into session->logits. */
-CFP_CHECKED cfp_status cfp_session_forward(cfp_session *session);
+/* The forward pass over a clip into session->logits. */
+CFP_CHECKED cfp_status cfp_session_forward(cfp_session *session, const cfp_clip *clip);
 /* What --json prints: opened on standard output, closed and freed by the other. */
 void cfp_session_json(cfp_json *json, cfp_session *session);
 CFP_CHECKED cfp_status cfp_session_json_close(cfp_json *json);

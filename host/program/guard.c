@@ -1,16 +1,27 @@
-/* guard.c - see guard.h.  The handler only writes bytes that were made ready before. */
+/* guard.c - see guard.h.  The handlers only write bytes that were made ready before.
+ *
+ * A crash is handled by the thread that crashed, so the line of what is being read is that thread's
+ * own.  The timer belongs to the process and may strike any thread, so its line does, too. */
 #include "guard.h"
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/time.h>
 #include <unistd.h>
 
-static char crash_line[512], endless_line[512];
+enum { LINE = 512 };
+
+static _Thread_local char crash_line[LINE]; /* empty: this thread is not guarded */
+static _Thread_local bool limited;          /* this thread's guard runs the timer */
+static char endless_line[LINE];
 
 static void end_with(const char *line)
 {
+    static bool said; /* of two threads that crash at once the first speaks, and ends both */
+    while (__atomic_test_and_set(&said, __ATOMIC_RELAXED))
+        pause();
     if (write(STDERR_FILENO, line, strlen(line)) < 0) {
         /* nobody to tell */
     }
@@ -19,8 +30,10 @@ static void end_with(const char *line)
 
 static void on_crash(int number)
 {
-    (void)number;
-    end_with(crash_line);
+    if (crash_line[0] != '\0')
+        end_with(crash_line);
+    signal(number, SIG_DFL); /* not a library at a file: let it crash, as it would have */
+    raise(number);
 }
 
 static void on_timer(int number)
@@ -29,23 +42,24 @@ static void on_timer(int number)
     end_with(endless_line);
 }
 
-#if defined(__SANITIZE_ADDRESS__)
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 enum { N_CRASHES = 0 };
 #else
 enum { N_CRASHES = 4 };
 #endif
 
-static void handle_crashes(void (*handler)(int))
+/* They stay: another thread may be guarded when this one is done. */
+static void handle_crashes(void)
 {
     static const int crashes[] = {SIGSEGV, SIGBUS, SIGFPE, SIGABRT};
-    const struct sigaction action = {.sa_handler = handler, .sa_flags = (int)SA_RESETHAND};
+    const struct sigaction action = {.sa_handler = on_crash};
     for (int i = 0; i < N_CRASHES; i++)
         sigaction(crashes[i], &action, NULL);
 }
 
-static void make_line(char *line, size_t size, const char *path, const char *what)
+static void make_line(char line[LINE], const char *path, const char *what)
 {
-    snprintf(line, size, "cfp-gpu: %.400s: damaged: %s\n", path, what);
+    snprintf(line, LINE, "cfp-gpu: %.400s: damaged: %s\n", path, what);
     for (char *c = line; *c != '\0'; c++)
         if ((unsigned char)*c < 0x20 && c[1] != '\0')
             *c = ' ';
@@ -60,16 +74,21 @@ static void limit_time(int seconds)
 
 void cfp_guard_begin(const char *path, int seconds)
 {
-    make_line(crash_line, sizeof crash_line, path, "a library crashed while reading it");
-    make_line(endless_line, sizeof endless_line, path, "a library does not come to its end");
-    handle_crashes(on_crash);
+    make_line(crash_line, path, "a library crashed while reading it");
+    handle_crashes();
+    limited = seconds > 0;
+    if (!limited)
+        return;
+    make_line(endless_line, path, "a library does not come to its end");
     limit_time(seconds);
 }
 
 void cfp_guard_end(void)
 {
-    limit_time(0);
-    handle_crashes(SIG_DFL);
+    if (limited)
+        limit_time(0);
+    limited = false;
+    crash_line[0] = '\0';
 }
 
 int cfp_guard_seconds(const char *path)

@@ -55,11 +55,8 @@ static cfp_status check_layers(cfp_session *session, const char *glob)
 cfp_status cfp_session_open_trace(cfp_session *session, const cfp_query *query)
 {
     const cfp_model *model = &session->model;
-    const cfp_input_spec *spec = &model->input;
     if (query != NULL && query->layers != NULL)
         CFP_TRY(check_layers(session, query->layers));
-    const int64_t count = (int64_t)spec->channels * spec->frames * spec->height * spec->width;
-    CFP_TRY_ALLOC(&session->ctx, session->input, count);
     CFP_TRY_ALLOC(&session->ctx, session->logits, model->n_classes);
     return cfp_trace_open(&session->trace, &session->ctx, model, &session->device, query, NULL);
 }
@@ -83,10 +80,9 @@ cfp_status cfp_session_class(int *out, cfp_session *session)
     return cfp_model_class(out, &session->ctx, &session->model, session->config.class_name);
 }
 
-cfp_status cfp_session_forward(cfp_session *session)
+cfp_status cfp_session_forward(cfp_session *session, const cfp_clip *clip)
 {
-    cfp_clip_normalise(session->input, &session->clip, &session->model.input);
-    return cfp_trace_forward(session->trace, session->input, session->logits);
+    return cfp_trace_forward_frames(session->trace, clip->rgb, session->logits);
 }
 
 void cfp_session_json(cfp_json *json, cfp_session *session)
@@ -117,8 +113,8 @@ double cfp_model_gflop(const cfp_model *model)
 void cfp_session_close(cfp_session *session)
 {
     cfp_free(session->logits);
-    cfp_free(session->input);
     cfp_trace_close(&session->trace);
+    cfp_clip_queue_close(&session->clips);
     cfp_clip_free(&session->clip);
     cfp_model_free(&session->model);
     cfp_device_close(&session->device);

@@ -44,6 +44,20 @@ rm a-pipe
 quietly predict -q "$model" "$clip" missing.mp4 "$clip"
 "$cfp" predict -q "$model" "$clip" missing.mp4 "$clip" 2>/dev/null | grep -c clockwise.mp4
 
+# The same among many of every kind, decoded ahead: each clip's lines stay in their place.
+mkdir folder empty
+printf 'P6\n2 2\n255\n000000000000' >folder/1.ppm
+head -c 4000 "$clip" >cut.mp4
+: >nothing.mp4
+for threads in 1 16; do
+    show predict -q "$model" "$clip" folder cut.mp4 "$model" "$clip" nothing.mp4 empty missing --threads "$threads"
+    "$cfp" predict -q "$model" "$clip" folder cut.mp4 "$model" "$clip" nothing.mp4 empty missing --threads "$threads" \
+        --top 1 --device cpu --check-input never 2>&1 | neutral | sed 's/^  *[0-9.]* %  */  /'
+    echo "= ${PIPESTATUS[0]}"
+done
+quietly predict -q "$model" "$clip" folder missing --start 100
+rm -r folder empty cut.mp4 nothing.mp4
+
 # A full disk behind standard output.
 for command in "devices --json" "inspect $model" "--help" "--version"; do
     # shellcheck disable=SC2086

@@ -28,4 +28,7 @@ interrupt INT bench -q "$model" --runs 100000 --device ref
 interrupt TERM bench -q "$model" --runs 100000 --device ref
 work_sign=progress
 interrupt INT explain -q "$model" "$clip" --device ref --tubes kernels --interp spline -o out
+work_sign=decode
+interrupt INT predict -q "$model" "$clip" "$clip" "$clip" "$clip" "$clip" "$clip" --device ref
+interrupt TERM predict -q "$model" "$clip" "$clip" "$clip" "$clip" "$clip" "$clip" --device ref --threads 32
 [ -z "$(find out -type f 2>/dev/null)" ] || fail "left: $(find out -type f)"

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Explains one clip on a device and on ref and compares: the same logits, the same kernels.
+"""Explains one clip on a device and on ref and compares: the same logits, the same kernels; and predicts it thrice.
 
 A kernel may be selected by one alone where its r is within 1e-4 of theta.  The program looks for the
 device's module beside itself.
@@ -7,7 +7,9 @@ device's module beside itself.
 Usage: check_device.py --cfp PROGRAM --device NAME [--layers GLOB] MODEL CLIP
 """
 import argparse
+import json
 import os
+import subprocess
 import sys
 import tempfile
 
@@ -43,6 +45,23 @@ def differences(got, want):
             yield f"tube {name}: another map"
 
 
+def predictions(args, device, clips):
+    """{class: logit} of each clip, by predict, which brings frames to the device as bytes."""
+    printed = subprocess.run([args.cfp, "predict", args.model, *clips, "--device", device, "--top", "1000000", "--json",
+                              "--check-input", "never", "-q"], stdout=subprocess.PIPE, check=True).stdout
+    return [{one["index"]: one["logit"] for one in clip["top"]} for clip in json.loads(printed)["clips"]]
+
+
+def check_predict(args):
+    clips = [args.clip] * 3
+    got, want = (predictions(args, device, clips) for device in (args.device, "ref"))
+    scale = max(abs(logit) for logit in want[0].values())
+    same = len(got) == len(want) == len(clips) and all(
+        g.keys() == w.keys() and all(abs(g[k] - w[k]) <= NEAR * scale for k in w) for g, w in zip(got, want))
+    print(f"predict: {len(want)} clips,", "the same" if same else f"DIFFERENT: {got}, not {want}")
+    return not same
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--cfp", required=True, help="the program cfp-gpu")
@@ -70,6 +89,7 @@ def main():
             print(f"--rule {rule}: {len(seen[1].layers)} layers, {len(seen[1].tubes)} tubes,",
                   "the same" if not wrong else "DIFFERENT")
             print(*wrong[:10], sep="\n", end="\n" if wrong else "")
+    failed += check_predict(args)
     return 1 if failed else 0
 
 

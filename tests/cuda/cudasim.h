@@ -317,6 +317,14 @@ inline long long __double_as_longlong(double x)
 {
     return cudasim_bits<long long>(x);
 }
+inline float __fdiv_rn(float a, float b)
+{
+    return a / b;
+}
+inline float __fsub_rn(float a, float b)
+{
+    return a - b;
+}
 
 #define UNROLL_BY_4
 #define LAUNCH(kernel, grid, block, stream, ...)                                                   \

@@ -67,21 +67,91 @@ const char *cudaGetErrorString(cudaError_t error)
 {
     return error == cudaSuccess ? "no error" : "a simulated error";
 }
+
+/* Streams.  The one that was created first works at once.  Every other puts its copies off until
+ * somebody waits for it, as late as a device may: who forgets to wait computes with old numbers. */
+typedef struct copy {
+    struct copy *next;
+    void *to;
+    const void *from;
+    size_t bytes;
+} copy;
+struct simulated_stream {
+    bool at_once;
+    copy *first, **last;  /* put off */
+    uint64_t begun, done; /* copies so far */
+};
+struct simulated_event {
+    cudaStream_t stream; /* NULL: never recorded, nothing to wait for */
+    uint64_t after;      /* so many copies of it */
+};
+static int streams; /* that are open */
+
+static void run_copies(cudaStream_t stream, uint64_t until)
+{
+    while (stream->done < until) {
+        copy *const c = stream->first;
+        stream->first = c->next;
+        if (stream->first == NULL)
+            stream->last = &stream->first;
+        memmove(c->to, c->from, c->bytes);
+        free(c);
+        stream->done++;
+    }
+}
+
 cudaError_t cudaStreamCreateWithFlags(cudaStream_t *stream, unsigned flags)
 {
     (void)flags;
-    *stream = NULL;
-    return cudaSuccess;
-}
-cudaError_t cudaStreamDestroy(cudaStream_t stream)
-{
-    (void)stream;
+    *stream = calloc(1, sizeof **stream);
+    if (*stream == NULL)
+        return cudaErrorMemoryAllocation;
+    (*stream)->at_once = streams++ == 0;
+    (*stream)->last = &(*stream)->first;
     return cudaSuccess;
 }
 cudaError_t cudaStreamSynchronize(cudaStream_t stream)
 {
-    (void)stream;
-    return sim_spoils_capture() ? cudaErrorStreamCaptureUnsupported : cudaSuccess;
+    if (sim_spoils_capture())
+        return cudaErrorStreamCaptureUnsupported;
+    run_copies(stream, stream->begun);
+    return cudaSuccess;
+}
+cudaError_t cudaStreamDestroy(cudaStream_t stream)
+{
+    run_copies(stream, stream->begun);
+    free(stream);
+    streams--;
+    return cudaSuccess;
+}
+cudaError_t cudaEventCreateWithFlags(cudaEvent_t *event, unsigned flags)
+{
+    (void)flags;
+    *event = calloc(1, sizeof **event);
+    return *event != NULL ? cudaSuccess : cudaErrorMemoryAllocation;
+}
+cudaError_t cudaEventDestroy(cudaEvent_t event)
+{
+    free(event);
+    return cudaSuccess;
+}
+cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream)
+{
+    *event = (struct simulated_event){stream, stream->begun};
+    return cudaSuccess;
+}
+cudaError_t cudaEventSynchronize(cudaEvent_t event)
+{
+    if (event->stream != NULL)
+        run_copies(event->stream, event->after);
+    return cudaSuccess;
+}
+/* A stream that works at once needs what it waits for at once; what another waits for is there: it
+ * is the first stream's, or comes before in its own. */
+cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned flags)
+{
+    (void)flags;
+    return stream->at_once ? cudaEventSynchronize(event) : cudaSuccess;
 }
 
 cudaError_t cudaMalloc(void **memory, size_t bytes)
@@ -133,10 +203,28 @@ cudaError_t cudaMemsetAsync(void *memory, int value, size_t bytes, cudaStream_t 
 cudaError_t cudaMemcpyAsync(void *to, const void *from, size_t bytes, enum cudaMemcpyKind kind,
                             cudaStream_t stream)
 {
-    const struct transfer t = {to, from, 0, bytes};
-    (void)stream;
     if (kind != cudaMemcpyDeviceToDevice && sim_spoils_capture())
         return cudaErrorStreamCaptureUnsupported;
-    sim_enqueue_copy(run_transfer, &t, sizeof t);
+    if (stream->at_once) {
+        const struct transfer t = {to, from, 0, bytes};
+        sim_enqueue_copy(run_transfer, &t, sizeof t);
+        return cudaSuccess;
+    }
+    copy *const c = malloc(sizeof *c);
+    if (c == NULL)
+        return cudaErrorMemoryAllocation;
+    *c = (copy){.to = to, .from = from, .bytes = bytes};
+    *stream->last = c;
+    stream->last = &c->next;
+    stream->begun++;
     return cudaSuccess;
+}
+cudaError_t cudaHostAlloc(void **memory, size_t bytes, unsigned flags)
+{
+    (void)flags;
+    return cudaMalloc(memory, bytes);
+}
+cudaError_t cudaFreeHost(void *memory)
+{
+    return cudaFree(memory);
 }

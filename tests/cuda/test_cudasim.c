@@ -285,6 +285,23 @@ static void a_tensor_too_long_is_refused_by_its_node(void)
     cfp_device_close(&device);
 }
 
+static void frames_have_no_more_than_three_channels(void)
+{
+    static const uint8_t rgb[3];
+    float numbers[5] = {7}; /* the simulator's memory is the host's */
+    const cfp_input_spec input = {.channels = 5, .scale = 1};
+    cfp_tensor x = {.shape = {1, 5, 1, 1, 1}, .block = 1, .data = numbers};
+    uint64_t done = 9;
+    cfp_ctx ctx = {0};
+    cfp_device device;
+    CHECK_EQ(open_device(&device, &ctx, "cudasim", CFP_FP32), CFP_OK);
+    CHECK_EQ(device.api->upload_frames(device.backend, &x, 0, rgb, &input, &done), CFP_UNSUPPORTED);
+    CHECK_STR(ctx.message, "frames have 3 channels, the network reads 5");
+    CHECK_EQ(done, 0);
+    CHECK_NEAR(numbers[0], 7, 0);
+    cfp_device_close(&device);
+}
+
 /* Whatever allocation fails, it is said, and nothing is leaked (the sanitizers see to that). */
 static void opening_survives_lack_of_memory(void)
 {
@@ -313,6 +330,7 @@ int main(int argc, char **argv)
     an_overflow_is_refused();
     an_overflow_of_gradients_is_refused();
     a_tensor_too_long_is_refused_by_its_node();
+    frames_have_no_more_than_three_channels();
     opening_survives_lack_of_memory();
     return test_result();
 }

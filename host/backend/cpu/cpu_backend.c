@@ -228,4 +228,8 @@ const cfp_backend_api cfp_backend_cpu = {
     .route = ref_route,
     .back_step = ref_back_step,
     .list_edges = ref_list_edges,
+    .host_alloc = cpu_alloc,
+    .host_release = cpu_release,
+    .upload_frames = ref_upload_frames,
+    .frames_wait = ref_frames_wait,
 };

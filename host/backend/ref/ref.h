@@ -31,6 +31,9 @@ void ref_zero_lanes(cfp_tensor *x);
 size_t ref_free_bytes(cfp_backend *backend);
 size_t ref_tensor_bytes(const cfp_tensor *x);
 cfp_status ref_upload(cfp_backend *backend, cfp_tensor *dst, const float *plain);
+cfp_status ref_upload_frames(cfp_backend *backend, cfp_tensor *dst, int clip, const uint8_t *rgb,
+                             const cfp_input_spec *input, uint64_t *done);
+cfp_status ref_frames_wait(cfp_backend *backend, uint64_t done);
 cfp_status ref_download(cfp_backend *backend, float *plain, const cfp_tensor *src);
 cfp_status ref_step_forward(cfp_backend *backend, const cfp_step *step,
                             const cfp_tensor *const *src, cfp_tensor *dst, void *scratch);

@@ -168,4 +168,8 @@ const cfp_backend_api cfp_backend_ref = {
     .route = ref_route,
     .back_step = ref_back_step,
     .list_edges = ref_list_edges,
+    .host_alloc = ref_alloc,
+    .host_release = ref_release,
+    .upload_frames = ref_upload_frames,
+    .frames_wait = ref_frames_wait,
 };

@@ -1,0 +1,147 @@
+/* cuda_frames.c - frames of clips from the host to the device, while it computes.
+ *
+ * Bytes are copied on a stream of their own into one of two slots on the device, which take turns;
+ * the main stream waits for its slot and turns the bytes into the tensor.  So the copy of a clip
+ * runs beside the computation of the one before, and no slot is written before it has been read. */
+#include "cuda_backend.h"
+
+enum { SLOTS = 2 };
+
+typedef struct slot {
+    uint8_t *rgb;
+    size_t bytes;
+    cudaEvent_t copied, used; /* from the host; by the main stream */
+} slot;
+
+struct cuda_frames_ring {
+    cudaStream_t stream; /* that copies */
+    slot slot[SLOTS];
+    uint64_t count; /* clips so far: the number of the last */
+};
+
+static cfp_status open_streams(cfp_backend *backend, cuda_frames_ring *ring)
+{
+    const unsigned flags =
+        cudaEventDisableTiming | cudaEventBlockingSync; /* waiting costs no core */
+    CUDA_TRY(backend, cudaStreamCreateWithFlags(&ring->stream, cudaStreamNonBlocking));
+    for (int i = 0; i < SLOTS; i++) {
+        CUDA_TRY(backend, cudaEventCreateWithFlags(&ring->slot[i].copied, flags));
+        CUDA_TRY(backend, cudaEventCreateWithFlags(&ring->slot[i].used, flags));
+    }
+    return CFP_OK;
+}
+
+void cuda_frames_ring_close(cuda_frames_ring **ring)
+{
+    cuda_frames_ring *const r = *ring;
+    *ring = NULL;
+    if (r == NULL)
+        return;
+    if (r->stream != NULL)
+        (void)cudaStreamSynchronize(r->stream);
+    for (int i = 0; i < SLOTS; i++) {
+        if (r->slot[i].copied != NULL)
+            (void)cudaEventDestroy(r->slot[i].copied);
+        if (r->slot[i].used != NULL)
+            (void)cudaEventDestroy(r->slot[i].used);
+        (void)cudaFree(r->slot[i].rgb);
+    }
+    if (r->stream != NULL)
+        (void)cudaStreamDestroy(r->stream);
+    cfp_free(r);
+}
+
+/* At the first clip: who explains arrays of numbers needs none of it. */
+static cfp_status open_ring(cfp_backend *backend)
+{
+    if (backend->frames != NULL)
+        return CFP_OK;
+    CFP_TRY_ALLOC(backend->ctx, backend->frames, 1);
+    const cfp_status status = open_streams(backend, backend->frames);
+    if (status != CFP_OK)
+        cuda_frames_ring_close(&backend->frames);
+    return status;
+}
+
+static cfp_status make_room(cfp_backend *backend, slot *s, size_t bytes)
+{
+    void *memory = NULL;
+    if (bytes <= s->bytes)
+        return CFP_OK;
+    CUDA_TRY(backend, cudaStreamSynchronize(backend->stream));
+    CUDA_TRY(backend, cudaFree(s->rgb));
+    s->rgb = NULL;
+    s->bytes = 0;
+    CUDA_TRY(backend, cudaMalloc(&memory, bytes));
+    s->rgb = memory;
+    s->bytes = bytes;
+    return CFP_OK;
+}
+
+static cfp_status describe(cuda_frames *op, cfp_backend *backend, const cfp_tensor *dst, int clip,
+                           const cfp_input_spec *input)
+{
+    if (dst->shape.c > CUDA_FRAME_CHANNELS)
+        return cfp_fail(backend->ctx, CFP_UNSUPPORTED,
+                        "frames have %d channels, the network reads %d", CUDA_FRAME_CHANNELS,
+                        dst->shape.c);
+    *op = (cuda_frames){.dst = cuda_view_of(dst), .scale = input->scale};
+    op->dst.data = cuda_number(op->dst.data, op->dst.type, clip * op->dst.stride_n);
+    op->dst.n = 1;
+    for (int c = 0; c < dst->shape.c; c++) {
+        op->color[c] = cfp_input_color(input, c);
+        op->mean[c] = input->mean[c];
+        op->std[c] = input->std[c];
+    }
+    return CFP_OK;
+}
+
+cfp_status cuda_upload_frames(cfp_backend *backend, cfp_tensor *dst, int clip, const uint8_t *rgb,
+                              const cfp_input_spec *input, uint64_t *done)
+{
+    const size_t bytes = (size_t)cfp_positions(dst->shape) * 3;
+    cuda_frames op;
+    *done = 0;
+    CFP_TRY(describe(&op, backend, dst, clip, input));
+    CFP_TRY(open_ring(backend));
+    cuda_frames_ring *const ring = backend->frames;
+    slot *const s = &ring->slot[ring->count % SLOTS];
+    CFP_TRY(make_room(backend, s, bytes));
+    CUDA_TRY(backend, cudaStreamWaitEvent(ring->stream, s->used, 0));
+    CUDA_TRY(backend, cudaMemcpyAsync(s->rgb, rgb, bytes, cudaMemcpyHostToDevice, ring->stream));
+    CUDA_TRY(backend, cudaEventRecord(s->copied, ring->stream));
+    *done = ++ring->count;
+    CUDA_TRY(backend, cudaStreamWaitEvent(backend->stream, s->copied, 0));
+    op.rgb = s->rgb;
+    CUDA_TRY(backend, cuda_lay_frames(&op, backend->stream));
+    CUDA_TRY(backend, cudaEventRecord(s->used, backend->stream));
+    return CFP_OK;
+}
+
+/* Where the slot has been used again meanwhile, this waits for the later copy, which is as good. */
+cfp_status cuda_frames_wait(cfp_backend *backend, uint64_t done)
+{
+    if (done > 0)
+        CUDA_TRY(backend, cudaEventSynchronize(backend->frames->slot[(done - 1) % SLOTS].copied));
+    return CFP_OK;
+}
+
+cfp_status cuda_host_alloc(cfp_backend *backend, void **out, size_t bytes)
+{
+    *out = NULL;
+    const cudaError_t status = cudaHostAlloc(out, bytes > 0 ? bytes : 1, cudaHostAllocDefault);
+    if (status == cudaErrorMemoryAllocation) {
+        (void)cudaGetLastError();
+        return cfp_fail(backend->ctx, CFP_NOMEM,
+                        "out of host memory that the device can read: %.1f MiB asked for",
+                        (double)bytes / 1048576.0);
+    }
+    CUDA_TRY(backend, status);
+    return CFP_OK;
+}
+
+void cuda_host_release(cfp_backend *backend, void *memory)
+{
+    (void)backend;
+    (void)cudaFreeHost(memory);
+}

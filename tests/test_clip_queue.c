@@ -1,0 +1,397 @@
+/* test_clip_queue.c - clips that are decoded ahead: what comes out is what cfp_clip_open gives,
+ * path by path, whatever fails on the way and whenever one stops. */
+#include "../host/clip/clip_queue.h"
+#include "clip_files.h"
+#include <hdf5.h>
+#include <pthread.h>
+
+enum { FRAMES = 4, SIDE = 2, FILES = 12, MISSING = 3, BROKEN = 7, SHORT = 5, MOST_LINES = 64 };
+
+static const char *paths[FILES];
+static char names[FILES][16];
+
+/* What reached the caller, in order: clips as "+ path", failures as "- message", notes "! line". */
+typedef struct story {
+    int n;
+    char line[MOST_LINES][256];
+    pthread_t thread; /* that may tell it */
+    int strangers;    /* lines that another thread told */
+    int progress;
+} story;
+
+static void tell(story *s, const char *mark, const char *text)
+{
+    s->strangers += !pthread_equal(pthread_self(), s->thread);
+    if (s->n < MOST_LINES)
+        snprintf(s->line[s->n++], sizeof s->line[0], "%s %.250s", mark, text);
+}
+
+static void tell_note(void *cookie, cfp_level level, const char *line)
+{
+    tell(cookie, level == CFP_LOG_WARNING ? "!" : "?", line);
+}
+
+static void tell_progress(void *cookie, const char *what, int64_t done, int64_t total)
+{
+    story *s = cookie;
+    s->strangers += !pthread_equal(pthread_self(), s->thread);
+    s->progress += strcmp(what, "decode") == 0 && done >= 0 && total >= done;
+}
+
+static cfp_ctx ctx_of(story *s)
+{
+    *s = (story){.thread = pthread_self()};
+    return (cfp_ctx){.log = tell_note, .progress = tell_progress, .cookie = s};
+}
+
+/* The level that fills frame 0 of file i; its 20 frames count up from there. */
+static int level_of(int i)
+{
+    return 1 + 20 * i;
+}
+
+static void write_frames_npy(const char *path, int first, int frames)
+{
+    char header[96];
+    snprintf(header, sizeof header,
+             "{'descr': '|u1', 'fortran_order': False, 'shape': (%d, 2, 2, 3), }  \n", frames);
+    write_npy(path, 1, header, frames);
+    FILE *file = fopen(path, "r+b");
+    CHECK(file != NULL);
+    if (file == NULL)
+        return;
+    fseek(file, (long)(10 + strlen(header)), SEEK_SET);
+    for (int i = 0; i < frames * 12; i++)
+        fputc(first + i / 12, file);
+    fclose(file);
+}
+
+static void write_frames_h5(const char *path, int first, int frames)
+{
+    uint8_t bytes[20 * 12];
+    const hsize_t size[4] = {(hsize_t)frames, 2, 2, 3};
+    for (int i = 0; i < frames * 12; i++)
+        bytes[i] = (uint8_t)(first + i / 12);
+    const hid_t file = H5Fcreate(path, H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT);
+    const hid_t space = H5Screate_simple(4, size, NULL);
+    const hid_t set =
+        H5Dcreate2(file, "frames", H5T_STD_U8LE, space, H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT);
+    CHECK(H5Dwrite(set, H5T_NATIVE_UINT8, H5S_ALL, H5S_ALL, H5P_DEFAULT, bytes) >= 0);
+    H5Dclose(set);
+    H5Sclose(space);
+    H5Fclose(file);
+}
+
+static void write_files(void)
+{
+    for (int i = 0; i < FILES; i++) {
+        snprintf(names[i], sizeof names[i], i % 2 ? "%d.h5" : "%d.npy", i);
+        paths[i] = names[i];
+        if (i == MISSING)
+            continue;
+        if (i == BROKEN)
+            write_file(paths[i], "no HDF5 file", 12);
+        else
+            (i % 2 ? write_frames_h5 : write_frames_npy)(paths[i], level_of(i),
+                                                         i == SHORT ? FRAMES - 1 : 20);
+    }
+}
+
+static cfp_clip_queue_request request_of(const cfp_input_spec *spec, int n, int threads)
+{
+    return (cfp_clip_queue_request){.input = spec,
+                                    .path = paths,
+                                    .n_paths = n,
+                                    .sampling = {.start = 0, .stride = 1},
+                                    .threads = threads,
+                                    .held = 1};
+}
+
+static void tell_clip(story *s, const cfp_clip *clip)
+{
+    char text[64];
+    snprintf(text, sizeof text, "%s %d %d", clip->path, clip->rgb[0],
+             clip->rgb[(FRAMES - 1) * SIDE * SIDE * 3]);
+    tell(s, "+", text);
+}
+
+/* One after the other, as without a queue. */
+static void tell_plainly(story *s)
+{
+    const cfp_input_spec spec = spec_of(FRAMES, SIDE, SIDE, 0);
+    cfp_ctx ctx = ctx_of(s);
+    for (int i = 0; i < FILES; i++) {
+        cfp_clip clip;
+        if (cfp_clip_open(&clip, &ctx, paths[i], &spec, &(cfp_sampling){0, 1}) == CFP_OK)
+            tell_clip(s, &clip);
+        else
+            tell(s, "-", ctx.message);
+        cfp_clip_free(&clip);
+    }
+}
+
+static void the_story_is_the_same_with_any_number_of_threads(void)
+{
+    static const int threads[] = {0, 1, 2, 5, FILES + 8};
+    const cfp_input_spec spec = spec_of(FRAMES, SIDE, SIDE, 0);
+    story right, got;
+    tell_plainly(&right);
+    CHECK_EQ(right.n, FILES + 1); /* and the note of the short one */
+    CHECK_HAS(right.line[0], "+ 0.npy 1 4");
+    CHECK_HAS(right.line[MISSING], "- 3.h5: No such file");
+    CHECK_HAS(right.line[SHORT], "! 5.h5: 3 frames, the window needs 4: looped");
+    CHECK_HAS(right.line[BROKEN + 1], "- 7.h5: not an HDF5 file");
+    for (size_t k = 0; k < sizeof threads / sizeof threads[0]; k++) {
+        const cfp_clip_queue_request request = request_of(&spec, FILES, threads[k]);
+        cfp_clip_queue *queue;
+        cfp_clip *clip;
+        cfp_ctx ctx = ctx_of(&got);
+        CHECK_EQ(cfp_clip_queue_open(&queue, &ctx, &request), CFP_OK);
+        for (int i = 0; i < FILES; i++) {
+            const cfp_status status = cfp_clip_queue_next(queue, &clip);
+            CHECK_EQ(status, i == MISSING ? CFP_IO : i == BROKEN ? CFP_FORMAT : CFP_OK);
+            CHECK((clip == NULL) == (status != CFP_OK));
+            if (clip != NULL)
+                tell_clip(&got, clip);
+            else
+                tell(&got, "-", ctx.message);
+            cfp_clip_queue_give_back(queue, clip);
+        }
+        CHECK_EQ(cfp_clip_queue_next(queue, &clip), CFP_OK);
+        CHECK(clip == NULL);
+        cfp_clip_queue_close(&queue);
+        CHECK(queue == NULL);
+        CHECK_EQ(got.n, right.n);
+        for (int i = 0; i < right.n; i++)
+            CHECK_STR(got.line[i], right.line[i]);
+        CHECK_EQ(got.strangers, 0);
+        CHECK(got.progress >= FILES - 2); /* of each that could be opened */
+    }
+}
+
+static void several_clips_may_be_held(void)
+{
+    const cfp_input_spec spec = spec_of(FRAMES, SIDE, SIDE, 0);
+    cfp_clip_queue_request request = request_of(&spec, MISSING, 1);
+    cfp_clip_queue *queue;
+    cfp_clip *clip[MISSING];
+    story s;
+    cfp_ctx ctx = ctx_of(&s);
+    request.held = 3;
+    CHECK_EQ(cfp_clip_queue_open(&queue, &ctx, &request), CFP_OK);
+    for (int i = 0; i < 3; i++)
+        CHECK_EQ(cfp_clip_queue_next(queue, &clip[i]), CFP_OK);
+    for (int i = 0; i < 3; i++) {
+        CHECK_STR(clip[i]->path, paths[i]);
+        CHECK_EQ(clip[i]->rgb[0], level_of(i)); /* none was written over */
+        CHECK(clip[i]->lent);
+    }
+    cfp_clip_queue_give_back(queue, clip[1]);
+    cfp_clip_queue_give_back(queue, clip[0]);
+    cfp_clip_queue_close(&queue); /* with one in hand */
+}
+
+/* Who never gives back is told so, and does not wait for ever. */
+static void holding_every_slot_is_refused(void)
+{
+    const cfp_input_spec spec = spec_of(FRAMES, SIDE, SIDE, 0);
+    const cfp_clip_queue_request request = request_of(&spec, MISSING, 1); /* 1 + 1 slots */
+    cfp_clip_queue *queue;
+    cfp_clip *clip[3];
+    story s;
+    cfp_ctx ctx = ctx_of(&s);
+    CHECK_EQ(cfp_clip_queue_open(&queue, &ctx, &request), CFP_OK);
+    CHECK_EQ(cfp_clip_queue_next(queue, &clip[0]), CFP_OK);
+    CHECK_EQ(cfp_clip_queue_next(queue, &clip[1]), CFP_OK);
+    CHECK_EQ(cfp_clip_queue_next(queue, &clip[2]), CFP_NOMEM);
+    CHECK_STR(ctx.message, "2.npy: no room: 2 clips are held");
+    cfp_clip_queue_give_back(queue, clip[0]);
+    CHECK_EQ(cfp_clip_queue_next(queue, &clip[2]), CFP_OK);
+    CHECK_EQ(clip[2]->rgb[0], level_of(2));
+    CHECK_EQ(clip[1]->rgb[0], level_of(1));
+    cfp_clip_queue_close(&queue);
+}
+
+/* Memory for frames that is counted, and only the caller's thread may ask for. */
+typedef struct rooms {
+    pthread_t thread;
+    int taken, given, strangers, fail_at;
+    void *last;
+} rooms;
+
+static cfp_status take_room(void *cookie, void **out, size_t bytes)
+{
+    rooms *r = cookie;
+    r->strangers += !pthread_equal(pthread_self(), r->thread);
+    CHECK_EQ(bytes, FRAMES * SIDE * SIDE * 3);
+    if (++r->taken == r->fail_at) {
+        r->taken--;
+        return CFP_DEVICE;
+    }
+    r->last = *out = malloc(bytes);
+    return CFP_OK;
+}
+
+static void give_room(void *cookie, void *memory)
+{
+    rooms *r = cookie;
+    r->strangers += !pthread_equal(pthread_self(), r->thread);
+    r->given++;
+    free(memory);
+}
+
+static void frames_lie_in_the_memory_that_was_given(void)
+{
+    const cfp_input_spec spec = spec_of(FRAMES, SIDE, SIDE, 0);
+    cfp_clip_queue_request request = request_of(&spec, MISSING, 2);
+    for (int taken = 0; taken <= MISSING; taken++) { /* closed after so many */
+        rooms r = {.thread = pthread_self()};
+        cfp_clip_queue *queue;
+        story s;
+        cfp_ctx ctx = ctx_of(&s);
+        request.alloc = take_room;
+        request.release = give_room;
+        request.cookie = &r;
+        CHECK_EQ(cfp_clip_queue_open(&queue, &ctx, &request), CFP_OK);
+        for (int i = 0; i < taken; i++) {
+            cfp_clip *clip;
+            CHECK_EQ(cfp_clip_queue_next(queue, &clip), CFP_OK);
+            cfp_clip_queue_give_back(queue, clip);
+        }
+        cfp_clip_queue_close(&queue);
+        CHECK_EQ(r.taken, 3); /* two threads and one held */
+        CHECK_EQ(r.given, 3);
+        CHECK_EQ(r.strangers, 0);
+    }
+    for (int fail_at = 1; fail_at <= 3; fail_at++) {
+        rooms r = {.thread = pthread_self(), .fail_at = fail_at};
+        cfp_clip_queue *queue;
+        cfp_ctx ctx = {0};
+        request.cookie = &r;
+        CHECK_EQ(cfp_clip_queue_open(&queue, &ctx, &request), CFP_DEVICE);
+        CHECK(queue == NULL);
+        CHECK_EQ(r.given, r.taken);
+    }
+}
+
+/* A reader that stands still until it is let go. */
+static pthread_mutex_t gate = PTHREAD_MUTEX_INITIALIZER;
+static int begun, ended;
+
+static void stand_still(const char *path)
+{
+    (void)path;
+    __atomic_add_fetch(&begun, 1, __ATOMIC_RELAXED);
+    pthread_mutex_lock(&gate);
+    pthread_mutex_unlock(&gate);
+}
+
+static void go_away(void)
+{
+    __atomic_add_fetch(&ended, 1, __ATOMIC_RELAXED);
+}
+
+static int asked_to_stop;
+
+static void *ask_to_stop(void *cookie)
+{
+    (void)cookie;
+    usleep(60000);
+    __atomic_store_n(&asked_to_stop, 1, __ATOMIC_RELAXED);
+    return NULL;
+}
+
+static void an_interrupt_ends_the_waiting(void)
+{
+    const cfp_input_spec spec = spec_of(FRAMES, SIDE, SIDE, 0);
+    cfp_clip_queue_request request = request_of(&spec, FILES, 2);
+    cfp_clip_queue *queue;
+    cfp_clip *clip;
+    pthread_t asker;
+    story s;
+    cfp_ctx ctx = ctx_of(&s);
+    ctx.interrupted = &asked_to_stop;
+    request.begin_read = stand_still;
+    request.end_read = go_away;
+    begun = ended = 0;
+    pthread_mutex_lock(&gate);
+    CHECK_EQ(cfp_clip_queue_open(&queue, &ctx, &request), CFP_OK);
+    CHECK_EQ(pthread_create(&asker, NULL, ask_to_stop, NULL), 0);
+    CHECK_EQ(cfp_clip_queue_next(queue, &clip), CFP_INTERRUPTED); /* though nothing moves */
+    CHECK(clip == NULL);
+    CHECK_STR(ctx.message, "interrupted");
+    CHECK_EQ(cfp_clip_queue_next(queue, &clip), CFP_INTERRUPTED);
+    pthread_mutex_unlock(&gate);
+    cfp_clip_queue_close(&queue);
+    pthread_join(asker, NULL);
+    CHECK_EQ(begun, ended);
+    CHECK(begun <= 3); /* as many as there are slots: memory is bounded */
+    CHECK_EQ(s.n, 0);
+}
+
+static void nothing_is_read_beyond_the_slots(void)
+{
+    const cfp_input_spec spec = spec_of(FRAMES, SIDE, SIDE, 0);
+    cfp_clip_queue_request request = request_of(&spec, FILES, 2);
+    cfp_clip_queue *queue;
+    cfp_clip *clip;
+    story s;
+    cfp_ctx ctx = ctx_of(&s);
+    request.begin_read = stand_still; /* the gate is open: it only counts */
+    begun = 0;
+    CHECK_EQ(cfp_clip_queue_open(&queue, &ctx, &request), CFP_OK);
+    CHECK_EQ(cfp_clip_queue_next(queue, &clip), CFP_OK);
+    usleep(100000); /* time enough to do wrong */
+    CHECK(__atomic_load_n(&begun, __ATOMIC_RELAXED) <= 3);
+    cfp_clip_queue_close(&queue);
+    CHECK(begun <= 3);
+}
+
+static void no_paths_are_no_clips(void)
+{
+    const cfp_input_spec spec = spec_of(FRAMES, SIDE, SIDE, 0);
+    const cfp_clip_queue_request request = request_of(&spec, 0, 4);
+    cfp_clip_queue *queue;
+    cfp_clip *clip;
+    cfp_ctx ctx = {0};
+    CHECK_EQ(cfp_clip_queue_open(&queue, &ctx, &request), CFP_OK);
+    CHECK_EQ(cfp_clip_queue_next(queue, &clip), CFP_OK);
+    CHECK(clip == NULL);
+    cfp_clip_queue_close(&queue);
+    cfp_clip_queue_close(&queue); /* again: nothing */
+}
+
+/* Whatever allocation fails, it is said, and nothing is leaked (the sanitizers see to that). */
+static void opening_survives_lack_of_memory(void)
+{
+    const cfp_input_spec spec = spec_of(FRAMES, SIDE, SIDE, 0);
+    const cfp_clip_queue_request request = request_of(&spec, FILES, 3);
+    int64_t k = 1;
+    for (cfp_status status = CFP_NOMEM; status != CFP_OK; k++) {
+        cfp_ctx ctx = {.fail_allocation = k};
+        cfp_clip_queue *queue;
+        status = cfp_clip_queue_open(&queue, &ctx, &request);
+        CHECK(status == CFP_OK || (status == CFP_NOMEM && queue == NULL));
+        CHECK(status == CFP_OK || strstr(ctx.message, "out of memory") != NULL);
+        cfp_clip_queue_close(&queue);
+    }
+    CHECK_EQ(k, 8 + 1); /* the queue, threads, slots, a room for each of four: that one not met */
+}
+
+int main(void)
+{
+    char folder[] = "clip-queue-XXXXXX";
+    if (!enter_folder(folder))
+        return 1;
+    write_files();
+    the_story_is_the_same_with_any_number_of_threads();
+    several_clips_may_be_held();
+    holding_every_slot_is_refused();
+    frames_lie_in_the_memory_that_was_given();
+    an_interrupt_ends_the_waiting();
+    nothing_is_read_beyond_the_slots();
+    no_paths_are_no_clips();
+    opening_survives_lack_of_memory();
+    leave_folder(folder);
+    return test_result();
+}
