@@ -14,9 +14,19 @@ target_compile_options(cfp_flags INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wv
     -Wstrict-prototypes -Wmissing-prototypes $<$<BOOL:${CFP_WERROR}>:-Werror>)
 if(CFP_SANITIZE)
     set(sanitizers -fsanitize=address,undefined -fno-sanitize-recover=undefined)
-    target_compile_options(cfp_flags INTERFACE ${sanitizers} -O1 -fno-omit-frame-pointer)
+    # -g1: a report's lines need no more, and tracking variables through instrumented code took half the build
+    target_compile_options(cfp_flags INTERFACE ${sanitizers} -O1 -g1 -fno-omit-frame-pointer)
     target_link_options(cfp_flags INTERFACE ${sanitizers})
 endif()
+
+# cfp_check_by_calls(FILE...): with GCC's AddressSanitizer, checks by calls instead of inline.  The same
+# checks; but in large unrolled kernels the inline ones take minutes to compile.
+function(cfp_check_by_calls)
+    if(CFP_SANITIZE AND CMAKE_C_COMPILER_ID STREQUAL GNU)
+        set_source_files_properties(${ARGN} PROPERTIES
+            COMPILE_OPTIONS "--param;asan-instrumentation-with-call-threshold=0")
+    endif()
+endfunction()
 
 # Installed programs find an installed shared library without an environment variable.
 if(BUILD_SHARED_LIBS)

@@ -1,6 +1,11 @@
-# SIGINT and SIGTERM: status 130, soon, and nothing left under a final name.
+# SIGINT and SIGTERM: status 130, soon, and nothing left under a final name.  Soon: within 10 s of
+# processor time, after which the kernel ends it; by the clock a busy machine may keep it waiting.
 set -m # jobs of their own, so that SIGINT is not ignored as it is in a script's background
 clip=$data/clockwise.mp4
+
+seconds_of() { # processor time of a process so far, rounded up
+    awk -v ticks="$(getconf CLK_TCK)" '{ sub(/.*\) /, ""); print int(($12 + $13) / ticks) + 1 }' "/proc/$1/stat"
+}
 
 # interrupt SIGNAL ARG...: starts cfp-gpu, waits for its first sign of work, sends the signal.
 interrupt() {
@@ -9,16 +14,16 @@ interrupt() {
     show "$@"
     "$cfp" "$@" --progress json 2>signs.txt >/dev/null &
     pid=$!
-    for _ in $(seq 500); do
+    for _ in $(seq 5000); do
         grep -q "$work_sign" signs.txt && break
         kill -0 "$pid" 2>/dev/null || break
         sleep 0.02
     done
+    prlimit --pid "$pid" --cpu=$(($(seconds_of "$pid") + 10))
     kill -s "$signal" "$pid"
-    SECONDS=0
     wait "$pid"
     status=$?
-    [ "$SECONDS" -le 10 ] || fail "it took $SECONDS s to stop"
+    [ "$status" -le 128 ] || [ "$status" -eq 130 ] || fail "it took more than 10 s to stop"
     grep -v '^{' signs.txt | sed 's/^/! /'
     echo "= $status after SIG$signal"
     rm -f signs.txt

@@ -11,7 +11,7 @@ The error of a tensor is max|a - b| / max|b|. A gradient jumps where an activati
 of a max pool's window are equal, and rounding decides on which side: so PyTorch's backward pass takes its relus and the winners
 of its max pools as the program had them, and where the two differ the values must be the same to rounding.
 
-Small: a quarter of the width (torchvision's: all of it), 8 x 40 x 40, PyTorch in float64.
+Small: a quarter of the width, 8 x 40 x 40 (torchvision's: all of it, its ResNets 8 x 24 x 24), PyTorch in float64.
 --full: the published width and size (16 frames at most), PyTorch in float32.
 
 Usage: check_sameness.py --dump TRACE_DUMP [--full] [--only ARCH[:LAYOUT]]... [--device cpu,ref]
@@ -32,7 +32,9 @@ SEED, CLASSES = 11, 23
 TOLERANCE = {"logits": 1e-4, "value": 1e-3, "grad": 1e-3}
 ON_THE_KINK = 1e-4                     # of the largest activation: nearer to 0 than this, either side is right
 SMALL = 8, 40                          # frames, size
-SMALLEST = {"c3d": (16, 40), "densenet-121": (16, 40), "densenet-169": (16, 40), "densenet-201": (16, 40)}
+SMALLEST = {"c3d": (16, 40), "densenet-121": (16, 40), "densenet-169": (16, 40), "densenet-201": (16, 40),
+            # of their full width: 12, 6, 3, 2 cells halve as oddly as 20, 10, 5, 3 do, in half the time
+            "r3d-18": (8, 24), "mc3-18": (8, 24), "r2plus1d-18": (8, 24)}
 FULL_FRAMES = 16                       # at most: I3D and S3D were tested on longer clips
 SHORTCUT_A = ("resnet-18", "resnet-34", "resnet-50")
 KERNEL_LAYERS = ("conv3d", "linear")
