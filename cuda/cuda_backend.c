@@ -248,4 +248,7 @@ const cfp_backend_api cfp_backend_module = {
     .accumulate = cuda_accumulate,
     .copy = cuda_copy,
     .one_hot = cuda_one_hot,
+    .range_begin = cuda_backend_range_begin,
+    .range_end = cuda_backend_range_end,
+    .profile = cuda_profile,
 };

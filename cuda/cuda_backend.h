@@ -106,3 +106,7 @@ cfp_status cuda_mask(cfp_backend *backend, cfp_tensor *x, const uint8_t *keep);
 cfp_status cuda_accumulate(cfp_backend *backend, cfp_tensor *dst, const cfp_tensor *src);
 cfp_status cuda_copy(cfp_backend *backend, cfp_tensor *dst, const cfp_tensor *src);
 cfp_status cuda_one_hot(cfp_backend *backend, cfp_tensor *x, int channel);
+void cuda_backend_range_begin(cfp_backend *backend, cfp_range_kind kind, const char *name,
+                              double flop);
+void cuda_backend_range_end(cfp_backend *backend);
+void cuda_profile(cfp_backend *backend, bool on);

@@ -3,4 +3,4 @@
 set(CFP_CUDA_KERNELS avgpool.cu channels.cu combine.cu copy_box.cu depthwise.cu maxpool.cu pointwise.cu reduce.cu
     softmax.cu)
 set(CFP_CUDA_SOURCES cuda_backend.c cuda_combine.c cuda_depthwise.c cuda_layer.c cuda_move.c cuda_pointwise.c
-    cuda_pool.c cuda_primitives.c cuda_step.c cuda_views.c)
+    cuda_pool.c cuda_primitives.c cuda_profile.c cuda_step.c cuda_views.c)

@@ -100,10 +100,13 @@ static cfp_status measure(bench *b, cfp_session *session, int class_index)
         CFP_TRY_ALLOC(&session->ctx, b->stage[k].ms, b->runs);
     CFP_TRY_ALLOC(&session->ctx, b->volume, (int64_t)clip->frames * clip->height * clip->width);
     for (int run = -warmup; run < b->runs; run++) {
+        if (run == 0)
+            cfp_session_profile(session, true);
         CFP_TRY(cfp_check_interrupt(&session->ctx));
         CFP_TRY(run_once(b, session, class_index, run));
         cfp_progress(&session->ctx, "bench", run + warmup + 1, warmup + b->runs);
     }
+    cfp_session_profile(session, false);
     for (int k = 0; k < N_STAGES; k++) {
         double *ms = b->stage[k].ms;
         qsort(ms, (size_t)b->runs, sizeof *ms, by_value);
@@ -114,7 +117,8 @@ static cfp_status measure(bench *b, cfp_session *session, int class_index)
 
 static double gflop_per_s(const bench *b, const cfp_session *session)
 {
-    return cfp_model_gflop(&session->model) / (b->stage[FORWARD].median * 1e-3);
+    return cfp_model_gflop(&session->model) * (double)session->config.batch /
+           (b->stage[FORWARD].median * 1e-3);
 }
 
 static cfp_status print_json(const bench *b, cfp_session *session)
@@ -125,7 +129,7 @@ static cfp_status print_json(const bench *b, cfp_session *session)
     cfp_json_put_string(&json, "device", session->device_name);
     cfp_json_put_string(&json, "precision", cfp_precision_names[session->config.precision]);
     cfp_json_put_int(&json, "threads", session->threads);
-    cfp_json_put_int(&json, "batch", 1);
+    cfp_json_put_int(&json, "batch", session->config.batch);
     cfp_json_key(&json, "ms");
     cfp_json_object(&json);
     for (int k = 0; k < N_STAGES; k++) {
@@ -147,14 +151,23 @@ static cfp_status print_json(const bench *b, cfp_session *session)
 static void print_table(const bench *b, const cfp_session *session)
 {
     cfp_print_text(stdout, session->model.name, 0);
-    printf(" on %s: %s\n\n%-10s %10s %10s %10s   ms, %d runs\n", session->device_name,
+    printf(" on %s: %s\n\n%-10s %10s %10s %10s   ms, %d runs of %d clip%s\n", session->device_name,
            session->device.api->describe(session->device.backend), "", "median", "min", "max",
-           b->runs);
+           b->runs, (int)session->config.batch, session->config.batch == 1 ? "" : "s");
     for (int k = 0; k < N_STAGES; k++)
         printf("%-10s %10.3f %10.3f %10.3f\n", stage_names[k], b->stage[k].median,
                b->stage[k].ms[0], b->stage[k].ms[b->runs - 1]);
     printf("\n%.4g GFLOP a clip, %.4g GFLOP/s forward\n", cfp_model_gflop(&session->model),
            gflop_per_s(b, session));
+}
+
+/* The one place where --batch meets the method. */
+static cfp_status open_trace(cfp_session *session, const cfp_query *query)
+{
+    if (session->config.batch > 1)
+        return cfp_fail(&session->ctx, CFP_UNSUPPORTED,
+                        "--batch: this version runs one clip at a time");
+    return cfp_session_open_trace(session, query);
 }
 
 cfp_status cfp_cmd_bench(cfp_session *session)
@@ -167,7 +180,7 @@ cfp_status cfp_cmd_bench(cfp_session *session)
     CFP_TRY(cfp_session_open_model(session));
     CFP_TRY(cfp_session_class(&class_index, session));
     CFP_TRY(random_clip(session));
-    CFP_TRY(cfp_session_open_trace(session, &query));
+    CFP_TRY(open_trace(session, &query));
     cfp_status status = measure(&b, session, class_index);
     if (status == CFP_OK && session->config.json)
         status = print_json(&b, session);

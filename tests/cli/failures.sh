@@ -52,3 +52,9 @@ for command in "devices --json" "inspect $model" "--help" "--version"; do
     "$cfp" $command >/dev/full
     echo "= $?"
 done
+
+# What this device, or this version, has not.
+try bench -q "$model" --profile --device ref
+try bench -q "$model" --batch 2 --device ref
+quietly explain -q "$model" "$clip" -o out --profile --device cpu
+[ ! -e out ] || fail "a refused run left $(find out)"
