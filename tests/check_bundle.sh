@@ -64,5 +64,12 @@ if [ -f "$build/cfp_cuda.so" ]; then
     [[ $row != *'no module'* ]] || wrong "$row"
 fi
 
+# Its scripts find what they need in it; the least of them need no package of Python's.
+if command -v python3 >/dev/null; then
+    python3 tools/gpu-bench --device cpu --networks motion --precisions fp32 --batches 1 --runs 1 --warmup 0 --no-peers \
+        --out "$work/times" >"$work/said" 2>&1 || wrong "gpu-bench: $(tail -n 1 "$work/said")"
+    grep -q '^| motion | fp32 | 1 |' "$work/times/table.md" || wrong "gpu-bench wrote no table"
+fi
+
 [ "$bad" -eq 0 ] && echo "$(find lib -name '*.so*' | wc -l) libraries of its own, of the system: glibc"
 exit "$bad"

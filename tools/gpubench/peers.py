@@ -1,6 +1,7 @@
 """The same work in PyTorch: eager and compiled, timed as the program is: from a clip in host memory to results in host memory."""
 from __future__ import annotations
 
+import gc
 import time
 from typing import Callable, Dict, List, Optional, Tuple
 
@@ -22,7 +23,7 @@ def arithmetic(precision: str) -> None:
 
 class Timer:
     def __init__(self, device: str, runs: int, warmup: int):
-        self.device, self.runs, self.warmup = device, runs, warmup
+        self.device, self.runs, self.warmup = device, runs, max(1, warmup)  # the first run allocates, compiles, tunes
 
     def wait(self) -> None:
         if self.device != "cpu":
@@ -136,11 +137,20 @@ def measure(case, precision: str, batch: int, device: str, timer: Timer, compile
     peer.inputs.clear(), peer.outputs.clear()
     if compiled and hasattr(torch, "compile"):
         torch._dynamo.reset()
-        fast = torch.compile(peer.module, mode="max-autotune")
+        fast = torch.compile(peer.module, mode="default" if device == "cpu" else "max-autotune")
         attempt("compile", "forward", lambda: lambda: peer.forward(fast))
     elif compiled:
         notes.append(f"torch.compile: PyTorch {torch.__version__} has none")
     return found, notes
+
+
+def release() -> None:
+    """Gives back what PyTorch keeps of the device: the program, a process of its own, is timed next."""
+    gc.collect()
+    if hasattr(torch, "compile"):
+        torch._dynamo.reset()
+    if torch.cuda.is_initialized():
+        torch.cuda.empty_cache()
 
 
 def floors(device: str, timer: Timer, small: bool) -> Tuple[Dict[str, float], float]:
@@ -159,9 +169,8 @@ def floors(device: str, timer: Timer, small: bool) -> Tuple[Dict[str, float], fl
     return peaks, 2.0 * source.numel() * 4 / (timer(lambda: to.copy_(source)) * 1e-3)
 
 
-def describe(device: str) -> Tuple[str, Dict[str, str]]:
-    name = torch.cuda.get_device_name() if device != "cpu" else "the processor"
-    versions = {"PyTorch": torch.__version__}
+def versions(device: str) -> Dict[str, str]:
+    found = {"PyTorch": torch.__version__}
     if device != "cpu":
-        versions.update({"PyTorch's CUDA": str(torch.version.cuda), "PyTorch's cuDNN": str(torch.backends.cudnn.version())})
-    return name, versions
+        found.update({"PyTorch's CUDA": str(torch.version.cuda), "PyTorch's cuDNN": str(torch.backends.cudnn.version())})
+    return found
