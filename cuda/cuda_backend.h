@@ -172,3 +172,7 @@ cfp_status cuda_record_begin(cfp_backend *backend);
 cfp_status cuda_record_end(cfp_backend *backend, void **recording);
 cfp_status cuda_replay(cfp_backend *backend, void *recording, bool *stale);
 void cuda_record_free(cfp_backend *backend, void *recording);
+void cuda_backend_range_begin(cfp_backend *backend, cfp_range_kind kind, const char *name,
+                              double flop);
+void cuda_backend_range_end(cfp_backend *backend);
+void cuda_profile(cfp_backend *backend, bool on);

@@ -163,7 +163,8 @@ cfp_status cuda_step_open(cfp_backend *backend, cfp_step *step, const cfp_tensor
 cfp_status cuda_step_forward(cfp_backend *backend, const cfp_step *step,
                              const cfp_tensor *const *src, cfp_tensor *dst, void *scratch)
 {
-    cuda_range_begin(backend->ranges, CUDA_RANGE_FORWARD, step->node);
+    cuda_range_begin(backend->ranges, CFP_RANGE_FORWARD, step->node->name,
+                     step->node->flop * dst->shape.n);
     const cfp_status status = forward(backend, step, src, dst, scratch);
     cuda_range_end(backend->ranges);
     return named(backend, step, status);
@@ -174,7 +175,8 @@ cfp_status cuda_step_backward(cfp_backend *backend, const cfp_step *step,
                               const cfp_tensor *diff_dst, cfp_tensor *const *diff_src,
                               void *scratch)
 {
-    cuda_range_begin(backend->ranges, CUDA_RANGE_BACKWARD, step->node);
+    cuda_range_begin(backend->ranges, CFP_RANGE_BACKWARD, step->node->name,
+                     step->node->flop * diff_dst->shape.n);
     const cfp_status status = backward(backend, step, src, dst, diff_dst, diff_src, scratch);
     cuda_range_end(backend->ranges);
     return named(backend, step, status);

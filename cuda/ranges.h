@@ -1,13 +1,12 @@
-/* ranges.h - what a profiler shows: NVTX ranges of the domain "cfp", one for each node and pass. */
+/* ranges.h - what a profiler shows: NVTX ranges of the domain "cfp", in the categories of
+ * cfp_range_kind: one for each node and pass, and one for each part of a run. */
 #pragma once
-#include "../host/model/model.h"
-
-typedef enum cuda_range_kind { CUDA_RANGE_FORWARD = 1, CUDA_RANGE_BACKWARD } cuda_range_kind;
+#include "../host/backend/backend.h"
 
 typedef struct cuda_ranges cuda_ranges;
 
 cuda_ranges *cuda_ranges_open(void); /* NULL where no profiler is attached */
 void cuda_ranges_close(cuda_ranges *ranges);
-/* Opens the range of a node, named like it, with its FLOP for one clip; ranges nest. */
-void cuda_range_begin(cuda_ranges *ranges, cuda_range_kind kind, const cfp_node *node);
+/* Opens a range; ranges nest.  The payload is its FLOP, where there are any. */
+void cuda_range_begin(cuda_ranges *ranges, cfp_range_kind kind, const char *name, double flop);
 void cuda_range_end(cuda_ranges *ranges);

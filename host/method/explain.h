@@ -32,6 +32,9 @@ typedef struct cfp_explanation {
  * theta (CFP_USAGE). */
 typedef struct cfp_trace cfp_trace;
 
+/* From now on every launch comes from the host, nothing is recorded and replayed: for profilers. */
+void cfp_trace_run_live(cfp_trace *trace);
+
 typedef struct cfp_trace_facts {
     int n_steps;           /* after fusion */
     size_t arena_bytes;    /* one allocation: activations, gradients, scratch */

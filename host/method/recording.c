@@ -2,7 +2,8 @@
  */
 #include "trace.h"
 
-/* Some libraries do not let themselves be recorded: then nothing has run, and it goes on without. */
+/* Some libraries do not let themselves be recorded: then nothing has run, and it goes on without.
+ */
 static cfp_status record(cfp_trace *trace, cfp_work work, cfp_status (*enqueue)(cfp_trace *trace))
 {
     const cfp_backend_api *api = trace->device.api;
@@ -35,4 +36,9 @@ cfp_status cfp_trace_enqueue(cfp_trace *trace, cfp_work work,
     if (trace->runs[work]++ == 0 || !trace->records)
         return enqueue(trace);
     return record(trace, work, enqueue);
+}
+
+void cfp_trace_run_live(cfp_trace *trace)
+{
+    trace->records = false;
 }

@@ -17,7 +17,11 @@ typedef struct stage {
 typedef struct bench {
     stage stage[N_STAGES];
     int runs;
-    float *volume; /* T x H x W: where tubes are resized to */
+    int clips;                    /* of a batch: the same frames, which costs what others would */
+    float *volume;                /* T x H x W: where tubes are resized to */
+    cfp_explanation *explanation; /* [clips] */
+    const cfp_clip **clip;        /* [clips] */
+    int *class_index;             /* [clips] */
 } bench;
 
 /* xorshift64*: the same bytes on every machine. */
@@ -56,32 +60,34 @@ static cfp_status random_clip(cfp_session *session)
 }
 
 /* A tube is a volume over the clip: resizing it is part of making it. */
-static cfp_status render_tubes(double *ms, bench *b, cfp_session *session,
-                               const cfp_explanation *explanation)
+static cfp_status render_tubes(double *ms, bench *b, cfp_session *session)
 {
     const cfp_clip *clip = &session->clip;
     const double start = cfp_now_ms();
-    for (int i = 0; i < explanation->tubes.n; i++)
-        CFP_TRY(cfp_tube_render(b->volume, &session->ctx, &explanation->tubes.tube[i], clip->frames,
-                                clip->height, clip->width, explanation->interp));
+    for (int n = 0; n < b->clips; n++) {
+        const cfp_explanation *e = &b->explanation[n];
+        for (int i = 0; i < e->tubes.n; i++)
+            CFP_TRY(cfp_tube_render(b->volume, &session->ctx, &e->tubes.tube[i], clip->frames,
+                                    clip->height, clip->width, e->interp));
+    }
     *ms = cfp_now_ms() - start;
     return CFP_OK;
 }
 
-static cfp_status run_once(bench *b, cfp_session *session, int class_index, int run)
+static cfp_status run_once(bench *b, cfp_session *session, int run)
 {
-    cfp_explanation explanation = {0};
     double render_ms = 0;
-    cfp_status status = cfp_explain(&explanation, session->trace, &session->clip, class_index,
-                                    (cfp_interp)session->config.interp);
-    if (status == CFP_OK)
-        status = render_tubes(&render_ms, b, session, &explanation);
+    CFP_TRY(cfp_explain_batch(b->explanation, session->trace, b->clip, b->class_index,
+                              (cfp_interp)session->config.interp));
+    const cfp_status status = render_tubes(&render_ms, b, session);
+    const cfp_timings ms = b->explanation[0].ms;
     if (status == CFP_OK && run >= 0) {
-        b->stage[FORWARD].ms[run] = explanation.ms.forward;
-        b->stage[BACKSTEP].ms[run] = explanation.ms.descent;
-        b->stage[TUBES].ms[run] = explanation.ms.tubes + render_ms;
+        b->stage[FORWARD].ms[run] = ms.forward;
+        b->stage[BACKSTEP].ms[run] = ms.descent;
+        b->stage[TUBES].ms[run] = ms.tubes + render_ms;
     }
-    cfp_explanation_free(&explanation);
+    for (int n = 0; n < b->clips; n++)
+        cfp_explanation_free(&b->explanation[n]);
     return status;
 }
 
@@ -99,11 +105,21 @@ static cfp_status measure(bench *b, cfp_session *session, int class_index)
     for (int k = 0; k < N_STAGES; k++)
         CFP_TRY_ALLOC(&session->ctx, b->stage[k].ms, b->runs);
     CFP_TRY_ALLOC(&session->ctx, b->volume, (int64_t)clip->frames * clip->height * clip->width);
+    CFP_TRY_ALLOC(&session->ctx, b->explanation, b->clips);
+    CFP_TRY_ALLOC(&session->ctx, b->clip, b->clips);
+    CFP_TRY_ALLOC(&session->ctx, b->class_index, b->clips);
+    for (int n = 0; n < b->clips; n++) {
+        b->clip[n] = clip;
+        b->class_index[n] = class_index;
+    }
     for (int run = -warmup; run < b->runs; run++) {
+        if (run == 0)
+            cfp_session_profile(session, true);
         CFP_TRY(cfp_check_interrupt(&session->ctx));
-        CFP_TRY(run_once(b, session, class_index, run));
+        CFP_TRY(run_once(b, session, run));
         cfp_progress(&session->ctx, "bench", run + warmup + 1, warmup + b->runs);
     }
+    cfp_session_profile(session, false);
     for (int k = 0; k < N_STAGES; k++) {
         double *ms = b->stage[k].ms;
         qsort(ms, (size_t)b->runs, sizeof *ms, by_value);
@@ -114,7 +130,8 @@ static cfp_status measure(bench *b, cfp_session *session, int class_index)
 
 static double gflop_per_s(const bench *b, const cfp_session *session)
 {
-    return cfp_model_gflop(&session->model) / (b->stage[FORWARD].median * 1e-3);
+    return cfp_model_gflop(&session->model) * (double)session->config.batch /
+           (b->stage[FORWARD].median * 1e-3);
 }
 
 static cfp_status print_json(const bench *b, cfp_session *session)
@@ -125,7 +142,7 @@ static cfp_status print_json(const bench *b, cfp_session *session)
     cfp_json_put_string(&json, "device", session->device_name);
     cfp_json_put_string(&json, "precision", cfp_precision_names[session->config.precision]);
     cfp_json_put_int(&json, "threads", session->threads);
-    cfp_json_put_int(&json, "batch", 1);
+    cfp_json_put_int(&json, "batch", session->config.batch);
     cfp_json_key(&json, "ms");
     cfp_json_object(&json);
     for (int k = 0; k < N_STAGES; k++) {
@@ -147,9 +164,9 @@ static cfp_status print_json(const bench *b, cfp_session *session)
 static void print_table(const bench *b, const cfp_session *session)
 {
     cfp_print_text(stdout, session->model.name, 0);
-    printf(" on %s: %s\n\n%-10s %10s %10s %10s   ms, %d runs\n", session->device_name,
+    printf(" on %s: %s\n\n%-10s %10s %10s %10s   ms, %d runs of %d clip%s\n", session->device_name,
            session->device.api->describe(session->device.backend), "", "median", "min", "max",
-           b->runs);
+           b->runs, (int)session->config.batch, session->config.batch == 1 ? "" : "s");
     for (int k = 0; k < N_STAGES; k++)
         printf("%-10s %10.3f %10.3f %10.3f\n", stage_names[k], b->stage[k].median,
                b->stage[k].ms[0], b->stage[k].ms[b->runs - 1]);
@@ -160,7 +177,7 @@ static void print_table(const bench *b, const cfp_session *session)
 cfp_status cfp_cmd_bench(cfp_session *session)
 {
     const cfp_query query = cfp_config_query(&session->config);
-    bench b = {0};
+    bench b = {.clips = (int)session->config.batch};
     int class_index;
     CFP_TRY(cfp_query_check(&session->ctx, &query));
     CFP_TRY(cfp_session_open_device(session));
@@ -174,6 +191,9 @@ cfp_status cfp_cmd_bench(cfp_session *session)
     else if (status == CFP_OK)
         print_table(&b, session);
     cfp_free(b.volume);
+    cfp_free(b.explanation);
+    cfp_free(b.clip);
+    cfp_free(b.class_index);
     for (int k = 0; k < N_STAGES; k++)
         cfp_free(b.stage[k].ms);
     return status;

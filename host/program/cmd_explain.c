@@ -96,10 +96,12 @@ static cfp_status write_files(cfp_session *session, cfp_result *result)
     const int n = list_options(options, &session->config);
     const cfp_run run = describe_run(session, options, n);
     const double start = cfp_now_ms();
-    CFP_TRY(cfp_write(&session->ctx, result->directory, session->config.formats,
-                      &result->explanation, &run, &result->files));
+    cfp_session_range_begin(session, CFP_RANGE_WRITE, result->directory);
+    const cfp_status status = cfp_write(&session->ctx, result->directory, session->config.formats,
+                                        &result->explanation, &run, &result->files);
+    cfp_session_range_end(session);
     result->explanation.ms.write = cfp_now_ms() - start;
-    return CFP_OK;
+    return status;
 }
 
 static cfp_status explain(cfp_session *session, cfp_result *result)
@@ -117,8 +119,11 @@ static cfp_status explain(cfp_session *session, cfp_result *result)
     CFP_TRY(cfp_session_open_clip(session, config->operand[1]));
     const double decode_ms = cfp_now_ms() - start;
     CFP_TRY(cfp_directory_check(&session->ctx, result->directory));
-    CFP_TRY(cfp_explain(&result->explanation, session->trace, &session->clip, class_index,
-                        (cfp_interp)config->interp));
+    cfp_session_profile(session, true);
+    const cfp_status status = cfp_explain(&result->explanation, session->trace, &session->clip,
+                                          class_index, (cfp_interp)config->interp);
+    cfp_session_profile(session, false);
+    CFP_TRY(status);
     result->explanation.ms.decode = decode_ms;
     if (query.tubes != CFP_TUBES_NONE && result->explanation.tubes.n == 0)
         cfp_log(&session->ctx, CFP_LOG_WARNING,

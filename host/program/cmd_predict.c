@@ -112,8 +112,11 @@ static cfp_status predict_clip(cfp_session *session, const cfp_clip *clip, predi
 static cfp_status predict_next(cfp_session *session, prediction *p, cfp_json *json)
 {
     cfp_clip *clip;
-    CFP_TRY(cfp_clip_queue_next(session->clips, &clip));
-    const cfp_status status = predict_clip(session, clip, p);
+    cfp_session_range_begin(session, CFP_RANGE_DECODE, "wait for a clip");
+    cfp_status status = cfp_clip_queue_next(session->clips, &clip);
+    cfp_session_range_end(session);
+    CFP_TRY(status);
+    status = predict_clip(session, clip, p);
     if (status == CFP_OK && json != NULL)
         json_clip(json, session, clip, p);
     else if (status == CFP_OK)

@@ -60,6 +60,12 @@ CFP_CHECKED cfp_status cfp_session_open_clips(cfp_session *session, int first);
 CFP_CHECKED cfp_status cfp_session_class(int *out, cfp_session *session);
 void cfp_session_close(cfp_session *session);
 
+/* For profilers: a range around a part of the run, and --profile's part that is worth recording.
+ * Without a device, or on one without a profiler, they do nothing. */
+void cfp_session_range_begin(cfp_session *session, cfp_range_kind kind, const char *name);
+void cfp_session_range_end(cfp_session *session);
+void cfp_session_profile(cfp_session *session, bool on);
+
 /* The forward pass over a clip into session->logits. */
 CFP_CHECKED cfp_status cfp_session_forward(cfp_session *session, const cfp_clip *clip);
 /* What --json prints: opened on standard output, closed and freed by the other. */

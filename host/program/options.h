@@ -47,7 +47,8 @@ typedef struct cfp_config {
     const char *device;
     int64_t threads, precision, seed;
     /* bench */
-    int64_t runs, warmup;
+    int64_t runs, warmup, batch;
+    bool profile; /* explain too */
     /* The value in force of every row, as it would be typed; NULL: none, or not of this command. */
     const char *text[CFP_MAX_OPTIONS];
 } cfp_config;

@@ -91,6 +91,10 @@ const cfp_option cfp_options[] = {
      .group = "Measurement", .commands = CFP_CMD_BENCH, .help = "runs that are measured"},
     {"warmup", 0, INT(0, 100000), FIELD(warmup), .argument = "N", .fallback = "2",
      .group = "Measurement", .commands = CFP_CMD_BENCH, .help = "runs before those"},
+    {"batch", 0, INT(1, 1024), FIELD(batch), .argument = "N", .fallback = "1",
+     .group = "Measurement", .commands = CFP_CMD_BENCH, .help = "clips that run at once"},
+    {"profile", 0, FLAG, FIELD(profile), .group = "Measurement", .commands = EXPLAINS,
+     .help = "for a profiler (nsys, ncu) that starts with the CUDA profiler API: it records the measured runs alone, of explain the clip alone, without loading; kernels are launched one by one, in the ranges of their nodes"},
 
     {"device", 0, TEXT("auto|cpu|cuda[:N]|ref"), FIELD(device), .fallback = "auto",
      .group = "Device", .commands = CFP_CMD_ALL,

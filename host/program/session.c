@@ -29,15 +29,38 @@ cfp_status cfp_session_open_device(cfp_session *session)
              api->host_memory  ? ""
              : ordinal != NULL ? ordinal
                                : ":0");
+    if (config->profile && api->profile == NULL)
+        return cfp_fail(&session->ctx, CFP_UNSUPPORTED, "--profile: %s has no profiler to tell",
+                        api->name);
     return CFP_OK;
+}
+
+void cfp_session_range_begin(cfp_session *session, cfp_range_kind kind, const char *name)
+{
+    if (session->device.api != NULL)
+        cfp_range_begin(session->device.api, session->device.backend, kind, name, 0);
+}
+
+void cfp_session_range_end(cfp_session *session)
+{
+    if (session->device.api != NULL)
+        cfp_range_end(session->device.api, session->device.backend);
+}
+
+void cfp_session_profile(cfp_session *session, bool on)
+{
+    if (session->config.profile)
+        session->device.api->profile(session->device.backend, on);
 }
 
 cfp_status cfp_session_open_model(cfp_session *session)
 {
     const char *const path = session->config.operand[0];
+    cfp_session_range_begin(session, CFP_RANGE_LOAD, "model");
     cfp_guard_begin(path, cfp_guard_seconds(path));
     const cfp_status status = cfp_model_open(&session->model, &session->ctx, path);
     cfp_guard_end();
+    cfp_session_range_end(session);
     return status;
 }
 
@@ -55,20 +78,30 @@ static cfp_status check_layers(cfp_session *session, const char *glob)
 cfp_status cfp_session_open_trace(cfp_session *session, const cfp_query *query)
 {
     const cfp_model *model = &session->model;
+    const int clips = session->config.batch > 1 ? (int)session->config.batch : 1;
+    const cfp_batch batch = {.clips = clips, .thetas = 1};
     if (query != NULL && query->layers != NULL)
         CFP_TRY(check_layers(session, query->layers));
     CFP_TRY_ALLOC(&session->ctx, session->logits, model->n_classes);
-    return cfp_trace_open(&session->trace, &session->ctx, model, &session->device, query, NULL);
+    cfp_session_range_begin(session, CFP_RANGE_LOAD, "plan");
+    const cfp_status status =
+        cfp_trace_open(&session->trace, &session->ctx, model, &session->device, query, &batch);
+    if (status == CFP_OK && session->config.profile)
+        cfp_trace_run_live(session->trace);
+    cfp_session_range_end(session);
+    return status;
 }
 
 cfp_status cfp_session_open_clip(cfp_session *session, const char *path)
 {
     const cfp_sampling sampling = {.start = session->config.start,
                                    .stride = (int)session->config.stride};
+    cfp_session_range_begin(session, CFP_RANGE_DECODE, path);
     cfp_guard_begin(path, 0); /* a long video takes as long as it takes */
     const cfp_status status =
         cfp_clip_open(&session->clip, &session->ctx, path, &session->model.input, &sampling);
     cfp_guard_end();
+    cfp_session_range_end(session);
     return status;
 }
 

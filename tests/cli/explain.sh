@@ -22,4 +22,4 @@ ls clockwise-explained
 
 "$cfp" predict "$model" "$clip" -q --json --top 2 | keys | sed -E 's/"indices":\[[0-9,]*\]/"indices":[_]/'
 "$cfp" inspect "$model" --json | keys | sed -E 's/^(.{400}).*/\1 .../' | sed -E 's/"(inputs|shape)":\[[^]]*\]/"\1":[_]/g' | cut -c 1-160
-"$cfp" bench -q "$model" --json --runs 2 | keys
+"$cfp" bench -q "$model" --json --runs 2 --batch 2 | keys

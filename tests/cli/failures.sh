@@ -66,3 +66,8 @@ for command in "devices --json" "inspect $model" "--help" "--version"; do
     "$cfp" $command >/dev/full
     echo "= $?"
 done
+
+# What this device, or this version, has not.
+try bench -q "$model" --profile --device ref
+quietly explain -q "$model" "$clip" -o out --profile --device cpu
+[ ! -e out ] || fail "a refused run left $(find out)"

@@ -54,3 +54,5 @@ try explain model.h5 clip.mp4 --format ''
 try explain model.h5 clip.mp4 --rule grad --propagate path
 try explain "$model" clip.mp4 --device gpu
 try explain "$model" clip.mp4 --device cpu:1
+try bench model.h5 --batch 0
+try predict model.h5 clip.mp4 --profile

@@ -4,8 +4,8 @@ include(CheckLanguage)
 check_language(CXX)
 if(NOT CMAKE_CXX_COMPILER)
     foreach(test check_backends_cudasim batch_cudasim check_backends_cudasim_bf16 check_backends_cudasim_fp16 cudasim method_cudasim
-            explain_cudasim agreement_cudasim)
-        cfp_test(${test} cuda 60 bash -c "echo 'skipped: no C++ compiler'; exit 77")
+            explain_cudasim agreement_cudasim ranges)
+        cfp_test(${test} cuda 60 bash -c "echo 'skipped: no C++ compiler' && exit 77")
     endforeach()
     return()
 endif()
@@ -32,6 +32,15 @@ set_target_properties(sim_kernels PROPERTIES POSITION_INDEPENDENT_CODE ON CXX_VI
 
 set(sources ${CFP_CUDA_SOURCES} conv_spec.c)
 list(TRANSFORM sources PREPEND "${cuda}/")
+
+# Ranges, as on a GPU, where NVTX's headers are.  Apart: nothing else may see the real CUDA's headers.
+add_library(sim_ranges OBJECT sim_ranges.c)
+if(TARGET nvtx)
+    set_property(TARGET sim_ranges PROPERTY SOURCES ${cuda}/ranges.c sim_profiler.c)
+    target_link_libraries(sim_ranges PRIVATE nvtx)
+endif()
+target_link_libraries(sim_ranges PRIVATE cfp_flags)
+set_target_properties(sim_ranges PROPERTIES POSITION_INDEPENDENT_CODE ON C_VISIBILITY_PRESET hidden)
 add_library(cfp_cudasim MODULE ${sources} sim_capture.c sim_conv.c sim_runtime.c ${CMAKE_SOURCE_DIR}/host/base/base.c
     ${CMAKE_SOURCE_DIR}/host/base/tensor.c ${CMAKE_SOURCE_DIR}/host/backend/op_facts.c
     ${CMAKE_SOURCE_DIR}/host/model/ops.c)
@@ -39,7 +48,7 @@ set_target_properties(cfp_cudasim PROPERTIES PREFIX "" SUFFIX ".so" C_VISIBILITY
     LIBRARY_OUTPUT_DIRECTORY "${CFP_SIM_DIR}")
 target_include_directories(cfp_cudasim PRIVATE sim)
 target_compile_definitions(cfp_cudasim PRIVATE CUDA_BACKEND_NAME="cudasim")
-target_link_libraries(cfp_cudasim PRIVATE sim_kernels cfp_flags m)
+target_link_libraries(cfp_cudasim PRIVATE sim_kernels sim_ranges cfp_flags m)
 
 # The program beside the module: then it finds it.
 add_custom_command(OUTPUT "${CFP_SIM_DIR}/cfp-gpu" DEPENDS cfp-gpu
@@ -71,3 +80,14 @@ cfp_test(explain_cudasim cuda 600 ${CFP_PYTHON} "${CMAKE_CURRENT_SOURCE_DIR}/che
 # The same in tf32, bf16 and fp16: how far they agree.
 cfp_test(agreement_cudasim cuda 600 ${CFP_PYTHON} "${CMAKE_CURRENT_SOURCE_DIR}/check_agreement.py" --cfp "${program}"
     --device cudasim --seeds ${networks} "${CMAKE_SOURCE_DIR}/weights/motion.h5" "${CMAKE_SOURCE_DIR}/datasets/motion/up.mp4")
+
+# What a profiler is told.
+if(TARGET nvtx)
+    add_library(nvtx_recorder MODULE nvtx_recorder.c)
+    target_link_libraries(nvtx_recorder PRIVATE nvtx cfp_flags)
+    cfp_test(ranges cuda 300 ${CFP_PYTHON} "${CMAKE_CURRENT_SOURCE_DIR}/check_ranges.py" --cfp "${program}"
+        --recorder $<TARGET_FILE:nvtx_recorder> --device cudasim "${CMAKE_SOURCE_DIR}/weights/motion.h5"
+        "${CMAKE_SOURCE_DIR}/datasets/motion/up.mp4")
+else()
+    cfp_test(ranges cuda 60 bash -c "echo 'skipped: no NVTX headers were found' && exit 77")
+endif()

@@ -14,23 +14,6 @@ int cuda_dnn_version(void)
     return 91900;
 }
 
-cuda_ranges *cuda_ranges_open(void)
-{
-    return NULL;
-}
-void cuda_ranges_close(cuda_ranges *ranges)
-{
-    (void)ranges;
-}
-void cuda_range_begin(cuda_ranges *ranges, cuda_range_kind kind, const cfp_node *node)
-{
-    (void)ranges, (void)kind, (void)node;
-}
-void cuda_range_end(cuda_ranges *ranges)
-{
-    (void)ranges;
-}
-
 cudaError_t cudaDriverGetVersion(int *version)
 {
     *version = CUDART_VERSION;

@@ -15,15 +15,23 @@ Make = Callable[..., nn.Module]
 
 
 def _table() -> Dict[Tuple[str, str], Make]:
-    from . import c3d, hara_densenet, hara_resnet, hara_resnet2p1d, i3d, mfnet, slowfast, torchvision_networks, x3d
-    return {**hara_resnet.NETWORKS, **hara_densenet.NETWORKS, **hara_resnet2p1d.NETWORKS,
-            **mfnet.NETWORKS, **i3d.NETWORKS,
-            **torchvision_networks.NETWORKS, **c3d.NETWORKS, **x3d.NETWORKS, **slowfast.NETWORKS}
+    from . import c3d, hara_densenet, hara_resnet, hara_resnet2p1d, i3d, mfnet, slowfast, x3d
+    own = {**hara_resnet.NETWORKS, **hara_densenet.NETWORKS, **hara_resnet2p1d.NETWORKS, **mfnet.NETWORKS, **i3d.NETWORKS,
+           **c3d.NETWORKS, **x3d.NETWORKS, **slowfast.NETWORKS}
+    return {**own, **_torchvision().NETWORKS} if _torchvision() else own
+
+
+def _torchvision():
+    """None without torchvision: the others serve tools/gpu-bench then too."""
+    try:
+        from . import torchvision_networks
+    except ImportError:
+        return None
+    return torchvision_networks
 
 
 def _fixed_width() -> FrozenSet[str]:
-    from . import torchvision_networks
-    return frozenset(torchvision_networks.FIXED_WIDTH)
+    return frozenset(_torchvision().FIXED_WIDTH) if _torchvision() else frozenset()
 
 
 NETWORKS: Dict[Tuple[str, str], Make] = _table()  # (architecture, layout)

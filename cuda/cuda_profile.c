@@ -1,0 +1,22 @@
+/* cuda_profile.c - the entries for profilers: ranges, and which part of the run is worth recording
+ * (nsys --capture-range=cudaProfilerApi, ncu --profile-from-start off). */
+#include "cuda_backend.h"
+#include <cuda_profiler_api.h>
+
+void cuda_backend_range_begin(cfp_backend *backend, cfp_range_kind kind, const char *name,
+                              double flop)
+{
+    cuda_range_begin(backend->ranges, kind, name, flop);
+}
+
+void cuda_backend_range_end(cfp_backend *backend)
+{
+    cuda_range_end(backend->ranges);
+}
+
+/* What was begun before does not belong to the part, nor may its own end lie behind it. */
+void cuda_profile(cfp_backend *backend, bool on)
+{
+    (void)cudaStreamSynchronize(backend->stream);
+    (void)(on ? cudaProfilerStart() : cudaProfilerStop());
+}

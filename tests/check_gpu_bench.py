@@ -1,0 +1,181 @@
+#!/usr/bin/env python3
+"""tools/gpu-bench without a GPU: its table from times made up here, its back-step against the program's, a run on the processor.
+
+Usage: check_gpu_bench.py --cfp PROGRAM
+"""
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+import unittest
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "tools"))
+from gpubench import report  # noqa: E402 (after the path is set)
+from gpubench.networks import NETWORKS, Case  # noqa: E402
+
+CFP = ""
+SMALL = dict(width=0.125, frames=8, size=32)
+
+
+def gpu_bench(*words):
+    return subprocess.run([sys.executable, str(ROOT / "tools" / "gpu-bench"), "--cfp", CFP, *map(str, words)], capture_output=True,
+                          text=True)
+
+
+def made_up():
+    """10 GFLOP a clip at 100 TFLOP/s is 0.1 ms; 50 M numbers of 4 bytes at 1 TB/s are 0.2 ms."""
+    row = {"network": "net", "precision": "fp32", "batch": 1, "gflop": 10.0, "traffic": [40_000_000, 10_000_000], "refused": None,
+           "ours": {"forward": 0.4, "backstep": 12.5, "backstep_published": 2.0, "grad": 1.5, "tubes": 123.4},
+           "eager": {"forward": 1.0, "descent": 3000.0, "tubes": 61.7}, "compile": {"forward": 0.3}}
+    refused = [dict(network=name, precision="fp16", batch=8, refused="no fp16 here") for name in ("a", "b")]
+    return {"device": "a device", "date": "2026-01-02", "versions": {"cfp-gpu": "9.9", "PyTorch": "2.0"}, "command": "a command",
+            "peaks": {"fp32": 1e14, "bf16": 5e14}, "copy": 1e12, "rows": [row, *refused], "notes": ["a note"]}
+
+
+class Report(unittest.TestCase):
+    def test_median(self):
+        self.assertEqual(report.median([3, 1, 2]), 2)
+        self.assertEqual(report.median([4, 1, 3, 2]), 2.5)
+        with self.assertRaises(ValueError):
+            report.median([])
+
+    def test_the_floor_is_the_longer_of_two(self):
+        result = made_up()
+        row = result["rows"][0]
+        self.assertAlmostEqual(report.floor_ms(row, result), 0.2)           # bytes
+        self.assertAlmostEqual(report.floor_ms({**row, "batch": 8}, result), (8 * 40e6 + 10e6) * 4e-9)  # weights once a batch
+        self.assertAlmostEqual(report.floor_ms({**row, "precision": "bf16"}, result), 0.1)  # half the bytes
+        self.assertAlmostEqual(report.floor_ms({**row, "gflop": 100.0}, result), 1.0)       # FLOP
+        for lost in {"traffic": None}, {"gflop": None}, {"precision": "fp16"}:
+            self.assertIsNone(report.floor_ms({**row, **lost}, result))
+        self.assertIsNone(report.floor_ms(row, {**result, "copy": None}))
+
+    def test_a_row(self):
+        result = made_up()
+        self.assertEqual(report.table_row(result["rows"][0], result),
+                         "| net | fp32 | 1 | 0.400 | 50 % | 1.00 | 2.50 | 0.300 | 0.75 | 2.00 | 3000 | 1500.00 | 1.50 | - | - "
+                         "| 123.4 | 61.7 | 0.50 | 12.5 |")
+
+    def test_the_table(self):
+        lines = report.markdown(made_up()).splitlines()
+        self.assertEqual(lines[0], "Measured on a device, 2026-01-02; cfp-gpu 9.9, PyTorch 2.0. By `a command`.")
+        table = [line for line in lines if line.startswith("|")]
+        self.assertEqual(len(table), 3)                                     # what was refused has no row
+        self.assertEqual({line.count("|") for line in table}, {len(report.HEADINGS) + 1})
+        self.assertIn("* Not run: no fp16 here (2: a fp16 batch 8, b fp16 batch 8)", lines)
+        self.assertIn("* a note", lines)
+        self.assertIn("(TFLOP/s: fp32 100, bf16 500) or bytes at that of a copy (1000 GB/s)", report.markdown(made_up()))
+
+
+class Networks(unittest.TestCase):
+    def test_traffic_and_chain(self):
+        case = Case("resnet-50", **SMALL)
+        moved, weights = case.traffic()
+        convs = [node for node in case.net.nodes.values() if node.op in ("conv3d", "linear")]
+        self.assertEqual(len(convs), 54)
+        self.assertGreater(moved, sum(int(n.shape[0]) for n in convs))
+        self.assertEqual(weights, sum(m.weight.numel() for m in case.module().modules()
+                                      if type(m).__name__ in ("Conv3d", "Linear")))
+        self.assertEqual(case.chain(2), ["fc", "layer4.2.conv3", "layer4.2.conv2"])
+        self.assertEqual(Case("i3d", **{**SMALL, "frames": 16, "size": 64}).chain(2), [])  # branches
+
+    def test_every_network_is_described(self):
+        for name in NETWORKS:
+            self.assertEqual(len(Case(name).input_shape()), 4)
+
+
+class Descent(unittest.TestCase):
+    """The published back-step in PyTorch selects what the program's rule `reference` selects."""
+
+    def selected_by_the_program(self, folder, case, frames, class_index):
+        import numpy as np
+        np.save(folder / "clip.npy", frames)
+        subprocess.run([CFP, "explain", case.model_file(folder), folder / "clip.npy", "--rule", "reference", "--depth", "2", "--class",
+                        str(class_index), "--tubes", "none", "--format", "json", "--device", "ref", "-q", "-o", folder / "out"],
+                       check=True)
+        found = {}
+        for node in json.loads((folder / "out" / "pyramid.json").read_text())["nodes"]:
+            found.setdefault(node["layer"], set()).add(node["kernel"])
+        return found
+
+    def check(self, name):
+        import numpy as np
+        import torch
+        from gpubench import descent, peers
+        case, class_index = Case(name, **SMALL), 17
+        channels, count, size, _ = case.input_shape()
+        frames = np.random.default_rng(3).integers(0, 256, (count, size, size, 3), dtype=np.uint8)
+        shown = frames[..., ::-1] if case.profile.color == "BGR" else frames
+        scale, mean, std = (np.array(v, np.float32) for v in (case.profile.scale, case.profile.mean, case.profile.std))
+        peer = peers.Peer(case, "fp32", 1, "cpu")
+        peer.clip = torch.from_numpy(np.ascontiguousarray(((shown.astype(np.float32) / scale - mean) / std).transpose(3, 0, 1, 2)[None]))
+        peer.kept(False)
+        names, modules = case.chain(2), dict(peer.module.named_modules())
+        got = descent.descend([modules[n] for n in names], [peer.inputs[n] for n in names], class_index)
+        with tempfile.TemporaryDirectory() as folder:
+            want = self.selected_by_the_program(Path(folder), case, frames, class_index)
+        for layer, selected in zip(names[1:], got):
+            self.assertEqual(selected, want[layer], layer)
+            self.assertTrue(selected)
+
+    def test_resnet(self):
+        self.check("resnet-50")
+
+    def test_grouped(self):
+        self.check("resnext-101")
+
+
+class Run(unittest.TestCase):
+    def test_wrong_usage(self):
+        for words, said in ((("--networks", "resnet-5"), "--networks: 'resnet-5' is none of"),
+                            (("--precisions", "fp8"), "--precisions: 'fp8' is none of"),
+                            (("--batches", "one"), "--batches: 'one' is no list of numbers"), (("--runs", "0"), "at least 1")):
+            done = gpu_bench(*words)
+            self.assertEqual(done.returncode, 2)
+            self.assertIn(said, done.stderr)
+
+    def test_once_on_the_processor(self):
+        with tempfile.TemporaryDirectory() as folder:
+            words = ("--dry-run", "--out", folder, "--networks", "mfnet", "--precisions", "fp32,fp16", "--no-compile")
+            done = gpu_bench(*words)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            result = json.loads((Path(folder) / "times.json").read_text())
+            row, refused = result["rows"]
+            for way, stages in (("ours", ("forward", "backstep", "backstep_published", "grad", "tubes")),
+                                ("eager", ("forward", "descent", "grad", "tubes"))):
+                for stage in stages:
+                    self.assertGreater(row[way][stage], 0, f"{way} {stage}: {result['notes']}")
+            self.assertIn("--precision", refused["refused"])                # the processor has no fp16
+            self.assertEqual((Path(folder) / "table.md").read_text(), report.markdown(result))
+            again = gpu_bench(*words, "--resume")
+            self.assertEqual(again.returncode, 0, again.stderr)
+            self.assertEqual(json.loads((Path(folder) / "times.json").read_text())["rows"][0], row)
+
+    def test_no_device(self):
+        if '"name":"cuda","ready":true' in subprocess.run([CFP, "devices", "--json"], capture_output=True, text=True).stdout:
+            self.skipTest("this machine has a GPU")
+        with tempfile.TemporaryDirectory() as folder:
+            done = gpu_bench("--out", folder, "--networks", "motion", "--precisions", "fp32", "--batches", "1")
+            self.assertEqual(done.returncode, 1)
+            self.assertRegex(done.stderr, "^gpu-bench: nothing was timed: cfp-gpu: --device cuda: ")
+
+
+def main():
+    global CFP
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--cfp", required=True, help="the program cfp-gpu")
+    args, rest = parser.parse_known_args()
+    CFP = str(Path(args.cfp).resolve())
+    try:
+        import h5py, numpy, torch                                            # noqa: F401, E401
+    except ImportError as error:
+        print(f"skipped: {error} (needs the Python packages h5py, numpy and torch)")
+        return 77
+    return 0 if unittest.main(argv=[sys.argv[0], *rest], exit=False).result.wasSuccessful() else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,120 @@
+"""The networks that are timed: described once, made as a model file and as a PyTorch module with the same weights."""
+from __future__ import annotations
+
+import importlib
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Dict, List, Optional, Tuple
+
+ROOT = Path(__file__).resolve().parents[2]
+SEED, CLASSES = 7, 400
+
+# name: frames, size; as cuda/README.md has them
+NETWORKS: Dict[str, Tuple[int, int]] = {
+    "resnet-50": (16, 224), "resnet-101": (16, 224), "resnet-152": (16, 224), "resnext-101": (16, 224), "mfnet": (16, 224),
+    "i3d": (16, 224), "densenet-121": (16, 112), "resnet2p1d-34": (16, 112), "x3d-m": (16, 224),
+    "motion": (0, 0)}                         # the one that ships: its own weights and size
+
+# A demand goes through these to the one tensor that they read; at a sum the published code follows the first (SPEC 1).
+PASSED = {"batchnorm", "relu", "relu6", "silu", "sigmoid", "hardswish", "hardsigmoid", "leakyrelu", "softmax", "identity", "flatten",
+          "maxpool3d", "avgpool3d", "globalavgpool", "add", "mul"}
+KERNEL_LAYERS = ("conv3d", "linear")
+
+
+class Case:
+    """One network at one size. width, frames and size: None as published, else made small (for tests)."""
+
+    def __init__(self, name: str, width: Optional[float] = None, frames: Optional[int] = None, size: Optional[int] = None):
+        self.name = name
+        self.shipped = name == "motion"
+        self.tensors: Optional[dict] = None
+        if self.shipped:
+            return
+        architectures = importlib.import_module("importers.architectures")
+        network = importlib.import_module("importers.network")
+        profiles = importlib.import_module("importers.profiles").PROFILES
+        self.layout = architectures.ARCHITECTURES[name][0]
+        self.width = architectures.scaled(width or 1)
+        frames, size = frames or NETWORKS[name][0], size or NETWORKS[name][1]
+        self.profile = replace(profiles[self.layout.profile], frames=frames, size=size, frame_stride=1, resize=None, resize_short=0)
+        self.net = network.Network(self.profile.channels, frames, size, size)
+        self.output = self._build(self.net)
+
+    def _build(self, net) -> str:
+        return self.layout.build(net, CLASSES, self.width)
+
+    def weights(self) -> dict:
+        if self.tensors is None:
+            self.tensors = importlib.import_module("importers.random_weights").random_weights(self.net, self._build, SEED)
+        return self.tensors
+
+    def model_file(self, folder: Path) -> Path:
+        """The model file, made where it is not yet there. Raises ImportError where Python has no h5py."""
+        if self.shipped:
+            return ROOT / "weights" / "motion.h5"
+        path = folder / f"{self.name}.h5"
+        if not path.is_file():
+            write = importlib.import_module("importers.write")
+            folder.mkdir(parents=True, exist_ok=True)
+            part = folder / f"{self.name}.part.h5"
+            write.write_model(part, self.net, self.output, self.weights(), self.profile, [f"class {i}" for i in range(CLASSES)],
+                              name=self.name, source=f"random weights, seed {SEED}")
+            part.rename(path)
+        return path
+
+    def input_shape(self) -> Tuple[int, int, int, int]:
+        return (3, 16, 64, 64) if self.shipped else self.net.input
+
+    def module(self):
+        """The network in PyTorch, with the weights of the model file; the one that ships with PyTorch's random ones."""
+        import torch
+        if self.shipped:
+            return importlib.import_module("motion_net").MotionNet().eval().requires_grad_(False)
+        sys.path.insert(0, str(ROOT / "tests" / "importers"))
+        networks = importlib.import_module("networks").NETWORKS
+        channels, frames, size, _ = self.net.input
+        module = networks[self.name, self.layout.name](CLASSES, self.width, channels, frames, size).eval().requires_grad_(False)
+        found = module.load_state_dict({key: torch.from_numpy(t) for key, t in self.weights().items()}, strict=False)
+        lost = [key for key in found.missing_keys if not key.endswith("num_batches_tracked")] + found.unexpected_keys
+        if lost:
+            raise RuntimeError(f"{self.name}: the PyTorch module does not take the weights: {', '.join(lost[:5])}")
+        for inner in module.modules():
+            if hasattr(inner, "inplace"):
+                inner.inplace = False         # what hooks keep must stay as it was
+        return module
+
+    def chain(self, depth: int) -> List[str]:
+        """The classifier and up to `depth` kernel layers before it, as the published code walks; [] where the way branches."""
+        if self.shipped:
+            return []
+        names: List[str] = []
+        at = self.output
+        while len(names) <= depth:
+            while at in self.net.nodes and self.net.nodes[at].op in PASSED:
+                at = self.net.nodes[at].inputs[0]
+            node = self.net.nodes.get(at)
+            if node is None or node.op not in KERNEL_LAYERS:
+                return []
+            names.append(at)
+            at = node.inputs[0]
+        return names
+
+    def traffic(self) -> Optional[Tuple[int, int]]:
+        """Numbers that a clip's forward pass has to move (each kernel layer reads its input and writes its output, once; the rest
+        fused), and weights."""
+        if self.shipped:
+            return None
+
+        def count(shape) -> int:
+            total = 1
+            for n in shape:
+                total *= n
+            return total
+        moved = 0
+        for node in self.net.nodes.values():
+            if node.op in KERNEL_LAYERS:
+                source = node.inputs[0]
+                moved += count(node.shape) + count(self.net.nodes[source].shape if source in self.net.nodes else self.net.input)
+        weights = sum(count(shape) for key, shape in self.net.wanted.items() if key.endswith("weight") and len(shape) > 1)
+        return moved, weights
