@@ -283,9 +283,14 @@ inline void round_to(float16 *to, float x)
 
 inline unsigned __ballot_sync(unsigned mask, bool here)
 {
-    unsigned lanes = here ? 1u << cudasim::index_in_block() % cudasim::WARP_LANES : 0;
-    for (int d = 1; d < cudasim::WARP_LANES; d *= 2)
-        lanes |= __shfl_xor_sync(mask, lanes, d);
+    const unsigned lane = cudasim::index_in_block() % cudasim::WARP_LANES;
+    uint64_t *const slot = cudasim::now().slot[cudasim::index_in_block() / cudasim::WARP_LANES];
+    unsigned lanes = 0;
+    slot[lane] = here;
+    cudasim::wait(cudasim::AT_WARP, mask);
+    for (unsigned k = 0; k < cudasim::WARP_LANES; k++)
+        lanes |= (mask >> k & 1 && slot[k] ? 1u : 0u) << k;
+    cudasim::wait(cudasim::AT_WARP, mask);
     return lanes;
 }
 inline int __popc(unsigned x)

@@ -21,31 +21,87 @@ cfp_status ref_route(cfp_backend *backend, const cfp_demand_route *r)
     return CFP_OK;
 }
 
-struct candidate { /* a channel of the span whose relevance reached theta */
-    int channel;
-    float relevance;
-};
-
 /* A layer's kernels, being scored one after the other. */
 struct scoring {
     const cfp_back_step *step;
-    int n;         /* channels of a span */
-    double *value; /* [n] */
-    struct candidate *candidate;
-    int n_candidates;
+    int n, words;     /* channels of a span, and words of bits for them */
+    double *value;    /* [n] */
+    float *relevance; /* [n] */
+    uint32_t *bits;   /* [words] what is selected */
+    int *order;       /* [n] for --top */
     cfp_row row;
 };
+
+static cfp_status open_scoring(struct scoring *k, const cfp_back_step *s)
+{
+    *k = (struct scoring){.step = s, .n = cfp_span_channels(s), .words = cfp_span_words(s)};
+    k->value = cfp_alloc(NULL, (size_t)k->n, sizeof *k->value);
+    k->relevance = cfp_alloc(NULL, (size_t)k->n, sizeof *k->relevance);
+    k->bits = cfp_alloc(NULL, (size_t)k->words, sizeof *k->bits);
+    k->order = cfp_alloc(NULL, (size_t)k->n, sizeof *k->order);
+    const bool whole = k->value != NULL && k->relevance != NULL && k->bits != NULL;
+    return whole && k->order != NULL ? CFP_OK : CFP_NOMEM;
+}
+
+static void close_scoring(struct scoring *k)
+{
+    cfp_free(k->value);
+    cfp_free(k->relevance);
+    cfp_free(k->bits);
+    cfp_free(k->order);
+}
+
+/* The loops below are those of relevance_math.h for a whole span: written so that the rule is asked
+ * for once, and the compiler can take several channels at a time.  The tests hold both together. */
+
+/* cfp_value of every channel. */
+static void score_values(struct scoring *k, int clip, int o)
+{
+    const cfp_back_step *s = k->step;
+    const float *x = s->input + (int64_t)clip * s->channels + cfp_span_first(s, o);
+    const float *w = s->kernel_mean + (int64_t)o * (s->channels / s->groups);
+    double *const v = k->value;
+    const int n = k->n;
+    if (s->classifier || s->rule != CFP_RULE_CFP) {
+        for (int j = 0; j < n; j++)
+            v[j] = cfp_value(s, clip, o, j);
+        return;
+    }
+    const double scale = s->kernel_scale != NULL ? (double)s->kernel_scale[o] : 1.0;
+    for (int j = 0; j < n; j++)
+        v[j] = scale * (double)w[j] * (double)x[j];
+}
+
+/* cfp_relevance of every channel. */
+static void score_relevances(struct scoring *k)
+{
+    const cfp_back_step *s = k->step;
+    const cfp_row row = k->row;
+    float *const r = k->relevance;
+    const int n = k->n;
+    const bool plain = s->rule == CFP_RULE_CFP && !s->classifier &&
+                       s->normalise == CFP_NORMALISE_MINMAX && row.high > row.low;
+    if (!plain) {
+        for (int j = 0; j < n; j++)
+            r[j] = cfp_relevance(s, &row, k->value[j]);
+        return;
+    }
+    const double range = row.high - row.low;
+    for (int j = 0; j < n; j++)
+        r[j] = (float)((k->value[j] - row.low) / range);
+}
 
 static void extremes(struct scoring *k)
 {
     const bool divides = cfp_inflates(k->step);
-    k->row.low = INFINITY;
-    k->row.high = cfp_highest_from_zero(k->step) ? 0 : -INFINITY;
+    double low = INFINITY, high = cfp_highest_from_zero(k->step) ? 0 : -INFINITY;
     for (int j = 0; j < k->n; j++) {
         const double v = divides ? k->value[j] / k->row.sum : k->value[j];
-        k->row.low = v < k->row.low ? v : k->row.low; /* NaN is neither */
-        k->row.high = v > k->row.high ? v : k->row.high;
+        low = v < low ? v : low; /* NaN is neither */
+        high = v > high ? v : high;
     }
+    k->row.low = low;
+    k->row.high = high;
 }
 
 /* Rule grad: the highest product of the whole layer, not of the group's channels. */
@@ -59,17 +115,15 @@ static double highest_product(const cfp_back_step *s, int clip)
     return high;
 }
 
-static void score(struct scoring *k, int clip, int o)
+/* The row of kernel o; under rule grad it is the layer's, and there already. */
+static void score_row(struct scoring *k)
 {
     const cfp_back_step *s = k->step;
-    double sum = 0;
-    for (int j = 0; j < k->n; j++) {
-        k->value[j] = cfp_value(s, clip, o, j);
-        sum += k->value[j];
-    }
     if (s->rule == CFP_RULE_GRAD)
-        return; /* the row is the layer's */
-    k->row = (cfp_row){.sum = sum};
+        return;
+    k->row = (cfp_row){0};
+    for (int j = 0; cfp_inflates(s) && j < k->n; j++)
+        k->row.sum += k->value[j];
     extremes(k);
     float best = 0;
     for (int j = 0; cfp_divides_by_best(s) && j < k->n; j++) {
@@ -79,40 +133,49 @@ static void score(struct scoring *k, int clip, int o)
     k->row.best = best;
 }
 
+/* Bits of what reaches theta; how many. */
+static int select_channels(struct scoring *k, double gain, double theta)
+{
+    int count = 0;
+    for (int w = 0; w < k->words; w++) {
+        const int most = cfp_min_int(32, k->n - 32 * w);
+        const float *r = k->relevance + 32 * w;
+        uint32_t bits = 0;
+        for (int j = 0; j < most; j++) /* NaN compares false: not selected */
+            bits |= (uint32_t)(gain * (double)r[j] >= theta) << j;
+        k->bits[w] = bits;
+        count += __builtin_popcount(bits);
+    }
+    return count;
+}
+
+/* For qsort, which takes no cookie. */
+static _Thread_local const float *relevance_of;
+
 static int by_relevance(const void *a, const void *b)
 {
-    const struct candidate *x = a, *y = b;
-    if (x->relevance != y->relevance)
-        return x->relevance < y->relevance ? 1 : -1;
-    return x->channel - y->channel; /* SPEC: among equals the lower index */
+    const int x = *(const int *)a, y = *(const int *)b;
+    if (relevance_of[x] != relevance_of[y])
+        return relevance_of[x] < relevance_of[y] ? 1 : -1;
+    return x - y; /* SPEC: among equals the lower index */
 }
 
-static int by_channel(const void *a, const void *b)
-{
-    return ((const struct candidate *)a)->channel - ((const struct candidate *)b)->channel;
-}
-
-/* SPEC "--top": at most the `top` highest stay, in ascending order of channels as they came. */
-static void keep_top(struct scoring *k)
+/* SPEC "--top": at most the `top` highest stay. */
+static int keep_top(struct scoring *k, int count)
 {
     const int top = k->step->top;
-    if (top <= 0 || k->n_candidates <= top)
-        return;
-    qsort(k->candidate, (size_t)k->n_candidates, sizeof *k->candidate, by_relevance);
-    k->n_candidates = top;
-    qsort(k->candidate, (size_t)top, sizeof *k->candidate, by_channel);
-}
-
-static void keep_row(const struct scoring *k, int64_t row)
-{
-    const cfp_back_step *s = k->step;
-    const int words = cfp_span_words(s);
-    uint32_t *edges = s->edges + row * words;
-    memset(edges, 0, (size_t)words * sizeof *edges);
-    for (int i = 0; i < k->n_candidates; i++)
-        edges[k->candidate[i].channel / 32] |= (uint32_t)1 << k->candidate[i].channel % 32;
-    s->n_edges[row] = k->n_candidates;
-    s->row[row] = k->row;
+    if (top <= 0 || count <= top)
+        return count;
+    int n = 0;
+    for (int j = 0; j < k->n; j++)
+        if (k->bits[j / 32] >> j % 32 & 1)
+            k->order[n++] = j;
+    relevance_of = k->relevance;
+    qsort(k->order, (size_t)n, sizeof *k->order, by_relevance);
+    memset(k->bits, 0, (size_t)k->words * sizeof *k->bits);
+    for (int i = 0; i < top; i++)
+        k->bits[k->order[i] / 32] |= (uint32_t)1 << k->order[i] % 32;
+    return top;
 }
 
 /* One demanded kernel: the channels that are relevant to it join the demand. */
@@ -123,61 +186,73 @@ static void back_step_of(struct scoring *k, int question, int o)
     const double theta = s->theta[question % s->thetas];
     const double gain =
         s->propagate == CFP_PROPAGATE_PATH ? cfp_demanded_relevance(s->demand[row]) : 1.0;
-    score(k, question / s->thetas, o);
-    k->n_candidates = 0;
-    for (int j = 0; j < k->n; j++) {
-        const float r = cfp_relevance(s, &k->row, k->value[j]);
-        if (gain * (double)r >= theta) /* NaN compares false: not selected */
-            k->candidate[k->n_candidates++] = (struct candidate){j, r};
-    }
-    keep_top(k);
+    score_values(k, question / s->thetas, o);
+    score_row(k);
+    score_relevances(k);
+    const int count = keep_top(k, select_channels(k, gain, theta));
     cfp_demand *child = s->child + (int64_t)question * s->channels + cfp_span_first(s, o);
-    for (int i = 0; i < k->n_candidates; i++)
-        raise_to(&child[k->candidate[i].channel],
-                 cfp_demand_of(gain * (double)k->candidate[i].relevance));
-    if (s->edges != NULL)
-        keep_row(k, row);
+    for (int w = 0; w < k->words; w++)
+        for (uint32_t left = k->bits[w]; left != 0; left &= left - 1) {
+            const int j = 32 * w + __builtin_ctz(left);
+            raise_to(&child[j], cfp_demand_of(gain * (double)k->relevance[j]));
+        }
+    if (s->edges == NULL)
+        return;
+    memcpy(s->edges + row * k->words, k->bits, (size_t)k->words * sizeof *k->bits);
+    s->n_edges[row] = count;
+    s->row[row] = k->row;
+}
+
+cfp_status ref_back_step_rows(const cfp_back_step *s, int64_t first, int64_t last)
+{
+    struct scoring k;
+    const cfp_status status = open_scoring(&k, s);
+    for (int64_t row = first; status == CFP_OK && row < last; row++) {
+        const int question = (int)(row / s->kernels), o = (int)(row % s->kernels);
+        if (s->rule == CFP_RULE_GRAD && (row == first || o == 0))
+            k.row = (cfp_row){.high = highest_product(s, question / s->thetas)};
+        if (s->demand[row] >= 0)
+            back_step_of(&k, question, o);
+        else if (s->n_edges != NULL)
+            s->n_edges[row] = 0;
+    }
+    close_scoring(&k);
+    return status;
 }
 
 cfp_status ref_back_step(cfp_backend *backend, const cfp_back_step *s)
 {
-    struct scoring k = {.step = s, .n = cfp_span_channels(s)};
-    k.value = cfp_alloc(NULL, (size_t)k.n, sizeof *k.value);
-    k.candidate = cfp_alloc(NULL, (size_t)k.n, sizeof *k.candidate);
     (void)backend;
-    for (int q = 0; k.value != NULL && k.candidate != NULL && q < s->clips * s->thetas; q++) {
-        if (s->rule == CFP_RULE_GRAD)
-            k.row = (cfp_row){.high = highest_product(s, q / s->thetas)};
-        for (int o = 0; o < s->kernels; o++) {
-            const int64_t row = (int64_t)q * s->kernels + o;
-            if (s->demand[row] >= 0)
-                back_step_of(&k, q, o);
-            else if (s->n_edges != NULL)
-                s->n_edges[row] = 0;
-        }
+    return ref_back_step_rows(s, 0, (int64_t)s->clips * s->thetas * s->kernels);
+}
+
+cfp_status ref_list_edges_rows(const cfp_back_step *s, int question, int first, int last,
+                               cfp_edge *edge)
+{
+    struct scoring k;
+    const cfp_status status = open_scoring(&k, s);
+    cfp_edge *next = edge;
+    for (int o = first; status == CFP_OK && o < last; o++) {
+        const int64_t row = (int64_t)question * s->kernels + o;
+        const int channel = cfp_span_first(s, o);
+        if (s->n_edges[row] == 0)
+            continue;
+        score_values(&k, question / s->thetas, o);
+        k.row = s->row[row];
+        score_relevances(&k);
+        for (int w = 0; w < k.words; w++)
+            for (uint32_t left = s->edges[row * k.words + w]; left != 0; left &= left - 1) {
+                const int j = 32 * w + __builtin_ctz(left);
+                *next++ = (cfp_edge){o, channel + j, k.relevance[j]};
+            }
     }
-    const bool had_memory = k.value != NULL && k.candidate != NULL;
-    cfp_free(k.value);
-    cfp_free(k.candidate);
-    return had_memory ? CFP_OK : CFP_NOMEM;
+    close_scoring(&k);
+    return status;
 }
 
 cfp_status ref_list_edges(cfp_backend *backend, const cfp_back_step *s, int question,
                           cfp_edge *edge)
 {
-    const int words = cfp_span_words(s);
-    cfp_edge *next = edge;
     (void)backend;
-    for (int o = 0; o < s->kernels; o++) {
-        const int64_t row = (int64_t)question * s->kernels + o;
-        const uint32_t *bits = s->edges + row * words;
-        for (int w = 0; s->n_edges[row] > 0 && w < words; w++)
-            for (uint32_t left = bits[w]; left != 0; left &= left - 1) {
-                const int j = 32 * w + __builtin_ctz(left);
-                const double v = cfp_value(s, question / s->thetas, o, j);
-                *next++ =
-                    (cfp_edge){o, cfp_span_first(s, o) + j, cfp_relevance(s, &s->row[row], v)};
-            }
-    }
-    return CFP_OK;
+    return ref_list_edges_rows(s, question, 0, s->kernels, edge);
 }
