@@ -205,6 +205,14 @@ int main(int argc, char **argv)
     }
     make_clips(&s);
     every_rule(&s);
+    if (s.device.api->host_memory && model_path == NULL) { /* as if it were a device's */
+        cfp_backend_api apart = *s.device.api;
+        const cfp_device direct = s.device;
+        apart.host_memory = false;
+        s.device.api = &apart;
+        every_rule(&s);
+        s.device = direct;
+    }
     for (int n = 0; n < ROUNDS * CLIPS; n++)
         cfp_free(s.clip[n].rgb);
     cfp_model_free(&opened);

@@ -130,6 +130,9 @@ static void a_plan_that_does_not_fit_says_how_much_it_needs(void)
     CHECK_EQ(cfp_trace_open(&t.trace, &t.ctx, &t.model, &device, &q, NULL), CFP_NOMEM);
     CHECK(t.trace == NULL);
     CHECK_HAS(t.ctx.message, "needs 0.00 GiB for the activations of 1 clip, ref has 0.00 GiB free");
+    small.host_memory = false; /* then weights are copied, too */
+    CHECK_EQ(cfp_trace_open(&t.trace, &t.ctx, &t.model, &device, &q, NULL), CFP_NOMEM);
+    CHECK_HAS(t.ctx.message, "needs 0.00 GiB for its weights, ref has 0.00 GiB free");
     toy_end(&t);
 }
 

@@ -70,9 +70,27 @@ static void sources(const cfp_trace *trace, const cfp_trace_step *step, const cf
         src[k] = &trace->value[step->src[k]];
 }
 
+/* Weights are copied to a device of its own: seen beforehand, and said in numbers, where they do
+ * not fit; step_open would only find out half-way. */
+static cfp_status check_weights(cfp_trace *trace)
+{
+    const cfp_backend_api *api = trace->device.api;
+    const double free_bytes = (double)api->free_bytes(trace->device.backend);
+    double bytes = 0;
+    for (int i = 0; i < trace->model->n_nodes; i++)
+        bytes += trace->used[i] ? (double)trace->model->node[i].parameters * sizeof(float) : 0;
+    if (api->host_memory || bytes <= free_bytes)
+        return CFP_OK;
+    return cfp_fail(trace->ctx, CFP_NOMEM,
+                    "%s: needs %.2f GiB for its weights, %s has %.2f GiB free",
+                    trace->model->path != NULL ? trace->model->path : "model", bytes / 0x1p30,
+                    api->name, free_bytes / 0x1p30);
+}
+
 static cfp_status open_steps(cfp_trace *trace)
 {
     const cfp_model *model = trace->model;
+    CFP_TRY(check_weights(trace));
     for (int i = 0; i < model->n_nodes; i++) {
         trace->value[i] = (cfp_tensor){.shape = model->node[i].shape, .block = 1};
         trace->value[i].shape.n = trace->request.batch.clips;
