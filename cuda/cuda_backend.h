@@ -168,6 +168,9 @@ cfp_status cuda_route(cfp_backend *backend, const cfp_demand_route *route);
 cfp_status cuda_back_step(cfp_backend *backend, const cfp_back_step *step);
 cfp_status cuda_list_edges(cfp_backend *backend, const cfp_back_step *step, int question,
                            cfp_edge *edge);
+cfp_status cuda_render(cfp_backend *backend, const cfp_render *op);
+cfp_status cuda_overlay(cfp_backend *backend, const cfp_overlay *op, uint8_t *rgb,
+                        const float *frame);
 cfp_status cuda_record_begin(cfp_backend *backend);
 cfp_status cuda_record_end(cfp_backend *backend, void **recording);
 cfp_status cuda_replay(cfp_backend *backend, void *recording, bool *stale);

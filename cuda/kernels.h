@@ -12,6 +12,7 @@
  * which threads run: no atomics, sums in a fixed order. */
 #pragma once
 #include "../host/backend/relevance.h"
+#include "../host/backend/render.h"
 #include "../host/base/tensor.h"
 #include <cuda_runtime_api.h>
 
@@ -157,6 +158,11 @@ cudaError_t cuda_route_demands(const cfp_demand_route *route, cudaStream_t strea
 cudaError_t cuda_back_step_layer(const cfp_back_step *step, cudaStream_t stream);
 cudaError_t cuda_list_layer_edges(const cfp_back_step *step, int question, cfp_edge *edge,
                                   cudaStream_t stream);
+
+/* render.h on the device; frame: of a volume; rgb: coloured in place. */
+cudaError_t cuda_render_tube(const cfp_render *op, cudaStream_t stream);
+cudaError_t cuda_overlay_frame(const cfp_overlay *op, uint8_t *rgb, const float *frame,
+                               cudaStream_t stream);
 
 /* *seen, on the device, becomes 1 where one of `count` numbers of float16 is infinite or NaN. */
 cudaError_t cuda_watch(const void *x, cfp_type type, int64_t count, int *seen, cudaStream_t stream);

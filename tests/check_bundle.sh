@@ -58,6 +58,7 @@ done | tee "$work/foreign"
 run bin/cfp-gpu explain weights/motion.h5 "$clip" --device cpu -q -o "$work/out" --layers 'fiber*' || wrong "explain: exit status $?"
 [ -s "$work/out/explanation.h5" ] || wrong "explain: no explanation.h5"
 run libexec/check_backends --device cpu --only relevance >"$work/said" 2>&1 || wrong "check_backends: $(tail -n 1 "$work/said")"
+(cd "$work" && run "$OLDPWD/libexec/test_render" --device cpu) >"$work/said" 2>&1 || wrong "test_render: $(tail -n 1 "$work/said")"
 # The module is there where the build has one: then it says why it cannot run, not that it is missing.
 if [ -f "$build/cfp_cuda.so" ]; then
     row=$(run bin/cfp-gpu devices | grep '^cuda ')

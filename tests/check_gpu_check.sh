@@ -46,6 +46,7 @@ esac'
 script stand-in/libexec/check_backends <<<'[[ "$*" != *bf16* ]] || { echo "a reason to skip"; exit 77; }
 [[ "$*" != *fp16* ]] || [ ! -e "$(dirname "$0")/broken" ] || { echo "a difference"; exit 1; }
 echo "9 comparisons, 0 failed"'
+script stand-in/libexec/test_render <<<'echo "9 checks, 0 failed"'
 echo 'print("as the method")' | tee stand-in/tests/oracle/check_method.py >stand-in/tests/cuda/check_device.py
 bundle() {
     (cd stand-in && find . -type f -not -name SHA256SUMS -print0 | xargs -0 sha256sum >SHA256SUMS)
@@ -60,6 +61,7 @@ bundle
 expect 0 '^0 failed' --bundle stand-in.tar --out out --only tests
 grep -q '^passed   every op and primitive, fp32: 9 comparisons' said || wrong "fp32 did not pass"
 grep -q '^skipped  every op and primitive, bf16: a reason to skip' said || wrong "bf16 was not skipped with its reason"
+grep -q "^passed   tubes, frames and files, as the host's: 9 checks" said || wrong "tubes were not compared"
 grep -q '^passed   twice the same bytes: the same' said || wrong "the runs were not compared"
 grep -q 'as the method' out/report.txt || wrong "the report has no output of the tests"
 if ! command -v compute-sanitizer >/dev/null; then

@@ -1,4 +1,5 @@
 /* test_canvas.c - colours, and the overlay on frames that were not cropped. */
+#include "../host/backend/render_math.h"
 #include "../host/write/canvas.h"
 #include "made_explanation.h"
 #include "scratch.h"
@@ -23,10 +24,10 @@ static void colours_are_the_known_ones(void)
         for (int c = 0; c < 3; c++)
             CHECK_EQ(table[3 * known[k].at + c], known[k].rgb[c]);
     }
-    CHECK_EQ(cfp_colormap_index(NAN), 0);
-    CHECK_EQ(cfp_colormap_index(-1), 0);
-    CHECK_EQ(cfp_colormap_index(7), 255);
-    CHECK_EQ(cfp_colormap_index(0.5f), 128);
+    CHECK_EQ(cfp_colour_index(NAN), 0);
+    CHECK_EQ(cfp_colour_index(-1), 0);
+    CHECK_EQ(cfp_colour_index(7), 255);
+    CHECK_EQ(cfp_colour_index(0.5f), 128);
 }
 
 enum { FRAMES = 4, HEIGHT = 24, WIDTH = 40, SEEN = 8 }; /* of the source; what the model sees */
@@ -83,7 +84,7 @@ static void the_source_canvas_shows_the_tube_where_the_model_looked(bool by_resi
     CHECK_EQ(cfp_canvas_tube(&canvas, &m.e.tubes.tube[1]), CFP_OK); /* of a: u / 7 */
     const int stride = canvas.width * 3;
     uint8_t *rgb = made_take((size_t)canvas.height, (size_t)stride);
-    cfp_canvas_draw(&canvas, rgb, (size_t)stride, 1);
+    CHECK_EQ(cfp_canvas_draw(&canvas, rgb, (size_t)stride, 1), CFP_OK);
     int wrong = 0;
     for (int y = 0; y < HEIGHT; y++)
         for (int x = 0; x < WIDTH; x++) {

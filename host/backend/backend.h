@@ -12,6 +12,7 @@
 #pragma once
 #include "../model/model.h"
 #include "relevance.h"
+#include "render.h"
 
 #define CFP_BACKEND_ABI 2
 
@@ -148,6 +149,12 @@ typedef struct cfp_backend_api {
     void (*range_begin)(cfp_backend *backend, cfp_range_kind kind, const char *name, double flop);
     void (*range_end)(cfp_backend *backend);
     void (*profile)(cfp_backend *backend, bool on);
+
+    /* Tubes over the clip (render.h); pointers are into backend memory.  overlay colours one frame,
+     * rgb, in place, by that frame of a volume.  NULL: the host does both, to the same bits. */
+    cfp_status (*render)(cfp_backend *backend, const cfp_render *op);
+    cfp_status (*overlay)(cfp_backend *backend, const cfp_overlay *op, uint8_t *rgb,
+                          const float *frame);
 
     /* Recording: what is enqueued between begin and end runs as usual and is kept as one graph of
      * launches, which replay enqueues again without a word from the host.  *stale is set, and

@@ -2,17 +2,11 @@
  *
  * The same lines are compiled for the host and, by nvcc, for the device: what is selected must not
  * depend on where.  Values are in double; a relevance is rounded to float32 once, at the end: what
- * is compared with theta is what is written, so a file can be re-thresholded exactly.  Compiled
- * without contraction to fused multiply-adds (C11 as we build it; nvcc -fmad=false). */
+ * is compared with theta is what is written, so a file can be re-thresholded exactly. */
 #pragma once
+#include "both.h"
 #include "relevance.h"
 #include <math.h>
-
-#ifdef __CUDACC__
-#define CFP_BOTH static inline __host__ __device__
-#else
-#define CFP_BOTH static inline
-#endif
 
 CFP_BOTH bool cfp_inflates(const cfp_back_step *s) /* the published code's grouped kernels */
 {

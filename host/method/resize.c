@@ -1,6 +1,7 @@
 /* resize.c - both ways of resizing are separable: an axis is a list of taps per output position,
  * and three passes of "gather a few rows, weigh, add" do the volume. */
 #include "resize.h"
+#include "../backend/render_math.h"
 #include <math.h>
 
 enum { MOST_TAPS = 4 };
@@ -24,14 +25,11 @@ static cfp_status axis_linear(struct axis *axis, cfp_ctx *ctx, int from, int to)
     CFP_TRY_ALLOC(ctx, axis->at, to);
     CFP_TRY_ALLOC(ctx, axis->weight, to);
     for (int u = 0; u < to; u++) {
-        double x = (u + 0.5) * from / to - 0.5;
-        x = x < 0 ? 0 : x > from - 1 ? from - 1 : x;
-        const int low = (int)x;
-        const double fraction = x - low;
-        axis->at[u][0] = low;
-        axis->at[u][1] = cfp_min_int(low + 1, from - 1);
-        axis->weight[u][0] = 1 - fraction;
-        axis->weight[u][1] = fraction;
+        const cfp_taps taps = cfp_taps_linear(u, from, to);
+        for (int k = 0; k < 2; k++) {
+            axis->at[u][k] = taps.at[k];
+            axis->weight[u][k] = taps.weight[k];
+        }
     }
     return CFP_OK;
 }

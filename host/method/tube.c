@@ -1,5 +1,6 @@
 /* tube.c - from a layer's raw map to a volume over the clip: resize, then min-max. */
 #include "tube.h"
+#include "../backend/render_math.h"
 #include "resize.h"
 
 void cfp_tubes_free(cfp_tubes_list *tubes)
@@ -18,9 +19,7 @@ static void min_max(float *volume, int64_t n)
         high = volume[p] > high ? volume[p] : high;
     }
     for (int64_t p = 0; p < n; p++)
-        volume[p] = high > low
-                        ? (float)(((double)volume[p] - (double)low) / ((double)high - (double)low))
-                        : 0.0f;
+        volume[p] = cfp_tube_share(volume[p], low, high);
 }
 
 cfp_status cfp_tube_render(float *volume, cfp_ctx *ctx, const cfp_tube *tube, int T, int H, int W,
@@ -28,9 +27,7 @@ cfp_status cfp_tube_render(float *volume, cfp_ctx *ctx, const cfp_tube *tube, in
 {
     const int64_t n = (int64_t)T * H * W;
     const int from[3] = {tube->t, tube->h, tube->w}, to[3] = {T, H, W};
-    /* Constant is decided before resizing: interpolation's rounding would make noise of it that
-     * min-max then blows up to 0..1. */
-    if (!(tube->max > tube->min)) {
+    if (cfp_tube_constant(tube)) {
         for (int64_t p = 0; p < n; p++)
             volume[p] = 0;
         return CFP_OK;

@@ -19,6 +19,13 @@ typedef struct cfp_tubes_list {
 
 void cfp_tubes_free(cfp_tubes_list *tubes);
 
+/* Constant is decided before resizing: interpolation's rounding would make noise of it that min-max
+ * then blows up to 0..1. */
+static inline bool cfp_tube_constant(const cfp_tube *tube)
+{
+    return !(tube->max > tube->min);
+}
+
 /* volume is T x H x W in [0, 1]: raw resized (half-pixel centres, edge clamp; or the cubic spline
  * of scipy.ndimage.zoom order 3), then min-max normalised; a constant map gives all zeros. */
 CFP_CHECKED cfp_status cfp_tube_render(float *volume, cfp_ctx *ctx, const cfp_tube *tube, int T,

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include "commands.h"
+#include "../write/renderer.h"
 
 enum { FORWARD, BACKSTEP, TUBES, N_STAGES };
 static const char *const stage_names[N_STAGES] = {"forward", "backstep", "tubes"};
@@ -17,8 +18,8 @@ typedef struct stage {
 typedef struct bench {
     stage stage[N_STAGES];
     int runs;
-    int clips;                    /* of a batch: the same frames, which costs what others would */
-    float *volume;                /* T x H x W: where tubes are resized to */
+    int clips; /* of a batch: the same frames, which costs what others would */
+    cfp_renderer renderer;
     cfp_explanation *explanation; /* [clips] */
     const cfp_clip **clip;        /* [clips] */
     int *class_index;             /* [clips] */
@@ -59,16 +60,16 @@ static cfp_status random_clip(cfp_session *session)
     return CFP_OK;
 }
 
-/* A tube is a volume over the clip: resizing it is part of making it. */
-static cfp_status render_tubes(double *ms, bench *b, cfp_session *session)
+/* A tube is a volume over the clip, on the host: resizing it is part of making it. */
+static cfp_status render_tubes(double *ms, bench *b)
 {
-    const cfp_clip *clip = &session->clip;
     const double start = cfp_now_ms();
     for (int n = 0; n < b->clips; n++) {
         const cfp_explanation *e = &b->explanation[n];
-        for (int i = 0; i < e->tubes.n; i++)
-            CFP_TRY(cfp_tube_render(b->volume, &session->ctx, &e->tubes.tube[i], clip->frames,
-                                    clip->height, clip->width, e->interp));
+        for (int i = 0; i < e->tubes.n; i++) {
+            CFP_TRY(cfp_renderer_tube(&b->renderer, &e->tubes.tube[i]));
+            CFP_TRY(cfp_renderer_volume(&b->renderer));
+        }
     }
     *ms = cfp_now_ms() - start;
     return CFP_OK;
@@ -79,7 +80,7 @@ static cfp_status run_once(bench *b, cfp_session *session, int run)
     double render_ms = 0;
     CFP_TRY(cfp_explain_batch(b->explanation, session->trace, b->clip, b->class_index,
                               (cfp_interp)session->config.interp));
-    const cfp_status status = render_tubes(&render_ms, b, session);
+    const cfp_status status = render_tubes(&render_ms, b);
     const cfp_timings ms = b->explanation[0].ms;
     if (status == CFP_OK && run >= 0) {
         b->stage[FORWARD].ms[run] = ms.forward;
@@ -104,7 +105,9 @@ static cfp_status measure(bench *b, cfp_session *session, int class_index)
     b->runs = (int)session->config.runs;
     for (int k = 0; k < N_STAGES; k++)
         CFP_TRY_ALLOC(&session->ctx, b->stage[k].ms, b->runs);
-    CFP_TRY_ALLOC(&session->ctx, b->volume, (int64_t)clip->frames * clip->height * clip->width);
+    CFP_TRY(cfp_renderer_open(&b->renderer, &session->ctx, &session->device,
+                              (int[]){clip->frames, clip->height, clip->width},
+                              (cfp_interp)session->config.interp, NULL));
     CFP_TRY_ALLOC(&session->ctx, b->explanation, b->clips);
     CFP_TRY_ALLOC(&session->ctx, b->clip, b->clips);
     CFP_TRY_ALLOC(&session->ctx, b->class_index, b->clips);
@@ -190,7 +193,7 @@ cfp_status cfp_cmd_bench(cfp_session *session)
         status = print_json(&b, session);
     else if (status == CFP_OK)
         print_table(&b, session);
-    cfp_free(b.volume);
+    cfp_renderer_close(&b.renderer);
     cfp_free(b.explanation);
     cfp_free(b.clip);
     cfp_free(b.class_index);

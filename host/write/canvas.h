@@ -7,6 +7,7 @@
  */
 #pragma once
 #include "colormap.h"
+#include "renderer.h"
 
 #define CFP_CANVAS_SHORT 112
 #define CFP_CANVAS_LONG 4096  /* enlarged no further */
@@ -19,9 +20,8 @@ typedef struct cfp_canvas {
     cfp_clip source;      /* own; empty where the canvas is the model's */
     int enlarge;          /* >= 1 */
     int height, width;    /* of a picture: the clip's, enlarged */
-    float *volume;        /* T x H x W: the tube at hand, at the size of the explanation's clip */
-    double alpha;
-    uint8_t colour[256 * 3];
+    cfp_renderer renderer;
+    uint8_t *frame; /* the one being drawn, before it is enlarged */
 } cfp_canvas;
 
 /* May read the source again (CFP_IO ...); a side beyond CFP_CANVAS_MOST is refused.  On failure
@@ -32,4 +32,5 @@ void cfp_canvas_close(cfp_canvas *canvas);
 
 CFP_CHECKED cfp_status cfp_canvas_tube(cfp_canvas *canvas, const cfp_tube *tube);
 /* Frame t of the tube at hand: height x width x 3 into rgb, whose rows are `stride` bytes apart. */
-void cfp_canvas_draw(const cfp_canvas *canvas, uint8_t *rgb, size_t stride, int t);
+CFP_CHECKED cfp_status cfp_canvas_draw(const cfp_canvas *canvas, uint8_t *rgb, size_t stride,
+                                       int t);

@@ -4,13 +4,14 @@
  * (its path where it has none), `clip` its path; /tubes and /kernel_tubes are absent where there
  * are none.  How arrays are stored is the business of h5_put.c. */
 #include "h5_put.h"
+#include "renderer.h"
 #include "version.h"
 #include <string.h>
 
 typedef struct h5 {
     cfp_h5_file file; /* stays first: cfp_h5_put functions take it */
     const cfp_explanation *explanation;
-    float *volume; /* T x H x W: the tube at hand */
+    cfp_renderer renderer;
 } h5;
 
 static cfp_status put_root(h5 *f, const cfp_run *run)
@@ -141,12 +142,12 @@ static cfp_status fill_tube(h5 *f, hid_t at, const cfp_tube *tube)
     const cfp_clip *c = f->explanation->clip;
     const cfp_h5_array raw = cfp_h5_volume(tube->t, tube->h, tube->w);
     const cfp_h5_array rendered = cfp_h5_volume(c->frames, c->height, c->width);
-    CFP_TRY(cfp_tube_render(f->volume, f->file.output->ctx, tube, c->frames, c->height, c->width,
-                            f->explanation->interp));
+    CFP_TRY(cfp_renderer_tube(&f->renderer, tube));
+    CFP_TRY(cfp_renderer_volume(&f->renderer));
     CFP_TRY(cfp_h5_put_float(&f->file, at, "min", tube->min));
     CFP_TRY(cfp_h5_put_float(&f->file, at, "max", tube->max));
     CFP_TRY(cfp_h5_put_array(&f->file, at, "raw", raw, tube->raw));
-    CFP_TRY(cfp_h5_put_array(&f->file, at, "tube", rendered, f->volume));
+    CFP_TRY(cfp_h5_put_array(&f->file, at, "tube", rendered, f->renderer.volume));
     return cfp_output_step(f->file.output);
 }
 
@@ -162,15 +163,15 @@ static cfp_status put_tube(h5 *f, hid_t at, const char *const *name, int n, cons
     return status;
 }
 
-static cfp_status put_tubes(h5 *f)
+static cfp_status put_tubes(h5 *f, const cfp_device *renders_on)
 {
     const cfp_explanation *e = f->explanation;
     const cfp_clip *c = e->clip;
     hid_t group;
     CFP_TRY(cfp_h5_put_group(&f->file, &group, f->file.id, "tubes"));
     H5Gclose(group);
-    CFP_TRY_ALLOC(f->file.output->ctx, f->volume,
-                  (size_t)c->frames * (size_t)c->height * (size_t)c->width);
+    CFP_TRY(cfp_renderer_open(&f->renderer, f->file.output->ctx, renders_on,
+                              (int[]){c->frames, c->height, c->width}, e->interp, NULL));
     for (int i = 0; i < e->tubes.n; i++) {
         const cfp_tube *tube = &e->tubes.tube[i];
         const bool whole = tube->kernel < 0; /* of the layer */
@@ -188,7 +189,7 @@ static cfp_status fill_file(h5 *f, const cfp_run *run)
     CFP_TRY(put_root(f, run));
     CFP_TRY(put_clip(f));
     CFP_TRY(put_pyramid(f));
-    return put_tubes(f);
+    return put_tubes(f, run->renders_on);
 }
 
 static cfp_status write_h5(cfp_output *output, const cfp_explanation *explanation,
@@ -200,7 +201,7 @@ static cfp_status write_h5(cfp_output *output, const cfp_explanation *explanatio
     if (status == CFP_OK)
         status = fill_file(&f, run);
     status = cfp_h5_file_close(&f.file, status);
-    cfp_free(f.volume);
+    cfp_renderer_close(&f.renderer);
     CFP_TRY(status);
     return cfp_output_commit(output);
 }

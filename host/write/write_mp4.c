@@ -188,7 +188,7 @@ static cfp_status encode_all(video *v)
         const int error = av_frame_make_writable(v->frame);
         if (error < 0)
             return fail(v, "", error);
-        cfp_canvas_draw(v->canvas, v->rgb, (size_t)v->canvas->width * 3, t);
+        CFP_TRY(cfp_canvas_draw(v->canvas, v->rgb, (size_t)v->canvas->width * 3, t));
         to_yuv(v);
         v->frame->pts = t;
         CFP_TRY(encode(v, v->frame));

@@ -103,7 +103,7 @@ static cfp_status draw_strip(cfp_output *output, picture *p, const cfp_tube *tub
     for (int t = 0; t < frames; t++) {
         const size_t row = (size_t)(t / columns) * (size_t)canvas->height;
         const size_t column = (size_t)(t % columns) * (size_t)canvas->width;
-        cfp_canvas_draw(canvas, p->rgb + row * stride + column * 3, stride, t);
+        CFP_TRY(cfp_canvas_draw(canvas, p->rgb + row * stride + column * 3, stride, t));
         CFP_TRY(cfp_check_interrupt(output->ctx));
     }
     char *name = cfp_output_overlay(output, canvas->explanation->model, tube, ".png");
@@ -124,7 +124,7 @@ static cfp_status draw_frames(cfp_output *output, picture *p, const cfp_tube *tu
     for (int t = 0; t < canvas->clip->frames && status == CFP_OK; t++) {
         char suffix[24];
         snprintf(suffix, sizeof suffix, "/%06d.png", t);
-        cfp_canvas_draw(canvas, p->rgb, stride, t);
+        CFP_TRY(cfp_canvas_draw(canvas, p->rgb, stride, t));
         char *name = cfp_output_overlay(output, canvas->explanation->model, tube, suffix);
         status = name == NULL ? CFP_NOMEM : write_picture(output, name, p);
         cfp_free(name);

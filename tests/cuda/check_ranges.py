@@ -79,8 +79,14 @@ def check_nodes(record, kind, flop, runs):
 
 def check_explain(args, flop):
     record = recorded_run(args, "explain", args.model, args.clip, "--rule", "grad", "--theta", "0", "--layers", "fiber*",
-                          "--format", "json", "--profile")
+                          "--format", "h5,png", "--profile")
     yield from record.wrong
+    rendered = [r for r in record.of("tubes") if r.name == "render"]
+    tubes = [name for name in flop if name.startswith("fiber") and flop[name] > 0]
+    if len(rendered) != 2 * len(tubes) or not tubes:  # once by each of the two writers
+        yield f"the device rendered {len(rendered)} times, not twice each of {tubes}"
+    if any(r.inside != ("write",) for r in rendered):
+        yield f"tubes are rendered within {set(r.inside for r in rendered)}"
     yield from check_nodes(record, "forward", flop, 1)
     yield from check_nodes(record, "backward", {name: f for name, f in flop.items() if name != args.first}, 1)
     order = [r.kind for r in record.ranges]

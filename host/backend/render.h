@@ -1,0 +1,25 @@
+/* render.h - what becomes of a tube's map: a volume over the clip, and frames coloured by it.
+ *
+ * Plain data, read by the host and by devices; the formulas are in render_math.h. */
+#pragma once
+#include "../base/base.h"
+
+enum { CFP_RENDER_BOUNDS = 1 << 17 };
+
+/* volume = map, resized trilinearly and min-max normalised.  Sizes are T, H, W. */
+typedef struct cfp_render {
+    const float *map;
+    int from[3], to[3];
+    float *volume;
+    float *bounds; /* [CFP_RENDER_BOUNDS] working memory */
+} cfp_render;
+
+/* How frames are coloured by a volume over what the model saw of them. */
+typedef struct cfp_overlay {
+    int height, width;           /* of the frames */
+    int seen_height, seen_width; /* of the volume */
+    bool cropped;                /* the model saw a part of them, resized; else these very pixels */
+    double top, left, step_y, step_x; /* of that part, as in cfp_clip */
+    double alpha;
+    uint8_t colour[256 * 3]; /* of 0/255 ... 255/255 */
+} cfp_overlay;

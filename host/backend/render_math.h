@@ -1,0 +1,73 @@
+/* render_math.h - the numbers of render.h, one by one: what is written of a tube must not depend on
+ * where it was drawn. */
+#pragma once
+#include "both.h"
+#include "render.h"
+#include <math.h>
+
+/* Where output position u of an axis reads: half-pixel centres, clamped at the edges. */
+typedef struct cfp_taps {
+    int at[2];
+    double weight[2];
+} cfp_taps;
+CFP_BOTH cfp_taps cfp_taps_linear(int u, int from, int to)
+{
+    double x = (u + 0.5) * from / to - 0.5;
+    x = x < 0 ? 0 : x > from - 1 ? from - 1 : x;
+    const int low = (int)x;
+    const double fraction = x - low;
+    const cfp_taps taps = {{low, low + 1 < from ? low + 1 : low}, {1 - fraction, fraction}};
+    return taps;
+}
+
+/* v of a volume that reaches from low to high, as 0 to 1; a constant one is 0.  The last 0 keeps
+ * -0 away, whichever zero was found to be the lowest. */
+CFP_BOTH float cfp_tube_share(float v, float low, float high)
+{
+    return high > low ? (float)(((double)v - (double)low) / ((double)high - (double)low)) + 0.0f
+                      : 0.0f;
+}
+
+/* The colour for v in [0, 1]; what lies outside is clamped, NaN is 0. */
+CFP_BOTH int cfp_colour_index(float v)
+{
+    return v >= 1.0f ? 255 : v > 0.0f ? (int)(v * 255.0f + 0.5f) : 0;
+}
+
+/* Where pixel x of the frames lies among the n pixels of the crop; false: outside. */
+CFP_BOTH bool cfp_in_crop(double *out, int x, double begin, double step, int n)
+{
+    *out = (x - begin + 0.5) / step - 0.5;
+    return *out >= -0.5 && *out <= n - 0.5;
+}
+
+/* One frame of a volume at pixel (y, x) of the frames, bilinear between the pixels that the model
+ * saw; -1: it saw nothing there. */
+CFP_BOTH float cfp_tube_at(const cfp_overlay *o, const float *frame, int y, int x)
+{
+    const int H = o->seen_height, W = o->seen_width;
+    double v, u;
+    if (!o->cropped)
+        return frame[y * W + x];
+    if (!cfp_in_crop(&v, y, o->top, o->step_y, H) || !cfp_in_crop(&u, x, o->left, o->step_x, W))
+        return -1.0f;
+    const double v0 = floor(v), u0 = floor(u);
+    const int top = v0 < 0 ? 0 : (int)v0, bottom = (int)v0 + 1 < H ? (int)v0 + 1 : H - 1;
+    const int left = u0 < 0 ? 0 : (int)u0, right = (int)u0 + 1 < W ? (int)u0 + 1 : W - 1;
+    const double fv = v - v0, fu = u - u0;
+    const double above = frame[top * W + left] * (1 - fu) + frame[top * W + right] * fu;
+    const double below = frame[bottom * W + left] * (1 - fu) + frame[bottom * W + right] * fu;
+    return (float)(above * (1 - fv) + below * fv);
+}
+
+/* Pixel (y, x) of a frame, coloured in place: alpha * colour + (1 - alpha) * frame, rounded. */
+CFP_BOTH void cfp_overlay_pixel(const cfp_overlay *o, uint8_t *rgb, const float *frame, int y,
+                                int x)
+{
+    const float v = cfp_tube_at(o, frame, y, x);
+    const double alpha = v < 0.0f ? 0.0 : o->alpha;
+    const uint8_t *colour = o->colour + 3 * cfp_colour_index(v);
+    uint8_t *pixel = rgb + 3 * (y * o->width + x);
+    for (int c = 0; c < 3; c++)
+        pixel[c] = (uint8_t)(alpha * colour[c] + (1.0 - alpha) * pixel[c] + 0.5);
+}
