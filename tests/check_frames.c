@@ -136,6 +136,32 @@ static cfp_status check_run(check *k, frames_run *r, int ahead)
     return CFP_OK;
 }
 
+/* Two clips find room; a third does where one of them is given up, and takes nobody's. */
+static cfp_status check_room(check *k, frames_run *r)
+{
+    uint64_t first;
+    for (int i = 0; i < MEMORIES; i++)
+        CFP_TRY(decode(k, r, i));
+    for (int i = 0; i < MEMORIES; i++) /* those that the lot has staged */
+        CFP_TRY(k->device.api->frames_wait(k->device.backend, r->done[i]));
+    for (int i = 0; i < MEMORIES; i++)
+        CFP_TRY(stage(k, r, i));
+    if (!r->staged[0] || !r->staged[1] || r->staged[2])
+        check_failed(k, "stage_frames has room for other than two clips");
+    CFP_TRY(k->device.api->frames_wait(k->device.backend, r->done[1]));
+    r->staged[1] = false;
+    first = r->done[0];
+    CFP_TRY(stage(k, r, 2));
+    CFP_TRY(stage(k, r, 0));
+    if (!r->staged[2] || r->done[0] != first)
+        check_failed(k, "stage_frames takes the wrong room");
+    for (int i = MEMORIES - 1; i >= 0; i--)
+        CFP_TRY(upload_once(k, r, i, 0));
+    CFP_TRY(decode(k, r, MEMORIES));
+    CFP_TRY(upload(k, r, MEMORIES));
+    return check_tensor(k, "upload_frames out of turn", &r->on_device, r->right);
+}
+
 /* Memory may be given back when frames in it were staged, and what comes to lie there is new. */
 static cfp_status check_release(check *k, frames_run *r)
 {
@@ -158,6 +184,8 @@ static cfp_status check_runs(check *k, frames_run *r)
 {
     for (int ahead = 0; ahead < MEMORIES; ahead++)
         CFP_TRY(check_run(k, r, ahead));
+    if (k->device.api->stage_frames != NULL)
+        CFP_TRY(check_room(k, r));
     return check_release(k, r);
 }
 
