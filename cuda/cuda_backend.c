@@ -306,6 +306,7 @@ const cfp_backend_api cfp_backend_module = {
     .host_release = cuda_host_release,
     .upload_frames = cuda_upload_frames,
     .frames_wait = cuda_frames_wait,
+    .stage_frames = cuda_stage_frames,
     .range_begin = cuda_backend_range_begin,
     .range_end = cuda_backend_range_end,
     .profile = cuda_profile,

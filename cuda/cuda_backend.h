@@ -138,6 +138,8 @@ cfp_status cuda_host_alloc(cfp_backend *backend, void **out, size_t bytes);
 void cuda_host_release(cfp_backend *backend, void *memory);
 cfp_status cuda_upload_frames(cfp_backend *backend, cfp_tensor *dst, int clip, const uint8_t *rgb,
                               const cfp_input_spec *input, uint64_t *done);
+cfp_status cuda_stage_frames(cfp_backend *backend, const uint8_t *rgb, size_t bytes,
+                             uint64_t *done);
 cfp_status cuda_frames_wait(cfp_backend *backend, uint64_t done);
 cfp_status cuda_step_open(cfp_backend *backend, cfp_step *step, const cfp_tensor *const *src,
                           cfp_tensor *dst);

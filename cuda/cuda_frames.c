@@ -1,8 +1,9 @@
 /* cuda_frames.c - frames of clips from the host to the device, while it computes.
  *
- * Bytes are copied on a stream of their own into one of two slots on the device, which take turns;
- * the main stream waits for its slot and turns the bytes into the tensor.  So the copy of a clip
- * runs beside the computation of the one before, and no slot is written before it has been read. */
+ * Bytes are copied on a stream of their own into one of two slots on the device; the main stream
+ * waits for the slot and turns the bytes into the tensor.  A slot is filled when its clip is staged
+ * or else when it is uploaded, and not before the main stream has read what was there.  So the copy
+ * of a clip that is staged runs beside the computation of the one before. */
 #include "cuda_backend.h"
 
 enum { SLOTS = 2 };
@@ -11,12 +12,15 @@ typedef struct slot {
     uint8_t *rgb;
     size_t bytes;
     cudaEvent_t copied, used; /* from the host; by the main stream */
+    uint64_t number;          /* of the copy into it; 0: none yet */
+    const uint8_t *staged;    /* the host's frames that lie here to be uploaded, or NULL */
+    size_t staged_bytes;
 } slot;
 
 struct cuda_frames_ring {
     cudaStream_t stream; /* that copies */
     slot slot[SLOTS];
-    uint64_t count; /* clips so far: the number of the last */
+    uint64_t count; /* copies so far: the number of the last */
 };
 
 static cfp_status open_streams(cfp_backend *backend, cuda_frames_ring *ring)
@@ -37,14 +41,12 @@ void cuda_frames_ring_close(cuda_frames_ring **ring)
     *ring = NULL;
     if (r == NULL)
         return;
-    if (r->stream != NULL)
-        (void)cudaStreamSynchronize(r->stream);
     for (int i = 0; i < SLOTS; i++) {
         if (r->slot[i].copied != NULL)
             (void)cudaEventDestroy(r->slot[i].copied);
         if (r->slot[i].used != NULL)
             (void)cudaEventDestroy(r->slot[i].used);
-        (void)cudaFree(r->slot[i].rgb);
+        (void)cudaFree(r->slot[i].rgb); /* waits for the device */
     }
     if (r->stream != NULL)
         (void)cudaStreamDestroy(r->stream);
@@ -68,13 +70,62 @@ static cfp_status make_room(cfp_backend *backend, slot *s, size_t bytes)
     void *memory = NULL;
     if (bytes <= s->bytes)
         return CFP_OK;
-    CUDA_TRY(backend, cudaStreamSynchronize(backend->stream));
-    CUDA_TRY(backend, cudaFree(s->rgb));
+    CUDA_TRY(backend, cudaFree(s->rgb)); /* waits for the device */
     s->rgb = NULL;
     s->bytes = 0;
     CUDA_TRY(backend, cudaMalloc(&memory, bytes));
     s->rgb = memory;
     s->bytes = bytes;
+    return CFP_OK;
+}
+
+static slot *find_staged(cuda_frames_ring *ring, const uint8_t *rgb, size_t bytes)
+{
+    for (int i = 0; i < SLOTS; i++)
+        if (ring->slot[i].staged == rgb && ring->slot[i].staged_bytes == bytes)
+            return &ring->slot[i];
+    return NULL;
+}
+
+/* The oldest copy's; before all those where nothing lies that is still to be uploaded. */
+static slot *choose_slot(cuda_frames_ring *ring)
+{
+    slot *best = &ring->slot[0];
+    for (int i = 1; i < SLOTS; i++) {
+        slot *const s = &ring->slot[i];
+        const bool waits = s->staged != NULL, best_waits = best->staged != NULL;
+        if (waits != best_waits ? best_waits : s->number < best->number)
+            best = s;
+    }
+    return best;
+}
+
+static cfp_status copy_into(cfp_backend *backend, slot *s, const uint8_t *rgb, size_t bytes)
+{
+    cuda_frames_ring *const ring = backend->frames;
+    s->staged = NULL; /* whoever staged it is copied again when it is uploaded */
+    CFP_TRY(make_room(backend, s, bytes));
+    CUDA_TRY(backend, cudaStreamWaitEvent(ring->stream, s->used, 0));
+    s->number = ++ring->count;
+    CUDA_TRY(backend, cudaMemcpyAsync(s->rgb, rgb, bytes, cudaMemcpyHostToDevice, ring->stream));
+    CUDA_TRY(backend, cudaEventRecord(s->copied, ring->stream));
+    return CFP_OK;
+}
+
+cfp_status cuda_stage_frames(cfp_backend *backend, const uint8_t *rgb, size_t bytes, uint64_t *done)
+{
+    *done = 0;
+    CFP_TRY(open_ring(backend));
+    slot *s = find_staged(backend->frames, rgb, bytes);
+    if (s == NULL) {
+        s = choose_slot(backend->frames);
+        if (s->staged != NULL)
+            return CFP_OK;
+        CFP_TRY(copy_into(backend, s, rgb, bytes));
+        s->staged = rgb;
+        s->staged_bytes = bytes;
+    }
+    *done = s->number;
     return CFP_OK;
 }
 
@@ -104,13 +155,13 @@ cfp_status cuda_upload_frames(cfp_backend *backend, cfp_tensor *dst, int clip, c
     *done = 0;
     CFP_TRY(describe(&op, backend, dst, clip, input));
     CFP_TRY(open_ring(backend));
-    cuda_frames_ring *const ring = backend->frames;
-    slot *const s = &ring->slot[ring->count % SLOTS];
-    CFP_TRY(make_room(backend, s, bytes));
-    CUDA_TRY(backend, cudaStreamWaitEvent(ring->stream, s->used, 0));
-    CUDA_TRY(backend, cudaMemcpyAsync(s->rgb, rgb, bytes, cudaMemcpyHostToDevice, ring->stream));
-    CUDA_TRY(backend, cudaEventRecord(s->copied, ring->stream));
-    *done = ++ring->count;
+    slot *s = find_staged(backend->frames, rgb, bytes);
+    if (s == NULL) {
+        s = choose_slot(backend->frames);
+        CFP_TRY(copy_into(backend, s, rgb, bytes));
+    }
+    s->staged = NULL;
+    *done = s->number;
     CUDA_TRY(backend, cudaStreamWaitEvent(backend->stream, s->copied, 0));
     op.rgb = s->rgb;
     CUDA_TRY(backend, cuda_lay_frames(&op, backend->stream));
@@ -118,11 +169,21 @@ cfp_status cuda_upload_frames(cfp_backend *backend, cfp_tensor *dst, int clip, c
     return CFP_OK;
 }
 
-/* Where the slot has been used again meanwhile, this waits for the later copy, which is as good. */
+/* Copies end in the order of their numbers: where the slot has been filled again meanwhile, waiting
+ * for a later copy is as good. */
 cfp_status cuda_frames_wait(cfp_backend *backend, uint64_t done)
 {
-    if (done > 0)
-        CUDA_TRY(backend, cudaEventSynchronize(backend->frames->slot[(done - 1) % SLOTS].copied));
+    slot *s = NULL;
+    if (done == 0)
+        return CFP_OK;
+    for (int i = 0; i < SLOTS; i++) {
+        slot *const one = &backend->frames->slot[i];
+        if (one->number >= done && (s == NULL || one->number < s->number))
+            s = one;
+    }
+    if (s->number == done)
+        s->staged = NULL;
+    CUDA_TRY(backend, cudaEventSynchronize(s->copied));
     return CFP_OK;
 }
 
@@ -142,6 +203,11 @@ cfp_status cuda_host_alloc(cfp_backend *backend, void **out, size_t bytes)
 
 void cuda_host_release(cfp_backend *backend, void *memory)
 {
-    (void)backend;
+    cuda_frames_ring *const ring = backend->frames;
+    if (ring != NULL) {
+        (void)cudaStreamSynchronize(ring->stream); /* a copy may still read it */
+        for (int i = 0; i < SLOTS; i++)
+            ring->slot[i].staged = NULL;
+    }
     (void)cudaFreeHost(memory);
 }

@@ -93,5 +93,5 @@ void check_primitives(check *k);
 /* route, back_step, list_edges: every rule and choice, on random layers. */
 void check_relevance(check *k);
 
-/* upload_frames, frames_wait and the host memory that frames come from. */
+/* stage_frames, upload_frames, frames_wait and the host memory that frames come from. */
 void check_frames(check *k);

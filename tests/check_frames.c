@@ -1,10 +1,10 @@
 /* check_frames.c - frames of bytes on their way to a device: the numbers of cfp_clip_normalise to
- * the last bit, in every layout, whatever /input says, and however many are under way. */
+ * the last bit, in every layout, whatever /input says, and however many are under way or staged. */
 #include "../host/clip/clip.h"
 #include "check_backends.h"
 #include <stdio.h>
 
-enum { CLIPS = 5, TENSOR_CLIPS = 2 };
+enum { CLIPS = 24, TENSOR_CLIPS = 4, MEMORIES = 3 };
 
 typedef struct frames_case {
     int channels, frames, height, width;
@@ -21,13 +21,17 @@ static const frames_case cases[] = {
     {1, 3, 2, 3, false, 3, {-1e-3f}, {7}},
 };
 
-/* Memory of one case; clip k is put into clip k % TENSOR_CLIPS of the tensor. */
+/* Memory of one case; clip i is decoded into memory i % MEMORIES and put into clip i % TENSOR_CLIPS
+ * of the tensor. */
 typedef struct frames_run {
     cfp_input_spec input;
-    int64_t bytes, numbers; /* of a clip */
-    uint8_t *rgb[2];        /* the device's kind of host memory; they take turns */
-    float *right;           /* [TENSOR_CLIPS] plain */
+    int64_t bytes, numbers;  /* of a clip */
+    uint8_t *rgb[MEMORIES];  /* the device's kind of host memory */
+    uint64_t done[MEMORIES]; /* to be waited for before it is written again */
+    bool staged[MEMORIES];   /* `done` is from there */
+    float *right;            /* [CLIPS] plain */
     cfp_tensor on_device;
+    uint64_t seed;
 } frames_run;
 
 static cfp_status run_open(check *k, frames_run *r, const frames_case *c, const cfp_tensor *like)
@@ -43,10 +47,11 @@ static cfp_status run_open(check *k, frames_run *r, const frames_case *c, const 
                                 .std = (float *)c->std},
                       .bytes = cfp_positions(shape) * 3,
                       .numbers = cfp_positions(shape) * c->channels,
-                      .on_device = *like};
+                      .on_device = *like,
+                      .seed = 12 + (uint64_t)cfp_positions(shape)};
     r->on_device.shape.n = TENSOR_CLIPS;
-    CFP_TRY_ALLOC(&k->ctx, r->right, r->numbers * TENSOR_CLIPS);
-    for (int i = 0; i < 2; i++) {
+    CFP_TRY_ALLOC(&k->ctx, r->right, r->numbers * CLIPS);
+    for (int i = 0; i < MEMORIES; i++) {
         void *memory;
         CFP_TRY(k->device.api->host_alloc(k->device.backend, &memory, (size_t)r->bytes));
         r->rgb[i] = memory;
@@ -57,38 +62,131 @@ static cfp_status run_open(check *k, frames_run *r, const frames_case *c, const 
 
 static void run_close(check *k, frames_run *r)
 {
-    for (int i = 0; i < 2; i++)
+    for (int i = 0; i < MEMORIES; i++)
         if (r->rgb[i] != NULL)
             k->device.api->host_release(k->device.backend, r->rgb[i]);
     device_tensor_free(k, &r->on_device);
     cfp_free(r->right);
 }
 
-/* Clip after clip without waiting for the tensor; only for memory that is to be written again. */
-static cfp_status check_run(check *k, frames_run *r)
+static cfp_status stage(check *k, frames_run *r, int i)
 {
     const cfp_backend_api *api = k->device.api;
+    const int m = i % MEMORIES;
+    if (api->stage_frames == NULL)
+        return CFP_OK;
+    CFP_TRY(api->stage_frames(k->device.backend, r->rgb[m], (size_t)r->bytes, &r->done[m]));
+    r->staged[m] = r->done[m] != 0;
+    return CFP_OK;
+}
+
+/* Writes clip i and, by lot, stages it. */
+static cfp_status decode(check *k, frames_run *r, int i)
+{
     const cfp_input_spec *in = &r->input;
-    uint64_t done[2] = {0, 0}, seed = 12 + (uint64_t)r->bytes;
+    uint8_t *const rgb = r->rgb[i % MEMORIES];
+    float *const right = r->right + i * r->numbers;
+    const cfp_clip clip = {
+        .frames = in->frames, .height = in->height, .width = in->width, .rgb = rgb};
+    CFP_TRY(k->device.api->frames_wait(k->device.backend, r->done[i % MEMORIES]));
+    r->staged[i % MEMORIES] = false;
+    for (int64_t b = 0; b < r->bytes; b++)
+        rgb[b] = b < 256 ? (uint8_t)(b + i) : (uint8_t)random_bits(&r->seed);
+    cfp_clip_normalise(right, &clip, in);
+    if (r->on_device.type != CFP_FLOAT32) /* rounded once */
+        make_exact(k, right, r->numbers);
+    return random_bits(&r->seed) % 4 != 0 ? stage(k, r, i) : CFP_OK;
+}
+
+static cfp_status upload(check *k, frames_run *r, int i)
+{
+    const int m = i % MEMORIES;
+    return k->device.api->upload_frames(k->device.backend, &r->on_device, i % TENSOR_CLIPS,
+                                        r->rgb[m], &r->input, &r->done[m]);
+}
+
+/* What is staged is copied once: the number stays.  There is room for the clip at hand and the next
+ * one. */
+static cfp_status upload_once(check *k, frames_run *r, int i, int ahead)
+{
+    const int m = i % MEMORIES;
+    const uint64_t number = r->done[m];
+    CFP_TRY(upload(k, r, i));
+    if (r->staged[m] && ahead <= 1 && r->done[m] != number)
+        check_failed(k, "upload_frames copied staged frames again");
+    return CFP_OK;
+}
+
+/* Clip after clip without waiting for the tensor, only for memory that is to be written again; up
+ * to `ahead` clips are decoded before their turn, and some of those are given up for others. */
+static cfp_status check_run(check *k, frames_run *r, int ahead)
+{
+    int decoded = 0;
     k->exact = true;
     for (int i = 0; i < CLIPS; i++) {
-        uint8_t *const rgb = r->rgb[i % 2];
-        const cfp_clip clip = {
-            .frames = in->frames, .height = in->height, .width = in->width, .rgb = rgb};
-        CFP_TRY(api->frames_wait(k->device.backend, done[i % 2]));
-        for (int64_t b = 0; b < r->bytes; b++)
-            rgb[b] = b < 256 ? (uint8_t)b : (uint8_t)random_bits(&seed);
-        cfp_clip_normalise(r->right + i % TENSOR_CLIPS * r->numbers, &clip, in);
-        CFP_TRY(api->upload_frames(k->device.backend, &r->on_device, i % TENSOR_CLIPS, rgb, in,
-                                   &done[i % 2]));
-        if (r->on_device.type != CFP_FLOAT32) /* rounded once */
-            make_exact(k, r->right + i % TENSOR_CLIPS * r->numbers, r->numbers);
+        for (; decoded < CLIPS && decoded <= i + ahead; decoded++)
+            CFP_TRY(decode(k, r, decoded));
+        if (random_bits(&r->seed) % 4 == 0)
+            CFP_TRY(decode(k, r, i));
+        CFP_TRY(upload_once(k, r, i, ahead));
         if (i % TENSOR_CLIPS == TENSOR_CLIPS - 1) /* the clips of the tensor so far */
-            CFP_TRY(check_tensor(k, "upload_frames", &r->on_device, r->right));
+            CFP_TRY(check_tensor(k, "upload_frames", &r->on_device,
+                                 r->right + (i + 1 - TENSOR_CLIPS) * r->numbers));
     }
-    for (int i = 0; i < 2; i++)
-        CFP_TRY(api->frames_wait(k->device.backend, done[i]));
-    return check_tensor(k, "upload_frames, the last", &r->on_device, r->right);
+    return CFP_OK;
+}
+
+/* Two clips find room; a third does where one of them is given up, and takes nobody's. */
+static cfp_status check_room(check *k, frames_run *r)
+{
+    uint64_t first;
+    for (int i = 0; i < MEMORIES; i++)
+        CFP_TRY(decode(k, r, i));
+    for (int i = 0; i < MEMORIES; i++) /* those that the lot has staged */
+        CFP_TRY(k->device.api->frames_wait(k->device.backend, r->done[i]));
+    for (int i = 0; i < MEMORIES; i++)
+        CFP_TRY(stage(k, r, i));
+    if (!r->staged[0] || !r->staged[1] || r->staged[2])
+        check_failed(k, "stage_frames has room for other than two clips");
+    CFP_TRY(k->device.api->frames_wait(k->device.backend, r->done[1]));
+    r->staged[1] = false;
+    first = r->done[0];
+    CFP_TRY(stage(k, r, 2));
+    CFP_TRY(stage(k, r, 0));
+    if (!r->staged[2] || r->done[0] != first)
+        check_failed(k, "stage_frames takes the wrong room");
+    for (int i = MEMORIES - 1; i >= 0; i--)
+        CFP_TRY(upload_once(k, r, i, 0));
+    CFP_TRY(decode(k, r, MEMORIES));
+    CFP_TRY(upload(k, r, MEMORIES));
+    return check_tensor(k, "upload_frames out of turn", &r->on_device, r->right);
+}
+
+/* Memory may be given back when frames in it were staged, and what comes to lie there is new. */
+static cfp_status check_release(check *k, frames_run *r)
+{
+    void *memory;
+    for (int i = 0; i < TENSOR_CLIPS; i++) {
+        CFP_TRY(decode(k, r, i));
+        CFP_TRY(stage(k, r, i));
+        k->device.api->host_release(k->device.backend, r->rgb[i % MEMORIES]);
+        r->rgb[i % MEMORIES] = NULL;
+        r->done[i % MEMORIES] = 0;
+        CFP_TRY(k->device.api->host_alloc(k->device.backend, &memory, (size_t)r->bytes));
+        r->rgb[i % MEMORIES] = memory;
+        CFP_TRY(decode(k, r, i));
+        CFP_TRY(upload(k, r, i));
+    }
+    return check_tensor(k, "upload_frames after host_release", &r->on_device, r->right);
+}
+
+static cfp_status check_runs(check *k, frames_run *r)
+{
+    for (int ahead = 0; ahead < MEMORIES; ahead++)
+        CFP_TRY(check_run(k, r, ahead));
+    if (k->device.api->stage_frames != NULL)
+        CFP_TRY(check_room(k, r));
+    return check_release(k, r);
 }
 
 void check_frames(check *k)
@@ -107,7 +205,7 @@ void check_frames(check *k)
             snprintf(k->where, sizeof k->where, "frames of %d x %d x %d x %d, scale %g%s, block %d",
                      c->channels, c->frames, c->height, c->width, (double)c->scale,
                      c->bgr ? ", BGR" : "", like[l].block);
-            if (run_open(k, &r, c, &like[l]) != CFP_OK || check_run(k, &r) != CFP_OK)
+            if (run_open(k, &r, c, &like[l]) != CFP_OK || check_runs(k, &r) != CFP_OK)
                 check_failed(k, k->ctx.message);
             run_close(k, &r);
         }

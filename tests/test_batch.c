@@ -1,5 +1,6 @@
-/* test_batch.c - many questions at once are answered as each would be alone; and what is recorded
- * and replayed as what is run.
+/* test_batch.c - many questions at once are answered as each would be alone; what is recorded and
+ * replayed as what is run; and frames that go up as bytes as the numbers that the host makes of
+ * them.
  *
  *     test_batch [--device NAME] [--module-dir DIR] [--model FILE]
  *
@@ -151,6 +152,64 @@ static void a_batch_answers_as_each_alone(struct setting *s, cfp_query q)
     cfp_trace_close(&trace);
 }
 
+static void frames_are_the_numbers_of_the_host(struct setting *s)
+{
+    const cfp_input_spec *in = &s->model->input;
+    const int64_t count = (int64_t)in->channels * in->frames * in->height * in->width;
+    const int n_logits = CLIPS * s->model->n_classes;
+    const cfp_batch batch = {.clips = CLIPS, .thetas = 1};
+    cfp_trace *trace = open_trace(s, NULL, &batch);
+    float *numbers = cfp_alloc(NULL, (size_t)(CLIPS * count), sizeof *numbers);
+    float *logits = cfp_alloc(NULL, 2 * (size_t)n_logits, sizeof *logits);
+    for (int round = 0; round < ROUNDS && trace != NULL; round++) {
+        const uint8_t *rgb[CLIPS];
+        for (int n = 0; n < CLIPS; n++) {
+            rgb[n] = s->clip[round * CLIPS + n].rgb;
+            cfp_clip_normalise(numbers + n * count, &s->clip[round * CLIPS + n], in);
+        }
+        CHECK_EQ(cfp_trace_forward(trace, numbers, logits), CFP_OK);
+        CHECK_EQ(cfp_trace_forward_frames(trace, rgb, logits + n_logits), CFP_OK);
+        CHECK(memcmp(logits, logits + n_logits, (size_t)n_logits * sizeof *logits) == 0);
+        for (int n = 1; n < CLIPS; n++) /* they were not all of one clip */
+            CHECK(memcmp(logits, logits + n * s->model->n_classes,
+                         (size_t)s->model->n_classes * sizeof *logits) != 0);
+    }
+    cfp_free(numbers);
+    cfp_free(logits);
+    cfp_trace_close(&trace);
+}
+
+/* An interrupted run has uploaded its clips: those that came before their memory was written again.
+ */
+static void frames_may_be_written_again_after_a_failure(struct setting *s)
+{
+    const cfp_input_spec *in = &s->model->input;
+    const int64_t count = (int64_t)in->channels * in->frames * in->height * in->width;
+    const cfp_device *device = &s->device;
+    const cfp_trace_request request = {.keep_all = true, .depth = CFP_ALL_DEPTHS};
+    const int now = 1;
+    cfp_trace *trace = NULL;
+    void *rgb;
+    float *right = cfp_alloc(NULL, 2 * (size_t)count, sizeof *right), *got = right + count;
+    float *logits = cfp_alloc(NULL, (size_t)s->model->n_classes, sizeof *logits);
+    CHECK_EQ(device->api->host_alloc(device->backend, &rgb, cfp_clip_bytes(in)), CFP_OK);
+    CHECK_EQ(cfp_trace_open_request(&trace, &s->ctx, s->model, device, &request), CFP_OK);
+    for (int n = 0; n < ROUNDS * CLIPS && trace != NULL; n++) {
+        memcpy(rgb, s->clip[n].rgb, cfp_clip_bytes(in));
+        cfp_clip_normalise(right, &s->clip[n], in);
+        s->ctx.interrupted = &now;
+        CHECK_EQ(cfp_trace_forward_frames(trace, &(const uint8_t *){rgb}, logits), CFP_INTERRUPTED);
+        s->ctx.interrupted = NULL;
+        memset(rgb, 7, cfp_clip_bytes(in));
+        CHECK_EQ(device->api->download(device->backend, got, cfp_trace_value(trace, 0)), CFP_OK);
+        CHECK(memcmp(got, right, (size_t)count * sizeof *got) == 0);
+    }
+    cfp_trace_close(&trace);
+    device->api->host_release(device->backend, rgb);
+    cfp_free(right);
+    cfp_free(logits);
+}
+
 static void grad_takes_one_theta(struct setting *s)
 {
     cfp_trace *trace = NULL;
@@ -205,6 +264,8 @@ int main(int argc, char **argv)
     }
     make_clips(&s);
     every_rule(&s);
+    frames_are_the_numbers_of_the_host(&s);
+    frames_may_be_written_again_after_a_failure(&s);
     if (s.device.api->host_memory && model_path == NULL) { /* as if it were a device's */
         cfp_backend_api apart = *s.device.api;
         const cfp_device direct = s.device;

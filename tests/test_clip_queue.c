@@ -329,6 +329,59 @@ static void an_interrupt_ends_the_waiting(void)
     CHECK_EQ(s.n, 0);
 }
 
+/* Waits until the next clip can be seen; never for ever. */
+static const uint8_t *look_for_a_second(cfp_clip_queue *queue)
+{
+    const uint8_t *rgb = NULL;
+    for (int i = 0; i < 1000 && (rgb = cfp_clip_queue_peek(queue)) == NULL; i++)
+        usleep(1000);
+    return rgb;
+}
+
+static void the_next_clip_is_seen_once_it_is_there(void)
+{
+    const cfp_input_spec spec = spec_of(FRAMES, SIDE, SIDE, 0);
+    cfp_clip_queue_request request = request_of(&spec, 2, 1);
+    cfp_clip_queue *queue;
+    cfp_clip *clip[2];
+    story s;
+    cfp_ctx ctx = ctx_of(&s);
+    request.path = paths + SHORT - 1;
+    request.begin_read = stand_still;
+    pthread_mutex_lock(&gate);
+    CHECK_EQ(cfp_clip_queue_open(&queue, &ctx, &request), CFP_OK);
+    CHECK(cfp_clip_queue_peek(queue) == NULL); /* and nobody waited */
+    pthread_mutex_unlock(&gate);
+    for (int i = 0; i < 2; i++) {
+        const uint8_t *const seen = look_for_a_second(queue);
+        CHECK(seen != NULL && seen[0] == level_of(SHORT - 1 + i));
+        CHECK_EQ(s.n, 0); /* the note of the short one has time until its turn */
+        CHECK_EQ(cfp_clip_queue_next(queue, &clip[i]), CFP_OK);
+        CHECK(clip[i]->rgb == seen);
+    }
+    CHECK_EQ(s.n, 1);
+    CHECK(cfp_clip_queue_peek(queue) == NULL); /* behind the last */
+    cfp_clip_queue_close(&queue);
+}
+
+static void a_clip_that_cannot_be_read_is_not_seen(void)
+{
+    const cfp_input_spec spec = spec_of(FRAMES, SIDE, SIDE, 0);
+    cfp_clip_queue_request request = request_of(&spec, 2, 1);
+    cfp_clip_queue *queue;
+    cfp_clip *clip;
+    story s;
+    cfp_ctx ctx = ctx_of(&s);
+    request.path = paths + BROKEN - 1;
+    CHECK_EQ(cfp_clip_queue_open(&queue, &ctx, &request), CFP_OK);
+    CHECK_EQ(cfp_clip_queue_next(queue, &clip), CFP_OK);
+    usleep(50000); /* time enough to fail */
+    CHECK(cfp_clip_queue_peek(queue) == NULL);
+    CHECK_STR(ctx.message, "");
+    CHECK_EQ(cfp_clip_queue_next(queue, &clip), CFP_FORMAT);
+    cfp_clip_queue_close(&queue);
+}
+
 static void nothing_is_read_beyond_the_slots(void)
 {
     const cfp_input_spec spec = spec_of(FRAMES, SIDE, SIDE, 0);
@@ -389,6 +442,8 @@ int main(void)
     holding_every_slot_is_refused();
     frames_lie_in_the_memory_that_was_given();
     an_interrupt_ends_the_waiting();
+    the_next_clip_is_seen_once_it_is_there();
+    a_clip_that_cannot_be_read_is_not_seen();
     nothing_is_read_beyond_the_slots();
     no_paths_are_no_clips();
     opening_survives_lack_of_memory();

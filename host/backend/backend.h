@@ -136,7 +136,8 @@ typedef struct cfp_backend_api {
      * has memory of its own, such is copied while it computes (other memory serves, too).
      * upload_frames enqueues clip `clip` of dst = (rgb / scale - mean) / std of cfp_input_spec, in
      * dst's own layout, zero lanes included, and may return before it is done: `done` is then to be
-     * waited for (frames_wait) before rgb is written again.  0: nothing is under way. */
+     * waited for (frames_wait) before rgb is written again.  0: nothing is under way.  Numbers
+     * rise: who waits for one has waited for all before it. */
     cfp_status (*host_alloc)(cfp_backend *backend, void **out, size_t bytes);
     void (*host_release)(cfp_backend *backend, void *memory);
     cfp_status (*upload_frames)(cfp_backend *backend, cfp_tensor *dst, int clip, const uint8_t *rgb,
@@ -144,6 +145,13 @@ typedef struct cfp_backend_api {
     cfp_status (*frames_wait)(cfp_backend *backend, uint64_t done);
 
     /* Optional from here on: NULL where a backend has no use for it. */
+
+    /* Begins to copy frames that upload_frames will be asked for, beside what is computed
+     * meanwhile; upload_frames of the same memory finds them there.  Where there is no room for
+     * more nothing is begun.  frames_wait for this `done` also forgets them, if they were never
+     * uploaded; host_release forgets all. */
+    cfp_status (*stage_frames)(cfp_backend *backend, const uint8_t *rgb, size_t bytes,
+                               uint64_t *done);
 
     /* For profilers: ranges of host calls, which nest, and the part of the run worth recording. */
     void (*range_begin)(cfp_backend *backend, cfp_range_kind kind, const char *name, double flop);

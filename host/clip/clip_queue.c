@@ -205,6 +205,15 @@ cfp_status cfp_clip_queue_next(cfp_clip_queue *queue, cfp_clip **clip)
     return CFP_OK;
 }
 
+const uint8_t *cfp_clip_queue_peek(cfp_clip_queue *queue)
+{
+    pthread_mutex_lock(&queue->lock);
+    const slot *s = slot_of_path(queue, queue->given);
+    const bool ready = s != NULL && s->state == READ;
+    pthread_mutex_unlock(&queue->lock);
+    return ready && s->status == CFP_OK ? s->clip.rgb : NULL;
+}
+
 void cfp_clip_queue_give_back(cfp_clip_queue *queue, cfp_clip *clip)
 {
     if (clip == NULL)

@@ -37,6 +37,10 @@ CFP_CHECKED cfp_status cfp_clip_queue_open(cfp_clip_queue **out, cfp_ctx *ctx,
  * last.  A path that cannot be read is a failure of this call alone, and the next call goes on
  * behind it; CFP_INTERRUPTED is for good. */
 CFP_CHECKED cfp_status cfp_clip_queue_next(cfp_clip_queue *queue, cfp_clip **clip);
+/* The frames of the clip that comes next, where it has been read well already; else NULL.  Waits
+ * for nothing and says nothing: the clip still is to be asked for, and its frames stay where they
+ * are until it is given back or the queue closed. */
+const uint8_t *cfp_clip_queue_peek(cfp_clip_queue *queue);
 /* In any order.  Nothing may read the clip's frames any more, devices included.  Accepts NULL. */
 void cfp_clip_queue_give_back(cfp_clip_queue *queue, cfp_clip *clip);
 /* At any time: what is being decoded is broken off.  Accepts NULL inside; nulls. */

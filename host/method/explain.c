@@ -67,26 +67,41 @@ struct batch {
     cfp_trace *trace;
     const cfp_clip *const *clip;
     int clips, thetas;
-    float *input;     /* [clips] clips, normalised */
-    float *logits;    /* [clips][classes] */
-    int *class_index; /* [clips] */
+    float *input;        /* [clips] clips, normalised; NULL where frames go up as they are */
+    const uint8_t **rgb; /* [clips] */
+    float *logits;       /* [clips][classes] */
+    int *class_index;    /* [clips] */
     cfp_pyramid *pyramid;
     cfp_tubes_list *tubes;
     cfp_timings ms;
 };
 
+/* Frames of bytes have three channels; a network that reads more is given numbers. */
+static cfp_status forward_numbers(struct batch *b)
+{
+    const cfp_input_spec *in = &b->trace->model->input;
+    const int64_t count = (int64_t)in->channels * in->frames * in->height * in->width;
+    CFP_TRY_ALLOC(b->trace->ctx, b->input, b->clips * count);
+    for (int n = 0; n < b->clips; n++)
+        cfp_clip_normalise(b->input + n * count, b->clip[n], in);
+    return cfp_trace_forward(b->trace, b->input, b->logits);
+}
+
+static cfp_status forward_frames(struct batch *b)
+{
+    CFP_TRY_ALLOC(b->trace->ctx, b->rgb, b->clips);
+    for (int n = 0; n < b->clips; n++)
+        b->rgb[n] = b->clip[n]->rgb;
+    return cfp_trace_forward_frames(b->trace, b->rgb, b->logits);
+}
+
 static cfp_status run_forward(struct batch *b, const int *class_index)
 {
     const cfp_model *model = b->trace->model;
-    const cfp_input_spec *in = &model->input;
-    const int64_t count = (int64_t)in->channels * in->frames * in->height * in->width;
-    CFP_TRY_ALLOC(b->trace->ctx, b->input, b->clips * count);
     CFP_TRY_ALLOC(b->trace->ctx, b->logits, (int64_t)b->clips * model->n_classes);
     CFP_TRY_ALLOC(b->trace->ctx, b->class_index, b->clips);
-    for (int n = 0; n < b->clips; n++)
-        cfp_clip_normalise(b->input + n * count, b->clip[n], in);
     const double start = cfp_now_ms();
-    CFP_TRY(cfp_trace_forward(b->trace, b->input, b->logits));
+    CFP_TRY(model->input.channels > CFP_FRAME_CHANNELS ? forward_numbers(b) : forward_frames(b));
     b->ms.forward = cfp_now_ms() - start;
     for (int n = 0; n < b->clips; n++)
         b->class_index[n] =
@@ -143,6 +158,7 @@ static void close_batch(struct batch *b)
             cfp_tubes_free(&b->tubes[q]);
     }
     cfp_free(b->input);
+    cfp_free(b->rgb);
     cfp_free(b->logits);
     cfp_free(b->class_index);
     cfp_free(b->pyramid);

@@ -50,8 +50,10 @@ cfp_trace_facts cfp_trace_describe(const cfp_trace *trace);
 /* Forward pass: input is clips x C x T x H x W plain, as cfp_clip_normalise makes them; logits is
  * clips x model->n_classes.  NaN or Inf among them: CFP_FORMAT by name. */
 CFP_CHECKED cfp_status cfp_trace_forward(cfp_trace *trace, const float *input, float *logits);
-/* The same of the frames of a cfp_clip: the device makes its own numbers of them. */
-CFP_CHECKED cfp_status cfp_trace_forward_frames(cfp_trace *trace, const uint8_t *rgb,
+/* The same of the frames of clips, rgb[clips]: the device makes its own numbers of them, which are
+ * those of cfp_clip_normalise to the last bit.  For models of at most CFP_FRAME_CHANNELS. */
+enum { CFP_FRAME_CHANNELS = 3 };
+CFP_CHECKED cfp_status cfp_trace_forward_frames(cfp_trace *trace, const uint8_t *const *rgb,
                                                 float *logits);
 
 /* softmax in double; probabilities may be logits. */

@@ -244,14 +244,19 @@ cfp_status cfp_trace_forward(cfp_trace *trace, const float *input, float *logits
     return run_network(trace, logits);
 }
 
-cfp_status cfp_trace_forward_frames(cfp_trace *trace, const uint8_t *rgb, float *logits)
+cfp_status cfp_trace_forward_frames(cfp_trace *trace, const uint8_t *const *rgb, float *logits)
 {
     const cfp_device *device = &trace->device;
-    uint64_t done;
-    CFP_TRY(device->api->upload_frames(device->backend, &trace->value[0], 0, rgb,
-                                       &trace->model->input, &done));
-    const cfp_status status = run_network(trace, logits);
-    const cfp_status waited = device->api->frames_wait(device->backend, done);
+    cfp_status status = CFP_OK;
+    uint64_t done = 0, last = 0;
+    for (int n = 0; n < trace->request.batch.clips && status == CFP_OK; n++) {
+        status = device->api->upload_frames(device->backend, &trace->value[0], n, rgb[n],
+                                            &trace->model->input, &done);
+        last = done > last ? done : last;
+    }
+    if (status == CFP_OK)
+        status = run_network(trace, logits);
+    const cfp_status waited = device->api->frames_wait(device->backend, last);
     return status != CFP_OK ? status : waited;
 }
 

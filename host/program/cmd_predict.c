@@ -112,17 +112,14 @@ static cfp_status predict_clip(cfp_session *session, const cfp_clip *clip, predi
 static cfp_status predict_next(cfp_session *session, prediction *p, cfp_json *json)
 {
     cfp_clip *clip;
-    cfp_session_range_begin(session, CFP_RANGE_DECODE, "wait for a clip");
-    cfp_status status = cfp_clip_queue_next(session->clips, &clip);
-    cfp_session_range_end(session);
-    CFP_TRY(status);
-    status = predict_clip(session, clip, p);
+    CFP_TRY(cfp_session_next_clip(session, &clip));
+    cfp_status status = predict_clip(session, clip, p);
     if (status == CFP_OK && json != NULL)
         json_clip(json, session, clip, p);
     else if (status == CFP_OK)
         print_clip(session, clip, p);
-    cfp_clip_queue_give_back(session->clips, clip);
-    return status;
+    const cfp_status given_back = cfp_session_give_back(session, clip);
+    return status != CFP_OK ? status : given_back;
 }
 
 /* Goes on after a clip that failed, says so at once and remembers it; stops when interrupted. */

@@ -20,6 +20,7 @@ typedef struct cfp_session {
     cfp_model model;
     cfp_clip clip;         /* of commands that read one */
     cfp_clip_queue *clips; /* of those that read several */
+    uint64_t staged;       /* frames_wait's number of the clip at hand; 0: nothing to wait for */
     cfp_trace *trace;
     float *logits;        /* [n_classes] */
     char device_name[24]; /* what runs: "ref", "cpu", "cuda:0" */
@@ -56,6 +57,9 @@ CFP_CHECKED cfp_status cfp_session_open_trace(cfp_session *session, const cfp_qu
 CFP_CHECKED cfp_status cfp_session_open_clip(cfp_session *session, const char *path);
 /* Operands from `first` on, decoded ahead (session_clips.c) into session->clips. */
 CFP_CHECKED cfp_status cfp_session_open_clips(cfp_session *session, int first);
+/* The next of them, which there must be, one at a time; and where it goes when it is done with. */
+CFP_CHECKED cfp_status cfp_session_next_clip(cfp_session *session, cfp_clip **clip);
+CFP_CHECKED cfp_status cfp_session_give_back(cfp_session *session, cfp_clip *clip);
 /* --class as a number; -1 where it was not given. */
 CFP_CHECKED cfp_status cfp_session_class(int *out, cfp_session *session);
 void cfp_session_close(cfp_session *session);

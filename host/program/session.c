@@ -115,7 +115,8 @@ cfp_status cfp_session_class(int *out, cfp_session *session)
 
 cfp_status cfp_session_forward(cfp_session *session, const cfp_clip *clip)
 {
-    return cfp_trace_forward_frames(session->trace, clip->rgb, session->logits);
+    const uint8_t *const rgb = clip->rgb;
+    return cfp_trace_forward_frames(session->trace, &rgb, session->logits);
 }
 
 void cfp_session_json(cfp_json *json, cfp_session *session)

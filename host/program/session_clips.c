@@ -2,7 +2,11 @@
  *
  * How many threads decode: on a device of its own the network leaves the processor idle, so all of
  * --threads.  On the processor every thread that decodes takes a core from the network, which
- * mostly is the longer work: one, and another for every eight of --threads. */
+ * mostly is the longer work: one, and another for every eight of --threads.
+ *
+ * A clip is handed out with its frames on their way to the device, and those of the next behind
+ * them where it is decoded already: so they are copied while the network runs.  Of that next clip
+ * nothing is said before its turn, and nobody waits for it. */
 #include "commands.h"
 #include "guard.h"
 
@@ -48,4 +52,35 @@ cfp_status cfp_session_open_clips(cfp_session *session, int first)
         .end_read = cfp_guard_end,
     };
     return cfp_clip_queue_open(&session->clips, &session->ctx, &request);
+}
+
+/* Only begun early: what fails here fails again, and is said, when the frames are uploaded. */
+static uint64_t stage(cfp_session *session, const uint8_t *rgb)
+{
+    const cfp_device *device = &session->device;
+    uint64_t done = 0;
+    if (rgb != NULL && device->api->stage_frames != NULL &&
+        device->api->stage_frames(device->backend, rgb, cfp_clip_bytes(&session->model.input),
+                                  &done) != CFP_OK)
+        session->ctx.message[0] = '\0';
+    return done;
+}
+
+cfp_status cfp_session_next_clip(cfp_session *session, cfp_clip **clip)
+{
+    cfp_session_range_begin(session, CFP_RANGE_DECODE, "wait for a clip");
+    const cfp_status status = cfp_clip_queue_next(session->clips, clip);
+    cfp_session_range_end(session);
+    CFP_TRY(status);
+    session->staged = stage(session, (*clip)->rgb); /* first: copies go one behind the other */
+    stage(session, cfp_clip_queue_peek(session->clips));
+    return CFP_OK;
+}
+
+cfp_status cfp_session_give_back(cfp_session *session, cfp_clip *clip)
+{
+    const cfp_device *device = &session->device;
+    const cfp_status status = device->api->frames_wait(device->backend, session->staged);
+    cfp_clip_queue_give_back(session->clips, clip);
+    return status;
 }

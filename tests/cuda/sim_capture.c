@@ -1,6 +1,6 @@
 /* sim_capture.c - see sim_capture.h; and the graph functions of the runtime. */
 #include "sim_capture.h"
-#include <cuda_runtime_api.h>
+#include "sim_streams.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -36,8 +36,7 @@ void sim_enqueue(void (*call)(void *argument), void *argument, void (*drop)(void
         keep((struct node){call, argument, drop});
         return;
     }
-    call(argument);
-    drop(argument);
+    sim_stream_put(NULL, (sim_work){.call = call, .argument = argument, .drop = drop});
 }
 
 void sim_enqueue_copy(void (*call)(void *argument), const void *argument, size_t bytes)
@@ -87,11 +86,21 @@ cudaError_t cudaGraphInstantiate(cudaGraphExec_t *made, cudaGraph_t graph, unsig
     return cudaSuccess;
 }
 
-cudaError_t cudaGraphLaunch(cudaGraphExec_t graph, cudaStream_t stream)
+static void run_graph(void *argument)
 {
-    (void)stream;
+    const struct simulated_graph *graph = argument;
     for (size_t i = 0; i < graph->n; i++)
         graph->node[i].call(graph->node[i].argument);
+}
+
+static void leave(void *argument)
+{
+    (void)argument; /* the graph is its owner's */
+}
+
+cudaError_t cudaGraphLaunch(cudaGraphExec_t graph, cudaStream_t stream)
+{
+    sim_stream_put(stream, (sim_work){.call = run_graph, .argument = graph, .drop = leave});
     return cudaSuccess;
 }
 

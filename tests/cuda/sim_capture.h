@@ -1,7 +1,7 @@
-/* sim_capture.h - work that is enqueued on the simulated stream: run at once or, while the stream
- * is being captured, kept for the graph that it becomes, as CUDA does.  What CUDA does not let
- * be captured (memory taken or given back, waiting, copies to and from the host's ordinary memory)
- * spoils the capture here, too. */
+/* sim_capture.h - work that is enqueued on the simulated stream: put there (sim_streams.h) or,
+ * while the stream is being captured, kept for the graph that it becomes, as CUDA does.  What CUDA
+ * does not let be captured (memory taken or given back, waiting, copies to and from the host's
+ * ordinary memory) spoils the capture here, too. */
 #pragma once
 #include <stdbool.h>
 #include <stddef.h>
@@ -10,8 +10,8 @@
 extern "C" {
 #endif
 
-/* call(argument) now or, captured, whenever the graph is launched; drop(argument) once it will not
- * be called again. */
+/* call(argument) when its turn comes or, captured, whenever the graph's does; drop(argument) once
+ * it will not be called again. */
 void sim_enqueue(void (*call)(void *argument), void *argument, void (*drop)(void *argument));
 /* The same with a copy of `bytes` of the argument. */
 void sim_enqueue_copy(void (*call)(void *argument), const void *argument, size_t bytes);

@@ -3,6 +3,7 @@
  * environment says in CUDASIM_CAPABILITY (75 is 7.5). */
 #include "../../cuda/cuda_backend.h"
 #include "sim_capture.h"
+#include "sim_streams.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -51,92 +52,6 @@ const char *cudaGetErrorString(cudaError_t error)
     return error == cudaSuccess ? "no error" : "a simulated error";
 }
 
-/* Streams.  The one that was created first works at once.  Every other puts its copies off until
- * somebody waits for it, as late as a device may: who forgets to wait computes with old numbers. */
-typedef struct copy {
-    struct copy *next;
-    void *to;
-    const void *from;
-    size_t bytes;
-} copy;
-struct simulated_stream {
-    bool at_once;
-    copy *first, **last;  /* put off */
-    uint64_t begun, done; /* copies so far */
-};
-struct simulated_event {
-    cudaStream_t stream; /* NULL: never recorded, nothing to wait for */
-    uint64_t after;      /* so many copies of it */
-};
-static int streams; /* that are open */
-
-static void run_copies(cudaStream_t stream, uint64_t until)
-{
-    while (stream->done < until) {
-        copy *const c = stream->first;
-        stream->first = c->next;
-        if (stream->first == NULL)
-            stream->last = &stream->first;
-        memmove(c->to, c->from, c->bytes);
-        free(c);
-        stream->done++;
-    }
-}
-
-cudaError_t cudaStreamCreateWithFlags(cudaStream_t *stream, unsigned flags)
-{
-    (void)flags;
-    *stream = calloc(1, sizeof **stream);
-    if (*stream == NULL)
-        return cudaErrorMemoryAllocation;
-    (*stream)->at_once = streams++ == 0;
-    (*stream)->last = &(*stream)->first;
-    return cudaSuccess;
-}
-cudaError_t cudaStreamSynchronize(cudaStream_t stream)
-{
-    if (sim_spoils_capture())
-        return cudaErrorStreamCaptureUnsupported;
-    run_copies(stream, stream->begun);
-    return cudaSuccess;
-}
-cudaError_t cudaStreamDestroy(cudaStream_t stream)
-{
-    run_copies(stream, stream->begun);
-    free(stream);
-    streams--;
-    return cudaSuccess;
-}
-cudaError_t cudaEventCreateWithFlags(cudaEvent_t *event, unsigned flags)
-{
-    (void)flags;
-    *event = calloc(1, sizeof **event);
-    return *event != NULL ? cudaSuccess : cudaErrorMemoryAllocation;
-}
-cudaError_t cudaEventDestroy(cudaEvent_t event)
-{
-    free(event);
-    return cudaSuccess;
-}
-cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream)
-{
-    *event = (struct simulated_event){stream, stream->begun};
-    return cudaSuccess;
-}
-cudaError_t cudaEventSynchronize(cudaEvent_t event)
-{
-    if (event->stream != NULL)
-        run_copies(event->stream, event->after);
-    return cudaSuccess;
-}
-/* A stream that works at once needs what it waits for at once; what another waits for is there: it
- * is the first stream's, or comes before in its own. */
-cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned flags)
-{
-    (void)flags;
-    return stream->at_once ? cudaEventSynchronize(event) : cudaSuccess;
-}
-
 cudaError_t cudaMalloc(void **memory, size_t bytes)
 {
     if (sim_spoils_capture())
@@ -147,10 +62,12 @@ cudaError_t cudaMalloc(void **memory, size_t bytes)
     memset(*memory, 0xff, bytes);
     return cudaSuccess;
 }
-cudaError_t cudaFree(void *memory)
+cudaError_t cudaFree(void *memory) /* waits for the device, as CUDA's does */
 {
     if (sim_spoils_capture())
         return cudaErrorStreamCaptureUnsupported;
+    if (memory != NULL)
+        sim_device_wait();
     free(memory);
     return cudaSuccess;
 }
@@ -183,31 +100,82 @@ cudaError_t cudaMemsetAsync(void *memory, int value, size_t bytes, cudaStream_t 
     sim_enqueue_copy(run_transfer, &t, sizeof t);
     return cudaSuccess;
 }
+/* Host memory that copies read when they are run.  Other memory of the host is read at once, as
+ * CUDA puts it aside before it returns. */
+typedef struct pinned {
+    struct pinned *next;
+    void *memory;
+    size_t bytes;
+} pinned;
+static pinned *all_pinned;
+
+static bool is_pinned(const void *at)
+{
+    for (const pinned *p = all_pinned; p != NULL; p = p->next)
+        if ((const char *)at >= (char *)p->memory &&
+            (const char *)at < (char *)p->memory + p->bytes)
+            return true;
+    return false;
+}
+
+/* A copy with what it reads behind it, if that is put aside. */
+static struct transfer *new_transfer(void *to, const void *from, size_t bytes, bool aside)
+{
+    struct transfer *const t = malloc(sizeof *t + (aside ? bytes : 0));
+    if (t == NULL)
+        abort();
+    *t = (struct transfer){to, aside ? t + 1 : from, 0, bytes};
+    if (aside)
+        memcpy(t + 1, from, bytes);
+    return t;
+}
+
 cudaError_t cudaMemcpyAsync(void *to, const void *from, size_t bytes, enum cudaMemcpyKind kind,
                             cudaStream_t stream)
 {
-    if (kind != cudaMemcpyDeviceToDevice && sim_spoils_capture())
-        return cudaErrorStreamCaptureUnsupported;
-    if (stream->at_once) {
+    if (kind == cudaMemcpyDeviceToDevice) {
         const struct transfer t = {to, from, 0, bytes};
         sim_enqueue_copy(run_transfer, &t, sizeof t);
         return cudaSuccess;
     }
-    copy *const c = malloc(sizeof *c);
-    if (c == NULL)
-        return cudaErrorMemoryAllocation;
-    *c = (copy){.to = to, .from = from, .bytes = bytes};
-    *stream->last = c;
-    stream->last = &c->next;
-    stream->begun++;
+    if (sim_spoils_capture())
+        return cudaErrorStreamCaptureUnsupported;
+    const bool up = kind == cudaMemcpyHostToDevice, aside = up && !is_pinned(from);
+    sim_stream_put(stream, (sim_work){.call = run_transfer,
+                                      .argument = new_transfer(to, from, bytes, aside),
+                                      .drop = free,
+                                      .from = up && !aside ? from : NULL});
     return cudaSuccess;
 }
+
 cudaError_t cudaHostAlloc(void **memory, size_t bytes, unsigned flags)
 {
     (void)flags;
-    return cudaMalloc(memory, bytes);
+    pinned *const p = malloc(sizeof *p);
+    const cudaError_t status = p != NULL ? cudaMalloc(memory, bytes) : cudaErrorMemoryAllocation;
+    if (status != cudaSuccess) {
+        free(p);
+        return status;
+    }
+    *p = (pinned){all_pinned, *memory, bytes};
+    all_pinned = p;
+    return cudaSuccess;
 }
+
 cudaError_t cudaFreeHost(void *memory)
 {
-    return cudaFree(memory);
+    pinned **at = &all_pinned;
+    while (*at != NULL && (*at)->memory != memory)
+        at = &(*at)->next;
+    pinned *const p = *at;
+    if (p == NULL)
+        return cudaSuccess;
+    if (sim_will_read(p->memory, p->bytes)) {
+        fprintf(stderr, "cudasim: host memory is given back before it has been copied\n");
+        abort();
+    }
+    *at = p->next;
+    free(p->memory);
+    free(p);
+    return cudaSuccess;
 }
