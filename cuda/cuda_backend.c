@@ -115,6 +115,7 @@ static void cuda_close(cfp_backend **backend)
     if (b == NULL)
         return;
     cuda_frames_ring_close(&b->frames);
+    cuda_blas_close(&b->blas);
     cuda_dnn_close(&b->dnn);
     cuda_ranges_close(b->ranges);
     (void)cudaFree(b->aside);

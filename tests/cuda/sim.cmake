@@ -1,5 +1,5 @@
 # sim.cmake - the CUDA backend on the processor: the very sources of cuda/, with the runtime and the
-# convolutions of sim_*.c, as a module cfp_cudasim.so in a directory of its own.  Wants a C++ compiler.
+# convolutions and products of sim_*.c, as a module cfp_cudasim.so in a directory of its own.  Wants a C++ compiler.
 include(CheckLanguage)
 check_language(CXX)
 if(NOT CMAKE_CXX_COMPILER)
@@ -41,7 +41,7 @@ if(TARGET nvtx)
 endif()
 target_link_libraries(sim_ranges PRIVATE cfp_flags)
 set_target_properties(sim_ranges PROPERTIES POSITION_INDEPENDENT_CODE ON C_VISIBILITY_PRESET hidden)
-add_library(cfp_cudasim MODULE ${sources} sim_capture.c sim_conv.c sim_runtime.c ${CMAKE_SOURCE_DIR}/host/base/base.c
+add_library(cfp_cudasim MODULE ${sources} sim_capture.c sim_conv.c sim_linear.c sim_runtime.c ${CMAKE_SOURCE_DIR}/host/base/base.c
     ${CMAKE_SOURCE_DIR}/host/base/tensor.c ${CMAKE_SOURCE_DIR}/host/backend/op_facts.c
     ${CMAKE_SOURCE_DIR}/host/model/ops.c)
 set_target_properties(cfp_cudasim PROPERTIES PREFIX "" SUFFIX ".so" C_VISIBILITY_PRESET hidden
