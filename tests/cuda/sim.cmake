@@ -3,7 +3,7 @@
 include(CheckLanguage)
 check_language(CXX)
 if(NOT CMAKE_CXX_COMPILER)
-    foreach(test check_backends_cudasim batch_cudasim check_backends_cudasim_bf16 check_backends_cudasim_fp16 cudasim method_cudasim
+    foreach(test check_backends_cudasim batch_cudasim batch_cudasim_by_shape check_backends_cudasim_bf16 check_backends_cudasim_fp16 cudasim method_cudasim
             explain_cudasim agreement_cudasim ranges)
         cfp_test(${test} cuda 60 bash -c "echo 'skipped: no C++ compiler' && exit 77")
     endforeach()
@@ -69,8 +69,9 @@ foreach(half bf16 fp16)
         --seeds 1 --precision ${half})
 endforeach()
 cfp_test(batch_cudasim cuda 120 test_batch --device cudasim --module-dir "${CFP_SIM_DIR}")
+cfp_test(batch_cudasim_by_shape cuda 600 test_batch --device cudasim --module-dir "${CFP_SIM_DIR}" --sums by-shape)
 add_executable(test_cudasim test_cudasim.c)
-target_link_libraries(test_cudasim PRIVATE libcfp cfp_flags m)
+target_link_libraries(test_cudasim PRIVATE libcfp cfp_flags m ${CMAKE_DL_LIBS})
 cfp_test(cudasim cuda 120 test_cudasim "${CFP_SIM_DIR}")
 cfp_test(method_cudasim cuda 600 ${CFP_PYTHON} "${CMAKE_SOURCE_DIR}/tests/oracle/check_method.py" --cfp "${program}"
     --device cudasim --seeds ${networks})

@@ -6,6 +6,7 @@
 #include "../../host/backend/backend.h"
 #include "../test.h"
 #include "halves.h"
+#include <dlfcn.h>
 #include <math.h>
 #include <stdlib.h>
 
@@ -221,6 +222,79 @@ static cfp_status convolve(cfp_ctx *ctx, cfp_precision precision, const float x[
     return status;
 }
 
+/* What sim_linear.c counts, in the module that is loaded. */
+static int *counter(const char *name)
+{
+    char path[512];
+    snprintf(path, sizeof path, "%s/cfp_cudasim.so", modules);
+    void *module = dlopen(path, RTLD_NOW | RTLD_NOLOAD);
+    int *count = module != NULL ? dlsym(module, name) : NULL;
+    CHECK(count != NULL);
+    if (module != NULL)
+        dlclose(module);
+    return count;
+}
+
+/* Products run by cuBLAS for `op` with `clips` of one position, 9 -> 5 channels, forward and
+ * backward; *opened: how often it was looked for, in two such layers. */
+static int products(int *opened, cfp_op op, int clips)
+{
+    static float weight[45];
+    const cfp_shape in = {clips, 9, 1, 1, 1}, out = {clips, 5, 1, 1, 1};
+    cfp_node node = {.name = "point",
+                     .op = op,
+                     .shape = out,
+                     .groups = 1,
+                     .kernel_channels = 9,
+                     .window = {{1, 1, 1}, {1, 1, 1}, {1, 1, 1}, {0}, {0}},
+                     .weight = weight};
+    cfp_ctx ctx = {0};
+    cfp_device device;
+    cfp_step step[2];
+    cfp_tensor x = {.shape = in, .block = 16}, y = {.shape = out, .block = 1};
+    const cfp_tensor *const src[1] = {&x};
+    cfp_tensor *const diff_src[1] = {&x};
+    CHECK_EQ(open_device(&device, &ctx, "cudasim", CFP_FP32), CFP_OK);
+    const cfp_backend_api *api = device.api;
+    int *const ran = counter("cudasim_products"), *const looked = counter("cudasim_blas_opened");
+    *ran = *looked = 0;
+    void *memory[3] = {NULL};
+    for (int i = 0; i < 2; i++) {
+        step[i] = (cfp_step){.node = &node, .n_src = 1, .backward = true};
+        CHECK_EQ(api->step_open(device.backend, &step[i], src, &y), CFP_OK);
+    }
+    CHECK_EQ(api->alloc(device.backend, &memory[0], api->tensor_bytes(&x)), CFP_OK);
+    CHECK_EQ(api->alloc(device.backend, &memory[1], api->tensor_bytes(&y)), CFP_OK);
+    CHECK_EQ(api->alloc(device.backend, &memory[2], step[0].scratch_bytes), CFP_OK);
+    x.data = memory[0], y.data = memory[1];
+    CHECK_EQ(api->step_forward(device.backend, &step[0], src, &y, memory[2]), CFP_OK);
+    CHECK_EQ(api->step_backward(device.backend, &step[0], src, &y, &y, diff_src, memory[2]),
+             CFP_OK);
+    for (int i = 0; i < 3; i++)
+        api->release(device.backend, memory[i]);
+    for (int i = 0; i < 2; i++)
+        api->step_close(device.backend, &step[i]);
+    *opened = *looked;
+    const int count = *ran;
+    cfp_device_close(&device);
+    return count;
+}
+
+static void cublas_multiplies_for_several_clips(void)
+{
+    int opened = 9;
+    CHECK_EQ(products(&opened, CFP_OP_LINEAR, 1), 0);
+    CHECK_EQ(opened, 0); /* half a gigabyte that nothing wants */
+    CHECK_EQ(products(&opened, CFP_OP_LINEAR, 2), 2);
+    CHECK_EQ(opened, 1);
+    CHECK_EQ(products(&opened, CFP_OP_CONV3D, 3), 2);
+    CHECK_EQ(opened, 1);
+    setenv("CUDASIM_NO_CUBLAS", "1", 1);
+    CHECK_EQ(products(&opened, CFP_OP_LINEAR, 2), 0);
+    CHECK_EQ(opened, 1); /* and not again for the second layer */
+    unsetenv("CUDASIM_NO_CUBLAS");
+}
+
 /* Where relu makes 0 of NaN, an overflow would not be seen behind it. */
 static void an_overflow_is_refused(void)
 {
@@ -327,6 +401,7 @@ int main(int argc, char **argv)
     what_it_lacks_is_refused();
     a_precision_wants_a_capability();
     halves_round_to_the_nearest();
+    cublas_multiplies_for_several_clips();
     an_overflow_is_refused();
     an_overflow_of_gradients_is_refused();
     a_tensor_too_long_is_refused_by_its_node();
