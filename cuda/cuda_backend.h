@@ -5,6 +5,7 @@
 #include "kernels.h"
 #include "linear.h"
 #include "ranges.h"
+#include "tune.h"
 
 /* Lanes of a tensor's channels: a multiple of this, which tensor cores and 16-byte loads like. */
 enum { CUDA_LANES = 8 };
@@ -17,6 +18,7 @@ struct cfp_backend {
     cuda_dnn *dnn;
     cuda_blas *blas; /* NULL: nothing has wanted it yet, or: */
     bool blas_missing;
+    cuda_tuning *tuning; /* NULL: heuristics choose */
     cfp_precision precision;
     float gradient_unit; /* what 1 is in a gradient's memory: a power of two, see cuda_step.c */
     int *overflow;       /* fp16: on the device, 1 once a number went out of range; else NULL */

@@ -51,6 +51,8 @@ cfp_status cuda_product_open(cuda_product *out, cfp_backend *backend, const cuda
         if (status != CFP_UNSUPPORTED)
             return status;
     }
+    if (backend->tuning != NULL)
+        return cuda_tuning_conv_open(&out->conv, backend->tuning, backend, spec);
     return cuda_conv_open(&out->conv, backend->dnn, backend->ctx, spec);
 }
 

@@ -62,7 +62,8 @@ static cfp_run describe_run(const cfp_session *session, const cfp_run_option *op
                      .threads = session->threads,
                      .colormap = (cfp_colormap)config->colormap,
                      .alpha = config->alpha,
-                     .canvas_source = config->canvas == 1};
+                     .canvas_source = config->canvas == 1,
+                     .tuned = config->autotune != NULL ? &session->device : NULL};
 }
 
 /* True where every format of the list is a picture of tubes. */

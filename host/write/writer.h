@@ -31,8 +31,9 @@ typedef struct cfp_run {
     uint64_t seed;
     int threads;
     cfp_colormap colormap;
-    double alpha;       /* of the overlay, in [0, 1] */
-    bool canvas_source; /* draw on the uncropped source frames */
+    double alpha;            /* of the overlay, in [0, 1] */
+    bool canvas_source;      /* draw on the uncropped source frames */
+    const cfp_device *tuned; /* the device, where autotune was asked for; else NULL */
 } cfp_run;
 
 typedef struct cfp_output cfp_output; /* output.h: the directory being filled */

@@ -9,6 +9,7 @@
 #include <dlfcn.h>
 #include <math.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 enum { INPUTS = 7, CHANNELS = 10, T = 2, H = 3, W = 4, MOST = CHANNELS * T * H * W };
 
@@ -295,6 +296,101 @@ static void cublas_multiplies_for_several_clips(void)
     unsetenv("CUDASIM_NO_CUBLAS");
 }
 
+/* Opens two convolutions, the second twice; autotune's choices among the simulator's three
+ * candidates, if they take `times`.  Returns how many plans were timed. */
+static int tune(cfp_ctx *ctx, const char *file, const char *times, cfp_status want,
+                int candidate[2])
+{
+    static float weight[64];
+    const cfp_device_request request = {.module_dir = modules, .autotune = file};
+    cfp_device device;
+    cfp_tuned row;
+    const cfp_status status = cfp_device_open(&device, ctx, "cudasim", &request);
+    CHECK_EQ(status, want);
+    if (status != CFP_OK)
+        return 0;
+    const cfp_backend_api *api = device.api;
+    int *const timed = counter("cudasim_timed");
+    *timed = 0;
+    setenv("CUDASIM_TIMES", times, 1);
+    for (int i = 0; i < 3; i++) {
+        const int length = i == 0 ? 2 : 5;
+        const cfp_shape shape = {1, 8, length, 3, 3};
+        cfp_node node = {.name = "conv",
+                         .op = CFP_OP_CONV3D,
+                         .shape = shape,
+                         .groups = 1,
+                         .kernel_channels = 8,
+                         .window = {{1, 1, 1}, {1, 1, 1}, {1, 1, 1}, {0}, {0}},
+                         .weight = weight};
+        cfp_step step = {.node = &node, .n_src = 1};
+        const cfp_tensor x = {.shape = shape, .block = 8};
+        cfp_tensor y = {.shape = shape, .block = 1};
+        CHECK_EQ(api->step_open(device.backend, &step, (const cfp_tensor *const[1]){&x}, &y),
+                 CFP_OK);
+        api->step_close(device.backend, &step);
+    }
+    unsetenv("CUDASIM_TIMES");
+    for (int i = 0; i < 2; i++) {
+        CHECK(api->tuned(device.backend, i, &row));
+        CHECK_HAS(row.what, i == 0 ? "conv 1x8x2x3x3 -> " : "conv 1x8x5x3x3 -> ");
+        CHECK_EQ(row.engine, 100 + row.candidate);
+        candidate[i] = row.candidate;
+    }
+    CHECK(!api->tuned(device.backend, 2, &row));
+    const int asked = *timed / 6; /* the first run, and five that count */
+    cfp_device_close(&device);
+    return asked;
+}
+
+static void write_text(const char *path, const char *mode, const char *text)
+{
+    FILE *file = fopen(path, mode);
+    CHECK(file != NULL && fputs(text, file) >= 0 && fclose(file) == 0);
+}
+
+static void autotune_takes_the_fastest(void)
+{
+    char path[] = "/tmp/cudasim-autotune-XXXXXX", line[512];
+    const int made = mkstemp(path);
+    int candidate[2] = {-1, -1};
+    cfp_ctx ctx = {0};
+    CHECK(made >= 0 && close(made) == 0);
+    CHECK_EQ(tune(&ctx, path, "3,2,1", CFP_OK, candidate), 6);
+    CHECK(candidate[0] == 2 && candidate[1] == 2);
+    CHECK_EQ(tune(&ctx, path, "1,2,3", CFP_OK, candidate), 0); /* the file is followed */
+    CHECK(candidate[0] == 2 && candidate[1] == 2);
+
+    write_text(path, "w", "");
+    CHECK_EQ(tune(&ctx, path, "2,1,1", CFP_OK, candidate), 6); /* of equals the earlier */
+    CHECK(candidate[0] == 1 && candidate[1] == 1);
+
+    /* A line of another device is left alone; one whose engine is no longer there is made anew. */
+    write_text(path, "w", "");
+    CHECK_EQ(tune(&ctx, path, "1,1,1", CFP_OK, candidate), 6);
+    CHECK(candidate[0] == 0 && candidate[1] == 0);
+    FILE *file = fopen(path, "r");
+    CHECK(file != NULL && fgets(line, sizeof line, file) != NULL && fclose(file) == 0);
+    char *const engine = strstr(line, "\t100\t");
+    CHECK(engine != NULL);
+    if (engine != NULL) {
+        engine[3] = '7';
+        write_text(path, "a", line);
+        CHECK_EQ(tune(&ctx, path, "2,2,1", CFP_OK, candidate), 3);
+        CHECK(candidate[0] == 2 && candidate[1] == 0);
+        line[0] = '?';
+        write_text(path, "a", line);
+        CHECK_EQ(tune(&ctx, path, "1,2,3", CFP_OK, candidate), 0);
+        CHECK(candidate[0] == 2 && candidate[1] == 0);
+    }
+    write_text(path, "a", "no choice\n");
+    tune(&ctx, path, "1,1,1", CFP_FORMAT, candidate);
+    CHECK_HAS(ctx.message, "is no choice of autotune");
+    CHECK_EQ(remove(path), 0);
+    tune(&ctx, "/nowhere/file", "1,1,1", CFP_IO, candidate);
+    CHECK_HAS(ctx.message, "--autotune: /nowhere/file: No such file or directory");
+}
+
 /* Where relu makes 0 of NaN, an overflow would not be seen behind it. */
 static void an_overflow_is_refused(void)
 {
@@ -402,6 +498,7 @@ int main(int argc, char **argv)
     a_precision_wants_a_capability();
     halves_round_to_the_nearest();
     cublas_multiplies_for_several_clips();
+    autotune_takes_the_fastest();
     an_overflow_is_refused();
     an_overflow_of_gradients_is_refused();
     a_tensor_too_long_is_refused_by_its_node();
