@@ -29,6 +29,7 @@ typedef struct cuda_conv_spec {
 typedef struct cuda_conv_facts {
     size_t workspace_bytes;
     int64_t engine;
+    uint64_t plan; /* tells plans of cuda_conv_open_nth apart, by cuDNN's own description */
     bool deterministic, tensor_cores;
 } cuda_conv_facts;
 
@@ -38,6 +39,12 @@ typedef struct cuda_conv_facts {
  * otherwise than the stored channels do, x_channels is src.c and not src_block: the source is to be
  * brought there first.  Lanes without a channel of the layer's want weights and bias of 0. */
 cuda_conv_spec cuda_conv_spec_of(const cfp_node *node, cfp_shape src, int src_block);
+
+/* "backward-data of conv 1x64x8x56x56 -> ..., kernel 3x3x3, ...": all of it, in words. */
+typedef struct cuda_conv_words {
+    char text[320];
+} cuda_conv_words;
+cuda_conv_words cuda_conv_in_words(const cuda_conv_spec *spec);
 
 /* On the current device and `stream`.  Plans that want more than workspace_cap bytes are passed
  * over.  CFP_DEVICE: cuDNN is older than 9.15 or does not start. */
@@ -52,6 +59,10 @@ void cuda_dnn_close(cuda_dnn **dnn); /* accepts NULL inside; nulls */
  * none; the message has the shape. */
 CFP_CHECKED cfp_status cuda_conv_open(cuda_conv **out, cuda_dnn *dnn, cfp_ctx *ctx,
                                       const cuda_conv_spec *spec);
+/* The same, but the candidate behind `nth` better ones, all different plans that would do; those
+ * of autotune.  CFP_UNSUPPORTED past the last. */
+CFP_CHECKED cfp_status cuda_conv_open_nth(cuda_conv **out, cuda_dnn *dnn, cfp_ctx *ctx,
+                                          const cuda_conv_spec *spec, int nth);
 cuda_conv_facts cuda_conv_get_facts(const cuda_conv *conv);
 /* Enqueues it.  w: y_channels x kT x kH x kW x x_channels/groups; z: like y, may be y itself; bias:
  * y_channels; NULL where the spec has none.  workspace: facts.workspace_bytes, shared. */

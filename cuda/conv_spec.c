@@ -3,6 +3,7 @@
  * Channels can be padded behind the last one only.  Without groups that is free: weights of 0 meet
  * them.  With groups, the padding has to be whole groups more (depth-wise layers: always). */
 #include "conv.h"
+#include <stdio.h>
 
 enum { CHANNELS_AT_ONCE = 8 };
 
@@ -39,4 +40,21 @@ cuda_conv_spec cuda_conv_spec_of(const cfp_node *node, cfp_shape src, int src_bl
         spec.y_channels = dst.c / groups * spec.groups;
     }
     return spec;
+}
+
+cuda_conv_words cuda_conv_in_words(const cuda_conv_spec *s)
+{
+    static const char *const precision[] = {"fp32", "tf32", "bf16", "fp16"};
+    const char *way = s->backward ? "backward-data of conv" : "conv";
+    const char *z = s->adds ? "+z" : "", *bias = s->bias ? "+bias" : "";
+    cuda_conv_words w;
+    snprintf(w.text, sizeof w.text,
+             "%s%s%s%s %dx%dx%dx%dx%d -> %dx%dx%dx%dx%d, kernel %dx%dx%d, stride %dx%dx%d, "
+             "dilation %dx%dx%d, pads %d,%d,%d before %d,%d,%d after, %d groups, %s",
+             way, z, bias, s->relu ? "+relu" : "", s->n, s->x_channels, s->x[0], s->x[1], s->x[2],
+             s->n, s->y_channels, s->y[0], s->y[1], s->y[2], s->kernel[0], s->kernel[1],
+             s->kernel[2], s->stride[0], s->stride[1], s->stride[2], s->dilation[0], s->dilation[1],
+             s->dilation[2], s->pad_begin[0], s->pad_begin[1], s->pad_begin[2], s->pad_end[0],
+             s->pad_end[1], s->pad_end[2], s->groups, precision[s->precision]);
+    return w;
 }

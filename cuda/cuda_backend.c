@@ -115,6 +115,8 @@ static void cuda_close(cfp_backend **backend)
     if (b == NULL)
         return;
     cuda_frames_ring_close(&b->frames);
+    cuda_tuning_close(&b->tuning);
+    cuda_blas_close(&b->blas);
     cuda_dnn_close(&b->dnn);
     cuda_ranges_close(b->ranges);
     (void)cudaFree(b->aside);
@@ -132,7 +134,9 @@ static cfp_status cuda_open(cfp_backend **out, cfp_ctx *ctx, const cfp_device_re
     (*out)->ctx = ctx;
     (*out)->precision = request->precision;
     (*out)->gradient_unit = cuda_gradient_unit(request->precision);
-    const cfp_status status = start(*out, request->ordinal);
+    cfp_status status = start(*out, request->ordinal);
+    if (status == CFP_OK && request->autotune != NULL)
+        status = cuda_tuning_open(&(*out)->tuning, ctx, request->autotune, (*out)->text);
     if (status != CFP_OK)
         cuda_close(out);
     return status;
@@ -141,6 +145,11 @@ static cfp_status cuda_open(cfp_backend **out, cfp_ctx *ctx, const cfp_device_re
 static const char *cuda_describe(const cfp_backend *backend)
 {
     return backend->text;
+}
+
+static bool cuda_tuned(const cfp_backend *backend, int i, cfp_tuned *row)
+{
+    return backend->tuning != NULL && cuda_tuning_row(backend->tuning, i, row);
 }
 
 static cfp_status cuda_alloc(cfp_backend *backend, void **out, size_t bytes)
@@ -310,4 +319,5 @@ const cfp_backend_api cfp_backend_module = {
     .range_begin = cuda_backend_range_begin,
     .range_end = cuda_backend_range_end,
     .profile = cuda_profile,
+    .tuned = cuda_tuned,
 };

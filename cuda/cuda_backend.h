@@ -3,7 +3,9 @@
 #pragma once
 #include "conv.h"
 #include "kernels.h"
+#include "linear.h"
 #include "ranges.h"
+#include "tune.h"
 
 /* Lanes of a tensor's channels: a multiple of this, which tensor cores and 16-byte loads like. */
 enum { CUDA_LANES = 8 };
@@ -14,6 +16,9 @@ struct cfp_backend {
     cfp_ctx *ctx;
     cudaStream_t stream; /* everything but the copying of frames runs on it, in order */
     cuda_dnn *dnn;
+    cuda_blas *blas; /* NULL: nothing has wanted it yet, or: */
+    bool blas_missing;
+    cuda_tuning *tuning; /* NULL: heuristics choose */
     cfp_precision precision;
     float gradient_unit; /* what 1 is in a gradient's memory: a power of two, see cuda_step.c */
     int *overflow;       /* fp16: on the device, 1 once a number went out of range; else NULL */
@@ -130,6 +135,20 @@ extern const cuda_op cuda_op_batchnorm, cuda_op_activation, cuda_op_softmax;
 extern const cuda_op cuda_op_maxpool, cuda_op_avgpool, cuda_op_globalavgpool;
 extern const cuda_op cuda_op_combine; /* add, mul */
 extern const cuda_op cuda_op_move;    /* identity, flatten, concat, pad, slice, channel_shuffle */
+
+/* What a kernel layer multiplies with (cuda_product.c); as conv.h has it.  {NULL, NULL}: nothing.
+ */
+typedef struct cuda_product {
+    cuda_conv *conv;
+    cuda_linear *linear;
+} cuda_product;
+CFP_CHECKED cfp_status cuda_product_open(cuda_product *out, cfp_backend *backend,
+                                         const cuda_conv_spec *spec);
+size_t cuda_product_workspace(const cuda_product *product);
+CFP_CHECKED cfp_status cuda_product_run(const cuda_product *product, cfp_backend *backend, void *x,
+                                        const void *w, void *y, const void *z, const void *bias,
+                                        void *workspace);
+void cuda_product_close(cuda_product *product);
 
 void cuda_frames_ring_close(cuda_frames_ring **ring); /* accepts NULL inside; nulls */
 

@@ -1,5 +1,5 @@
-/* cuda_layer.c - conv3d and linear by cuDNN: weights laid out for it, operands brought where it
- * wants them, and what it does not fuse done behind it.
+/* cuda_layer.c - conv3d and linear by cuDNN or cuBLAS: weights laid out for it, operands brought
+ * where it wants them, and what it does not fuse done behind it.
  *
  * Mostly it reads the source and writes the result as they lie.  Aside, in scratch, go: a source
  * that is not channels last (the clip) or whose lanes do not divide into its groups; a result whose
@@ -9,13 +9,13 @@
 #include "cuda_backend.h"
 
 typedef struct layer {
-    cuda_conv *forward, *backward; /* backward: NULL where never asked for */
-    cfp_type type;                 /* of everything but: */
-    float *shift;                  /* [y_lanes] the bias, where not cuDNN adds it; else NULL */
-    void *bias;                    /* [y_lanes] or NULL */
-    void *weight;                  /* y_lanes x taps x channels of a group */
-    int x_lanes, y_lanes;          /* as cuDNN has them */
-    bool fused;                    /* forward adds, and does relu, by itself */
+    cuda_product forward, backward; /* backward: empty where never asked for */
+    cfp_type type;                  /* of everything but: */
+    float *shift;                   /* [y_lanes] the bias, where the product lacks it; else NULL */
+    void *bias;                     /* [y_lanes] or NULL */
+    void *weight;                   /* y_lanes x taps x channels of a group */
+    int x_lanes, y_lanes;           /* as cuDNN has them */
+    bool fused;                     /* forward adds, and does relu, by itself */
     bool relu_fused;
     size_t x_bytes, y_bytes; /* of scratch: source aside, result aside; the workspace is behind */
 } layer;
@@ -95,12 +95,12 @@ static cfp_status open_forward(cfp_backend *backend, layer *plan, const cfp_step
     plan->fused = may_fuse;
     plan->relu_fused = spec.relu;
     if (may_fuse) {
-        const cfp_status status = cuda_conv_open(&plan->forward, backend->dnn, backend->ctx, &spec);
+        const cfp_status status = cuda_product_open(&plan->forward, backend, &spec);
         if (status != CFP_UNSUPPORTED)
             return status;
         plan->fused = false;
     }
-    return cuda_conv_open(&plan->forward, backend->dnn, backend->ctx, alone);
+    return cuda_product_open(&plan->forward, backend, alone);
 }
 
 /* A layer in float32 beside others in a half is the classifier: exactly, then. */
@@ -112,9 +112,8 @@ static cfp_precision precision_of(const cfp_backend *backend, const layer *plan)
 
 static size_t workspace_of(const layer *plan)
 {
-    const size_t forward = cuda_conv_get_facts(plan->forward).workspace_bytes;
-    const size_t backward =
-        plan->backward != NULL ? cuda_conv_get_facts(plan->backward).workspace_bytes : 0;
+    const size_t forward = cuda_product_workspace(&plan->forward);
+    const size_t backward = cuda_product_workspace(&plan->backward);
     return forward > backward ? forward : backward;
 }
 
@@ -136,7 +135,7 @@ static cfp_status layer_open(cfp_backend *backend, cfp_step *step, const cfp_ten
     CFP_TRY(open_forward(backend, plan, step, &spec, direct));
     if (step->backward) {
         spec.backward = true;
-        CFP_TRY(cuda_conv_open(&plan->backward, backend->dnn, backend->ctx, &spec));
+        CFP_TRY(cuda_product_open(&plan->backward, backend, &spec));
     }
     CFP_TRY(put_weights(backend, plan, step->node, &spec));
     CFP_TRY(put_bias(backend, plan, step->node));
@@ -150,14 +149,14 @@ static void layer_close(cfp_backend *backend, cfp_step *step)
 {
     layer *plan = step->plan;
     (void)backend;
-    cuda_conv_close(&plan->forward);
-    cuda_conv_close(&plan->backward);
+    cuda_product_close(&plan->forward);
+    cuda_product_close(&plan->backward);
     (void)cudaFree(plan->weight);
     (void)cudaFree(plan->bias);
     (void)cudaFree(plan->shift);
 }
 
-/* Where cuDNN finds x: where it lies, or brought to `aside`. */
+/* Where the product finds x: where it lies, or brought to `aside`. */
 static cfp_status bring(cfp_backend *backend, void **out, const cfp_tensor *x, int lanes,
                         void *aside)
 {
@@ -170,8 +169,8 @@ static cfp_status bring(cfp_backend *backend, void **out, const cfp_tensor *x, i
 }
 
 /* A number of float16 that is out of range is infinite, and stays so up to the logits or to a mean,
- * where it is refused; but NaN, which infinities of two signs add up to, may be 0 behind cuDNN's
- * relu.  So what such a layer reads is looked at.  (bfloat16 has float32's range.) */
+ * where it is refused; but NaN, which infinities of two signs add up to, may be 0 behind the
+ * fused relu.  So what such a layer reads is looked at.  (bfloat16 has float32's range.) */
 static cfp_status watch(cfp_backend *backend, const layer *plan, const cfp_tensor *src,
                         const void *x)
 {
@@ -198,15 +197,15 @@ static cfp_status layer_forward(cfp_backend *backend, const cfp_step *step,
     CFP_TRY(watch(backend, plan, src[0], x));
     if (plan->fused) {
         const bool has_bias = added != NULL || plan->relu_fused || step->node->bias != NULL;
-        CFP_TRY(cuda_conv_run(plan->forward, backend->ctx, x, plan->weight, dst->data,
-                              added != NULL ? added->data : NULL, has_bias ? plan->bias : NULL,
-                              workspace));
+        CFP_TRY(cuda_product_run(&plan->forward, backend, x, plan->weight, dst->data,
+                                 added != NULL ? added->data : NULL, has_bias ? plan->bias : NULL,
+                                 workspace));
         if (step->activation == NULL || plan->relu_fused)
             return CFP_OK;
         after.src = after.dst;
     } else {
-        CFP_TRY(cuda_conv_run(plan->forward, backend->ctx, x, plan->weight, y_aside, NULL, NULL,
-                              workspace));
+        CFP_TRY(cuda_product_run(&plan->forward, backend, x, plan->weight, y_aside, NULL, NULL,
+                                 workspace));
         after.src = cuda_view_at(y_aside, plan->type, dst->shape, plan->y_lanes);
         after.shift = plan->shift;
         after.add = added != NULL ? cuda_view_of(added) : cuda_no_view();
@@ -230,7 +229,7 @@ static cfp_status layer_backward(cfp_backend *backend, const cfp_step *step,
     const bool lies = lies_so(dx, plan->x_lanes);
     void *const x = lies ? dx->data : scratch, *y;
     CFP_TRY(bring(backend, &y, diff_dst, plan->y_lanes, y_aside));
-    CFP_TRY(cuda_conv_run(plan->backward, backend->ctx, x, plan->weight, y, NULL, NULL, workspace));
+    CFP_TRY(cuda_product_run(&plan->backward, backend, x, plan->weight, y, NULL, NULL, workspace));
     if (lies)
         return CFP_OK;
     const cuda_view to = cuda_view_of(dx),

@@ -23,6 +23,14 @@ typedef struct refusals {
     char text[sizeof(((cuda_descs *)0)->text) + 2]; /* ": " and cuDNN's own of the last unbuilt */
 } refusals;
 
+/* Which of the plans that will do is wanted, and those that were passed by on the way there. */
+enum { MOST_CANDIDATES = 16, FIRST = -1 }; /* FIRST: the 0th, and nobody counts */
+typedef struct search {
+    int nth, passed;
+    uint64_t plan[MOST_CANDIDATES], hash; /* of those, of the last one: of their JSON */
+    refusals why;
+} search;
+
 /* Notes of an engine as bits. */
 typedef struct notes {
     unsigned numerical, behavior;
@@ -67,10 +75,45 @@ static bool acceptable(notes found, cfp_precision precision, refusals *why)
     return false;
 }
 
+/* Of all that cuDNN would need to make the plan again; 0 after a failure. */
+static uint64_t hash_plan(cuda_descs *descs, cuda_desc plan)
+{
+    static const int room = 1 << 18;
+    char *json = cfp_alloc(NULL, (size_t)room, 1);
+    uint64_t hash = 14695981039346656037u; /* FNV-1a */
+    const int n = json == NULL
+                      ? 0
+                      : cuda_descs_get(descs, plan, CUDNN_ATTR_EXECUTION_PLAN_JSON_REPRESENTATION,
+                                       CUDNN_TYPE_CHAR, room, json);
+    for (int i = 0; i < n; i++)
+        hash = (hash ^ (uint8_t)json[i]) * 1099511628211u;
+    cfp_free(json);
+    return n > 0 ? hash : 0;
+}
+
+/* False for a plan that is passed by: heuristics offer some plans twice, and before the nth one
+ * come others. */
+static bool is_the_one(search *s, cuda_descs *descs, cuda_desc plan)
+{
+    if (s->nth == FIRST)
+        return true;
+    s->hash = hash_plan(descs, plan);
+    bool seen = s->hash == 0;
+    for (int i = 0; i < s->passed; i++)
+        seen |= s->plan[i] == s->hash;
+    if (seen)
+        return false;
+    if (s->passed == s->nth)
+        return true;
+    s->plan[s->passed++] = s->hash;
+    return false;
+}
+
 /* Makes `offer`, a configuration owned by `offers`, the plan of `conv` if it will do. */
 static bool take(cuda_conv *conv, const cuda_conv_spec *spec, cuda_descs *offers, cuda_desc offer,
-                 cuda_desc engine, refusals *why)
+                 cuda_desc engine, search *s)
 {
+    refusals *const why = &s->why;
     cuda_descs made = {.n = 0};
     int64_t workspace = 0;
     cuda_descs_get(&made, offer, CUDNN_ATTR_ENGINECFG_ENGINE, CUDNN_TYPE_BACKEND_DESCRIPTOR, 1,
@@ -89,26 +132,28 @@ static bool take(cuda_conv *conv, const cuda_conv_spec *spec, cuda_descs *offers
                    &workspace);
     const bool built = made.status == CUDNN_STATUS_SUCCESS;
     const bool fits = built && (uint64_t)workspace <= conv->dnn->workspace_cap;
-    if (fits) {
+    const bool taken = fits && is_the_one(s, &made, plan);
+    if (taken) {
         cuda_descs_move(&conv->descs, offers, offer);
         cuda_descs_move(&conv->descs, &made, plan);
         conv->plan = plan;
+        conv->facts.plan = s->hash;
         conv->facts.workspace_bytes = (size_t)workspace;
         conv->facts.deterministic = !has(found.numerical, CUDNN_NUMERICAL_NOTE_NONDETERMINISTIC);
         conv->facts.tensor_cores = has(found.numerical, CUDNN_NUMERICAL_NOTE_TENSOR_CORE);
     } else if (built) {
-        why->workspace++;
+        why->workspace += !fits;
     } else {
         why->unbuilt++;
         snprintf(why->text, sizeof why->text, ": %s", made.text);
     }
     cuda_descs_free(&made);
-    return fits;
+    return taken;
 }
 
 /* Asks one heuristic; true once the convolution has a plan. */
 static bool ask(cuda_conv *conv, const cuda_conv_spec *spec, cuda_desc graph,
-                cudnnBackendHeurMode_t mode, refusals *why)
+                cudnnBackendHeurMode_t mode, search *s)
 {
     cuda_descs offers = {.n = 0};
     cuda_desc offer[MOST_OFFERS];
@@ -123,37 +168,16 @@ static bool ask(cuda_conv *conv, const cuda_conv_spec *spec, cuda_desc graph,
     const int n = cuda_descs_get(&offers, heuristic, CUDNN_ATTR_ENGINEHEUR_RESULTS,
                                  CUDNN_TYPE_BACKEND_DESCRIPTOR, MOST_OFFERS, offer);
     if (offers.status != CUDNN_STATUS_SUCCESS)
-        snprintf(why->text, sizeof why->text, ": %s", offers.text);
+        snprintf(s->why.text, sizeof s->why.text, ": %s", offers.text);
     bool taken = false;
     for (int i = 0; i < n && !taken; i++)
-        taken = take(conv, spec, &offers, offer[i], engine, why);
+        taken = take(conv, spec, &offers, offer[i], engine, s);
     cuda_descs_free(&offers);
     return taken;
 }
 
-/* "backward-data of 1x64x8x56x56 -> ..., kernel 3x3x3, ...": what a message is about. */
-typedef struct words {
-    char text[320];
-} words;
-
-static words in_words(const cuda_conv_spec *s)
-{
-    static const char *const precision[] = {"fp32", "tf32", "bf16", "fp16"};
-    const char *way = s->backward ? "backward-data of conv" : "conv";
-    const char *z = s->adds ? "+z" : "", *bias = s->bias ? "+bias" : "";
-    words w;
-    snprintf(w.text, sizeof w.text,
-             "%s%s%s%s %dx%dx%dx%dx%d -> %dx%dx%dx%dx%d, kernel %dx%dx%d, stride %dx%dx%d, "
-             "dilation %dx%dx%d, pads %d,%d,%d before %d,%d,%d after, %d groups, %s",
-             way, z, bias, s->relu ? "+relu" : "", s->n, s->x_channels, s->x[0], s->x[1], s->x[2],
-             s->n, s->y_channels, s->y[0], s->y[1], s->y[2], s->kernel[0], s->kernel[1],
-             s->kernel[2], s->stride[0], s->stride[1], s->stride[2], s->dilation[0], s->dilation[1],
-             s->dilation[2], s->pad_begin[0], s->pad_begin[1], s->pad_begin[2], s->pad_end[0],
-             s->pad_end[1], s->pad_end[2], s->groups, precision[s->precision]);
-    return w;
-}
-
-static cfp_status no_plan(cfp_ctx *ctx, const words *what, const refusals *why, size_t cap)
+static cfp_status no_plan(cfp_ctx *ctx, const cuda_conv_words *what, const refusals *why,
+                          size_t cap)
 {
     const int offered = why->tensor_cores + why->nondeterministic + why->imprecise + why->compiled +
                         why->workspace + why->unbuilt;
@@ -167,39 +191,54 @@ static cfp_status no_plan(cfp_ctx *ctx, const words *what, const refusals *why, 
                     why->compiled, why->workspace, cap, why->unbuilt, why->text);
 }
 
-static cfp_status plan(cuda_conv *conv, cfp_ctx *ctx, const cuda_conv_spec *spec)
+static cfp_status plan(cuda_conv *conv, cfp_ctx *ctx, const cuda_conv_spec *spec, int nth)
 {
     static const cudnnBackendHeurMode_t mode[] = {CUDNN_HEUR_MODE_A, CUDNN_HEUR_MODE_B,
                                                   CUDNN_HEUR_MODE_FALLBACK};
-    const words what = in_words(spec);
+    const cuda_conv_words what = cuda_conv_in_words(spec);
     if (spec->x_channels % spec->groups != 0 || spec->y_channels % spec->groups != 0)
         return cfp_fail(ctx, CFP_SHAPE, "%s: channels do not divide into the groups", what.text);
 
     cuda_descs graph = {.n = 0};
-    refusals why = {0};
+    search s = {.nth = nth};
     const cuda_desc operations = cuda_conv_graph(&graph, spec);
     cfp_status status = CFP_OK;
     if (graph.status != CUDNN_STATUS_SUCCESS)
         status = cfp_fail(ctx, CFP_UNSUPPORTED, "%s: cuDNN refuses it: %s", what.text, graph.text);
     bool taken = false;
     for (int i = 0; i < 3 && status == CFP_OK && !taken; i++)
-        taken = ask(conv, spec, operations, mode[i], &why);
-    if (status == CFP_OK && !taken)
-        status = no_plan(ctx, &what, &why, conv->dnn->workspace_cap);
+        taken = ask(conv, spec, operations, mode[i], &s);
+    if (status == CFP_OK && !taken && s.passed > 0)
+        status = cfp_fail(ctx, CFP_UNSUPPORTED, "%s: there are %d plans", what.text, s.passed);
+    else if (status == CFP_OK && !taken)
+        status = no_plan(ctx, &what, &s.why, conv->dnn->workspace_cap);
     cuda_descs_free(&graph);
     return status;
 }
 
-cfp_status cuda_conv_open(cuda_conv **out, cuda_dnn *dnn, cfp_ctx *ctx, const cuda_conv_spec *spec)
+static cfp_status open_plan(cuda_conv **out, cuda_dnn *dnn, cfp_ctx *ctx,
+                            const cuda_conv_spec *spec, int nth)
 {
     assert(!spec->backward || !(spec->adds || spec->bias || spec->relu));
     *out = NULL;
     CFP_TRY_ALLOC(ctx, *out, 1);
     (*out)->dnn = dnn;
-    const cfp_status status = plan(*out, ctx, spec);
+    const cfp_status status = plan(*out, ctx, spec, nth);
     if (status != CFP_OK)
         cuda_conv_close(out);
     return status;
+}
+
+cfp_status cuda_conv_open(cuda_conv **out, cuda_dnn *dnn, cfp_ctx *ctx, const cuda_conv_spec *spec)
+{
+    return open_plan(out, dnn, ctx, spec, FIRST);
+}
+
+cfp_status cuda_conv_open_nth(cuda_conv **out, cuda_dnn *dnn, cfp_ctx *ctx,
+                              const cuda_conv_spec *spec, int nth)
+{
+    assert(nth >= 0 && nth < MOST_CANDIDATES);
+    return open_plan(out, dnn, ctx, spec, nth);
 }
 
 cuda_conv_facts cuda_conv_get_facts(const cuda_conv *conv)

@@ -2,7 +2,14 @@
  * replayed as what is run; and frames that go up as bytes as the numbers that the host makes of
  * them.
  *
- *     test_batch [--device NAME] [--module-dir DIR] [--model FILE]
+ *     test_batch [--device NAME] [--module-dir DIR] [--model FILE] [--sums by-clip|by-shape]
+ *
+ * by-clip (the default): the backend sums each clip by itself, in one order, and a batch's answers
+ * are a lone clip's to the last bit.  by-shape: its libraries choose how to sum by the shape of all
+ * the clips together, as cuDNN and cuBLAS do.  Then it is a batch of that shape that the answer has
+ * to be the same in, to the last bit, whatever the other clips are, and whether run or replayed;
+ * a lone clip's relevances are near (and a kernel whose r is next to theta may be in one of the two
+ * alone).
  *
  * Without a model: a network made here.  77: the device is not there. */
 #include <stdlib.h>
@@ -11,7 +18,10 @@
 
 enum { CLIPS = 3, THETAS = 3, ROUNDS = 4 }; /* plain, recorded, replayed, replayed; host: plain */
 
+static const double NEAR = 1e-4; /* sums of float32 in another order, through a network */
+
 static const char *device_name = "ref", *module_dir, *model_path;
+static bool by_shape;
 static const double thetas[THETAS] = {0.3, 0.6, 0.9};
 
 struct setting {
@@ -95,7 +105,7 @@ static void same_layer(const cfp_layer *a, const cfp_layer *b)
     }
 }
 
-/* The backends sum each clip by itself, in the same order: the same bits. */
+/* The same bits. */
 static void same_explanation(const cfp_explanation *a, const cfp_explanation *b)
 {
     CHECK_EQ(a->class_index, b->class_index);
@@ -113,6 +123,43 @@ static void same_explanation(const cfp_explanation *a, const cfp_explanation *b)
     }
 }
 
+static bool same_kernels(const cfp_layer *a, const cfp_layer *b)
+{
+    return a->node == b->node && a->n_selected == b->n_selected &&
+           memcmp(a->selected, b->selected, (size_t)a->n_selected * sizeof *a->selected) == 0;
+}
+
+/* Down to the first layer of which other kernels are selected: what follows differs, too.  False
+ * where there is one. */
+static bool near_explanation(const cfp_explanation *a, const cfp_explanation *b)
+{
+    CHECK_EQ(a->class_index, b->class_index);
+    CHECK_EQ(a->pyramid.n_layers, b->pyramid.n_layers);
+    for (int l = 0; l < a->pyramid.n_layers && l < b->pyramid.n_layers; l++) {
+        const cfp_layer *x = &a->pyramid.layer[l], *y = &b->pyramid.layer[l];
+        if (!same_kernels(x, y))
+            return false;
+        for (int k = 0; k < x->n_selected; k++)
+            CHECK_NEAR(x->relevance[x->selected[k]], y->relevance[x->selected[k]], NEAR);
+    }
+    return true;
+}
+
+/* The answers of a batch whose every clip is this one. */
+static void among_its_like(cfp_explanation out[], struct setting *s, const cfp_query *q,
+                           const cfp_batch *batch, const cfp_clip *clip, int class_index)
+{
+    const cfp_clip *clips[CLIPS];
+    int classes[CLIPS];
+    cfp_trace *trace = open_trace(s, q, batch);
+    for (int n = 0; n < CLIPS; n++) {
+        clips[n] = clip;
+        classes[n] = class_index;
+    }
+    CHECK_EQ(cfp_explain_batch(out, trace, clips, classes, CFP_INTERP_LINEAR), CFP_OK);
+    cfp_trace_close(&trace);
+}
+
 /* What one clip and theta gives by itself, in a trace of its own. */
 static void alone(cfp_explanation *out, struct setting *s, cfp_query q, const cfp_clip *clip,
                   int class_index)
@@ -128,7 +175,7 @@ static void a_batch_answers_as_each_alone(struct setting *s, cfp_query q)
     const cfp_batch batch = {CLIPS, n_thetas, thetas};
     static const int classes[CLIPS] = {-1, 1, 0};
     const int rounds = s->device.api->record_begin != NULL ? ROUNDS : 1;
-    int layers = 0;
+    int layers = 0, others = 0;
     cfp_trace *trace = open_trace(s, &q, &batch);
     for (int round = 0; round < rounds && trace != NULL; round++) {
         cfp_explanation together[CLIPS * THETAS];
@@ -136,16 +183,28 @@ static void a_batch_answers_as_each_alone(struct setting *s, cfp_query q)
         for (int n = 0; n < CLIPS; n++)
             clip[n] = &s->clip[round * CLIPS + n];
         CHECK_EQ(cfp_explain_batch(together, trace, clip, classes, CFP_INTERP_LINEAR), CFP_OK);
+        for (int n = 0; n < CLIPS && by_shape; n++) {
+            cfp_explanation alike[CLIPS * THETAS];
+            among_its_like(alike, s, &q, &batch, clip[n], classes[n]);
+            for (int i = 0; i < n_thetas; i++)
+                same_explanation(&together[n * n_thetas + i], &alike[n * n_thetas + i]);
+            for (int i = 0; i < CLIPS * n_thetas; i++)
+                cfp_explanation_free(&alike[i]);
+        }
         for (int i = 0; i < CLIPS * n_thetas; i++) {
             cfp_explanation one = {0};
             q.theta = thetas[i % n_thetas];
             alone(&one, s, q, clip[i / n_thetas], classes[i / n_thetas]);
-            same_explanation(&together[i], &one);
+            if (by_shape)
+                others += !near_explanation(&together[i], &one);
+            else
+                same_explanation(&together[i], &one);
             layers += one.pyramid.n_layers;
             cfp_explanation_free(&one);
             cfp_explanation_free(&together[i]);
         }
     }
+    CHECK(others * 4 <= rounds * CLIPS * n_thetas); /* next to theta: the exception */
     for (int work = 0; work < CFP_WORK_COUNT && trace != NULL; work++)
         CHECK_EQ(trace->recording[work] != NULL, rounds > 1);
     CHECK(layers > 2 * rounds * CLIPS * n_thetas); /* of the classifier alone nothing is learned */
@@ -247,6 +306,8 @@ int main(int argc, char **argv)
             module_dir = argv[i + 1];
         else if (strcmp(argv[i], "--model") == 0)
             model_path = argv[i + 1];
+        else if (strcmp(argv[i], "--sums") == 0)
+            by_shape = strcmp(argv[i + 1], "by-shape") == 0;
     }
     struct setting s = {0};
     struct toy t = {0};

@@ -14,7 +14,7 @@
 #include "relevance.h"
 #include "render.h"
 
-#define CFP_BACKEND_ABI 2
+#define CFP_BACKEND_ABI 3
 
 typedef struct cfp_backend cfp_backend; /* an opened device; each backend defines its own */
 
@@ -31,11 +31,20 @@ typedef enum cfp_range_kind {
     CFP_RANGE_WRITE
 } cfp_range_kind;
 
+/* What autotune has chosen for one computation of a shape, or was told by its file. */
+typedef struct cfp_tuned {
+    const char *what; /* the computation in words; lives as long as the backend */
+    int candidate;    /* how many better ones, by the library's own guess, there were */
+    int64_t engine;   /* the library's name for it */
+    float ms;         /* as measured when it was chosen */
+} cfp_tuned;
+
 typedef struct cfp_device_request {
     int ordinal;             /* cuda:N; 0 otherwise */
     int threads;             /* host threads; 0: all that the process may use */
     cfp_precision precision; /* a backend refuses (CFP_UNSUPPORTED) what it lacks */
     const char *module_dir;  /* where modules are looked for first, absolute; NULL: nowhere else */
+    const char *autotune;    /* file of choices to follow and to add to; NULL: no autotune */
 } cfp_device_request;
 
 /* One thing to compute: a node, with what was fused behind it.
@@ -172,6 +181,9 @@ typedef struct cfp_backend_api {
     cfp_status (*replay)(cfp_backend *backend, void *recording, bool *stale);
     void (*record_free)(cfp_backend *backend, void *recording);
     cfp_status (*wait)(cfp_backend *backend); /* until all that is enqueued is done */
+
+    /* Choice i of autotune that this backend's steps run by; false past the last. */
+    bool (*tuned)(const cfp_backend *backend, int i, cfp_tuned *row);
 } cfp_backend_api;
 
 /* range_begin and range_end of a backend that may have none. */

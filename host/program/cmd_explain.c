@@ -63,7 +63,8 @@ static cfp_run describe_run(const cfp_session *session, const cfp_run_option *op
                      .colormap = (cfp_colormap)config->colormap,
                      .alpha = config->alpha,
                      .canvas_source = config->canvas == 1,
-                     .renders_on = &session->device};
+                     .renders_on = &session->device,
+                     .tuned = config->autotune != NULL ? &session->device : NULL};
 }
 
 /* True where every format of the list is a picture of tubes. */

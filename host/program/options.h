@@ -45,6 +45,7 @@ typedef struct cfp_config {
     int64_t progress; /* cfp_progress_mode */
     /* device */
     const char *device;
+    const char *autotune; /* NULL: no */
     int64_t threads, precision, seed;
     /* bench */
     int64_t runs, warmup, batch;

@@ -19,7 +19,8 @@ cfp_status cfp_session_open_device(cfp_session *session)
     session->threads = config->threads > 0 ? (int)config->threads : usable_threads();
     const cfp_device_request request = {.threads = session->threads,
                                         .precision = (cfp_precision)config->precision,
-                                        .module_dir = CFP_MODULE_DIR};
+                                        .module_dir = CFP_MODULE_DIR,
+                                        .autotune = config->autotune};
     CFP_TRY(cfp_device_open(&session->device, &session->ctx, config->device, &request));
     const cfp_backend_api *api = session->device.api;
     if (api == &cfp_backend_ref)
@@ -31,6 +32,9 @@ cfp_status cfp_session_open_device(cfp_session *session)
                                : ":0");
     if (config->profile && api->profile == NULL)
         return cfp_fail(&session->ctx, CFP_UNSUPPORTED, "--profile: %s has no profiler to tell",
+                        api->name);
+    if (config->autotune != NULL && api->tuned == NULL)
+        return cfp_fail(&session->ctx, CFP_UNSUPPORTED, "--autotune: %s has nothing to tune",
                         api->name);
     return CFP_OK;
 }

@@ -1,8 +1,9 @@
 /* write_run.c - see write_run.h.
  *
  * {"command", "options", "model", "model_name", "model_sha256", "clip", "clip_sha256", "class",
- *  "frames": {...}, "device", "device_detail", "precision", "threads", "seed", "versions", "host",
- *  "ms", "files"}: `ms`, `host` and the paths are all that differs between two runs of the same. */
+ *  "frames": {...}, "device", "device_detail", "precision", "threads", "seed", "versions",
+ *  "autotune" (only where asked for), "host", "ms", "files"}: `ms`, `host` and the paths are all
+ * that differs between two runs of the same. */
 #include "write_run.h"
 #include "../base/json.h"
 #include "version.h"
@@ -85,6 +86,25 @@ static void put_device(cfp_json *json, const cfp_run *run)
     cfp_json_object_end(json);
 }
 
+/* Choices of autotune: where timings decide on the plans, what it takes to run those again. */
+static void put_tuned(cfp_json *json, const cfp_device *device)
+{
+    cfp_tuned row;
+    if (device == NULL)
+        return;
+    cfp_json_key(json, "autotune");
+    cfp_json_array(json);
+    for (int i = 0; device->api->tuned(device->backend, i, &row); i++) {
+        cfp_json_object(json);
+        cfp_json_put_string(json, "what", row.what);
+        cfp_json_put_int(json, "candidate", row.candidate);
+        cfp_json_put_int(json, "engine", row.engine);
+        cfp_json_put_float(json, "ms", row.ms);
+        cfp_json_object_end(json);
+    }
+    cfp_json_array_end(json);
+}
+
 /* The name of the processor, as Linux tells it, or "". */
 static void processor(char *name, size_t bytes)
 {
@@ -140,6 +160,7 @@ cfp_status cfp_write_run(cfp_output *output, const cfp_explanation *explanation,
     put_inputs(&json, explanation);
     put_frames(&json, explanation->clip);
     put_device(&json, run);
+    put_tuned(&json, run->tuned);
     put_host(&json);
     put_timings(&json, &explanation->ms);
     cfp_json_key(&json, "files");

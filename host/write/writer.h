@@ -34,6 +34,7 @@ typedef struct cfp_run {
     double alpha;                 /* of the overlay, in [0, 1] */
     bool canvas_source;           /* draw on the uncropped source frames */
     const cfp_device *renders_on; /* resizes and colours tubes if it can; NULL: the host does */
+    const cfp_device *tuned;      /* the device, where autotune was asked for; else NULL */
 } cfp_run;
 
 typedef struct cfp_output cfp_output; /* output.h: the directory being filled */

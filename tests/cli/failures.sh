@@ -70,4 +70,7 @@ done
 # What this device, or this version, has not.
 try bench -q "$model" --profile --device ref
 quietly explain -q "$model" "$clip" -o out --profile --device cpu
+try bench -q "$model" --autotune choices --device ref
+quietly explain -q "$model" "$clip" -o out --autotune choices --device cpu
+[ ! -e choices ] || fail "autotune was refused and left a file"
 [ ! -e out ] || fail "a refused run left $(find out)"

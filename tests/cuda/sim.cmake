@@ -1,9 +1,9 @@
 # sim.cmake - the CUDA backend on the processor: the very sources of cuda/, with the runtime and the
-# convolutions of sim_*.c, as a module cfp_cudasim.so in a directory of its own.  Wants a C++ compiler.
+# convolutions and products of sim_*.c, as a module cfp_cudasim.so in a directory of its own.  Wants a C++ compiler.
 include(CheckLanguage)
 check_language(CXX)
 if(NOT CMAKE_CXX_COMPILER)
-    foreach(test check_backends_cudasim batch_cudasim render_cudasim check_backends_cudasim_bf16 check_backends_cudasim_fp16 cudasim method_cudasim
+    foreach(test check_backends_cudasim batch_cudasim render_cudasim batch_cudasim_by_shape autotune_cudasim check_backends_cudasim_bf16 check_backends_cudasim_fp16 cudasim method_cudasim
             explain_cudasim agreement_cudasim ranges)
         cfp_test(${test} cuda 60 bash -c "echo 'skipped: no C++ compiler' && exit 77")
     endforeach()
@@ -41,7 +41,7 @@ if(TARGET nvtx)
 endif()
 target_link_libraries(sim_ranges PRIVATE cfp_flags)
 set_target_properties(sim_ranges PROPERTIES POSITION_INDEPENDENT_CODE ON C_VISIBILITY_PRESET hidden)
-add_library(cfp_cudasim MODULE ${sources} sim_capture.c sim_conv.c sim_runtime.c sim_streams.c ${CMAKE_SOURCE_DIR}/host/base/base.c
+add_library(cfp_cudasim MODULE ${sources} sim_capture.c sim_conv.c sim_linear.c sim_runtime.c sim_streams.c sim_time.c ${CMAKE_SOURCE_DIR}/host/base/base.c
     ${CMAKE_SOURCE_DIR}/host/base/tensor.c ${CMAKE_SOURCE_DIR}/host/backend/op_facts.c
     ${CMAKE_SOURCE_DIR}/host/model/ops.c)
 set_target_properties(cfp_cudasim PROPERTIES PREFIX "" SUFFIX ".so" C_VISIBILITY_PRESET hidden
@@ -70,8 +70,9 @@ foreach(half bf16 fp16)
 endforeach()
 cfp_test(batch_cudasim cuda 120 test_batch --device cudasim --module-dir "${CFP_SIM_DIR}")
 cfp_test(render_cudasim cuda 120 test_render --device cudasim --module-dir "${CFP_SIM_DIR}")
+cfp_test(batch_cudasim_by_shape cuda 600 test_batch --device cudasim --module-dir "${CFP_SIM_DIR}" --sums by-shape)
 add_executable(test_cudasim test_cudasim.c)
-target_link_libraries(test_cudasim PRIVATE libcfp cfp_flags m)
+target_link_libraries(test_cudasim PRIVATE libcfp cfp_flags m ${CMAKE_DL_LIBS})
 cfp_test(cudasim cuda 120 test_cudasim "${CFP_SIM_DIR}")
 cfp_test(method_cudasim cuda 600 ${CFP_PYTHON} "${CMAKE_SOURCE_DIR}/tests/oracle/check_method.py" --cfp "${program}"
     --device cudasim --seeds ${networks})
@@ -81,6 +82,10 @@ cfp_test(explain_cudasim cuda 600 ${CFP_PYTHON} "${CMAKE_CURRENT_SOURCE_DIR}/che
 # The same in tf32, bf16 and fp16: how far they agree.
 cfp_test(agreement_cudasim cuda 600 ${CFP_PYTHON} "${CMAKE_CURRENT_SOURCE_DIR}/check_agreement.py" --cfp "${program}"
     --device cudasim --seeds ${networks} "${CMAKE_SOURCE_DIR}/weights/motion.h5" "${CMAKE_SOURCE_DIR}/datasets/motion/up.mp4")
+
+# Autotune, by made-up times.
+cfp_test(autotune_cudasim cuda 300 bash "${CMAKE_CURRENT_SOURCE_DIR}/check_autotune.sh" "${program}"
+    "${CMAKE_SOURCE_DIR}/weights/motion.h5" "${CMAKE_SOURCE_DIR}/datasets/motion/up.mp4" ${CFP_PYTHON})
 
 # What a profiler is told.
 if(TARGET nvtx)

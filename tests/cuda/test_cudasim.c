@@ -6,8 +6,10 @@
 #include "../../host/backend/backend.h"
 #include "../test.h"
 #include "halves.h"
+#include <dlfcn.h>
 #include <math.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 enum { INPUTS = 7, CHANNELS = 10, T = 2, H = 3, W = 4, MOST = CHANNELS * T * H * W };
 
@@ -221,6 +223,174 @@ static cfp_status convolve(cfp_ctx *ctx, cfp_precision precision, const float x[
     return status;
 }
 
+/* What sim_linear.c counts, in the module that is loaded. */
+static int *counter(const char *name)
+{
+    char path[512];
+    snprintf(path, sizeof path, "%s/cfp_cudasim.so", modules);
+    void *module = dlopen(path, RTLD_NOW | RTLD_NOLOAD);
+    int *count = module != NULL ? dlsym(module, name) : NULL;
+    CHECK(count != NULL);
+    if (module != NULL)
+        dlclose(module);
+    return count;
+}
+
+/* Products run by cuBLAS for `op` with `clips` of one position, 9 -> 5 channels, forward and
+ * backward; *opened: how often it was looked for, in two such layers. */
+static int products(int *opened, cfp_op op, int clips)
+{
+    static float weight[45];
+    const cfp_shape in = {clips, 9, 1, 1, 1}, out = {clips, 5, 1, 1, 1};
+    cfp_node node = {.name = "point",
+                     .op = op,
+                     .shape = out,
+                     .groups = 1,
+                     .kernel_channels = 9,
+                     .window = {{1, 1, 1}, {1, 1, 1}, {1, 1, 1}, {0}, {0}},
+                     .weight = weight};
+    cfp_ctx ctx = {0};
+    cfp_device device;
+    cfp_step step[2];
+    cfp_tensor x = {.shape = in, .block = 16}, y = {.shape = out, .block = 1};
+    const cfp_tensor *const src[1] = {&x};
+    cfp_tensor *const diff_src[1] = {&x};
+    CHECK_EQ(open_device(&device, &ctx, "cudasim", CFP_FP32), CFP_OK);
+    const cfp_backend_api *api = device.api;
+    int *const ran = counter("cudasim_products"), *const looked = counter("cudasim_blas_opened");
+    *ran = *looked = 0;
+    void *memory[3] = {NULL};
+    for (int i = 0; i < 2; i++) {
+        step[i] = (cfp_step){.node = &node, .n_src = 1, .backward = true};
+        CHECK_EQ(api->step_open(device.backend, &step[i], src, &y), CFP_OK);
+    }
+    CHECK_EQ(api->alloc(device.backend, &memory[0], api->tensor_bytes(&x)), CFP_OK);
+    CHECK_EQ(api->alloc(device.backend, &memory[1], api->tensor_bytes(&y)), CFP_OK);
+    CHECK_EQ(api->alloc(device.backend, &memory[2], step[0].scratch_bytes), CFP_OK);
+    x.data = memory[0], y.data = memory[1];
+    CHECK_EQ(api->step_forward(device.backend, &step[0], src, &y, memory[2]), CFP_OK);
+    CHECK_EQ(api->step_backward(device.backend, &step[0], src, &y, &y, diff_src, memory[2]),
+             CFP_OK);
+    for (int i = 0; i < 3; i++)
+        api->release(device.backend, memory[i]);
+    for (int i = 0; i < 2; i++)
+        api->step_close(device.backend, &step[i]);
+    *opened = *looked;
+    const int count = *ran;
+    cfp_device_close(&device);
+    return count;
+}
+
+static void cublas_multiplies_for_several_clips(void)
+{
+    int opened = 9;
+    CHECK_EQ(products(&opened, CFP_OP_LINEAR, 1), 0);
+    CHECK_EQ(opened, 0); /* half a gigabyte that nothing wants */
+    CHECK_EQ(products(&opened, CFP_OP_LINEAR, 2), 2);
+    CHECK_EQ(opened, 1);
+    CHECK_EQ(products(&opened, CFP_OP_CONV3D, 3), 2);
+    CHECK_EQ(opened, 1);
+    setenv("CUDASIM_NO_CUBLAS", "1", 1);
+    CHECK_EQ(products(&opened, CFP_OP_LINEAR, 2), 0);
+    CHECK_EQ(opened, 1); /* and not again for the second layer */
+    unsetenv("CUDASIM_NO_CUBLAS");
+}
+
+/* Opens two convolutions, the second twice; autotune's choices among the simulator's three
+ * candidates, if they take `times`.  Returns how many plans were timed. */
+static int tune(cfp_ctx *ctx, const char *file, const char *times, cfp_status want,
+                int candidate[2])
+{
+    static float weight[64];
+    const cfp_device_request request = {.module_dir = modules, .autotune = file};
+    cfp_device device;
+    cfp_tuned row;
+    const cfp_status status = cfp_device_open(&device, ctx, "cudasim", &request);
+    CHECK_EQ(status, want);
+    if (status != CFP_OK)
+        return 0;
+    const cfp_backend_api *api = device.api;
+    int *const timed = counter("cudasim_timed");
+    *timed = 0;
+    setenv("CUDASIM_TIMES", times, 1);
+    for (int i = 0; i < 3; i++) {
+        const int length = i == 0 ? 2 : 5;
+        const cfp_shape shape = {1, 8, length, 3, 3};
+        cfp_node node = {.name = "conv",
+                         .op = CFP_OP_CONV3D,
+                         .shape = shape,
+                         .groups = 1,
+                         .kernel_channels = 8,
+                         .window = {{1, 1, 1}, {1, 1, 1}, {1, 1, 1}, {0}, {0}},
+                         .weight = weight};
+        cfp_step step = {.node = &node, .n_src = 1};
+        const cfp_tensor x = {.shape = shape, .block = 8};
+        cfp_tensor y = {.shape = shape, .block = 1};
+        CHECK_EQ(api->step_open(device.backend, &step, (const cfp_tensor *const[1]){&x}, &y),
+                 CFP_OK);
+        api->step_close(device.backend, &step);
+    }
+    unsetenv("CUDASIM_TIMES");
+    for (int i = 0; i < 2; i++) {
+        CHECK(api->tuned(device.backend, i, &row));
+        CHECK_HAS(row.what, i == 0 ? "conv 1x8x2x3x3 -> " : "conv 1x8x5x3x3 -> ");
+        CHECK_EQ(row.engine, 100 + row.candidate);
+        candidate[i] = row.candidate;
+    }
+    CHECK(!api->tuned(device.backend, 2, &row));
+    const int asked = *timed / 6; /* the first run, and five that count */
+    cfp_device_close(&device);
+    return asked;
+}
+
+static void write_text(const char *path, const char *mode, const char *text)
+{
+    FILE *file = fopen(path, mode);
+    CHECK(file != NULL && fputs(text, file) >= 0 && fclose(file) == 0);
+}
+
+static void autotune_takes_the_fastest(void)
+{
+    char path[] = "/tmp/cudasim-autotune-XXXXXX", line[512];
+    const int made = mkstemp(path);
+    int candidate[2] = {-1, -1};
+    cfp_ctx ctx = {0};
+    CHECK(made >= 0 && close(made) == 0);
+    CHECK_EQ(tune(&ctx, path, "3,2,1", CFP_OK, candidate), 6);
+    CHECK(candidate[0] == 2 && candidate[1] == 2);
+    CHECK_EQ(tune(&ctx, path, "1,2,3", CFP_OK, candidate), 0); /* the file is followed */
+    CHECK(candidate[0] == 2 && candidate[1] == 2);
+
+    write_text(path, "w", "");
+    CHECK_EQ(tune(&ctx, path, "2,1,1", CFP_OK, candidate), 6); /* of equals the earlier */
+    CHECK(candidate[0] == 1 && candidate[1] == 1);
+
+    /* A line of another device is left alone; one whose engine is no longer there is made anew. */
+    write_text(path, "w", "");
+    CHECK_EQ(tune(&ctx, path, "1,1,1", CFP_OK, candidate), 6);
+    CHECK(candidate[0] == 0 && candidate[1] == 0);
+    FILE *file = fopen(path, "r");
+    CHECK(file != NULL && fgets(line, sizeof line, file) != NULL && fclose(file) == 0);
+    char *const engine = strstr(line, "\t100\t");
+    CHECK(engine != NULL);
+    if (engine != NULL) {
+        engine[3] = '7';
+        write_text(path, "a", line);
+        CHECK_EQ(tune(&ctx, path, "2,2,1", CFP_OK, candidate), 3);
+        CHECK(candidate[0] == 2 && candidate[1] == 0);
+        line[0] = '?';
+        write_text(path, "a", line);
+        CHECK_EQ(tune(&ctx, path, "1,2,3", CFP_OK, candidate), 0);
+        CHECK(candidate[0] == 2 && candidate[1] == 0);
+    }
+    write_text(path, "a", "no choice\n");
+    tune(&ctx, path, "1,1,1", CFP_FORMAT, candidate);
+    CHECK_HAS(ctx.message, "is no choice of autotune");
+    CHECK_EQ(remove(path), 0);
+    tune(&ctx, "/nowhere/file", "1,1,1", CFP_IO, candidate);
+    CHECK_HAS(ctx.message, "--autotune: /nowhere/file: No such file or directory");
+}
+
 /* Where relu makes 0 of NaN, an overflow would not be seen behind it. */
 static void an_overflow_is_refused(void)
 {
@@ -327,6 +497,8 @@ int main(int argc, char **argv)
     what_it_lacks_is_refused();
     a_precision_wants_a_capability();
     halves_round_to_the_nearest();
+    cublas_multiplies_for_several_clips();
+    autotune_takes_the_fastest();
     an_overflow_is_refused();
     an_overflow_of_gradients_is_refused();
     a_tensor_too_long_is_refused_by_its_node();

@@ -188,6 +188,48 @@ static void the_workspace_is_kept_to(const char *json)
     CHECK(tight.workspace_bytes < wide.workspace_bytes);
 }
 
+/* Candidates of autotune: the first is the default, all will do, none comes twice. */
+static void candidates_will_do(const char *json)
+{
+    int most = 0;
+    for (int p = CFP_FP32; p <= CFP_FP16; p++) {
+        cfp_ctx ctx = {0};
+        cuda_dnn *dnn;
+        cuda_conv *conv;
+        cuda_conv_spec spec = simple();
+        cuda_conv_facts first = {0}, facts = {0};
+        spec.precision = (cfp_precision)p;
+        CHECK_EQ(planned(&first, &ctx, json, CAP, &spec), CFP_OK);
+        CHECK_EQ(cuda_dnn_open_json(&dnn, &ctx, json, CAP), CFP_OK);
+        uint64_t seen[8];
+        int n = 0;
+        while (n < 8 && cuda_conv_open_nth(&conv, dnn, &ctx, &spec, n) == CFP_OK) {
+            facts = cuda_conv_get_facts(conv);
+            if (n == 0)
+                CHECK_EQ(facts.engine, first.engine);
+            CHECK(facts.deterministic);
+            CHECK(facts.workspace_bytes <= CAP);
+            CHECK(p != CFP_FP32 || !facts.tensor_cores);
+            seen[n] = facts.plan;
+            for (int i = 0; i < n; i++)
+                CHECK(seen[i] != seen[n]);
+            n++;
+            cuda_conv_close(&conv);
+        }
+        CHECK_EQ(cuda_conv_open_nth(&conv, dnn, &ctx, &spec, 1), CFP_OK); /* the same again */
+        if (n > 1 && conv != NULL)
+            CHECK(cuda_conv_get_facts(conv).plan == seen[1]);
+        cuda_conv_close(&conv);
+        if (n < 8) {
+            CHECK_HAS(ctx.message, "plans");
+        }
+        CHECK(n >= 2);
+        most = n > most ? n : most;
+        cuda_dnn_close(&dnn);
+    }
+    CHECK(most >= 4);
+}
+
 /* A convolution of c -> k channels in `groups` that reads a tensor with `block` channels stored. */
 static void check_stored(int c, int k, int groups, int block, int x_stored, int y_stored,
                          int groups_stored)
@@ -257,6 +299,7 @@ int main(int argc, char **argv)
     geometry_arrives(json);
     groups_arrive(json);
     the_workspace_is_kept_to(json);
+    candidates_will_do(json);
     channels_are_padded();
     the_first_failure_sticks();
     return test_result();

@@ -1,0 +1,5 @@
+/* sim_time.h - what the simulator's clock goes by. */
+#pragma once
+
+/* The candidate that the convolution run last was opened as (sim_conv.c). */
+extern int sim_candidate;
