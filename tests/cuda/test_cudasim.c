@@ -351,7 +351,7 @@ static void write_text(const char *path, const char *mode, const char *text)
 
 static void autotune_takes_the_fastest(void)
 {
-    char path[] = "/tmp/cudasim-autotune-XXXXXX", line[512];
+    char path[] = "scratch-autotune-XXXXXX", line[512];
     const int made = mkstemp(path);
     int candidate[2] = {-1, -1};
     cfp_ctx ctx = {0};
