@@ -72,7 +72,7 @@ static bool takes(const cuda_box *b, int v)
 
 template <class TO, class FROM> static void copy(cuda_box b, cudaStream_t stream)
 {
-    constexpr int V = WIDE < TO >> WIDE<FROM> ? WIDE<TO> : WIDE<FROM>;
+    constexpr int V = (WIDE<TO>) > (WIDE<FROM>) ? WIDE<TO> : WIDE<FROM>;
     const bool wide = takes(&b, V);
     if (wide) {
         b.extent[b.dims - 1] /= V;

@@ -146,8 +146,9 @@ cfp_status cuda_linear_open(cuda_linear **out, const cuda_blas *blas, cfp_ctx *c
     const cublasStatus_t status = plan(*out);
     if (status == CUBLAS_STATUS_SUCCESS)
         return CFP_OK;
-    const bool none = status == CUBLAS_STATUS_NOT_SUPPORTED;
-    const cfp_status said = refused(ctx, none ? CFP_UNSUPPORTED : CFP_DEVICE, *out, status);
+    /* Whatever it does not want to do, cuDNN does. */
+    const bool full = status == CUBLAS_STATUS_ALLOC_FAILED;
+    const cfp_status said = refused(ctx, full ? CFP_NOMEM : CFP_UNSUPPORTED, *out, status);
     cuda_linear_close(out);
     return said;
 }

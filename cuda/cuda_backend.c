@@ -241,6 +241,18 @@ static cfp_status cuda_upload(cfp_backend *backend, cfp_tensor *dst, const float
     return cuda_relayout(backend, &to, &from);
 }
 
+/* A number beyond float16's range is infinite where it is stored; what is computed from it may then
+ * look like any other number (a relu of -inf + x, or cuDNN's of NaN, is 0).  So everything that is
+ * stored in float16 is looked at.  bfloat16 has float32's range. */
+cfp_status cuda_watch_tensor(cfp_backend *backend, const cfp_tensor *x)
+{
+    if (backend->overflow == NULL || x->type != CFP_FLOAT16)
+        return CFP_OK;
+    CUDA_TRY(backend,
+             cuda_watch(x->data, x->type, cfp_stored(x), backend->overflow, backend->stream));
+    return CFP_OK;
+}
+
 /* What the watch over fp16 has seen since it was asked last. */
 cfp_status cuda_check_overflow(cfp_backend *backend)
 {

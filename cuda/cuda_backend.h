@@ -44,6 +44,8 @@ int cuda_dnn_version(void);
 
 /* float16 ends at 65504: in one line what there is to do about a network that goes beyond it. */
 cfp_status cuda_out_of_range(cfp_ctx *ctx);
+/* Looks at what has been stored in x, if that is float16. */
+CFP_CHECKED cfp_status cuda_watch_tensor(cfp_backend *backend, const cfp_tensor *x);
 /* fp16: refuses what the watch has seen since it was asked last; waits. */
 cfp_status cuda_check_overflow(cfp_backend *backend);
 
@@ -81,7 +83,6 @@ static inline cuda_view cuda_no_view(void)
 }
 /* x as a source of something of `shape`: axes of 1 serve the whole axis. */
 cuda_view cuda_broadcast(cuda_view x, cfp_shape shape);
-bool cuda_same_layout(const cuda_view *a, const cuda_view *b);
 
 /* The box that all channels and positions of `to` and `from` (or a value) make. */
 cuda_box cuda_box_of(const cuda_view *to, const cuda_view *from);
@@ -193,7 +194,7 @@ cfp_status cuda_render(cfp_backend *backend, const cfp_render *op);
 cfp_status cuda_overlay(cfp_backend *backend, const cfp_overlay *op, uint8_t *rgb,
                         const float *frame);
 cfp_status cuda_record_begin(cfp_backend *backend);
-cfp_status cuda_record_end(cfp_backend *backend, void **recording);
+cfp_status cuda_record_end(cfp_backend *backend, void **recording, bool keep);
 cfp_status cuda_replay(cfp_backend *backend, void *recording, bool *stale);
 void cuda_record_free(cfp_backend *backend, void *recording);
 void cuda_backend_range_begin(cfp_backend *backend, cfp_range_kind kind, const char *name,

@@ -61,7 +61,8 @@ static cfp_tensor *place(cuda_brought *b, int i, const cfp_tensor *x)
 static cfp_status copy_to(cfp_backend *backend, cfp_tensor *dst, const cfp_tensor *src)
 {
     const cuda_view to = cuda_view_of(dst), from = cuda_view_of(src);
-    return cuda_relayout(backend, &to, &from);
+    CFP_TRY(cuda_relayout(backend, &to, &from));
+    return cuda_watch_tensor(backend, dst);
 }
 
 cfp_status cuda_bring(cuda_brought *brought, cfp_backend *backend, const cfp_step *step,

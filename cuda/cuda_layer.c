@@ -168,21 +168,6 @@ static cfp_status bring(cfp_backend *backend, void **out, const cfp_tensor *x, i
     return cuda_relayout(backend, &to, &from);
 }
 
-/* A number of float16 that is out of range is infinite, and stays so up to the logits or to a mean,
- * where it is refused; but NaN, which infinities of two signs add up to, may be 0 behind the
- * fused relu.  So what such a layer reads is looked at.  (bfloat16 has float32's range.) */
-static cfp_status watch(cfp_backend *backend, const layer *plan, const cfp_tensor *src,
-                        const void *x)
-{
-    const cfp_shape s = src->shape;
-    if (backend->overflow == NULL || plan->type != CFP_FLOAT16 ||
-        !(plan->fused && plan->relu_fused))
-        return CFP_OK;
-    CUDA_TRY(backend, cuda_watch(x, CFP_FLOAT16, (int64_t)s.n * cfp_positions(s) * plan->x_lanes,
-                                 backend->overflow, backend->stream));
-    return CFP_OK;
-}
-
 static cfp_status layer_forward(cfp_backend *backend, const cfp_step *step,
                                 const cfp_tensor *const *src, cfp_tensor *dst, void *scratch)
 {
@@ -194,7 +179,6 @@ static cfp_status layer_forward(cfp_backend *backend, const cfp_step *step,
                             .activation = cuda_activation_of(step->activation)};
     void *x;
     CFP_TRY(bring(backend, &x, src[0], plan->x_lanes, scratch));
-    CFP_TRY(watch(backend, plan, src[0], x));
     if (plan->fused) {
         const bool has_bias = added != NULL || plan->relu_fused || step->node->bias != NULL;
         CFP_TRY(cuda_product_run(&plan->forward, backend, x, plan->weight, dst->data,

@@ -9,31 +9,44 @@ struct recording {
 
 cfp_status cuda_record_begin(cfp_backend *backend)
 {
-    /* Thread-local: threads that decode may take pinned memory meanwhile. */
+    /* Thread-local: what other threads do with CUDA does not concern this capture. */
     CUDA_TRY(backend, cudaStreamBeginCapture(backend->stream, cudaStreamCaptureModeThreadLocal));
     return CFP_OK;
 }
 
-cfp_status cuda_record_end(cfp_backend *backend, void **recording)
+/* What cannot be recorded is no failure: the message says why, and the caller goes on without. */
+static cfp_status not_recorded(cfp_backend *backend, cudaError_t status, const char *call)
+{
+    (void)cuda_failed(backend->ctx, status, call);
+    return CFP_OK;
+}
+
+cfp_status cuda_record_end(cfp_backend *backend, void **recording, bool keep)
 {
     cudaGraph_t graph = NULL;
-    struct recording *made;
+    cudaGraphExec_t made = NULL;
     *recording = NULL;
-    if (cudaStreamEndCapture(backend->stream, &graph) != cudaSuccess || graph == NULL) {
-        (void)
-            cudaGetLastError(); /* something in it cannot be recorded: the caller goes on without */
+    cudaError_t status = cudaStreamEndCapture(backend->stream, &graph);
+    if (!keep) {
+        (void)cudaGetLastError(); /* what failed in between has been said */
+        if (status == cudaSuccess && graph != NULL)
+            (void)cudaGraphDestroy(graph);
         return CFP_OK;
     }
-    CFP_TRY_ALLOC(backend->ctx, made, 1);
-    made->aside = backend->aside;
-    const cudaError_t status = cudaGraphInstantiate(&made->graph, graph, 0);
+    if (status != cudaSuccess || graph == NULL)
+        return not_recorded(backend, status, "cudaStreamEndCapture");
+    status = cudaGraphInstantiate(&made, graph, 0);
     (void)cudaGraphDestroy(graph);
-    if (status != cudaSuccess) {
-        cfp_free(made);
-        return cuda_failed(backend->ctx, status, "cudaGraphInstantiate");
+    if (status != cudaSuccess)
+        return not_recorded(backend, status, "cudaGraphInstantiate");
+    struct recording *r = cfp_alloc(backend->ctx, 1, sizeof *r);
+    if (r == NULL) {
+        (void)cudaGraphExecDestroy(made);
+        return CFP_NOMEM;
     }
-    *recording = made;
-    CUDA_TRY(backend, cudaGraphLaunch(made->graph, backend->stream));
+    *r = (struct recording){made, backend->aside};
+    *recording = r;
+    CUDA_TRY(backend, cudaGraphLaunch(made, backend->stream));
     return CFP_OK;
 }
 

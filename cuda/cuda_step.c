@@ -165,7 +165,9 @@ cfp_status cuda_step_forward(cfp_backend *backend, const cfp_step *step,
 {
     cuda_range_begin(backend->ranges, CFP_RANGE_FORWARD, step->node->name,
                      step->node->flop * dst->shape.n);
-    const cfp_status status = forward(backend, step, src, dst, scratch);
+    cfp_status status = forward(backend, step, src, dst, scratch);
+    if (status == CFP_OK)
+        status = cuda_watch_tensor(backend, dst);
     cuda_range_end(backend->ranges);
     return named(backend, step, status);
 }

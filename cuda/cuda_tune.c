@@ -152,8 +152,8 @@ static cfp_status measure(cuda_conv **out, cuda_tuning *t, cfp_backend *backend,
     *out = NULL;
     for (int nth = 0; nth < CANDIDATES && status == CFP_OK; nth++)
         status = try_candidate(out, &made, backend, spec, nth);
-    if (status == CFP_UNSUPPORTED && *out != NULL)
-        status = CFP_OK; /* there are no more */
+    if ((status == CFP_UNSUPPORTED || status == CFP_NOMEM) && *out != NULL)
+        status = CFP_OK; /* there are no more, or no room to try them */
     if (status == CFP_OK)
         status = append_line(t, backend->ctx, &made);
     if (status == CFP_OK)

@@ -43,11 +43,6 @@ cuda_view cuda_broadcast(cuda_view x, cfp_shape shape)
     return x;
 }
 
-bool cuda_same_layout(const cuda_view *a, const cuda_view *b)
-{
-    return a->lanes == b->lanes && a->stride_c == b->stride_c && a->stride_w == b->stride_w;
-}
-
 cuda_box cuda_box_of(const cuda_view *to, const cuda_view *from)
 {
     cuda_box box = {.to = to->data,

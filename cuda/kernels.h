@@ -9,7 +9,8 @@
  * float32.
  *
  * Each launcher enqueues and returns cudaGetLastError().  Results do not depend on the order in
- * which threads run: no atomics, sums in a fixed order. */
+ * which threads run: sums in a fixed order, no atomics
+ * but an integer maximum. */
 #pragma once
 #include "../host/backend/relevance.h"
 #include "../host/backend/render.h"

@@ -122,7 +122,7 @@ static __device__ cut cut_at_top(const cfp_back_step &s, const scored &k)
 
 static __global__ void back_step_kernel(cfp_back_step s)
 {
-    const int words = (cfp_span_length(&s) + 31) / 32, lane = threadIdx.x;
+    const int words = cfp_span_words(&s), lane = threadIdx.x;
     const int rows = s.clips * s.thetas * s.kernels;
     for (int row = blockIdx.x * WARPS + threadIdx.y; row < rows; row += gridDim.x * WARPS) {
         const cfp_demand demand = s.demand[row];
@@ -171,7 +171,7 @@ extern "C" cudaError_t cuda_back_step_layer(const cfp_back_step *step, cudaStrea
 /* One warp a kernel; it counts the edges of the kernels before its own. */
 static __global__ void list_edges_kernel(cfp_back_step s, int question, cfp_edge *edge)
 {
-    const int words = (cfp_span_length(&s) + 31) / 32, lane = threadIdx.x;
+    const int words = cfp_span_words(&s), lane = threadIdx.x;
     const int64_t first_row = (int64_t)question * s.kernels;
     for (int o = blockIdx.x * WARPS + threadIdx.y; o < s.kernels; o += gridDim.x * WARPS) {
         const int64_t row = first_row + o;

@@ -1,6 +1,7 @@
 /* check_relevance.c - route, back_step and list_edges against ref, on random layers: every rule and
  * choice, groups, ties, zeros, several clips and thetas.  What is selected must be the same, bit by
  * bit: both compile relevance_math.h, only the order of the work differs. */
+#include "../host/backend/relevance_math.h"
 #include "check_backends.h"
 #include <stdio.h>
 #include <string.h>

@@ -108,6 +108,7 @@ typedef struct cfp_backend_api {
      * memory; all of it is enqueued in order, and only fetch waits. */
     cfp_status (*fill)(cfp_backend *backend, void *memory, int byte, size_t bytes);
     cfp_status (*put)(cfp_backend *backend, void *memory, const void *host, size_t bytes);
+    /* put: host may be written again at once, unless host_alloc gave it: then after a wait. */
     cfp_status (*fetch)(cfp_backend *backend, void *host, const void *memory, size_t bytes);
     /* mean[n * C + c] over T, H, W of x (n, c); double accumulation or as good. */
     cfp_status (*channel_mean)(cfp_backend *backend, float *mean, const cfp_tensor *x);
@@ -173,11 +174,13 @@ typedef struct cfp_backend_api {
     cfp_status (*overlay)(cfp_backend *backend, const cfp_overlay *op, uint8_t *rgb,
                           const float *frame);
 
-    /* Recording: what is enqueued between begin and end runs as usual and is kept as one graph of
-     * launches, which replay enqueues again without a word from the host.  *stale is set, and
-     * nothing done, where memory that the recording uses has moved since. */
+    /* Recording: what is enqueued between begin and end is kept as one graph of launches; end
+     * enqueues it, and replay does again, without a word from the host.  keep false: end forgets
+     * it, and nothing runs.  *recording NULL: it cannot be recorded, ctx's message says why, and
+     * nothing ran.  *stale is set, and nothing done, where memory that the recording uses has
+     * moved. */
     cfp_status (*record_begin)(cfp_backend *backend);
-    cfp_status (*record_end)(cfp_backend *backend, void **recording);
+    cfp_status (*record_end)(cfp_backend *backend, void **recording, bool keep);
     cfp_status (*replay)(cfp_backend *backend, void *recording, bool *stale);
     void (*record_free)(cfp_backend *backend, void *recording);
     cfp_status (*wait)(cfp_backend *backend); /* until all that is enqueued is done */

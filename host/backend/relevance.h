@@ -75,21 +75,6 @@ typedef struct cfp_back_step {
     cfp_row *row;     /* [questions][O] */
 } cfp_back_step;
 
-/* The channels that kernel o is scored over: its group's, or all of them where the published code
- * inflates grouped kernels. */
-static inline bool cfp_span_is_all(const cfp_back_step *s)
-{
-    return s->rule == CFP_RULE_REFERENCE && !s->classifier;
-}
-static inline int cfp_span_channels(const cfp_back_step *s)
-{
-    return cfp_span_is_all(s) ? s->channels : s->channels / s->groups;
-}
-static inline int cfp_span_words(const cfp_back_step *s)
-{
-    return (cfp_span_channels(s) + 31) / 32;
-}
-
 /* Demands on a node's output that pass through it: to[map[j]] is raised to from[j]. */
 typedef struct cfp_demand_route {
     const cfp_demand *from; /* [questions][n_from] */

@@ -12,7 +12,8 @@ CFP_BOTH bool cfp_inflates(const cfp_back_step *s) /* the published code's group
 {
     return s->rule == CFP_RULE_REFERENCE && !s->classifier;
 }
-/* First channel of kernel o's span, and how many. */
+/* The channels that kernel o is scored over: its group's, or all of them where the published code
+ * inflates grouped kernels.  The first, and how many. */
 CFP_BOTH int cfp_span_first(const cfp_back_step *s, int o)
 {
     return cfp_inflates(s) ? 0 : o / (s->kernels / s->groups) * (s->channels / s->groups);
@@ -20,6 +21,11 @@ CFP_BOTH int cfp_span_first(const cfp_back_step *s, int o)
 CFP_BOTH int cfp_span_length(const cfp_back_step *s)
 {
     return cfp_inflates(s) ? s->channels : s->channels / s->groups;
+}
+
+CFP_BOTH int cfp_span_words(const cfp_back_step *s) /* of bits, one a channel */
+{
+    return (cfp_span_length(s) + 31) / 32;
 }
 
 /* v of the j-th channel of kernel o's span, for one clip. */

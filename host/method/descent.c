@@ -95,36 +95,44 @@ static cfp_status visit(cfp_trace *trace, int index)
     return demand(trace, node->input[0], step.child, step.channels, NULL);
 }
 
+/* One node of the walk. */
+static cfp_status step_back(cfp_trace *trace, int i)
+{
+    const cfp_node *node = &trace->model->node[i];
+    const bool grad = trace->query.rule == CFP_RULE_GRAD;
+    const bool demanded = kept(trace, i)->demand != NULL && cfp_may_be_demanded(trace, i);
+    if (grad) {
+        if (demanded)
+            CFP_TRY(cfp_tube_maps_at(trace, i));
+        CFP_TRY(cfp_backward_leave(trace, i));
+    }
+    /* Only kernel layers mask: a gradient goes through every other node, demanded or not. */
+    if (grad && !cfp_is_kernel_layer(node))
+        CFP_TRY(cfp_backward_through(trace, i, NULL, NULL));
+    if (demanded && !cfp_is_kernel_layer(node))
+        return route(trace, i);
+    if (demanded && cfp_within_depth(trace, node)) /* else: below --depth */
+        return visit(trace, i);
+    return CFP_OK;
+}
+
 /* The walk, from the logits to the clip. */
 static cfp_status walk(cfp_trace *trace)
 {
     const cfp_model *model = trace->model;
     const cfp_backend_api *api = trace->device.api;
     const cfp_ledger *l = trace->ledger;
-    const bool grad = trace->query.rule == CFP_RULE_GRAD;
     memset(trace->map_made, 0, (size_t)model->n_nodes * sizeof *trace->map_made);
     CFP_TRY(api->fill(trace->device.backend, l->memory, 0xff, l->demand_bytes));
     CFP_TRY(demand(trace, model->logits, l->start, model->n_classes, NULL));
-    if (grad)
+    if (trace->query.rule == CFP_RULE_GRAD)
         CFP_TRY(cfp_backward_start(trace, l->class_index));
 
     for (int i = model->logits; i > 0; i--) {
-        const cfp_node *node = &model->node[i];
-        const bool demanded = kept(trace, i)->demand != NULL && cfp_may_be_demanded(trace, i);
-        cfp_range_begin(api, trace->device.backend, CFP_RANGE_DESCENT, node->name, 0);
-        if (grad) {
-            if (demanded)
-                CFP_TRY(cfp_tube_maps_at(trace, i));
-            CFP_TRY(cfp_backward_leave(trace, i));
-        }
-        /* Only kernel layers mask: a gradient goes through every other node, demanded or not. */
-        if (grad && !cfp_is_kernel_layer(node))
-            CFP_TRY(cfp_backward_through(trace, i, NULL, NULL));
-        if (demanded && !cfp_is_kernel_layer(node))
-            CFP_TRY(route(trace, i));
-        else if (demanded && cfp_within_depth(trace, node)) /* else: below --depth */
-            CFP_TRY(visit(trace, i));
+        cfp_range_begin(api, trace->device.backend, CFP_RANGE_DESCENT, model->node[i].name, 0);
+        const cfp_status status = step_back(trace, i);
         cfp_range_end(api, trace->device.backend);
+        CFP_TRY(status);
         CFP_TRY(cfp_check_interrupt(trace->ctx));
     }
     return CFP_OK;

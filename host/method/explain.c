@@ -27,6 +27,8 @@ static bool wants_clip_gradient(const cfp_model *model, const cfp_query *query)
     return false;
 }
 
+enum { MOST_QUESTIONS = 16384 }; /* what backends count with int, and GPUs take as a grid's side */
+
 cfp_status cfp_trace_open(cfp_trace **out, cfp_ctx *ctx, const cfp_model *model,
                           const cfp_device *device, const cfp_query *query, const cfp_batch *batch)
 {
@@ -35,6 +37,8 @@ cfp_status cfp_trace_open(cfp_trace **out, cfp_ctx *ctx, const cfp_model *model,
     *out = NULL;
     if (batch != NULL)
         request.batch = *batch;
+    if ((int64_t)request.batch.clips * request.batch.thetas > MOST_QUESTIONS)
+        return cfp_fail(ctx, CFP_UNSUPPORTED, "at most %d questions at once", MOST_QUESTIONS);
     if (query != NULL) {
         if (query->rule == CFP_RULE_GRAD && request.batch.thetas > 1)
             return cfp_fail(ctx, CFP_USAGE, "--rule: grad takes one theta at a time");

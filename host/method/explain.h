@@ -29,7 +29,7 @@ typedef struct cfp_explanation {
  * once, used for any number of clips.  With query NULL it only predicts; with batch NULL it takes
  * one clip at a time, and the query's theta.  A batch answers all its clips and thetas in one
  * forward pass and one descent; under rule grad, where the gradient depends on theta, it has one
- * theta (CFP_USAGE). */
+ * theta (CFP_USAGE).  At most 16384 clips x thetas. */
 typedef struct cfp_trace cfp_trace;
 
 /* From now on every launch comes from the host, nothing is recorded and replayed: for profilers. */

@@ -1,5 +1,6 @@
 /* ledger.c - see ledger.h.  The layout is walked twice: once to count, once to hand out. */
 #include "ledger.h"
+#include "../backend/relevance_math.h"
 #include "rules.h"
 #include <string.h>
 

@@ -19,14 +19,13 @@ typedef struct cfp_ledger_node {
     cfp_demand *demand; /* [questions][C] on its output */
     float *mean;        /* values that kernel layers read: [clips][C] */
     /* Kernel layers of interest: */
-    cfp_demand *child;             /* [questions][C of the tensor it reads] */
-    int32_t *n_edges;              /* [questions][O]; with edges and row, where edges are kept */
-    uint32_t *edges;               /* [questions][O][words] */
-    cfp_row *row;                  /* [questions][O] */
-    float *kernel_mean;            /* [O][C / groups] */
-    float *kernel_scale;           /* [O] */
-    double weight_min, weight_max; /* of the classifier's kernel_mean */
-    float *map;                    /* where a tube is wanted: [questions][T x H x W] */
+    cfp_demand *child;   /* [questions][C of the tensor it reads] */
+    int32_t *n_edges;    /* [questions][O]; with edges and row, where edges are kept */
+    uint32_t *edges;     /* [questions][O][words] */
+    cfp_row *row;        /* [questions][O] */
+    float *kernel_mean;  /* [O][C / groups] */
+    float *kernel_scale; /* [O] */
+    float *map;          /* where a tube is wanted: [questions][T x H x W] */
     /* The others: */
     int32_t **route; /* [n_inputs], a host array: [C] channel j comes from; NULL: from j itself */
 } cfp_ledger_node;

@@ -48,6 +48,9 @@ static int residual_operand(const cfp_trace *trace, int head, int add)
     const int first = model->node[node->input[0]].alias;
     const int second = model->node[node->input[1]].alias;
     const int other = first == head ? second : first;
+    if (other == 0 && trace->request.clip_gradient)
+        return -1; /* the clip lies otherwise than what is added to it: no plain copy of gradients
+                    */
     if (first == second || !cfp_shape_equal(model->node[first].shape, model->node[second].shape))
         return -1;
     return other;

@@ -74,15 +74,16 @@ static void sources(const cfp_trace *trace, const cfp_trace_step *step, const cf
  * not fit; step_open would only find out half-way. */
 static cfp_status check_weights(cfp_trace *trace)
 {
+    enum { LEAST_BYTES = 2 }; /* of a weight: in half precision */
     const cfp_backend_api *api = trace->device.api;
     const double free_bytes = (double)api->free_bytes(trace->device.backend);
     double bytes = 0;
     for (int i = 0; i < trace->model->n_nodes; i++)
-        bytes += trace->used[i] ? (double)trace->model->node[i].parameters * sizeof(float) : 0;
+        bytes += trace->used[i] ? (double)trace->model->node[i].parameters * LEAST_BYTES : 0;
     if (api->host_memory || bytes <= free_bytes)
         return CFP_OK;
     return cfp_fail(trace->ctx, CFP_NOMEM,
-                    "%s: needs %.2f GiB for its weights, %s has %.2f GiB free",
+                    "%s: needs at least %.2f GiB for its weights, %s has %.2f GiB free",
                     trace->model->path != NULL ? trace->model->path : "model", bytes / 0x1p30,
                     api->name, free_bytes / 0x1p30);
 }

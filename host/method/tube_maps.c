@@ -35,17 +35,23 @@ cfp_status cfp_tube_maps_at(cfp_trace *trace, int node)
     return CFP_OK;
 }
 
-/* The maps that were not made on the way. */
-static cfp_status sum_layers(cfp_trace *trace)
+static cfp_status sum_each_layer(cfp_trace *trace)
 {
     const bool grad = trace->query.rule == CFP_RULE_GRAD;
-    cfp_range_begin(trace->device.api, trace->device.backend, CFP_RANGE_TUBES, "maps", 0);
     for (int m = 1; m < trace->model->n_nodes; m++)
         if (trace->ledger->node[m].map != NULL && !(grad && trace->map_made[m]) &&
             cfp_may_be_demanded(trace, m))
             CFP_TRY(sum_layer(trace, m, m, NULL));
-    cfp_range_end(trace->device.api, trace->device.backend);
     return CFP_OK;
+}
+
+/* The maps that were not made on the way. */
+static cfp_status sum_layers(cfp_trace *trace)
+{
+    cfp_range_begin(trace->device.api, trace->device.backend, CFP_RANGE_TUBES, "maps", 0);
+    const cfp_status status = sum_each_layer(trace);
+    cfp_range_end(trace->device.api, trace->device.backend);
+    return status;
 }
 
 /* The tube takes raw over. */

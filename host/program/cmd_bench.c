@@ -60,7 +60,8 @@ static cfp_status random_clip(cfp_session *session)
     return CFP_OK;
 }
 
-/* A tube is a volume over the clip, on the host: resizing it is part of making it. */
+/* A tube is a volume over the clip: resizing it, where the device can there, and having it on the
+ * host is part of making it. */
 static cfp_status render_tubes(double *ms, bench *b)
 {
     const double start = cfp_now_ms();

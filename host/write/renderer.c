@@ -90,8 +90,9 @@ static cfp_status render_here(cfp_renderer *r, const cfp_tube *tube)
         cfp_tube_render(r->volume, r->ctx, tube, r->size[0], r->size[1], r->size[2], r->interp));
     if (r->device.api == NULL)
         return CFP_OK;
-    return r->device.api->put(r->device.backend, r->there.volume, r->volume,
-                              voxels_of(r->size) * sizeof(float));
+    CFP_TRY(r->device.api->put(r->device.backend, r->there.volume, r->volume,
+                               voxels_of(r->size) * sizeof(float)));
+    return r->device.api->wait(r->device.backend); /* the next tube is written to the same place */
 }
 
 cfp_status cfp_renderer_tube(cfp_renderer *r, const cfp_tube *tube)

@@ -202,8 +202,7 @@ static cfp_status convolve(cfp_ctx *ctx, cfp_precision precision, const float x[
     run r = {.step = {.node = &nodes[0], .activation = &nodes[1], .n_src = 1}};
     CFP_TRY(open_device(&r.device, ctx, "cudasim", precision));
     const cfp_backend_api *api = r.device.api;
-    const cfp_type type = precision == CFP_FP16 ? CFP_FLOAT16 : CFP_BFLOAT16;
-    r.src[0] = (cfp_tensor){.shape = {1, 8, 1, 1, 1}, .block = 8, .type = type};
+    r.src[0] = (cfp_tensor){.shape = {1, 8, 1, 1, 1}, .block = 8}; /* as the clip comes */
     r.dst = (cfp_tensor){.shape = {1, 8, 1, 1, 1}, .block = 1};
     const cfp_tensor *const src[1] = {&r.src[0]};
     cfp_status status = api->step_open(r.device.backend, &r.step, src, &r.dst);
@@ -394,13 +393,16 @@ static void autotune_takes_the_fastest(void)
 /* Where relu makes 0 of NaN, an overflow would not be seen behind it. */
 static void an_overflow_is_refused(void)
 {
-    const float small[8] = {3, 1}, large[8] = {70000, 70000};
+    const float small[8] = {3, 1}, large[8] = {70000, 70000}, far[8] = {60000, -60000};
     float y[8];
     cfp_ctx ctx = {0};
     CHECK_EQ(convolve(&ctx, CFP_FP16, small, y), CFP_OK);
     CHECK_NEAR(y[0], 2, 0);
     CHECK_EQ(convolve(&ctx, CFP_FP16, large, y), CFP_UNSUPPORTED);
     CHECK_HAS(ctx.message, "--precision fp16: this network's numbers go beyond float16's range");
+    ctx.message[0] = '\0';
+    CHECK_EQ(convolve(&ctx, CFP_FP16, far, y), CFP_UNSUPPORTED); /* what it makes: 120000 */
+    CHECK_HAS(ctx.message, "beyond float16's range");
     CHECK_EQ(convolve(&ctx, CFP_BF16, large, y), CFP_OK);
     CHECK_NEAR(y[0], 0, 0);
 }

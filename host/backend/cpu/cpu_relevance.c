@@ -4,6 +4,7 @@
  * depend on how many there are. */
 #include "cpu.h"
 #include "../ref/ref.h"
+#include "../relevance_math.h"
 #include <string.h>
 
 enum { LEAST_PAIRS = 1 << 15 }; /* (kernel, channel) pairs that are worth a thread */
@@ -18,7 +19,7 @@ cfp_status cpu_back_step(cfp_backend *backend, const cfp_back_step *s)
 {
     const int64_t rows = (int64_t)s->clips * s->thetas * s->kernels;
     const int64_t count = (int64_t)s->clips * s->thetas * s->channels;
-    const int threads = threads_for(backend, rows * cfp_span_channels(s));
+    const int threads = threads_for(backend, rows * cfp_span_length(s));
     cfp_demand *child;
     cfp_status result = CFP_OK;
     if (threads == 1)
@@ -44,7 +45,7 @@ cfp_status cpu_back_step(cfp_backend *backend, const cfp_back_step *s)
 cfp_status cpu_list_edges(cfp_backend *backend, const cfp_back_step *s, int question,
                           cfp_edge *edge)
 {
-    const int threads = threads_for(backend, (int64_t)s->kernels * cfp_span_channels(s));
+    const int threads = threads_for(backend, (int64_t)s->kernels * cfp_span_length(s));
     const int32_t *n = s->n_edges + (int64_t)question * s->kernels;
     cfp_status result = CFP_OK;
 #pragma omp parallel for schedule(static, 1) num_threads(threads)

@@ -34,7 +34,7 @@ struct scoring {
 
 static cfp_status open_scoring(struct scoring *k, const cfp_back_step *s)
 {
-    *k = (struct scoring){.step = s, .n = cfp_span_channels(s), .words = cfp_span_words(s)};
+    *k = (struct scoring){.step = s, .n = cfp_span_length(s), .words = cfp_span_words(s)};
     k->value = cfp_alloc(NULL, (size_t)k->n, sizeof *k->value);
     k->relevance = cfp_alloc(NULL, (size_t)k->n, sizeof *k->relevance);
     k->bits = cfp_alloc(NULL, (size_t)k->words, sizeof *k->bits);
