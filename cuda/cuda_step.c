@@ -7,6 +7,7 @@
  * keep all digits of their sums. */
 #include "cuda_backend.h"
 #include <limits.h>
+#include <string.h>
 
 static const cuda_op *op_of(const cfp_step *step)
 {
@@ -44,6 +45,8 @@ static cfp_status named(cfp_backend *backend, const cfp_step *step, cfp_status s
 {
     if (status == CFP_OK)
         return CFP_OK;
+    if (strncmp(backend->ctx->message, "--", 2) == 0)
+        return status; /* it is an option's, and this node only the first that needs it */
     return cfp_fail(backend->ctx, status, "node '%s': %s", step->node->name, backend->ctx->message);
 }
 

@@ -2,9 +2,13 @@
 #include "tune.h"
 #include "cuda_backend.h"
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 enum { CANDIDATES = 4, LINE_BYTES = 1024 };
 
@@ -46,7 +50,7 @@ static choice *find(cuda_tuning *t, const char *conv)
     return NULL;
 }
 
-/* False where it is no line of ours.  *mine: of this device. */
+/* False where it is no whole line of ours.  *mine: of this device. */
 static bool parse(const char *line, const char *device, choice *out, bool *mine)
 {
     const char *tab = strchr(line, '\t'), *end = tab != NULL ? strchr(tab + 1, '\t') : NULL;
@@ -56,9 +60,10 @@ static bool parse(const char *line, const char *device, choice *out, bool *mine)
         return false;
     memcpy(out->conv.text, tab + 1, (size_t)(end - tab - 1));
     *mine = strlen(device) == (size_t)(tab - line) && memcmp(line, device, strlen(device)) == 0;
-    return sscanf(end, "\t%d\t%" SCNd64 "\t%f\n%n", &out->candidate, &out->engine, &out->ms,
+    return sscanf(end, "\t%d\t%" SCNd64 "\t%f%n", &out->candidate, &out->engine, &out->ms,
                   &length) == 3 &&
-           end[length] == '\0' && out->candidate >= 0 && out->candidate < CANDIDATES;
+           strcmp(end + length, "\n") == 0 && out->candidate >= 0 && out->candidate < CANDIDATES &&
+           isfinite(out->ms) && out->ms >= 0;
 }
 
 static cfp_status read_lines(cuda_tuning *t, cfp_ctx *ctx, FILE *file)
@@ -76,31 +81,61 @@ static cfp_status read_lines(cuda_tuning *t, cfp_ctx *ctx, FILE *file)
     return CFP_OK;
 }
 
+static cfp_status file_failed(const cuda_tuning *t, cfp_ctx *ctx)
+{
+    return cfp_fail(ctx, CFP_IO, "--autotune: %s: %s", t->path, strerror(errno));
+}
+
+/* Made where it is missing: what cannot be is said now. */
 static cfp_status read_file(cuda_tuning *t, cfp_ctx *ctx)
 {
-    FILE *file = fopen(t->path, "a+"); /* made where it is missing: what cannot be is said now */
-    if (file == NULL)
-        return cfp_fail(ctx, CFP_IO, "--autotune: %s: %s", t->path, strerror(errno));
-    rewind(file);
-    cfp_status status = read_lines(t, ctx, file);
+    struct stat facts;
+    const int made = open(t->path, O_RDWR | O_APPEND | O_CREAT | O_NONBLOCK | O_CLOEXEC, 0666);
+    FILE *file = made < 0 ? NULL : fdopen(made, "r");
+    if (file == NULL || fstat(made, &facts) != 0) {
+        const cfp_status status = file_failed(t, ctx);
+        if (file != NULL)
+            fclose(file);
+        return status;
+    }
+    cfp_status status = CFP_OK;
+    if (!S_ISREG(facts.st_mode)) /* a pipe would be waited for */
+        status = cfp_fail(ctx, CFP_IO, "--autotune: %s: is no plain file", t->path);
+    if (status == CFP_OK)
+        status = read_lines(t, ctx, file);
     if (status == CFP_OK && ferror(file))
-        status = cfp_fail(ctx, CFP_IO, "--autotune: %s: %s", t->path, strerror(errno));
+        status = file_failed(t, ctx);
     fclose(file);
     return status;
 }
 
+/* The whole line or, on a full disk, nothing of it: half a line would be refused ever after. */
 static cfp_status append_line(const cuda_tuning *t, cfp_ctx *ctx, const choice *made)
 {
-    FILE *file = fopen(t->path, "a");
-    bool written = file != NULL;
-    if (written)
-        written = fprintf(file, "%s\t%s\t%d\t%" PRId64 "\t%.6g\n", t->device, made->conv.text,
-                          made->candidate, made->engine, (double)made->ms) > 0;
-    if (file != NULL)
-        written = fclose(file) == 0 && written;
-    if (!written)
-        return cfp_fail(ctx, CFP_IO, "--autotune: %s: %s", t->path, strerror(errno));
-    return CFP_OK;
+    char line[LINE_BYTES];
+    const int length = snprintf(line, sizeof line, "%s\t%s\t%d\t%" PRId64 "\t%.6g\n", t->device,
+                                made->conv.text, made->candidate, made->engine, (double)made->ms);
+    const int file = open(t->path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0666);
+    struct stat before;
+    if (file < 0 || fstat(file, &before) != 0) {
+        const cfp_status status = file_failed(t, ctx);
+        if (file >= 0)
+            close(file);
+        return status;
+    }
+    cfp_status status = CFP_OK;
+    errno = 0;
+    const ssize_t written = write(file, line, (size_t)length);
+    if (written != length) {
+        if (written >= 0 && errno == 0)
+            errno = ENOSPC;
+        status = file_failed(t, ctx);
+        if (ftruncate(file, before.st_size) != 0)
+            cfp_log(ctx, CFP_LOG_WARNING, "%s: its last line is not whole", t->path);
+    }
+    if (close(file) != 0 && status == CFP_OK)
+        status = file_failed(t, ctx);
+    return status;
 }
 
 cfp_status cuda_tuning_open(cuda_tuning **out, cfp_ctx *ctx, const char *path, const char *device)

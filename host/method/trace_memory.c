@@ -160,10 +160,11 @@ static cfp_status take_memory(struct plan *p)
         return cfp_fail(
             trace->ctx, CFP_NOMEM,
             "%s: needs %.2f GiB for the activations of %d clip%s, %s has %.2f GiB free; "
-            "try a smaller --depth, --layers or --tubes none",
+            "try a smaller %s--depth, --layers or --tubes none",
             trace->model->path != NULL ? trace->model->path : "model",
             (double)trace->arena_bytes / 0x1p30, trace->request.batch.clips,
-            trace->request.batch.clips == 1 ? "" : "s", api->name, (double)free_bytes / 0x1p30);
+            trace->request.batch.clips == 1 ? "" : "s", api->name, (double)free_bytes / 0x1p30,
+            trace->request.batch.clips == 1 ? "" : "--batch, ");
     CFP_TRY(api->alloc(trace->device.backend, &trace->arena,
                        trace->arena_bytes > 0 ? trace->arena_bytes : 1));
     char *base = trace->arena;

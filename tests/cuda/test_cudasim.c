@@ -8,6 +8,9 @@
 #include "halves.h"
 #include <dlfcn.h>
 #include <math.h>
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -295,12 +298,33 @@ static void cublas_multiplies_for_several_clips(void)
     unsetenv("CUDASIM_NO_CUBLAS");
 }
 
+/* Opens a convolution of frames `length` long, and closes it. */
+static cfp_status plan_conv(const cfp_device *device, int length)
+{
+    static float weight[64];
+    const cfp_shape shape = {1, 8, length, 3, 3};
+    cfp_node node = {.name = "conv",
+                     .op = CFP_OP_CONV3D,
+                     .shape = shape,
+                     .groups = 1,
+                     .kernel_channels = 8,
+                     .window = {{1, 1, 1}, {1, 1, 1}, {1, 1, 1}, {0}, {0}},
+                     .weight = weight};
+    cfp_step step = {.node = &node, .n_src = 1};
+    const cfp_tensor x = {.shape = shape, .block = 8};
+    cfp_tensor y = {.shape = shape, .block = 1};
+    const cfp_status status =
+        device->api->step_open(device->backend, &step, (const cfp_tensor *const[1]){&x}, &y);
+    if (status == CFP_OK)
+        device->api->step_close(device->backend, &step);
+    return status;
+}
+
 /* Opens two convolutions, the second twice; autotune's choices among the simulator's three
  * candidates, if they take `times`.  Returns how many plans were timed. */
 static int tune(cfp_ctx *ctx, const char *file, const char *times, cfp_status want,
                 int candidate[2])
 {
-    static float weight[64];
     const cfp_device_request request = {.module_dir = modules, .autotune = file};
     cfp_device device;
     cfp_tuned row;
@@ -312,23 +336,8 @@ static int tune(cfp_ctx *ctx, const char *file, const char *times, cfp_status wa
     int *const timed = counter("cudasim_timed");
     *timed = 0;
     setenv("CUDASIM_TIMES", times, 1);
-    for (int i = 0; i < 3; i++) {
-        const int length = i == 0 ? 2 : 5;
-        const cfp_shape shape = {1, 8, length, 3, 3};
-        cfp_node node = {.name = "conv",
-                         .op = CFP_OP_CONV3D,
-                         .shape = shape,
-                         .groups = 1,
-                         .kernel_channels = 8,
-                         .window = {{1, 1, 1}, {1, 1, 1}, {1, 1, 1}, {0}, {0}},
-                         .weight = weight};
-        cfp_step step = {.node = &node, .n_src = 1};
-        const cfp_tensor x = {.shape = shape, .block = 8};
-        cfp_tensor y = {.shape = shape, .block = 1};
-        CHECK_EQ(api->step_open(device.backend, &step, (const cfp_tensor *const[1]){&x}, &y),
-                 CFP_OK);
-        api->step_close(device.backend, &step);
-    }
+    for (int i = 0; i < 3; i++)
+        CHECK_EQ(plan_conv(&device, i == 0 ? 2 : 5), CFP_OK);
     unsetenv("CUDASIM_TIMES");
     for (int i = 0; i < 2; i++) {
         CHECK(api->tuned(device.backend, i, &row));
@@ -385,9 +394,44 @@ static void autotune_takes_the_fastest(void)
     write_text(path, "a", "no choice\n");
     tune(&ctx, path, "1,1,1", CFP_FORMAT, candidate);
     CHECK_HAS(ctx.message, "is no choice of autotune");
+    write_text(path, "w", "device\tconvolution\t0\t7\t1.5"); /* a line that lost its end */
+    tune(&ctx, path, "1,1,1", CFP_FORMAT, candidate);
+    CHECK_EQ(remove(path), 0);
+    CHECK_EQ(mkfifo(path, 0600), 0);
+    tune(&ctx, path, "1,1,1", CFP_IO, candidate);
+    CHECK_HAS(ctx.message, "is no plain file");
     CHECK_EQ(remove(path), 0);
     tune(&ctx, "/nowhere/file", "1,1,1", CFP_IO, candidate);
     CHECK_HAS(ctx.message, "--autotune: /nowhere/file: No such file or directory");
+}
+
+/* As on a disk that is full in the middle of a line. */
+static void autotune_leaves_no_half_line(void)
+{
+    char path[] = "scratch-autotune-XXXXXX";
+    cfp_ctx ctx = {0};
+    int candidate[2];
+    struct stat facts;
+    struct rlimit usual, tight;
+    cfp_device device;
+    const cfp_device_request request = {.module_dir = modules, .autotune = path};
+    close(mkstemp(path));
+    CHECK_EQ(getrlimit(RLIMIT_FSIZE, &usual), 0);
+    signal(SIGXFSZ, SIG_IGN);
+    tight = usual;
+    tight.rlim_cur = 20;
+    CHECK_EQ(setrlimit(RLIMIT_FSIZE, &tight), 0);
+    setenv("CUDASIM_TIMES", "3,1,2", 1);
+    CHECK_EQ(cfp_device_open(&device, &ctx, "cudasim", &request), CFP_OK);
+    CHECK_EQ(plan_conv(&device, 2), CFP_IO);
+    cfp_device_close(&device);
+    unsetenv("CUDASIM_TIMES");
+    CHECK_EQ(setrlimit(RLIMIT_FSIZE, &usual), 0);
+    CHECK_EQ(strncmp(ctx.message, "--autotune: ", 12), 0);
+    CHECK_EQ(stat(path, &facts), 0);
+    CHECK_EQ(facts.st_size, 0);
+    tune(&ctx, path, "3,1,2", CFP_OK, candidate);
+    CHECK_EQ(remove(path), 0);
 }
 
 /* Where relu makes 0 of NaN, an overflow would not be seen behind it. */
@@ -501,6 +545,7 @@ int main(int argc, char **argv)
     halves_round_to_the_nearest();
     cublas_multiplies_for_several_clips();
     autotune_takes_the_fastest();
+    autotune_leaves_no_half_line();
     an_overflow_is_refused();
     an_overflow_of_gradients_is_refused();
     a_tensor_too_long_is_refused_by_its_node();
