@@ -3,7 +3,7 @@
 # helpers load nothing of this system but glibc, and say what the build says.
 #   check_bundle.sh BUILD_DIR
 set -uo pipefail
-build=$1
+build=$(realpath "$1") || exit 1
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 command -v patchelf >/dev/null || { echo "skipped: patchelf is not here"; exit 77; }
 work=$(mktemp -d)
@@ -22,10 +22,40 @@ done
 "$root/tools/bundle" --build "$work" -o "$work/none.tar" 2>"$work/said" && wrong "an empty folder was bundled"
 [ ! -e "$work/none.tar" ] || wrong "a bundle of nothing was left"
 
-"$root/tools/bundle" --build "$build" -o "$work/b.tar" --models "$root/weights/motion.h5" || exit 1
+# What cannot be written is told at once, in one line, and nothing is left.
+refused() { # PATTERN WORDS...
+    local pattern=$1
+    shift
+    "$root/tools/bundle" --build "$build" "$@" >/dev/null 2>"$work/said" && wrong "tools/bundle $*: no failure"
+    [ "$(wc -l <"$work/said")" -eq 1 ] || wrong "tools/bundle $*: not one line"
+    grep -q "^bundle: .*$pattern" "$work/said" || wrong "tools/bundle $*: $(cat "$work/said")"
+}
+mkdir "$work/a folder" "$work/folder.tar" "$work/part.tar.part" "$work/one" "$work/two"
+touch "$work/one/m.h5" "$work/two/m.h5"
+refused ': is a folder$' -o "$work/a folder"
+refused ': is a folder$' -o "$work/folder.tar"
+refused ' is a folder$' -o "$work/part.tar"
+[ -d "$work/part.tar.part" ] || wrong "a folder that was there is gone"
+refused ': there is no folder ' -o "$work/none/b.tar"
+refused ': nothing can be written in the folder /proc$' -o /proc/b.tar # root included
+refused ' have the same name$' -o "$work/b.tar" --models "$work/one/m.h5" --models "$work/two/m.h5"
+TMPDIR=$work/none refused ': No such file or directory$' -o "$work/b.tar"
+# A full disk, nearly, and without being root: files may have 1000 KB.
+(
+    trap '' XFSZ
+    ulimit -f 1000
+    bad=0
+    refused ': File too large$' -o "$work/b.tar"
+    exit "$bad"
+) || bad=1
+[ -z "$(find "$work" -maxdepth 1 -name 'b.tar*')" ] || wrong "a part of a bundle was left"
+
+(cd "$work" && "$root/tools/bundle" --build "$build" -o -b.tar --models "$root"/weights/motion.h5 --models "$root"/./weights/motion.h5) ||
+    exit 1
+[ ! -e "$work/-b.tar.part" ] || wrong "-b.tar.part was left"
 mkdir "$work/elsewhere"
-tar -xf "$work/b.tar" -C "$work/elsewhere"
-rm "$work/b.tar"
+tar -xf "$work/-b.tar" -C "$work/elsewhere"
+rm "$work/-b.tar"
 top=$(realpath "$work"/elsewhere/*)
 cd "$top" || exit 1
 sha256sum --quiet -c SHA256SUMS || wrong "SHA256SUMS does not hold"

@@ -5,9 +5,11 @@ Usage: check_gpu_bench.py --cfp PROGRAM
 """
 import argparse
 import json
+import signal
 import subprocess
 import sys
 import tempfile
+import time
 import unittest
 from pathlib import Path
 
@@ -20,9 +22,21 @@ CFP = ""
 SMALL = dict(width=0.125, frames=8, size=32)
 
 
-def gpu_bench(*words):
-    return subprocess.run([sys.executable, str(ROOT / "tools" / "gpu-bench"), "--cfp", CFP, *map(str, words)], capture_output=True,
-                          text=True)
+def command(*words, cfp=None):
+    return [sys.executable, str(ROOT / "tools" / "gpu-bench"), "--cfp", str(cfp or CFP), *map(str, words)]
+
+
+def gpu_bench(*words, cfp=None, **options):
+    return subprocess.run(command(*words, cfp=cfp), capture_output=True, text=True, **options)
+
+
+ONE = ("--dry-run", "--no-peers", "--networks", "motion", "--precisions", "fp32")
+
+
+def script(path, text):
+    path.write_text("#!/bin/sh\n" + text)
+    path.chmod(0o755)
+    return path
 
 
 def made_up():
@@ -132,10 +146,94 @@ class Run(unittest.TestCase):
     def test_wrong_usage(self):
         for words, said in ((("--networks", "resnet-5"), "--networks: 'resnet-5' is none of"),
                             (("--precisions", "fp8"), "--precisions: 'fp8' is none of"),
-                            (("--batches", "one"), "--batches: 'one' is no list of numbers"), (("--runs", "0"), "at least 1")):
+                            (("--batches", "one"), "--batches: 'one' is no list of numbers"), (("--runs", "0"), "at least 1"),
+                            (("--size", "0"), "--size: at least 1"), (("--frames", "-1"), "--frames: at least 1"),
+                            (("--width", "0"), "--width: "), (("--width", "nan"), "--width: "), (("--width", "inf"), "--width: ")):
             done = gpu_bench(*words)
             self.assertEqual(done.returncode, 2)
             self.assertIn(said, done.stderr)
+
+    def fails(self, said, *words, **options):
+        done = gpu_bench(*words, **options)
+        self.assertEqual(done.returncode, 1, done.stderr)
+        self.assertRegex(done.stderr, rf"^gpu-bench: [^\n]*{said}[^\n]*\n$")
+
+    def test_out_that_cannot_be(self):
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder) / "file"
+            file.write_text("")
+            self.fails("--out .*file: is no folder", *ONE, "--out", file)
+            self.fails("--out .*below: Not a directory", *ONE, "--out", file / "below")
+            self.fails("--out /proc/.*: ", *ONE, "--out", "/proc/here")
+            (Path(folder) / "table.md").mkdir()
+            self.fails("table.md is a folder", *ONE, "--out", folder)
+
+    def test_damaged_times(self):
+        good = made_up()
+        self.assertEqual(report.wrong_with(json.loads(json.dumps(good))), "")
+        row = good["rows"][0]
+        with tempfile.TemporaryDirectory() as folder:
+            for text in ("", "{", "[" * 100000, "7", "{}", json.dumps({**good, "notes": [1]}), json.dumps({**good, "rows": [3]}),
+                         *(json.dumps({**good, "rows": [{**row, **lost}]}) for lost in (
+                             {"batch": "1"}, {"precision": "fp8"}, {"ours": 3}, {"ours": {"forward": "x"}}, {"traffic": [1]},
+                             {"refused": 5}, {"network": None}, {"gflop": "x"}))):
+                (Path(folder) / "times.json").write_text(text)
+                self.fails(r"times.json is damaged \(", *ONE, "--resume", "--out", folder)
+                self.assertEqual((Path(folder) / "times.json").read_text(), text)
+
+    def test_another_program(self):
+        with tempfile.TemporaryDirectory() as name:
+            folder = Path(name)
+            for text in ("exit 0\n", "echo cfp-gpu 0\n", "echo '{\"devices\": 3} 1'\n"):
+                self.fails("does not answer as cfp-gpu does", *ONE, "--out", folder, cfp=script(folder / "other", text))
+            (folder / "other").chmod(0o644)
+            self.fails("Permission denied|does not answer", *ONE, "--out", folder, cfp=folder / "other")
+            half = script(folder / "half", f'[ "$1" = bench ] || exec "{CFP}" "$@"\necho nothing\n')
+            self.fails("nothing was timed: .*half: bench --json says no times", *ONE, "--out", folder, cfp=half)
+
+    def test_the_one_that_ships(self):
+        with tempfile.TemporaryDirectory() as folder:
+            done = gpu_bench(*ONE, "--out", folder)
+            self.assertEqual((done.returncode, done.stderr), (0, ""))
+            self.assertIn("| motion | fp32 | 1 |", (Path(folder) / "table.md").read_text())
+
+    def test_without_packages(self):
+        with tempfile.TemporaryDirectory() as name:
+            folder = Path(name)
+            for package in "numpy", "h5py", "torch":
+                (folder / f"{package}.py").write_text(f'raise ModuleNotFoundError("No module named {package!r}")\n')
+            lacking = {"env": {"PYTHONPATH": name, "PYTHONDONTWRITEBYTECODE": "1"}}
+            words = ("--out", folder, "--device", "cpu", "--precisions", "fp32", "--batches", "1", "--runs", "1", "--warmup", "0")
+            self.fails("no model file: No module named 'numpy'; --models", *words, "--networks", "mfnet", "--no-peers", **lacking)
+            done = gpu_bench(*words, "--networks", "mfnet,motion", **lacking)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            self.assertEqual(done.stderr, "gpu-bench: without PyTorch: No module named 'torch'\n")
+            Case("mfnet", **SMALL).model_file(folder).rename(folder / "mfnet.h5")  # a file that is there needs no package
+            done = gpu_bench(*words, "--networks", "mfnet", "--models", folder, "--no-peers", **lacking)
+            self.assertEqual((done.returncode, done.stderr), (0, ""))
+
+    def test_interrupted(self):
+        with tempfile.TemporaryDirectory() as name:
+            folder = Path(name)
+            waits = script(folder / "waits", f'[ "$1" = bench ] || exec "{CFP}" "$@"\necho $$ >"{name}/pid"\nexec sleep 60\n')
+            for words, cfp in ((ONE, waits), (ONE[:1], CFP)):               # while the program runs; while PyTorch is imported
+                process = subprocess.Popen(command(*words, "--out", folder / "out", cfp=cfp), stdout=subprocess.PIPE,
+                                           stderr=subprocess.PIPE, text=True,
+                                           preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler))
+                until = time.monotonic() + (20 if cfp is waits else 1)
+                while time.monotonic() < until and not (cfp is waits and (folder / "pid").is_file()):
+                    time.sleep(0.05)
+                process.send_signal(signal.SIGINT)
+                said = process.communicate(timeout=20)[1]
+                self.assertEqual((process.returncode, said), (130, "gpu-bench: interrupted\n"))
+            time.sleep(0.2)
+            left = Path(f"/proc/{(folder / 'pid').read_text().strip()}/stat")
+            self.assertTrue(not left.exists() or left.read_text().split()[2] == "Z", "the program still runs")
+
+    def test_small_ones_have_files_of_their_own(self):
+        with tempfile.TemporaryDirectory() as folder:
+            names = {Case("mfnet", **{**SMALL, "size": size}).model_file(Path(folder)).name for size in (32, 48)}
+            self.assertEqual(len(names - {"mfnet.h5"}), 2)
 
     def test_once_on_the_processor(self):
         with tempfile.TemporaryDirectory() as folder:

@@ -8,10 +8,12 @@ from typing import Callable, Dict, List, Optional, Tuple
 import torch
 
 from . import descent
-from .report import median
+from .report import first_line, median
 
 DTYPES = {"fp32": torch.float32, "tf32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 PUBLISHED_DEPTH = 2          # kernel layers below the classifier that are stepped through: --depth 3 of the published code
+
+CANNOT = (RuntimeError, TypeError, ValueError, AssertionError, ImportError, MemoryError)  # as PyTorch says that it cannot
 
 
 def arithmetic(precision: str) -> None:
@@ -124,12 +126,12 @@ def measure(case, precision: str, batch: int, device: str, timer: Timer, compile
     def attempt(way: str, stage: str, work: Callable[[], Callable[[], object]]) -> None:
         try:
             found[way][stage] = timer(work())
-        except (RuntimeError, NotImplementedError, TypeError) as problem:
-            notes.append(f"{where}: PyTorch {way} {stage}: {str(problem).strip().splitlines()[0] if str(problem) else problem!r}")
+        except CANNOT as problem:
+            notes.append(f"{where}: PyTorch {way} {stage}: {first_line(problem)}")
     try:
         peer = Peer(case, precision, batch, device)
-    except (RuntimeError, ImportError) as problem:
-        return found, [f"{where}: PyTorch: {str(problem).splitlines()[0]}"]
+    except CANNOT as problem:
+        return found, [f"{where}: PyTorch: {first_line(problem)}"]
     attempt("eager", "forward", lambda: peer.forward)
     attempt("eager", "descent", peer.descend)
     attempt("eager", "grad", peer.gradients)

@@ -16,6 +16,30 @@ COMPARED = (("forward", "forward", "eager", "forward"), ("compiled", "forward", 
             ("tubes", "tubes", "eager", "tubes"))
 
 
+def first_line(problem: BaseException) -> str:
+    return (str(problem).strip().splitlines() or [type(problem).__name__])[0]
+
+
+def wrong_with(result: object) -> str:
+    """What makes it no result, '' where nothing does: of rows and notes, which a later run takes over."""
+    def times(value: object) -> bool:
+        return isinstance(value, dict) and all(isinstance(ms, (int, float)) or ms is None for ms in value.values())
+    if not isinstance(result, dict) or not isinstance(result.get("rows"), list) or not isinstance(result.get("notes"), list):
+        return "no rows or no notes"
+    if not all(isinstance(note, str) for note in result["notes"]):
+        return "a note is no text"
+    for number, row in enumerate(result["rows"]):
+        if not (isinstance(row, dict) and isinstance(row.get("network"), str) and row.get("precision") in list(BYTES) and
+                type(row.get("batch")) is int and isinstance(row.get("refused"), (str, type(None))) and
+                isinstance(row.get("gflop"), (int, float, type(None))) and
+                all(times(row.get(way, {})) for way in ("ours", "eager", "compile"))):
+            return f"row {number + 1}"
+        moved = row.get("traffic")
+        if moved is not None and not (isinstance(moved, list) and [type(n) for n in moved] == [int, int]):
+            return f"row {number + 1}: traffic"
+    return ""
+
+
 def median(values: Sequence[float]) -> float:
     if not values:
         raise ValueError("the median of nothing")
