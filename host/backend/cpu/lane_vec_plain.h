@@ -4,7 +4,8 @@
 #include <math.h>
 #include <stdint.h>
 
-enum { LANES = 8, TILE_WIDE = 8, TILE_NARROW = 7 };
+enum { LANES = 8, TILE_WIDE = 8, TILE_NARROW = 7, COLUMNS = 2 };
+#define FOR_COLUMNS(X) X(1) X(2) /* of a matrix product, held in registers */
 
 typedef struct vec {
     float lane[LANES];

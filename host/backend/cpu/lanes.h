@@ -46,6 +46,22 @@ typedef struct lane_conv {
     float floor;         /* 0: relu; -infinity: none */
 } lane_conv;
 
+/* dst = max(floor, bias + added + convolution with a kernel of taps_t x 3 x 3, stride 1), by
+ * minimal filtering (lane_winograd.inc).  `deep`: along T, too; taps_t is 3 then. */
+typedef struct lane_winograd {
+    cfp_shape src_shape, dst_shape;
+    const float *src;
+    float *dst;
+    int pad[3]; /* before the first input, along T, H, W */
+    int taps_t;
+    bool deep;
+    const float *weights; /* as cpu_winograd.c has them */
+    const float *bias;    /* [blocks of dst][lanes] */
+    const float *added;   /* as dst, may be dst; or NULL */
+    float floor;          /* 0: relu; -infinity: none */
+    float *scratch;       /* lane_winograd_scratch() bytes */
+} lane_winograd;
+
 /* One axis of a pool: window a of `count` covers inputs a * stride - pad ... + kernel - 1. */
 typedef struct lane_window {
     int count, kernel, stride, pad;
@@ -102,6 +118,9 @@ typedef struct cpu_lanes {
     const char *name; /* "AVX-512" */
     int width;        /* floats in a vector = block of a tensor */
     void (*conv)(const lane_conv *job, int threads);
+    void (*winograd)(const lane_winograd *job, int threads);
+    /* Bytes of scratch that winograd wants, by the job's shapes, taps_t and deep. */
+    size_t (*winograd_scratch)(const lane_winograd *job, int threads);
     void (*maxpool)(const lane_pool *job, int threads);
     void (*avgpool)(const lane_pool *job, int threads);
     void (*maxpool_back)(const lane_pool *job, int threads);

@@ -1,6 +1,7 @@
 /* lanes_avx2.c - the kernels of lanes.h compiled for AVX2 and FMA. */
 #include "lanes.h"
 #include <math.h>
+#include <omp.h>
 #include <string.h>
 
 #if defined(__x86_64__)
@@ -13,6 +14,7 @@
 #include "lane_vec_avx2.h"
 #include "lane_conv.inc"
 #include "lane_conv_tiles.inc"
+#include "lane_winograd.inc"
 #include "lane_pool.inc"
 #include "lane_map.inc"
 #include "lane_sum.inc"

@@ -2,6 +2,7 @@
  * is one. */
 #include "lanes.h"
 #include <math.h>
+#include <omp.h>
 #include <string.h>
 
 #if defined(__x86_64__)
@@ -15,6 +16,7 @@
 #include "lane_vec_avx512.h"
 #include "lane_conv.inc"
 #include "lane_conv_tiles.inc"
+#include "lane_winograd.inc"
 #include "lane_pool.inc"
 #include "lane_map.inc"
 #include "lane_sum.inc"

@@ -1,10 +1,12 @@
 /* lanes_plain.c - the kernels of lanes.h compiled for any machine. */
 #include "lanes.h"
 #include <math.h>
+#include <omp.h>
 #include <string.h>
 
 #include "lane_vec_plain.h"
 #include "lane_conv.inc"
+#include "lane_winograd.inc"
 #include "lane_pool.inc"
 #include "lane_map.inc"
 #include "lane_sum.inc"

@@ -1,0 +1,220 @@
+/* cpu_winograd.c - convolutions with 3 x 3 kernels of stride 1 by minimal filtering: the kernel of
+ * lane_winograd.inc does the work, here are who is taken and the weights.
+ *
+ * weights[pair of blocks of kernels][layer][plane][channel][2][lanes]: plane (i, j) of layer l is
+ * element (l, i, j) of the kernel transformed along H and W, `deep` along T, too:
+ * [g0, (g0 + g1 + g2) / 2, (g0 - g1 + g2) / 2, g2].  Layers without `deep` are taps of T.
+ *
+ * Backward-data is the same convolution with kernels and channels exchanged and all taps in
+ * reverse. */
+#include "cpu.h"
+#include <math.h>
+
+enum { PLANES = 16, PAIR = 2 };
+
+typedef struct filter { /* one direction */
+    float *weights, *bias;
+    int pad[3];
+    int taps_t;
+    bool deep;
+} filter;
+
+typedef struct winograd {
+    filter forward, backward;
+} winograd;
+
+/* Multiplications along T: of all taps that read a frame, and in blocks of two frames. */
+static bool deep_pays(int frames, int taps, int pad_begin, int in_frames)
+{
+    int plain = 0;
+    for (int t = 0; t < frames; t++)
+        for (int k = 0; k < taps; k++)
+            plain += t + k - pad_begin >= 0 && t + k - pad_begin < in_frames;
+    return taps == 3 && 4 * ((frames + 1) / 2) < plain;
+}
+
+static bool winograd_takes(const cfp_backend *backend, const cfp_step *step,
+                           const cfp_tensor *const *src, const cfp_tensor *dst)
+{
+    /* Weights grow by 16/9 at least and are read once for so many positions. */
+    enum { LEAST_TILES = 32, LEAST_CHANNELS = 16 };
+    const cfp_node *node = step->node;
+    const cfp_window *w = &node->window;
+    if (node->op != CFP_OP_CONV3D || node->groups > 1 || !cpu_in_lanes(backend, step, src, dst))
+        return false;
+    for (int i = 0; i < 3; i++)
+        if (w->stride[i] != 1 || w->dilation[i] != 1 || w->pad_begin[i] >= w->kernel[i] ||
+            w->pad_end[i] >= w->kernel[i])
+            return false;
+    const int64_t tiles =
+        (int64_t)((dst->shape.h + 1) / 2) * ((dst->shape.w + 1) / 2) * dst->shape.t * dst->shape.n;
+    return w->kernel[0] <= 3 && w->kernel[1] == 3 && w->kernel[2] == 3 && tiles >= LEAST_TILES &&
+           src[0]->shape.c >= LEAST_CHANNELS && dst->shape.c >= LEAST_CHANNELS;
+}
+
+/* Along one axis, of `lanes` kernels: 3 numbers `step` apart become 4. */
+static void transform(double to[4][LANES_MAX], const double *from, int step, int lanes)
+{
+    for (int l = 0; l < lanes; l++) {
+        const double a = from[l], b = from[step + l], c = from[2 * step + l];
+        to[0][l] = a;
+        to[1][l] = (a + b + c) / 2;
+        to[2][l] = (a - b + c) / 2;
+        to[3][l] = c;
+    }
+}
+
+/* taps[3 x 3 or 3 x 3 x 3][lanes] of a layer (deep: of all) to [planes][lanes], to[] floats apart.
+ */
+static void transform_taps(float *to, int64_t plane, const double *tap, int depth, int lanes)
+{
+    double rows[3][3][4][LANES_MAX], planes[3][4][4][LANES_MAX];
+    for (int t = 0; t < depth; t++) {
+        for (int h = 0; h < 3; h++)
+            transform(rows[t][h], tap + (t * 3 + h) * 3 * LANES_MAX, LANES_MAX, lanes);
+        for (int j = 0; j < 4; j++) {
+            double column[4][LANES_MAX];
+            transform(column, rows[t][0][j], 4 * LANES_MAX, lanes);
+            for (int i = 0; i < 4; i++)
+                for (int l = 0; l < lanes; l++)
+                    planes[t][i][j][l] = column[i][l];
+        }
+    }
+    for (int p = 0; p < PLANES; p++) {
+        double along[4][LANES_MAX];
+        const double *from = planes[0][p / 4][p % 4];
+        if (depth == 3)
+            transform(along, from, 16 * LANES_MAX, lanes);
+        for (int t = 0; t < (depth == 3 ? 4 : 1); t++)
+            for (int l = 0; l < lanes; l++)
+                to[(t * PLANES + p) * plane + l] = (float)(depth == 3 ? along[t][l] : from[l]);
+    }
+}
+
+/* Tap k of what a filter from channel i to kernel o does: forward as in the file. */
+static double tap_of(const cfp_node *node, int o, int i, int k, int taps, int channels, bool back)
+{
+    return back ? node->weight[((int64_t)i * channels + o) * taps + taps - 1 - k]
+                : node->weight[((int64_t)o * channels + i) * taps + k];
+}
+
+/* kernels x channels as this direction sees them. */
+static cfp_status open_weights(filter *f, const cfp_backend *backend, const cfp_node *node,
+                               int kernels, int channels, bool back)
+{
+    const int lanes = backend->lanes->width, taps = f->taps_t * 9;
+    const int blocks = (kernels + lanes - 1) / lanes, pairs = (blocks + PAIR - 1) / PAIR;
+    const int rows = (channels + lanes - 1) / lanes * lanes, layers = f->deep ? 4 : f->taps_t;
+    const int64_t plane = (int64_t)rows * PAIR * lanes, layer = plane * PLANES;
+    const int own_channels = back ? kernels : channels;
+    CFP_TRY_ALLOC(backend->ctx, f->weights, pairs * layers * layer);
+    CFP_TRY_ALLOC(backend->ctx, f->bias, blocks * lanes);
+#pragma omp parallel for collapse(2) schedule(static) num_threads(backend->threads)
+    for (int b = 0; b < blocks; b++)
+        for (int i = 0; i < channels; i++) {
+            double tap[27][LANES_MAX];
+            float *to =
+                f->weights + b / PAIR * layers * layer + ((int64_t)i * PAIR + b % PAIR) * lanes;
+            const int used = cfp_min_int(lanes, kernels - b * lanes);
+            for (int l = 0; l < used; l++)
+                for (int k = 0; k < taps; k++)
+                    tap[k][l] = tap_of(node, b * lanes + l, i, k, taps, own_channels, back);
+            for (int t = 0; t < (f->deep ? 1 : f->taps_t); t++)
+                transform_taps(to + t * layer, plane, tap[t * 9], f->deep ? 3 : 1, used);
+        }
+    for (int k = 0; !back && node->bias != NULL && k < kernels; k++)
+        f->bias[k] = node->bias[k];
+    return CFP_OK;
+}
+
+static cfp_status open_filter(filter *f, const cfp_backend *backend, const cfp_node *node,
+                              const cfp_tensor *made, const cfp_tensor *read, bool back)
+{
+    const cfp_window *w = &node->window;
+    for (int i = 0; i < 3; i++)
+        f->pad[i] = back ? w->kernel[i] - 1 - w->pad_begin[i] : w->pad_begin[i];
+    f->taps_t = w->kernel[0];
+    f->deep = deep_pays(made->shape.t, f->taps_t, f->pad[0], read->shape.t);
+    return open_weights(f, backend, node, made->shape.c, read->shape.c, back);
+}
+
+static lane_winograd job_of(const filter *f, const cfp_tensor *made, const cfp_tensor *read)
+{
+    return (lane_winograd){.src_shape = read->shape,
+                           .dst_shape = made->shape,
+                           .src = read->data,
+                           .dst = made->data,
+                           .pad = {f->pad[0], f->pad[1], f->pad[2]},
+                           .taps_t = f->taps_t,
+                           .deep = f->deep,
+                           .weights = f->weights,
+                           .bias = f->bias,
+                           .floor = -INFINITY};
+}
+
+static cfp_status winograd_open(void **own, cfp_backend *backend, cfp_step *step,
+                                const cfp_tensor *const *src, const cfp_tensor *dst)
+{
+    winograd *g;
+    CFP_TRY_ALLOC(backend->ctx, g, 1);
+    *own = g;
+    CFP_TRY(open_filter(&g->forward, backend, step->node, dst, src[0], false));
+    lane_winograd job = job_of(&g->forward, dst, src[0]);
+    step->scratch_bytes = backend->lanes->winograd_scratch(&job, backend->threads);
+    if (!step->backward)
+        return CFP_OK;
+    CFP_TRY(open_filter(&g->backward, backend, step->node, src[0], dst, true));
+    job = job_of(&g->backward, src[0], dst);
+    const size_t bytes = backend->lanes->winograd_scratch(&job, backend->threads);
+    step->scratch_bytes = bytes > step->scratch_bytes ? bytes : step->scratch_bytes;
+    return CFP_OK;
+}
+
+static void winograd_close(void *own)
+{
+    winograd *g = own;
+    if (g != NULL) {
+        cfp_free(g->forward.weights);
+        cfp_free(g->forward.bias);
+        cfp_free(g->backward.weights);
+        cfp_free(g->backward.bias);
+    }
+    cfp_free(g);
+}
+
+static cfp_status winograd_forward(const void *own, cfp_backend *backend, const cfp_step *step,
+                                   const cfp_tensor *const *src, cfp_tensor *dst, void *scratch)
+{
+    const winograd *g = own;
+    const cfp_node *activation = step->activation;
+    const bool relu = activation != NULL && activation->op == CFP_OP_RELU;
+    lane_winograd job = job_of(&g->forward, dst, src[0]);
+    job.added = step->adds ? src[step->n_src - 1]->data : NULL;
+    job.floor = relu ? 0 : -INFINITY;
+    job.scratch = scratch;
+    backend->lanes->winograd(&job, backend->threads);
+    if (!relu)
+        cpu_activate(backend, dst, activation);
+    return CFP_OK;
+}
+
+static cfp_status winograd_backward(const void *own, cfp_backend *backend, const cfp_step *step,
+                                    const cfp_tensor *const *src, const cfp_tensor *dst,
+                                    const cfp_tensor *diff_dst, cfp_tensor *const *diff_src,
+                                    void *scratch)
+{
+    (void)step, (void)src, (void)dst;
+    const winograd *g = own;
+    if (diff_src[0] == NULL)
+        return CFP_OK;
+    lane_winograd job = job_of(&g->backward, diff_src[0], diff_dst);
+    job.scratch = scratch;
+    backend->lanes->winograd(&job, backend->threads);
+    return CFP_OK;
+}
+
+const cpu_kernel cpu_winograd = {.takes = winograd_takes,
+                                 .open = winograd_open,
+                                 .forward = winograd_forward,
+                                 .backward = winograd_backward,
+                                 .close = winograd_close};
