@@ -58,7 +58,8 @@ set(CFP_OTHER_DNNL "${CMAKE_SOURCE_DIR}/build/onednn" CACHE PATH
 if(EXISTS "${CFP_OTHER_DNNL}/include/oneapi/dnnl/dnnl_version.h")
     cfp_dnnl_version(version "${CFP_OTHER_DNNL}/include")
     message(STATUS "other_dnnl: oneDNN ${version} in ${CFP_OTHER_DNNL}")
-    find_library(library dnnl REQUIRED NO_CACHE NO_DEFAULT_PATH PATHS "${CFP_OTHER_DNNL}" PATH_SUFFIXES lib lib64)
+    find_library(library dnnl REQUIRED NO_CACHE NO_DEFAULT_PATH PATHS "${CFP_OTHER_DNNL}"
+        PATH_SUFFIXES lib lib64 "lib/${CMAKE_LIBRARY_ARCHITECTURE}")
     add_executable(check_other_dnnl ${host}/backend/cpu/cpu_dnnl.c ${host}/backend/cpu/cpu_dnnl_desc.c
         $<TARGET_OBJECTS:check_backends> $<FILTER:$<TARGET_OBJECTS:libcfp>,EXCLUDE,/cpu_dnnl>)
     add_dependencies(check_other_dnnl check_backends libcfp)
@@ -69,5 +70,5 @@ if(EXISTS "${CFP_OTHER_DNNL}/include/oneapi/dnnl/dnnl_version.h")
     cfp_test(other_dnnl fast 300 check_other_dnnl --device cpu --only conv3d --seeds 2)
 else()
     cfp_test(other_dnnl fast 60 sh -c
-        "echo 'skipped: there is no second oneDNN (tools/fetch-onednn fetches one)'; exit 77")
+        "echo 'skipped: there is no second oneDNN (tools/fetch-onednn fetches one)' && exit 77")
 endif()
