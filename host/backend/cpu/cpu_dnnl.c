@@ -123,8 +123,8 @@ static cfp_status open_primitive(cpu_dnnl_conv *conv, dnnl_primitive_desc_t desc
     const dnnl_dims_t channels = {conv->ask.dst.c};
 
     DNNL_TRY(dnnl->ctx, dnnl_primitive_desc_query(desc, dnnl_query_impl_info_str, 0, &name));
-    /* "x64:gemm:jit", "ref:any", "jit:avx512_core"; since 3.7 also "jit_uni_ncsp:conv+x64:gemm:jit":
-     * from plain to channels-last and back inside, around what follows the + */
+    /* "x64:gemm:jit", "ref:any", "jit:avx512_core"; since 3.7 "jit_uni_ncsp:conv+" and one of
+     * these: from plain to channels-last and back inside, around it */
     conv->speed = strstr(name, "gemm") != NULL  ? CPU_CONV_GEMM
                   : strstr(name, "ref") != NULL ? CPU_CONV_PLAIN_LOOPS
                                                 : CPU_CONV_DIRECT;
