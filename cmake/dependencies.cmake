@@ -7,15 +7,19 @@ find_package(Threads REQUIRED)
 # HDF5 by pkg-config: CMake's own module asks the wrapper compiler and returns bare library lists.
 pkg_search_module(HDF5 REQUIRED IMPORTED_TARGET hdf5 hdf5-serial)
 
-# oneDNN 2.x: its C interface has the op descriptors that host/backend/cpu/ speaks; 3.x dropped them.
+# oneDNN 2.6 to 3.x (host/backend/cpu/cpu_dnnl_compat.h); one that lies elsewhere by -DCMAKE_PREFIX_PATH=FOLDER.
 # Not find_package(dnnl): Debian's file for it wants OpenCL's headers, which nothing here uses.
+function(cfp_dnnl_version version include_dir)
+    file(STRINGS "${include_dir}/oneapi/dnnl/dnnl_version.h" numbers REGEX "define DNNL_VERSION_(MAJOR|MINOR|PATCH)")
+    string(REGEX REPLACE "[^0-9;]" "" numbers "${numbers}")
+    list(JOIN numbers "." numbers)
+    set(${version} "${numbers}" PARENT_SCOPE)
+endfunction()
 find_path(DNNL_INCLUDE_DIR oneapi/dnnl/dnnl.h REQUIRED)
 find_library(DNNL_LIBRARY dnnl REQUIRED)
-file(STRINGS "${DNNL_INCLUDE_DIR}/oneapi/dnnl/dnnl_version.h" dnnl_version REGEX "define DNNL_VERSION_(MAJOR|MINOR|PATCH)")
-string(REGEX REPLACE "[^0-9;]" "" dnnl_version "${dnnl_version}")
-list(JOIN dnnl_version "." DNNL_VERSION)
-if(NOT DNNL_VERSION VERSION_GREATER_EQUAL 2.6 OR NOT DNNL_VERSION VERSION_LESS 3)
-    message(FATAL_ERROR "oneDNN ${DNNL_VERSION} found; 2.6 up to, but not including, 3.0 is wanted (Debian: libdnnl-dev)")
+cfp_dnnl_version(DNNL_VERSION "${DNNL_INCLUDE_DIR}")
+if(NOT DNNL_VERSION VERSION_GREATER_EQUAL 2.6 OR NOT DNNL_VERSION VERSION_LESS 4)
+    message(FATAL_ERROR "oneDNN ${DNNL_VERSION} found; 2.6 up to, but not including, 4.0 is wanted (Debian: libdnnl-dev)")
 endif()
 add_library(DNNL::dnnl UNKNOWN IMPORTED)
 set_target_properties(DNNL::dnnl PROPERTIES IMPORTED_LOCATION "${DNNL_LIBRARY}"

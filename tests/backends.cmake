@@ -51,3 +51,24 @@ set_tests_properties(check_backends_cuda PROPERTIES SKIP_RETURN_CODE 77)
 
 # The cpu backend with every instruction set that this machine has, not only the widest.
 cfp_c_test(test_lanes check_trial.c)
+
+# The cpu backend with another version of oneDNN: its two files compiled anew, all else is this build's.
+set(CFP_OTHER_DNNL "${CMAKE_SOURCE_DIR}/build/onednn" CACHE PATH
+    "folder (include/, lib/) of a second oneDNN to test with: tools/fetch-onednn makes one")
+if(EXISTS "${CFP_OTHER_DNNL}/include/oneapi/dnnl/dnnl_version.h")
+    cfp_dnnl_version(version "${CFP_OTHER_DNNL}/include")
+    message(STATUS "other_dnnl: oneDNN ${version} in ${CFP_OTHER_DNNL}")
+    find_library(library dnnl REQUIRED NO_CACHE NO_DEFAULT_PATH PATHS "${CFP_OTHER_DNNL}"
+        PATH_SUFFIXES lib lib64 "lib/${CMAKE_LIBRARY_ARCHITECTURE}")
+    add_executable(check_other_dnnl ${host}/backend/cpu/cpu_dnnl.c ${host}/backend/cpu/cpu_dnnl_desc.c
+        $<TARGET_OBJECTS:check_backends> $<FILTER:$<TARGET_OBJECTS:libcfp>,EXCLUDE,/cpu_dnnl>)
+    add_dependencies(check_other_dnnl check_backends libcfp)
+    target_include_directories(check_other_dnnl SYSTEM PRIVATE "${CFP_OTHER_DNNL}/include")
+    set(libraries ${CFP_LIBRARIES})
+    list(REMOVE_ITEM libraries DNNL::dnnl)
+    target_link_libraries(check_other_dnnl PRIVATE cfp_flags "${library}" ${libraries})
+    cfp_test(other_dnnl fast 300 check_other_dnnl --device cpu --only conv3d --seeds 2)
+else()
+    cfp_test(other_dnnl fast 60 sh -c
+        "echo 'skipped: there is no second oneDNN (tools/fetch-onednn fetches one)' && exit 77")
+endif()

@@ -53,7 +53,7 @@ confined() {
     done
 }
 confined 'hdf5' host/model/h5_read.h host/clip/source_h5.c host/write/h5_sink.h
-confined '\(oneapi/\)\?dnnl' 'host/backend/cpu/cpu_*'
+confined '\(oneapi/\)\?dnnl' host/backend/cpu/cpu_dnnl_compat.h
 confined 'libav\|libsw' host/base/hash.c 'host/clip/video_file.?' 'host/clip/frame_rgb.?' \
     host/clip/image_decode.c host/write/write_mp4.c
 confined 'png' host/write/write_png.c

@@ -50,7 +50,7 @@ static cfp_status reorder(cpu_dnnl *dnnl, dnnl_memory_t from, dnnl_memory_t to)
 {
     dnnl_primitive_desc_t desc = NULL;
     dnnl_primitive_t primitive = NULL;
-    const dnnl_memory_desc_t *from_desc, *to_desc;
+    const_dnnl_memory_desc_t from_desc, to_desc;
     DNNL_TRY(dnnl->ctx, dnnl_memory_get_memory_desc(from, &from_desc));
     DNNL_TRY(dnnl->ctx, dnnl_memory_get_memory_desc(to, &to_desc));
     DNNL_TRY(dnnl->ctx, dnnl_reorder_primitive_desc_create(&desc, from_desc, dnnl->engine, to_desc,
@@ -68,31 +68,40 @@ static cfp_status reorder(cpu_dnnl *dnnl, dnnl_memory_t from, dnnl_memory_t to)
     return CFP_OK;
 }
 
-/* Brings the plain weights into the order that the primitive chose. */
-static cfp_status open_weights(cpu_dnnl_conv *conv, const float *weight, const cpu_dnnl_conv *like)
+/* Brings the weights from the order `plain` into the one that the primitive chose. */
+static cfp_status order_weights(cpu_dnnl_conv *conv, const float *weight,
+                                const_dnnl_memory_desc_t plain, const cpu_dnnl_conv *like)
 {
     cpu_dnnl *dnnl = conv->dnnl;
-    dnnl_memory_desc_t plain;
+    const const_dnnl_memory_desc_t chosen = cpu_md(&conv->weights_desc);
     dnnl_memory_t from;
     void *const plain_memory = (void *)(uintptr_t)weight; /* oneDNN takes no const; it only reads */
 
-    DNNL_TRY(dnnl->ctx, cpu_dnnl_weight_desc(&plain, &conv->ask, false));
-    if (like != NULL && dnnl_memory_desc_equal(&like->weights_desc, &conv->weights_desc)) {
+    if (like != NULL && dnnl_memory_desc_equal(cpu_md(&like->weights_desc), chosen)) {
         conv->weights_memory = like->weights_memory;
-    } else if (dnnl_memory_desc_equal(&plain, &conv->weights_desc)) {
+    } else if (dnnl_memory_desc_equal(plain, chosen)) {
         conv->weights_memory = plain_memory; /* the model's own, which outlives every step */
     } else {
         CFP_TRY_ALLOC(dnnl->ctx, conv->own_weights,
-                      dnnl_memory_desc_get_size(&conv->weights_desc) / sizeof(float) + 1);
+                      dnnl_memory_desc_get_size(chosen) / sizeof(float) + 1);
         conv->weights_memory = conv->own_weights;
     }
-    DNNL_TRY(dnnl->ctx, dnnl_memory_create(&conv->weights, &conv->weights_desc, dnnl->engine,
-                                           conv->weights_memory));
+    DNNL_TRY(dnnl->ctx,
+             dnnl_memory_create(&conv->weights, chosen, dnnl->engine, conv->weights_memory));
     if (conv->own_weights == NULL)
         return CFP_OK;
-    DNNL_TRY(dnnl->ctx, dnnl_memory_create(&from, &plain, dnnl->engine, plain_memory));
+    DNNL_TRY(dnnl->ctx, dnnl_memory_create(&from, plain, dnnl->engine, plain_memory));
     const cfp_status st = reorder(dnnl, from, conv->weights);
     dnnl_memory_destroy(from);
+    return st;
+}
+
+static cfp_status open_weights(cpu_dnnl_conv *conv, const float *weight, const cpu_dnnl_conv *like)
+{
+    dnnl_memory_desc_t plain;
+    DNNL_TRY(conv->dnnl->ctx, cpu_dnnl_weight_desc(&plain, &conv->ask, false));
+    const cfp_status st = order_weights(conv, weight, cpu_md(&plain), like);
+    cpu_md_close(&plain);
     return st;
 }
 
@@ -100,7 +109,7 @@ static cfp_status open_weights(cpu_dnnl_conv *conv, const float *weight, const c
 static cfp_status open_memory(dnnl_memory_t *out, cpu_dnnl *dnnl, dnnl_primitive_desc_t desc,
                               dnnl_query_t what)
 {
-    const dnnl_memory_desc_t *md = dnnl_primitive_desc_query_md(desc, what, 0);
+    const const_dnnl_memory_desc_t md = dnnl_primitive_desc_query_md(desc, what, 0);
     DNNL_TRY(dnnl->ctx, dnnl_memory_create(out, md, dnnl->engine, DNNL_MEMORY_NONE));
     return CFP_OK;
 }
@@ -114,13 +123,16 @@ static cfp_status open_primitive(cpu_dnnl_conv *conv, dnnl_primitive_desc_t desc
     const dnnl_dims_t channels = {conv->ask.dst.c};
 
     DNNL_TRY(dnnl->ctx, dnnl_primitive_desc_query(desc, dnnl_query_impl_info_str, 0, &name));
+    /* "x64:gemm:jit", "ref:any", "jit:avx512_core"; since 3.7 "jit_uni_ncsp:conv+" and one of
+     * these: from plain to channels-last and back inside, around it */
     conv->speed = strstr(name, "gemm") != NULL  ? CPU_CONV_GEMM
                   : strstr(name, "ref") != NULL ? CPU_CONV_PLAIN_LOOPS
                                                 : CPU_CONV_DIRECT;
-    conv->weights_desc = *dnnl_primitive_desc_query_md(desc, dnnl_query_weights_md, 0);
-    const dnnl_memory_desc_t *scratch =
-        dnnl_primitive_desc_query_md(desc, dnnl_query_scratchpad_md, 0);
-    conv->scratch_bytes = dnnl_memory_desc_get_size(scratch);
+    DNNL_TRY(dnnl->ctx,
+             dnnl_memory_desc_clone(&conv->weights_desc,
+                                    dnnl_primitive_desc_query_md(desc, dnnl_query_weights_md, 0)));
+    conv->scratch_bytes =
+        dnnl_memory_desc_get_size(dnnl_primitive_desc_query_md(desc, dnnl_query_scratchpad_md, 0));
 
     CFP_TRY(
         open_memory(&conv->src, dnnl, desc, backward ? dnnl_query_diff_src_md : dnnl_query_src_md));
@@ -131,9 +143,12 @@ static cfp_status open_primitive(cpu_dnnl_conv *conv, dnnl_primitive_desc_t desc
         CFP_TRY(open_memory(&conv->added, dnnl, desc, dnnl_query_dst_md));
     if (conv->ask.has_bias && !backward) {
         DNNL_TRY(dnnl->ctx,
-                 dnnl_memory_desc_init_by_tag(&bias_desc, 1, channels, dnnl_f32, dnnl_x));
-        DNNL_TRY(dnnl->ctx, dnnl_memory_create(&conv->bias, &bias_desc, dnnl->engine,
-                                               (void *)(uintptr_t)bias));
+                 dnnl_memory_desc_create_with_tag(&bias_desc, 1, channels, dnnl_f32, dnnl_x));
+        const dnnl_status_t st = dnnl_memory_create(&conv->bias, cpu_md(&bias_desc), dnnl->engine,
+                                                    (void *)(uintptr_t)bias);
+        cpu_md_close(&bias_desc);
+        if (st != dnnl_success)
+            return cpu_dnnl_failed(dnnl->ctx, st, "dnnl_memory_create");
     }
     DNNL_TRY(dnnl->ctx, dnnl_primitive_create(&conv->primitive, desc));
     return CFP_OK;
@@ -179,6 +194,7 @@ void cpu_dnnl_conv_close(cpu_dnnl_conv **conv)
             dnnl_memory_destroy(memory[i]);
     if (c->primitive != NULL)
         dnnl_primitive_destroy(c->primitive);
+    cpu_md_close(&c->weights_desc);
     cfp_free(c->own_weights);
     cfp_free(c);
     *conv = NULL;

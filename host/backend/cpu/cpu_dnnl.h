@@ -1,8 +1,7 @@
 /* cpu_dnnl.h - all that cfp-gpu knows of oneDNN: convolutions, forward and backward-data.
  *
- * The one idea: what differs between oneDNN's major versions (how a primitive descriptor comes
- * about) stays in cpu_dnnl.c; everybody else asks for a convolution over the block layouts of
- * tensor.h and gets one, or CFP_UNSUPPORTED.
+ * The one idea: everybody else asks for a convolution over the block layouts of tensor.h and gets
+ * one, or CFP_UNSUPPORTED.  What differs between oneDNN 2 and 3 stays in cpu_dnnl_compat.h.
  * Not here: which layout is good for what (cpu_conv.c). */
 #pragma once
 #include "../backend.h"

@@ -1,11 +1,6 @@
-/* cpu_dnnl_desc.c - see cpu_dnnl_desc.h.  Written for oneDNN 2.x, where a primitive descriptor
- * comes from an op descriptor; oneDNN 3 has none, and this is the file that would differ. */
+/* cpu_dnnl_desc.c - see cpu_dnnl_desc.h.  Written for oneDNN 3 (cpu_dnnl_compat.h for 2.x). */
 #include "cpu_dnnl_desc.h"
 #include <string.h>
-
-#if DNNL_VERSION_MAJOR != 2
-#error "cfp-gpu is written for oneDNN 2.x (Debian 12: libdnnl-dev 2.6.3)"
-#endif
 
 static const char *status_text(dnnl_status_t status)
 {
@@ -49,7 +44,9 @@ static dnnl_alg_kind_t eltwise(const cfp_node *activation, float *alpha, float *
     case CFP_OP_SILU:
         *alpha = 1;
         return dnnl_eltwise_swish;
-    case CFP_OP_HARDSWISH:
+    case CFP_OP_HARDSWISH: /* x * clip(alpha x + beta, 0, 1); 2.x has these built in */
+        *alpha = 1.0f / 6;
+        *beta = 0.5f;
         return dnnl_eltwise_hardswish;
     default: /* sigmoid too: logistic(0) is not 0, and the zero lanes must stay so */
         return dnnl_alg_kind_undef;
@@ -81,7 +78,7 @@ static dnnl_format_tag_t tag_of(int block)
 static dnnl_status_t tensor_desc(dnnl_memory_desc_t *desc, cfp_shape s, int block)
 {
     const dnnl_dims_t dims = {s.n, s.c, s.t, s.h, s.w};
-    return dnnl_memory_desc_init_by_tag(desc, 5, dims, dnnl_f32, tag_of(block));
+    return dnnl_memory_desc_create_with_tag(desc, 5, dims, dnnl_f32, tag_of(block));
 }
 
 dnnl_status_t cpu_dnnl_weight_desc(dnnl_memory_desc_t *desc, const cpu_conv_ask *ask, bool any)
@@ -90,27 +87,27 @@ dnnl_status_t cpu_dnnl_weight_desc(dnnl_memory_desc_t *desc, const cpu_conv_ask 
     const dnnl_dims_t dense = {ask->dst.c, ask->src.c, k[0], k[1], k[2]};
     const dnnl_dims_t grouped = {g, ask->dst.c / g, ask->src.c / g, k[0], k[1], k[2]};
     if (g > 1)
-        return dnnl_memory_desc_init_by_tag(desc, 6, grouped, dnnl_f32,
-                                            any ? dnnl_format_tag_any : dnnl_goidhw);
-    return dnnl_memory_desc_init_by_tag(desc, 5, dense, dnnl_f32,
-                                        any ? dnnl_format_tag_any : dnnl_oidhw);
+        return dnnl_memory_desc_create_with_tag(desc, 6, grouped, dnnl_f32,
+                                                any ? dnnl_format_tag_any : dnnl_goidhw);
+    return dnnl_memory_desc_create_with_tag(desc, 5, dense, dnnl_f32,
+                                            any ? dnnl_format_tag_any : dnnl_oidhw);
 }
 
 static dnnl_status_t set_post_ops(dnnl_primitive_attr_t attr, const cpu_conv_ask *ask,
-                                  const dnnl_memory_desc_t *dst)
+                                  const_dnnl_memory_desc_t dst)
 {
     dnnl_post_ops_t ops;
     dnnl_status_t st = dnnl_post_ops_create(&ops);
     if (st != dnnl_success)
         return st;
     if (ask->add == CPU_ADD_IN_PLACE)
-        st = dnnl_post_ops_append_sum(ops, 1.0f);
+        st = dnnl_post_ops_append_sum(ops, 1.0f, 0, dnnl_data_type_undef);
     else if (ask->add == CPU_ADD_BESIDE)
         st = dnnl_post_ops_append_binary(ops, dnnl_binary_add, dst);
     if (st == dnnl_success && ask->activation != NULL) {
         float alpha, beta;
         const dnnl_alg_kind_t kind = eltwise(ask->activation, &alpha, &beta);
-        st = dnnl_post_ops_append_eltwise(ops, 1.0f, kind, alpha, beta);
+        st = dnnl_post_ops_append_eltwise(ops, kind, alpha, beta);
     }
     if (st == dnnl_success)
         st = dnnl_primitive_attr_set_post_ops(attr, ops); /* copies */
@@ -129,7 +126,7 @@ static cfp_status state_problem(struct problem *p, cfp_ctx *ctx, const cpu_conv_
     DNNL_TRY(ctx, tensor_desc(&p->src, ask->src, ask->src_block));
     DNNL_TRY(ctx, tensor_desc(&p->dst, ask->dst, ask->dst_block));
     DNNL_TRY(ctx, cpu_dnnl_weight_desc(&p->weights, ask, true));
-    DNNL_TRY(ctx, dnnl_memory_desc_init_by_tag(&p->bias, 1, channels, dnnl_f32, dnnl_x));
+    DNNL_TRY(ctx, dnnl_memory_desc_create_with_tag(&p->bias, 1, channels, dnnl_f32, dnnl_x));
     for (int i = 0; i < 3; i++) {
         p->stride[i] = ask->window.stride[i];
         p->dilation[i] = ask->window.dilation[i] - 1;
@@ -139,33 +136,55 @@ static cfp_status state_problem(struct problem *p, cfp_ctx *ctx, const cpu_conv_
     return CFP_OK;
 }
 
+static void close_problem(struct problem *p)
+{
+    cpu_md_close(&p->src);
+    cpu_md_close(&p->dst);
+    cpu_md_close(&p->weights);
+    cpu_md_close(&p->bias);
+}
+
+static dnnl_status_t convolution_forward(dnnl_primitive_desc_t *out, cpu_dnnl *dnnl,
+                                         const struct problem *p, dnnl_prop_kind_t kind,
+                                         const_dnnl_memory_desc_t bias,
+                                         const_dnnl_primitive_attr_t attr)
+{
+    return dnnl_convolution_forward_primitive_desc_create(
+        out, dnnl->engine, kind, dnnl_convolution_direct, cpu_md(&p->src), cpu_md(&p->weights),
+        bias, cpu_md(&p->dst), p->stride, p->dilation, p->pad_begin, p->pad_end, attr);
+}
+
+/* A forward descriptor of the same problem is asked for as a hint; which one does not matter to a
+ * convolution, so its weights may be in any order. */
+static cfp_status convolution_backward(dnnl_primitive_desc_t *out, cpu_dnnl *dnnl,
+                                       const struct problem *p, const_dnnl_primitive_attr_t attr)
+{
+    dnnl_primitive_desc_t hint;
+    DNNL_TRY(dnnl->ctx, convolution_forward(&hint, dnnl, p, dnnl_forward_training, NULL, NULL));
+    const dnnl_status_t st = dnnl_convolution_backward_data_primitive_desc_create(
+        out, dnnl->engine, dnnl_convolution_direct, cpu_md(&p->src), cpu_md(&p->weights),
+        cpu_md(&p->dst), p->stride, p->dilation, p->pad_begin, p->pad_end, hint, attr);
+    dnnl_primitive_desc_destroy(hint);
+    return st == dnnl_success ? CFP_OK : cpu_dnnl_failed(dnnl->ctx, st, "convolution_backward");
+}
+
+static cfp_status desc_of(dnnl_primitive_desc_t *out, cpu_dnnl *dnnl, const cpu_conv_ask *ask,
+                          struct problem *p, dnnl_primitive_attr_t attr)
+{
+    CFP_TRY(state_problem(p, dnnl->ctx, ask));
+    DNNL_TRY(dnnl->ctx, set_post_ops(attr, ask, cpu_md(&p->dst)));
+    if (ask->backward)
+        return convolution_backward(out, dnnl, p, attr);
+    DNNL_TRY(dnnl->ctx, convolution_forward(out, dnnl, p, dnnl_forward_inference,
+                                            ask->has_bias ? cpu_md(&p->bias) : NULL, attr));
+    return CFP_OK;
+}
+
 cfp_status cpu_dnnl_conv_desc(dnnl_primitive_desc_t *out, cpu_dnnl *dnnl, const cpu_conv_ask *ask,
                               dnnl_primitive_attr_t attr)
 {
-    struct problem p;
-    dnnl_convolution_desc_t forward, backward;
-    const dnnl_memory_desc_t *bias = ask->has_bias ? &p.bias : NULL;
-    CFP_TRY(state_problem(&p, dnnl->ctx, ask));
-    DNNL_TRY(dnnl->ctx, set_post_ops(attr, ask, &p.dst));
-    DNNL_TRY(dnnl->ctx,
-             dnnl_dilated_convolution_forward_desc_init(
-                 &forward, ask->backward ? dnnl_forward_training : dnnl_forward_inference,
-                 dnnl_convolution_direct, &p.src, &p.weights, ask->backward ? NULL : bias, &p.dst,
-                 p.stride, p.dilation, p.pad_begin, p.pad_end));
-    if (!ask->backward) {
-        DNNL_TRY(dnnl->ctx, dnnl_primitive_desc_create(out, &forward, attr, dnnl->engine, NULL));
-        return CFP_OK;
-    }
-    /* A forward descriptor of the same problem is asked for as a hint; which one does not matter
-     * to a convolution, so its weights may be in any order. */
-    dnnl_primitive_desc_t hint;
-    DNNL_TRY(dnnl->ctx, dnnl_primitive_desc_create(&hint, &forward, NULL, dnnl->engine, NULL));
-    dnnl_status_t st = dnnl_dilated_convolution_backward_data_desc_init(
-        &backward, dnnl_convolution_direct, &p.src, &p.weights, &p.dst, p.stride, p.dilation,
-        p.pad_begin, p.pad_end);
-    if (st == dnnl_success)
-        st = dnnl_primitive_desc_create(out, &backward, attr, dnnl->engine, hint);
-    dnnl_primitive_desc_destroy(hint);
-    DNNL_TRY(dnnl->ctx, st /* dnnl_convolution_backward_data */);
-    return CFP_OK;
+    struct problem p = {0};
+    const cfp_status st = desc_of(out, dnnl, ask, &p, attr);
+    close_problem(&p);
+    return st;
 }

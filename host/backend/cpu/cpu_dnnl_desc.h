@@ -2,7 +2,7 @@
  * terms.  Nobody else includes it (nor dnnl.h). */
 #pragma once
 #include "cpu_dnnl.h"
-#include <dnnl.h>
+#include "cpu_dnnl_compat.h"
 
 struct cpu_dnnl {
     cfp_ctx *ctx; /* borrowed: messages and memory */
@@ -20,7 +20,8 @@ cfp_status cpu_dnnl_failed(cfp_ctx *ctx, dnnl_status_t status, const char *call)
             return cpu_dnnl_failed((ctx), status_, #call);                                         \
     } while (0)
 
-/* The weights of the ask: plain, as the model holds them, or `any`, for the primitive to choose. */
+/* The weights of the ask: plain, as the model holds them, or `any`, for the primitive to choose.
+ * The caller closes *desc. */
 dnnl_status_t cpu_dnnl_weight_desc(dnnl_memory_desc_t *desc, const cpu_conv_ask *ask, bool any);
 
 /* The primitive descriptor of the ask; attr gets its post-ops.  The caller destroys *out. */

@@ -1,0 +1,85 @@
+/* cpu_dnnl_compat.h - oneDNN's C interface as version 3 has it, on 2.x too (from 2.6 on).
+ *
+ * The cpu backend is written for oneDNN 3; where 2.x has another way, this header puts 3's name
+ * over it, and nothing else knows which version it is.  What cannot be named alike is how a memory
+ * descriptor is held: a struct in 2.x, a handle to be destroyed in 3.x.  Both are declared as
+ * dnnl_memory_desc_t, handed to calls as cpu_md(&desc) and given back by cpu_md_close(&desc).
+ * Not here: what is asked of oneDNN (cpu_dnnl_desc.c). */
+#pragma once
+#include <dnnl.h>
+#include <string.h>
+
+#if DNNL_VERSION_MAJOR != 2 && DNNL_VERSION_MAJOR != 3
+#error "cfp-gpu is written for oneDNN 2.6 to 3.x (Debian: libdnnl-dev)"
+#endif
+#if DNNL_CPU_RUNTIME == DNNL_RUNTIME_NONE || DNNL_CPU_RUNTIME == DNNL_RUNTIME_SYCL
+#error "this oneDNN computes by SYCL or not on the CPU; one built for OpenMP is wanted"
+#endif
+
+#if DNNL_VERSION_MAJOR == 2
+typedef const dnnl_memory_desc_t *const_dnnl_memory_desc_t;
+
+static inline const_dnnl_memory_desc_t cpu_md(const dnnl_memory_desc_t *desc)
+{
+    return desc;
+}
+
+static inline void cpu_md_close(dnnl_memory_desc_t *desc)
+{
+    memset(desc, 0, sizeof *desc);
+}
+
+static inline dnnl_status_t dnnl_memory_desc_clone(dnnl_memory_desc_t *out,
+                                                   const_dnnl_memory_desc_t desc)
+{
+    if (desc == NULL)
+        return dnnl_invalid_arguments;
+    *out = *desc;
+    return dnnl_success;
+}
+
+#define dnnl_memory_desc_create_with_tag dnnl_memory_desc_init_by_tag
+#define dnnl_post_ops_append_sum dnnl_post_ops_append_sum_v3
+/* (a macro's own name inside it is the function) */
+#define dnnl_post_ops_append_eltwise(ops, algorithm, alpha, beta)                                  \
+    dnnl_post_ops_append_eltwise((ops), 1.0f, (algorithm), (alpha), (beta))
+
+/* In 2.x a primitive descriptor comes from an op descriptor, made first. */
+static inline dnnl_status_t dnnl_convolution_forward_primitive_desc_create(
+    dnnl_primitive_desc_t *out, dnnl_engine_t engine, dnnl_prop_kind_t kind,
+    dnnl_alg_kind_t algorithm, const_dnnl_memory_desc_t src, const_dnnl_memory_desc_t weights,
+    const_dnnl_memory_desc_t bias, const_dnnl_memory_desc_t dst, const dnnl_dims_t stride,
+    const dnnl_dims_t dilation, const dnnl_dims_t pad_begin, const dnnl_dims_t pad_end,
+    const_dnnl_primitive_attr_t attr)
+{
+    dnnl_convolution_desc_t op;
+    const dnnl_status_t st = dnnl_dilated_convolution_forward_desc_init(
+        &op, kind, algorithm, src, weights, bias, dst, stride, dilation, pad_begin, pad_end);
+    return st != dnnl_success ? st : dnnl_primitive_desc_create(out, &op, attr, engine, NULL);
+}
+
+static inline dnnl_status_t dnnl_convolution_backward_data_primitive_desc_create(
+    dnnl_primitive_desc_t *out, dnnl_engine_t engine, dnnl_alg_kind_t algorithm,
+    const_dnnl_memory_desc_t diff_src, const_dnnl_memory_desc_t weights,
+    const_dnnl_memory_desc_t diff_dst, const dnnl_dims_t stride, const dnnl_dims_t dilation,
+    const dnnl_dims_t pad_begin, const dnnl_dims_t pad_end, const_dnnl_primitive_desc_t hint,
+    const_dnnl_primitive_attr_t attr)
+{
+    dnnl_convolution_desc_t op;
+    const dnnl_status_t st = dnnl_dilated_convolution_backward_data_desc_init(
+        &op, algorithm, diff_src, weights, diff_dst, stride, dilation, pad_begin, pad_end);
+    return st != dnnl_success ? st : dnnl_primitive_desc_create(out, &op, attr, engine, hint);
+}
+#else
+static inline const_dnnl_memory_desc_t cpu_md(const dnnl_memory_desc_t *desc)
+{
+    return *desc;
+}
+
+static inline void cpu_md_close(dnnl_memory_desc_t *desc)
+{
+    if (*desc != NULL)
+        dnnl_memory_desc_destroy(*desc);
+    *desc = NULL;
+}
+#endif
