@@ -8,8 +8,11 @@ enum {
     TILE_WIDE = 8,
     TILE_NARROW = 7,
     COLUMNS = 6
-};                                                   /* 16 registers: tile + taps + 2 must fit */
-#define FOR_COLUMNS(X) X(1) X(2) X(3) X(4) X(5) X(6) /* of a matrix product, held in registers */
+}; /* 16 registers: tile + taps + 2 must fit */
+/* columns of a matrix product, held in registers */
+/* clang-format off */
+#define FOR_COLUMNS(X) X(1) X(2) X(3) X(4) X(5) X(6)
+/* clang-format on */
 
 typedef __m256 vec;
 typedef __m256i ivec;

@@ -5,7 +5,10 @@
 #include <stdint.h>
 
 enum { LANES = 8, TILE_WIDE = 8, TILE_NARROW = 7, COLUMNS = 2 };
-#define FOR_COLUMNS(X) X(1) X(2) /* of a matrix product, held in registers */
+/* columns of a matrix product, held in registers */
+/* clang-format off */
+#define FOR_COLUMNS(X) X(1) X(2)
+/* clang-format on */
 
 typedef struct vec {
     float lane[LANES];
