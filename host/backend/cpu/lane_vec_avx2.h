@@ -3,13 +3,8 @@
 #include <immintrin.h>
 #include <stdint.h>
 
-enum {
-    LANES = 8,
-    TILE_WIDE = 8,
-    TILE_NARROW = 7,
-    COLUMNS = 6
-}; /* 16 registers: tile + taps + 2 must fit */
-/* columns of a matrix product, held in registers */
+enum { LANES = 8, TILE_WIDE = 8, TILE_NARROW = 7 }; /* 16 registers: tile + taps + 2 must fit */
+enum { COLUMNS = 6 }; /* of a matrix product, held in registers with two vectors more */
 /* clang-format off */
 #define FOR_COLUMNS(X) X(1) X(2) X(3) X(4) X(5) X(6)
 /* clang-format on */

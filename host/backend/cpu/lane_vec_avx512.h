@@ -3,8 +3,8 @@
 #include <immintrin.h>
 #include <stdint.h>
 
-enum { LANES = 16, TILE_WIDE = 14, TILE_NARROW = 7 }; /* tiles: outputs held in registers */
-enum { COLUMNS = 14 };                                /* of a matrix product, held in registers */
+enum { LANES = 16, TILE_WIDE = 14, TILE_NARROW = 7 }; /* tile: outputs held in registers */
+enum { COLUMNS = 14 }; /* of a matrix product, held in registers with two vectors more */
 /* clang-format off */
 #define FOR_COLUMNS(X) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12) X(13) X(14)
 /* clang-format on */

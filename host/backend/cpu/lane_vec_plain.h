@@ -4,8 +4,8 @@
 #include <math.h>
 #include <stdint.h>
 
-enum { LANES = 8, TILE_WIDE = 8, TILE_NARROW = 7, COLUMNS = 2 };
-/* columns of a matrix product, held in registers */
+enum { LANES = 8, TILE_WIDE = 8, TILE_NARROW = 7 }; /* as for AVX2 */
+enum { COLUMNS = 2 }; /* of a matrix product, held in registers with two vectors more */
 /* clang-format off */
 #define FOR_COLUMNS(X) X(1) X(2)
 /* clang-format on */
