@@ -172,7 +172,7 @@ static void alone(cfp_explanation *out, struct setting *s, cfp_query q, const cf
 static void a_batch_answers_as_each_alone(struct setting *s, cfp_query q)
 {
     const int n_thetas = q.rule == CFP_RULE_GRAD ? 1 : THETAS;
-    const cfp_batch batch = {CLIPS, n_thetas, thetas};
+    const cfp_batch batch = {.clips = CLIPS, .thetas = n_thetas, .theta = thetas};
     static const int classes[CLIPS] = {-1, 1, 0};
     const int rounds = s->device.api->record_begin != NULL ? ROUNDS : 1;
     int layers = 0, others = 0;
@@ -273,7 +273,7 @@ static void grad_takes_one_theta(struct setting *s)
 {
     cfp_trace *trace = NULL;
     cfp_query q = cfp_query_default();
-    const cfp_batch batch = {1, 2, thetas};
+    const cfp_batch batch = {.clips = 1, .thetas = 2, .theta = thetas};
     q.rule = CFP_RULE_GRAD;
     CHECK_EQ(cfp_trace_open(&trace, &s->ctx, s->model, &s->device, &q, &batch), CFP_USAGE);
     CHECK_HAS(s->ctx.message, "grad takes one theta");

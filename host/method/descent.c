@@ -235,7 +235,8 @@ static cfp_status count_edges(int64_t *total, cfp_pyramid *out, cfp_trace *trace
                            (int64_t)question * layer->n_kernels;
         for (int o = 0; o < layer->n_kernels; o++)
             layer->n_edges += n[o];
-        CFP_TRY_ALLOC(trace->ctx, layer->edge, layer->n_edges);
+        if (!trace->request.batch.unlisted)
+            CFP_TRY_ALLOC(trace->ctx, layer->edge, layer->n_edges);
         *total += layer->n_edges;
     }
     return CFP_OK;
@@ -249,6 +250,8 @@ static cfp_status read_edges(cfp_pyramid *out, cfp_trace *trace, int question)
     cfp_edge *there = NULL, *here = NULL;
     int64_t total, at = 0;
     CFP_TRY(count_edges(&total, out, trace, question));
+    if (trace->request.batch.unlisted)
+        return CFP_OK;
     if (!direct)
         CFP_TRY(cfp_ledger_edge_room(trace->ledger, trace->ctx, total, &there, &here));
     for (int k = 0; k < out->n_layers; k++) {

@@ -12,6 +12,7 @@
 typedef struct cfp_batch {
     int clips, thetas;
     const double *theta; /* [thetas] */
+    bool unlisted;       /* edges are counted, and stay bits in the backend: nobody reads them */
 } cfp_batch;
 
 /* What is kept of one node, in backend memory; NULL where it has no such thing. */

@@ -188,7 +188,8 @@ cfp_status cfp_cmd_bench(cfp_session *session)
     CFP_TRY(cfp_session_open_model(session));
     CFP_TRY(cfp_session_class(&class_index, session));
     CFP_TRY(random_clip(session));
-    CFP_TRY(cfp_session_open_trace(session, &query));
+    /* Listing edges is for those who read or write them: kernels' tubes do, bench does not. */
+    CFP_TRY(cfp_session_open_trace(session, &query, query.tubes == CFP_TUBES_KERNELS));
     cfp_status status = measure(&b, session, class_index);
     if (status == CFP_OK && session->config.json)
         status = print_json(&b, session);

@@ -116,7 +116,7 @@ static cfp_status explain(cfp_session *session, cfp_result *result)
     CFP_TRY(cfp_session_open_device(session));
     CFP_TRY(cfp_session_open_model(session));
     CFP_TRY(cfp_session_class(&class_index, session));
-    CFP_TRY(cfp_session_open_trace(session, &query));
+    CFP_TRY(cfp_session_open_trace(session, &query, true));
     const double start = cfp_now_ms();
     CFP_TRY(cfp_session_open_clip(session, config->operand[1]));
     const double decode_ms = cfp_now_ms() - start;

@@ -175,7 +175,7 @@ cfp_status cfp_cmd_predict(cfp_session *session)
     CFP_TRY(cfp_session_open_device(session));
     CFP_TRY(cfp_session_open_model(session));
     CFP_TRY(cfp_session_open_clips(session, 1)); /* decoded while the network is planned, too */
-    CFP_TRY(cfp_session_open_trace(session, NULL));
+    CFP_TRY(cfp_session_open_trace(session, NULL, false));
     const cfp_status status = predict(session, &p);
     cfp_free(p.rank);
     cfp_free(p.probability);

@@ -50,8 +50,9 @@ const cfp_command cfp_commands[] = {
      .summary = "times the forward pass, the back-step and the tubes apart",
      .about =
          "Explains a clip of random frames again and again and shows the time of the forward "
-         "pass, of the back-step (the whole descent) and of the tubes (made and resized to the "
-         "clip): median, least and most.",
+         "pass, of the back-step (the whole descent; edges are selected and counted, but listed "
+         "for --tubes kernels alone) and of the tubes (made and resized to the clip): median, "
+         "least and most.",
      .examples = {"bench weights/motion.h5 --runs 20",
                   "bench model.h5 --rule grad --threads 4 --json"},
      .run = cfp_cmd_bench},

@@ -53,7 +53,9 @@ void cfp_help(const cfp_command *command);
 /* Steps that several commands take, in the order in which they take them. */
 CFP_CHECKED cfp_status cfp_session_open_device(cfp_session *session);
 CFP_CHECKED cfp_status cfp_session_open_model(cfp_session *session);
-CFP_CHECKED cfp_status cfp_session_open_trace(cfp_session *session, const cfp_query *query);
+/* listed: somebody will read the edges one by one. */
+CFP_CHECKED cfp_status cfp_session_open_trace(cfp_session *session, const cfp_query *query,
+                                              bool listed);
 CFP_CHECKED cfp_status cfp_session_open_clip(cfp_session *session, const char *path);
 /* Operands from `first` on, decoded ahead (session_clips.c) into session->clips. */
 CFP_CHECKED cfp_status cfp_session_open_clips(cfp_session *session, int first);

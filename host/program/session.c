@@ -79,11 +79,11 @@ static cfp_status check_layers(cfp_session *session, const char *glob)
                     model->path, glob);
 }
 
-cfp_status cfp_session_open_trace(cfp_session *session, const cfp_query *query)
+cfp_status cfp_session_open_trace(cfp_session *session, const cfp_query *query, bool listed)
 {
     const cfp_model *model = &session->model;
     const int clips = session->config.batch > 1 ? (int)session->config.batch : 1;
-    const cfp_batch batch = {.clips = clips, .thetas = 1};
+    const cfp_batch batch = {.clips = clips, .thetas = 1, .unlisted = !listed};
     if (query != NULL && query->layers != NULL)
         CFP_TRY(check_layers(session, query->layers));
     CFP_TRY_ALLOC(&session->ctx, session->logits, model->n_classes);

@@ -5,12 +5,15 @@
 
 enum { LANES = 8, TILE_WIDE = 8, TILE_NARROW = 7 }; /* 16 registers: tile + taps + 2 must fit */
 enum { COLUMNS = 6 }; /* of a matrix product, held in registers with two vectors more */
+enum { DOUBLES = 4 }; /* doubles in a register */
 /* clang-format off */
 #define FOR_COLUMNS(X) X(1) X(2) X(3) X(4) X(5) X(6)
 /* clang-format on */
 
 typedef __m256 vec;
 typedef __m256i ivec;
+
+typedef double doubles __attribute__((vector_size(DOUBLES * sizeof(double))));
 
 static inline vec v_load(const float *p)
 {
@@ -63,6 +66,10 @@ static inline vec v_where_greater(vec a, vec b, vec yes, vec no) /* a > b ? yes 
 static inline vec v_where_equal(vec a, vec b, vec yes, vec no)
 {
     return _mm256_blendv_ps(no, yes, _mm256_cmp_ps(a, b, _CMP_EQ_OQ));
+}
+static inline uint32_t v_bits_at_least(doubles a, doubles b) /* bit l: lane l of a >= that of b */
+{
+    return (uint32_t)_mm256_movemask_pd(_mm256_cmp_pd((__m256d)a, (__m256d)b, _CMP_GE_OQ));
 }
 static inline vec v_round(vec a) /* to the nearest integer */
 {

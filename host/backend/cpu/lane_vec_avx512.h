@@ -5,12 +5,15 @@
 
 enum { LANES = 16, TILE_WIDE = 14, TILE_NARROW = 7 }; /* tile: outputs held in registers */
 enum { COLUMNS = 14 }; /* of a matrix product, held in registers with two vectors more */
+enum { DOUBLES = 8 };  /* doubles in a register */
 /* clang-format off */
 #define FOR_COLUMNS(X) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12) X(13) X(14)
 /* clang-format on */
 
 typedef __m512 vec;
 typedef __m512i ivec;
+
+typedef double doubles __attribute__((vector_size(DOUBLES * sizeof(double))));
 
 static inline vec v_load(const float *p)
 {
@@ -63,6 +66,10 @@ static inline vec v_where_greater(vec a, vec b, vec yes, vec no) /* a > b ? yes 
 static inline vec v_where_equal(vec a, vec b, vec yes, vec no)
 {
     return _mm512_mask_blend_ps(_mm512_cmp_ps_mask(a, b, _CMP_EQ_OQ), no, yes);
+}
+static inline uint32_t v_bits_at_least(doubles a, doubles b) /* bit l: lane l of a >= that of b */
+{
+    return _mm512_cmp_pd_mask((__m512d)a, (__m512d)b, _CMP_GE_OQ);
 }
 static inline vec v_round(vec a) /* to the nearest integer */
 {

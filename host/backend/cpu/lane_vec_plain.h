@@ -6,6 +6,7 @@
 
 enum { LANES = 8, TILE_WIDE = 8, TILE_NARROW = 7 }; /* as for AVX2 */
 enum { COLUMNS = 2 }; /* of a matrix product, held in registers with two vectors more */
+enum { DOUBLES = 2 }; /* doubles in a register */
 /* clang-format off */
 #define FOR_COLUMNS(X) X(1) X(2)
 /* clang-format on */
@@ -18,6 +19,8 @@ typedef struct ivec {
 } ivec;
 
 #define EACH_LANE for (int i = 0; i < LANES; i++)
+
+typedef double doubles __attribute__((vector_size(DOUBLES * sizeof(double))));
 
 static inline vec v_load(const float *p)
 {
@@ -85,6 +88,10 @@ static inline vec v_where_equal(vec a, vec b, vec yes, vec no)
 {
     EACH_LANE no.lane[i] = a.lane[i] == b.lane[i] ? yes.lane[i] : no.lane[i];
     return no;
+}
+static inline uint32_t v_bits_at_least(doubles a, doubles b)
+{
+    return (uint32_t)(a[0] >= b[0]) | (uint32_t)(a[1] >= b[1]) << 1;
 }
 static inline vec v_round(vec a)
 {

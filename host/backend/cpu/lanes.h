@@ -114,6 +114,14 @@ typedef struct lane_gather {
     float *dst;
 } lane_gather;
 
+/* Relevance (relevance.h) under rule cfp, not of the classifier: normalised minmax, propagated edge
+ * by edge, without --top.  One thread's part of it. */
+typedef struct lane_score {
+    const cfp_back_step *step;
+    double *value; /* [channels / groups] room */
+    double *best;  /* [channels] raised to the relevances of what is selected */
+} lane_score;
+
 typedef struct cpu_lanes {
     const char *name; /* "AVX-512" */
     int width;        /* floats in a vector = block of a tensor */
@@ -136,6 +144,11 @@ typedef struct cpu_lanes {
     void (*linear)(const lane_linear *job, int threads);
     void (*linear_back)(const lane_linear *job, int threads);
     void (*gather)(const lane_gather *job, int threads);
+    /* Edges and row of one demanded kernel, `row` of all questions'.  false: all its values are
+     * one, or not finite; nothing is done then. */
+    bool (*score_row)(const lane_score *job, int64_t row);
+    /* Its edges, for which score_row was true. */
+    void (*score_list)(const lane_score *job, int64_t row, cfp_edge *edge);
     /* sum[n][block][lane] over the positions of x (times g unless NULL), in double. */
     void (*sums)(double *sum, const float *x, const float *g, cfp_shape shape, double *scratch,
                  int threads);

@@ -22,6 +22,7 @@
 #include "lane_sum.inc"
 #include "lane_gather.inc"
 #include "lane_linear.inc"
+#include "lane_score.inc"
 
 #define LANES_NAME "AVX-512"
 #include "lane_table.inc"

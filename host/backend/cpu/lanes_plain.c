@@ -12,6 +12,7 @@
 #include "lane_sum.inc"
 #include "lane_gather.inc"
 #include "lane_linear.inc"
+#include "lane_score.inc"
 
 static tile_fn *unrolled_tile(const lane_conv *job, int b, bool narrow)
 {
