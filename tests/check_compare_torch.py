@@ -92,7 +92,7 @@ class Report(unittest.TestCase):
         line = cells(made_up(), "networks")[0]
         self.assertEqual(line, ["mfnet", "16 x 224", "2.0", "20.0", "50.0 (40.0-60.0)", "150.0 (140.0-160.0)", "100.0 (100.0-100.0)",
                                 "0.50", "0.45", "**missed by 11 %**", "3.00", "3.0", "met by 0 %", "25.0 (25.0-25.0)", "2.00",
-                                "100/100/250", "ours 2 of 4, eager 2 of 2, best 1 of 1, new eager 1 of 1"])
+                                "100/100/250/100", "ours 2 of 4, eager 2 of 2, best 1 of 1, new eager 1 of 1"])
 
     def test_a_side_that_is_not_there(self):
         result = made_up()

@@ -86,8 +86,9 @@ def others(rows: Sequence[dict]) -> List[str]:
 
 def network_table(rows: List[dict], result: dict) -> Tuple[List[str], List[List[str]]]:
     more = others(rows)
+    named = ["ours", "eager", "best", *more]
     heads = ["network", "clip", "GFLOP", "floor ms", "ours", "eager", "best", "ours/best", "goal", "", "eager/ours", "goal", "",
-             *(head for name in more for head in (name, f"ours/{name}")), "peak MiB ours/eager/best", "bursts that count"]
+             *(head for name in more for head in (name, f"ours/{name}")), "peak MiB " + "/".join(named), "bursts that count"]
     lines = []
     for row in rows:
         ours, eager, best = (middle(row, side, result) for side in ("ours", "eager", "best"))
@@ -98,7 +99,7 @@ def network_table(rows: List[dict], result: dict) -> Tuple[List[str], List[List[
                       verdict(over(eager, ours), eager_goal, least=True),
                       *(cell for name in more for cell in (spread(row, name, result),
                                                            plain(over(ours, middle(row, name, result))))),
-                      "/".join(plain(peak(row, side), 0) for side in ("ours", "eager", "best")), bursts_of(row, result)])
+                      "/".join(plain(peak(row, side), 0) for side in named), bursts_of(row, result)])
     return heads, lines
 
 
