@@ -235,6 +235,12 @@ class Run(unittest.TestCase):
             self.assertIn("ours", done.stdout)
 
     def test_interrupted(self):
+        self.stopped_by(signal.SIGINT, 130)
+
+    def test_terminated(self):
+        self.stopped_by(signal.SIGTERM, 143)
+
+    def stopped_by(self, number, status):
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name)
             waits = script(folder / "waits", f'[ "$1" = bench ] || exec "{CFP}" "$@"\necho $$ >"{name}/pid"\nexec sleep 60\n')
@@ -246,9 +252,9 @@ class Run(unittest.TestCase):
                 time.sleep(0.05)
             workers = [int(pid) for pid in Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()]
             self.assertGreater(len(workers), 2)                             # the program, and PyTorch twice
-            process.send_signal(signal.SIGINT)
+            process.send_signal(number)
             said = process.communicate(timeout=20)[1]
-            self.assertEqual((process.returncode, said.splitlines()[-1]), (130, "compare-torch: interrupted"))
+            self.assertEqual((process.returncode, said.splitlines()[-1]), (status, "compare-torch: interrupted"))
             time.sleep(0.5)
             for pid in workers:
                 left = Path(f"/proc/{pid}/stat")
