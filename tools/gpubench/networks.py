@@ -5,7 +5,7 @@ import importlib
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import Dict, List, Optional, Tuple
+from typing import Callable, Dict, List, Mapping, Optional, Tuple
 
 ROOT = Path(__file__).resolve().parents[2]
 SEED, CLASSES = 7, 400
@@ -15,11 +15,33 @@ NETWORKS: Dict[str, Tuple[int, int]] = {
     "resnet-50": (16, 224), "resnet-101": (16, 224), "resnet-152": (16, 224), "resnext-101": (16, 224), "mfnet": (16, 224),
     "i3d": (16, 224), "densenet-121": (16, 112), "resnet2p1d-34": (16, 112), "x3d-m": (16, 224),
     "motion": (0, 0)}                         # the one that ships: its own weights and size
+MORE: Dict[str, Tuple[int, int]] = {          # of tools/compare-torch besides
+    "r3d-18": (16, 112), "mc3-18": (16, 112), "r2plus1d-18": (16, 112), "s3d": (16, 224), "slowfast-r50": (32, 224)}
 
 # A demand goes through these to the one tensor that they read; at a sum the published code follows the first (SPEC 1).
 PASSED = {"batchnorm", "relu", "relu6", "silu", "sigmoid", "hardswish", "hardsigmoid", "leakyrelu", "softmax", "identity", "flatten",
           "maxpool3d", "avgpool3d", "globalavgpool", "add", "mul"}
 KERNEL_LAYERS = ("conv3d", "linear")
+
+
+def torch_module(name: str, layout: str, width: Callable[..., int], shape: Tuple[int, int, int], weights: Mapping):
+    """The PyTorch module that the tests of the importers know by that name, with these weights (arrays of NumPy, one after the
+    other: a mapping that reads each from a file holds one at a time). shape: channels, frames, size."""
+    import torch
+    sys.path.insert(0, str(ROOT / "tests" / "importers"))
+    networks = importlib.import_module("networks").NETWORKS
+    if (name, layout) not in networks:
+        raise RuntimeError(f"{name}: no PyTorch module is here (torchvision is missing)")
+    module = networks[name, layout](CLASSES, width, *shape).eval().requires_grad_(False)
+    into = {**dict(module.named_parameters()), **dict(module.named_buffers())}
+    lost = sorted({key for key in into if not key.endswith("num_batches_tracked")} ^ set(weights))
+    if lost:
+        raise RuntimeError(f"{name}: the PyTorch module does not take the weights: {', '.join(lost[:5])}")
+    for key in weights:
+        if into[key].shape != weights[key].shape:
+            raise RuntimeError(f"{name}: the PyTorch module does not take the weights: {key}")
+        into[key].copy_(torch.from_numpy(weights[key]))
+    return module
 
 
 class Case:
@@ -43,7 +65,7 @@ class Case:
         self.layout = architectures.ARCHITECTURES[name][0]
         self.factor = width or 1
         self.width = architectures.scaled(self.factor)
-        frames, size = frames or NETWORKS[name][0], size or NETWORKS[name][1]
+        frames, size = (given or published for given, published in zip((frames, size), {**NETWORKS, **MORE}[name]))
         self.profile = replace(profiles[self.layout.profile], frames=frames, size=size, frame_stride=1, resize=None, resize_short=0)
         self.net = network.Network(self.profile.channels, frames, size, size)
         self.output = self._build(self.net)
@@ -81,19 +103,12 @@ class Case:
 
     def module(self):
         """The network in PyTorch, with the weights of the model file; the one that ships with PyTorch's random ones."""
-        import torch
         if self.shipped:
             return importlib.import_module("motion_net").MotionNet().eval().requires_grad_(False)
         if self.lacks:
             raise self.lacks
-        sys.path.insert(0, str(ROOT / "tests" / "importers"))
-        networks = importlib.import_module("networks").NETWORKS
         channels, frames, size, _ = self.net.input
-        module = networks[self.name, self.layout.name](CLASSES, self.width, channels, frames, size).eval().requires_grad_(False)
-        found = module.load_state_dict({key: torch.from_numpy(t) for key, t in self.weights().items()}, strict=False)
-        lost = [key for key in found.missing_keys if not key.endswith("num_batches_tracked")] + found.unexpected_keys
-        if lost:
-            raise RuntimeError(f"{self.name}: the PyTorch module does not take the weights: {', '.join(lost[:5])}")
+        module = torch_module(self.name, self.layout.name, self.width, (channels, frames, size), self.weights())
         for inner in module.modules():
             if hasattr(inner, "inplace"):
                 inner.inplace = False         # what hooks keep must stay as it was
