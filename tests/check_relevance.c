@@ -70,6 +70,21 @@ static cfp_status take_memory(check *k, layer_case *c)
     return CFP_OK;
 }
 
+/* A theta that a relevance of the first clip just reaches, or just does not. */
+static double theta_at_an_edge(const cfp_back_step *s, uint64_t *seed)
+{
+    const int o = random_int(seed, 0, s->kernels - 1), n = cfp_span_length(s);
+    const double v = cfp_value(s, 0, o, random_int(seed, 0, n - 1));
+    double low = v, high = v;
+    for (int j = 0; j < n; j++) {
+        low = fmin(low, cfp_value(s, 0, o, j));
+        high = fmax(high, cfp_value(s, 0, o, j));
+    }
+    const double r = (double)cfp_min_max(v, low, high);
+    const double aside[] = {r, nextafter(r, 0), nextafter(r, 1)};
+    return aside[random_int(seed, 0, 2)];
+}
+
 static void fill_in(layer_case *c, uint64_t *seed)
 {
     cfp_back_step *s = &c->ref;
@@ -88,8 +103,6 @@ static void fill_in(layer_case *c, uint64_t *seed)
         s->weight_min = w < s->weight_min ? w : s->weight_min;
         s->weight_max = w > s->weight_max ? w : s->weight_max;
     }
-    for (int i = 0; i < s->thetas; i++)
-        c->theta[i] = (double)random_int(seed, 0, 8) / 8;
     for (int i = 0; i < c->rows; i++)
         c->demand[i] = random_int(seed, 0, 2) == 0
                            ? CFP_NOT_DEMANDED
@@ -99,6 +112,9 @@ static void fill_in(layer_case *c, uint64_t *seed)
     s->kernel_mean = c->kernel_mean;
     s->kernel_scale = random_int(seed, 0, 1) ? c->kernel_scale : NULL;
     s->input = c->input;
+    for (int i = 0; i < s->thetas; i++)
+        c->theta[i] =
+            random_int(seed, 0, 1) ? (double)random_int(seed, 0, 8) / 8 : theta_at_an_edge(s, seed);
     s->theta = c->theta;
     s->demand = c->demand;
     s->child = c->child;
@@ -249,7 +265,7 @@ static cfp_status check_route(check *k, uint64_t *seed)
 
 void check_relevance(check *k)
 {
-    enum { CASES = 120 };
+    enum { CASES = 160 };
     const int compared = k->compared, failed = k->failed;
     uint64_t seed = 20191023;
     snprintf(k->where, sizeof k->where, "route");
@@ -258,7 +274,13 @@ void check_relevance(check *k)
     for (int i = 0; i < CASES; i++) {
         layer_case c;
         choose(&c, i % 40 == 39, &seed);
-        const cfp_back_step *s = &c.ref;
+        cfp_back_step *s = &c.ref;
+        if (i % 4 == 0 && s->rule == CFP_RULE_CFP) { /* what most users ask for */
+            s->classifier = false;
+            s->propagate = CFP_PROPAGATE_EDGE;
+            s->normalise = CFP_NORMALISE_MINMAX;
+            s->top = 0;
+        }
         snprintf(k->where, sizeof k->where,
                  "relevance %d: %d x %d / %d, rule %d%s, path %d, max %d, contribution %d, top %d",
                  i, s->kernels, s->channels, s->groups, s->rule,
