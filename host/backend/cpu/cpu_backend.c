@@ -6,6 +6,7 @@
 #include <omp.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 
 enum { HUGE_PAGE = 2 << 20 };
@@ -58,13 +59,30 @@ cfp_status cpu_open_with(cfp_backend **out, cfp_ctx *ctx, const cfp_device_reque
     return CFP_OK;
 }
 
+/* The widest instructions that this machine has, or less where CFP_LANES says so: to see here what
+ * a smaller machine will do. */
+static cfp_status choose_lanes(const cpu_lanes **out, cfp_ctx *ctx)
+{
+    static const char *const word[] = {"avx512", "avx2", "plain"};
+    const cpu_lanes *const lanes[] = {cpu_lanes_avx512(), cpu_lanes_avx2(), cpu_lanes_plain()};
+    const char *const wanted = getenv("CFP_LANES");
+    for (int i = 0; i < 3; i++) {
+        if (lanes[i] == NULL || (wanted != NULL && strcmp(wanted, word[i]) != 0))
+            continue;
+        *out = lanes[i];
+        if (wanted != NULL)
+            cpu_dnnl_limit(lanes[i]->width);
+        return CFP_OK;
+    }
+    return cfp_fail(ctx, CFP_USAGE,
+                    "CFP_LANES: %s: is none of avx512, avx2, plain that can run here", wanted);
+}
+
 static cfp_status cpu_open(cfp_backend **out, cfp_ctx *ctx, const cfp_device_request *request)
 {
-    const cpu_lanes *lanes = cpu_lanes_avx512();
-    if (lanes == NULL)
-        lanes = cpu_lanes_avx2();
-    if (lanes == NULL)
-        lanes = cpu_lanes_plain();
+    const cpu_lanes *lanes = NULL;
+    *out = NULL;
+    CFP_TRY(choose_lanes(&lanes, ctx));
     return cpu_open_with(out, ctx, request, lanes);
 }
 

@@ -18,6 +18,12 @@ struct cpu_dnnl_conv {
     cpu_conv_speed speed;
 };
 
+void cpu_dnnl_limit(int width)
+{
+    if (width <= 8)
+        (void)dnnl_set_max_cpu_isa(dnnl_cpu_isa_avx2); /* refused once it has run: then it stays */
+}
+
 void cpu_dnnl_describe(char *text, size_t bytes)
 {
     const dnnl_version_t *v = dnnl_version();

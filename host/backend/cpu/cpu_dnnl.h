@@ -27,6 +27,8 @@ typedef struct cpu_conv_ask {
     bool backward;              /* backward-data: from dst (its gradient) to src */
 } cpu_conv_ask;
 
+/* From now on oneDNN uses no wider vectors than of so many floats; before its first use only. */
+void cpu_dnnl_limit(int width);
 /* "oneDNN 2.6.3" */
 void cpu_dnnl_describe(char *text, size_t bytes);
 
