@@ -1,22 +1,23 @@
-/* cpu_winograd.c - convolutions with 3 x 3 kernels of stride 1 by minimal filtering: the kernel of
- * lane_winograd.inc does the work, here are who is taken and the weights.
+/* cpu_winograd.c - convolutions with kernels of 3 taps and stride 1 by minimal filtering: the
+ * kernel of lane_winograd.inc does the work, here are who is taken and the weights.
  *
  * weights[pair of blocks of kernels][layer][plane][channel][2][lanes]: plane (i, j) of layer l is
  * element (l, i, j) of the kernel transformed along H and W, `deep` along T, too:
- * [g0, (g0 + g1 + g2) / 2, (g0 - g1 + g2) / 2, g2].  Layers without `deep` are taps of T.
+ * [g0, (g0 + g1 + g2) / 2, (g0 - g1 + g2) / 2, g2].  Layers without `deep` are taps of T; kernels
+ * of 3 x 1 x 1 have one plane.
  *
  * Backward-data is the same convolution with kernels and channels exchanged and all taps in
  * reverse. */
 #include "cpu.h"
 #include <math.h>
 
-enum { PLANES = 16, PAIR = 2 };
+enum { SQUARE_PLANES = 16, PAIR = 2 };
 
 typedef struct filter { /* one direction */
     float *weights, *bias;
     int pad[3];
     int taps_t;
-    bool deep;
+    bool deep, points; /* as lane_winograd has them */
 } filter;
 
 typedef struct winograd {
@@ -36,8 +37,8 @@ static bool deep_pays(int frames, int taps, int pad_begin, int in_frames)
 static bool winograd_takes(const cfp_backend *backend, const cfp_step *step,
                            const cfp_tensor *const *src, const cfp_tensor *dst)
 {
-    /* Weights grow by 16/9 at least and are read once for so many positions. */
-    enum { LEAST_TILES = 32, LEAST_CHANNELS = 16 };
+    /* Weights grow by a third at least and are read once for so many positions. */
+    enum { LEAST_POSITIONS = 128, LEAST_CHANNELS = 16 };
     const cfp_node *node = step->node;
     const cfp_window *w = &node->window;
     if (node->op != CFP_OP_CONV3D || node->groups > 1 || !cpu_in_lanes(backend, step, src, dst))
@@ -46,10 +47,12 @@ static bool winograd_takes(const cfp_backend *backend, const cfp_step *step,
         if (w->stride[i] != 1 || w->dilation[i] != 1 || w->pad_begin[i] >= w->kernel[i] ||
             w->pad_end[i] >= w->kernel[i])
             return false;
-    const int64_t tiles =
-        (int64_t)((dst->shape.h + 1) / 2) * ((dst->shape.w + 1) / 2) * dst->shape.t * dst->shape.n;
-    return w->kernel[0] <= 3 && w->kernel[1] == 3 && w->kernel[2] == 3 && tiles >= LEAST_TILES &&
-           src[0]->shape.c >= LEAST_CHANNELS && dst->shape.c >= LEAST_CHANNELS;
+    if (cfp_positions(dst->shape) * dst->shape.n < LEAST_POSITIONS ||
+        src[0]->shape.c < LEAST_CHANNELS || dst->shape.c < LEAST_CHANNELS)
+        return false;
+    if (w->kernel[1] == 1 && w->kernel[2] == 1)
+        return deep_pays(dst->shape.t, w->kernel[0], w->pad_begin[0], src[0]->shape.t);
+    return w->kernel[0] <= 3 && w->kernel[1] == 3 && w->kernel[2] == 3;
 }
 
 /* Along one axis, of `lanes` kernels: 3 numbers `step` apart become 4. */
@@ -64,30 +67,40 @@ static void transform(double to[4][LANES_MAX], const double *from, int step, int
     }
 }
 
-/* taps[3 x 3 or 3 x 3 x 3][lanes] of a layer (deep: of all) to [planes][lanes], to[] floats apart.
- */
-static void transform_taps(float *to, int64_t plane, const double *tap, int depth, int lanes)
+/* Planes of one tap of T, 3 x 3. */
+static void transform_square(double to[SQUARE_PLANES][LANES_MAX], const double *tap, int lanes)
 {
-    double rows[3][3][4][LANES_MAX], planes[3][4][4][LANES_MAX];
-    for (int t = 0; t < depth; t++) {
-        for (int h = 0; h < 3; h++)
-            transform(rows[t][h], tap + (t * 3 + h) * 3 * LANES_MAX, LANES_MAX, lanes);
-        for (int j = 0; j < 4; j++) {
-            double column[4][LANES_MAX];
-            transform(column, rows[t][0][j], 4 * LANES_MAX, lanes);
-            for (int i = 0; i < 4; i++)
-                for (int l = 0; l < lanes; l++)
-                    planes[t][i][j][l] = column[i][l];
-        }
-    }
-    for (int p = 0; p < PLANES; p++) {
-        double along[4][LANES_MAX];
-        const double *from = planes[0][p / 4][p % 4];
-        if (depth == 3)
-            transform(along, from, 16 * LANES_MAX, lanes);
-        for (int t = 0; t < (depth == 3 ? 4 : 1); t++)
+    double rows[3][4][LANES_MAX];
+    for (int h = 0; h < 3; h++)
+        transform(rows[h], tap + h * 3 * LANES_MAX, LANES_MAX, lanes);
+    for (int j = 0; j < 4; j++) {
+        double column[4][LANES_MAX];
+        transform(column, rows[0][j], 4 * LANES_MAX, lanes);
+        for (int i = 0; i < 4; i++)
             for (int l = 0; l < lanes; l++)
-                to[(t * PLANES + p) * plane + l] = (float)(depth == 3 ? along[t][l] : from[l]);
+                to[i * 4 + j][l] = column[i][l];
+    }
+}
+
+/* All layers of the weights of one channel and `lanes` kernels, from tap[taps][LANES_MAX]; planes
+ * are `plane` floats apart. */
+static void transform_taps(float *to, int64_t plane, const filter *f, double tap[][LANES_MAX],
+                           int lanes)
+{
+    double square[3][SQUARE_PLANES][LANES_MAX], deep[4][LANES_MAX];
+    const int planes = f->points ? 1 : SQUARE_PLANES;
+    for (int t = 0; t < f->taps_t; t++) {
+        for (int l = 0; l < lanes; l++)
+            square[t][0][l] = tap[t][l];
+        if (!f->points)
+            transform_square(square[t], tap[t * 9], lanes);
+    }
+    for (int p = 0; p < planes; p++) {
+        if (f->deep)
+            transform(deep, square[0][p], SQUARE_PLANES * LANES_MAX, lanes);
+        for (int t = 0; t < (f->deep ? 4 : f->taps_t); t++)
+            for (int l = 0; l < lanes; l++)
+                to[(t * planes + p) * plane + l] = (float)(f->deep ? deep[t][l] : square[t][p][l]);
     }
 }
 
@@ -102,25 +115,24 @@ static double tap_of(const cfp_node *node, int o, int i, int k, int taps, int ch
 static cfp_status open_weights(filter *f, const cfp_backend *backend, const cfp_node *node,
                                int kernels, int channels, bool back)
 {
-    const int lanes = backend->lanes->width, taps = f->taps_t * 9;
+    const int lanes = backend->lanes->width, taps = f->taps_t * (f->points ? 1 : 9);
     const int blocks = (kernels + lanes - 1) / lanes, pairs = (blocks + PAIR - 1) / PAIR;
     const int rows = (channels + lanes - 1) / lanes * lanes, layers = f->deep ? 4 : f->taps_t;
-    const int64_t plane = (int64_t)rows * PAIR * lanes, layer = plane * PLANES;
+    const int64_t plane = (int64_t)rows * PAIR * lanes;
+    const int64_t pair = plane * layers * (f->points ? 1 : SQUARE_PLANES);
     const int own_channels = back ? kernels : channels;
-    CFP_TRY_ALLOC(backend->ctx, f->weights, pairs * layers * layer);
+    CFP_TRY_ALLOC(backend->ctx, f->weights, pairs * pair);
     CFP_TRY_ALLOC(backend->ctx, f->bias, blocks * lanes);
 #pragma omp parallel for collapse(2) schedule(static) num_threads(backend->threads)
     for (int b = 0; b < blocks; b++)
         for (int i = 0; i < channels; i++) {
             double tap[27][LANES_MAX];
-            float *to =
-                f->weights + b / PAIR * layers * layer + ((int64_t)i * PAIR + b % PAIR) * lanes;
             const int used = cfp_min_int(lanes, kernels - b * lanes);
             for (int l = 0; l < used; l++)
                 for (int k = 0; k < taps; k++)
                     tap[k][l] = tap_of(node, b * lanes + l, i, k, taps, own_channels, back);
-            for (int t = 0; t < (f->deep ? 1 : f->taps_t); t++)
-                transform_taps(to + t * layer, plane, tap[t * 9], f->deep ? 3 : 1, used);
+            transform_taps(f->weights + b / PAIR * pair + ((int64_t)i * PAIR + b % PAIR) * lanes,
+                           plane, f, tap, used);
         }
     for (int k = 0; !back && node->bias != NULL && k < kernels; k++)
         f->bias[k] = node->bias[k];
@@ -134,7 +146,8 @@ static cfp_status open_filter(filter *f, const cfp_backend *backend, const cfp_n
     for (int i = 0; i < 3; i++)
         f->pad[i] = back ? w->kernel[i] - 1 - w->pad_begin[i] : w->pad_begin[i];
     f->taps_t = w->kernel[0];
-    f->deep = deep_pays(made->shape.t, f->taps_t, f->pad[0], read->shape.t);
+    f->points = w->kernel[1] == 1;
+    f->deep = f->points || deep_pays(made->shape.t, f->taps_t, f->pad[0], read->shape.t);
     return open_weights(f, backend, node, made->shape.c, read->shape.c, back);
 }
 
@@ -147,6 +160,7 @@ static lane_winograd job_of(const filter *f, const cfp_tensor *made, const cfp_t
                            .pad = {f->pad[0], f->pad[1], f->pad[2]},
                            .taps_t = f->taps_t,
                            .deep = f->deep,
+                           .points = f->points,
                            .weights = f->weights,
                            .bias = f->bias,
                            .floor = -INFINITY};

@@ -54,7 +54,7 @@ typedef struct lane_winograd {
     float *dst;
     int pad[3]; /* before the first input, along T, H, W */
     int taps_t;
-    bool deep;
+    bool deep, points;
     const float *weights; /* as cpu_winograd.c has them */
     const float *bias;    /* [blocks of dst][lanes] */
     const float *added;   /* as dst, may be dst; or NULL */
