@@ -35,7 +35,7 @@ typedef struct cpu_kernel {
     void (*close)(void *own); /* NULL: cfp_free */
 } cpu_kernel;
 
-extern const cpu_kernel cpu_linear, cpu_grouped, cpu_winograd, cpu_conv, cpu_batchnorm,
+extern const cpu_kernel cpu_linear, cpu_grouped, cpu_winograd, cpu_stem, cpu_conv, cpu_batchnorm,
     cpu_activation, cpu_add, cpu_mul, cpu_maxpool, cpu_avgpool, cpu_globalavgpool, cpu_flatten,
     cpu_channels, cpu_positions;
 

@@ -62,6 +62,20 @@ typedef struct lane_winograd {
     float *scratch;       /* lane_winograd_scratch() bytes */
 } lane_winograd;
 
+/* dst = max(floor, bias + convolution) of a plain source of few channels, stride 1 along T, 1 or 2
+ * along H and W, by `levels` (1 to 3) of minimal filtering along T (lane_stem.inc). */
+typedef struct lane_stem {
+    cfp_shape src_shape, dst_shape;
+    const float *src; /* plain */
+    float *dst;
+    int kernel[3], stride[3], pad[3]; /* pad: before the first input; kernel[0] <= 2^levels */
+    int levels;
+    const float *weights; /* as cpu_stem.c has them */
+    const float *bias;    /* [blocks of dst][lanes] */
+    float floor;          /* 0: relu; -infinity: none */
+    float *scratch;       /* lane_stem_scratch() bytes */
+} lane_stem;
+
 /* One axis of a pool: window a of `count` covers inputs a * stride - pad ... + kernel - 1. */
 typedef struct lane_window {
     int count, kernel, stride, pad;
@@ -129,6 +143,8 @@ typedef struct cpu_lanes {
     void (*winograd)(const lane_winograd *job, int threads);
     /* Bytes of scratch that winograd wants, by the job's shapes, taps_t and deep. */
     size_t (*winograd_scratch)(const lane_winograd *job, int threads);
+    void (*stem)(const lane_stem *job, int threads);
+    size_t (*stem_scratch)(const lane_stem *job, int threads); /* bytes, by shapes and levels */
     void (*maxpool)(const lane_pool *job, int threads);
     void (*avgpool)(const lane_pool *job, int threads);
     void (*maxpool_back)(const lane_pool *job, int threads);
