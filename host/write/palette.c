@@ -148,8 +148,7 @@ int cfp_palette_index(cfp_palette *p, const uint8_t *rgb, int y, int x)
         {0, 8, 2, 10}, {12, 4, 14, 6}, {3, 11, 1, 9}, {15, 7, 13, 5}};
     uint8_t shifted[3];
     for (int c = 0; c < 3; c++) {
-        const int v =
-            p->dither ? rgb[c] + ((2 * bayer[y & 3][x & 3] - 15) * REACH + 15) / 30 : rgb[c];
+        const int v = rgb[c] + (p->dither ? (2 * bayer[y & 3][x & 3] - 15) * REACH / 30 : 0);
         shifted[c] = (uint8_t)cfp_max_int(0, cfp_min_int(v, 255));
     }
     int16_t *found = &p->nearest[cell_of(shifted)];
