@@ -217,23 +217,22 @@ static void draw_bar(const cfp_sheet *s)
 {
     cairo_t *cr = s->figure.cr;
     const double x = s->left + s->columns * (s->cell_width + GAP) + 14, y = s->top + s->pitch;
-    const double height = fmin(BAR_HEIGHT, s->rows * s->pitch - 2 * GAP);
+    const int height = cfp_min_int(BAR_HEIGHT, s->rows * s->pitch - 2 * GAP);
     const uint8_t *colours = s->canvas->renderer.overlay.colour;
-    for (int k = 0; k < 256; k++) {
-        const uint8_t *c = colours + 3 * (255 - k);
-        const double from = floor(y + height * k / 256), to = floor(y + height * (k + 1) / 256);
-        cairo_rectangle(cr, x, from, BAR_WIDTH, to - from);
+    for (int k = 0; k < height; k++) { /* from 1 above to 0 below */
+        const uint8_t *c = colours + 3 * (255 - 255 * k / cfp_max_int(1, height - 1));
+        cairo_rectangle(cr, x, y + k, BAR_WIDTH, 1);
         cairo_set_source_rgb(cr, c[0] / 255.0, c[1] / 255.0, c[2] / 255.0);
         cairo_fill(cr);
     }
     cairo_set_source_rgb(cr, 0.3, 0.3, 0.3);
-    cfp_figure_font(cr, fmin(TEXT, height / 4), false);
+    cfp_figure_font(cr, fmin(TEXT, height / 4.0), false);
     cfp_figure_text(cr, x + BAR_WIDTH + 5, y + 0.75 * TEXT, 0, 0, "1");
     cfp_figure_text(cr, x + BAR_WIDTH + 5, y + height, 0, 0, "0");
     if (height < 120) /* no room for words */
         return;
     cairo_save(cr);
-    cairo_translate(cr, x + BAR_WIDTH + 5 + TEXT, y + height / 2);
+    cairo_translate(cr, x + BAR_WIDTH + 5 + TEXT, y + height / 2.0);
     cairo_rotate(cr, -M_PI_2);
     cfp_figure_text(cr, 0, 0, 0.5, 0, "saliency, each row 0 to 1");
     cairo_restore(cr);
