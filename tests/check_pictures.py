@@ -238,7 +238,7 @@ def check_sheet(path, rows, clip, ends):
 def check_formats(arguments, at):
     folder = os.path.join(at, "all")
     if not explain(arguments, arguments.model, arguments.clip, folder, "--format", "h5,png,frames,gif,stack", "--tubes", "kernels",
-                   "--layers", "mix.b*.conv", "--depth", "1", "--top", "3", "--colormap", "viridis", "--alpha", "0.8"):
+                   "--layers", "mix.b1*", "--depth", "2", "--top", "6", "--colormap", "viridis", "--alpha", "0.8"):
         return
     with h5py.File(os.path.join(folder, "explanation.h5")) as f:
         depth = {name: int(f["pyramid"][name].attrs["depth"]) for name in f["tubes"]}
