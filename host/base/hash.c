@@ -7,7 +7,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-enum { PIECE = 1 << 20, DIGEST = 32, MB = 1000000 };
+enum { PIECE = 1 << 20, DIGEST = 32, MB = 1000000, LARGE = 50 * MB };
 
 struct cfp_sha256 {
     struct AVSHA *sha;
@@ -63,7 +63,8 @@ static cfp_status add_pieces(cfp_sha256 *sum, cfp_ctx *ctx, const char *path, FI
     while ((got = fread(piece, 1, PIECE, file)) > 0) {
         cfp_sha256_update(sum, piece, got);
         done += (int64_t)got;
-        cfp_progress(ctx, "hash MB", done / MB, total / MB);
+        if (total >= LARGE)
+            cfp_progress(ctx, "hash MB", done / MB, total / MB);
         CFP_TRY(cfp_check_interrupt(ctx));
     }
     if (ferror(file))

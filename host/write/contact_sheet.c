@@ -180,12 +180,12 @@ static void draw_head(const cfp_sheet *s)
     y += 1.7 * TEXT;
     int used = 0;
     if (tube_of(s, s->first)->kernel >= 0)
-        used = snprintf(text, sizeof text, "kernels of %.200s  \xc2\xb7  ", name_of(s, s->first));
+        used = snprintf(text, sizeof text, "kernels of %.200s  |  ", name_of(s, s->first));
     used += snprintf(text + used, sizeof text - (size_t)used,
-                     "%.80s  \xc2\xb7  %.80s  \xc2\xb7  rule %s, theta %g", e->model->name,
+                     "%.80s  |  %.80s  |  rule %s, theta %g", e->model->name,
                      last_part(e->clip->path), cfp_rule_names[e->query.rule], e->query.theta);
     if (s->rows < s->n_tubes)
-        snprintf(text + used, sizeof text - (size_t)used, "  \xc2\xb7  the first %d of %d", s->rows,
+        snprintf(text + used, sizeof text - (size_t)used, "  |  the first %d of %d", s->rows,
                  s->n_tubes);
     cfp_figure_text(cr, MARGIN, y, 0, room, text);
 }
