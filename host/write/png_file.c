@@ -56,7 +56,7 @@ static bool encode(png_structp png, png_infop info, const cfp_pixels *p, uint8_t
     return true;
 }
 
-static cfp_status write_png(cfp_output *output, const cfp_pixels *p, uint8_t *room)
+static cfp_status write_pixels(cfp_output *output, const cfp_pixels *p, uint8_t *room)
 {
     sink to = {.output = output};
     png_structp png = png_create_write_struct(PNG_LIBPNG_VER_STRING, &to, on_error, on_warning);
@@ -76,7 +76,7 @@ cfp_status cfp_png_write(cfp_output *output, const char *name, const cfp_pixels 
 {
     CFP_TRY(cfp_output_begin(output, name));
     uint8_t *room = cfp_alloc(output->ctx, (size_t)p->width, (size_t)p->channels);
-    const cfp_status status = room == NULL ? CFP_NOMEM : write_png(output, p, room);
+    const cfp_status status = room == NULL ? CFP_NOMEM : write_pixels(output, p, room);
     cfp_free(room);
     CFP_TRY(status);
     return cfp_output_commit(output);
