@@ -261,7 +261,8 @@ static void one_frame_makes_a_video(void)
     made_open(&m, 1, 3, 5);
     scratch_open(folder);
     m.clip.fps = 0; /* unknown: 25, and every second frame of that */
-    CHECK_EQ(made_write(&m, folder, "mp4"), CFP_OK);
+    CHECK_EQ(made_write(&m, folder, "mp4,gif,stack,png"), CFP_OK);
+    CHECK(scratch_has(folder, "overlay/a/stack.png") && scratch_has(folder, "contact-sheet.png"));
     cfp_clip clip = read_back(folder, "overlay/a.mp4", 1, 114, 190);
     CHECK_EQ(clip.source_frames, 1);
     CHECK_NEAR(clip.fps, 12.5, 1e-3);

@@ -114,6 +114,7 @@ static cfp_status predict_next(cfp_session *session, prediction *p, cfp_json *js
     cfp_clip *clip;
     CFP_TRY(cfp_session_next_clip(session, &clip));
     cfp_status status = predict_clip(session, clip, p);
+    cfp_terminal_clear(&session->terminal); /* results may go to the same screen */
     if (status == CFP_OK && json != NULL)
         json_clip(json, session, clip, p);
     else if (status == CFP_OK)

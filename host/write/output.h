@@ -5,7 +5,8 @@
  *
  *     explanation.h5  pyramid.json  tree.json  run.json  contact-sheet.png
  *     overlay/<layer>.png  .mp4  .gif  overlay/<layer>/000000.png ...  overlay/<layer>/stack.png
- *     overlay/<layer>/kernel-<o>.png ...  the same of a kernel;  overlay/<layer>/contact-sheet.png  */
+ *     overlay/<layer>/kernel-<o>.png ...  the same of a kernel;  overlay/<layer>/contact-sheet.png
+ */
 #pragma once
 #include "../base/newfile.h"
 #include "writer.h"
