@@ -1,5 +1,5 @@
 # What we link, as imported targets.  Debian 12's packages are the reference:
-#   libhdf5-dev libdnnl-dev libavformat-dev libavcodec-dev libswscale-dev libpng-dev libsqlite3-dev
+#   libhdf5-dev libdnnl-dev libavformat-dev libavcodec-dev libswscale-dev libpng-dev libcairo2-dev libsqlite3-dev
 find_package(PkgConfig REQUIRED)
 set(THREADS_PREFER_PTHREAD_FLAG ON)
 find_package(Threads REQUIRED)
@@ -29,7 +29,8 @@ find_package(OpenMP REQUIRED COMPONENTS C) # the same runtime (libgomp) as Debia
 pkg_check_modules(FFMPEG REQUIRED IMPORTED_TARGET
     libavformat>=59 libavcodec>=59 libavutil>=57 libswscale>=6)
 pkg_check_modules(PNG REQUIRED IMPORTED_TARGET libpng>=1.6)
+pkg_check_modules(CAIRO REQUIRED IMPORTED_TARGET cairo>=1.16)
 pkg_check_modules(SQLITE REQUIRED IMPORTED_TARGET sqlite3)
 
 set(CFP_LIBRARIES PkgConfig::HDF5 DNNL::dnnl OpenMP::OpenMP_C PkgConfig::FFMPEG PkgConfig::PNG
-    PkgConfig::SQLITE Threads::Threads ${CMAKE_DL_LIBS} m)
+    PkgConfig::CAIRO PkgConfig::SQLITE Threads::Threads ${CMAKE_DL_LIBS} m)

@@ -250,7 +250,7 @@ def check_refusals(arguments, folder):
     with open(path, "w", encoding="ascii"):
         pass
     refusals = ((["-o", path], 1, "is not a folder"), (["-o", "/proc/nowhere"], 1, "/proc/nowhere"),
-                (["-o", folder, "--format", "h5,gif"], 2, "--format"))
+                (["-o", folder, "--format", "h5,bmp"], 2, "--format"))
     for options, status, word in refusals:
         done = run(arguments.cfp, arguments.model, arguments.clip, "-q", *options)
         check(done.returncode == status, f"{options}: exit status {done.returncode}, not {status}")

@@ -17,7 +17,7 @@ static inline cfp_clip read_back(const char *folder, const char *name, int frame
     cfp_ctx ctx = {0};
     cfp_clip clip = {0};
     snprintf(path, sizeof path, "%s/%s", folder, name);
-    const bool video = strstr(name, ".mp4") != NULL;
+    const bool video = strstr(name, ".mp4") != NULL || strstr(name, ".gif") != NULL;
     scratch_open(alone);
     if (!video && realpath(path, whole) != NULL) {
         snprintf(link, sizeof link, "%s/000000.png", alone);

@@ -232,10 +232,11 @@ static void files_are_the_hosts(bool other)
     for (int i = 0; i < 2; i++) {
         scratch_open(folder[i]);
         m.run.renders_on = i == 0 ? &device : NULL;
-        CHECK_EQ(made_write(&m, folder[i], "h5,png,frames,mp4"), CFP_OK);
+        CHECK_EQ(made_write(&m, folder[i], "h5,png,frames,mp4,gif,stack"), CFP_OK);
     }
     CHECK_EQ(scratch_walk(folder[0], "", false), scratch_walk(folder[1], "", false));
-    CHECK(scratch_walk(folder[0], ".png", false) == 3 + 3 * 4);
+    CHECK(scratch_walk(folder[0], ".png", false) ==
+          3 + 3 * 4 + 3 + 2); /* strips, frames, stacks, sheets */
     CHECK_EQ(differing_files(folder[0], folder[1]), 0);
     m.run.alpha -= 0.2; /* the comparison sees what differs */
     CHECK_EQ(made_write(&m, folder[1], "png"), CFP_OK);

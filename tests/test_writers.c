@@ -152,6 +152,73 @@ static void videos_have_every_frame_at_the_right_speed(const char *folder)
     CHECK(scratch_has(folder, "overlay/b/kernel-2.mp4"));
 }
 
+/* 256 colours for a picture of many more: each pixel within what the dithering shifts and the
+ * palette lacks, and the mean of a region nearly exact. */
+static void animations_have_every_frame_and_loop(const char *folder)
+{
+    enum { H = HEIGHT * ENLARGE, W = WIDTH * ENLARGE, PART = 24 };
+    cfp_clip clip = read_back(folder, "overlay/a.gif", FRAMES, H, W);
+    CHECK_EQ(clip.source_frames, FRAMES);
+    CHECK(!clip.looped);
+    CHECK_NEAR(clip.fps, 15000.0 / 1001.0, 0.5); /* in hundredths of a second */
+    for (int t = 0; t < FRAMES && clip.rgb != NULL; t++)
+        for (int y = 0; y + PART <= H; y += PART)
+            for (int x = 0; x + PART <= W; x += PART)
+                for (int c = 0; c < 3; c++) {
+                    double sum = 0, expected = 0;
+                    for (int k = 0; k < PART * PART; k++) {
+                        const int py = y + k / PART, px = x + k % PART;
+                        const int v = clip.rgb[((t * H + py) * W + px) * 3 + c];
+                        const int e = overlay_of_a(t, py / ENLARGE, px / ENLARGE, c);
+                        CHECK_NEAR(v, e, 40);
+                        sum += v;
+                        expected += e;
+                    }
+                    CHECK_NEAR(sum / (PART * PART), expected / (PART * PART), 12);
+                }
+    cfp_clip_free(&clip);
+    CHECK(scratch_has(folder, "overlay/b/kernel-2.gif"));
+    char *text = scratch_text(folder, "overlay/a.gif");
+    const char *loop = memmem(text, 65536, "NETSCAPE2.0\3\1\0", 15); /* 0: for ever */
+    CHECK(loop != NULL && loop[14] == 0);
+    free(text);
+}
+
+/* The clip stands still and has four colours: they must come out as they are. */
+static void a_few_colours_stay_as_they_are(void)
+{
+    struct made m;
+    char folder[SCRATCH_PATH];
+    made_open(&m, 2, 8, 8);
+    scratch_open(folder);
+    for (int k = 0; k < 2 * 8 * 8; k++)
+        for (int c = 0; c < 3; c++)
+            m.clip.rgb[3 * k + c] = (uint8_t)(k % 8 < 4 ? 10 + 7 * c : k / 8 % 8 < 4 ? 201 : 93);
+    m.run.alpha = 0;
+    m.clip.fps = 1000;
+    CHECK_EQ(made_write(&m, folder, "gif"), CFP_OK);
+    cfp_clip clip = read_back(folder, "overlay/a.gif", 2, 112, 112);
+    for (int k = 0; k < 2 * 112 * 112 && clip.rgb != NULL; k += 37)
+        for (int c = 0; c < 3; c++)
+            CHECK_EQ(clip.rgb[3 * k + c], k % 112 < 56         ? 10 + 7 * c
+                                          : k / 112 % 112 < 56 ? 201
+                                                               : 93);
+    cfp_clip_free(&clip);
+    char *text = scratch_text(folder, "overlay/a.gif");
+    const char *delay = text;
+    int n = 0;
+    for (; (delay = memmem(delay, (size_t)(text + 65536 - delay), "\x21\xf9\x04", 3)) != NULL;
+         n++) {
+        CHECK_EQ(delay[4], 2); /* hundredths; browsers take a second's tenth for less */
+        CHECK_EQ(delay[5], 0);
+        delay += 3;
+    }
+    CHECK_EQ(n, 2);
+    free(text);
+    scratch_remove(folder);
+    made_close(&m);
+}
+
 /* Eight layers of eight kernels, each of which rests on all eight of the next: 8 + 64 + ... */
 static void a_tree_that_explodes_is_refused_before_anything_is_written(void)
 {
@@ -194,7 +261,8 @@ static void one_frame_makes_a_video(void)
     made_open(&m, 1, 3, 5);
     scratch_open(folder);
     m.clip.fps = 0; /* unknown: 25, and every second frame of that */
-    CHECK_EQ(made_write(&m, folder, "mp4"), CFP_OK);
+    CHECK_EQ(made_write(&m, folder, "mp4,gif,stack,png"), CFP_OK);
+    CHECK(scratch_has(folder, "overlay/a/stack.png") && scratch_has(folder, "contact-sheet.png"));
     cfp_clip clip = read_back(folder, "overlay/a.mp4", 1, 114, 190);
     CHECK_EQ(clip.source_frames, 1);
     CHECK_NEAR(clip.fps, 12.5, 1e-3);
@@ -218,7 +286,7 @@ static void run_json_lists_what_was_written(const char *folder)
         "\"decode\": 1.5",
         "\"hdf5\": \"1.",
         "    \"explanation.h5\",\n    \"pyramid.json\",\n    \"tree.json\",\n    \"overlay/b.png\"",
-        "    \"overlay/b/kernel-2.mp4\"\n  ]\n}\n",
+        "    \"overlay/b/kernel-2/stack.png\"\n  ]\n}\n",
     };
     for (size_t k = 0; k < sizeof pieces / sizeof *pieces; k++)
         CHECK_HAS(text, pieces[k]);
@@ -227,13 +295,14 @@ static void run_json_lists_what_was_written(const char *folder)
 
 static void equal_explanations_make_equal_bytes(const char *folder, struct made *m)
 {
-    static const char *const names[] = {"explanation.h5", "pyramid.json", "overlay/a.mp4",
-                                        "overlay/b/000003.png"};
+    static const char *const names[] = {
+        "explanation.h5",       "pyramid.json",        "overlay/a.mp4",    "overlay/a.gif",
+        "overlay/b/000003.png", "overlay/a/stack.png", "contact-sheet.png"};
     char other[SCRATCH_PATH], command[4 * SCRATCH_PATH];
     scratch_open(other);
     sleep(1);                 /* no file may know the time, */
     mallopt(M_PERTURB, 0x5a); /* nor what stood in memory before (x264 did) */
-    CHECK_EQ(made_write(m, other, "mp4,frames,json,h5"), CFP_OK);
+    CHECK_EQ(made_write(m, other, "mp4,frames,json,h5,gif,stack,png"), CFP_OK);
     for (size_t k = 0; k < sizeof names / sizeof *names; k++) {
         snprintf(command, sizeof command, "cmp %s/%s %s/%s", folder, names[k], other, names[k]);
         CHECK_EQ(system(command), 0);
@@ -247,12 +316,13 @@ int main(void)
     char folder[SCRATCH_PATH];
     made_open(&m, FRAMES, HEIGHT, WIDTH);
     scratch_open(folder);
-    CHECK_EQ(made_write(&m, folder, "mp4,frames,png,tree,json,h5"), CFP_OK);
+    CHECK_EQ(made_write(&m, folder, "mp4,frames,png,tree,json,h5,gif,stack"), CFP_OK);
     CHECK_STR(m.toy.ctx.message, "");
     pyramid_json_has_every_kernel_and_link(folder);
     tree_json_nests_and_ends_at_the_clip(folder);
     strips_show_the_frames_side_by_side(folder);
     videos_have_every_frame_at_the_right_speed(folder);
+    animations_have_every_frame_and_loop(folder);
     run_json_lists_what_was_written(folder);
     equal_explanations_make_equal_bytes(folder, &m);
     scratch_remove(folder);
@@ -261,5 +331,6 @@ int main(void)
     links_of_grad_come_from_the_demanded_channels();
     a_tree_that_explodes_is_refused_before_anything_is_written();
     one_frame_makes_a_video();
+    a_few_colours_stay_as_they_are();
     return test_result();
 }

@@ -5,8 +5,9 @@
 #include <libavutil/sha.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
-enum { PIECE = 1 << 20, DIGEST = 32 };
+enum { PIECE = 1 << 20, DIGEST = 32, MB = 1000000, LARGE = 50 * MB };
 
 struct cfp_sha256 {
     struct AVSHA *sha;
@@ -55,9 +56,15 @@ void cfp_sha256_close(cfp_sha256 **sum)
 static cfp_status add_pieces(cfp_sha256 *sum, cfp_ctx *ctx, const char *path, FILE *file,
                              uint8_t *piece)
 {
+    struct stat facts;
     size_t got;
+    int64_t done = 0;
+    const int64_t total = fstat(fileno(file), &facts) == 0 ? (int64_t)facts.st_size : 0;
     while ((got = fread(piece, 1, PIECE, file)) > 0) {
         cfp_sha256_update(sum, piece, got);
+        done += (int64_t)got;
+        if (total >= LARGE)
+            cfp_progress(ctx, "hash MB", done / MB, total / MB);
         CFP_TRY(cfp_check_interrupt(ctx));
     }
     if (ferror(file))

@@ -134,6 +134,7 @@ static cfp_status walk(cfp_trace *trace)
         cfp_range_end(api, trace->device.backend);
         CFP_TRY(status);
         CFP_TRY(cfp_check_interrupt(trace->ctx));
+        cfp_progress(trace->ctx, "descent", model->logits - i + 1, model->logits);
     }
     return CFP_OK;
 }

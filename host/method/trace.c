@@ -217,8 +217,10 @@ static cfp_status run_steps(cfp_trace *trace)
     const cfp_tensor **src;
     CFP_TRY_ALLOC(trace->ctx, src, most);
     cfp_status status = trace->ledger->node[0].mean != NULL ? pool(trace, 0) : CFP_OK;
-    for (int s = 0; s < trace->n_steps && status == CFP_OK; s++)
+    for (int s = 0; s < trace->n_steps && status == CFP_OK; s++) {
         status = run_step(trace, &trace->step[s], src);
+        cfp_progress(trace->ctx, "forward", s + 1, trace->n_steps);
+    }
     cfp_free(src);
     return status;
 }

@@ -154,8 +154,10 @@ static cfp_status make_tubes(cfp_tubes_list *list, cfp_trace *trace, const cfp_p
         if (has_tube(trace, &pyramid->layer[l]))
             status = layer_tube(list, trace, &pyramid->layer[l], question);
     for (int l = 0; l < pyramid->n_layers && status == CFP_OK; l++)
-        if (kernels && has_tube(trace, &pyramid->layer[l]))
+        if (kernels && has_tube(trace, &pyramid->layer[l])) {
             status = kernel_tubes(list, trace, &pyramid->layer[l], question, keep);
+            cfp_progress(trace->ctx, "tubes", list->n, n);
+        }
     cfp_free(keep);
     return status;
 }

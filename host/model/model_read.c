@@ -379,6 +379,7 @@ static cfp_status read_nodes(struct reader *r)
         CFP_TRY(read_node(r, i));
         H5Gclose(r->group);
         r->group = -1;
+        cfp_progress(r->ctx, "load", i, n - 1);
     }
     return CFP_OK;
 }

@@ -70,11 +70,11 @@ static cfp_run describe_run(const cfp_session *session, const cfp_run_option *op
 /* True where every format of the list is a picture of tubes. */
 static bool only_pictures(const char *formats)
 {
-    static const char *const pictures[] = {"png", "frames", "mp4"};
+    static const char *const pictures[] = {"png", "frames", "mp4", "gif", "stack"};
     for (const char *word = formats; *word != '\0';) {
         const size_t n = strcspn(word, ",");
         bool is_picture = false;
-        for (int i = 0; i < 3; i++)
+        for (size_t i = 0; i < sizeof pictures / sizeof *pictures; i++)
             is_picture |= strlen(pictures[i]) == n && memcmp(pictures[i], word, n) == 0;
         if (!is_picture)
             return false;

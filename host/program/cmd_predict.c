@@ -114,6 +114,7 @@ static cfp_status predict_next(cfp_session *session, prediction *p, cfp_json *js
     cfp_clip *clip;
     CFP_TRY(cfp_session_next_clip(session, &clip));
     cfp_status status = predict_clip(session, clip, p);
+    cfp_terminal_clear(&session->terminal); /* results may go to the same screen */
     if (status == CFP_OK && json != NULL)
         json_clip(json, session, clip, p);
     else if (status == CFP_OK)
@@ -127,8 +128,11 @@ static cfp_status predict_clips(cfp_session *session, prediction *p, cfp_json *j
 {
     cfp_ctx *ctx = &session->ctx;
     cfp_status result = CFP_OK;
+    const int n_clips = session->config.n_operands - 1;
     for (int i = 1; i < session->config.n_operands; i++) {
         CFP_TRY(cfp_check_interrupt(ctx));
+        if (n_clips > 1)
+            cfp_progress(ctx, "clips", i - 1, n_clips);
         const cfp_status status = predict_next(session, p, json);
         if (status == CFP_INTERRUPTED)
             return status;
@@ -138,6 +142,8 @@ static cfp_status predict_clips(cfp_session *session, prediction *p, cfp_json *j
             result = result == CFP_OK ? status : result;
         }
     }
+    if (n_clips > 1)
+        cfp_progress(ctx, "clips", n_clips, n_clips);
     return result;
 }
 

@@ -48,21 +48,33 @@ void cfp_terminal_log(void *cookie, cfp_level level, const char *line)
     fputc('\n', stderr);
 }
 
-static void draw_bar(cfp_terminal *terminal, int64_t done, int64_t total, double elapsed_ms)
+static void draw_bar(cfp_terminal *terminal, double now)
 {
-    enum { CELLS = 30 };
+    enum { CELLS = 30, MINUTE = 60 };
     struct winsize window = {0};
-    const double share = (double)done / (double)total;
-    const double per_ms = (double)(done - terminal->first) / elapsed_ms;
-    char bar[CELLS + 1], line[256];
+    const cfp_work *w = &terminal->work[0], *inner = &terminal->work[terminal->n_works - 1];
+    const double share = (double)w->done / (double)w->total;
+    const double per_ms = (double)(w->done - w->first) / (now - w->started_ms);
+    char bar[CELLS + 1], line[256], left[32], step[96] = "";
     for (int i = 0; i < CELLS; i++)
         bar[i] = i < (int)(share * CELLS) ? '#' : '.';
     bar[CELLS] = '\0';
-    int length = snprintf(line, sizeof line, "%s [%s] %3.0f%%  %lld/%lld  %.3g/s", terminal->what,
-                          bar, 100 * share, (long long)done, (long long)total, per_ms * 1e3);
-    if (per_ms > 0)
-        snprintf(line + length, sizeof line - (size_t)length, "  %.0f s left",
-                 (double)(total - done) / per_ms * 1e-3);
+    if (inner != w && now - inner->started_ms >= PATIENCE_MS)
+        snprintf(step, sizeof step, "  %s %lld/%lld", inner->what, (long long)inner->done,
+                 (long long)inner->total);
+    const int length = snprintf(line, sizeof line, "%s [%s] %3.0f%%  %lld/%lld", w->what, bar,
+                                100 * share, (long long)w->done, (long long)w->total);
+    if (per_ms > 0) {
+        const double seconds = (double)(w->total - w->done) / per_ms * 1e-3;
+        if (seconds < 2 * MINUTE)
+            snprintf(left, sizeof left, "%.0f s", seconds);
+        else
+            snprintf(left, sizeof left, "%.0f min", seconds / MINUTE);
+        snprintf(line + length, sizeof line - (size_t)length, "  %.3g/s  %s left%s", per_ms * 1e3,
+                 left, step);
+    } else {
+        snprintf(line + length, sizeof line - (size_t)length, "%s", step);
+    }
     const int columns = ioctl(STDERR_FILENO, TIOCGWINSZ, &window) == 0 && window.ws_col > 1
                             ? window.ws_col - 1
                             : 79;
@@ -70,6 +82,23 @@ static void draw_bar(cfp_terminal *terminal, int64_t done, int64_t total, double
             terminal->color ? "\033[0m" : "");
     fflush(stderr);
     terminal->drawn = true;
+    terminal->shown_ms = now;
+}
+
+/* The work of that name; what was begun within it is over.  NULL: it is too deep. */
+static cfp_work *find_work(cfp_terminal *terminal, const char *what)
+{
+    for (int k = 0; k < terminal->n_works; k++)
+        if (strncmp(what, terminal->work[k].what, sizeof terminal->work[k].what - 1) == 0) {
+            terminal->n_works = k + 1;
+            return &terminal->work[k];
+        }
+    if (terminal->n_works == CFP_WORKS)
+        return NULL;
+    cfp_work *work = &terminal->work[terminal->n_works++];
+    *work = (cfp_work){.first = INT64_MAX};
+    snprintf(work->what, sizeof work->what, "%s", what);
+    return work;
 }
 
 void cfp_terminal_progress(void *cookie, const char *what, int64_t done, int64_t total)
@@ -78,28 +107,27 @@ void cfp_terminal_progress(void *cookie, const char *what, int64_t done, int64_t
     if (total <= 0 || (!terminal->bar && terminal->mode != CFP_PROGRESS_JSON))
         return;
     const double now = cfp_now_ms();
-    const bool starts =
-        strncmp(what, terminal->what, sizeof terminal->what - 1) != 0 || done <= terminal->first;
-    if (starts) {
-        snprintf(terminal->what, sizeof terminal->what, "%s", what);
-        terminal->started_ms = now;
-        terminal->shown_ms = 0;
-        terminal->first = done;
-    }
-    const bool ends = done >= total;
-    if (!ends && now - terminal->shown_ms < EVERY_MS)
+    cfp_work *work = find_work(terminal, what);
+    if (work == NULL)
         return;
-    const double elapsed = now - terminal->started_ms;
-    if (terminal->mode == CFP_PROGRESS_JSON) {
-        fprintf(stderr, "{\"progress\":\"%s\",\"done\":%lld,\"total\":%lld,\"seconds\":%.3f}\n",
-                terminal->what, (long long)done, (long long)total, elapsed * 1e-3);
-        terminal->shown_ms = now;
-    } else if (ends) {
-        cfp_terminal_clear(terminal);
-    } else if (elapsed >= PATIENCE_MS) {
-        draw_bar(terminal, done, total, elapsed);
-        terminal->shown_ms = now;
+    if (done <= work->first) { /* it starts, or starts again */
+        work->started_ms = now;
+        work->shown_ms = 0;
+        work->first = done;
     }
+    work->done = done;
+    work->total = total;
+    const bool ends = done >= total;
+    if (terminal->mode == CFP_PROGRESS_JSON && (ends || now - work->shown_ms >= EVERY_MS)) {
+        fprintf(stderr, "{\"progress\":\"%s\",\"done\":%lld,\"total\":%lld,\"seconds\":%.3f}\n",
+                work->what, (long long)done, (long long)total, (now - work->started_ms) * 1e-3);
+        work->shown_ms = now;
+    }
+    if (terminal->bar && now - terminal->shown_ms >= EVERY_MS &&
+        now - terminal->work[0].started_ms >= PATIENCE_MS)
+        draw_bar(terminal, now);
     if (ends)
-        terminal->what[0] = '\0'; /* the next run over the same work starts anew */
+        terminal->n_works--; /* it is the innermost */
+    if (terminal->n_works == 0)
+        cfp_terminal_clear(terminal);
 }

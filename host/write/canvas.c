@@ -1,5 +1,6 @@
 /* canvas.c - see canvas.h. */
 #include "canvas.h"
+#include "../backend/render_math.h"
 #include <string.h>
 
 /* The sampled frames once more, uncropped and at the size of the source. */
@@ -99,12 +100,65 @@ static void enlarge(uint8_t *rgb, size_t stride, const uint8_t *frame, int H, in
     }
 }
 
+static const uint8_t *frame_of(const cfp_clip *clip, int t)
+{
+    return clip->rgb + (size_t)t * (size_t)clip->height * (size_t)clip->width * 3;
+}
+
+cfp_status cfp_canvas_colour(const cfp_canvas *canvas, int t)
+{
+    memcpy(canvas->frame, frame_of(canvas->clip, t),
+           (size_t)canvas->clip->height * (size_t)canvas->clip->width * 3);
+    return cfp_renderer_overlay(&canvas->renderer, canvas->frame, t);
+}
+
 cfp_status cfp_canvas_draw(const cfp_canvas *canvas, uint8_t *rgb, size_t stride, int t)
 {
-    const int H = canvas->clip->height, W = canvas->clip->width;
-    const size_t bytes = (size_t)H * (size_t)W * 3;
-    memcpy(canvas->frame, canvas->clip->rgb + (size_t)t * bytes, bytes);
-    CFP_TRY(cfp_renderer_overlay(&canvas->renderer, canvas->frame, t));
-    enlarge(rgb, stride, canvas->frame, H, W, canvas->enlarge);
+    CFP_TRY(cfp_canvas_colour(canvas, t));
+    enlarge(rgb, stride, canvas->frame, canvas->clip->height, canvas->clip->width, canvas->enlarge);
     return CFP_OK;
+}
+
+void cfp_canvas_plain(const cfp_canvas *canvas, uint8_t *rgb, size_t stride, int t)
+{
+    enlarge(rgb, stride, frame_of(canvas->clip, t), canvas->clip->height, canvas->clip->width,
+            canvas->enlarge);
+}
+
+cfp_status cfp_canvas_volume(cfp_canvas *canvas)
+{
+    return cfp_renderer_volume(&canvas->renderer);
+}
+
+static const float *plane_of(const cfp_canvas *canvas, int t)
+{
+    const int *size = canvas->renderer.size;
+    return canvas->renderer.volume + (size_t)t * (size_t)size[1] * (size_t)size[2];
+}
+
+void cfp_canvas_values(const cfp_canvas *canvas, float *value, int t)
+{
+    const cfp_overlay *overlay = &canvas->renderer.overlay;
+    for (int y = 0; y < overlay->height; y++)
+        for (int x = 0; x < overlay->width; x++) {
+            const float v = cfp_tube_at(overlay, plane_of(canvas, t), y, x);
+            *value++ = v > 0.0f ? v : 0.0f;
+        }
+}
+
+double cfp_canvas_strength(const cfp_canvas *canvas, int t)
+{
+    const int n = canvas->renderer.size[1] * canvas->renderer.size[2];
+    double sum = 0;
+    for (int k = 0; k < n; k++)
+        sum += (double)plane_of(canvas, t)[k];
+    return sum / n;
+}
+
+int cfp_canvas_spread(const cfp_canvas *canvas, int *frame, int most)
+{
+    const int T = canvas->clip->frames, n = cfp_min_int(T, most);
+    for (int k = 0; k < n; k++)
+        frame[k] = (int)((2 * (int64_t)k + 1) * T / (2 * n));
+    return n;
 }

@@ -31,6 +31,20 @@ CFP_CHECKED cfp_status cfp_canvas_open(cfp_canvas *out, cfp_ctx *ctx,
 void cfp_canvas_close(cfp_canvas *canvas);
 
 CFP_CHECKED cfp_status cfp_canvas_tube(cfp_canvas *canvas, const cfp_tube *tube);
+/* Frame t of the tube at hand into canvas->frame, clip->height x clip->width x 3: not enlarged. */
+CFP_CHECKED cfp_status cfp_canvas_colour(const cfp_canvas *canvas, int t);
 /* Frame t of the tube at hand: height x width x 3 into rgb, whose rows are `stride` bytes apart. */
 CFP_CHECKED cfp_status cfp_canvas_draw(const cfp_canvas *canvas, uint8_t *rgb, size_t stride,
                                        int t);
+/* The same without the tube. */
+void cfp_canvas_plain(const cfp_canvas *canvas, uint8_t *rgb, size_t stride, int t);
+
+/* The tube at hand at every pixel of its frame t, clip->height x clip->width; 0 where the model did
+ * not look.  The tube comes to the host once: cfp_canvas_volume, which goes first. */
+CFP_CHECKED cfp_status cfp_canvas_volume(cfp_canvas *canvas);
+void cfp_canvas_values(const cfp_canvas *canvas, float *value, int t);
+/* How much of the tube at hand lies in frame t: its mean there. */
+double cfp_canvas_strength(const cfp_canvas *canvas, int t);
+
+/* Numbers of at most `most` frames, evenly spread over the clip, ascending; their count. */
+int cfp_canvas_spread(const cfp_canvas *canvas, int *frame, int most);

@@ -3,9 +3,10 @@
  * One file grows at a time.  A writer begins it, fills it and commits it; where it returns early
  * the caller of all writers (cfp_write) abandons what is open.
  *
- *     explanation.h5  pyramid.json  tree.json  run.json
- *     overlay/<layer>.png  overlay/<layer>.mp4  overlay/<layer>/000000.png ...
- *     overlay/<layer>/kernel-<o>.png  .mp4  overlay/<layer>/kernel-<o>/000000.png ...    */
+ *     explanation.h5  pyramid.json  tree.json  run.json  contact-sheet.png
+ *     overlay/<layer>.png  .mp4  .gif  overlay/<layer>/000000.png ...  overlay/<layer>/stack.png
+ *     overlay/<layer>/kernel-<o>.png ...  the same of a kernel;  overlay/<layer>/contact-sheet.png
+ */
 #pragma once
 #include "../base/newfile.h"
 #include "writer.h"

@@ -4,4 +4,5 @@
 
 void cfp_h5_version(char *text, size_t bytes);
 const char *cfp_png_version(void);
-const char *cfp_video_version(void); /* libav* as a whole */
+const char *cfp_figure_version(void); /* cairo */
+const char *cfp_video_version(void);  /* libav* as a whole */

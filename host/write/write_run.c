@@ -83,6 +83,7 @@ static void put_device(cfp_json *json, const cfp_run *run)
     cfp_json_put_string(json, "hdf5", hdf5);
     cfp_json_put_string(json, "ffmpeg", cfp_video_version());
     cfp_json_put_string(json, "libpng", cfp_png_version());
+    cfp_json_put_string(json, "cairo", cfp_figure_version());
     cfp_json_object_end(json);
 }
 

@@ -14,6 +14,18 @@ done
 "$cfp" explain -q "$model" "$clip" -o two || fail "status $?"
 diff -r -q -x run.json one two || fail "two runs, different bytes"
 
+# A machine without fonts: the contact sheet is written all the same, and one line says what it lacks.
+echo '<?xml version="1.0"?><!DOCTYPE fontconfig SYSTEM "fonts.dtd"><fontconfig></fontconfig>' >no-fonts
+FONTCONFIG_FILE=$PWD/no-fonts "$cfp" explain -q "$model" "$clip" -o plain --format png --depth 1 2>&1 || fail "status $?"
+[ -s plain/contact-sheet.png ] || fail "no contact sheet"
+rm -r no-fonts plain
+
+# Every format of pictures, of layers and of kernels.
+"$cfp" explain -q "$model" "$clip" -o all --format png,frames,mp4,gif,stack --tubes kernels --layers mix.b3.conv --depth 1 --top 2 ||
+    fail "status $?"
+find all -type f | grep -v '/00000[1-9]\|/00001' | LC_ALL=C sort
+rm -r all
+
 # Without -o: named after the clip, in the current folder.
 "$cfp" explain -q "$model" "$clip" --format json --tubes none || fail "status $?"
 ls clockwise-explained

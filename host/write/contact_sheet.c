@@ -1,0 +1,336 @@
+/* contact_sheet.c - see contact_sheet.h. */
+#include "contact_sheet.h"
+#include <math.h>
+#include <string.h>
+
+enum {
+    MARGIN = 24,
+    GAP = 2,    /* between cells, and half of it between rows */
+    TITLE = 22, /* font sizes */
+    TEXT = 14,
+    CELL_HEIGHT = 128, /* at most */
+    CELL_WIDTH = 160,
+    LONGEST = 16000, /* of all rows: of a deep network they are lower */
+    LEAST_PITCH = 24,
+    LABEL_MOST = 280, /* width of the labels */
+    BAR_WIDTH = 14,
+    BAR_HEIGHT = 240, /* at most */
+    BAR_ROOM = 60,    /* with its numbers and words */
+    LINES = 3         /* of a label */
+};
+
+typedef struct label {
+    char line[LINES][256]; /* "": none */
+} label;
+
+static const cfp_tube *tube_of(const cfp_sheet *s, int tube)
+{
+    return &s->canvas->explanation->tubes.tube[tube];
+}
+
+static const cfp_layer *layer_of(const cfp_sheet *s, int tube)
+{
+    const cfp_pyramid *pyramid = &s->canvas->explanation->pyramid;
+    for (int l = 0; l < pyramid->n_layers; l++)
+        if (pyramid->layer[l].node == tube_of(s, tube)->node)
+            return &pyramid->layer[l];
+    return NULL;
+}
+
+static const char *name_of(const cfp_sheet *s, int tube)
+{
+    return s->canvas->explanation->model->node[tube_of(s, tube)->node].name;
+}
+
+static bool same_page(const cfp_tube *a, const cfp_tube *b)
+{
+    return a->kernel < 0 ? b->kernel < 0 : b->kernel >= 0 && a->node == b->node;
+}
+
+/* The row of a tube below the clip's: layers as they come; kernels by relevance, equal ones by
+ * number. */
+static int row_of(const cfp_sheet *s, int tube)
+{
+    const cfp_layer *layer = layer_of(s, tube);
+    if (tube_of(s, tube)->kernel < 0 || layer == NULL)
+        return tube - s->first;
+    int row = 0;
+    const float mine = layer->relevance[tube_of(s, tube)->kernel];
+    for (int k = s->first; k < s->first + s->n_tubes; k++) {
+        const float theirs = layer->relevance[tube_of(s, k)->kernel];
+        row += theirs > mine || (theirs == mine && k < tube);
+    }
+    return row;
+}
+
+static label label_of(const cfp_sheet *s, int tube)
+{
+    const cfp_layer *layer = layer_of(s, tube);
+    const int kernel = tube_of(s, tube)->kernel;
+    label l = {0};
+    if (kernel >= 0) {
+        snprintf(l.line[0], sizeof l.line[0], "kernel %d", kernel);
+        if (layer != NULL)
+            snprintf(l.line[1], sizeof l.line[1], "relevance %.3g",
+                     (double)layer->relevance[kernel]);
+        return l;
+    }
+    snprintf(l.line[0], sizeof l.line[0], "%s", name_of(s, tube));
+    if (layer != NULL) {
+        snprintf(l.line[1], sizeof l.line[1], "depth %d", layer->depth);
+        snprintf(l.line[2], sizeof l.line[2], "%d of %d kernels", layer->n_selected,
+                 layer->n_kernels);
+    }
+    return l;
+}
+
+static label label_of_clip(const cfp_sheet *s)
+{
+    label l = {.line = {"clip", "as the model saw it"}};
+    if (s->run->canvas_source)
+        strcpy(l.line[1], "uncropped");
+    return l;
+}
+
+/* Fonts for line k of a label. */
+static void label_font(const cfp_sheet *s, int k)
+{
+    cfp_figure_font(s->figure.cr, s->font, k == 0);
+}
+
+static void draw_label(const cfp_sheet *s, int row, const label *l)
+{
+    int n = 0;
+    while (n < LINES && l->line[n][0] != '\0')
+        n++;
+    const double apart = 1.3 * s->font;
+    double y =
+        s->top + row * s->pitch + s->cell_height / 2.0 - (n - 1) * apart / 2 + 0.36 * s->font;
+    for (int k = 0; k < n; k++, y += apart) {
+        label_font(s, k);
+        cairo_set_source_rgb(s->figure.cr, k == 0 ? 0 : 0.3, k == 0 ? 0 : 0.3, k == 0 ? 0 : 0.3);
+        cfp_figure_text(s->figure.cr, s->left - 10, y, 1, s->left - 10 - MARGIN, l->line[k]);
+    }
+}
+
+static double label_width(const cfp_sheet *s, const label *l)
+{
+    double most = 0;
+    for (int k = 0; k < LINES; k++) {
+        label_font(s, k);
+        most = fmax(most, cfp_figure_text_width(s->figure.cr, l->line[k]));
+    }
+    return most;
+}
+
+/* How large everything is; the labels are measured on a figure of one pixel. */
+static cfp_status lay_out(cfp_sheet *s)
+{
+    const cfp_canvas *canvas = s->canvas;
+    const int most_rows = tube_of(s, s->first)->kernel < 0 ? CFP_SHEET_LAYERS : CFP_SHEET_KERNELS;
+    s->rows = cfp_min_int(s->n_tubes, most_rows);
+    s->columns = cfp_canvas_spread(canvas, s->frame, CFP_SHEET_COLUMNS);
+    const int highest = cfp_min_int(CELL_HEIGHT, LONGEST / (s->rows + 1));
+    const double scale =
+        fmin(1, fmin((double)highest / canvas->height, (double)CELL_WIDTH / canvas->width));
+    s->cell_height = cfp_max_int(1, (int)(canvas->height * scale + 0.5));
+    s->cell_width = cfp_max_int(1, (int)(canvas->width * scale + 0.5));
+    s->pitch = cfp_max_int(LEAST_PITCH, s->cell_height) + 2 * GAP;
+    s->font = fmin(TEXT, s->pitch / 4.4);
+    CFP_TRY(cfp_figure_open(&s->figure, canvas->ctx, 1, 1, false));
+    label l = label_of_clip(s);
+    double width = label_width(s, &l);
+    for (int k = s->first; k < s->first + s->n_tubes; k++) {
+        l = label_of(s, k);
+        width = fmax(width, label_width(s, &l));
+    }
+    if (!cfp_figure_has_font(s->figure.cr) && !s->warned) {
+        s->warned = true;
+        cfp_log(canvas->ctx, CFP_LOG_WARNING,
+                "contact-sheet.png: no font is installed (Debian: fonts-dejavu-core); its words "
+                "are plain strokes");
+    }
+    cfp_figure_close(&s->figure);
+    s->left = MARGIN + (int)ceil(fmin(LABEL_MOST, width)) + 10;
+    s->top = MARGIN + TITLE + 2 * TEXT + 16;
+    return CFP_OK;
+}
+
+/* The file's name out of a path. */
+static const char *last_part(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return slash != NULL && slash[1] != '\0' ? slash + 1 : path;
+}
+
+static void draw_head(const cfp_sheet *s)
+{
+    const cfp_explanation *e = s->canvas->explanation;
+    const double room = s->figure.width - 2 * MARGIN;
+    char text[512];
+    double y = MARGIN + TITLE;
+    cairo_t *cr = s->figure.cr;
+    cairo_set_source_rgb(cr, 0, 0, 0);
+    cfp_figure_font(cr, TITLE, true);
+    snprintf(text, sizeof text, "%s  %.1f %%", e->model->class_name[e->class_index],
+             100 * (double)e->probabilities[e->class_index]);
+    cfp_figure_text(cr, MARGIN, y, 0, room, text);
+    cfp_figure_font(cr, TEXT, false);
+    cairo_set_source_rgb(cr, 0.3, 0.3, 0.3);
+    y += 1.7 * TEXT;
+    int used = 0;
+    if (tube_of(s, s->first)->kernel >= 0)
+        used = snprintf(text, sizeof text, "kernels of %.200s  |  ", name_of(s, s->first));
+    used += snprintf(text + used, sizeof text - (size_t)used,
+                     "%.80s  |  %.80s  |  rule %s, theta %g", e->model->name,
+                     last_part(e->clip->path), cfp_rule_names[e->query.rule], e->query.theta);
+    if (s->rows < s->n_tubes)
+        snprintf(text + used, sizeof text - (size_t)used, "  |  the first %d of %d", s->rows,
+                 s->n_tubes);
+    cfp_figure_text(cr, MARGIN, y, 0, room, text);
+}
+
+static void draw_time(const cfp_sheet *s)
+{
+    const cfp_clip *clip = s->canvas->clip;
+    const double y = s->top + (s->rows + 1) * s->pitch + 1.2 * TEXT;
+    cairo_t *cr = s->figure.cr;
+    char text[32];
+    cairo_set_source_rgb(cr, 0.3, 0.3, 0.3);
+    cfp_figure_font(cr, TEXT, false);
+    cfp_figure_text(cr, s->left - 10, y, 1, 0, "frame");
+    if (clip->fps > 0)
+        cfp_figure_text(cr, s->left - 10, y + 1.3 * TEXT, 1, 0, "seconds");
+    cfp_figure_font(cr, fmin(TEXT, s->cell_width / 3.2), false);
+    for (int k = 0; k < s->columns; k++) {
+        const double x = s->left + k * (s->cell_width + GAP) + s->cell_width / 2.0;
+        const int32_t number = clip->index[s->frame[k]];
+        snprintf(text, sizeof text, "%d", (int)number);
+        cfp_figure_text(cr, x, y, 0.5, 0, text);
+        snprintf(text, sizeof text, "%.2f", number / clip->fps);
+        if (clip->fps > 0)
+            cfp_figure_text(cr, x, y + 1.3 * TEXT, 0.5, 0, text);
+    }
+}
+
+static void draw_bar(const cfp_sheet *s)
+{
+    cairo_t *cr = s->figure.cr;
+    const double x = s->left + s->columns * (s->cell_width + GAP) + 14, y = s->top + s->pitch;
+    const int height = cfp_min_int(BAR_HEIGHT, s->rows * s->pitch - 2 * GAP);
+    const uint8_t *colours = s->canvas->renderer.overlay.colour;
+    for (int k = 0; k < height; k++) { /* from 1 above to 0 below */
+        const uint8_t *c = colours + 3 * (255 - 255 * k / cfp_max_int(1, height - 1));
+        cairo_rectangle(cr, x, y + k, BAR_WIDTH, 1);
+        cairo_set_source_rgb(cr, c[0] / 255.0, c[1] / 255.0, c[2] / 255.0);
+        cairo_fill(cr);
+    }
+    cairo_set_source_rgb(cr, 0.3, 0.3, 0.3);
+    cfp_figure_font(cr, fmin(TEXT, height / 4.0), false);
+    cfp_figure_text(cr, x + BAR_WIDTH + 5, y + 0.75 * TEXT, 0, 0, "1");
+    cfp_figure_text(cr, x + BAR_WIDTH + 5, y + height, 0, 0, "0");
+    if (height < 120) /* no room for words */
+        return;
+    cairo_save(cr);
+    cairo_translate(cr, x + BAR_WIDTH + 5 + TEXT, y + height / 2.0);
+    cairo_rotate(cr, -M_PI_2);
+    cfp_figure_text(cr, 0, 0, 0.5, 0, "saliency, each row 0 to 1");
+    cairo_restore(cr);
+}
+
+static void draw_cell(const cfp_sheet *s, int row, int k, const uint8_t *rgb, size_t stride)
+{
+    cairo_t *cr = s->figure.cr;
+    cfp_figure_fill(s->cell, rgb, stride, NULL);
+    cairo_save(cr);
+    cairo_translate(cr, s->left + k * (s->cell_width + GAP), s->top + row * s->pitch);
+    cairo_scale(cr, s->cell_width, s->cell_height);
+    cfp_figure_draw(&s->figure, s->cell);
+    cairo_restore(cr);
+}
+
+/* The clip itself, as the canvas has it. */
+static cfp_status draw_clip(const cfp_sheet *s)
+{
+    const cfp_canvas *canvas = s->canvas;
+    const size_t stride = (size_t)canvas->width * 3;
+    const label l = label_of_clip(s);
+    uint8_t *rgb = cfp_alloc(canvas->ctx, (size_t)canvas->height, stride);
+    if (rgb == NULL)
+        return CFP_NOMEM;
+    for (int k = 0; k < s->columns; k++) {
+        cfp_canvas_plain(canvas, rgb, stride, s->frame[k]);
+        draw_cell(s, 0, k, rgb, stride);
+    }
+    cfp_free(rgb);
+    draw_label(s, 0, &l);
+    return CFP_OK;
+}
+
+static cfp_status begin_page(cfp_sheet *s, int tube)
+{
+    const cfp_explanation *e = s->canvas->explanation;
+    s->first = tube;
+    s->n_tubes = 1;
+    while (tube + s->n_tubes < e->tubes.n &&
+           same_page(tube_of(s, tube), tube_of(s, tube + s->n_tubes)))
+        s->n_tubes++;
+    CFP_TRY(lay_out(s));
+    if (s->cell == NULL)
+        s->cell = cfp_figure_image(s->canvas->ctx, s->canvas->width, s->canvas->height);
+    if (s->cell == NULL)
+        return CFP_NOMEM;
+    CFP_TRY(cfp_figure_open(&s->figure, s->canvas->ctx,
+                            s->left + s->columns * (s->cell_width + GAP) + 14 + BAR_ROOM,
+                            s->top + (s->rows + 1) * s->pitch + 3 * TEXT + MARGIN, false));
+    draw_head(s);
+    draw_time(s);
+    draw_bar(s);
+    return draw_clip(s);
+}
+
+static cfp_status end_page(cfp_sheet *s)
+{
+    const cfp_tube *tube = tube_of(s, s->first);
+    const cfp_tube layer = {.node = tube->node, .kernel = -1};
+    char *name = tube->kernel < 0 ? cfp_strdup(s->canvas->ctx, "contact-sheet.png")
+                                  : cfp_output_overlay(s->output, s->canvas->explanation->model,
+                                                       &layer, "/contact-sheet.png");
+    const cfp_status status =
+        name == NULL ? CFP_NOMEM : cfp_figure_write(s->output, name, &s->figure);
+    cfp_free(name);
+    cfp_figure_close(&s->figure);
+    return status;
+}
+
+void cfp_sheet_open(cfp_sheet *out, cfp_output *output, const cfp_canvas *canvas,
+                    const cfp_run *run)
+{
+    *out = (cfp_sheet){.output = output, .canvas = canvas, .run = run};
+}
+
+void cfp_sheet_close(cfp_sheet *sheet)
+{
+    cfp_figure_close(&sheet->figure);
+    cairo_surface_destroy(sheet->cell);
+    *sheet = (cfp_sheet){0};
+}
+
+cfp_status cfp_sheet_add(cfp_sheet *s, int tube,
+                         const uint8_t *(*picture)(const void *from, int t, size_t *stride),
+                         const void *from)
+{
+    if (s->figure.surface == NULL)
+        CFP_TRY(begin_page(s, tube));
+    const int row = row_of(s, tube);
+    if (row < s->rows) {
+        const label l = label_of(s, tube);
+        draw_label(s, row + 1, &l);
+        for (int k = 0; k < s->columns; k++) {
+            size_t stride;
+            const uint8_t *rgb = picture(from, s->frame[k], &stride);
+            draw_cell(s, row + 1, k, rgb, stride);
+        }
+    }
+    return tube + 1 == s->first + s->n_tubes ? end_page(s) : CFP_OK;
+}

@@ -1,0 +1,188 @@
+/* figure.c - see figure.h. */
+#include "figure.h"
+#include "png_file.h"
+#include "versions.h"
+#include <string.h>
+
+#define FONT "DejaVu Sans"
+#define ELLIPSIS "\xe2\x80\xa6"
+
+const char *cfp_figure_version(void)
+{
+    return cairo_version_string();
+}
+
+static cfp_status check(cfp_ctx *ctx, cairo_status_t status)
+{
+    if (status == CAIRO_STATUS_SUCCESS)
+        return CFP_OK;
+    return cfp_fail(ctx, CFP_NOMEM, "drawing with cairo: %s", cairo_status_to_string(status));
+}
+
+cfp_status cfp_figure_open(cfp_figure *out, cfp_ctx *ctx, int width, int height, bool transparent)
+{
+    *out = (cfp_figure){.ctx = ctx, .width = width, .height = height};
+    out->surface = cairo_image_surface_create(
+        transparent ? CAIRO_FORMAT_ARGB32 : CAIRO_FORMAT_RGB24, width, height);
+    out->cr = cairo_create(out->surface);
+    const cfp_status status = check(ctx, cairo_status(out->cr));
+    if (status != CFP_OK) {
+        cfp_figure_close(out);
+        return status;
+    }
+    if (!transparent) {
+        cairo_set_source_rgb(out->cr, 1, 1, 1);
+        cairo_paint(out->cr);
+    }
+    return CFP_OK;
+}
+
+void cfp_figure_close(cfp_figure *figure)
+{
+    cairo_destroy(figure->cr);
+    cairo_surface_destroy(figure->surface);
+    *figure = (cfp_figure){0};
+}
+
+/* Cairo's premultiplied words as PNG's bytes. */
+static const uint8_t *row_of(const cfp_pixels *pixels, int y, uint8_t *room)
+{
+    cairo_surface_t *const surface = ((const cfp_figure *)pixels->data)->surface;
+    const uint8_t *from = cairo_image_surface_get_data(surface) +
+                          (size_t)y * (size_t)cairo_image_surface_get_stride(surface);
+    uint8_t *to = room;
+    for (int x = 0; x < pixels->width; x++, from += 4, to += pixels->channels) {
+        uint32_t word;
+        memcpy(&word, from, 4);
+        const uint32_t opaque = pixels->channels == 4 ? word >> 24 : 255;
+        for (int c = 0; c < 3; c++) {
+            const uint32_t v = word >> (16 - 8 * c) & 255;
+            to[c] = (uint8_t)(opaque == 0 ? 0 : (v * 255 + opaque / 2) / opaque);
+        }
+        if (pixels->channels == 4)
+            to[3] = (uint8_t)opaque;
+    }
+    return room;
+}
+
+cfp_status cfp_figure_write(cfp_output *output, const char *name, const cfp_figure *figure)
+{
+    CFP_TRY(check(output->ctx, cairo_status(figure->cr))); /* the first of all that was drawn */
+    cairo_surface_flush(figure->surface);
+    const bool opaque = cairo_image_surface_get_format(figure->surface) == CAIRO_FORMAT_RGB24;
+    const cfp_pixels pixels = {.height = figure->height,
+                               .width = figure->width,
+                               .channels = opaque ? 3 : 4,
+                               .row = row_of,
+                               .data = figure};
+    return cfp_png_write(output, name, &pixels);
+}
+
+cairo_surface_t *cfp_figure_image(cfp_ctx *ctx, int width, int height)
+{
+    cairo_surface_t *image = cairo_image_surface_create(CAIRO_FORMAT_ARGB32, width, height);
+    if (check(ctx, cairo_surface_status(image)) == CFP_OK)
+        return image;
+    cairo_surface_destroy(image);
+    return NULL;
+}
+
+void cfp_figure_fill(cairo_surface_t *image, const uint8_t *rgb, size_t stride, const float *share)
+{
+    const int H = cairo_image_surface_get_height(image), W = cairo_image_surface_get_width(image);
+    const size_t step = (size_t)cairo_image_surface_get_stride(image);
+    cairo_surface_flush(image);
+    for (int y = 0; y < H; y++) {
+        uint8_t *to = cairo_image_surface_get_data(image) + (size_t)y * step;
+        const uint8_t *from = rgb + (size_t)y * stride;
+        for (int x = 0; x < W; x++, to += 4, from += 3) {
+            const float opaque = share == NULL ? 1.0f : share[(size_t)y * (size_t)W + (size_t)x];
+            uint32_t word = (uint32_t)(255.0f * opaque + 0.5f) << 24;
+            for (int c = 0; c < 3; c++)
+                word |= (uint32_t)((float)from[c] * opaque + 0.5f) << (16 - 8 * c);
+            memcpy(to, &word, 4);
+        }
+    }
+    cairo_surface_mark_dirty(image);
+}
+
+void cfp_figure_draw(const cfp_figure *figure, cairo_surface_t *image)
+{
+    cairo_t *cr = figure->cr;
+    cairo_save(cr);
+    cairo_rectangle(cr, 0, 0, 1, 1);
+    cairo_scale(cr, 1.0 / cairo_image_surface_get_width(image),
+                1.0 / cairo_image_surface_get_height(image));
+    cairo_set_source_surface(cr, image, 0, 0);
+    cairo_pattern_set_filter(cairo_get_source(cr), CAIRO_FILTER_BEST);
+    cairo_pattern_set_extend(cairo_get_source(cr), CAIRO_EXTEND_PAD); /* edges do not fade */
+    cairo_fill(cr);
+    cairo_restore(cr);
+}
+
+void cfp_figure_font(cairo_t *cr, double size, bool bold)
+{
+    cairo_font_options_t *plain = cairo_font_options_create();
+    cairo_font_options_set_antialias(plain, CAIRO_ANTIALIAS_GRAY);
+    cairo_font_options_set_hint_style(plain, CAIRO_HINT_STYLE_NONE);
+    cairo_font_options_set_hint_metrics(plain, CAIRO_HINT_METRICS_OFF);
+    cairo_set_font_options(cr, plain);
+    cairo_font_options_destroy(plain);
+    cairo_select_font_face(cr, FONT, CAIRO_FONT_SLANT_NORMAL,
+                           bold ? CAIRO_FONT_WEIGHT_BOLD : CAIRO_FONT_WEIGHT_NORMAL);
+    cairo_set_font_size(cr, size);
+}
+
+bool cfp_figure_has_font(cairo_t *cr)
+{
+    return cairo_scaled_font_get_type(cairo_get_scaled_font(cr)) != CAIRO_FONT_TYPE_USER;
+}
+
+double cfp_figure_text_width(cairo_t *cr, const char *text)
+{
+    cairo_text_extents_t extents;
+    cairo_text_extents(cr, text, &extents);
+    return extents.x_advance;
+}
+
+/* Cairo ends at bytes that are no UTF-8: what names hold is as their file has it. */
+static void copy_utf8(char *to, size_t room, const char *text)
+{
+    size_t n = 0;
+    while (*text != '\0' && n + 4 < room) {
+        const unsigned char c = (unsigned char)*text;
+        int length = c < 0x20 || c == 0x7f   ? 0
+                     : c < 0x80              ? 1
+                     : c >= 0xc2 && c < 0xe0 ? 2
+                     : c >= 0xe0 && c < 0xf0 ? 3
+                     : c >= 0xf0 && c < 0xf5 ? 4
+                                             : 0;
+        for (int k = 1; k < length; k++)
+            if (((unsigned char)text[k] & 0xc0) != 0x80)
+                length = 0;
+        if (length == 0) {
+            to[n++] = '?';
+            text++;
+        }
+        for (; length > 0; length--)
+            to[n++] = *text++;
+    }
+    to[n] = '\0';
+}
+
+void cfp_figure_text(cairo_t *cr, double x, double y, double align, double most, const char *text)
+{
+    char shown[512];
+    copy_utf8(shown, sizeof shown - sizeof ELLIPSIS, text);
+    size_t n = strlen(shown);
+    double width = cfp_figure_text_width(cr, shown);
+    while (most > 0 && width > most && n > 0) {
+        do
+            n--;
+        while (n > 0 && ((unsigned char)shown[n] & 0xc0) == 0x80);
+        strcpy(shown + n, ELLIPSIS); /* copy_utf8 left room for it */
+        width = cfp_figure_text_width(cr, shown);
+    }
+    cairo_move_to(cr, x - align * width, y);
+    cairo_show_text(cr, shown);
+}
