@@ -55,7 +55,7 @@ confined() {
 confined 'hdf5' host/model/h5_read.h host/clip/source_h5.c host/write/h5_sink.h
 confined '\(oneapi/\)\?dnnl' 'host/backend/cpu/cpu_*'
 confined 'libav\|libsw' host/base/hash.c 'host/clip/video_file.?' 'host/clip/frame_rgb.?' \
-    host/clip/image_decode.c host/write/write_mp4.c
+    host/clip/image_decode.c host/write/write_mp4.c host/write/report/jpeg.c
 confined 'png' host/write/write_png.c
 confined 'sqlite3' host/clip/source_db.c
 confined 'dlfcn' host/backend/backend.c

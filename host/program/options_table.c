@@ -68,7 +68,7 @@ const cfp_option cfp_options[] = {
      .group = "Output", .commands = CFP_CMD_PREDICT, .help = "how many classes of each clip are shown"},
     {"output", 'o', TEXT("DIR"), FIELD(output), .group = "Output", .commands = CFP_CMD_EXPLAIN,
      .help = "folder for the files; made where it is missing, files of the same name are replaced, and run.json lists what belongs to the run [default: CLIP-explained, here]"},
-    {"format", 0, TEXT("LIST"), FIELD(formats), .fallback = "h5,json,png,mp4",
+    {"format", 0, TEXT("LIST"), FIELD(formats), .fallback = "h5,json,png,mp4,html",
      .group = "Output", .commands = CFP_CMD_EXPLAIN,
      .help = "what is written, with commas between; run.json always is"},
     {"colormap", 0, CHOICE(cfp_colormap_names, CFP_COLORMAP_COUNT), FIELD(colormap),

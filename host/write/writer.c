@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 extern const cfp_writer cfp_writer_h5, cfp_writer_json, cfp_writer_tree, cfp_writer_png,
-    cfp_writer_frames, cfp_writer_mp4;
+    cfp_writer_frames, cfp_writer_mp4, cfp_writer_html;
 
 const cfp_writer *const cfp_writers[] = {
     &cfp_writer_h5,
@@ -17,6 +17,7 @@ const cfp_writer *const cfp_writers[] = {
     &cfp_writer_png,
     &cfp_writer_frames,
     &cfp_writer_mp4,
+    &cfp_writer_html,
     NULL,
 };
 

@@ -1,0 +1,280 @@
+
+/* graph.js - the pyramid as a graph: kernels as dots whose size is their relevance, links as curves.
+ *
+ * It draws on a canvas, at most `limits.kernels` dots a layer and the `limits.links` strongest links between them,
+ * and says what it left out (counts).  D3 gives pan, zoom and the quadtree that finds the dot under the pointer. */
+cfp.graph = (function () {
+    "use strict";
+    const MARGIN = {left: 46, right: 26, top: 30, bottom: 16};
+    const BUCKETS = 1024, TOGETHER = 40; /* links of about one value that are stroked at once */
+
+    /* on: {hover(kernel or -1, x, y), choose(kernel or -1)} */
+    function create(data, canvas, on) {
+        const ordered = cfp.layout.order(data, cfp.descent.reach(data));
+        const self = {limits: {kernels: 40, links: 4000}, chosen: -1, cursor: -1, layer: -1, counts: null};
+        let now = null, placed = null, links = [], tree = null, size = {width: 0, height: 0}, waiting = false;
+        let names = 0;       /* pixels that the layers' names take below */
+        const zoom = d3.behavior.zoom().scaleExtent([1, 60]).on("zoom", () => { clamp(); redraw(); });
+
+        const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue("--" + name).trim();
+        const inner = () => ({width: size.width - MARGIN.left - MARGIN.right,
+                              height: size.height - MARGIN.top - MARGIN.bottom - names});
+        /* In pixels of the canvas. */
+        const px = (x) => MARGIN.left + zoom.translate()[0] + x * inner().width * zoom.scale();
+        const py = (y) => MARGIN.top + zoom.translate()[1] + y * inner().height * zoom.scale();
+
+        /* What is seen stays filled. */
+        function clamp() {
+            const k = zoom.scale(), [x, y] = zoom.translate(), {width, height} = inner();
+            zoom.translate([Math.min(0, Math.max(x, width * (1 - k))), Math.min(0, Math.max(y, height * (1 - k)))]);
+        }
+
+        /* Room for a dot: between columns and between rows. */
+        function radius() {
+            const {width, height} = inner(), k = zoom.scale();
+            const across = placed.across.reduce((least, x, l, all) => l > 0 && x > all[l - 1] ? Math.min(least, x - all[l - 1]) : least, 1);
+            const row = placed.rows > 1 ? height / (placed.rows - 1) : height;
+            return Math.max(0.8, Math.min(9, k * Math.min(row * 0.46, across * width * 0.3)));
+        }
+
+        /* The strongest of the links between dots. */
+        function chooseLinks() {
+            const {first, target, value} = data.links, counts = new Uint32Array(BUCKETS + 1), all = [];
+            const bucket = (v) => Math.floor(v * BUCKETS);
+            placed.drawn.forEach(function (k) {
+                for (let e = first[k]; e < first[k + 1]; e++)
+                    if (!isNaN(placed.x[target[e]]) && cfp.descent.follows(data, now, k, e)) {
+                        all.push(k, e);
+                        counts[bucket(value[e])]++;
+                    }
+            });
+            let least = BUCKETS, sum = counts[BUCKETS];
+            while (least > 0 && sum < self.limits.links)
+                sum += counts[--least];
+            const chosen = [];
+            let spare = self.limits.links - (sum - counts[least]); /* of the weakest bucket there may be too many */
+            for (let i = 0; i < all.length; i += 2) {
+                const b = bucket(value[all[i + 1]]);
+                if (b > least || (b === least && spare-- > 0))
+                    chosen.push({source: all[i], target: target[all[i + 1]], value: value[all[i + 1]]});
+            }
+            chosen.sort((a, b) => a.value - b.value);
+            return {chosen, between: all.length / 2};
+        }
+
+        function relatives() {
+            const kin = {parents: [], children: []};
+            if (self.chosen < 0)
+                return kin;
+            const {first, target} = data.links, {first: pfirst, parent, link} = data.parents;
+            for (let e = first[self.chosen]; e < first[self.chosen + 1]; e++)
+                if (cfp.descent.follows(data, now, self.chosen, e))
+                    kin.children.push({kernel: target[e], value: data.links.value[e]});
+            for (let i = pfirst[self.chosen]; i < pfirst[self.chosen + 1]; i++)
+                if (cfp.descent.follows(data, now, parent[i], link[i]))
+                    kin.parents.push({kernel: parent[i], value: data.links.value[link[i]]});
+            const strongest = (a, b) => b.value - a.value || a.kernel - b.kernel;
+            kin.parents.sort(strongest);
+            kin.children.sort(strongest);
+            return kin;
+        }
+        self.relatives = relatives;
+
+        function drawLinks(pen, dim) {
+            const ink = colour("link"), span = 1 - now.theta;
+            for (let i = 0; i < links.chosen.length; i += TOGETHER) {
+                const part = links.chosen.slice(i, i + TOGETHER), list = [];
+                part.forEach((l) => list.push(px(placed.x[l.source]), py(placed.y[l.source]), px(placed.x[l.target]), py(placed.y[l.target])));
+                const share = span > 0 ? (part[part.length - 1].value - now.theta) / span : 1;
+                const crowd = Math.min(1, Math.sqrt(400 / links.chosen.length));
+                pen.curves(list, ink, (0.1 + 0.5 * share) * crowd * (dim ? 0.3 : 1) + 0.02, 0.4 + 0.6 * share);
+            }
+        }
+
+        function drawKin(pen, kin) {
+            const [x, y] = [placed.x[self.chosen], placed.y[self.chosen]].map((v, i) => i === 0 ? px(v) : py(v));
+            const lines = (list) => list.filter((l) => !isNaN(placed.x[l.kernel]))
+                .flatMap((l) => [x, y, px(placed.x[l.kernel]), py(placed.y[l.kernel])]);
+            pen.curves(lines(kin.parents), colour("parent"), 0.7, 1.2);
+            pen.curves(lines(kin.children), colour("child"), 0.7, 1.2);
+        }
+
+        function drawDots(pen, kin) {
+            const most = radius(), groups = {node: [], dim: [], gone: [], parent: [], child: [], chosen: []};
+            const parents = new Set(kin.parents.map((l) => l.kernel)), children = new Set(kin.children.map((l) => l.kernel));
+            placed.drawn.forEach(function (k) {
+                const there = now.relevance[k] >= 0;
+                const group = k === self.chosen ? "chosen" : parents.has(k) ? "parent" : children.has(k) ? "child"
+                    : !there ? "gone" : self.chosen >= 0 ? "dim" : "node";
+                const r = there ? Math.max(0.8, most * now.relevance[k]) : Math.max(0.7, most * 0.6);
+                groups[group].push(px(placed.x[k]), py(placed.y[k]), r);
+            });
+            pen.circles(groups.gone, null, colour("gone"), 1);
+            pen.circles(groups.dim, colour("gone"), null, 0);
+            pen.circles(groups.node, colour("node"), null, 0);
+            pen.circles(groups.child, colour("child"), null, 0);
+            pen.circles(groups.parent, colour("parent"), null, 0);
+            pen.circles(groups.chosen.map((v, i) => i % 3 === 2 ? Math.max(v, 4) : v), colour("chosen"), colour("card"), 1.5);
+            if (self.cursor >= 0 && !isNaN(placed.x[self.cursor]))
+                pen.circles([px(placed.x[self.cursor]), py(placed.y[self.cursor]), most + 4], null, colour("accent"), 2);
+        }
+
+        /* Depths above, layers' names below where there is room for them. */
+        function drawLabels(pen) {
+            const faint = colour("faint"), ink = colour("ink"), step = inner().width * zoom.scale() / Math.max(1, data.layers.length - 1);
+            let last = -Infinity;
+            data.layers.forEach(function (layer, l) {
+                const x = px(placed.across[l]);
+                if (x < MARGIN.left - 20 || x > size.width - 4)
+                    return;
+                if ((l === 0 || data.layers[l - 1].depth !== layer.depth) && x - last > 20) {
+                    pen.text(x, 14, String(layer.depth), l === self.layer ? ink : faint, 11, "middle", 0);
+                    last = x;
+                }
+                if (names > 0 && step >= 11)
+                    pen.text(x + 2, size.height - names - 2, short(layer.name), l === self.layer ? ink : faint, 10.5, "end", -52);
+            });
+            pen.text(6, 14, "depth", faint, 11, "start", 0);
+        }
+        function short(name) {
+            const letters = Array.from(name);
+            return letters.length > 22 ? letters.slice(0, 10).join("") + "\u2026" + letters.slice(-11).join("") : name;
+        }
+
+        function paint(pen) {
+            const kin = relatives(), column = self.layer >= 0 ? px(placed.across[self.layer]) : NaN;
+            if (!isNaN(column))
+                pen.curves([column, MARGIN.top - 6, column, size.height - MARGIN.bottom - names + 6], colour("accent"), 0.35, 2);
+            drawLinks(pen, self.chosen >= 0);
+            if (self.chosen >= 0 && !isNaN(placed.x[self.chosen]))
+                drawKin(pen, kin);
+            drawDots(pen, kin);
+            drawLabels(pen);
+        }
+
+        function draw() {
+            const ratio = window.devicePixelRatio || 1, context = canvas.getContext("2d");
+            waiting = false;
+            if (canvas.width !== Math.round(size.width * ratio) || canvas.height !== Math.round(size.height * ratio)) {
+                canvas.width = Math.round(size.width * ratio);
+                canvas.height = Math.round(size.height * ratio);
+            }
+            context.setTransform(ratio, 0, 0, ratio, 0, 0);
+            context.clearRect(0, 0, size.width, size.height);
+            paint(cfp.pens.canvas(context));
+        }
+        function redraw() {
+            if (!waiting && now !== null)
+                window.requestAnimationFrame(draw);
+            waiting = now !== null;
+        }
+        self.redraw = redraw;
+
+        function arrange() {
+            placed = cfp.layout.place(data, ordered, self.limits.kernels, self.chosen);
+            tree = d3.geom.quadtree().x((k) => placed.x[k] * size.width).y((k) => placed.y[k] * size.height)(placed.drawn);
+            links = chooseLinks();
+            self.counts = {kernels: placed.drawn.length, links: links.chosen.length, between: links.between};
+            redraw();
+        }
+        self.arrange = arrange;
+
+        self.show = function (descent) {
+            now = descent;
+            arrange();
+        };
+        self.choose = function (kernel) {
+            const was = self.chosen;
+            self.chosen = kernel;
+            self.cursor = -1;
+            if (isNaN(placed.x[kernel]) || (was >= 0 && was !== kernel))
+                arrange();
+            redraw();
+        };
+        self.resize = function () {
+            const box = canvas.getBoundingClientRect();
+            size = {width: box.width, height: box.height};
+            const longest = data.layers.reduce((most, layer) => Math.max(most, short(layer.name).length), 0);
+            names = Math.min(110, 12 + longest * 5);
+            clamp();
+            if (now !== null)
+                arrange();
+        };
+        self.zoomTo = function (k) {
+            const to = Math.min(60, Math.max(1, k)), by = to / zoom.scale(), [x, y] = zoom.translate(), {width, height} = inner();
+            zoom.translate([width / 2 - by * (width / 2 - x), height / 2 - by * (height / 2 - y)]).scale(to);
+            clamp();
+            redraw();
+        };
+        self.zoom = () => zoom.scale();
+        /* Where a kernel is, in pixels of the canvas; null where it is not drawn. */
+        self.at = (kernel) => isNaN(placed.x[kernel]) ? null : [px(placed.x[kernel]), py(placed.y[kernel])];
+        self.svg = function () {
+            const pen = cfp.pens.svg(size.width, size.height, colour("card"));
+            paint(pen);
+            return pen.end();
+        };
+
+        /* The dot under a point of the canvas, or -1. */
+        function find(x, y) {
+            const {width, height} = inner(), k = zoom.scale(), reachable = Math.max(7, radius() + 3);
+            const u = (x - MARGIN.left - zoom.translate()[0]) / (width * k), v = (y - MARGIN.top - zoom.translate()[1]) / (height * k);
+            const kernel = placed.drawn.length > 0 ? tree.find([u * size.width, v * size.height]) : undefined;
+            return kernel !== undefined && Math.hypot(px(placed.x[kernel]) - x, py(placed.y[kernel]) - y) <= reachable ? kernel : -1;
+        }
+
+        /* With the keys: the nearest dot of the same column, or of the next one that has any. */
+        function step(across, down) {
+            const from = self.cursor >= 0 ? self.cursor : self.chosen >= 0 ? self.chosen : 0;
+            const there = (k) => !isNaN(placed.x[k]) && now.relevance[k] >= 0;
+            let best = -1;
+            const column = (l) => placed.drawn.filter((k) => data.layerOf[k] === l && there(k));
+            if (across !== 0) {
+                for (let l = data.layerOf[from] + across; l >= 0 && l < data.layers.length && best < 0; l += across)
+                    column(l).forEach((k) => { best = best < 0 || Math.abs(placed.y[k] - placed.y[from]) < Math.abs(placed.y[best] - placed.y[from]) ? k : best; });
+            } else {
+                const list = column(data.layerOf[from]).sort((a, b) => placed.y[a] - placed.y[b]), at = list.indexOf(from);
+                best = at < 0 ? -1 : list[Math.min(list.length - 1, Math.max(0, at + down))];
+            }
+            self.cursor = best >= 0 ? best : from;
+            on.hover(self.cursor, ...(self.at(self.cursor) || [0, 0]));
+            redraw();
+        }
+        const keys = {ArrowLeft: () => step(-1, 0), ArrowRight: () => step(1, 0), ArrowUp: () => step(0, -1), ArrowDown: () => step(0, 1),
+                      Enter: () => on.choose(self.cursor), " ": () => on.choose(self.cursor), Escape: () => on.choose(-1),
+                      "+": () => self.zoomTo(zoom.scale() * 1.4), "=": () => self.zoomTo(zoom.scale() * 1.4),
+                      "-": () => self.zoomTo(zoom.scale() / 1.4), 0: () => self.zoomTo(1)};
+
+        const selection = d3.select(canvas).call(zoom).on("dblclick.zoom", null);
+        const wheel = selection.on("wheel.zoom");
+        selection.on("wheel.zoom", function () { /* a page that is scrolled past the graph goes on scrolling */
+            if (d3.event.ctrlKey || d3.event.metaKey || document.activeElement === canvas)
+                wheel.apply(this, arguments);
+        });
+        const place = (event) => { const box = canvas.getBoundingClientRect(); return [event.clientX - box.left, event.clientY - box.top]; };
+        let pressed = null;
+        canvas.addEventListener("mousedown", (event) => { pressed = place(event); canvas.focus({preventScroll: true}); });
+        canvas.addEventListener("click", function (event) {
+            const [x, y] = place(event);
+            if (pressed === null || Math.hypot(x - pressed[0], y - pressed[1]) < 4) /* else it was dragged */
+                on.choose(find(x, y));
+        });
+        canvas.addEventListener("mousemove", function (event) {
+            const [x, y] = place(event), kernel = event.buttons === 0 ? find(x, y) : -1;
+            canvas.style.cursor = kernel >= 0 ? "pointer" : zoom.scale() > 1 ? "grab" : "default";
+            on.hover(kernel, x, y);
+        });
+        canvas.addEventListener("mouseleave", () => on.hover(-1, 0, 0));
+        canvas.addEventListener("blur", () => { self.cursor = -1; on.hover(-1, 0, 0); redraw(); });
+        canvas.addEventListener("keydown", function (event) {
+            if (keys[event.key] === undefined || event.ctrlKey || event.metaKey || event.altKey)
+                return;
+            event.preventDefault();
+            keys[event.key]();
+        });
+        self.resize();
+        return self;
+    }
+
+    return {create};
+}());
