@@ -68,6 +68,8 @@ const cfp_option cfp_options[] = {
      .group = "Output", .commands = CFP_CMD_PREDICT, .help = "how many classes of each clip are shown"},
     {"output", 'o', TEXT("DIR"), FIELD(output), .group = "Output", .commands = CFP_CMD_EXPLAIN,
      .help = "folder for the files; made where it is missing, files of the same name are replaced, and run.json lists what belongs to the run [default: CLIP-explained, here]"},
+    {"output", 'o', TEXT("FILE"), FIELD(output), .fallback = "index.html", .group = "Output",
+     .commands = CFP_CMD_REPORT, .help = "the page; its links are relative, so that it and the folders can move together"},
     {"format", 0, TEXT("LIST"), FIELD(formats), .fallback = "h5,json,png,mp4,html",
      .group = "Output", .commands = CFP_CMD_EXPLAIN,
      .help = "what is written, with commas between; run.json always is"},

@@ -1,12 +1,14 @@
 
 /* graph.js - the pyramid as a graph: kernels as dots whose size is their relevance, links as curves.
  *
- * It draws on a canvas, at most `limits.kernels` dots a layer and the `limits.links` strongest links between them,
- * and says what it left out (counts).  D3 gives pan, zoom and the quadtree that finds the dot under the pointer. */
+ * It draws on a canvas, at most `limits.kernels` dots a layer and `limits.links` links between them, each
+ * layer's strongest, and tells what it left out (counts).  D3 gives pan, zoom and the quadtree that finds the dot
+ * under the pointer. */
 cfp.graph = (function () {
     "use strict";
     const MARGIN = {left: 46, right: 26, top: 30, bottom: 16};
     const BUCKETS = 1024, TOGETHER = 40; /* links of about one value that are stroked at once */
+    const KIN = 12; /* parents, and children, of the chosen kernel that are drawn in any case */
 
     /* on: {hover(kernel or -1, x, y), choose(kernel or -1)} */
     function create(data, canvas, on) {
@@ -37,29 +39,44 @@ cfp.graph = (function () {
             return Math.max(0.8, Math.min(9, k * Math.min(row * 0.46, across * width * 0.3)));
         }
 
-        /* The strongest of the links between dots. */
-        function chooseLinks() {
-            const {first, target, value} = data.links, counts = new Uint32Array(BUCKETS + 1), all = [];
-            const bucket = (v) => Math.floor(v * BUCKETS);
+        /* Links between dots, [source, link, source, link ...] a layer. */
+        function candidates() {
+            const {first, target} = data.links, lists = data.layers.map(() => []);
             placed.drawn.forEach(function (k) {
                 for (let e = first[k]; e < first[k + 1]; e++)
-                    if (!isNaN(placed.x[target[e]]) && cfp.descent.follows(data, now, k, e)) {
-                        all.push(k, e);
-                        counts[bucket(value[e])]++;
-                    }
+                    if (!isNaN(placed.x[target[e]]) && cfp.descent.follows(data, now, k, e))
+                        lists[data.layerOf[k]].push(k, e);
             });
-            let least = BUCKETS, sum = counts[BUCKETS];
-            while (least > 0 && sum < self.limits.links)
-                sum += counts[--least];
-            const chosen = [];
-            let spare = self.limits.links - (sum - counts[least]); /* of the weakest bucket there may be too many */
-            for (let i = 0; i < all.length; i += 2) {
-                const b = bucket(value[all[i + 1]]);
-                if (b > least || (b === least && spare-- > 0))
-                    chosen.push({source: all[i], target: target[all[i + 1]], value: value[all[i + 1]]});
+            return lists;
+        }
+
+        /* The `most` strongest of a list; of those that are about as weak as the last, every so many-th. */
+        function strongest(list, most, chosen) {
+            const {target, value} = data.links, counts = new Uint32Array(BUCKETS + 1);
+            const bucket = (e) => Math.floor(value[e] * BUCKETS);
+            for (let i = 1; i < list.length; i += 2)
+                counts[bucket(list[i])]++;
+            let least = BUCKETS, above = 0;
+            while (least > 0 && above + counts[least] < most)
+                above += counts[least--];
+            const share = counts[least] > 0 ? Math.min(1, (most - above) / counts[least]) : 0;
+            for (let i = 0, due = 0; i < list.length; i += 2) {
+                const b = bucket(list[i + 1]);
+                due += b === least ? share : 0;
+                if (b > least || (b === least && due >= 1 - 1e-9)) {
+                    chosen.push({source: list[i], target: target[list[i + 1]], value: value[list[i + 1]]});
+                    due -= b === least ? 1 : 0;
+                }
             }
+        }
+
+        /* Every layer gets its part of what may be drawn; what one does not need goes to the others. */
+        function chooseLinks() {
+            const lists = candidates().filter((list) => list.length > 0).sort((a, b) => a.length - b.length);
+            const chosen = [];
+            lists.forEach((list, i) => strongest(list, Math.floor((self.limits.links - chosen.length) / (lists.length - i)), chosen));
             chosen.sort((a, b) => a.value - b.value);
-            return {chosen, between: all.length / 2};
+            return {chosen, between: lists.reduce((sum, list) => sum + list.length / 2, 0)};
         }
 
         function relatives() {
@@ -73,9 +90,9 @@ cfp.graph = (function () {
             for (let i = pfirst[self.chosen]; i < pfirst[self.chosen + 1]; i++)
                 if (cfp.descent.follows(data, now, parent[i], link[i]))
                     kin.parents.push({kernel: parent[i], value: data.links.value[link[i]]});
-            const strongest = (a, b) => b.value - a.value || a.kernel - b.kernel;
-            kin.parents.sort(strongest);
-            kin.children.sort(strongest);
+            const byValue = (a, b) => b.value - a.value || a.kernel - b.kernel;
+            kin.parents.sort(byValue);
+            kin.children.sort(byValue);
             return kin;
         }
         self.relatives = relatives;
@@ -171,7 +188,9 @@ cfp.graph = (function () {
         self.redraw = redraw;
 
         function arrange() {
-            placed = cfp.layout.place(data, ordered, self.limits.kernels, self.chosen);
+            const kin = relatives(), wanted = self.chosen < 0 ? [] : [self.chosen];
+            [kin.parents, kin.children].forEach((list) => list.slice(0, KIN).forEach((l) => wanted.push(l.kernel)));
+            placed = cfp.layout.place(data, ordered, self.limits.kernels, wanted);
             tree = d3.geom.quadtree().x((k) => placed.x[k] * size.width).y((k) => placed.y[k] * size.height)(placed.drawn);
             links = chooseLinks();
             self.counts = {kernels: placed.drawn.length, links: links.chosen.length, between: links.between};
@@ -184,12 +203,11 @@ cfp.graph = (function () {
             arrange();
         };
         self.choose = function (kernel) {
-            const was = self.chosen;
+            const changes = self.chosen !== kernel;
             self.chosen = kernel;
             self.cursor = -1;
-            if (isNaN(placed.x[kernel]) || (was >= 0 && was !== kernel))
+            if (changes)
                 arrange();
-            redraw();
         };
         self.resize = function () {
             const box = canvas.getBoundingClientRect();

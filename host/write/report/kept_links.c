@@ -23,9 +23,9 @@ typedef struct survey {
     int32_t *head;    /* [selected] the first candidate into it, or 0 */
     candidate *front; /* [1 ... used) */
     int32_t used, room;
-    int32_t unused;           /* candidates that were dropped, a list */
-    int64_t counts[BUCKETS];  /* links by value */
-    int64_t deciding, least;  /* candidates; lowest bucket that is kept as a whole */
+    int32_t unused;          /* candidates that were dropped, a list */
+    int64_t counts[BUCKETS]; /* links by value */
+    int64_t deciding, least; /* candidates; lowest bucket that is kept as a whole */
     cfp_kept_links *kept;
 } survey;
 

@@ -6,8 +6,8 @@
  *
  *     deciding   without which some kernel would be lost, or get another R, at some theta above the
  *                run's.  Of two links into one kernel the one that is below the other in value and
- *                comes from a kernel that is lost no later decides nothing; a handful a kernel stay.
- *     strongest  of the rest, as many as there is room for.
+ *                comes from a kernel that is lost no later decides nothing; a handful a kernel
+ * stay. strongest  of the rest, as many as there is room for.
  *
  * So selection and relevance in the page are exact at every theta, and only pictures lack links. */
 #pragma once

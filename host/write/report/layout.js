@@ -25,16 +25,22 @@ cfp.layout = (function () {
         return x.map((v) => last > 0 ? v / last : 0.5);
     }
 
-    /* Kernels that are drawn, at most `limit` a layer and `extra` (a kernel, or -1) in any case:
+    /* Kernels that are drawn: at most `limit` a layer, the last of them giving way to those that are wanted.
      * {x, y: of each kernel in [0, 1], NaN: not drawn, drawn: their numbers, rows: in the longest column}. */
-    function place(data, ordered, limit, extra) {
+    function place(data, ordered, limit, wanted) {
         const x = new Float64Array(data.n).fill(NaN), y = x.slice(), drawn = [];
         const across = columns(data);
-        const lists = ordered.map(function (kernels, l) {
-            const list = kernels.slice(0, limit);
-            if (extra >= 0 && data.layerOf[extra] === l && !list.includes(extra))
-                list.push(extra);
-            return list;
+        const lists = ordered.map((kernels) => kernels.slice(0, limit));
+        wanted.forEach(function (k) {
+            const list = lists[data.layerOf[k]];
+            if (list.includes(k))
+                return;
+            for (let row = list.length - 1; row >= 0; row--) /* from the bottom, sparing what is wanted itself */
+                if (!wanted.includes(list[row])) {
+                    list.splice(row, 1);
+                    list.push(k);
+                    return;
+                }
         });
         const rows = lists.reduce((most, list) => Math.max(most, list.length), 1);
         lists.forEach(function (list, l) {

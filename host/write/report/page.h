@@ -1,4 +1,5 @@
-/* page.h - the pages, put together at build time (cmake/pages.cmake) from the files beside this one.
+/* page.h - the pages, put together at build time (cmake/pages.cmake) from the files beside this
+ * one.
  *
  * A page is whole in itself: style, script and D3 are in it, and its Content-Security-Policy lets
  * nothing else run or load.  Data stand between its two halves, as JSON whose '<' are escaped. */

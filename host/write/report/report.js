@@ -85,7 +85,7 @@ cfp.page = (function () {
         const c = graph.counts, left = now.selected.reduce((a, b) => a + b, 0), links = data.links;
         let said = "Drawn: " + number(c.kernels) + " of " + number(data.n) + " kernels"
             + (left < data.n ? " (" + number(left) + " selected at this theta)" : "")
-            + ", the " + number(c.links) + " strongest of " + number(c.between) + " links between them.";
+            + ", " + number(c.links) + " of " + number(c.between) + " links between them" + (c.links < c.between ? ", each layer\u2019s strongest." : ".");
         if (links.deciding > 0)
             said += " This page holds " + number(links.target.length) + " of the run\u2019s " + number(links.total)
                 + " links: all above " + links.weakest.toFixed(4) + ", and the " + number(links.deciding) + " that decide which kernels stay as theta rises.";
