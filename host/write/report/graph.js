@@ -191,7 +191,8 @@ cfp.graph = (function () {
             const kin = relatives(), wanted = self.chosen < 0 ? [] : [self.chosen];
             [kin.parents, kin.children].forEach((list) => list.slice(0, KIN).forEach((l) => wanted.push(l.kernel)));
             placed = cfp.layout.place(data, ordered, self.limits.kernels, wanted);
-            tree = d3.geom.quadtree().x((k) => placed.x[k] * size.width).y((k) => placed.y[k] * size.height)(placed.drawn);
+            tree = d3.geom.quadtree().x((dot) => placed.x[dot.kernel] * size.width).y((dot) => placed.y[dot.kernel] * size.height)(
+                placed.drawn.map((kernel) => ({kernel}))); /* objects: D3 takes a point that is 0 for none */
             links = chooseLinks();
             self.counts = {kernels: placed.drawn.length, links: links.chosen.length, between: links.between};
             redraw();
@@ -237,8 +238,8 @@ cfp.graph = (function () {
         function find(x, y) {
             const {width, height} = inner(), k = zoom.scale(), reachable = Math.max(7, radius() + 3);
             const u = (x - MARGIN.left - zoom.translate()[0]) / (width * k), v = (y - MARGIN.top - zoom.translate()[1]) / (height * k);
-            const kernel = placed.drawn.length > 0 ? tree.find([u * size.width, v * size.height]) : undefined;
-            return kernel !== undefined && Math.hypot(px(placed.x[kernel]) - x, py(placed.y[kernel]) - y) <= reachable ? kernel : -1;
+            const kernel = placed.drawn.length > 0 ? tree.find([u * size.width, v * size.height]).kernel : -1;
+            return kernel >= 0 && Math.hypot(px(placed.x[kernel]) - x, py(placed.y[kernel]) - y) <= reachable ? kernel : -1;
         }
 
         /* With the keys: the nearest dot of the same column, or of the next one that has any. */

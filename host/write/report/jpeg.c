@@ -37,7 +37,6 @@ static cfp_status open_encoder(cfp_jpeg *j, int height, int width)
     e->color_range = AVCOL_RANGE_JPEG;
     e->time_base = (AVRational){1, 25};
     e->thread_count = 1;
-    e->log_level_offset = 1000;
     e->flags |= AV_CODEC_FLAG_QSCALE | AV_CODEC_FLAG_BITEXACT;
     e->global_quality = QUALITY * FF_QP2LAMBDA;
     e->qmin = QUALITY;
@@ -53,6 +52,7 @@ static cfp_status open_encoder(cfp_jpeg *j, int height, int width)
 
 cfp_status cfp_jpeg_open(cfp_jpeg **out, cfp_ctx *ctx, const char *where, int height, int width)
 {
+    av_log_set_level(AV_LOG_QUIET); /* failures come back as statuses */
     CFP_TRY_ALLOC(ctx, *out, 1);
     **out = (cfp_jpeg){.ctx = ctx, .where = where};
     const cfp_status status = open_encoder(*out, height, width);

@@ -22,7 +22,7 @@ cfp.player = (function () {
     /* canvas: where to draw.  changed(t): called where the player itself moves on. */
     function create(data, canvas, changed) {
         const clip = data.run.frames, T = data.frames.length, H = clip.height, W = clip.width;
-        const context = canvas.getContext("2d"), picture = context.createImageData(W, H);
+        const context = canvas.getContext("2d", {willReadFrequently: true}), picture = context.createImageData(W, H);
         const volumes = new Map(); /* tube -> Float32Array, the latest last */
         const self = {t: 0, alpha: data.overlay.alpha, colormap: data.overlay.colormap, tube: null, playing: false};
         let frames = null, timer = 0;
