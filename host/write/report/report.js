@@ -85,10 +85,11 @@ cfp.page = (function () {
         const c = graph.counts, left = now.selected.reduce((a, b) => a + b, 0), links = data.links;
         let said = "Drawn: " + number(c.kernels) + " of " + number(data.n) + " kernels"
             + (left < data.n ? " (" + number(left) + " selected at this theta)" : "")
-            + ", " + number(c.links) + " of " + number(c.between) + " links between them" + (c.links < c.between ? ", each layer\u2019s strongest." : ".");
+            + (c.links < c.between ? ", " + number(c.links) + " of " + number(c.between) + " links between them, each layer\u2019s strongest."
+                : " and all " + number(c.between) + " links between them.");
         if (links.deciding > 0)
             said += " This page holds " + number(links.target.length) + " of the run\u2019s " + number(links.total)
-                + " links: all above " + links.weakest.toFixed(4) + ", and the " + number(links.deciding) + " that decide which kernels stay as theta rises.";
+                + " links: all above " + (Math.ceil(links.weakest * 1e4) / 1e4) + ", and the " + number(links.deciding) + " that decide which kernels stay as theta rises.";
         if (data.tubesLeftOut > 0)
             said += " It had no room for " + number(data.tubesLeftOut) + " kernel tubes, of the least relevant kernels; explanation.h5 has them.";
         find("drawn").textContent = said;
