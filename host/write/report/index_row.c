@@ -4,7 +4,9 @@
 #include "../../model/h5_read.h"
 #include "../colormap.h"
 #include "jpeg.h"
+#include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { MOST_SIDE = 16384, MOST_NAME = 4096 };
 
@@ -210,6 +212,9 @@ static cfp_status encode(reader *r)
 
 static cfp_status read_all(reader *r)
 {
+    if (access(r->path, R_OK) != 0)
+        return cfp_fail(r->ctx, CFP_IO, "%s: %s%s", r->path, strerror(errno),
+                        errno == ENOENT ? "; explain --format h5 makes it" : "");
     r->file = H5Fopen(r->path, H5F_ACC_RDONLY, H5P_DEFAULT);
     if (r->file < 0)
         return cfp_fail(r->ctx, CFP_FORMAT, "%s: not an HDF5 file, or a broken one", r->path);
