@@ -228,18 +228,14 @@ static cfp_status read_all(reader *r)
 
 cfp_status cfp_index_row_read(cfp_index_row *out, cfp_ctx *ctx, const char *path)
 {
-    H5E_auto2_t print;
-    void *data;
     *out = (cfp_index_row){0};
     reader r = {.ctx = ctx, .path = path, .row = out};
-    H5Eget_auto2(H5E_DEFAULT, &print, &data);
     H5Eset_auto2(H5E_DEFAULT, NULL, NULL); /* the message is ours */
     const cfp_status status = read_all(&r);
     if (r.group > 0)
         H5Gclose(r.group);
     if (r.file > 0)
         H5Fclose(r.file);
-    H5Eset_auto2(H5E_DEFAULT, print, data);
     cfp_jpeg_close(&r.jpeg);
     cfp_free(r.rgb);
     cfp_free(r.volume);
