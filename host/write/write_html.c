@@ -6,7 +6,7 @@
  *     run         options, inputs, frames, device: run.json without what changes between runs
  *     top         the most probable classes
  *     overlay     alpha, colormap, and the tables of all maps, 256 x RGB each
- *     frames      the clip as the model saw it, a JPEG each
+ *     frames      the clip as the model saw it, whatever --canvas says, a JPEG each
  *     layers      name, op, depth, channels; selected (int32) and relevance (float32)
  *     links       kept_links.h: how many links each selected kernel has, their targets and values
  *     tubes       raw maps between their min and max: 16 bits a voxel, 8 where there are too many

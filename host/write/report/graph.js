@@ -25,6 +25,8 @@ cfp.graph = (function () {
         const px = (x) => MARGIN.left + zoom.translate()[0] + x * inner().width * zoom.scale();
         const py = (y) => MARGIN.top + zoom.translate()[1] + y * inner().height * zoom.scale();
 
+        const point = (k) => [px(placed.x[k]), py(placed.y[k])];
+
         /* What is seen stays filled. */
         function clamp() {
             const k = zoom.scale(), [x, y] = zoom.translate(), {width, height} = inner();
@@ -34,7 +36,7 @@ cfp.graph = (function () {
         /* Room for a dot: between columns and between rows. */
         function radius() {
             const {width, height} = inner(), k = zoom.scale();
-            const across = placed.across.reduce((least, x, l, all) => l > 0 && x > all[l - 1] ? Math.min(least, x - all[l - 1]) : least, 1);
+            const steps = placed.across.slice(1).map((x, l) => x - placed.across[l]), across = Math.min(1, ...steps);
             const row = placed.rows > 1 ? height / (placed.rows - 1) : height;
             return Math.max(0.8, Math.min(9, k * Math.min(row * 0.46, across * width * 0.3)));
         }
@@ -74,7 +76,9 @@ cfp.graph = (function () {
         function chooseLinks() {
             const lists = candidates().filter((list) => list.length > 0).sort((a, b) => a.length - b.length);
             const chosen = [];
-            lists.forEach((list, i) => strongest(list, Math.floor((self.limits.links - chosen.length) / (lists.length - i)), chosen));
+            lists.forEach(function (list, i) {
+                strongest(list, Math.floor((self.limits.links - chosen.length) / (lists.length - i)), chosen);
+            });
             chosen.sort((a, b) => a.value - b.value);
             return {chosen, between: lists.reduce((sum, list) => sum + list.length / 2, 0)};
         }
@@ -101,7 +105,7 @@ cfp.graph = (function () {
             const ink = colour("link"), span = 1 - now.theta;
             for (let i = 0; i < links.chosen.length; i += TOGETHER) {
                 const part = links.chosen.slice(i, i + TOGETHER), list = [];
-                part.forEach((l) => list.push(px(placed.x[l.source]), py(placed.y[l.source]), px(placed.x[l.target]), py(placed.y[l.target])));
+                part.forEach((l) => list.push(...point(l.source), ...point(l.target)));
                 const share = span > 0 ? (part[part.length - 1].value - now.theta) / span : 1;
                 const crowd = Math.min(1, Math.sqrt(400 / links.chosen.length));
                 pen.curves(list, ink, (0.1 + 0.5 * share) * crowd * (dim ? 0.3 : 1) + 0.02, 0.4 + 0.6 * share);
@@ -109,9 +113,8 @@ cfp.graph = (function () {
         }
 
         function drawKin(pen, kin) {
-            const [x, y] = [placed.x[self.chosen], placed.y[self.chosen]].map((v, i) => i === 0 ? px(v) : py(v));
             const lines = (list) => list.filter((l) => !isNaN(placed.x[l.kernel]))
-                .flatMap((l) => [x, y, px(placed.x[l.kernel]), py(placed.y[l.kernel])]);
+                .flatMap((l) => [...point(self.chosen), ...point(l.kernel)]);
             pen.curves(lines(kin.parents), colour("parent"), 0.7, 1.2);
             pen.curves(lines(kin.children), colour("child"), 0.7, 1.2);
         }
@@ -124,7 +127,7 @@ cfp.graph = (function () {
                 const group = k === self.chosen ? "chosen" : parents.has(k) ? "parent" : children.has(k) ? "child"
                     : !there ? "gone" : self.chosen >= 0 ? "dim" : "node";
                 const r = there ? Math.max(0.8, most * now.relevance[k]) : Math.max(0.7, most * 0.6);
-                groups[group].push(px(placed.x[k]), py(placed.y[k]), r);
+                groups[group].push(...point(k), r);
             });
             pen.circles(groups.gone, null, colour("gone"), 1);
             pen.circles(groups.dim, colour("gone"), null, 0);
@@ -133,12 +136,13 @@ cfp.graph = (function () {
             pen.circles(groups.parent, colour("parent"), null, 0);
             pen.circles(groups.chosen.map((v, i) => i % 3 === 2 ? Math.max(v, 4) : v), colour("chosen"), colour("card"), 1.5);
             if (self.cursor >= 0 && !isNaN(placed.x[self.cursor]))
-                pen.circles([px(placed.x[self.cursor]), py(placed.y[self.cursor]), most + 4], null, colour("accent"), 2);
+                pen.circles([...point(self.cursor), most + 4], null, colour("accent"), 2);
         }
 
         /* Depths above, layers' names below where there is room for them. */
         function drawLabels(pen) {
-            const faint = colour("faint"), ink = colour("ink"), step = inner().width * zoom.scale() / Math.max(1, data.layers.length - 1);
+            const faint = colour("faint"), ink = colour("ink");
+            const step = inner().width * zoom.scale() / Math.max(1, data.layers.length - 1);
             let last = -Infinity;
             data.layers.forEach(function (layer, l) {
                 const x = px(placed.across[l]);
@@ -191,8 +195,9 @@ cfp.graph = (function () {
             const kin = relatives(), wanted = self.chosen < 0 ? [] : [self.chosen];
             [kin.parents, kin.children].forEach((list) => list.slice(0, KIN).forEach((l) => wanted.push(l.kernel)));
             placed = cfp.layout.place(data, ordered, self.limits.kernels, wanted);
-            tree = d3.geom.quadtree().x((dot) => placed.x[dot.kernel] * size.width).y((dot) => placed.y[dot.kernel] * size.height)(
-                placed.drawn.map((kernel) => ({kernel}))); /* objects: D3 takes a point that is 0 for none */
+            const tall = size.height, wide = size.width, points = d3.geom.quadtree();
+            points.x((dot) => placed.x[dot.kernel] * wide).y((dot) => placed.y[dot.kernel] * tall);
+            tree = points(placed.drawn.map((kernel) => ({kernel}))); /* objects: D3 takes a point that is 0 for none */
             links = chooseLinks();
             self.counts = {kernels: placed.drawn.length, links: links.chosen.length, between: links.between};
             redraw();
@@ -237,7 +242,8 @@ cfp.graph = (function () {
         /* The dot under a point of the canvas, or -1. */
         function find(x, y) {
             const {width, height} = inner(), k = zoom.scale(), reachable = Math.max(7, radius() + 3);
-            const u = (x - MARGIN.left - zoom.translate()[0]) / (width * k), v = (y - MARGIN.top - zoom.translate()[1]) / (height * k);
+            const [left, top] = zoom.translate();
+            const u = (x - MARGIN.left - left) / (width * k), v = (y - MARGIN.top - top) / (height * k);
             const kernel = placed.drawn.length > 0 ? tree.find([u * size.width, v * size.height]).kernel : -1;
             return kernel >= 0 && Math.hypot(px(placed.x[kernel]) - x, py(placed.y[kernel]) - y) <= reachable ? kernel : -1;
         }
@@ -246,11 +252,12 @@ cfp.graph = (function () {
         function step(across, down) {
             const from = self.cursor >= 0 ? self.cursor : self.chosen >= 0 ? self.chosen : 0;
             const there = (k) => !isNaN(placed.x[k]) && now.relevance[k] >= 0;
+            const away = (k) => Math.abs(placed.y[k] - placed.y[from]);
             let best = -1;
             const column = (l) => placed.drawn.filter((k) => data.layerOf[k] === l && there(k));
             if (across !== 0) {
                 for (let l = data.layerOf[from] + across; l >= 0 && l < data.layers.length && best < 0; l += across)
-                    column(l).forEach((k) => { best = best < 0 || Math.abs(placed.y[k] - placed.y[from]) < Math.abs(placed.y[best] - placed.y[from]) ? k : best; });
+                    column(l).forEach((k) => { best = best < 0 || away(k) < away(best) ? k : best; });
             } else {
                 const list = column(data.layerOf[from]).sort((a, b) => placed.y[a] - placed.y[b]), at = list.indexOf(from);
                 best = at < 0 ? -1 : list[Math.min(list.length - 1, Math.max(0, at + down))];
@@ -259,7 +266,8 @@ cfp.graph = (function () {
             on.hover(self.cursor, ...(self.at(self.cursor) || [0, 0]));
             redraw();
         }
-        const keys = {ArrowLeft: () => step(-1, 0), ArrowRight: () => step(1, 0), ArrowUp: () => step(0, -1), ArrowDown: () => step(0, 1),
+        const keys = {ArrowLeft: () => step(-1, 0), ArrowRight: () => step(1, 0),
+                      ArrowUp: () => step(0, -1), ArrowDown: () => step(0, 1),
                       Enter: () => on.choose(self.cursor), " ": () => on.choose(self.cursor), Escape: () => on.choose(-1),
                       "+": () => self.zoomTo(zoom.scale() * 1.4), "=": () => self.zoomTo(zoom.scale() * 1.4),
                       "-": () => self.zoomTo(zoom.scale() / 1.4), 0: () => self.zoomTo(1)};
@@ -270,7 +278,10 @@ cfp.graph = (function () {
             if (d3.event.ctrlKey || d3.event.metaKey || document.activeElement === canvas)
                 wheel.apply(this, arguments);
         });
-        const place = (event) => { const box = canvas.getBoundingClientRect(); return [event.clientX - box.left, event.clientY - box.top]; };
+        function place(event) {
+            const box = canvas.getBoundingClientRect();
+            return [event.clientX - box.left, event.clientY - box.top];
+        }
         let pressed = null;
         canvas.addEventListener("mousedown", (event) => { pressed = place(event); canvas.focus({preventScroll: true}); });
         canvas.addEventListener("click", function (event) {

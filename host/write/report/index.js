@@ -6,8 +6,9 @@ const index = (function () {
     const head = document.querySelector("#rows thead"), body = document.querySelector("#rows tbody");
     const columns = [
         {key: "picture", title: "frame"}, {key: "class", title: "class"}, {key: "probability", title: "probability", number: 4},
-        {key: "clip", title: "clip"}, {key: "model", title: "model"}, {key: "rule", title: "rule"}, {key: "theta", title: "theta", number: 3},
-        {key: "layers", title: "layers", number: 0}, {key: "kernels", title: "kernels", number: 0},
+        {key: "clip", title: "clip"}, {key: "model", title: "model"}, {key: "rule", title: "rule"},
+        {key: "theta", title: "theta", number: 3}, {key: "layers", title: "layers", number: 0},
+        {key: "kernels", title: "kernels", number: 0},
     ];
     let sorted = "", down = false;
 
@@ -51,8 +52,11 @@ const index = (function () {
                 return (typeof x === "number" ? x - y : x.localeCompare(y)) * (down ? -1 : 1);
             });
         body.replaceChildren(...list.map((r) => r.line));
-        head.querySelectorAll("th").forEach((th, i) => th.setAttribute("aria-sort", columns[i].key !== sorted ? "none" : down ? "descending" : "ascending"));
-        document.getElementById("about").textContent = list.length + " of " + rows.length + " explanations; a click on a column\u2019s head sorts by it.";
+        head.querySelectorAll("th").forEach(function (th, i) {
+            th.setAttribute("aria-sort", columns[i].key !== sorted ? "none" : down ? "descending" : "ascending");
+        });
+        document.getElementById("about").textContent = list.length + " of " + rows.length
+            + " explanations; a click on a column\u2019s head sorts by it.";
     }
 
     const line = element("tr", null);

@@ -2,7 +2,7 @@
 #include "jpeg.h"
 #include <libavcodec/avcodec.h>
 
-enum { QUALITY = 2 }; /* 1 best ... 31 */
+enum { QUALITY = 1 }; /* 1 best ... 31 */
 
 struct cfp_jpeg {
     cfp_ctx *ctx;

@@ -61,7 +61,8 @@ cfp.panels = (function () {
         const rows = data.layers.map(function (layer) {
             const row = element("tr", null), name = element("td", null), count = element("td", "", {class: "number"});
             const button = element("button", layer.name, {type: "button"});
-            const cell = element("td", null, {"aria-hidden": "true"}), bar = element("span", null, {class: "bar"}), fill = element("i", null);
+            const cell = element("td", null, {"aria-hidden": "true"});
+            const bar = element("span", null, {class: "bar"}), fill = element("i", null);
             button.addEventListener("click", () => show(layer.number));
             if (layer.tube === null)
                 button.title = "no tube";
@@ -87,6 +88,7 @@ cfp.panels = (function () {
     function facts(data) {
         const run = data.run, frames = run.frames, list = find("run");
         const options = Object.keys(run.options).filter((o) => run.options[o] !== "").map((o) => "--" + o + " " + run.options[o]);
+        const versions = Object.keys(run.versions).filter((v) => v !== "backend");
         const rows = [
             ["model", run.model_name === "" ? run.model : run.model_name + " (" + run.model + ")"],
             ["clip", run.clip],
@@ -94,9 +96,10 @@ cfp.panels = (function () {
             ["frames", data.frames.length + " of " + frames.source_frames + ", " + frames.width + " x " + frames.height + " of "
                 + frames.source_width + " x " + frames.source_height + ", every " + frames.stride
                 + (frames.looped ? ", looped" : "") + ": " + frames.indices.join(" ")],
-            ["device", run.device + " (" + run.device_detail + "), " + run.precision + ", " + run.threads + " threads, seed " + run.seed],
+            ["device", run.device + " (" + run.device_detail + "), " + run.precision + ", " + run.threads + " threads, seed "
+                + run.seed],
             ["options", options.join("  ")],
-            ["versions", Object.keys(run.versions).filter((v) => v !== "backend").map((v) => v + " " + run.versions[v]).join(", ")],
+            ["versions", versions.map((v) => v + " " + run.versions[v]).join(", ")],
             ["SHA-256", "model " + run.model_sha256 + ", clip " + run.clip_sha256],
             ["times, command", "in run.json beside this page"],
         ];

@@ -65,10 +65,12 @@ cfp.pens = (function () {
                     path += `M${x0} ${y0}C${middle} ${y0} ${middle} ${y1} ${x1} ${y1}`;
                 }
                 if (path !== "")
-                    out.push(`<path d="${path}" fill="none" stroke="${colour}" stroke-opacity="${n(alpha)}" stroke-width="${n(wide)}"/>`);
+                    out.push(`<path d="${path}" fill="none" stroke="${colour}" stroke-opacity="${n(alpha)}" ` +
+                             `stroke-width="${n(wide)}"/>`);
             },
             circles(list, fill, stroke, wide) {
-                const look = `fill="${fill === null ? "none" : fill}"` + (stroke === null ? "" : ` stroke="${stroke}" stroke-width="${n(wide)}"`);
+                const look = `fill="${fill === null ? "none" : fill}"`
+                    + (stroke === null ? "" : ` stroke="${stroke}" stroke-width="${n(wide)}"`);
                 if (list.length === 0)
                     return;
                 out.push(`<g ${look}>`);

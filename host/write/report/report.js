@@ -11,7 +11,8 @@ cfp.page = (function () {
     const fillLayers = cfp.panels.layers(data, showLayer);
 
     function tellFrame() {
-        const T = data.frames.length, said = "frame " + (player.t + 1) + " of " + T + ", " + data.run.frames.indices[player.t] + " of the source";
+        const said = "frame " + (player.t + 1) + " of " + data.frames.length + ", " + data.run.frames.indices[player.t]
+            + " of the source";
         find("shown-frame").textContent = said;
         find("time").setAttribute("aria-valuetext", said);
         find("frame").setAttribute("aria-label", "The clip, " + said + ", " + find("caption").textContent);
@@ -54,7 +55,8 @@ cfp.page = (function () {
         tip.hidden = kernel < 0;
         if (kernel < 0)
             return;
-        tip.textContent = kernelName(data, kernel) + ", " + (now.relevance[kernel] >= 0 ? "R " + short(now.relevance[kernel]) : "below theta");
+        tip.textContent = kernelName(data, kernel) + ", "
+            + (now.relevance[kernel] >= 0 ? "R " + short(now.relevance[kernel]) : "below theta");
         const room = find("graph").clientWidth, right = x > room / 2;
         tip.style.left = right ? "auto" : (x + 14) + "px";
         tip.style.right = right ? (room - x + 14) + "px" : "auto";
@@ -72,26 +74,30 @@ cfp.page = (function () {
     }
 
     function tellTheta() {
-        const moved = now.theta !== data.query.theta, links = data.links;
+        const moved = now.theta !== data.query.theta;
         find("exact").textContent = !moved ? ""
             : data.query.rule === "grad"
-                ? "Links of at least " + now.theta + ". Under rule grad this is no run at that theta, whose gradients would be masked to fewer kernels."
-                : "Kernels and relevances are those of explain --theta " + now.theta + ", exactly. Tubes stay those of theta " + data.query.theta + ".";
+                ? "Links of at least " + now.theta
+                    + ". Under rule grad this is no run at that theta, whose gradients would be masked to fewer kernels."
+                : "Kernels and relevances are those of explain --theta " + now.theta
+                    + ", exactly. Tubes stay those of theta " + data.query.theta + ".";
         find("theta").setAttribute("aria-valuetext", "theta " + now.theta);
-        return links;
     }
 
     function tellDrawn() {
         const c = graph.counts, left = now.selected.reduce((a, b) => a + b, 0), links = data.links;
         let said = "Drawn: " + number(c.kernels) + " of " + number(data.n) + " kernels"
             + (left < data.n ? " (" + number(left) + " selected at this theta)" : "")
-            + (c.links < c.between ? ", " + number(c.links) + " of " + number(c.between) + " links between them, each layer\u2019s strongest."
+            + (c.links < c.between
+                ? ", " + number(c.links) + " of " + number(c.between) + " links between them, each layer\u2019s strongest."
                 : " and all " + number(c.between) + " links between them.");
         if (links.deciding > 0)
             said += " This page holds " + number(links.target.length) + " of the run\u2019s " + number(links.total)
-                + " links: all above " + (Math.ceil(links.weakest * 1e4) / 1e4) + ", and the " + number(links.deciding) + " that decide which kernels stay as theta rises.";
+                + " links: all above " + (Math.ceil(links.weakest * 1e4) / 1e4) + ", and the " + number(links.deciding)
+                + " that decide which kernels stay as theta rises.";
         if (data.tubesLeftOut > 0)
-            said += " It had no room for " + number(data.tubesLeftOut) + " kernel tubes, of the least relevant kernels; explanation.h5 has them.";
+            said += " It had no room for " + number(data.tubesLeftOut)
+                + " kernel tubes, of the least relevant kernels; explanation.h5 has them.";
         find("drawn").textContent = said;
     }
 
@@ -121,7 +127,8 @@ cfp.page = (function () {
     }
 
     function scale() {
-        const context = find("scale").getContext("2d"), picture = context.createImageData(256, 1), table = data.tables[player.colormap];
+        const context = find("scale").getContext("2d"), picture = context.createImageData(256, 1);
+        const table = data.tables[player.colormap];
         for (let i = 0; i < 256; i++)
             picture.data.set([table[3 * i], table[3 * i + 1], table[3 * i + 2], 255], 4 * i);
         context.putImageData(picture, 0, 0);
@@ -140,7 +147,9 @@ cfp.page = (function () {
     }
 
     function setUpClip() {
-        data.layers.forEach((l) => option(find("layer"), l.number, l.name + (l.tube === null ? " (no tube)" : " (depth " + l.depth + ")")));
+        data.layers.forEach(function (l) {
+            option(find("layer"), l.number, l.name + (l.tube === null ? " (no tube)" : " (depth " + l.depth + ")"));
+        });
         Object.keys(data.tables).forEach((map) => option(find("colormap"), map, map));
         find("frame").classList.toggle("coarse", data.run.frames.width < 200);
         find("time").max = data.frames.length - 1;
@@ -191,7 +200,9 @@ cfp.page = (function () {
         find("whole").addEventListener("click", () => graph.zoomTo(1));
         find("clear").addEventListener("click", () => choose(-1));
         find("save-png").addEventListener("click", () => save("pyramid.png", find("graph").toDataURL("image/png")));
-        find("save-svg").addEventListener("click", () => save("pyramid.svg", URL.createObjectURL(new Blob([graph.svg()], {type: "image/svg+xml"}))));
+        find("save-svg").addEventListener("click", function () {
+            save("pyramid.svg", URL.createObjectURL(new Blob([graph.svg()], {type: "image/svg+xml"})));
+        });
         window.matchMedia("(prefers-color-scheme: dark)").addEventListener("change", graph.redraw);
         new ResizeObserver(graph.resize).observe(find("graph"));
         find("graph").setAttribute("aria-label", "The pyramid: " + number(data.n) + " kernels in " + data.layers.length
@@ -202,8 +213,8 @@ cfp.page = (function () {
         const c = data.run["class"], model = data.run.model_name === "" ? data.run.model : data.run.model_name;
         document.title = c.name + " \u2013 class feature pyramid";
         find("title").textContent = c.name;
-        find("about").textContent = "Class " + c.index + " at probability " + c.probability.toFixed(4) + ": what " + model + " rests on in "
-            + data.run.clip + ", by rule " + data.query.rule + " at theta " + data.query.theta
+        find("about").textContent = "Class " + c.index + " at probability " + c.probability.toFixed(4) + ": what " + model
+            + " rests on in " + data.run.clip + ", by rule " + data.query.rule + " at theta " + data.query.theta
             + (data.query.propagate === "path" ? " along paths" : "") + ".";
         setUpClip();
         setUpPyramid();
