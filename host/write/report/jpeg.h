@@ -1,7 +1,8 @@
 /* jpeg.h - pictures of one size as JPEG files in memory: what a page can show without a server.
  *
  * Baseline, 4:4:4, full-range ITU-R BT.601 (JFIF), the best quality: on the clips that ship with
- * the project no value is off by more than 12 of 255, and 1.4 is the mean.  The same picture gives the same bytes.
+ * the project no value is off by more than 12 of 255, and 1.4 is the mean.  The same picture gives
+ * the same bytes.
  */
 #pragma once
 #include "../../base/base.h"
