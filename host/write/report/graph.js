@@ -166,10 +166,13 @@ cfp.graph = (function () {
             const kin = relatives(), column = self.layer >= 0 ? px(placed.across[self.layer]) : NaN;
             if (!isNaN(column))
                 pen.curves([column, MARGIN.top - 6, column, size.height - MARGIN.bottom - names + 6], colour("accent"), 0.35, 2);
+            const {width, height} = inner(), edge = 12; /* zoomed in, what is outside stays off the labels */
+            pen.within(MARGIN.left - edge, MARGIN.top - edge / 2, width + 2 * edge, height + edge + 4);
             drawLinks(pen, self.chosen >= 0);
             if (self.chosen >= 0 && !isNaN(placed.x[self.chosen]))
                 drawKin(pen, kin);
             drawDots(pen, kin);
+            pen.outside();
             drawLabels(pen);
         }
 

@@ -6,6 +6,15 @@ cfp.pens = (function () {
     /* lists: curves [x0, y0, x1, y1 ...], circles [x, y, radius ...]. */
     function canvas(context) {
         return {
+            within(x, y, width, height) { /* until outside() */
+                context.save();
+                context.beginPath();
+                context.rect(x, y, width, height);
+                context.clip();
+            },
+            outside() {
+                context.restore();
+            },
             curves(list, colour, alpha, width) {
                 context.globalAlpha = alpha;
                 context.strokeStyle = colour;
@@ -58,6 +67,13 @@ cfp.pens = (function () {
         const out = [];
         const n = (v) => String(Math.round(v * 100) / 100);
         return {
+            within(x, y, across, down) {
+                out.push(`<clipPath id="plot"><rect x="${n(x)}" y="${n(y)}" width="${n(across)}" height="${n(down)}"/></clipPath>`,
+                         '<g clip-path="url(#plot)">');
+            },
+            outside() {
+                out.push("</g>");
+            },
             curves(list, colour, alpha, wide) {
                 let path = "";
                 for (let i = 0; i < list.length; i += 4) {
