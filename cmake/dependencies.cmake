@@ -1,5 +1,5 @@
 # What we link, as imported targets.  Debian 12's packages are the reference:
-#   libhdf5-dev libdnnl-dev libavformat-dev libavcodec-dev libswscale-dev libpng-dev libcairo2-dev libsqlite3-dev
+#   libhdf5-dev libdnnl-dev libavformat-dev libavcodec-dev libswscale-dev libpng-dev libcairo2-dev libsqlite3-dev libjs-d3
 find_package(PkgConfig REQUIRED)
 set(THREADS_PREFER_PTHREAD_FLAG ON)
 find_package(Threads REQUIRED)
@@ -34,3 +34,13 @@ pkg_check_modules(SQLITE REQUIRED IMPORTED_TARGET sqlite3)
 
 set(CFP_LIBRARIES PkgConfig::HDF5 DNNL::dnnl OpenMP::OpenMP_C PkgConfig::FFMPEG PkgConfig::PNG
     PkgConfig::CAIRO PkgConfig::SQLITE Threads::Threads ${CMAKE_DL_LIBS} m)
+
+# D3 3.x, which goes into report.html whole: the page asks no network for it.
+find_file(CFP_D3 d3.min.js PATHS /usr/share/javascript/d3 DOC "D3 3.x, minified, for report.html" NO_DEFAULT_PATH)
+if(NOT CFP_D3)
+    message(FATAL_ERROR "D3 is not here (Debian: libjs-d3); elsewhere say -DCFP_D3=/path/to/d3.min.js of D3 3.x")
+endif()
+file(READ "${CFP_D3}" d3_head LIMIT 2000)
+if(NOT d3_head MATCHES "version: ?\"3[.]")
+    message(FATAL_ERROR "${CFP_D3} is not D3 3.x, which report.html is written for")
+endif()

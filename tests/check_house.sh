@@ -55,7 +55,7 @@ confined() {
 confined 'hdf5' host/model/h5_read.h host/clip/source_h5.c host/write/h5_sink.h
 confined '\(oneapi/\)\?dnnl' host/backend/cpu/cpu_dnnl_compat.h
 confined 'libav\|libsw' host/base/hash.c 'host/clip/video_file.?' 'host/clip/frame_rgb.?' \
-    host/clip/image_decode.c 'host/write/movie.?' host/write/write_mp4.c
+    host/clip/image_decode.c 'host/write/movie.?' host/write/write_mp4.c host/write/report/jpeg.c
 confined 'png' host/write/png_file.c
 confined 'cairo' host/write/figure.h
 confined 'sqlite3' host/clip/source_db.c

@@ -21,7 +21,7 @@ except ImportError as error:
     print(f"skipped: {error} (needs the Python packages h5py, numpy and pillow)")
     sys.exit(77)
 
-FORMATS = "h5,json,png,frames,mp4"
+FORMATS = "h5,json,png,frames,mp4,html"
 ATTRIBUTES = {"cfp_format": str, "cfp_version": int, "model": str, "model_sha256": str, "clip": str,
               "clip_sha256": str, "class_index": int, "class_name": str, "probability": float, "rule": str,
               "theta": float, "propagate": str, "normalise": str, "depth": int, "class_relevance": str,

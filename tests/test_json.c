@@ -46,6 +46,39 @@ static void commas_and_lines_stand_where_they_should(void)
         "    [],\n    {}\n  ],\n  \"no\": false\n}\n");
 }
 
+static void say_base64(cfp_json *json)
+{
+    cfp_json_array(json);
+    for (size_t n = 0; n <= 4; n++)
+        cfp_json_base64(json, "\xff\x00\xfe>", n);
+    cfp_json_array_end(json);
+}
+
+/* Of several pieces: as many digits as there should be, and the last ones. */
+static void bytes_go_out_in_base64(void)
+{
+    static const char bytes[10000] = {[9999] = 'M'};
+    check_text(say_base64, 0, "[\"\",\"/w==\",\"/wA=\",\"/wD+\",\"/wD+Pg==\"]\n");
+    cfp_json json;
+    cfp_json_to_memory(&json, &(cfp_ctx){0}, 0);
+    cfp_json_base64(&json, bytes, sizeof bytes);
+    CHECK_EQ(json.length, 2 + (sizeof bytes + 2) / 3 * 4);
+    CHECK_STR(json.text + json.length - 5, "TQ==\"");
+    cfp_json_free(&json);
+}
+
+static void in_a_page_no_tag_can_start(void)
+{
+    cfp_json json;
+    cfp_json_to_memory(&json, &(cfp_ctx){0}, 0);
+    json.in_html = true;
+    cfp_json_object(&json);
+    cfp_json_put_string(&json, "<!--", "</script>&");
+    cfp_json_object_end(&json);
+    CHECK_STR(json.text, "{\"\\u003c!--\":\"\\u003c/script>&\"}");
+    cfp_json_free(&json);
+}
+
 static void say_strings(cfp_json *json)
 {
     cfp_json_array(json);
@@ -166,6 +199,8 @@ int main(void)
 {
     commas_and_lines_stand_where_they_should();
     strings_are_escaped_and_broken_utf8_is_replaced();
+    bytes_go_out_in_base64();
+    in_a_page_no_tag_can_start();
     numbers_are_short_and_nan_is_null();
     floats_read_back_as_they_were();
     a_long_file_goes_out_in_pieces();

@@ -286,7 +286,7 @@ static void run_json_lists_what_was_written(const char *folder)
         "\"decode\": 1.5",
         "\"hdf5\": \"1.",
         "    \"explanation.h5\",\n    \"pyramid.json\",\n    \"tree.json\",\n    \"overlay/b.png\"",
-        "    \"overlay/b/kernel-2/stack.png\"\n  ]\n}\n",
+        "    \"overlay/b/kernel-2/stack.png\",\n    \"report.html\"\n  ]\n}\n",
     };
     for (size_t k = 0; k < sizeof pieces / sizeof *pieces; k++)
         CHECK_HAS(text, pieces[k]);
@@ -296,13 +296,13 @@ static void run_json_lists_what_was_written(const char *folder)
 static void equal_explanations_make_equal_bytes(const char *folder, struct made *m)
 {
     static const char *const names[] = {
-        "explanation.h5",       "pyramid.json",        "overlay/a.mp4",    "overlay/a.gif",
-        "overlay/b/000003.png", "overlay/a/stack.png", "contact-sheet.png"};
+        "explanation.h5",      "pyramid.json",        "overlay/a.mp4",     "overlay/a.gif",
+        "overlay/b/000003.png", "overlay/a/stack.png", "contact-sheet.png", "report.html"};
     char other[SCRATCH_PATH], command[4 * SCRATCH_PATH];
     scratch_open(other);
     sleep(1);                 /* no file may know the time, */
     mallopt(M_PERTURB, 0x5a); /* nor what stood in memory before (x264 did) */
-    CHECK_EQ(made_write(m, other, "mp4,frames,json,h5,gif,stack,png"), CFP_OK);
+    CHECK_EQ(made_write(m, other, "html,mp4,frames,json,h5,gif,stack,png"), CFP_OK);
     for (size_t k = 0; k < sizeof names / sizeof *names; k++) {
         snprintf(command, sizeof command, "cmp %s/%s %s/%s", folder, names[k], other, names[k]);
         CHECK_EQ(system(command), 0);
@@ -316,7 +316,7 @@ int main(void)
     char folder[SCRATCH_PATH];
     made_open(&m, FRAMES, HEIGHT, WIDTH);
     scratch_open(folder);
-    CHECK_EQ(made_write(&m, folder, "mp4,frames,png,tree,json,h5,gif,stack"), CFP_OK);
+    CHECK_EQ(made_write(&m, folder, "mp4,frames,png,tree,json,h5,gif,stack,html"), CFP_OK);
     CHECK_STR(m.toy.ctx.message, "");
     pyramid_json_has_every_kernel_and_link(folder);
     tree_json_nests_and_ends_at_the_clip(folder);

@@ -170,7 +170,7 @@ static void put_escaped(cfp_json *json, const char *text)
             put(json, "\\n", 2);
         else if (*c == '\t')
             put(json, "\\t", 2);
-        else if ((unsigned char)*c < 0x20)
+        else if ((unsigned char)*c < 0x20 || (*c == '<' && json->in_html))
             put(json, escape, (size_t)snprintf(escape, sizeof escape, "\\u%04x", (unsigned)*c));
         else
             put(json, c, (size_t)n);
@@ -196,6 +196,31 @@ void cfp_json_key(cfp_json *json, const char *name)
     put(json, ": ", json->lines > 0 ? 2 : 1);
     json->comma = false;
     json->after_key = true;
+}
+
+void cfp_json_base64(cfp_json *json, const void *bytes, size_t n)
+{
+    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    enum { PIECE = 3 * 1024 };
+    char text[PIECE / 3 * 4];
+    const uint8_t *from = bytes;
+    before(json);
+    put(json, "\"", 1);
+    for (size_t at = 0; at < n; at += PIECE) {
+        const size_t end = n - at < PIECE ? n : at + PIECE;
+        size_t length = 0;
+        for (size_t i = at; i < end; i += 3) {
+            const int left = end - i < 3 ? (int)(end - i) : 3;
+            const uint32_t three = (uint32_t)from[i] << 16 |
+                                   (uint32_t)(left > 1 ? from[i + 1] : 0) << 8 |
+                                   (uint32_t)(left > 2 ? from[i + 2] : 0);
+            for (int k = 0; k < 4; k++)
+                text[length++] = k <= left ? digits[three >> (18 - 6 * k) & 63] : '=';
+        }
+        put(json, text, length);
+    }
+    put(json, "\"", 1);
+    json->comma = true;
 }
 
 void cfp_json_int(cfp_json *json, int64_t value)

@@ -18,6 +18,7 @@ typedef struct cfp_json {
     int depth;  /* containers open */
     bool comma; /* a value stands before the next one */
     bool after_key;
+    bool in_html; /* '<' goes out as \u003c: the text may stand in a <script> of a page */
     cfp_status status;
 } cfp_json;
 
@@ -40,6 +41,9 @@ void cfp_json_float(cfp_json *json, float value);   /* the fewest digits that re
 void cfp_json_double(cfp_json *json, double value); /* NaN and infinities: null */
 void cfp_json_bool(cfp_json *json, bool value);
 void cfp_json_raw(cfp_json *json, const char *text, size_t length); /* a value, ready to go out */
+
+/* A string: the bytes in base64, as RFC 4648 has it, padded. */
+void cfp_json_base64(cfp_json *json, const void *bytes, size_t n);
 
 /* Key and value in one. */
 void cfp_json_put_string(cfp_json *json, const char *key, const char *text);

@@ -16,6 +16,29 @@ const cfp_command cfp_commands[] = {
          {"explain weights/motion.h5 datasets/motion/clockwise.mp4 -o clockwise",
           "explain model.h5 clip.mp4 --class \"playing tennis\" --theta 0.7 --propagate path"},
      .run = cfp_cmd_explain},
+    {.name = "view",
+     .bit = CFP_CMD_VIEW,
+     .operands = "DIR",
+     .least = 1,
+     .most = 1,
+     .summary = "where the report of an explanation is, as a URL for a browser",
+     .about =
+         "Prints the file:// URL of DIR/report.html, which explain wrote. It opens nothing; the "
+         "page works from the disk, without a network.",
+     .examples = {"view clockwise", "view clockwise --json"},
+     .run = cfp_cmd_view},
+    {.name = "report",
+     .bit = CFP_CMD_REPORT,
+     .operands = "DIR...",
+     .least = 1,
+     .most = -1,
+     .summary = "a page that lists explanations, with links to their reports",
+     .about =
+         "Makes one page of the explanations in each DIR (formats h5 and html of explain): a frame "
+         "under its tube, class, probability, clip and more in a table that can be sorted and "
+         "filtered, with links to the reports.",
+     .examples = {"report clockwise growing", "report out/* -o out/index.html"},
+     .run = cfp_cmd_report},
     {.name = "predict",
      .bit = CFP_CMD_PREDICT,
      .operands = "MODEL CLIP...",

@@ -46,6 +46,8 @@ cfp_status cfp_cmd_predict(cfp_session *session);
 cfp_status cfp_cmd_inspect(cfp_session *session);
 cfp_status cfp_cmd_bench(cfp_session *session);
 cfp_status cfp_cmd_devices(cfp_session *session);
+cfp_status cfp_cmd_view(cfp_session *session);
+cfp_status cfp_cmd_report(cfp_session *session);
 
 /* --help: of one command, or of the program (NULL). */
 void cfp_help(const cfp_command *command);
@@ -65,6 +67,9 @@ CFP_CHECKED cfp_status cfp_session_give_back(cfp_session *session, cfp_clip *cli
 /* --class as a number; -1 where it was not given. */
 CFP_CHECKED cfp_status cfp_session_class(int *out, cfp_session *session);
 void cfp_session_close(cfp_session *session);
+
+/* The absolute path of the report in a folder, which there must be: realpath's, so free() it. */
+CFP_CHECKED cfp_status cfp_report_path(char **out, cfp_ctx *ctx, const char *directory);
 
 /* For profilers: a range around a part of the run, and --profile's part that is worth recording.
  * Without a device, or on one without a profiler, they do nothing. */

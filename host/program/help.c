@@ -71,6 +71,8 @@ static void print_input(const cfp_command *command)
         print_operand("CLIP", "a video file; a folder of frame images, in the order of their "
                               "numbers; a folder with a frames.db; an .npy or .h5 array of T x H "
                               "x W x 3 bytes, RGB (x 2, u and v, for a model of optical flow)");
+    if (strstr(command->operands, "DIR") != NULL)
+        print_operand("DIR", "a folder that explain has filled");
 }
 
 static void print_formats(void)

@@ -13,7 +13,9 @@ enum {
     CFP_CMD_INSPECT = 4,
     CFP_CMD_BENCH = 8,
     CFP_CMD_DEVICES = 16,
-    CFP_CMD_ALL = 31
+    CFP_CMD_VIEW = 32,
+    CFP_CMD_REPORT = 64,
+    CFP_CMD_ALL = 127
 };
 
 enum { CFP_MAX_OPTIONS = 48 };

@@ -5,7 +5,6 @@
  *  "autotune" (only where asked for), "host", "ms", "files"}: `ms`, `host` and the paths are all
  * that differs between two runs of the same. */
 #include "write_run.h"
-#include "../base/json.h"
 #include "version.h"
 #include "versions.h"
 #include <string.h>
@@ -151,6 +150,13 @@ static void put_timings(cfp_json *json, const cfp_timings *ms)
     cfp_json_object_end(json);
 }
 
+void cfp_run_put_facts(cfp_json *json, const cfp_explanation *explanation, const cfp_run *run)
+{
+    put_inputs(json, explanation);
+    put_frames(json, explanation->clip);
+    put_device(json, run);
+}
+
 cfp_status cfp_write_run(cfp_output *output, const cfp_explanation *explanation, const cfp_run *run)
 {
     CFP_TRY(cfp_output_begin(output, "run.json"));
@@ -158,9 +164,7 @@ cfp_status cfp_write_run(cfp_output *output, const cfp_explanation *explanation,
     cfp_json_to_file(&json, output->ctx, output->file.stream, output->file.path, 2);
     cfp_json_object(&json);
     put_command(&json, run);
-    put_inputs(&json, explanation);
-    put_frames(&json, explanation->clip);
-    put_device(&json, run);
+    cfp_run_put_facts(&json, explanation, run);
     put_tuned(&json, run->tuned);
     put_host(&json);
     put_timings(&json, &explanation->ms);

@@ -1,7 +1,11 @@
 /* write_run.h - run.json, the last file of every run: what it takes to make every byte again. */
 #pragma once
+#include "../base/json.h"
 #include "output.h"
 
 /* Lists the files that output has committed so far. */
 CFP_CHECKED cfp_status cfp_write_run(cfp_output *output, const cfp_explanation *explanation,
                                      const cfp_run *run);
+
+/* Of an open object the part that does not change from run to run: inputs, frames, device. */
+void cfp_run_put_facts(cfp_json *json, const cfp_explanation *explanation, const cfp_run *run);

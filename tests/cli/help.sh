@@ -5,3 +5,5 @@ try predict -h
 try inspect --help
 try bench --help
 try devices --help
+try view --help
+try report --help

@@ -1,0 +1,73 @@
+# cmake -DSOURCE=host/write/report -DD3=d3.min.js -DOUT=pages.c -P pages.cmake
+# Puts each page of host/write/report together, NAME.html with its style and scripts in it, and writes it as C
+# (page.h): no tool is wanted beyond CMake.  What the page may run is named by its hash.
+
+# In base64 what stands in hexadecimal, 64 digits.
+function(base64 out hex)
+    set(digits "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/")
+    string(APPEND hex "0000") # 32 bytes are ten threes and two: the last digit of the last three is '='
+    set(text "")
+    foreach(three RANGE 10)
+        math(EXPR at "${three} * 6")
+        string(SUBSTRING "${hex}" ${at} 6 bytes)
+        foreach(shift 18 12 6 0)
+            math(EXPR digit "(0x${bytes} >> ${shift}) & 63")
+            string(SUBSTRING "${digits}" ${digit} 1 digit)
+            string(APPEND text "${digit}")
+        endforeach()
+    endforeach()
+    string(SUBSTRING "${text}" 0 43 text)
+    set(${out} "${text}=" PARENT_SCOPE)
+endfunction()
+
+function(hash out text)
+    string(SHA256 hex "${text}")
+    base64(value "${hex}")
+    set(${out} "'sha256-${value}'" PARENT_SCOPE)
+endfunction()
+
+function(c_array out name text)
+    file(WRITE "${OUT}.tmp" "${text}")
+    file(READ "${OUT}.tmp" hex HEX)
+    file(REMOVE "${OUT}.tmp")
+    string(REGEX REPLACE "(................................)" "\\1\n" hex "${hex}")
+    string(REGEX REPLACE "([0-9a-f][0-9a-f])" "0x\\1," bytes "${hex}")
+    set(${out} "static const unsigned char ${name}[] = {\n${bytes}0};\n" PARENT_SCOPE)
+endfunction()
+
+# page(NAME SCRIPT...): the C text of cfp_page_NAME goes to the end of c.
+function(page name)
+    file(READ "${SOURCE}/${name}.html" html)
+    file(READ "${SOURCE}/page.css" style)
+    file(READ "${SOURCE}/${name}.css" own)
+    string(APPEND style "${own}")
+    set(script "")
+    foreach(file ${ARGN})
+        file(READ "${file}" text)
+        string(APPEND script "${text}")
+    endforeach()
+    if(script MATCHES "</script|<!--")
+        message(FATAL_ERROR "a script of ${name}.html would end its element: </script or <!--")
+    endif()
+    hash(style_hash "${style}")
+    hash(script_hash "${script}")
+    string(REPLACE "@STYLE_HASH@" "${style_hash}" html "${html}")
+    string(REPLACE "@SCRIPT_HASH@" "${script_hash}" html "${html}")
+    string(REPLACE "@STYLE@" "${style}" html "${html}")
+    string(REPLACE "@SCRIPT@" "${script}" html "${html}")
+    string(FIND "${html}" "@DATA@" at)
+    string(SUBSTRING "${html}" 0 ${at} before)
+    math(EXPR at "${at} + 6")
+    string(SUBSTRING "${html}" ${at} -1 after)
+    c_array(first ${name}_before "${before}")
+    c_array(second ${name}_after "${after}")
+    set(c "${c}${first}${second}const cfp_page cfp_page_${name} = {(const char *)${name}_before, (const char *)${name}_after,
+    sizeof ${name}_before - 1, sizeof ${name}_after - 1};\n" PARENT_SCOPE)
+endfunction()
+
+set(js "${SOURCE}")
+set(c "/* pages.c - made by cmake/pages.cmake. */\n#include \"page.h\"\n")
+page(report "${js}/d3-licence.js" "${D3}" "${js}/data.js" "${js}/descent.js" "${js}/volume.js" "${js}/player.js"
+    "${js}/layout.js" "${js}/pens.js" "${js}/graph.js" "${js}/panels.js" "${js}/report.js")
+page(index "${js}/index.js")
+file(WRITE "${OUT}" "${c}")

@@ -1,0 +1,122 @@
+/* cmd_report.c - cfp-gpu report: one page that lists many explanations, with links to their
+ * reports.
+ *
+ * What it says of each comes from explanation.h5; links are relative, so that the page and the
+ * folders can move together. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "../write/report/index_row.h"
+#include "commands.h"
+#include "guard.h"
+#include "url.h"
+
+typedef struct listing {
+    cfp_index_row *row; /* [n] */
+    int n;
+    char *folder; /* where the page is to be, absolute; realpath's */
+} listing;
+
+/* The folder of `file`, which there must be. */
+static cfp_status find_folder(listing *list, cfp_ctx *ctx, const char *file)
+{
+    char *folder = cfp_strdup(ctx, file);
+    if (folder == NULL)
+        return CFP_NOMEM;
+    char *slash = strrchr(folder, '/');
+    if (slash != NULL)
+        slash[slash == folder] = '\0';
+    list->folder = realpath(slash == NULL ? "." : folder, NULL);
+    cfp_status status = CFP_OK;
+    if (list->folder == NULL)
+        status = cfp_fail(ctx, CFP_IO, "%s: %s", folder, strerror(errno));
+    cfp_free(folder);
+    return status;
+}
+
+/* The page must not take the place of a report that it links to. */
+static cfp_status check_target(cfp_ctx *ctx, const char *file, const char *report)
+{
+    char *target = realpath(file, NULL);
+    const bool same = target != NULL && strcmp(target, report) == 0;
+    free(target);
+    return same ? cfp_fail(ctx, CFP_USAGE, "--output: %s is a report that is listed", file)
+                : CFP_OK;
+}
+
+static cfp_status add(listing *list, cfp_session *session, const char *directory)
+{
+    cfp_ctx *ctx = &session->ctx;
+    cfp_index_row *row = &list->row[list->n];
+    char *report, *path;
+    CFP_TRY(cfp_report_path(&report, ctx, directory));
+    cfp_status status = check_target(ctx, session->config.output, report);
+    char *href = cfp_url_between(ctx, list->folder, report);
+    free(report); /* realpath's */
+    path = cfp_format(ctx, "%s/explanation.h5", directory);
+    if (status == CFP_OK && (href == NULL || path == NULL))
+        status = CFP_NOMEM;
+    if (status == CFP_OK) {
+        cfp_guard_begin(path, cfp_guard_seconds(path));
+        status = cfp_index_row_read(row, ctx, path);
+        cfp_guard_end();
+    }
+    cfp_free(path);
+    if (status != CFP_OK) {
+        cfp_free(href);
+        return status;
+    }
+    list->n++;
+    row->href = href;
+    row->folder = cfp_strdup(ctx, directory);
+    return row->folder == NULL ? CFP_NOMEM : CFP_OK;
+}
+
+static cfp_status print_json(cfp_session *session, const listing *list)
+{
+    cfp_json json;
+    cfp_session_json(&json, session);
+    cfp_json_object(&json);
+    cfp_json_put_string(&json, "file", session->config.output);
+    cfp_json_key(&json, "rows");
+    cfp_json_array(&json);
+    for (int i = 0; i < list->n; i++) {
+        cfp_json_object(&json);
+        cfp_json_put_string(&json, "folder", list->row[i].folder);
+        cfp_json_put_string(&json, "class", list->row[i].class_name);
+        cfp_json_put_double(&json, "probability", list->row[i].probability);
+        cfp_json_put_string(&json, "clip", list->row[i].clip);
+        cfp_json_object_end(&json);
+    }
+    cfp_json_array_end(&json);
+    cfp_json_object_end(&json);
+    return cfp_session_json_close(&json);
+}
+
+static cfp_status report(cfp_session *session, listing *list)
+{
+    const cfp_config *config = &session->config;
+    CFP_TRY(find_folder(list, &session->ctx, config->output));
+    CFP_TRY_ALLOC(&session->ctx, list->row, config->n_operands);
+    for (int i = 0; i < config->n_operands; i++) {
+        CFP_TRY(add(list, session, config->operand[i]));
+        cfp_progress(&session->ctx, "read", i + 1, config->n_operands);
+        CFP_TRY(cfp_check_interrupt(&session->ctx));
+    }
+    CFP_TRY(cfp_write_index(&session->ctx, config->output, list->row, list->n));
+    cfp_log(&session->ctx, CFP_LOG_INFO, "%d explanation%s in %s", list->n, list->n == 1 ? "" : "s",
+            config->output);
+    return config->json ? print_json(session, list) : CFP_OK;
+}
+
+cfp_status cfp_cmd_report(cfp_session *session)
+{
+    listing list = {0};
+    const cfp_status status = report(session, &list);
+    for (int i = 0; i < list.n; i++)
+        cfp_index_row_free(&list.row[i]);
+    cfp_free(list.row);
+    free(list.folder);
+    return status;
+}

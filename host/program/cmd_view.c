@@ -1,0 +1,44 @@
+/* cmd_view.c - cfp-gpu view: where the report of an explanation is, for a browser.
+ *
+ * It opens nothing: what a browser may be told to show is its user's business. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "commands.h"
+#include "url.h"
+
+cfp_status cfp_report_path(char **out, cfp_ctx *ctx, const char *directory)
+{
+    char *path = cfp_format(ctx, "%s/report.html", directory);
+    *out = path == NULL ? NULL : realpath(path, NULL);
+    cfp_status status = path == NULL ? CFP_NOMEM : CFP_OK;
+    if (path != NULL && *out == NULL)
+        status = cfp_fail(ctx, CFP_IO, "%s: %s%s", path, strerror(errno),
+                          errno == ENOENT ? "; explain --format html makes it" : "");
+    cfp_free(path);
+    return status;
+}
+
+cfp_status cfp_cmd_view(cfp_session *session)
+{
+    char *path;
+    CFP_TRY(cfp_report_path(&path, &session->ctx, session->config.operand[0]));
+    char *encoded = cfp_url_encode(&session->ctx, path);
+    free(path); /* realpath's */
+    char *url = encoded == NULL ? NULL : cfp_format(&session->ctx, "file://%s", encoded);
+    cfp_free(encoded);
+    cfp_status status = url == NULL ? CFP_NOMEM : CFP_OK;
+    if (status == CFP_OK && session->config.json) {
+        cfp_json json;
+        cfp_session_json(&json, session);
+        cfp_json_object(&json);
+        cfp_json_put_string(&json, "url", url);
+        cfp_json_object_end(&json);
+        status = cfp_session_json_close(&json);
+    } else if (status == CFP_OK) {
+        printf("%s\n", url);
+    }
+    cfp_free(url);
+    return status;
+}

@@ -1,0 +1,60 @@
+
+/* descent.js - the walk of the method once more, over the links of the page: which kernels stay at a higher theta.
+ *
+ * As the program does it: from the class, R = 1, down; a link of a selected kernel selects its target where its value
+ * (--propagate path: R of its source times its value) is at least theta, and R of the target is the highest of
+ * these.  Values are the program's float32, products are doubles: the comparison is the program's own.  What the page
+ * leaves out of the links decides nothing (host/write/report/kept_links.h). */
+cfp.descent = (function () {
+    "use strict";
+
+    /* {theta, relevance: R of each kernel (-1: not selected), selected: how many a layer} */
+    function at(data, theta) {
+        const paths = data.query.propagate === "path";
+        const relevance = new Float64Array(data.n).fill(-1);
+        const {first, target, value} = data.links;
+        if (data.n > 0)
+            relevance[0] = 1;
+        for (let k = 0; k < data.n; k++) {
+            if (relevance[k] < 0)
+                continue;
+            const gain = paths ? relevance[k] : 1;
+            for (let e = first[k]; e < first[k + 1]; e++) {
+                const asked = gain * value[e];
+                if (asked >= theta && asked > relevance[target[e]])
+                    relevance[target[e]] = asked;
+            }
+        }
+        const selected = data.layers.map(function (layer) {
+            let n = 0;
+            for (let k = layer.first; k < layer.first + layer.count; k++)
+                n += relevance[k] >= 0 ? 1 : 0;
+            return n;
+        });
+        return {theta, relevance, selected};
+    }
+
+    /* A link that the descent followed. */
+    function follows(data, now, source, e) {
+        const gain = data.query.propagate === "path" ? now.relevance[source] : 1;
+        return now.relevance[source] >= 0 && gain * data.links.value[e] >= now.theta;
+    }
+
+    /* Of each kernel the theta above which it is lost. */
+    function reach(data) {
+        const paths = data.query.propagate === "path";
+        const reached = new Float64Array(data.n);
+        const {first, target, value} = data.links;
+        if (data.n > 0)
+            reached[0] = 1;
+        for (let k = 0; k < data.n; k++)
+            for (let e = first[k]; e < first[k + 1]; e++) {
+                const through = paths ? reached[k] * value[e] : Math.min(reached[k], value[e]);
+                if (through > reached[target[e]])
+                    reached[target[e]] = through;
+            }
+        return reached;
+    }
+
+    return {at, follows, reach};
+}());

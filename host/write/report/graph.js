@@ -1,0 +1,313 @@
+
+/* graph.js - the pyramid as a graph: kernels as dots whose size is their relevance, links as curves.
+ *
+ * It draws on a canvas, at most `limits.kernels` dots a layer and `limits.links` links between them, each
+ * layer's strongest, and tells what it left out (counts).  D3 gives pan, zoom and the quadtree that finds the dot
+ * under the pointer. */
+cfp.graph = (function () {
+    "use strict";
+    const MARGIN = {left: 46, right: 26, top: 30, bottom: 16};
+    const BUCKETS = 1024, TOGETHER = 40; /* links of about one value that are stroked at once */
+    const KIN = 12; /* parents, and children, of the chosen kernel that are drawn in any case */
+
+    /* on: {hover(kernel or -1, x, y), choose(kernel or -1)} */
+    function create(data, canvas, on) {
+        const ordered = cfp.layout.order(data, cfp.descent.reach(data));
+        const self = {limits: {kernels: 40, links: 4000}, chosen: -1, cursor: -1, layer: -1, counts: null};
+        let now = null, placed = null, links = [], tree = null, size = {width: 0, height: 0}, waiting = false;
+        let names = 0;       /* pixels that the layers' names take below */
+        const zoom = d3.behavior.zoom().scaleExtent([1, 60]).on("zoom", () => { clamp(); redraw(); });
+
+        const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue("--" + name).trim();
+        const inner = () => ({width: size.width - MARGIN.left - MARGIN.right,
+                              height: size.height - MARGIN.top - MARGIN.bottom - names});
+        /* In pixels of the canvas. */
+        const px = (x) => MARGIN.left + zoom.translate()[0] + x * inner().width * zoom.scale();
+        const py = (y) => MARGIN.top + zoom.translate()[1] + y * inner().height * zoom.scale();
+
+        const point = (k) => [px(placed.x[k]), py(placed.y[k])];
+
+        /* What is seen stays filled. */
+        function clamp() {
+            const k = zoom.scale(), [x, y] = zoom.translate(), {width, height} = inner();
+            zoom.translate([Math.min(0, Math.max(x, width * (1 - k))), Math.min(0, Math.max(y, height * (1 - k)))]);
+        }
+
+        /* Room for a dot: between columns and between rows. */
+        function radius() {
+            const {width, height} = inner(), k = zoom.scale();
+            const steps = placed.across.slice(1).map((x, l) => x - placed.across[l]), across = Math.min(1, ...steps);
+            const row = placed.rows > 1 ? height / (placed.rows - 1) : height;
+            return Math.max(0.8, Math.min(9, k * Math.min(row * 0.46, across * width * 0.3)));
+        }
+
+        /* Links between dots, [source, link, source, link ...] a layer. */
+        function candidates() {
+            const {first, target} = data.links, lists = data.layers.map(() => []);
+            placed.drawn.forEach(function (k) {
+                for (let e = first[k]; e < first[k + 1]; e++)
+                    if (!isNaN(placed.x[target[e]]) && cfp.descent.follows(data, now, k, e))
+                        lists[data.layerOf[k]].push(k, e);
+            });
+            return lists;
+        }
+
+        /* The `most` strongest of a list; of those that are about as weak as the last, every so many-th. */
+        function strongest(list, most, chosen) {
+            const {target, value} = data.links, counts = new Uint32Array(BUCKETS + 1);
+            const bucket = (e) => Math.floor(value[e] * BUCKETS);
+            for (let i = 1; i < list.length; i += 2)
+                counts[bucket(list[i])]++;
+            let least = BUCKETS, above = 0;
+            while (least > 0 && above + counts[least] < most)
+                above += counts[least--];
+            const share = counts[least] > 0 ? Math.min(1, (most - above) / counts[least]) : 0;
+            for (let i = 0, due = 0; i < list.length; i += 2) {
+                const b = bucket(list[i + 1]);
+                due += b === least ? share : 0;
+                if (b > least || (b === least && due >= 1 - 1e-9)) {
+                    chosen.push({source: list[i], target: target[list[i + 1]], value: value[list[i + 1]]});
+                    due -= b === least ? 1 : 0;
+                }
+            }
+        }
+
+        /* Every layer gets its part of what may be drawn; what one does not need goes to the others. */
+        function chooseLinks() {
+            const lists = candidates().filter((list) => list.length > 0).sort((a, b) => a.length - b.length);
+            const chosen = [];
+            lists.forEach(function (list, i) {
+                strongest(list, Math.floor((self.limits.links - chosen.length) / (lists.length - i)), chosen);
+            });
+            chosen.sort((a, b) => a.value - b.value);
+            return {chosen, between: lists.reduce((sum, list) => sum + list.length / 2, 0)};
+        }
+
+        function relatives() {
+            const kin = {parents: [], children: []};
+            if (self.chosen < 0)
+                return kin;
+            const {first, target} = data.links, {first: pfirst, parent, link} = data.parents;
+            for (let e = first[self.chosen]; e < first[self.chosen + 1]; e++)
+                if (cfp.descent.follows(data, now, self.chosen, e))
+                    kin.children.push({kernel: target[e], value: data.links.value[e]});
+            for (let i = pfirst[self.chosen]; i < pfirst[self.chosen + 1]; i++)
+                if (cfp.descent.follows(data, now, parent[i], link[i]))
+                    kin.parents.push({kernel: parent[i], value: data.links.value[link[i]]});
+            const byValue = (a, b) => b.value - a.value || a.kernel - b.kernel;
+            kin.parents.sort(byValue);
+            kin.children.sort(byValue);
+            return kin;
+        }
+        self.relatives = relatives;
+
+        function drawLinks(pen, dim) {
+            const ink = colour("link"), span = 1 - now.theta;
+            for (let i = 0; i < links.chosen.length; i += TOGETHER) {
+                const part = links.chosen.slice(i, i + TOGETHER), list = [];
+                part.forEach((l) => list.push(...point(l.source), ...point(l.target)));
+                const share = span > 0 ? (part[part.length - 1].value - now.theta) / span : 1;
+                const crowd = Math.min(1, Math.sqrt(400 / links.chosen.length));
+                pen.curves(list, ink, (0.1 + 0.5 * share) * crowd * (dim ? 0.3 : 1) + 0.02, 0.4 + 0.6 * share);
+            }
+        }
+
+        function drawKin(pen, kin) {
+            const lines = (list) => list.filter((l) => !isNaN(placed.x[l.kernel]))
+                .flatMap((l) => [...point(self.chosen), ...point(l.kernel)]);
+            pen.curves(lines(kin.parents), colour("parent"), 0.7, 1.2);
+            pen.curves(lines(kin.children), colour("child"), 0.7, 1.2);
+        }
+
+        function drawDots(pen, kin) {
+            const most = radius(), groups = {node: [], dim: [], gone: [], parent: [], child: [], chosen: []};
+            const parents = new Set(kin.parents.map((l) => l.kernel)), children = new Set(kin.children.map((l) => l.kernel));
+            placed.drawn.forEach(function (k) {
+                const there = now.relevance[k] >= 0;
+                const group = k === self.chosen ? "chosen" : parents.has(k) ? "parent" : children.has(k) ? "child"
+                    : !there ? "gone" : self.chosen >= 0 ? "dim" : "node";
+                const r = there ? Math.max(0.8, most * now.relevance[k]) : Math.max(0.7, most * 0.6);
+                groups[group].push(...point(k), r);
+            });
+            pen.circles(groups.gone, null, colour("gone"), 1);
+            pen.circles(groups.dim, colour("gone"), null, 0);
+            pen.circles(groups.node, colour("node"), null, 0);
+            pen.circles(groups.child, colour("child"), null, 0);
+            pen.circles(groups.parent, colour("parent"), null, 0);
+            pen.circles(groups.chosen.map((v, i) => i % 3 === 2 ? Math.max(v, 4) : v), colour("chosen"), colour("card"), 1.5);
+            if (self.cursor >= 0 && !isNaN(placed.x[self.cursor]))
+                pen.circles([...point(self.cursor), most + 4], null, colour("accent"), 2);
+        }
+
+        /* Depths above, layers' names below where there is room for them. */
+        function drawLabels(pen) {
+            const faint = colour("faint"), ink = colour("ink");
+            const step = inner().width * zoom.scale() / Math.max(1, data.layers.length - 1);
+            let last = -Infinity;
+            data.layers.forEach(function (layer, l) {
+                const x = px(placed.across[l]);
+                if (x < MARGIN.left - 20 || x > size.width - 4)
+                    return;
+                if ((l === 0 || data.layers[l - 1].depth !== layer.depth) && x - last > 20) {
+                    pen.text(x, 14, String(layer.depth), l === self.layer ? ink : faint, 11, "middle", 0);
+                    last = x;
+                }
+                if (names > 0 && step >= 11)
+                    pen.text(x + 2, size.height - names - 2, short(layer.name), l === self.layer ? ink : faint, 10.5, "end", -52);
+            });
+            pen.text(6, 14, "depth", faint, 11, "start", 0);
+        }
+        function short(name) {
+            const letters = Array.from(name);
+            return letters.length > 22 ? letters.slice(0, 10).join("") + "\u2026" + letters.slice(-11).join("") : name;
+        }
+
+        function paint(pen) {
+            const kin = relatives(), column = self.layer >= 0 ? px(placed.across[self.layer]) : NaN;
+            if (!isNaN(column))
+                pen.curves([column, MARGIN.top - 6, column, size.height - MARGIN.bottom - names + 6], colour("accent"), 0.35, 2);
+            const {width, height} = inner(), edge = 12; /* zoomed in, what is outside stays off the labels */
+            pen.within(MARGIN.left - edge, MARGIN.top - edge / 2, width + 2 * edge, height + edge + 4);
+            drawLinks(pen, self.chosen >= 0);
+            if (self.chosen >= 0 && !isNaN(placed.x[self.chosen]))
+                drawKin(pen, kin);
+            drawDots(pen, kin);
+            pen.outside();
+            drawLabels(pen);
+        }
+
+        function draw() {
+            const ratio = window.devicePixelRatio || 1, context = canvas.getContext("2d");
+            waiting = false;
+            if (canvas.width !== Math.round(size.width * ratio) || canvas.height !== Math.round(size.height * ratio)) {
+                canvas.width = Math.round(size.width * ratio);
+                canvas.height = Math.round(size.height * ratio);
+            }
+            context.setTransform(ratio, 0, 0, ratio, 0, 0);
+            context.clearRect(0, 0, size.width, size.height);
+            paint(cfp.pens.canvas(context));
+        }
+        function redraw() {
+            if (!waiting && now !== null)
+                window.requestAnimationFrame(draw);
+            waiting = now !== null;
+        }
+        self.redraw = redraw;
+
+        function arrange() {
+            const kin = relatives(), wanted = self.chosen < 0 ? [] : [self.chosen];
+            [kin.parents, kin.children].forEach((list) => list.slice(0, KIN).forEach((l) => wanted.push(l.kernel)));
+            placed = cfp.layout.place(data, ordered, self.limits.kernels, wanted);
+            const tall = size.height, wide = size.width, points = d3.geom.quadtree();
+            points.x((dot) => placed.x[dot.kernel] * wide).y((dot) => placed.y[dot.kernel] * tall);
+            tree = points(placed.drawn.map((kernel) => ({kernel}))); /* objects: D3 takes a point that is 0 for none */
+            links = chooseLinks();
+            self.counts = {kernels: placed.drawn.length, links: links.chosen.length, between: links.between};
+            redraw();
+        }
+        self.arrange = arrange;
+
+        self.show = function (descent) {
+            now = descent;
+            arrange();
+        };
+        self.choose = function (kernel) {
+            const changes = self.chosen !== kernel;
+            self.chosen = kernel;
+            self.cursor = -1;
+            if (changes)
+                arrange();
+        };
+        self.resize = function () {
+            const box = canvas.getBoundingClientRect();
+            size = {width: box.width, height: box.height};
+            const longest = data.layers.reduce((most, layer) => Math.max(most, short(layer.name).length), 0);
+            names = Math.min(110, 12 + longest * 5);
+            clamp();
+            if (now !== null)
+                arrange();
+        };
+        self.zoomTo = function (k) {
+            const to = Math.min(60, Math.max(1, k)), by = to / zoom.scale(), [x, y] = zoom.translate(), {width, height} = inner();
+            zoom.translate([width / 2 - by * (width / 2 - x), height / 2 - by * (height / 2 - y)]).scale(to);
+            clamp();
+            redraw();
+        };
+        self.zoom = () => zoom.scale();
+        /* Where a kernel is, in pixels of the canvas; null where it is not drawn. */
+        self.at = (kernel) => isNaN(placed.x[kernel]) ? null : [px(placed.x[kernel]), py(placed.y[kernel])];
+        self.svg = function () {
+            const pen = cfp.pens.svg(size.width, size.height, colour("card"));
+            paint(pen);
+            return pen.end();
+        };
+
+        /* The dot under a point of the canvas, or -1. */
+        function find(x, y) {
+            const {width, height} = inner(), k = zoom.scale(), reachable = Math.max(7, radius() + 3);
+            const [left, top] = zoom.translate();
+            const u = (x - MARGIN.left - left) / (width * k), v = (y - MARGIN.top - top) / (height * k);
+            const kernel = placed.drawn.length > 0 ? tree.find([u * size.width, v * size.height]).kernel : -1;
+            return kernel >= 0 && Math.hypot(px(placed.x[kernel]) - x, py(placed.y[kernel]) - y) <= reachable ? kernel : -1;
+        }
+
+        /* With the keys: the nearest dot of the same column, or of the next one that has any. */
+        function step(across, down) {
+            const from = self.cursor >= 0 ? self.cursor : self.chosen >= 0 ? self.chosen : 0;
+            const there = (k) => !isNaN(placed.x[k]) && now.relevance[k] >= 0;
+            const away = (k) => Math.abs(placed.y[k] - placed.y[from]);
+            let best = -1;
+            const column = (l) => placed.drawn.filter((k) => data.layerOf[k] === l && there(k));
+            if (across !== 0) {
+                for (let l = data.layerOf[from] + across; l >= 0 && l < data.layers.length && best < 0; l += across)
+                    column(l).forEach((k) => { best = best < 0 || away(k) < away(best) ? k : best; });
+            } else {
+                const list = column(data.layerOf[from]).sort((a, b) => placed.y[a] - placed.y[b]), at = list.indexOf(from);
+                best = at < 0 ? -1 : list[Math.min(list.length - 1, Math.max(0, at + down))];
+            }
+            self.cursor = best >= 0 ? best : from;
+            on.hover(self.cursor, ...(self.at(self.cursor) || [0, 0]));
+            redraw();
+        }
+        const keys = {ArrowLeft: () => step(-1, 0), ArrowRight: () => step(1, 0),
+                      ArrowUp: () => step(0, -1), ArrowDown: () => step(0, 1),
+                      Enter: () => on.choose(self.cursor), " ": () => on.choose(self.cursor), Escape: () => on.choose(-1),
+                      "+": () => self.zoomTo(zoom.scale() * 1.4), "=": () => self.zoomTo(zoom.scale() * 1.4),
+                      "-": () => self.zoomTo(zoom.scale() / 1.4), 0: () => self.zoomTo(1)};
+
+        const selection = d3.select(canvas).call(zoom).on("dblclick.zoom", null);
+        const wheel = selection.on("wheel.zoom");
+        selection.on("wheel.zoom", function () { /* a page that is scrolled past the graph goes on scrolling */
+            if (d3.event.ctrlKey || d3.event.metaKey || document.activeElement === canvas)
+                wheel.apply(this, arguments);
+        });
+        function place(event) {
+            const box = canvas.getBoundingClientRect();
+            return [event.clientX - box.left, event.clientY - box.top];
+        }
+        let pressed = null;
+        canvas.addEventListener("mousedown", (event) => { pressed = place(event); canvas.focus({preventScroll: true}); });
+        canvas.addEventListener("click", function (event) {
+            const [x, y] = place(event);
+            if (pressed === null || Math.hypot(x - pressed[0], y - pressed[1]) < 4) /* else it was dragged */
+                on.choose(find(x, y));
+        });
+        canvas.addEventListener("mousemove", function (event) {
+            const [x, y] = place(event), kernel = event.buttons === 0 ? find(x, y) : -1;
+            canvas.style.cursor = kernel >= 0 ? "pointer" : zoom.scale() > 1 ? "grab" : "default";
+            on.hover(kernel, x, y);
+        });
+        canvas.addEventListener("mouseleave", () => on.hover(-1, 0, 0));
+        canvas.addEventListener("blur", () => { self.cursor = -1; on.hover(-1, 0, 0); redraw(); });
+        canvas.addEventListener("keydown", function (event) {
+            if (keys[event.key] === undefined || event.ctrlKey || event.metaKey || event.altKey)
+                return;
+            event.preventDefault();
+            keys[event.key]();
+        });
+        self.resize();
+        return self;
+    }
+
+    return {create};
+}());

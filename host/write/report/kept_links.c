@@ -1,0 +1,214 @@
+/* kept_links.c - see kept_links.h: two walks over the links, one to survey and one to keep.
+ *
+ * A kernel is lost when theta passes its reach: the highest, over the paths down to it, of the
+ * lowest link on the path (--propagate path: the highest product, which is its R at every theta).
+ * Links go from lower depth to greater, so a layer's reaches stand when its own links are met. */
+#include "kept_links.h"
+#include <string.h>
+
+enum { BUCKETS = 1 << 14 }; /* of values in [0, 1] */
+
+typedef struct candidate { /* a link that may decide, in a list of its target's */
+    int32_t source, next;  /* next: its number, or 0 */
+    double reach;          /* of the source */
+    double demand;         /* what R the link asks for */
+} candidate;
+
+typedef struct survey {
+    cfp_ctx *ctx;
+    cfp_links links;
+    bool paths;       /* --propagate path */
+    int32_t *number;  /* [kernels of all layers] */
+    double *reach;    /* [selected] */
+    int32_t *head;    /* [selected] the first candidate into it, or 0 */
+    candidate *front; /* [1 ... used) */
+    int32_t used, room;
+    int32_t unused;          /* candidates that were dropped, a list */
+    int64_t counts[BUCKETS]; /* links by value */
+    int64_t deciding, least; /* candidates; lowest bucket that is kept as a whole */
+    cfp_kept_links *kept;
+} survey;
+
+static int bucket_of(float value)
+{
+    const int bucket = (int)((double)value * (BUCKETS - 1));
+    return cfp_max_int(0, cfp_min_int(bucket, BUCKETS - 1));
+}
+
+static cfp_status take_candidate(survey *s, int32_t *number)
+{
+    if (s->unused != 0) {
+        *number = s->unused;
+        s->unused = s->front[*number].next;
+        return CFP_OK;
+    }
+    if (s->used == s->room) {
+        const int32_t room = 2 * s->room + 4096;
+        candidate *more = cfp_alloc(s->ctx, (size_t)room, sizeof *more);
+        if (more == NULL)
+            return CFP_NOMEM;
+        if (s->room > 0)
+            memcpy(more, s->front, (size_t)s->room * sizeof *more);
+        cfp_free(s->front);
+        s->front = more;
+        s->room = room;
+        s->used = cfp_max_int(s->used, 1); /* 0 stands for none */
+    }
+    *number = s->used++;
+    return CFP_OK;
+}
+
+/* Adds a link unless one that is there outdoes it; drops those that it outdoes. */
+static cfp_status add_candidate(survey *s, int32_t target, int32_t source, double reach,
+                                double demand)
+{
+    for (int32_t c = s->head[target]; c != 0; c = s->front[c].next)
+        if (s->front[c].reach >= reach && s->front[c].demand >= demand)
+            return CFP_OK;
+    for (int32_t *at = &s->head[target]; *at != 0;) {
+        const int32_t c = *at;
+        if (s->front[c].reach > reach || s->front[c].demand > demand) {
+            at = &s->front[c].next;
+            continue;
+        }
+        *at = s->front[c].next;
+        s->front[c].next = s->unused;
+        s->unused = c;
+        s->deciding--;
+    }
+    int32_t mine;
+    CFP_TRY(take_candidate(s, &mine));
+    s->front[mine] = (candidate){source, s->head[target], reach, demand};
+    s->head[target] = mine;
+    s->deciding++;
+    return CFP_OK;
+}
+
+static cfp_status survey_link(survey *s, int32_t source, int32_t target, float value)
+{
+    s->kept->total++;
+    s->counts[bucket_of(value)]++;
+    const double up = s->reach[source];
+    const double reach = s->paths ? up * (double)value : up < (double)value ? up : (double)value;
+    if (reach > s->reach[target])
+        s->reach[target] = reach;
+    return add_candidate(s, target, source, s->paths ? 1.0 : up, s->paths ? reach : (double)value);
+}
+
+static bool decides(const survey *s, int32_t source, int32_t target)
+{
+    for (int32_t c = s->head[target]; c != 0; c = s->front[c].next)
+        if (s->front[c].source == source)
+            return true;
+    return false;
+}
+
+static cfp_status keep_link(survey *s, int32_t source, int32_t target, float value)
+{
+    cfp_kept_links *kept = s->kept;
+    if (bucket_of(value) >= s->least || decides(s, source, target)) {
+        kept->target[kept->n] = (uint32_t)target;
+        kept->value[kept->n++] = value;
+    }
+    return CFP_OK;
+}
+
+/* Every link of the pyramid, from the class down, in the order of its source. */
+static cfp_status walk(survey *s, cfp_status (*visit)(survey *, int32_t, int32_t, float))
+{
+    cfp_links *links = &s->links;
+    for (int l = 0; l < links->pyramid->n_layers; l++) {
+        const cfp_layer *layer = &links->pyramid->layer[l];
+        CFP_TRY(cfp_links_layer(links, l));
+        for (int k = 0; k < layer->n_selected; k++) {
+            const int32_t source = s->number[links->base[layer->node] + layer->selected[k]];
+            CFP_TRY(cfp_check_interrupt(s->ctx));
+            CFP_TRY(cfp_links_kernel(links, layer->selected[k]));
+            for (int i = 0; i < links->n; i++) {
+                const cfp_link *link = &links->link[i];
+                if (link->layer >= 0)
+                    CFP_TRY(visit(s, source, s->number[links->base[link->node] + link->kernel],
+                                  link->value));
+            }
+            s->kept->first[source + 1] = (uint32_t)s->kept->n; /* in the first walk: 0 */
+        }
+    }
+    return CFP_OK;
+}
+
+static cfp_status number_kernels(survey *s)
+{
+    const cfp_links *links = &s->links;
+    CFP_TRY_ALLOC(s->ctx, s->number, links->n_kernels);
+    for (int l = 0; l < links->pyramid->n_layers; l++) {
+        const cfp_layer *layer = &links->pyramid->layer[l];
+        for (int k = 0; k < layer->n_selected; k++)
+            s->number[links->base[layer->node] + layer->selected[k]] = s->kept->n_kernels++;
+    }
+    CFP_TRY_ALLOC(s->ctx, s->reach, s->kept->n_kernels);
+    CFP_TRY_ALLOC(s->ctx, s->head, s->kept->n_kernels);
+    CFP_TRY_ALLOC(s->ctx, s->kept->first, s->kept->n_kernels + 1);
+    const int top = links->pyramid->n_layers > 0 ? links->pyramid->layer[0].n_selected : 0;
+    for (int k = 0; k < top; k++)
+        s->reach[k] = 1.0; /* the class */
+    return CFP_OK;
+}
+
+/* From which value on all are kept, so that with the deciding ones there are at most `most`. */
+static int64_t choose_least(survey *s, int64_t most)
+{
+    int64_t n = 0;
+    if (s->kept->total <= most) {
+        s->least = 0;
+        return s->kept->total;
+    }
+    s->kept->deciding = s->deciding;
+    for (s->least = BUCKETS; s->least > 0; s->least--) {
+        if (n + s->counts[s->least - 1] + s->deciding > most)
+            break;
+        n += s->counts[s->least - 1];
+    }
+    s->kept->weakest = (float)((double)s->least / (BUCKETS - 1));
+    return n + s->deciding;
+}
+
+static cfp_status keep(survey *s, const cfp_explanation *explanation, int64_t most)
+{
+    s->paths = explanation->query.propagate == CFP_PROPAGATE_PATH;
+    CFP_TRY(cfp_links_open(&s->links, s->ctx, explanation));
+    CFP_TRY(number_kernels(s));
+    CFP_TRY(walk(s, survey_link));
+    const int64_t room = choose_least(s, most);
+    CFP_TRY_ALLOC(s->ctx, s->kept->target, room);
+    CFP_TRY_ALLOC(s->ctx, s->kept->value, room);
+    return walk(s, keep_link);
+}
+
+cfp_status cfp_kept_links_open(cfp_kept_links *out, cfp_ctx *ctx,
+                               const cfp_explanation *explanation, int64_t most)
+{
+    *out = (cfp_kept_links){0};
+    survey *s = cfp_alloc(ctx, 1, sizeof *s);
+    if (s == NULL)
+        return CFP_NOMEM;
+    s->ctx = ctx;
+    s->kept = out;
+    const cfp_status status = keep(s, explanation, most);
+    cfp_links_close(&s->links);
+    cfp_free(s->number);
+    cfp_free(s->reach);
+    cfp_free(s->head);
+    cfp_free(s->front);
+    cfp_free(s);
+    if (status != CFP_OK)
+        cfp_kept_links_close(out);
+    return status;
+}
+
+void cfp_kept_links_close(cfp_kept_links *kept)
+{
+    cfp_free(kept->first);
+    cfp_free(kept->target);
+    cfp_free(kept->value);
+    *kept = (cfp_kept_links){0};
+}

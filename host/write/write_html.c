@@ -1,0 +1,346 @@
+/* write_html.c - report.html: one page that shows all of it, from a disk, without a server.
+ *
+ * The page (report/, put together at build time) holds its own script and style; this file adds the
+ * data, as JSON:
+ *
+ *     run         options, inputs, frames, device: run.json without what changes between runs
+ *     top         the most probable classes
+ *     overlay     alpha, colormap, and the tables of all maps, 256 x RGB each
+ *     frames      the clip as the model saw it, whatever --canvas says, a JPEG each
+ *     layers      name, op, depth, channels; selected (int32) and relevance (float32)
+ *     links       kept_links.h: how many links each selected kernel has, their targets and values
+ *     tubes       raw maps between their min and max: 16 bits a voxel, 8 where there are too many
+ *
+ * Numbers in bulk are base64, little-endian.  Sizes have limits, and the page says what they left
+ * out: links above LINKS, kernel tubes above KERNEL_BYTES. */
+#include "../base/json.h"
+#include "output.h"
+#include "report/jpeg.h"
+#include "report/kept_links.h"
+#include "report/page.h"
+#include "colormap.h"
+#include "write_run.h"
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    LINKS = 600000,             /* 4.8 MB */
+    KERNEL_BYTES = 2000000,     /* of kernel tubes */
+    VOXELS_OF_16_BITS = 2000000 /* of layer tubes; above that they get 8 */
+};
+
+typedef struct report {
+    cfp_ctx *ctx;
+    const cfp_explanation *e;
+    cfp_json json;
+    int *layer_of; /* [n_nodes] in the pyramid */
+} report;
+
+/* Where the files lie and what was said on the way is not what they hold. */
+static bool shapes_the_result(const char *option)
+{
+    static const char *const others[] = {"output", "json", "progress", "quiet", "profile"};
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+        if (strcmp(option, others[i]) == 0)
+            return false;
+    return true;
+}
+
+static void put_options(report *r, const cfp_run *run)
+{
+    cfp_json_key(&r->json, "options");
+    cfp_json_object(&r->json);
+    for (int i = 0; i < run->n_options; i++)
+        if (shapes_the_result(run->option[i].name))
+            cfp_json_put_string(&r->json, run->option[i].name, run->option[i].value);
+    cfp_json_object_end(&r->json);
+}
+
+static void put_query(report *r)
+{
+    const cfp_query *q = &r->e->query;
+    cfp_json_key(&r->json, "query");
+    cfp_json_object(&r->json);
+    cfp_json_put_string(&r->json, "rule", cfp_rule_names[q->rule]);
+    cfp_json_put_double(&r->json, "theta", q->theta);
+    cfp_json_put_string(&r->json, "propagate", cfp_propagate_names[q->propagate]);
+    cfp_json_put_string(&r->json, "tubes", cfp_tubes_names[q->tubes]);
+    cfp_json_put_string(&r->json, "interp", cfp_interp_names[r->e->interp]);
+    cfp_json_object_end(&r->json);
+}
+
+/* The five most probable classes and, where it is none of them, the one that is explained. */
+static void put_top(report *r)
+{
+    enum { TOP = 5 };
+    const cfp_model *model = r->e->model;
+    const float *p = r->e->probabilities;
+    int before = -1;
+    cfp_json_key(&r->json, "top");
+    cfp_json_array(&r->json);
+    for (int k = 0; k < cfp_min_int(TOP, model->n_classes); k++) {
+        int best = -1; /* the first of the highest that come after `before` */
+        for (int i = 0; i < model->n_classes; i++) {
+            const bool left = before < 0 || p[i] < p[before] || (p[i] == p[before] && i > before);
+            if (left && (best < 0 || p[i] > p[best]))
+                best = i;
+        }
+        if (best < 0)
+            break;
+        cfp_json_object(&r->json);
+        cfp_json_put_int(&r->json, "index", best);
+        cfp_json_put_string(&r->json, "name", model->class_name[best]);
+        cfp_json_put_float(&r->json, "probability", p[best]);
+        cfp_json_object_end(&r->json);
+        before = best;
+    }
+    cfp_json_array_end(&r->json);
+}
+
+static void put_overlay(report *r, const cfp_run *run)
+{
+    uint8_t table[256 * 3];
+    cfp_json_key(&r->json, "overlay");
+    cfp_json_object(&r->json);
+    cfp_json_put_double(&r->json, "alpha", run->alpha);
+    cfp_json_put_string(&r->json, "colormap", cfp_colormap_names[run->colormap]);
+    cfp_json_key(&r->json, "tables");
+    cfp_json_object(&r->json);
+    for (int map = 0; map < CFP_COLORMAP_COUNT; map++) {
+        cfp_colormap_table(table, (cfp_colormap)map);
+        cfp_json_key(&r->json, cfp_colormap_names[map]);
+        cfp_json_base64(&r->json, table, sizeof table);
+    }
+    cfp_json_object_end(&r->json);
+    cfp_json_object_end(&r->json);
+}
+
+static cfp_status put_frames(report *r, const char *where)
+{
+    const cfp_clip *clip = r->e->clip;
+    const size_t frame = (size_t)clip->height * (size_t)clip->width * 3;
+    cfp_jpeg *jpeg = NULL;
+    cfp_status status = cfp_jpeg_open(&jpeg, r->ctx, where, clip->height, clip->width);
+    cfp_json_key(&r->json, "frames");
+    cfp_json_array(&r->json);
+    for (int t = 0; t < clip->frames && status == CFP_OK; t++) {
+        const uint8_t *bytes;
+        size_t n;
+        status = cfp_jpeg_encode(jpeg, clip->rgb + (size_t)t * frame, &bytes, &n);
+        if (status == CFP_OK)
+            cfp_json_base64(&r->json, bytes, n);
+    }
+    cfp_json_array_end(&r->json);
+    cfp_jpeg_close(&jpeg);
+    return status;
+}
+
+static cfp_status put_layers(report *r)
+{
+    const cfp_pyramid *pyramid = &r->e->pyramid;
+    cfp_json_key(&r->json, "layers");
+    cfp_json_array(&r->json);
+    for (int l = 0; l < pyramid->n_layers; l++) {
+        const cfp_layer *layer = &pyramid->layer[l];
+        const cfp_node *node = &r->e->model->node[layer->node];
+        const size_t n = (size_t)layer->n_selected;
+        float *relevance;
+        CFP_TRY_ALLOC(r->ctx, relevance, n);
+        for (size_t k = 0; k < n; k++)
+            relevance[k] = layer->relevance[layer->selected[k]];
+        cfp_json_object(&r->json);
+        cfp_json_put_string(&r->json, "name", node->name);
+        cfp_json_put_string(&r->json, "op", cfp_op_table[node->op].name);
+        cfp_json_put_int(&r->json, "depth", layer->depth);
+        cfp_json_put_int(&r->json, "channels", layer->n_kernels);
+        cfp_json_key(&r->json, "selected");
+        cfp_json_base64(&r->json, layer->selected, n * sizeof *layer->selected);
+        cfp_json_key(&r->json, "relevance");
+        cfp_json_base64(&r->json, relevance, n * sizeof *relevance);
+        cfp_json_object_end(&r->json);
+        cfp_free(relevance);
+    }
+    cfp_json_array_end(&r->json);
+    return CFP_OK;
+}
+
+static cfp_status put_links(report *r)
+{
+    cfp_kept_links kept;
+    CFP_TRY(cfp_kept_links_open(&kept, r->ctx, r->e, LINKS));
+    cfp_json_key(&r->json, "links");
+    cfp_json_object(&r->json);
+    cfp_json_put_int(&r->json, "total", kept.total);
+    cfp_json_put_int(&r->json, "deciding", kept.deciding);
+    cfp_json_put_float(&r->json, "weakest", kept.weakest);
+    cfp_json_key(&r->json, "first");
+    cfp_json_base64(&r->json, kept.first, (size_t)(kept.n_kernels + 1) * sizeof *kept.first);
+    cfp_json_key(&r->json, "target");
+    cfp_json_base64(&r->json, kept.target, (size_t)kept.n * sizeof *kept.target);
+    cfp_json_key(&r->json, "value");
+    cfp_json_base64(&r->json, kept.value, (size_t)kept.n * sizeof *kept.value);
+    cfp_json_object_end(&r->json);
+    cfp_kept_links_close(&kept);
+    return CFP_OK;
+}
+
+static int64_t voxels_of(const cfp_tube *tube)
+{
+    return (int64_t)tube->t * tube->h * tube->w;
+}
+
+/* The raw map between its least and its most, which interpolation and min-max do not tell from the
+ * map itself. */
+static cfp_status put_tube(report *r, const cfp_tube *tube, int bits)
+{
+    const int64_t n = voxels_of(tube);
+    const double most = bits == 16 ? 65535.0 : 255.0;
+    const double span = cfp_tube_constant(tube) ? 1.0 : (double)tube->max - (double)tube->min;
+    uint8_t *bytes;
+    CFP_TRY_ALLOC(r->ctx, bytes, n * bits / 8);
+    for (int64_t p = 0; p < n; p++) {
+        const double share = ((double)tube->raw[p] - (double)tube->min) / span;
+        const int level = (int)(share * most + 0.5);
+        if (bits == 8)
+            bytes[p] = (uint8_t)level;
+        else
+            memcpy(bytes + 2 * p, (uint8_t[]){(uint8_t)(level & 255), (uint8_t)(level >> 8)}, 2);
+    }
+    cfp_json_object(&r->json);
+    cfp_json_put_int(&r->json, "layer", r->layer_of[tube->node]);
+    cfp_json_put_int(&r->json, "kernel", tube->kernel);
+    cfp_json_key(&r->json, "size");
+    cfp_json_array(&r->json);
+    cfp_json_int(&r->json, tube->t);
+    cfp_json_int(&r->json, tube->h);
+    cfp_json_int(&r->json, tube->w);
+    cfp_json_array_end(&r->json);
+    cfp_json_put_float(&r->json, "min", tube->min);
+    cfp_json_put_float(&r->json, "max", tube->max);
+    cfp_json_key(&r->json, "levels");
+    cfp_json_base64(&r->json, bytes, (size_t)(n * bits / 8));
+    cfp_json_object_end(&r->json);
+    cfp_free(bytes);
+    return r->json.status;
+}
+
+typedef struct ranked { /* a kernel tube by its kernel's relevance */
+    int tube;
+    float relevance;
+} ranked;
+
+static int by_relevance(const void *a, const void *b)
+{
+    const ranked *x = a, *y = b;
+    return x->relevance > y->relevance   ? -1
+           : x->relevance < y->relevance ? 1
+                                         : (x->tube > y->tube) - (x->tube < y->tube);
+}
+
+/* The tubes of the most relevant kernels, as far as they fit. */
+static cfp_status put_kernel_tubes(report *r, int *left_out)
+{
+    const cfp_tubes_list *tubes = &r->e->tubes;
+    ranked *rank;
+    int n = 0;
+    int64_t room = KERNEL_BYTES;
+    CFP_TRY_ALLOC(r->ctx, rank, tubes->n);
+    for (int i = 0; i < tubes->n; i++) {
+        const cfp_tube *tube = &tubes->tube[i];
+        if (tube->kernel < 0)
+            continue;
+        const cfp_layer *layer = &r->e->pyramid.layer[r->layer_of[tube->node]];
+        rank[n++] = (ranked){i, layer->relevance[tube->kernel]};
+    }
+    qsort(rank, (size_t)n, sizeof *rank, by_relevance);
+    cfp_status status = CFP_OK;
+    for (int k = 0; k < n && status == CFP_OK; k++) {
+        const cfp_tube *tube = &tubes->tube[rank[k].tube];
+        *left_out += room < voxels_of(tube);
+        if (room < voxels_of(tube))
+            continue;
+        room -= voxels_of(tube);
+        status = put_tube(r, tube, 8);
+    }
+    cfp_free(rank);
+    return status;
+}
+
+static cfp_status put_tubes(report *r)
+{
+    const cfp_tubes_list *tubes = &r->e->tubes;
+    int64_t voxels = 0;
+    int left_out = 0;
+    for (int i = 0; i < tubes->n; i++)
+        voxels += tubes->tube[i].kernel < 0 ? voxels_of(&tubes->tube[i]) : 0;
+    cfp_json_key(&r->json, "tubes");
+    cfp_json_array(&r->json);
+    for (int i = 0; i < tubes->n; i++)
+        if (tubes->tube[i].kernel < 0)
+            CFP_TRY(put_tube(r, &tubes->tube[i], voxels > VOXELS_OF_16_BITS ? 8 : 16));
+    CFP_TRY(put_kernel_tubes(r, &left_out));
+    cfp_json_array_end(&r->json);
+    cfp_json_put_int(&r->json, "tubes_left_out", left_out);
+    return CFP_OK;
+}
+
+static cfp_status put_data(report *r, const cfp_run *run, const char *where)
+{
+    cfp_json_object(&r->json);
+    put_query(r);
+    cfp_json_key(&r->json, "run");
+    cfp_json_object(&r->json);
+    put_options(r, run);
+    cfp_run_put_facts(&r->json, r->e, run);
+    cfp_json_object_end(&r->json);
+    put_top(r);
+    put_overlay(r, run);
+    CFP_TRY(put_frames(r, where));
+    CFP_TRY(put_layers(r));
+    CFP_TRY(put_links(r));
+    CFP_TRY(put_tubes(r));
+    cfp_json_object_end(&r->json);
+    return cfp_json_close(&r->json);
+}
+
+static cfp_status number_layers(report *r)
+{
+    CFP_TRY_ALLOC(r->ctx, r->layer_of, r->e->model->n_nodes);
+    for (int l = 0; l < r->e->pyramid.n_layers; l++)
+        r->layer_of[r->e->pyramid.layer[l].node] = l;
+    return CFP_OK;
+}
+
+static cfp_status fill(report *r, cfp_newfile *file, const cfp_run *run)
+{
+    const cfp_page *page = &cfp_page_report;
+    CFP_TRY(number_layers(r));
+    cfp_json_to_file(&r->json, r->ctx, file->stream, file->path, 0);
+    r->json.in_html = true;
+    if (fwrite(page->before, 1, page->before_bytes, file->stream) != page->before_bytes)
+        return cfp_fail(r->ctx, CFP_IO, "%s: %s", file->path, strerror(errno));
+    CFP_TRY(put_data(r, run, file->path));
+    if (fwrite(page->after, 1, page->after_bytes, file->stream) != page->after_bytes)
+        return cfp_fail(r->ctx, CFP_IO, "%s: %s", file->path, strerror(errno));
+    return CFP_OK;
+}
+
+static cfp_status write_html(cfp_output *output, const cfp_explanation *explanation,
+                             const cfp_run *run)
+{
+    CFP_TRY(cfp_output_begin(output, "report.html"));
+    report r = {.ctx = output->ctx, .e = explanation};
+    const cfp_status status = fill(&r, &output->file, run);
+    cfp_json_free(&r.json);
+    cfp_free(r.layer_of);
+    CFP_TRY(status);
+    CFP_TRY(cfp_output_commit(output));
+    return cfp_output_step(output);
+}
+
+const cfp_writer cfp_writer_html = {
+    .format = "html",
+    .summary = "report.html: one page of all of it, for a browser, offline",
+    .write = write_html,
+};
