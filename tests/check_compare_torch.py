@@ -80,13 +80,23 @@ def cells(result, part):
 class Report(unittest.TestCase):
     def test_what_counts(self):
         result = made_up()
-        ours = result["networks"][0]["sides"]["ours"]
-        self.assertEqual(report.repetitions(ours, "forward", result), [40.0, 60.0, 50.0])
-        self.assertEqual(report.valid_bursts(ours, result), 2)
-        self.assertEqual(len(report.repetitions(ours, "forward", {**result, "ceiling": 98.0})), 5)   # 84 is enough then
-        self.assertEqual(len(report.repetitions(ours, "forward", {**result, "ceiling": None})), 5)   # without a probe
-        self.assertEqual(report.repetitions(ours, "tubes", result), [])
+        row = result["networks"][0]
+        loose = {**result, "settings": {**result["settings"], "gate": 0.8}}
+        self.assertEqual(report.repetitions(row, "ours", "forward", result), [40.0, 60.0, 50.0])
+        self.assertEqual(len(report.bursts_that_count(row, "ours", result)), 2)
+        self.assertEqual(len(report.repetitions(row, "ours", "forward", loose)), 5)                  # 84 is enough then
+        self.assertEqual(report.repetitions(row, "ours", "tubes", result), [])
         self.assertTrue(report.counts(burst(None, None), 100.0, 0.85))
+        self.assertEqual(report.level_of({"sides": {"ours": side(burst(None, None))}}, 0.85), None)  # without a probe
+
+    def test_the_speed_that_most_can_be_compared_at(self):
+        slow, fast = burst(50.0, 52.0, forward=[2.0]), burst(99.0, 100.0, forward=[1.0])
+        row = {"sides": {"a": side(fast, fast, fast, slow), "b": side(slow, slow, fast)}}
+        self.assertEqual(report.level_of(row, 0.85), 99.0)        # one each at both: the faster
+        row["sides"]["a"]["bursts"].append(slow)
+        self.assertEqual(report.level_of(row, 0.85), 50.0)        # now two each
+        self.assertEqual(report.repetitions(row, "b", "forward", made_up()), [2.0, 2.0])
+        self.assertFalse(report.counts(fast, 50.0, 0.85))         # too fast is no better than too slow
 
     def test_a_network(self):
         line = cells(made_up(), "networks")[0]

@@ -156,15 +156,6 @@ class Probe:
         self.best = max(self.best, speed)
         return speed
 
-    def wait(self, share: float, seconds: float) -> Optional[float]:
-        """Looks until the processor is as fast as `share` of the best seen, or that many seconds have gone."""
-        until = time.monotonic() + seconds
-        speed = self.look()
-        while speed is not None and speed < share * self.best and time.monotonic() < until:
-            time.sleep(0.05)
-            speed = self.look()
-        return speed
-
     def close(self) -> None:
         if self.talk is not None:
             self.talk.close()

@@ -24,30 +24,39 @@ TUBES_NETWORK = START_NETWORK = "resnet-50"
 Side = dict
 
 
-def counts(burst: dict, ceiling: Optional[float], gate: float) -> bool:
-    """The processor was as fast before and after as `gate` of its best."""
+def counts(burst: dict, level: Optional[float], gate: float) -> bool:
+    """The processor was about as fast as `level` before and after."""
     seen = (burst.get("before"), burst.get("after"))
-    return not ceiling or None in seen or min(seen) >= gate * ceiling
+    return level is None or None in seen or (min(seen) >= gate * level and max(seen) <= level / gate)
 
 
-def repetitions(side: Optional[Side], stage: str, result: dict) -> List[float]:
-    """What counts of a side's stage, milliseconds."""
+def level_of(row: dict, gate: float) -> Optional[float]:
+    """The speed of the processor at which a row's sides are compared: at which the side with the fewest bursts has the most; of
+    several the highest. None without a probe."""
+    sides = [side["bursts"] for side in row["sides"].values()]
+    seen = {min(burst["before"], burst["after"]) for bursts in sides for burst in bursts
+            if burst.get("before") is not None and burst.get("after") is not None}
+    return max(seen, default=None, key=lambda level: (min(sum(counts(burst, level, gate) for burst in bursts) for bursts in sides), level))
+
+
+def bursts_that_count(row: dict, side: str, result: dict) -> List[dict]:
     gate = result["settings"]["gate"]
-    return [value for burst in (side or {}).get("bursts", []) if counts(burst, result.get("ceiling"), gate)
-            for value in burst["ms"].get(stage, [])]
+    level = level_of(row, gate) if gate else None
+    return [burst for burst in row["sides"].get(side, {}).get("bursts", []) if counts(burst, level, gate)]
 
 
-def valid_bursts(side: Side, result: dict) -> int:
-    return sum(counts(burst, result.get("ceiling"), result["settings"]["gate"]) for burst in side["bursts"])
+def repetitions(row: dict, side: str, stage: str, result: dict) -> List[float]:
+    """What counts of a side's stage, milliseconds."""
+    return [value for burst in bursts_that_count(row, side, result) for value in burst["ms"].get(stage, [])]
 
 
 def middle(row: dict, side: str, result: dict, stage: str = "forward") -> Optional[float]:
-    values = repetitions(row["sides"].get(side), stage, result)
+    values = repetitions(row, side, stage, result)
     return median(values) if values else None
 
 
 def spread(row: dict, side: str, result: dict, stage: str = "forward") -> str:
-    values = repetitions(row["sides"].get(side), stage, result)
+    values = repetitions(row, side, stage, result)
     return f"{ms(median(values))} ({ms(min(values))}-{ms(max(values))})" if values else "-"
 
 
@@ -68,8 +77,9 @@ def verdict(value: Optional[float], goal: Optional[float], least: bool = False) 
 
 
 def floor_ms(row: dict, result: dict) -> Optional[float]:
-    """The network's nominal FLOP (padding counts) at the best rate that the probe saw."""
-    return row["gflop"] / result["ceiling"] * 1e3 if row.get("gflop") and result.get("ceiling") else None
+    """The network's nominal FLOP (padding counts) at the speed that the row is compared at."""
+    level = level_of(row, result["settings"]["gate"] or 1)
+    return row["gflop"] / level * 1e3 if row.get("gflop") and level else None
 
 
 def peak(row: dict, side: str) -> Optional[float]:
@@ -104,7 +114,7 @@ def network_table(rows: List[dict], result: dict) -> Tuple[List[str], List[List[
 
 
 def bursts_of(row: dict, result: dict) -> str:
-    return ", ".join(f"{name} {valid_bursts(side, result)} of {len(side['bursts'])}" for name, side in row["sides"].items())
+    return ", ".join(f"{name} {len(bursts_that_count(row, name, result))} of {len(side['bursts'])}" for name, side in row["sides"].items())
 
 
 def rules_table(rows: List[dict], result: dict) -> Tuple[List[str], List[List[str]]]:
@@ -164,7 +174,7 @@ TEXTS = {
     "networks": ("Forward pass, one clip, to the logits",
                  "Milliseconds: median (least-most). Ours: `bench --depth 0 --tubes none`, from the clip's bytes. Eager, best: PyTorch, "
                  "from the normalised clip: eval and no_grad; traced, frozen, optimised for inference. Of all sides the logits of one "
-                 "clip were the same before anything was timed. Floor: nominal FLOP, padding taps too, at the probe's best."),
+                 "clip were the same before anything was timed. Floor: nominal FLOP, padding taps too, at the speed of the row: a plain sum would take that long, minimal filtering takes less."),
     "rules": ("What an explanation adds to a forward pass",
               "Ours alone, medians. Forward: as above. With means: the forward pass of `--rule cfp` that also pools what every kernel "
               "layer reads. Descent: its back-step, all layers. Grad: the back-step of `--rule grad`, all layers. Explained: forward, "
@@ -187,8 +197,8 @@ def markdown(result: dict) -> str:
         lines.append("Environment: " + ", ".join(f"{key}={value}" for key, value in result["environment"].items()) + ".")
     if probe:
         lines += [f"Probe (FMA in registers, {probe['looks']} looks): {probe['min']:.0f} least, {probe['median']:.0f} median, "
-                  f"{probe['max']:.0f} GFLOP/s most. A burst counts where the probe said at least {settings['gate']:.0%} of the most, "
-                  f"{result['ceiling']:.0f} GFLOP/s, before and after it."]
+                  f"{probe['max']:.0f} GFLOP/s most. The sides of a row are compared at one speed of the processor: a burst counts "
+                  f"where the probe, before and after it, was within {settings['gate']:.0%} of the speed at which most can be compared."]
     else:
         lines += ["Without a probe: every repetition counts, whatever the clock did, and there is no floor."]
     for part in PARTS:
@@ -199,9 +209,10 @@ def markdown(result: dict) -> str:
         lines += ["", f"## {TEXTS[part][0]}", "", TEXTS[part][1], "", "| " + " | ".join(heads) + " |", "|" + " --- |" * len(heads),
                   *("| " + " | ".join(row) + " |" for row in cells)]
     refused = [f"* Not run: {row['network']}, {part}: {row['refused']}" for part in PARTS for row in result[part] if row.get("refused")]
-    few = [f"* {row['network']}, {part}: {name} has {valid_bursts(side, result)} bursts that count, {settings['rounds']} were wanted"
-           for part in PARTS for row in result[part] if not row.get("refused") for name, side in row["sides"].items()
-           if valid_bursts(side, result) < settings["rounds"]]
+    few = [f"* {row['network']}, {part}: {name} has {len(bursts_that_count(row, name, result))} bursts that count, "
+           f"{settings['rounds']} were wanted"
+           for part in PARTS for row in result[part] if not row.get("refused") for name in row["sides"]
+           if len(bursts_that_count(row, name, result)) < settings["rounds"]]
     notes = refused + few + [f"* {note}" for note in result["notes"]]
     return "\n".join([*lines, *([""] if notes else []), *notes]) + "\n"
 
