@@ -1,8 +1,11 @@
 /* resize.c - both ways of resizing are separable: an axis is a list of taps per output position,
- * and three passes of "gather a few rows, weigh, add" do the volume. */
+ * and "gather a few rows, weigh, add" along T, then H, then W makes the volume, frame by frame:
+ * what is between stays in the cache, and frames are shared out among the threads. */
 #include "resize.h"
 #include "../backend/render_math.h"
 #include <math.h>
+#include <omp.h>
+#include <string.h>
 
 enum { MOST_TAPS = 4 };
 
@@ -65,22 +68,39 @@ static cfp_status axis_spline(struct axis *axis, cfp_ctx *ctx, int from, int to)
     return CFP_OK;
 }
 
-/* Resamples the middle axis of (outer, n, inner) to (outer, m, inner). */
-static void resample(double *dst, const double *src, int64_t outer, int n, int m, int64_t inner,
-                     const struct axis *axis)
+/* to[i] = the sum over the taps of position u of weight * from[tap][i], rows of n. */
+CFP_WIDE static void weigh_rows(double *to, const double *from, int64_t n, const struct axis *axis,
+                                int u)
 {
-    for (int64_t o = 0; o < outer; o++)
-        for (int u = 0; u < m; u++) {
-            double *to = dst + (o * m + u) * inner;
-            for (int64_t i = 0; i < inner; i++)
-                to[i] = 0;
-            for (int k = 0; k < axis->taps; k++) {
-                const double w = axis->weight[u][k];
-                const double *from = src + (o * n + axis->at[u][k]) * inner;
-                for (int64_t i = 0; i < inner; i++)
-                    to[i] += w * from[i];
-            }
-        }
+    for (int64_t i = 0; i < n; i++)
+        to[i] = 0;
+    for (int k = 0; k < axis->taps; k++) {
+        const double w = axis->weight[u][k];
+        const double *row = from + axis->at[u][k] * n;
+        for (int64_t i = 0; i < n; i++)
+            to[i] += w * row[i];
+    }
+}
+
+enum { ABREAST = 4 }; /* rows whose points are weighed together */
+
+/* The same along ABREAST rows, whose points stand side by side: to[row][u]. */
+CFP_WIDE static void weigh_points(float *to, const double *from, int n, const struct axis *axis)
+{
+    for (int u = 0; u < n; u++) {
+        double sum[ABREAST] = {0};
+        for (int k = 0; k < axis->taps; k++)
+            for (int r = 0; r < ABREAST; r++)
+                sum[r] += axis->weight[u][k] * from[axis->at[u][k] * ABREAST + r];
+        for (int r = 0; r < ABREAST; r++)
+            to[r * n + u] = (float)sum[r];
+    }
+}
+
+static void side_by_side(double *to, const double *row, int n)
+{
+    for (int i = 0; i < n; i++)
+        to[i * ABREAST] = row[i];
 }
 
 /* The samples of one line become the coefficients of the cubic B-spline through them: a causal and
@@ -118,11 +138,47 @@ static void spline_filter(double *x, const int n[3])
         }
 }
 
-/* Working space of one resize: the volume after each axis. */
+/* Working space of one resize. */
 struct work {
     struct axis axis[3];
-    double *source, *after_t, *after_h, *after_w;
+    double *source;
+    double *room; /* room_of() for each thread */
 };
+
+/* Doubles that one thread wants: a frame of the source, a row of it, ABREAST rows side by side, and
+ * as many rows of the result. */
+static int64_t room_of(const int to[3], const int from[3])
+{
+    return ((int64_t)from[1] + 1 + ABREAST) * from[2] + (ABREAST * (int64_t)to[2] + 1) / 2;
+}
+
+static void resize_frame(float *dst, const int to[3], const int from[3], const struct work *w,
+                         const double *frame, double *room)
+{
+    double *row = room, *rows = row + from[2];
+    float *made = (float *)(void *)(rows + ABREAST * from[2]);
+    for (int y = 0; y < to[1]; y += ABREAST) {
+        const int n = cfp_min_int(ABREAST, to[1] - y);
+        for (int r = 0; r < n; r++) {
+            weigh_rows(row, frame, from[2], &w->axis[1], y + r);
+            side_by_side(rows + r, row, from[2]);
+        }
+        weigh_points(n == ABREAST ? dst + (int64_t)y * to[2] : made, rows, to[2], &w->axis[2]);
+        if (n < ABREAST)
+            memcpy(dst + (int64_t)y * to[2], made, (size_t)n * (size_t)to[2] * sizeof *dst);
+    }
+}
+
+static void resize_frames(float *dst, const int to[3], const int from[3], const struct work *w)
+{
+    const int64_t plane = (int64_t)from[1] * from[2];
+#pragma omp parallel for schedule(static)
+    for (int t = 0; t < to[0]; t++) {
+        double *frame = w->room + room_of(to, from) * omp_get_thread_num();
+        weigh_rows(frame, w->source, plane, &w->axis[0], t);
+        resize_frame(dst + (int64_t)t * to[1] * to[2], to, from, w, frame, frame + plane);
+    }
+}
 
 static cfp_status resize(float *dst, const int to[3], cfp_ctx *ctx, const float *src,
                          const int from[3], struct work *w,
@@ -132,18 +188,12 @@ static cfp_status resize(float *dst, const int to[3], cfp_ctx *ctx, const float 
     for (int a = 0; a < 3; a++)
         CFP_TRY(open_axis(&w->axis[a], ctx, from[a], to[a]));
     CFP_TRY_ALLOC(ctx, w->source, from[0] * plane);
-    CFP_TRY_ALLOC(ctx, w->after_t, to[0] * plane);
-    CFP_TRY_ALLOC(ctx, w->after_h, (int64_t)to[0] * to[1] * from[2]);
-    CFP_TRY_ALLOC(ctx, w->after_w, (int64_t)to[0] * to[1] * to[2]);
+    CFP_TRY_ALLOC(ctx, w->room, room_of(to, from) * omp_get_max_threads());
     for (int64_t p = 0; p < from[0] * plane; p++)
         w->source[p] = (double)src[p];
     if (filter)
         spline_filter(w->source, from);
-    resample(w->after_t, w->source, 1, from[0], to[0], plane, &w->axis[0]);
-    resample(w->after_h, w->after_t, to[0], from[1], to[1], from[2], &w->axis[1]);
-    resample(w->after_w, w->after_h, (int64_t)to[0] * to[1], from[2], to[2], 1, &w->axis[2]);
-    for (int64_t p = 0; p < (int64_t)to[0] * to[1] * to[2]; p++)
-        dst[p] = (float)w->after_w[p];
+    resize_frames(dst, to, from, w);
     return CFP_OK;
 }
 
@@ -152,9 +202,7 @@ static void work_close(struct work *w)
     for (int a = 0; a < 3; a++)
         axis_close(&w->axis[a]);
     cfp_free(w->source);
-    cfp_free(w->after_t);
-    cfp_free(w->after_h);
-    cfp_free(w->after_w);
+    cfp_free(w->room);
 }
 
 cfp_status cfp_resize_linear(float *dst, const int to[3], cfp_ctx *ctx, const float *src,
