@@ -3,6 +3,8 @@
 #include <errno.h>
 #include <libavutil/mem.h>
 #include <libavutil/sha.h>
+#include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -93,4 +95,77 @@ cfp_status cfp_sha256_file(char hex[65], cfp_ctx *ctx, const char *path)
         cfp_sha256_finish(hex, sum);
     cfp_sha256_close(&sum);
     return status;
+}
+
+struct cfp_hashing {
+    cfp_ctx ctx; /* the thread's own: nobody sees its progress */
+    char *path;
+    char hex[65];
+    cfp_status status;
+    volatile int stop;
+    bool running;
+    pthread_t thread;
+};
+
+static void *hash(void *cookie)
+{
+    cfp_hashing *h = cookie;
+    struct stat facts;
+    if (stat(h->path, &facts) == 0 && !S_ISREG(facts.st_mode)) /* a pipe would wait for ever */
+        h->status = cfp_fail(&h->ctx, CFP_IO, "%s: is not a regular file", h->path);
+    else
+        h->status = cfp_sha256_file(h->hex, &h->ctx, h->path);
+    return NULL;
+}
+
+/* Signals are the main thread's. */
+static int start(cfp_hashing *h)
+{
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    const int wrong = pthread_create(&h->thread, NULL, hash, h);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return wrong;
+}
+
+cfp_status cfp_hashing_begin(cfp_hashing **out, cfp_ctx *ctx, const char *path)
+{
+    CFP_TRY_ALLOC(ctx, *out, 1);
+    cfp_hashing *h = *out;
+    h->ctx.interrupted = &h->stop;
+    if ((h->path = cfp_strdup(ctx, path)) == NULL)
+        return CFP_NOMEM;
+    h->running = start(h) == 0;
+    if (!h->running)
+        hash(h); /* no thread is to be had: now, then */
+    return CFP_OK;
+}
+
+static void wait_for(cfp_hashing *h)
+{
+    if (h->running)
+        pthread_join(h->thread, NULL);
+    h->running = false;
+}
+
+cfp_status cfp_hashing_finish(char hex[65], cfp_hashing *hashing, cfp_ctx *ctx)
+{
+    wait_for(hashing);
+    if (hashing->status != CFP_OK)
+        return cfp_fail(ctx, hashing->status, "%s", hashing->ctx.message);
+    memcpy(hex, hashing->hex, sizeof hashing->hex);
+    return CFP_OK;
+}
+
+void cfp_hashing_close(cfp_hashing **hashing)
+{
+    cfp_hashing *h = *hashing;
+    *hashing = NULL;
+    if (h == NULL)
+        return;
+    h->stop = 1;
+    wait_for(h);
+    cfp_free(h->path);
+    cfp_free(h);
 }

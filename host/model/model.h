@@ -97,7 +97,7 @@ static inline int cfp_input_color(const cfp_input_spec *spec, int c)
 
 typedef struct cfp_model {
     char *path, *name, *source, *licence; /* source, licence: "" where the file has none */
-    char sha256[65];                      /* of the file, hexadecimal */
+    char sha256[65];                      /* of the file, once somebody has computed it (hash.h) */
     cfp_input_spec input;
     int n_nodes;
     cfp_node *node; /* [n_nodes], topological; node[0] is the clip (op INPUT) */

@@ -114,6 +114,7 @@ static cfp_status explain(cfp_session *session, cfp_result *result)
 
     CFP_TRY(check_request(session, &query));
     CFP_TRY(cfp_session_open_device(session));
+    CFP_TRY(cfp_hashing_begin(&result->hashing, &session->ctx, config->operand[0]));
     CFP_TRY(cfp_session_open_model(session));
     CFP_TRY(cfp_session_class(&class_index, session));
     CFP_TRY(cfp_session_open_trace(session, &query, true));
@@ -130,6 +131,7 @@ static cfp_status explain(cfp_session *session, cfp_result *result)
     if (query.tubes != CFP_TUBES_NONE && result->explanation.tubes.n == 0)
         cfp_log(&session->ctx, CFP_LOG_WARNING,
                 "no tubes: the descent reached no conv3d layer that --layers and --depth allow");
+    CFP_TRY(cfp_hashing_finish(session->model.sha256, result->hashing, &session->ctx));
     CFP_TRY(write_files(session, result));
     if (!config->quiet)
         cfp_print_summary(session, result);

@@ -9,6 +9,7 @@ void cfp_result_free(cfp_result *result)
     cfp_free(result->files);
     cfp_explanation_free(&result->explanation);
     cfp_free(result->directory);
+    cfp_hashing_close(&result->hashing);
     *result = (cfp_result){0};
 }
 

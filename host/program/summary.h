@@ -1,11 +1,13 @@
 /* summary.h - what `explain` tells: a few lines for people, one JSON object for programs. */
 #pragma once
+#include "../base/hash.h"
 #include "commands.h"
 
 typedef struct cfp_result { /* of one explain */
     char *directory;
     cfp_explanation explanation;
-    char **files; /* NULL-terminated, relative to directory */
+    char **files;         /* NULL-terminated, relative to directory */
+    cfp_hashing *hashing; /* of the model's file, beside everything until it is written down */
 } cfp_result;
 
 void cfp_result_free(cfp_result *result);
