@@ -275,6 +275,7 @@ static void hashes_are_of_what_was_used(void)
     CHECK_EQ(cfp_sha256_file(hex, &ctx, "abc"), CFP_OK);
     CHECK_STR(hex, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
     CHECK_EQ(cfp_sha256_file(hex, &ctx, "absent"), CFP_IO);
+    CHECK_HAS(ctx.message, "absent: No such file");
     cfp_hashing *hashing;
     char beside[65];
     CHECK_EQ(cfp_sha256_file(hex, &ctx, "abc"), CFP_OK);
@@ -282,18 +283,15 @@ static void hashes_are_of_what_was_used(void)
     CHECK_EQ(cfp_hashing_finish(beside, hashing, &ctx), CFP_OK);
     CHECK_STR(beside, hex);
     cfp_hashing_close(&hashing);
-    static const char *const bad[] = {"absent", "."};
-    static const char *const says[] = {"absent: No such file", ".: is not a regular file"};
-    for (int i = 0; i < 2; i++) {
-        CHECK_EQ(cfp_hashing_begin(&hashing, &ctx, bad[i]), CFP_OK);
-        CHECK_EQ(cfp_hashing_finish(beside, hashing, &ctx), CFP_IO);
-        CHECK_HAS(ctx.message, says[i]);
-        cfp_hashing_close(&hashing);
-    }
-    CHECK_EQ(cfp_hashing_begin(&hashing, &ctx, "/dev/zero"), CFP_OK); /* nor does it wait */
-    cfp_hashing_close(&hashing);
-    cfp_hashing_close(&hashing);
+    CHECK_EQ(cfp_hashing_begin(&hashing, &ctx, "absent"), CFP_OK);
+    CHECK_EQ(cfp_hashing_finish(beside, hashing, &ctx), CFP_IO);
     CHECK_HAS(ctx.message, "absent: No such file");
+    cfp_hashing_close(&hashing);
+    CHECK_EQ(cfp_hashing_begin(&hashing, &ctx, "/dev/zero"), CFP_OK); /* it would never end */
+    CHECK_EQ(cfp_hashing_finish(beside, hashing, &ctx), CFP_IO);
+    CHECK_HAS(ctx.message, "/dev/zero: is not a regular file");
+    cfp_hashing_close(&hashing);
+    cfp_hashing_close(&hashing);
 
     mkdir("frames", 0777);
     write_ppm("frames/0.ppm", 10);

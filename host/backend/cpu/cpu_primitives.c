@@ -2,6 +2,7 @@
  * masks, copies.  Layouts that the kernels do not serve (the plain clip) go to ref. */
 #include "cpu.h"
 #include "../ref/ref.h"
+#include <stdint.h>
 #include <string.h>
 
 enum { PIECE = 1 << 14 }; /* floats of a copy or a sum that one thread takes at a time */
@@ -104,19 +105,48 @@ cfp_status cpu_gate(cfp_backend *backend, const cfp_node *activation, cfp_tensor
     return CFP_OK;
 }
 
+/* Positions of one block: lanes whose bits are 0 become 0. */
+CFP_WIDE static void keep_lanes(float *x, int64_t positions, int block, const uint32_t *bits)
+{
+    for (int64_t p = 0; p < positions; p++, x += block)
+        for (int lane = 0; lane < block; lane++) {
+            uint32_t value;
+            memcpy(&value, x + lane, sizeof value);
+            value &= bits[lane];
+            memcpy(x + lane, &value, sizeof value);
+        }
+}
+
+/* Which lanes of the block that begins at a channel are demanded, as all bits or none; how many. */
+static int demanded_lanes(uint32_t bits[LANES_MAX], const cfp_demand *demand, int lanes)
+{
+    int count = 0;
+    for (int lane = 0; lane < LANES_MAX; lane++) {
+        const bool kept = lane < lanes && demand[lane] >= 0;
+        bits[lane] = kept ? UINT32_MAX : 0;
+        count += kept;
+    }
+    return count;
+}
+
 cfp_status cpu_mask(cfp_backend *backend, cfp_tensor *x, const cfp_demand *demand)
 {
     const int64_t positions = cfp_positions(x->shape), blocks = cfp_blocks(x);
+    if (x->block > LANES_MAX)
+        return ref_mask(backend, x, demand);
 #pragma omp parallel for collapse(2) schedule(static) num_threads(backend->threads)
     for (int64_t b = 0; b < x->shape.n * blocks; b++)
         for (int64_t start = 0; start < positions; start += PIECE) {
+            uint32_t bits[LANES_MAX];
             const int first = (int)(b % blocks) * x->block;
-            const cfp_demand *mine = demand + b / blocks * x->shape.c + first;
             const int lanes = cfp_min_int(x->block, x->shape.c - first);
+            const int kept = demanded_lanes(bits, demand + b / blocks * x->shape.c + first, lanes);
             const int64_t end = start + PIECE < positions ? start + PIECE : positions;
-            for (int lane = 0; lane < lanes; lane++)
-                for (int64_t p = start; mine[lane] < 0 && p < end; p++)
-                    x->data[(b * positions + p) * x->block + lane] = 0;
+            float *piece = x->data + (b * positions + start) * x->block;
+            if (kept == 0)
+                memset(piece, 0, (size_t)((end - start) * x->block) * sizeof *piece);
+            else if (kept < lanes)
+                keep_lanes(piece, end - start, x->block, bits);
         }
     return CFP_OK;
 }
