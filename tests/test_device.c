@@ -169,16 +169,29 @@ static void cuda_opens_or_says_why_not(void)
 static void the_list_tells_what_is_ready(void)
 {
     static const char *const names[] = {"ref", "cpu", "cuda"};
+    const cfp_device_request any = {0};
     cfp_device_row row;
     int i = 0;
-    for (; cfp_device_list(&row, i); i++) {
+    for (; cfp_device_list(&row, i, &any); i++) {
         CHECK_STR(row.name, names[i]);
         CHECK(strlen(row.detail) > 0);
         CHECK(row.ready || strcmp(row.name, "cuda") == 0);
         CHECK(strncmp(row.detail, "--device", 8) != 0);
     }
     CHECK_EQ(i, 3);
-    CHECK(!cfp_device_list(&row, -1));
+    CHECK(!cfp_device_list(&row, -1, &any));
+}
+
+static void the_cpu_keeps_to_fewer_lanes(void)
+{
+    cfp_ctx ctx = {0};
+    cfp_device device;
+    const cfp_device_request plain = {.lanes = "plain"}, none = {.lanes = "avx1024"};
+    CHECK_EQ(cfp_device_open(&device, &ctx, "cpu", &plain), CFP_OK);
+    CHECK_HAS(device.api->describe(device.backend), "plain C");
+    cfp_device_close(&device);
+    CHECK_EQ(cfp_device_open(&device, &ctx, "cpu", &none), CFP_USAGE);
+    CHECK_HAS(ctx.message, "CFP_LANES: avx1024: is none of avx512, avx2, plain that can run here");
 }
 
 static void ref_refuses_other_precisions(void)
@@ -220,6 +233,7 @@ int main(int argc, char **argv)
     auto_says_what_it_took_and_why();
     cuda_opens_or_says_why_not();
     the_list_tells_what_is_ready();
+    the_cpu_keeps_to_fewer_lanes();
     ref_refuses_other_precisions();
     opening_survives_lack_of_memory();
     return test_result();

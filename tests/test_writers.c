@@ -296,7 +296,7 @@ static void run_json_lists_what_was_written(const char *folder)
 static void equal_explanations_make_equal_bytes(const char *folder, struct made *m)
 {
     static const char *const names[] = {
-        "explanation.h5",      "pyramid.json",        "overlay/a.mp4",     "overlay/a.gif",
+        "explanation.h5",       "pyramid.json",        "overlay/a.mp4",     "overlay/a.gif",
         "overlay/b/000003.png", "overlay/a/stack.png", "contact-sheet.png", "report.html"};
     char other[SCRATCH_PATH], command[4 * SCRATCH_PATH];
     scratch_open(other);

@@ -231,17 +231,16 @@ void cfp_device_close(cfp_device *device)
     *device = (cfp_device){0};
 }
 
-bool cfp_device_list(cfp_device_row *row, int i)
+bool cfp_device_list(cfp_device_row *row, int i, const cfp_device_request *request)
 {
     static const device_name names[] = {{"ref", -1}, {"cpu", -1}, {"cuda", -1}};
-    const cfp_device_request request = {0};
     cfp_device device = {0};
     cfp_ctx ctx = {0};
 
     *row = (cfp_device_row){0};
     if (i < 0 || (size_t)i >= sizeof names / sizeof names[0])
         return false;
-    row->ready = open_named(&device, &ctx, &names[i], &request) == CFP_OK;
+    row->ready = open_named(&device, &ctx, &names[i], request) == CFP_OK;
     snprintf(row->name, sizeof row->name, "%s", names[i].word);
     snprintf(row->detail, sizeof row->detail, "%.255s",
              row->ready ? device.api->describe(device.backend) : ctx.message);

@@ -45,6 +45,7 @@ typedef struct cfp_device_request {
     cfp_precision precision; /* a backend refuses (CFP_UNSUPPORTED) what it lacks */
     const char *module_dir;  /* where modules are looked for first, absolute; NULL: nowhere else */
     const char *autotune;    /* file of choices to follow and to add to; NULL: no autotune */
+    const char *lanes;       /* cpu: "avx512", "avx2" or "plain"; NULL: the widest that there is */
 } cfp_device_request;
 
 /* One thing to compute: a node, with what was fused behind it.
@@ -230,7 +231,7 @@ typedef struct cfp_device_row {
     bool ready;
     char detail[256]; /* what it is, or why not */
 } cfp_device_row;
-bool cfp_device_list(cfp_device_row *row, int i);
+bool cfp_device_list(cfp_device_row *row, int i, const cfp_device_request *request);
 
 extern const cfp_backend_api cfp_backend_ref;
 extern const cfp_backend_api cfp_backend_cpu;

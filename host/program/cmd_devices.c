@@ -6,11 +6,12 @@ static cfp_status print_json(cfp_session *session)
 {
     cfp_json json;
     cfp_device_row row;
+    const cfp_device_request request = {.lanes = cfp_lanes_wanted()};
     cfp_session_json(&json, session);
     cfp_json_object(&json);
     cfp_json_key(&json, "devices");
     cfp_json_array(&json);
-    for (int i = 0; cfp_device_list(&row, i); i++) {
+    for (int i = 0; cfp_device_list(&row, i, &request); i++) {
         cfp_json_object(&json);
         cfp_json_put_string(&json, "name", row.name);
         cfp_json_put_bool(&json, "ready", row.ready);
@@ -25,9 +26,10 @@ static cfp_status print_json(cfp_session *session)
 cfp_status cfp_cmd_devices(cfp_session *session)
 {
     cfp_device_row row;
+    const cfp_device_request request = {.lanes = cfp_lanes_wanted()};
     if (session->config.json)
         return print_json(session);
-    for (int i = 0; cfp_device_list(&row, i); i++)
+    for (int i = 0; cfp_device_list(&row, i, &request); i++)
         printf("%-6s %-6s %s\n", row.name, row.ready ? "ready" : "no", row.detail);
     return CFP_OK;
 }

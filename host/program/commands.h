@@ -52,6 +52,10 @@ cfp_status cfp_cmd_report(cfp_session *session);
 /* --help: of one command, or of the program (NULL). */
 void cfp_help(const cfp_command *command);
 
+/* CFP_LANES of the environment: which instructions the cpu backend keeps to (cfp_device_request).
+ */
+const char *cfp_lanes_wanted(void);
+
 /* Steps that several commands take, in the order in which they take them. */
 CFP_CHECKED cfp_status cfp_session_open_device(cfp_session *session);
 CFP_CHECKED cfp_status cfp_session_open_model(cfp_session *session);

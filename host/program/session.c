@@ -4,6 +4,7 @@
 #include <fnmatch.h>
 #include <math.h>
 #include <sched.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* Threads that the process may use: a container or taskset may leave it fewer than there are. */
@@ -13,6 +14,11 @@ static int usable_threads(void)
     return sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
 }
 
+const char *cfp_lanes_wanted(void)
+{
+    return getenv("CFP_LANES");
+}
+
 cfp_status cfp_session_open_device(cfp_session *session)
 {
     const cfp_config *config = &session->config;
@@ -20,7 +26,8 @@ cfp_status cfp_session_open_device(cfp_session *session)
     const cfp_device_request request = {.threads = session->threads,
                                         .precision = (cfp_precision)config->precision,
                                         .module_dir = CFP_MODULE_DIR,
-                                        .autotune = config->autotune};
+                                        .autotune = config->autotune,
+                                        .lanes = cfp_lanes_wanted()};
     CFP_TRY(cfp_device_open(&session->device, &session->ctx, config->device, &request));
     const cfp_backend_api *api = session->device.api;
     if (api == &cfp_backend_ref)

@@ -11,8 +11,8 @@ extern const cfp_writer cfp_writer_h5, cfp_writer_json, cfp_writer_tree, cfp_wri
     cfp_writer_frames, cfp_writer_mp4, cfp_writer_gif, cfp_writer_stack, cfp_writer_html;
 
 const cfp_writer *const cfp_writers[] = {
-    &cfp_writer_h5, &cfp_writer_json, &cfp_writer_tree, &cfp_writer_png, &cfp_writer_frames,
-    &cfp_writer_mp4, &cfp_writer_gif, &cfp_writer_stack, &cfp_writer_html, NULL,
+    &cfp_writer_h5,  &cfp_writer_json, &cfp_writer_tree,  &cfp_writer_png,  &cfp_writer_frames,
+    &cfp_writer_mp4, &cfp_writer_gif,  &cfp_writer_stack, &cfp_writer_html, NULL,
 };
 
 /* The comma-separated list names this format; words are compared as they stand. */

@@ -18,9 +18,9 @@ typedef struct cpu_plan {
 
 /* First come, first served. */
 static const cpu_kernel *const kernels[] = {
-    &cpu_linear,    &cpu_grouped,       &cpu_winograd, &cpu_stem,     &cpu_conv,
-    &cpu_batchnorm, &cpu_activation,    &cpu_add,      &cpu_mul,      &cpu_maxpool,
-    &cpu_avgpool,   &cpu_globalavgpool, &cpu_flatten,  &cpu_channels, &cpu_positions,
+    &cpu_linear,    &cpu_winograd,      &cpu_grouped, &cpu_stem,     &cpu_conv,
+    &cpu_batchnorm, &cpu_activation,    &cpu_add,     &cpu_mul,      &cpu_maxpool,
+    &cpu_avgpool,   &cpu_globalavgpool, &cpu_flatten, &cpu_channels, &cpu_positions,
 };
 
 static void cpu_close(cfp_backend **backend)
@@ -59,13 +59,12 @@ cfp_status cpu_open_with(cfp_backend **out, cfp_ctx *ctx, const cfp_device_reque
     return CFP_OK;
 }
 
-/* The widest instructions that this machine has, or less where CFP_LANES says so: to see here what
- * a smaller machine will do. */
-static cfp_status choose_lanes(const cpu_lanes **out, cfp_ctx *ctx)
+/* The widest instructions that this machine has, or those that are wanted: to see here what a
+ * smaller machine will do. */
+static cfp_status choose_lanes(const cpu_lanes **out, cfp_ctx *ctx, const char *wanted)
 {
     static const char *const word[] = {"avx512", "avx2", "plain"};
     const cpu_lanes *const lanes[] = {cpu_lanes_avx512(), cpu_lanes_avx2(), cpu_lanes_plain()};
-    const char *const wanted = getenv("CFP_LANES");
     for (int i = 0; i < 3; i++) {
         if (lanes[i] == NULL || (wanted != NULL && strcmp(wanted, word[i]) != 0))
             continue;
@@ -82,7 +81,7 @@ static cfp_status cpu_open(cfp_backend **out, cfp_ctx *ctx, const cfp_device_req
 {
     const cpu_lanes *lanes = NULL;
     *out = NULL;
-    CFP_TRY(choose_lanes(&lanes, ctx));
+    CFP_TRY(choose_lanes(&lanes, ctx, request->lanes));
     return cpu_open_with(out, ctx, request, lanes);
 }
 

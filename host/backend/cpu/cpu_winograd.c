@@ -1,10 +1,13 @@
 /* cpu_winograd.c - convolutions with kernels of 3 taps and stride 1 by minimal filtering: the
  * kernel of lane_winograd.inc does the work, here are who is taken and the weights.
  *
- * weights[pair of blocks of kernels][layer][plane][channel][2][lanes]: plane (i, j) of layer l is
- * element (l, i, j) of the kernel transformed along H and W, `deep` along T, too:
- * [g0, (g0 + g1 + g2) / 2, (g0 - g1 + g2) / 2, g2].  Layers without `deep` are taps of T; kernels
- * of 3 x 1 x 1 have one plane.
+ * weights[group][pair of blocks of kernels][layer][plane][channel][2][lanes]: plane (i, j) of layer
+ * l is element (l, i, j) of the kernel transformed along H and W, `deep` along T, too: [g0, (g0 +
+ * g1 + g2) / 2, (g0 - g1 + g2) / 2, g2].  Layers without `deep` are taps of T; kernels of 3 x 1 x 1
+ * have one plane.
+ *
+ * Groups that fill no whole blocks are taken two at a time, with zeros where one does not read the
+ * other's channels: half of what is multiplied then, still less than the plain sum.
  *
  * Backward-data is the same convolution with kernels and channels exchanged and all taps in
  * reverse. */
@@ -18,6 +21,7 @@ typedef struct filter { /* one direction */
     int pad[3];
     int taps_t;
     bool deep, points; /* as lane_winograd has them */
+    int groups;        /* of whole blocks */
 } filter;
 
 typedef struct winograd {
@@ -34,21 +38,38 @@ static bool deep_pays(int frames, int taps, int pad_begin, int in_frames)
     return taps == 3 && 4 * ((frames + 1) / 2) < plain;
 }
 
+/* Groups of whole blocks that a layer falls into: its own, or pairs of them; 0: neither. */
+static int whole_groups(const cfp_node *node, int channels, int lanes)
+{
+    const int own = cfp_max_int(node->groups, 1);
+    for (int merged = 1; merged <= 2; merged++) {
+        const int groups = own / merged;
+        if (own == 1 || (own % merged == 0 && channels / groups % lanes == 0 &&
+                         node->shape.c / groups % lanes == 0))
+            return groups;
+    }
+    return 0;
+}
+
 static bool winograd_takes(const cfp_backend *backend, const cfp_step *step,
                            const cfp_tensor *const *src, const cfp_tensor *dst)
 {
-    /* Weights grow by a third at least and are read once for so many positions. */
-    enum { LEAST_POSITIONS = 128, LEAST_CHANNELS = 16 };
+    /* Weights grow by a third at least and are read once for so many positions; each input and
+     * output is transformed once for so many kernels and channels of its group. */
+    enum { LEAST_POSITIONS = 128, LEAST_CHANNELS = 16, LEAST_OF_GROUP = 24 };
     const cfp_node *node = step->node;
     const cfp_window *w = &node->window;
-    if (node->op != CFP_OP_CONV3D || node->groups > 1 || !cpu_in_lanes(backend, step, src, dst))
+    if (node->op != CFP_OP_CONV3D || !cpu_in_lanes(backend, step, src, dst))
+        return false;
+    const int groups = whole_groups(node, src[0]->shape.c, backend->lanes->width);
+    const int least = groups > 1 ? LEAST_OF_GROUP : LEAST_CHANNELS;
+    if (groups == 0 || src[0]->shape.c / groups < least || dst->shape.c / groups < least)
         return false;
     for (int i = 0; i < 3; i++)
         if (w->stride[i] != 1 || w->dilation[i] != 1 || w->pad_begin[i] >= w->kernel[i] ||
             w->pad_end[i] >= w->kernel[i])
             return false;
-    if (cfp_positions(dst->shape) * dst->shape.n < LEAST_POSITIONS ||
-        src[0]->shape.c < LEAST_CHANNELS || dst->shape.c < LEAST_CHANNELS)
+    if (cfp_positions(dst->shape) * dst->shape.n < LEAST_POSITIONS)
         return false;
     if (w->kernel[1] == 1 && w->kernel[2] == 1)
         return deep_pays(dst->shape.t, w->kernel[0], w->pad_begin[0], src[0]->shape.t);
@@ -104,35 +125,54 @@ static void transform_taps(float *to, int64_t plane, const filter *f, double tap
     }
 }
 
-/* Tap k of what a filter from channel i to kernel o does: forward as in the file. */
-static double tap_of(const cfp_node *node, int o, int i, int k, int taps, int channels, bool back)
+/* A layer's weights as one direction sees them: kernels and channels are exchanged, and the taps in
+ * reverse, on the way back. */
+struct taps {
+    const cfp_node *node;
+    int kernels, channels; /* of a group of the node's, as seen */
+    int count;
+    bool back;
+};
+
+/* Tap k from channel i to kernel o, counted over all groups; 0 between groups. */
+static double tap_of(const struct taps *t, int o, int i, int k)
 {
-    return back ? node->weight[((int64_t)i * channels + o) * taps + taps - 1 - k]
-                : node->weight[((int64_t)o * channels + i) * taps + k];
+    const int group = o / t->kernels;
+    if (i / t->channels != group)
+        return 0;
+    const int64_t row = t->back ? i : o;
+    const int column = t->back ? o % t->kernels : i % t->channels;
+    const int columns = t->back ? t->kernels : t->channels;
+    const int tap = t->back ? t->count - 1 - k : k;
+    return (double)t->node->weight[(row * columns + column) * t->count + tap];
 }
 
-/* kernels x channels as this direction sees them. */
+/* kernels x channels as this direction sees them, of all groups. */
 static cfp_status open_weights(filter *f, const cfp_backend *backend, const cfp_node *node,
                                int kernels, int channels, bool back)
 {
-    const int lanes = backend->lanes->width, taps = f->taps_t * (f->points ? 1 : 9);
-    const int blocks = (kernels + lanes - 1) / lanes, pairs = (blocks + PAIR - 1) / PAIR;
-    const int rows = (channels + lanes - 1) / lanes * lanes, layers = f->deep ? 4 : f->taps_t;
+    const int lanes = backend->lanes->width, own = cfp_max_int(node->groups, 1);
+    const struct taps taps = {node, kernels / own, channels / own, f->taps_t * (f->points ? 1 : 9),
+                              back};
+    const int in_group = channels / f->groups; /* channels */
+    const int blocks = (kernels / f->groups + lanes - 1) / lanes;
+    const int pairs = (blocks + PAIR - 1) / PAIR, layers = f->deep ? 4 : f->taps_t;
+    const int rows = (in_group + lanes - 1) / lanes * lanes;
     const int64_t plane = (int64_t)rows * PAIR * lanes;
     const int64_t pair = plane * layers * (f->points ? 1 : SQUARE_PLANES);
-    const int own_channels = back ? kernels : channels;
-    CFP_TRY_ALLOC(backend->ctx, f->weights, pairs * pair);
-    CFP_TRY_ALLOC(backend->ctx, f->bias, blocks * lanes);
+    CFP_TRY_ALLOC(backend->ctx, f->weights, f->groups * pairs * pair);
+    CFP_TRY_ALLOC(backend->ctx, f->bias, f->groups * blocks * lanes);
 #pragma omp parallel for collapse(2) schedule(static) num_threads(backend->threads)
-    for (int b = 0; b < blocks; b++)
-        for (int i = 0; i < channels; i++) {
+    for (int b = 0; b < f->groups * blocks; b++)
+        for (int i = 0; i < in_group; i++) {
             double tap[27][LANES_MAX];
-            const int used = cfp_min_int(lanes, kernels - b * lanes);
+            const int g = b / blocks, used = cfp_min_int(lanes, kernels - b * lanes);
             for (int l = 0; l < used; l++)
-                for (int k = 0; k < taps; k++)
-                    tap[k][l] = tap_of(node, b * lanes + l, i, k, taps, own_channels, back);
-            transform_taps(f->weights + b / PAIR * pair + ((int64_t)i * PAIR + b % PAIR) * lanes,
-                           plane, f, tap, used);
+                for (int k = 0; k < taps.count; k++)
+                    tap[k][l] = tap_of(&taps, b * lanes + l, g * in_group + i, k);
+            float *to = f->weights + (g * pairs + b % blocks / PAIR) * pair +
+                        ((int64_t)i * PAIR + b % blocks % PAIR) * lanes;
+            transform_taps(to, plane, f, tap, used);
         }
     for (int k = 0; !back && node->bias != NULL && k < kernels; k++)
         f->bias[k] = node->bias[k];
@@ -147,6 +187,7 @@ static cfp_status open_filter(filter *f, const cfp_backend *backend, const cfp_n
         f->pad[i] = back ? w->kernel[i] - 1 - w->pad_begin[i] : w->pad_begin[i];
     f->taps_t = w->kernel[0];
     f->points = w->kernel[1] == 1;
+    f->groups = whole_groups(node, back ? made->shape.c : read->shape.c, backend->lanes->width);
     f->deep = f->points || deep_pays(made->shape.t, f->taps_t, f->pad[0], read->shape.t);
     return open_weights(f, backend, node, made->shape.c, read->shape.c, back);
 }
@@ -161,6 +202,7 @@ static lane_winograd job_of(const filter *f, const cfp_tensor *made, const cfp_t
                            .taps_t = f->taps_t,
                            .deep = f->deep,
                            .points = f->points,
+                           .groups = f->groups,
                            .weights = f->weights,
                            .bias = f->bias,
                            .floor = -INFINITY};

@@ -55,6 +55,7 @@ typedef struct lane_winograd {
     int pad[3]; /* before the first input, along T, H, W */
     int taps_t;
     bool deep, points;
+    int groups;           /* of whole blocks: each reads its own channels */
     const float *weights; /* as cpu_winograd.c has them */
     const float *bias;    /* [blocks of dst][lanes] */
     const float *added;   /* as dst, may be dst; or NULL */
