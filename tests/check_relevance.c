@@ -85,6 +85,27 @@ static double theta_at_an_edge(const cfp_back_step *s, uint64_t *seed)
     return aside[random_int(seed, 0, 2)];
 }
 
+/* Rows whose middle is 0, where the values around theta are far finer than their extremes. */
+static void choose_cancelling(layer_case *c)
+{
+    cfp_back_step *s = &c->ref;
+    *c = (layer_case){.questions = 2, .rows = 4, .words = 1};
+    *s = (cfp_back_step){
+        .kernels = 2, .channels = 2, .groups = 1, .rule = CFP_RULE_CFP, .clips = 1, .thetas = 2};
+}
+
+static void fill_cancelling(layer_case *c)
+{
+    static const float weights[] = {-31, 33, -1, 1}, inputs[] = {1082401, 1016801};
+    memcpy(c->kernel_mean, weights, sizeof weights);
+    memcpy(c->input, inputs, sizeof inputs);
+    c->theta[0] = 0.5;
+    c->theta[1] = 0.6;
+    c->ref.kernel_scale = NULL;
+    for (int i = 0; i < c->rows; i++)
+        c->demand[i] = cfp_demand_of(1.0);
+}
+
 static void fill_in(layer_case *c, uint64_t *seed)
 {
     cfp_back_step *s = &c->ref;
@@ -273,7 +294,10 @@ void check_relevance(check *k)
         check_failed(k, k->ctx.message);
     for (int i = 0; i < CASES; i++) {
         layer_case c;
+        const bool cancelling = i == 1;
         choose(&c, i % 40 == 39, &seed);
+        if (cancelling)
+            choose_cancelling(&c);
         cfp_back_step *s = &c.ref;
         if (i % 4 == 0 && s->rule == CFP_RULE_CFP) { /* what most users ask for */
             s->classifier = false;
@@ -289,6 +313,8 @@ void check_relevance(check *k)
         cfp_status status = take_memory(k, &c);
         if (status == CFP_OK) {
             fill_in(&c, &seed);
+            if (cancelling)
+                fill_cancelling(&c);
             status = check_back_step(k, &c);
         }
         if (status != CFP_OK)

@@ -10,8 +10,8 @@
 
 /* On a function whose loops are faster in wider registers: it is compiled for AVX2, too, and the
  * one that this machine runs is chosen when the program starts.  The numbers are the same. */
-#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) &&                             \
-    !defined(__SANITIZE_ADDRESS__)
+#if defined(__x86_64__) && defined(__GLIBC__) && defined(__GNUC__) && !defined(__clang__) &&       \
+    !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
 #define CFP_WIDE __attribute__((target_clones("avx2", "default"), optimize("O3")))
 #else
 #define CFP_WIDE

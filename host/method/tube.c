@@ -45,7 +45,7 @@ CFP_WIDE static void share(float *v, int64_t n, float low, float high)
 
 static void min_max(float *volume, int64_t n)
 {
-    float low = volume[0], high = volume[0];
+    float low = INFINITY, high = -INFINITY;
 #pragma omp parallel for schedule(static) reduction(min : low) reduction(max : high)
     for (int64_t start = 0; start < n; start += PIECE)
         widen(&low, &high, volume + start, n - start < PIECE ? n - start : PIECE);

@@ -36,12 +36,13 @@ static cfp_status find_folder(listing *list, cfp_ctx *ctx, const char *file)
 }
 
 /* The page must not take the place of a report that it links to. */
-static cfp_status check_target(cfp_ctx *ctx, const char *file, const char *report)
+static cfp_status check_target(cfp_ctx *ctx, const char *file, const char *listed)
 {
-    char *target = realpath(file, NULL);
-    const bool same = target != NULL && strcmp(target, report) == 0;
+    char *target = realpath(file, NULL), *source = realpath(listed, NULL);
+    const bool same = target != NULL && source != NULL && strcmp(target, source) == 0;
     free(target);
-    return same ? cfp_fail(ctx, CFP_USAGE, "--output: %s is a report that is listed", file)
+    free(source);
+    return same ? cfp_fail(ctx, CFP_USAGE, "--output: %s is of an explanation that is listed", file)
                 : CFP_OK;
 }
 
@@ -57,6 +58,8 @@ static cfp_status add(listing *list, cfp_session *session, const char *directory
     path = cfp_format(ctx, "%s/explanation.h5", directory);
     if (status == CFP_OK && (href == NULL || path == NULL))
         status = CFP_NOMEM;
+    if (status == CFP_OK)
+        status = check_target(ctx, session->config.output, path);
     if (status == CFP_OK) {
         cfp_guard_begin(path, cfp_guard_seconds(path));
         status = cfp_index_row_read(row, ctx, path);

@@ -3,6 +3,7 @@
 #include "guard.h"
 #include <fnmatch.h>
 #include <math.h>
+#include <omp.h>
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,7 +17,8 @@ static int usable_threads(void)
 
 const char *cfp_lanes_wanted(void)
 {
-    return getenv("CFP_LANES");
+    const char *const wanted = getenv("CFP_LANES");
+    return wanted != NULL && wanted[0] != '\0' ? wanted : NULL;
 }
 
 cfp_status cfp_session_open_device(cfp_session *session)
@@ -31,7 +33,8 @@ cfp_status cfp_session_open_device(cfp_session *session)
     CFP_TRY(cfp_device_open(&session->device, &session->ctx, config->device, &request));
     const cfp_backend_api *api = session->device.api;
     if (api == &cfp_backend_ref)
-        session->threads = 1; /* plain loops, whatever was asked for */
+        session->threads = 1;              /* plain loops, whatever was asked for */
+    omp_set_num_threads(session->threads); /* of what the host does itself: resizing tubes */
     const char *const ordinal = strchr(config->device, ':');
     snprintf(session->device_name, sizeof session->device_name, "%s%s", api->name,
              api->host_memory  ? ""

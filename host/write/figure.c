@@ -1,5 +1,6 @@
 /* figure.c - see figure.h. */
 #include "figure.h"
+#include "../base/json.h"
 #include "png_file.h"
 #include "versions.h"
 #include <string.h>
@@ -16,7 +17,8 @@ static cfp_status check(cfp_ctx *ctx, cairo_status_t status)
 {
     if (status == CAIRO_STATUS_SUCCESS)
         return CFP_OK;
-    return cfp_fail(ctx, CFP_NOMEM, "drawing with cairo: %s", cairo_status_to_string(status));
+    return cfp_fail(ctx, status == CAIRO_STATUS_NO_MEMORY ? CFP_NOMEM : CFP_UNSUPPORTED,
+                    "drawing with cairo: %s", cairo_status_to_string(status));
 }
 
 cfp_status cfp_figure_open(cfp_figure *out, cfp_ctx *ctx, int width, int height, bool transparent)
@@ -145,27 +147,30 @@ double cfp_figure_text_width(cairo_t *cr, const char *text)
     return extents.x_advance;
 }
 
+/* Code points that are no characters: cairo refuses them as it refuses what is no UTF-8. */
+static bool is_noncharacter(const char *text, int length)
+{
+    const unsigned char *c = (const unsigned char *)text;
+    if (length == 3 && c[0] == 0xef)
+        return (c[1] == 0xb7 && c[2] >= 0x90 && c[2] <= 0xaf) || (c[1] == 0xbf && c[2] >= 0xbe);
+    return length == 4 && (c[1] & 0x0f) == 0x0f && c[2] == 0xbf && c[3] >= 0xbe;
+}
+
 /* Cairo ends at bytes that are no UTF-8: what names hold is as their file has it. */
 static void copy_utf8(char *to, size_t room, const char *text)
 {
     size_t n = 0;
     while (*text != '\0' && n + 4 < room) {
-        const unsigned char c = (unsigned char)*text;
-        int length = c < 0x20 || c == 0x7f   ? 0
-                     : c < 0x80              ? 1
-                     : c >= 0xc2 && c < 0xe0 ? 2
-                     : c >= 0xe0 && c < 0xf0 ? 3
-                     : c >= 0xf0 && c < 0xf5 ? 4
-                                             : 0;
-        for (int k = 1; k < length; k++)
-            if (((unsigned char)text[k] & 0xc0) != 0x80)
-                length = 0;
-        if (length == 0) {
+        const int length = cfp_utf8_length(text);
+        const bool control = (unsigned char)*text < 0x20 || *text == 0x7f;
+        if (length == 0 || control || is_noncharacter(text, length)) {
             to[n++] = '?';
-            text++;
+            text += length > 0 ? length : 1;
+            continue;
         }
-        for (; length > 0; length--)
-            to[n++] = *text++;
+        memcpy(to + n, text, (size_t)length);
+        n += (size_t)length;
+        text += length;
     }
     to[n] = '\0';
 }

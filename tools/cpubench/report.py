@@ -198,7 +198,8 @@ def markdown(result: dict) -> str:
     if probe:
         lines += [f"Probe (FMA in registers, {probe['looks']} looks): {probe['min']:.0f} least, {probe['median']:.0f} median, "
                   f"{probe['max']:.0f} GFLOP/s most. The sides of a row are compared at one speed of the processor: a burst counts "
-                  f"where the probe, before and after it, was within {settings['gate']:.0%} of the speed at which most can be compared."]
+                  f"where the probe, before and after it, said at least {settings['gate']:.2f} and at most {1 / (settings['gate'] or 1):.2f} times "
+                  f"the speed at which most can be compared."]
     else:
         lines += ["Without a probe: every repetition counts, whatever the clock did, and there is no floor."]
     for part in PARTS:

@@ -69,8 +69,8 @@ static cfp_status choose_lanes(const cpu_lanes **out, cfp_ctx *ctx, const char *
         if (lanes[i] == NULL || (wanted != NULL && strcmp(wanted, word[i]) != 0))
             continue;
         *out = lanes[i];
-        if (wanted != NULL)
-            cpu_dnnl_limit(lanes[i]->width);
+        if (wanted != NULL && i > 0) /* oneDNN in blocks of 8 needs that much */
+            cpu_dnnl_limit_to_avx2();
         return CFP_OK;
     }
     return cfp_fail(ctx, CFP_USAGE,

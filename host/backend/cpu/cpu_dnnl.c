@@ -18,10 +18,9 @@ struct cpu_dnnl_conv {
     cpu_conv_speed speed;
 };
 
-void cpu_dnnl_limit(int width)
+void cpu_dnnl_limit_to_avx2(void)
 {
-    if (width <= 8)
-        (void)dnnl_set_max_cpu_isa(dnnl_cpu_isa_avx2); /* refused once it has run: then it stays */
+    (void)dnnl_set_max_cpu_isa(dnnl_cpu_isa_avx2); /* refused once it has run: then it stays */
 }
 
 void cpu_dnnl_describe(char *text, size_t bytes)

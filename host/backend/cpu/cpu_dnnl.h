@@ -27,8 +27,8 @@ typedef struct cpu_conv_ask {
     bool backward;              /* backward-data: from dst (its gradient) to src */
 } cpu_conv_ask;
 
-/* From now on oneDNN uses no wider vectors than of so many floats; before its first use only. */
-void cpu_dnnl_limit(int width);
+/* From now on oneDNN keeps to AVX2; before its first use only. */
+void cpu_dnnl_limit_to_avx2(void);
 /* "oneDNN 2.6.3" */
 void cpu_dnnl_describe(char *text, size_t bytes);
 

@@ -6,6 +6,7 @@
 #include "jpeg.h"
 #include <errno.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum { MOST_SIDE = 16384, MOST_NAME = 4096 };
@@ -215,6 +216,9 @@ static cfp_status read_all(reader *r)
     if (access(r->path, R_OK) != 0)
         return cfp_fail(r->ctx, CFP_IO, "%s: %s%s", r->path, strerror(errno),
                         errno == ENOENT ? "; explain --format h5 makes it" : "");
+    struct stat facts;
+    if (stat(r->path, &facts) == 0 && !S_ISREG(facts.st_mode)) /* a pipe would wait for ever */
+        return cfp_fail(r->ctx, CFP_IO, "%s: is not a regular file", r->path);
     r->file = H5Fopen(r->path, H5F_ACC_RDONLY, H5P_DEFAULT);
     if (r->file < 0)
         return cfp_fail(r->ctx, CFP_FORMAT, "%s: not an HDF5 file, or a broken one", r->path);
