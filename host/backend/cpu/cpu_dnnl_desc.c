@@ -10,7 +10,7 @@ static const char *status_text(dnnl_status_t status)
     case dnnl_invalid_arguments:
         return "invalid arguments";
     case dnnl_unimplemented:
-        return "not implemented";
+        return "has no such primitive";
     case dnnl_runtime_error:
         return "runtime error";
     default:
