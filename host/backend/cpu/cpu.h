@@ -35,9 +35,9 @@ typedef struct cpu_kernel {
     void (*close)(void *own); /* NULL: cfp_free */
 } cpu_kernel;
 
-extern const cpu_kernel cpu_linear, cpu_grouped, cpu_winograd, cpu_stem, cpu_conv, cpu_batchnorm,
-    cpu_activation, cpu_add, cpu_mul, cpu_maxpool, cpu_avgpool, cpu_globalavgpool, cpu_flatten,
-    cpu_channels, cpu_positions;
+extern const cpu_kernel cpu_linear, cpu_winograd, cpu_winograd_groups, cpu_grouped, cpu_stem,
+    cpu_conv, cpu_batchnorm, cpu_activation, cpu_add, cpu_mul, cpu_maxpool, cpu_avgpool,
+    cpu_globalavgpool, cpu_flatten, cpu_channels, cpu_positions;
 
 /* For the tests: as open, with the given kernels instead of the widest (an AVX-512 machine also
  * runs AVX2 and plain C). */

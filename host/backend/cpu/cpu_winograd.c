@@ -6,15 +6,13 @@
  * g1 + g2) / 2, (g0 - g1 + g2) / 2, g2].  Layers without `deep` are taps of T; kernels of 3 x 1 x 1
  * have one plane.
  *
- * Groups that fill no whole blocks are taken two at a time, with zeros where one does not read the
- * other's channels: half of what is multiplied then, still less than the plain sum.
- *
  * Backward-data is the same convolution with kernels and channels exchanged and all taps in
  * reverse. */
 #include "cpu.h"
+#include "cpu_filter.h"
 #include <math.h>
 
-enum { SQUARE_PLANES = 16, PAIR = 2 };
+enum { PAIR = 2 };
 
 typedef struct filter { /* one direction */
     float *weights, *bias;
@@ -28,27 +26,10 @@ typedef struct winograd {
     filter forward, backward;
 } winograd;
 
-/* Multiplications along T: of all taps that read a frame, and in blocks of two frames. */
-static bool deep_pays(int frames, int taps, int pad_begin, int in_frames)
+static bool in_whole_blocks(const cfp_node *node, int channels, int lanes)
 {
-    int plain = 0;
-    for (int t = 0; t < frames; t++)
-        for (int k = 0; k < taps; k++)
-            plain += t + k - pad_begin >= 0 && t + k - pad_begin < in_frames;
-    return taps == 3 && 4 * ((frames + 1) / 2) < plain;
-}
-
-/* Groups of whole blocks that a layer falls into: its own, or pairs of them; 0: neither. */
-static int whole_groups(const cfp_node *node, int channels, int lanes)
-{
-    const int own = cfp_max_int(node->groups, 1);
-    for (int merged = 1; merged <= 2; merged++) {
-        const int groups = own / merged;
-        if (own == 1 || (own % merged == 0 && channels / groups % lanes == 0 &&
-                         node->shape.c / groups % lanes == 0))
-            return groups;
-    }
-    return 0;
+    const int groups = cfp_max_int(node->groups, 1);
+    return groups == 1 || (channels / groups % lanes == 0 && node->shape.c / groups % lanes == 0);
 }
 
 static bool winograd_takes(const cfp_backend *backend, const cfp_step *step,
@@ -61,9 +42,10 @@ static bool winograd_takes(const cfp_backend *backend, const cfp_step *step,
     const cfp_window *w = &node->window;
     if (node->op != CFP_OP_CONV3D || !cpu_in_lanes(backend, step, src, dst))
         return false;
-    const int groups = whole_groups(node, src[0]->shape.c, backend->lanes->width);
+    const int groups = cfp_max_int(node->groups, 1);
     const int least = groups > 1 ? LEAST_OF_GROUP : LEAST_CHANNELS;
-    if (groups == 0 || src[0]->shape.c / groups < least || dst->shape.c / groups < least)
+    if (!in_whole_blocks(node, src[0]->shape.c, backend->lanes->width) ||
+        src[0]->shape.c / groups < least || dst->shape.c / groups < least)
         return false;
     for (int i = 0; i < 3; i++)
         if (w->stride[i] != 1 || w->dilation[i] != 1 || w->pad_begin[i] >= w->kernel[i] ||
@@ -72,94 +54,23 @@ static bool winograd_takes(const cfp_backend *backend, const cfp_step *step,
     if (cfp_positions(dst->shape) * dst->shape.n < LEAST_POSITIONS)
         return false;
     if (w->kernel[1] == 1 && w->kernel[2] == 1)
-        return deep_pays(dst->shape.t, w->kernel[0], w->pad_begin[0], src[0]->shape.t);
+        return cpu_filter_pays_along_t(dst->shape.t, w->kernel[0], w->pad_begin[0],
+                                       src[0]->shape.t);
     return w->kernel[0] <= 3 && w->kernel[1] == 3 && w->kernel[2] == 3;
-}
-
-/* Along one axis, of `lanes` kernels: 3 numbers `step` apart become 4. */
-static void transform(double to[4][LANES_MAX], const double *from, int step, int lanes)
-{
-    for (int l = 0; l < lanes; l++) {
-        const double a = from[l], b = from[step + l], c = from[2 * step + l];
-        to[0][l] = a;
-        to[1][l] = (a + b + c) / 2;
-        to[2][l] = (a - b + c) / 2;
-        to[3][l] = c;
-    }
-}
-
-/* Planes of one tap of T, 3 x 3. */
-static void transform_square(double to[SQUARE_PLANES][LANES_MAX], const double *tap, int lanes)
-{
-    double rows[3][4][LANES_MAX];
-    for (int h = 0; h < 3; h++)
-        transform(rows[h], tap + h * 3 * LANES_MAX, LANES_MAX, lanes);
-    for (int j = 0; j < 4; j++) {
-        double column[4][LANES_MAX];
-        transform(column, rows[0][j], 4 * LANES_MAX, lanes);
-        for (int i = 0; i < 4; i++)
-            for (int l = 0; l < lanes; l++)
-                to[i * 4 + j][l] = column[i][l];
-    }
-}
-
-/* All layers of the weights of one channel and `lanes` kernels, from tap[taps][LANES_MAX]; planes
- * are `plane` floats apart. */
-static void transform_taps(float *to, int64_t plane, const filter *f, double tap[][LANES_MAX],
-                           int lanes)
-{
-    double square[3][SQUARE_PLANES][LANES_MAX], deep[4][LANES_MAX];
-    const int planes = f->points ? 1 : SQUARE_PLANES;
-    for (int t = 0; t < f->taps_t; t++) {
-        for (int l = 0; l < lanes; l++)
-            square[t][0][l] = tap[t][l];
-        if (!f->points)
-            transform_square(square[t], tap[t * 9], lanes);
-    }
-    for (int p = 0; p < planes; p++) {
-        if (f->deep)
-            transform(deep, square[0][p], SQUARE_PLANES * LANES_MAX, lanes);
-        for (int t = 0; t < (f->deep ? 4 : f->taps_t); t++)
-            for (int l = 0; l < lanes; l++)
-                to[(t * planes + p) * plane + l] = (float)(f->deep ? deep[t][l] : square[t][p][l]);
-    }
-}
-
-/* A layer's weights as one direction sees them: kernels and channels are exchanged, and the taps in
- * reverse, on the way back. */
-struct taps {
-    const cfp_node *node;
-    int kernels, channels; /* of a group of the node's, as seen */
-    int count;
-    bool back;
-};
-
-/* Tap k from channel i to kernel o, counted over all groups; 0 between groups. */
-static double tap_of(const struct taps *t, int o, int i, int k)
-{
-    const int group = o / t->kernels;
-    if (i / t->channels != group)
-        return 0;
-    const int64_t row = t->back ? i : o;
-    const int column = t->back ? o % t->kernels : i % t->channels;
-    const int columns = t->back ? t->kernels : t->channels;
-    const int tap = t->back ? t->count - 1 - k : k;
-    return (double)t->node->weight[(row * columns + column) * t->count + tap];
 }
 
 /* kernels x channels as this direction sees them, of all groups. */
 static cfp_status open_weights(filter *f, const cfp_backend *backend, const cfp_node *node,
                                int kernels, int channels, bool back)
 {
-    const int lanes = backend->lanes->width, own = cfp_max_int(node->groups, 1);
-    const struct taps taps = {node, kernels / own, channels / own, f->taps_t * (f->points ? 1 : 9),
-                              back};
-    const int in_group = channels / f->groups; /* channels */
-    const int blocks = (kernels / f->groups + lanes - 1) / lanes;
+    const int lanes = backend->lanes->width;
+    const int in_group = channels / f->groups, out = kernels / f->groups;
+    const cpu_taps taps = {node, out, in_group, f->taps_t * (f->points ? 1 : 9), back};
+    const int blocks = (out + lanes - 1) / lanes;
     const int pairs = (blocks + PAIR - 1) / PAIR, layers = f->deep ? 4 : f->taps_t;
     const int rows = (in_group + lanes - 1) / lanes * lanes;
     const int64_t plane = (int64_t)rows * PAIR * lanes;
-    const int64_t pair = plane * layers * (f->points ? 1 : SQUARE_PLANES);
+    const int64_t pair = plane * layers * (f->points ? 1 : FILTER_PLANES);
     CFP_TRY_ALLOC(backend->ctx, f->weights, f->groups * pairs * pair);
     CFP_TRY_ALLOC(backend->ctx, f->bias, f->groups * blocks * lanes);
 #pragma omp parallel for collapse(2) schedule(static) num_threads(backend->threads)
@@ -169,10 +80,10 @@ static cfp_status open_weights(filter *f, const cfp_backend *backend, const cfp_
             const int g = b / blocks, used = cfp_min_int(lanes, kernels - b * lanes);
             for (int l = 0; l < used; l++)
                 for (int k = 0; k < taps.count; k++)
-                    tap[k][l] = tap_of(&taps, b * lanes + l, g * in_group + i, k);
+                    tap[k][l] = cpu_tap(&taps, b * lanes + l, g * in_group + i, k);
             float *to = f->weights + (g * pairs + b % blocks / PAIR) * pair +
                         ((int64_t)i * PAIR + b % blocks % PAIR) * lanes;
-            transform_taps(to, plane, f, tap, used);
+            cpu_filter_weights(to, plane, tap, used, f->taps_t, f->deep, f->points);
         }
     for (int k = 0; !back && node->bias != NULL && k < kernels; k++)
         f->bias[k] = node->bias[k];
@@ -187,8 +98,9 @@ static cfp_status open_filter(filter *f, const cfp_backend *backend, const cfp_n
         f->pad[i] = back ? w->kernel[i] - 1 - w->pad_begin[i] : w->pad_begin[i];
     f->taps_t = w->kernel[0];
     f->points = w->kernel[1] == 1;
-    f->groups = whole_groups(node, back ? made->shape.c : read->shape.c, backend->lanes->width);
-    f->deep = f->points || deep_pays(made->shape.t, f->taps_t, f->pad[0], read->shape.t);
+    f->groups = cfp_max_int(node->groups, 1);
+    f->deep =
+        f->points || cpu_filter_pays_along_t(made->shape.t, f->taps_t, f->pad[0], read->shape.t);
     return open_weights(f, backend, node, made->shape.c, read->shape.c, back);
 }
 

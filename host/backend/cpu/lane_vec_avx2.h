@@ -4,10 +4,12 @@
 #include <stdint.h>
 
 enum { LANES = 8, TILE_WIDE = 8, TILE_NARROW = 7 }; /* 16 registers: tile + taps + 2 must fit */
-enum { COLUMNS = 6 }; /* of a matrix product, held in registers with two vectors more */
-enum { DOUBLES = 4 }; /* doubles in a register */
+enum { COLUMNS = 6 };       /* of a matrix product, held in registers with two vectors more */
+enum { DOUBLES = 4 };       /* doubles in a register */
+enum { GROUP_KERNELS = 3 }; /* held in registers with four vectors more, four times */
 /* clang-format off */
 #define FOR_COLUMNS(X) X(1) X(2) X(3) X(4) X(5) X(6)
+#define FOR_GROUP_KERNELS(X) X(1) X(2) X(3)
 /* clang-format on */
 
 typedef __m256 vec;
@@ -94,6 +96,32 @@ static inline float v_total(vec a)
     const __m128 four = _mm_add_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps(a, 1));
     const __m128 two = _mm_add_ps(four, _mm_movehl_ps(four, four));
     return _mm_cvtss_f32(_mm_add_ss(two, _mm_movehdup_ps(two)));
+}
+/* Rows become columns: lane j of x[i] and lane i of x[j] change places. */
+static inline __attribute__((always_inline)) void v_transpose(vec x[LANES])
+{
+    vec y[LANES];
+#pragma GCC unroll 4
+    for (int i = 0; i < 8; i += 2) { /* pairs of neighbours within every 128 bits */
+        y[i] = _mm256_unpacklo_ps(x[i], x[i + 1]);
+        y[i + 1] = _mm256_unpackhi_ps(x[i], x[i + 1]);
+    }
+#pragma GCC unroll 2
+    for (int i = 0; i < 8; i += 4)
+#pragma GCC unroll 2
+        for (int j = 0; j < 2; j++) { /* fours: column 2 * j, 2 * j + 1 of four rows */
+            const __m256d a = _mm256_castps_pd(y[i + j]), b = _mm256_castps_pd(y[i + 2 + j]);
+            x[i + 2 * j] = _mm256_castpd_ps(_mm256_unpacklo_pd(a, b));
+            x[i + 2 * j + 1] = _mm256_castpd_ps(_mm256_unpackhi_pd(a, b));
+        }
+#pragma GCC unroll 4
+    for (int i = 0; i < 4; i++) { /* the 2 x 2 of 128 bits */
+        y[i] = _mm256_permute2f128_ps(x[i], x[4 + i], 0x20);
+        y[4 + i] = _mm256_permute2f128_ps(x[i], x[4 + i], 0x31);
+    }
+#pragma GCC unroll 8
+    for (int i = 0; i < 8; i++)
+        x[i] = y[i];
 }
 
 typedef struct dvec { /* as many doubles as lanes */

@@ -4,10 +4,12 @@
 #include <stdint.h>
 
 enum { LANES = 16, TILE_WIDE = 14, TILE_NARROW = 7 }; /* tile: outputs held in registers */
-enum { COLUMNS = 14 }; /* of a matrix product, held in registers with two vectors more */
-enum { DOUBLES = 8 };  /* doubles in a register */
+enum { COLUMNS = 14 };      /* of a matrix product, held in registers with two vectors more */
+enum { DOUBLES = 8 };       /* doubles in a register */
+enum { GROUP_KERNELS = 6 }; /* held in registers with four vectors more, four times */
 /* clang-format off */
 #define FOR_COLUMNS(X) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12) X(13) X(14)
+#define FOR_GROUP_KERNELS(X) X(1) X(2) X(3) X(4) X(5) X(6)
 /* clang-format on */
 
 typedef __m512 vec;
@@ -91,6 +93,36 @@ static inline vec v_pick2(vec a, vec b, ivec pick) /* lane 0..15 of a, 16..31 of
 static inline float v_total(vec a)
 {
     return _mm512_reduce_add_ps(a);
+}
+/* Rows become columns: lane j of x[i] and lane i of x[j] change places. */
+static inline __attribute__((always_inline)) void v_transpose(vec x[LANES])
+{
+    vec y[LANES];
+#pragma GCC unroll 8
+    for (int i = 0; i < 16; i += 2) { /* pairs of neighbours within every 128 bits */
+        y[i] = _mm512_unpacklo_ps(x[i], x[i + 1]);
+        y[i + 1] = _mm512_unpackhi_ps(x[i], x[i + 1]);
+    }
+#pragma GCC unroll 4
+    for (int i = 0; i < 16; i += 4)
+#pragma GCC unroll 2
+        for (int j = 0; j < 2; j++) { /* fours: column 2 * j, 2 * j + 1 of four rows */
+            const __m512d a = _mm512_castps_pd(y[i + j]), b = _mm512_castps_pd(y[i + 2 + j]);
+            x[i + 2 * j] = _mm512_castpd_ps(_mm512_unpacklo_pd(a, b));
+            x[i + 2 * j + 1] = _mm512_castpd_ps(_mm512_unpackhi_pd(a, b));
+        }
+#pragma GCC unroll 4
+    for (int i = 0; i < 4; i++) { /* the 4 x 4 of 128 bits */
+        y[i] = _mm512_shuffle_f32x4(x[i], x[4 + i], 0x88);
+        y[4 + i] = _mm512_shuffle_f32x4(x[i], x[4 + i], 0xdd);
+        y[8 + i] = _mm512_shuffle_f32x4(x[8 + i], x[12 + i], 0x88);
+        y[12 + i] = _mm512_shuffle_f32x4(x[8 + i], x[12 + i], 0xdd);
+    }
+#pragma GCC unroll 8
+    for (int i = 0; i < 8; i++) {
+        x[i] = _mm512_shuffle_f32x4(y[i], y[8 + i], 0x88);
+        x[8 + i] = _mm512_shuffle_f32x4(y[i], y[8 + i], 0xdd);
+    }
 }
 
 /* As many doubles as lanes. */

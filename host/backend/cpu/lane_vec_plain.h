@@ -5,10 +5,12 @@
 #include <stdint.h>
 
 enum { LANES = 8, TILE_WIDE = 8, TILE_NARROW = 7 }; /* as for AVX2 */
-enum { COLUMNS = 2 }; /* of a matrix product, held in registers with two vectors more */
-enum { DOUBLES = 2 }; /* doubles in a register */
+enum { COLUMNS = 2 };       /* of a matrix product, held in registers with two vectors more */
+enum { DOUBLES = 2 };       /* doubles in a register */
+enum { GROUP_KERNELS = 4 }; /* held in registers with four vectors more, four times */
 /* clang-format off */
 #define FOR_COLUMNS(X) X(1) X(2)
+#define FOR_GROUP_KERNELS(X) X(1) X(2) X(3) X(4)
 /* clang-format on */
 
 typedef struct vec {
@@ -121,6 +123,16 @@ static inline float v_total(vec a)
     float sum = 0;
     EACH_LANE sum += a.lane[i];
     return sum;
+}
+/* Rows become columns: lane j of x[i] and lane i of x[j] change places. */
+static inline void v_transpose(vec x[LANES])
+{
+    for (int i = 0; i < LANES; i++)
+        for (int j = 0; j < i; j++) {
+            const float moved = x[i].lane[j];
+            x[i].lane[j] = x[j].lane[i];
+            x[j].lane[i] = moved;
+        }
 }
 
 typedef struct dvec {

@@ -63,6 +63,24 @@ typedef struct lane_winograd {
     float *scratch;       /* lane_winograd_scratch() bytes */
 } lane_winograd;
 
+/* The same with a kernel of 3 x 3 x 3 (deep) or 1 x 3 x 3 in groups of a few channels
+ * (lane_winograd_groups.inc). */
+typedef struct lane_winograd_groups {
+    cfp_shape src_shape, dst_shape;
+    const float *src;
+    float *dst;
+    int pad[3]; /* before the first input, along T, H, W */
+    int groups;
+    int unit; /* groups at a time: whole blocks, or all of them */
+    bool deep;
+    int steps;            /* of 2 frames, or else 4, that one task makes of each tile */
+    const float *weights; /* as cpu_winograd_groups.c has them */
+    const float *bias;    /* [blocks of dst][lanes] */
+    const float *added;   /* as dst, may be dst; or NULL */
+    float floor;          /* 0: relu; -infinity: none */
+    float *scratch;       /* lane_winograd_groups_scratch() bytes */
+} lane_winograd_groups;
+
 /* dst = max(floor, bias + convolution) of a plain source of few channels, stride 1 along T, 1 or 2
  * along H and W, by `levels` (1 to 3) of minimal filtering along T (lane_stem.inc). */
 typedef struct lane_stem {
@@ -144,6 +162,9 @@ typedef struct cpu_lanes {
     void (*winograd)(const lane_winograd *job, int threads);
     /* Bytes of scratch that winograd wants, by the job's shapes, taps_t and deep. */
     size_t (*winograd_scratch)(const lane_winograd *job, int threads);
+    void (*winograd_groups)(const lane_winograd_groups *job, int threads);
+    /* Bytes of scratch, by the job's shapes, groups, unit, deep and steps. */
+    size_t (*winograd_groups_scratch)(const lane_winograd_groups *job, int threads);
     void (*stem)(const lane_stem *job, int threads);
     size_t (*stem_scratch)(const lane_stem *job, int threads); /* bytes, by shapes and levels */
     void (*maxpool)(const lane_pool *job, int threads);
