@@ -243,6 +243,14 @@ class Run(unittest.TestCase):
                            env=environment)                                 # a file that is there needs no package
             self.assertEqual(done.returncode, 0, done.stderr)
             self.assertIn("ours", done.stdout)
+            other = folder / "python"                                       # another Python, which has them
+            other.write_text(f'#!/bin/sh\nunset PYTHONPATH\nexec {sys.executable} "$@"\n')
+            other.chmod(0o755)
+            done = compare(*QUICK[6:], "--networks", "resnet-50", "--only", "networks", "--out", folder, "--models", folder,
+                           "--sides", "eager", "--python", f"other={other}", env=environment)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            self.assertIn("compare-torch: resnet-50: compared with nothing: No module named 'numpy'\n", done.stderr)
+            self.assertIn("compared with nothing", (folder / "compare.md").read_text())
 
     def test_interrupted(self):
         self.stopped_by(signal.SIGINT, 130)

@@ -62,7 +62,7 @@ def prepare(name: str, folder: Path, models: Path, width: str, frames: str, size
     case = Case(name, float(width) if width else None, int(frames) if frames else None, int(size) if size else None)
     model = case.model_file(models)
     if case.lacks:                                # a file that is there can be timed, and compared with nothing
-        return dict(name=name, model=str(model), clip=None)
+        return dict(name=name, model=str(model), clip=None, lacks=str(case.lacks))
     import numpy as np
     channels, count, side, _ = case.input_shape()
     folder.mkdir(parents=True, exist_ok=True)
@@ -71,7 +71,7 @@ def prepare(name: str, folder: Path, models: Path, width: str, frames: str, size
         part = folder / f"{model.stem}.part.npy"
         np.save(part, np.random.default_rng(SEED).integers(0, 256, (count, side, side, 3), dtype=np.uint8))
         part.replace(clip)
-    if not weights.is_file() and versions()["torch"]:
+    if not weights.is_file():
         part = folder / f"{model.stem}.part.npz"
         np.savez(part, **case.weights())
         part.replace(weights)
