@@ -228,6 +228,19 @@ class Run(unittest.TestCase):
                        folder / "models of another")
             self.assertFalse((folder / "compare.json").exists())
 
+    def test_another_network_exported(self):
+        """A runtime that computes something else from the file that PyTorch wrote: left out, the others are timed."""
+        with tempfile.TemporaryDirectory() as name:
+            folder = Path(name)
+            runtime = script(folder / "runtime", """
+                if [ "$2" = versions ]; then exec echo '{"torch": null, "torch lacks": "it", "onnxruntime": "0", "openvino": null}'; fi
+                echo '{"ready": true}'
+                while read -r line; do echo '{"logits": [1, 0]}'; done""")
+            done = compare(*ONE, "--sides", "onnxruntime", "--python", f"odd={runtime}", "--out", folder)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            self.assertRegex((folder / "compare.md").read_text(), "logits of onnxruntime are .* so it is left out")
+            self.assertEqual(list(json.loads((folder / "compare.json").read_text())["networks"][0]["sides"]), ["ours"])
+
     def test_without_packages(self):
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name)

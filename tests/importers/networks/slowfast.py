@@ -151,10 +151,11 @@ class SlowFast(nn.Module):
         side = math.ceil(size / 32)
         blocks += [PoolConcatPathway([(frames // 4, side, side), (frames, side, side)]), Head(slow + fast, classes)]
         self.blocks = nn.ModuleList(blocks)
+        # A constant: what PyTorch 1.13 exports of linspace rounds the last frame down to the one before it.
+        self.slow = torch.linspace(0, frames - 1, frames // 4).long().tolist()
 
     def forward(self, x):
-        frames = x.shape[2]
-        xs = [x.index_select(2, torch.linspace(0, frames - 1, frames // 4).long()), x]
+        xs = [x.index_select(2, torch.tensor(self.slow)), x]
         for block in self.blocks:
             xs = block(xs)
         return xs
