@@ -71,7 +71,7 @@ static cfp_status axis_spline(struct axis *axis, cfp_ctx *ctx, int from, int to)
 
 enum { ABREAST = 4 }; /* rows whose points are weighed together */
 
-/* What takes `taps` does so as a constant: its loops over them unroll. */
+/* Inlined: `taps` or `rows`, a constant of the call, unrolls the loop over it. */
 #define UNROLLED static inline __attribute__((always_inline)) void
 
 /* to[i] = the sum over the taps of position u of weight * from[tap][i], rows of n. */
@@ -224,12 +224,27 @@ static struct room room_at(double *begin, const int to[3], const int from[3])
     return room;
 }
 
-CFP_WIDE static void widen_columns(float *low, float *high, const float *row, int n)
+UNROLLED widen_by(float *restrict low, float *restrict high, const float *row, int n, int rows)
 {
     for (int u = 0; u < n; u++) {
-        low[u] = row[u] < low[u] ? row[u] : low[u];
-        high[u] = row[u] > high[u] ? row[u] : high[u];
+        float least = low[u], most = high[u];
+        for (int r = 0; r < rows; r++) {
+            least = row[r * n + u] < least ? row[r * n + u] : least;
+            most = row[r * n + u] > most ? row[r * n + u] : most;
+        }
+        low[u] = least;
+        high[u] = most;
     }
+}
+
+/* Widens the extremes of n columns by the points of at most ABREAST rows; NaN is neither. */
+CFP_WIDE static void widen_columns(float *low, float *high, const float *row, int n, int rows)
+{
+    if (rows == ABREAST)
+        widen_by(low, high, row, n, ABREAST);
+    else
+        for (int r = 0; r < rows; r++)
+            widen_by(low, high, row + r * n, n, 1);
 }
 
 static cfp_extremes extremes_of(const struct room *room, int n)
@@ -258,8 +273,7 @@ static cfp_extremes resize_frame(float *dst, const int to[3], const int from[3],
         weigh_points(n == ABREAST ? out : room->made, room->points, to[2], &w->axis[2]);
         if (n < ABREAST)
             memcpy(out, room->made, (size_t)n * (size_t)to[2] * sizeof *dst);
-        for (int r = 0; r < n; r++)
-            widen_columns(room->low, room->high, out + r * to[2], to[2]);
+        widen_columns(room->low, room->high, out, to[2], n);
     }
     return extremes_of(room, to[2]);
 }
