@@ -52,7 +52,7 @@ cfp_status cuda_channel_sum(cfp_backend *backend, float *map, const cfp_tensor *
 }
 
 cfp_status cuda_gate(cfp_backend *backend, const cfp_node *activation, cfp_tensor *dy,
-                     const cfp_tensor *y)
+                     const cfp_tensor *y, const cfp_demand *demand)
 {
     const cuda_view diff = cuda_view_of(dy);
     const cuda_slope op = {.dx = diff,
@@ -61,7 +61,7 @@ cfp_status cuda_gate(cfp_backend *backend, const cfp_node *activation, cfp_tenso
                            .activation = cuda_activation_of(activation),
                            .from_output = true};
     CUDA_TRY(backend, cuda_apply_slope(&op, backend->stream));
-    return CFP_OK;
+    return demand != NULL ? cuda_mask(backend, dy, demand) : CFP_OK;
 }
 
 cfp_status cuda_mask(cfp_backend *backend, cfp_tensor *x, const cfp_demand *demand)

@@ -216,11 +216,15 @@ static cfp_status check_writers(check *k, pair *p)
     return check_tensor(k, "one_hot", &p->on_x, p->right);
 }
 
-/* The gate of every activation that has one, from outputs over its whole range, ends included. */
+/* The gate of every activation that has one, from outputs over its whole range, ends included; and
+ * with the mask. */
 static cfp_status check_gates(check *k, pair *p)
 {
     char what[48];
     uint64_t seed = 5;
+    cfp_status status = CFP_OK;
+    struct lent demand;
+    CFP_TRY(lend(k, &demand, p->demand, (size_t)p->shape.n * p->shape.c * sizeof *p->demand));
     for (int op = 0; op < CFP_OP_COUNT; op++) {
         if (!cfp_gate_from_output((cfp_op)op))
             continue;
@@ -233,16 +237,21 @@ static cfp_status check_gates(check *k, pair *p)
         const cfp_step step = {.node = &node, .n_src = 1};
         CFP_TRY(cfp_backend_ref.step_forward(NULL, &step, src, &y, NULL));
         make_exact(k, p->x, p->count);
-        memcpy(p->right, p->g, (size_t)p->count * sizeof *p->right);
-        CFP_TRY(cfp_backend_ref.gate(NULL, &node, &right, &y));
         CFP_TRY(k->device.api->upload(k->device.backend, &p->on_x, p->x));
-        CFP_TRY(k->device.api->upload(k->device.backend, &p->on_g, p->g));
-        CFP_TRY(k->device.api->gate(k->device.backend, &node, &p->on_g, &p->on_x));
-        snprintf(what, sizeof what, "gate of %s", cfp_op_table[op].name);
-        k->exact = false;
-        CFP_TRY(check_tensor(k, what, &p->on_g, p->right));
+        for (int masked = 0; masked < 2 && status == CFP_OK; masked++) {
+            memcpy(p->right, p->g, (size_t)p->count * sizeof *p->right);
+            CFP_TRY(cfp_backend_ref.gate(NULL, &node, &right, &y, masked ? p->demand : NULL));
+            CFP_TRY(k->device.api->upload(k->device.backend, &p->on_g, p->g));
+            CFP_TRY(k->device.api->gate(k->device.backend, &node, &p->on_g, &p->on_x,
+                                        masked ? demand.memory : NULL));
+            snprintf(what, sizeof what, "gate of %s%s", cfp_op_table[op].name,
+                     masked ? ", masked" : "");
+            k->exact = false;
+            status = check_tensor(k, what, &p->on_g, p->right);
+        }
     }
-    return CFP_OK;
+    CFP_TRY(give_back(k, &demand, NULL));
+    return status;
 }
 
 static cfp_status check_shape(check *k, pair *p, const cfp_tensor *like)

@@ -288,6 +288,8 @@ static const op_case op_cases[] = {
      .src = {{1, 16, 2, 5, 4}}},
     {"W", .node = {.op = CFP_OP_SLICE, .axis = 4, .start = 2, .stop = 3, .step = 1},
      .src = {{2, 16, 2, 5, 4}}},
+    {"W step", .node = {.op = CFP_OP_SLICE, .axis = 4, .start = 1, .stop = 8, .step = 3},
+     .src = {{2, 17, 2, 3, 9}}},
 
     {"2 groups", .node = {.op = CFP_OP_CHANNEL_SHUFFLE, .groups = 2}, .src = {{2, 20, 2, 3, 4}}},
     {"3 of 24", .node = {.op = CFP_OP_CHANNEL_SHUFFLE, .groups = 3}, .src = {{1, 24, 2, 3, 4}}},

@@ -1,7 +1,6 @@
 /* test_lanes.c - the cpu backend with each of its instruction sets, of which check_backends sees
- * only the widest: every case of op_cases.h against ref, and the same bits on any number of
- * threads.
- */
+ * only the widest: every case of op_cases.h and the primitives against ref, and the same bits on
+ * any number of threads. */
 #include "check_backends.h"
 #include "../host/backend/cpu/cpu.h"
 #include "test.h"
@@ -31,7 +30,7 @@ static cfp_status run_case(check *k, trial *t, source_layout layout)
 static void open_backend(check *k, const cpu_lanes *lanes, int threads)
 {
     const cfp_device_request request = {.threads = threads};
-    k->tolerance = 1e-5;
+    k->tolerance = k->float_tolerance = 1e-5;
     k->device.api = &cfp_backend_cpu;
     CHECK_EQ(cpu_open_with(&k->device.backend, &k->ctx, &request, lanes), CFP_OK);
 }
@@ -52,6 +51,16 @@ static void every_case_matches_ref(const cpu_lanes *lanes)
     CHECK_EQ(k.failed, 0);
     CHECK(k.compared > 2 * OP_CASES);
     printf("%s: %d comparisons, max rel %.2g\n", lanes->name, k.compared, k.worst);
+    cfp_backend_cpu.close(&k.device.backend);
+}
+
+static void primitives_match_ref(const cpu_lanes *lanes)
+{
+    check k = {0};
+    open_backend(&k, lanes, 0);
+    check_primitives(&k);
+    CHECK_EQ(k.failed, 0);
+    CHECK(k.compared > 0);
     cfp_backend_cpu.close(&k.device.backend);
 }
 
@@ -143,6 +152,7 @@ int main(void)
         if (all[i] == NULL)
             continue;
         every_case_matches_ref(all[i]);
+        primitives_match_ref(all[i]);
         threads_change_no_bit(all[i]);
         a_failed_allocation_is_reported(all[i]);
     }

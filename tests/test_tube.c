@@ -1,4 +1,5 @@
 /* test_tube.c - resizing and normalising: exact sizes, half-pixel centres, scipy's spline. */
+#include "../host/backend/render_math.h"
 #include "../host/method/resize.h"
 #include "../host/method/tube.h"
 #include "test.h"
@@ -9,14 +10,15 @@ static void linear_has_half_pixel_centres_and_clamped_edges(void)
     /* 2 -> 4: positions -0.25, 0.25, 0.75, 1.25 of the source, clamped to 0..1 */
     const float src[2] = {0, 8};
     float dst[4];
+    cfp_extremes of;
     cfp_ctx ctx = {0};
-    CHECK_EQ(cfp_resize_linear(dst, (int[]){1, 1, 4}, &ctx, src, (int[]){1, 1, 2}), CFP_OK);
+    CHECK_EQ(cfp_resize_linear(dst, (int[]){1, 1, 4}, &ctx, src, (int[]){1, 1, 2}, &of), CFP_OK);
     const float want[4] = {0, 2, 6, 8};
     for (int i = 0; i < 4; i++)
         CHECK_NEAR(dst[i], want[i], 1e-6);
     /* 4 -> 2: positions 0.5 and 2.5 */
     const float ramp[4] = {0, 1, 2, 3};
-    CHECK_EQ(cfp_resize_linear(dst, (int[]){2, 1, 1}, &ctx, ramp, (int[]){4, 1, 1}), CFP_OK);
+    CHECK_EQ(cfp_resize_linear(dst, (int[]){2, 1, 1}, &ctx, ramp, (int[]){4, 1, 1}, &of), CFP_OK);
     CHECK_NEAR(dst[0], 0.5, 1e-6);
     CHECK_NEAR(dst[1], 2.5, 1e-6);
 }
@@ -27,10 +29,59 @@ static void spline_is_what_scipy_says(void)
     const float src[4] = {0, 1, 0, 2};
     const float want[7] = {0, 0.525f, 1, 0.375f, 0, 1.1f, 2};
     float dst[7];
+    cfp_extremes of;
     cfp_ctx ctx = {0};
-    CHECK_EQ(cfp_resize_spline(dst, (int[]){1, 1, 7}, &ctx, src, (int[]){1, 1, 4}), CFP_OK);
+    CHECK_EQ(cfp_resize_spline(dst, (int[]){1, 1, 7}, &ctx, src, (int[]){1, 1, 4}, &of), CFP_OK);
     for (int i = 0; i < 7; i++)
         CHECK_NEAR(dst[i], want[i], 2e-6);
+}
+
+static float between(cfp_taps taps, const float *at, int64_t stride)
+{
+    return (float)(taps.weight[0] * (double)at[taps.at[0] * stride] +
+                   taps.weight[1] * (double)at[taps.at[1] * stride]);
+}
+
+/* Along one axis at a time, since the others then weigh one sample by 1: whatever is left over of
+ * vectors, rows or frames, every bit is the formula's, and the extremes are those of the volume. */
+static void linear_is_the_formula_and_tells_its_extremes(void)
+{
+    cfp_ctx ctx = {0};
+    for (int axis = 0; axis < 3; axis++)
+        for (int to = 1; to <= 19; to++) {
+            float src[11 * 6], dst[19 * 6];
+            int from_size[3] = {1, 2, 3}, to_size[3] = {1, 2, 3};
+            from_size[axis] = 11;
+            to_size[axis] = to;
+            const int inner = axis == 0 ? 6 : axis == 1 ? 3 : 1;
+            const int others = axis == 0 ? 6 : axis == 1 ? 3 : 2;
+            for (int i = 0; i < 11 * others; i++)
+                src[i] = (float)((i * 37 + 11) % 101) / 7 - 5;
+            cfp_extremes of;
+            CHECK_EQ(cfp_resize_linear(dst, to_size, &ctx, src, from_size, &of), CFP_OK);
+            float low = INFINITY, high = -INFINITY;
+            int wrong = 0;
+            for (int i = 0; i < to * others; i++) {
+                const int u = i / inner % to, begin = i / inner / to * 11 * inner + i % inner;
+                wrong += dst[i] != between(cfp_taps_linear(u, 11, to), src + begin, inner);
+                low = dst[i] < low ? dst[i] : low;
+                high = dst[i] > high ? dst[i] : high;
+            }
+            CHECK_EQ(wrong, 0);
+            CHECK(of.low == low && of.high == high);
+        }
+}
+
+static void nan_is_no_extreme(void)
+{
+    const float src[6] = {3, NAN, -2, 1, 7, 0};
+    float dst[6];
+    cfp_extremes of;
+    cfp_ctx ctx = {0};
+    CHECK_EQ(cfp_resize_spline(dst, (int[]){1, 1, 6}, &ctx, src, (int[]){1, 1, 6}, &of), CFP_OK);
+    CHECK(of.low == INFINITY && of.high == -INFINITY); /* the filter has spread it to all */
+    CHECK_EQ(cfp_resize_linear(dst, (int[]){6, 1, 1}, &ctx, src, (int[]){6, 1, 1}, &of), CFP_OK);
+    CHECK(of.low == -2 && of.high == 7);
 }
 
 /* An impulse comes out brightest where its cell lies in the clip, at whatever size. */
@@ -87,6 +138,8 @@ static void a_constant_map_gives_zeros_whatever_the_rounding(void)
 
 int main(void)
 {
+    linear_is_the_formula_and_tells_its_extremes();
+    nan_is_no_extreme();
     linear_has_half_pixel_centres_and_clamped_edges();
     spline_is_what_scipy_says();
     an_impulse_lands_at_its_centre();

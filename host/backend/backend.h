@@ -14,7 +14,7 @@
 #include "relevance.h"
 #include "render.h"
 
-#define CFP_BACKEND_ABI 3
+#define CFP_BACKEND_ABI 4
 
 typedef struct cfp_backend cfp_backend; /* an opened device; each backend defines its own */
 
@@ -123,9 +123,10 @@ typedef struct cfp_backend_api {
                               const cfp_tensor *g, const cfp_demand *demand, int questions,
                               int thetas, bool positive);
     /* dy *= derivative of the activation, in place, told from its OUTPUT y (relu, relu6,
-     * leakyrelu, sigmoid, hardsigmoid: the others are never fused where backward is wanted). */
+     * leakyrelu, sigmoid, hardsigmoid: the others are never fused where backward is wanted).
+     * demand: masked as well, as below; NULL: not. */
     cfp_status (*gate)(cfp_backend *backend, const cfp_node *activation, cfp_tensor *dy,
-                       const cfp_tensor *y);
+                       const cfp_tensor *y, const cfp_demand *demand);
     /* x (n, c) becomes 0 where demand[n * C + c] is CFP_NOT_DEMANDED. */
     cfp_status (*mask)(cfp_backend *backend, cfp_tensor *x, const cfp_demand *demand);
     /* dst += src, same shape, block and type. */

@@ -2,8 +2,8 @@
  *
  * The descent walks the nodes backwards and calls leave, then through, for each; in between it
  * reads the complete gradient (tubes) and says which kernels stay (the mask).  Steps that were
- * fused are undone piece by piece: the activation and the residual at the tail, the op itself at
- * the head. */
+ * fused are undone piece by piece: the residual and the activation at the tail (an activation alone
+ * at the head, with the mask), the op itself at the head. */
 #include "trace.h"
 #include <string.h>
 
@@ -44,6 +44,14 @@ static cfp_status received(cfp_trace *trace, int v)
     return CFP_OK;
 }
 
+/* True where nothing needs the gated gradient before the head does, which is a kernel layer: gate
+ * and mask are one pass there. */
+static bool gated_at_head(const cfp_trace_step *step)
+{
+    return step->step.activation != NULL && !step->step.adds &&
+           cfp_is_kernel_layer(step->step.node);
+}
+
 cfp_status cfp_backward_leave(cfp_trace *trace, int node)
 {
     const int s = trace->step_of[node];
@@ -52,8 +60,9 @@ cfp_status cfp_backward_leave(cfp_trace *trace, int node)
     const cfp_backend_api *api = trace->device.api;
     const cfp_trace_step *step = &trace->step[s];
     cfp_tensor *diff = &trace->diff[node];
-    if (step->step.activation != NULL)
-        CFP_TRY(api->gate(trace->device.backend, step->step.activation, diff, &trace->value[node]));
+    if (step->step.activation != NULL && !gated_at_head(step))
+        CFP_TRY(api->gate(trace->device.backend, step->step.activation, diff, &trace->value[node],
+                          NULL));
     if (!step->step.adds)
         return CFP_OK;
     const int added = step->src[step->step.n_src - 1];
@@ -113,7 +122,10 @@ static cfp_status kernel_layer(cfp_trace *trace, const cfp_trace_step *step,
     const cfp_backend_api *api = trace->device.api;
     const int v = step->src[0];
     cfp_tensor *diff = &trace->diff[step->tail];
-    if (demand != NULL)
+    if (gated_at_head(step))
+        CFP_TRY(api->gate(trace->device.backend, step->step.activation, diff,
+                          &trace->value[step->tail], demand));
+    else if (demand != NULL)
         CFP_TRY(api->mask(trace->device.backend, diff, demand));
     cfp_tensor *g = receive(trace, v);
     if (g == NULL)

@@ -1,6 +1,7 @@
 /* resize.c - both ways of resizing are separable: an axis is a list of taps per output position,
  * and "gather a few rows, weigh, add" along T, then H, then W makes the volume, frame by frame:
- * what is between stays in the cache, and frames are shared out among the threads. */
+ * what is between stays in the cache, and frames are shared out among the threads.  A row gathers
+ * its points from anywhere, so ABREAST rows are weighed along W at once, a vector a point. */
 #include "resize.h"
 #include "../backend/render_math.h"
 #include <math.h>
@@ -68,39 +69,94 @@ static cfp_status axis_spline(struct axis *axis, cfp_ctx *ctx, int from, int to)
     return CFP_OK;
 }
 
+enum { ABREAST = 4 }; /* rows whose points are weighed together */
+
+/* Inlined: `taps` or `rows`, a constant of the call, unrolls the loop over it. */
+#define UNROLLED static inline __attribute__((always_inline)) void
+
 /* to[i] = the sum over the taps of position u of weight * from[tap][i], rows of n. */
+UNROLLED add_rows(double *to, const double *from, int64_t n, const struct axis *axis, int u,
+                  int taps)
+{
+    for (int64_t i = 0; i < n; i++) {
+        double sum = axis->weight[u][0] * from[axis->at[u][0] * n + i];
+        for (int k = 1; k < taps; k++)
+            sum += axis->weight[u][k] * from[axis->at[u][k] * n + i];
+        to[i] = sum;
+    }
+}
+
 CFP_WIDE static void weigh_rows(double *to, const double *from, int64_t n, const struct axis *axis,
                                 int u)
 {
-    for (int64_t i = 0; i < n; i++)
-        to[i] = 0;
-    for (int k = 0; k < axis->taps; k++) {
-        const double w = axis->weight[u][k];
-        const double *row = from + axis->at[u][k] * n;
-        for (int64_t i = 0; i < n; i++)
-            to[i] += w * row[i];
+    if (axis->taps == 2)
+        add_rows(to, from, n, axis, u, 2);
+    else
+        add_rows(to, from, n, axis, u, MOST_TAPS);
+}
+
+typedef double doubles __attribute__((vector_size(ABREAST * sizeof(double))));
+typedef float floats __attribute__((vector_size(ABREAST * sizeof(float))));
+
+/* Point u of ABREAST rows, whose points stand side by side in `from`. */
+UNROLLED add_point(floats *to, const double *from, const struct axis *axis, int u, int taps)
+{
+    doubles sum, x;
+    memcpy(&sum, from + (int64_t)axis->at[u][0] * ABREAST, sizeof sum);
+    sum = axis->weight[u][0] * sum;
+    for (int k = 1; k < taps; k++) {
+        memcpy(&x, from + (int64_t)axis->at[u][k] * ABREAST, sizeof x);
+        sum += axis->weight[u][k] * x;
+    }
+    *to = __builtin_convertvector(sum, floats);
+}
+
+/* Points side by side become rows. */
+UNROLLED transpose(floats to[ABREAST], const floats from[ABREAST])
+{
+    const floats a = __builtin_shufflevector(from[0], from[1], 0, 4, 1, 5);
+    const floats b = __builtin_shufflevector(from[2], from[3], 0, 4, 1, 5);
+    const floats c = __builtin_shufflevector(from[0], from[1], 2, 6, 3, 7);
+    const floats d = __builtin_shufflevector(from[2], from[3], 2, 6, 3, 7);
+    to[0] = __builtin_shufflevector(a, b, 0, 1, 4, 5);
+    to[1] = __builtin_shufflevector(a, b, 2, 3, 6, 7);
+    to[2] = __builtin_shufflevector(c, d, 0, 1, 4, 5);
+    to[3] = __builtin_shufflevector(c, d, 2, 3, 6, 7);
+}
+
+UNROLLED add_points(float *to, const double *from, int n, const struct axis *axis, int taps)
+{
+    floats point[ABREAST], row[ABREAST];
+    int u = 0;
+    for (; u + ABREAST <= n; u += ABREAST) {
+        for (int i = 0; i < ABREAST; i++)
+            add_point(&point[i], from, axis, u + i, taps);
+        transpose(row, point);
+        for (int r = 0; r < ABREAST; r++)
+            memcpy(to + r * n + u, &row[r], sizeof row[r]);
+    }
+    for (; u < n; u++) {
+        add_point(&point[0], from, axis, u, taps);
+        for (int r = 0; r < ABREAST; r++)
+            to[r * n + u] = point[0][r];
     }
 }
 
-enum { ABREAST = 4 }; /* rows whose points are weighed together */
-
-/* The same along ABREAST rows, whose points stand side by side: to[row][u]. */
+/* The same along ABREAST rows: `to` has them below each other. */
 CFP_WIDE static void weigh_points(float *to, const double *from, int n, const struct axis *axis)
 {
-    for (int u = 0; u < n; u++) {
-        double sum[ABREAST] = {0};
-        for (int k = 0; k < axis->taps; k++)
-            for (int r = 0; r < ABREAST; r++)
-                sum[r] += axis->weight[u][k] * from[axis->at[u][k] * ABREAST + r];
-        for (int r = 0; r < ABREAST; r++)
-            to[r * n + u] = (float)sum[r];
-    }
+    if (axis->taps == 2)
+        add_points(to, from, n, axis, 2);
+    else
+        add_points(to, from, n, axis, MOST_TAPS);
 }
 
-static void side_by_side(double *to, const double *row, int n)
+/* ABREAST rows of n that stand below each other, with their points side by side. */
+CFP_WIDE static void side_by_side(double *to, const double *rows, int n)
 {
     for (int i = 0; i < n; i++)
-        to[i * ABREAST] = row[i];
+        for (int r = 0; r < ABREAST; r++)
+            to[i * ABREAST + r] = rows[r * n + i];
 }
 
 /* The samples of one line become the coefficients of the cubic B-spline through them: a causal and
@@ -145,43 +201,102 @@ struct work {
     double *room; /* room_of() for each thread */
 };
 
-/* Doubles that one thread wants: a frame of the source, a row of it, ABREAST rows side by side, and
- * as many rows of the result. */
-static int64_t room_of(const int to[3], const int from[3])
+/* One thread's part of it. */
+struct room {
+    double *frame, *rows, *points; /* of the source: a frame, ABREAST rows, the same side by side */
+    float *made;                   /* ABREAST rows of the result */
+    float *low, *high;             /* a row: the extremes of the frame's columns */
+};
+
+static int64_t room_of(const int to[3], const int from[3]) /* doubles */
 {
-    return ((int64_t)from[1] + 1 + ABREAST) * from[2] + (ABREAST * (int64_t)to[2] + 1) / 2;
+    return ((int64_t)from[1] + 2 * ABREAST) * from[2] + ((ABREAST + 2) * (int64_t)to[2] + 1) / 2;
 }
 
-static void resize_frame(float *dst, const int to[3], const int from[3], const struct work *w,
-                         const double *frame, double *room)
+static struct room room_at(double *begin, const int to[3], const int from[3])
 {
-    double *row = room, *rows = row + from[2];
-    float *made = (float *)(void *)(rows + ABREAST * from[2]);
+    struct room room = {.frame = begin};
+    room.rows = room.frame + (int64_t)from[1] * from[2];
+    room.points = room.rows + ABREAST * from[2];
+    room.made = (float *)(void *)(room.points + ABREAST * from[2]);
+    room.low = room.made + ABREAST * to[2];
+    room.high = room.low + to[2];
+    return room;
+}
+
+UNROLLED widen_by(float *restrict low, float *restrict high, const float *row, int n, int rows)
+{
+    for (int u = 0; u < n; u++) {
+        float least = low[u], most = high[u];
+        for (int r = 0; r < rows; r++) {
+            least = row[r * n + u] < least ? row[r * n + u] : least;
+            most = row[r * n + u] > most ? row[r * n + u] : most;
+        }
+        low[u] = least;
+        high[u] = most;
+    }
+}
+
+/* Widens the extremes of n columns by the points of at most ABREAST rows; NaN is neither. */
+CFP_WIDE static void widen_columns(float *low, float *high, const float *row, int n, int rows)
+{
+    if (rows == ABREAST)
+        widen_by(low, high, row, n, ABREAST);
+    else
+        for (int r = 0; r < rows; r++)
+            widen_by(low, high, row + r * n, n, 1);
+}
+
+static cfp_extremes extremes_of(const struct room *room, int n)
+{
+    cfp_extremes all = {INFINITY, -INFINITY};
+    for (int u = 0; u < n; u++) {
+        all.low = room->low[u] < all.low ? room->low[u] : all.low;
+        all.high = room->high[u] > all.high ? room->high[u] : all.high;
+    }
+    return all;
+}
+
+static cfp_extremes resize_frame(float *dst, const int to[3], const int from[3],
+                                 const struct work *w, const struct room *room)
+{
+    for (int u = 0; u < to[2]; u++) {
+        room->low[u] = INFINITY;
+        room->high[u] = -INFINITY;
+    }
     for (int y = 0; y < to[1]; y += ABREAST) {
         const int n = cfp_min_int(ABREAST, to[1] - y);
-        for (int r = 0; r < n; r++) {
-            weigh_rows(row, frame, from[2], &w->axis[1], y + r);
-            side_by_side(rows + r, row, from[2]);
-        }
-        weigh_points(n == ABREAST ? dst + (int64_t)y * to[2] : made, rows, to[2], &w->axis[2]);
+        float *out = dst + (int64_t)y * to[2];
+        for (int r = 0; r < n; r++)
+            weigh_rows(room->rows + r * from[2], room->frame, from[2], &w->axis[1], y + r);
+        side_by_side(room->points, room->rows, from[2]);
+        weigh_points(n == ABREAST ? out : room->made, room->points, to[2], &w->axis[2]);
         if (n < ABREAST)
-            memcpy(dst + (int64_t)y * to[2], made, (size_t)n * (size_t)to[2] * sizeof *dst);
+            memcpy(out, room->made, (size_t)n * (size_t)to[2] * sizeof *dst);
+        widen_columns(room->low, room->high, out, to[2], n);
     }
+    return extremes_of(room, to[2]);
 }
 
-static void resize_frames(float *dst, const int to[3], const int from[3], const struct work *w)
+static cfp_extremes resize_frames(float *dst, const int to[3], const int from[3],
+                                  const struct work *w)
 {
     const int64_t plane = (int64_t)from[1] * from[2];
-#pragma omp parallel for schedule(static)
+    float low = INFINITY, high = -INFINITY;
+#pragma omp parallel for schedule(static) reduction(min : low) reduction(max : high)
     for (int t = 0; t < to[0]; t++) {
-        double *frame = w->room + room_of(to, from) * omp_get_thread_num();
-        weigh_rows(frame, w->source, plane, &w->axis[0], t);
-        resize_frame(dst + (int64_t)t * to[1] * to[2], to, from, w, frame, frame + plane);
+        const struct room room =
+            room_at(w->room + room_of(to, from) * omp_get_thread_num(), to, from);
+        weigh_rows(room.frame, w->source, plane, &w->axis[0], t);
+        const cfp_extremes of = resize_frame(dst + (int64_t)t * to[1] * to[2], to, from, w, &room);
+        low = of.low < low ? of.low : low;
+        high = of.high > high ? of.high : high;
     }
+    return (cfp_extremes){low, high};
 }
 
 static cfp_status resize(float *dst, const int to[3], cfp_ctx *ctx, const float *src,
-                         const int from[3], struct work *w,
+                         const int from[3], cfp_extremes *extremes, struct work *w,
                          cfp_status (*open_axis)(struct axis *, cfp_ctx *, int, int), bool filter)
 {
     const int64_t plane = (int64_t)from[1] * from[2];
@@ -189,11 +304,12 @@ static cfp_status resize(float *dst, const int to[3], cfp_ctx *ctx, const float 
         CFP_TRY(open_axis(&w->axis[a], ctx, from[a], to[a]));
     CFP_TRY_ALLOC(ctx, w->source, from[0] * plane);
     CFP_TRY_ALLOC(ctx, w->room, room_of(to, from) * omp_get_max_threads());
+#pragma omp parallel for schedule(static)
     for (int64_t p = 0; p < from[0] * plane; p++)
         w->source[p] = (double)src[p];
     if (filter)
         spline_filter(w->source, from);
-    resize_frames(dst, to, from, w);
+    *extremes = resize_frames(dst, to, from, w);
     return CFP_OK;
 }
 
@@ -206,19 +322,19 @@ static void work_close(struct work *w)
 }
 
 cfp_status cfp_resize_linear(float *dst, const int to[3], cfp_ctx *ctx, const float *src,
-                             const int from[3])
+                             const int from[3], cfp_extremes *extremes)
 {
     struct work w = {0};
-    const cfp_status status = resize(dst, to, ctx, src, from, &w, axis_linear, false);
+    const cfp_status status = resize(dst, to, ctx, src, from, extremes, &w, axis_linear, false);
     work_close(&w);
     return status;
 }
 
 cfp_status cfp_resize_spline(float *dst, const int to[3], cfp_ctx *ctx, const float *src,
-                             const int from[3])
+                             const int from[3], cfp_extremes *extremes)
 {
     struct work w = {0};
-    const cfp_status status = resize(dst, to, ctx, src, from, &w, axis_spline, true);
+    const cfp_status status = resize(dst, to, ctx, src, from, extremes, &w, axis_spline, true);
     work_close(&w);
     return status;
 }

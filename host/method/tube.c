@@ -11,31 +11,7 @@ void cfp_tubes_free(cfp_tubes_list *tubes)
     *tubes = (cfp_tubes_list){0};
 }
 
-enum { PIECE = 1 << 14, ABREAST = 16 }; /* voxels that a thread takes; extremes side by side */
-
-/* Widens [low, high] to n voxels; NaN is neither. */
-CFP_WIDE static void widen(float *low, float *high, const float *v, int64_t n)
-{
-    float lows[ABREAST], highs[ABREAST];
-    for (int i = 0; i < ABREAST; i++) {
-        lows[i] = *low;
-        highs[i] = *high;
-    }
-    int64_t p = 0;
-    for (; p + ABREAST <= n; p += ABREAST)
-        for (int i = 0; i < ABREAST; i++) {
-            lows[i] = v[p + i] < lows[i] ? v[p + i] : lows[i];
-            highs[i] = v[p + i] > highs[i] ? v[p + i] : highs[i];
-        }
-    for (int i = 0; p + i < n; i++) {
-        lows[i] = v[p + i] < lows[i] ? v[p + i] : lows[i];
-        highs[i] = v[p + i] > highs[i] ? v[p + i] : highs[i];
-    }
-    for (int i = 0; i < ABREAST; i++) {
-        *low = lows[i] < *low ? lows[i] : *low;
-        *high = highs[i] > *high ? highs[i] : *high;
-    }
-}
+enum { PIECE = 1 << 14 }; /* voxels that a thread takes */
 
 CFP_WIDE static void share(float *v, int64_t n, float low, float high)
 {
@@ -43,15 +19,11 @@ CFP_WIDE static void share(float *v, int64_t n, float low, float high)
         v[p] = cfp_tube_share(v[p], low, high);
 }
 
-static void min_max(float *volume, int64_t n)
+static void share_all(float *volume, int64_t n, cfp_extremes of)
 {
-    float low = INFINITY, high = -INFINITY;
-#pragma omp parallel for schedule(static) reduction(min : low) reduction(max : high)
-    for (int64_t start = 0; start < n; start += PIECE)
-        widen(&low, &high, volume + start, n - start < PIECE ? n - start : PIECE);
 #pragma omp parallel for schedule(static)
     for (int64_t start = 0; start < n; start += PIECE)
-        share(volume + start, n - start < PIECE ? n - start : PIECE, low, high);
+        share(volume + start, n - start < PIECE ? n - start : PIECE, of.low, of.high);
 }
 
 cfp_status cfp_tube_render(float *volume, cfp_ctx *ctx, const cfp_tube *tube, int T, int H, int W,
@@ -64,8 +36,9 @@ cfp_status cfp_tube_render(float *volume, cfp_ctx *ctx, const cfp_tube *tube, in
             volume[p] = 0;
         return CFP_OK;
     }
-    CFP_TRY(interp == CFP_INTERP_SPLINE ? cfp_resize_spline(volume, to, ctx, tube->raw, from)
-                                        : cfp_resize_linear(volume, to, ctx, tube->raw, from));
-    min_max(volume, n);
+    cfp_extremes of;
+    CFP_TRY(interp == CFP_INTERP_SPLINE ? cfp_resize_spline(volume, to, ctx, tube->raw, from, &of)
+                                        : cfp_resize_linear(volume, to, ctx, tube->raw, from, &of));
+    share_all(volume, n, of);
     return CFP_OK;
 }

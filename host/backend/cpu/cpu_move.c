@@ -3,7 +3,8 @@
  * cpu_channels: what moves along C, by shuffles of whole blocks (lane_gather.inc); a slice, a pad
  * and a shuffle of one tensor and a concat of many differ only in the table of where each channel
  * comes from.  Backward reads the table the other way round.
- * cpu_positions: slice and pad along T, H, W, by copies of points, rows or frames, in any layout.
+ * cpu_positions: slice and pad along T, H, W, by copies of rows (of points, where a slice leaves
+ * some out), in any layout, both directions.
  * A pad of both kinds at once is ref's. */
 #include "cpu.h"
 #include <string.h>
@@ -251,14 +252,22 @@ static void fill_row(float *to, int w, int block, int lanes, float value)
             to[p * block + l] = l < lanes ? value : 0;
 }
 
-static void copy_row(float *to, const float *from, int block, const window_map *m, int to_w,
-                     int from_w)
+/* The points [*first, *end) of a row of to_w that are points of a row of from_w. */
+static void overlap(int *first, int *end, const window_map *m, int to_w, int from_w)
 {
-    for (int w = 0; w < to_w; w++) {
-        const int at = w * m->step[2] + m->start[2];
-        if (at >= 0 && at < from_w)
-            memcpy(to + (int64_t)w * block, from + (int64_t)at * block,
-                   (size_t)block * sizeof(float));
+    const int start = m->start[2], step = m->step[2];
+    *first = start < 0 ? (-start + step - 1) / step : 0;
+    *end = start < from_w ? cfp_min_int(to_w, (from_w - 1 - start) / step + 1) : 0;
+}
+
+/* Copies points first to end of row `to` from where they are in row `from`; back: to there. */
+static void copy_row(float *to, float *from, int block, const window_map *m, int first, int end,
+                     bool back)
+{
+    const int64_t at_once = m->step[2] == 1 && end > first ? end - first : 1;
+    for (int64_t w = first; w < end; w += at_once) {
+        float *here = to + w * block, *there = from + (w * m->step[2] + m->start[2]) * block;
+        memcpy(back ? there : here, back ? here : there, (size_t)(at_once * block) * sizeof(float));
     }
 }
 
@@ -269,8 +278,8 @@ static cfp_status positions_forward(const void *own, cfp_backend *backend, const
     const window_map m = map_of(step->node);
     const cfp_shape s = dst->shape, in = src[0]->shape;
     const int block = dst->block, per_clip = cfp_blocks(dst);
-    const float value = step->node->value;
-    const bool whole = m.start[2] == 0 && m.step[2] == 1 && s.w == in.w;
+    int first, end;
+    overlap(&first, &end, &m, s.w, in.w);
 #pragma omp parallel for collapse(2) schedule(static) num_threads(backend->threads)
     for (int64_t b = 0; b < (int64_t)s.n * per_clip; b++)
         for (int t = 0; t < s.t; t++)
@@ -278,15 +287,49 @@ static cfp_status positions_forward(const void *own, cfp_backend *backend, const
                 const int i = t * m.step[0] + m.start[0], j = h * m.step[1] + m.start[1];
                 float *to = dst->data + ((b * s.t + t) * s.h + h) * s.w * block;
                 const bool inside = i >= 0 && i < in.t && j >= 0 && j < in.h;
-                if (!inside || !whole)
-                    fill_row(to, s.w, block, s.c - (int)(b % per_clip) * block, value);
-                if (!inside)
-                    continue;
-                const float *from = src[0]->data + ((b * in.t + i) * in.h + j) * in.w * block;
-                if (whole)
-                    memcpy(to, from, (size_t)s.w * (size_t)block * sizeof *to);
-                else
-                    copy_row(to, from, block, &m, s.w, in.w);
+                if (!inside || end - first < s.w)
+                    fill_row(to, s.w, block, s.c - (int)(b % per_clip) * block, step->node->value);
+                if (inside)
+                    copy_row(to, src[0]->data + ((b * in.t + i) * in.h + j) * in.w * block, block,
+                             &m, first, end, false);
+            }
+    return CFP_OK;
+}
+
+/* The output that input i of an axis is, of `size`; NOWHERE: none. */
+static int output_of(const window_map *m, int axis, int i, int size)
+{
+    const int at = i - m->start[axis], step = m->step[axis];
+    return at < 0 || at % step != 0 || at / step >= size ? NOWHERE : at / step;
+}
+
+static cfp_status positions_backward(const void *own, cfp_backend *backend, const cfp_step *step,
+                                     const cfp_tensor *const *src, const cfp_tensor *dst,
+                                     const cfp_tensor *diff_dst, cfp_tensor *const *diff_src,
+                                     void *scratch)
+{
+    (void)own, (void)src, (void)dst, (void)scratch;
+    const window_map m = map_of(step->node);
+    const cfp_tensor *to = diff_src[0];
+    if (to == NULL)
+        return CFP_OK;
+    const cfp_shape s = diff_dst->shape, in = to->shape;
+    const int block = to->block;
+    const int64_t row = (int64_t)in.w * block;
+    int first, end;
+    overlap(&first, &end, &m, s.w, in.w);
+#pragma omp parallel for collapse(2) schedule(static) num_threads(backend->threads)
+    for (int64_t b = 0; b < (int64_t)in.n * cfp_blocks(to); b++)
+        for (int i = 0; i < in.t; i++)
+            for (int j = 0; j < in.h; j++) {
+                const int t = output_of(&m, 0, i, s.t), h = output_of(&m, 1, j, s.h);
+                float *mine = to->data + ((b * in.t + i) * in.h + j) * row;
+                const bool came = t != NOWHERE && h != NOWHERE;
+                if (!came || end - first < in.w)
+                    memset(mine, 0, (size_t)row * sizeof *mine);
+                if (came)
+                    copy_row(diff_dst->data + ((b * s.t + t) * s.h + h) * s.w * block, mine, block,
+                             &m, first, end, true);
             }
     return CFP_OK;
 }
@@ -296,4 +339,5 @@ const cpu_kernel cpu_channels = {.takes = channels_takes,
                                  .forward = channels_forward,
                                  .backward = channels_backward,
                                  .close = channels_close};
-const cpu_kernel cpu_positions = {.takes = positions_takes, .forward = positions_forward};
+const cpu_kernel cpu_positions = {
+    .takes = positions_takes, .forward = positions_forward, .backward = positions_backward};

@@ -104,8 +104,13 @@ static cfp_status activation_backward(const void *own, cfp_backend *backend, con
         return CFP_OK;
     const bool from_output = cfp_gate_from_output(step->node->op);
     const cfp_tensor *value = from_output ? dst : src[0];
-    backend->lanes->slope(diff_src[0]->data, diff_dst->data, value->data, diff_dst->shape,
-                          step->node, from_output, backend->threads);
+    const lane_slope job = {.shape = diff_dst->shape,
+                            .dy = diff_dst->data,
+                            .value = value->data,
+                            .activation = step->node,
+                            .from_output = from_output,
+                            .dst = diff_src[0]->data};
+    backend->lanes->slope(&job, backend->threads);
     return CFP_OK;
 }
 

@@ -71,6 +71,12 @@ cfp_status cpu_channel_mean_product(cfp_backend *backend, float *mean, const cfp
     return means(backend, mean, x, g);
 }
 
+static void mark_kept(float *keep, const cfp_demand *demand, int channels)
+{
+    for (int c = 0; c < channels; c++)
+        keep[c] = demand[c] >= 0 ? 1.0f : 0.0f;
+}
+
 cfp_status cpu_channel_sum(cfp_backend *backend, float *map, const cfp_tensor *x,
                            const cfp_tensor *g, const cfp_demand *demand, int questions, int thetas,
                            bool positive)
@@ -84,8 +90,7 @@ cfp_status cpu_channel_sum(cfp_backend *backend, float *map, const cfp_tensor *x
     for (int q = 0; q < questions; q++) {
         const int64_t n = q / thetas;
         float *const mine = map + q * positions;
-        for (int c = 0; c < x->shape.c; c++)
-            kept[c] = demand[(int64_t)q * x->shape.c + c] >= 0 ? 1.0f : 0.0f;
+        mark_kept(kept, demand + (int64_t)q * x->shape.c, x->shape.c);
         backend->lanes->channel_sum(mine, x->data + n * clip, g == NULL ? NULL : g->data + n * clip,
                                     kept, x->shape, backend->threads);
         for (int64_t p = 0; positive && p < positions; p++)
@@ -96,12 +101,25 @@ cfp_status cpu_channel_sum(cfp_backend *backend, float *map, const cfp_tensor *x
 }
 
 cfp_status cpu_gate(cfp_backend *backend, const cfp_node *activation, cfp_tensor *dy,
-                    const cfp_tensor *y)
+                    const cfp_tensor *y, const cfp_demand *demand)
 {
+    const int row = cfp_blocks(dy) * dy->block;
+    float *keep = NULL;
     if (dy->block != backend->lanes->width)
-        return ref_gate_step(backend, activation, dy, y);
-    backend->lanes->slope(dy->data, dy->data, y->data, dy->shape, activation, true,
-                          backend->threads);
+        return ref_gate_step(backend, activation, dy, y, demand);
+    if (demand != NULL)
+        CFP_TRY_ALLOC(backend->ctx, keep, (int64_t)dy->shape.n * row);
+    for (int n = 0; n < dy->shape.n && demand != NULL; n++)
+        mark_kept(keep + (int64_t)n * row, demand + (int64_t)n * dy->shape.c, dy->shape.c);
+    const lane_slope job = {.shape = dy->shape,
+                            .dy = dy->data,
+                            .value = y->data,
+                            .activation = activation,
+                            .from_output = true,
+                            .keep = keep,
+                            .dst = dy->data};
+    backend->lanes->slope(&job, backend->threads);
+    cfp_free(keep);
     return CFP_OK;
 }
 

@@ -149,3 +149,13 @@ static inline void d_store(double *p, dvec a)
     _mm256_storeu_pd(p, a.low);
     _mm256_storeu_pd(p + 4, a.high);
 }
+static inline dvec d_load(const double *p)
+{
+    return (dvec){_mm256_loadu_pd(p), _mm256_loadu_pd(p + 4)};
+}
+static inline double d_total(dvec a)
+{
+    const __m256d four = _mm256_add_pd(a.low, a.high);
+    const __m128d two = _mm_add_pd(_mm256_castpd256_pd128(four), _mm256_extractf128_pd(four, 1));
+    return _mm_cvtsd_f64(_mm_add_sd(two, _mm_unpackhi_pd(two, two)));
+}

@@ -151,3 +151,11 @@ static inline void d_store(double *p, dvec a)
     _mm512_storeu_pd(p, a.low);
     _mm512_storeu_pd(p + 8, a.high);
 }
+static inline dvec d_load(const double *p)
+{
+    return (dvec){_mm512_loadu_pd(p), _mm512_loadu_pd(p + 8)};
+}
+static inline double d_total(dvec a)
+{
+    return _mm512_reduce_add_pd(_mm512_add_pd(a.low, a.high));
+}

@@ -162,3 +162,15 @@ static inline void d_store(double *p, dvec a)
 {
     EACH_LANE p[i] = a.lane[i];
 }
+static inline dvec d_load(const double *p)
+{
+    dvec r;
+    EACH_LANE r.lane[i] = p[i];
+    return r;
+}
+static inline double d_total(dvec a)
+{
+    double sum = 0;
+    EACH_LANE sum += a.lane[i];
+    return sum;
+}

@@ -120,6 +120,16 @@ typedef struct lane_map {
     float *dst;                 /* may be src */
 } lane_map;
 
+/* dst = dy * derivative of the activation at `value`, in the channels that are kept; else 0. */
+typedef struct lane_slope {
+    cfp_shape shape;
+    const float *dy, *value;
+    const cfp_node *activation;
+    bool from_output;  /* value is its output */
+    const float *keep; /* [n][blocks][lanes] of 0 and 1; NULL: all are kept */
+    float *dst;        /* may be dy */
+} lane_slope;
+
 /* dst(o) = bias(o) + sum of weight(o, i) * src(i): tensors of one position, clips *_clip floats
  * apart.  Backward: diff_dst to diff_src. */
 typedef struct lane_linear {
@@ -175,10 +185,7 @@ typedef struct cpu_lanes {
     /* dst = activation(a op b), same shapes; dst may be a or b. */
     void (*join)(float *dst, const float *a, const float *b, cfp_shape shape, lane_join how,
                  const cfp_node *activation, int threads);
-    /* dst = dy * derivative of the activation at v; from_output: v is its output.  dst may be dy.
-     */
-    void (*slope)(float *dst, const float *dy, const float *v, cfp_shape shape,
-                  const cfp_node *activation, bool from_output, int threads);
+    void (*slope)(const lane_slope *job, int threads);
     void (*linear)(const lane_linear *job, int threads);
     void (*linear_back)(const lane_linear *job, int threads);
     void (*gather)(const lane_gather *job, int threads);

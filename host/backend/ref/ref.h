@@ -48,7 +48,7 @@ cfp_status ref_channel_sum(cfp_backend *backend, float *map, const cfp_tensor *x
                            const cfp_tensor *g, const cfp_demand *demand, int questions, int thetas,
                            bool positive);
 cfp_status ref_gate_step(cfp_backend *backend, const cfp_node *activation, cfp_tensor *dy,
-                         const cfp_tensor *y);
+                         const cfp_tensor *y, const cfp_demand *demand);
 cfp_status ref_mask(cfp_backend *backend, cfp_tensor *x, const cfp_demand *demand);
 cfp_status ref_accumulate(cfp_backend *backend, cfp_tensor *dst, const cfp_tensor *src);
 cfp_status ref_copy(cfp_backend *backend, cfp_tensor *dst, const cfp_tensor *src);

@@ -91,9 +91,8 @@ cfp_status ref_channel_sum(cfp_backend *backend, float *map, const cfp_tensor *x
 }
 
 cfp_status ref_gate_step(cfp_backend *backend, const cfp_node *activation, cfp_tensor *dy,
-                         const cfp_tensor *y)
+                         const cfp_tensor *y, const cfp_demand *demand)
 {
-    (void)backend;
     for (int n = 0; n < dy->shape.n; n++)
         for (int c = 0; c < dy->shape.c; c++) {
             float *slope = ref_channel(dy, n, c);
@@ -101,7 +100,7 @@ cfp_status ref_gate_step(cfp_backend *backend, const cfp_node *activation, cfp_t
             for (int64_t p = 0; p < cfp_positions(dy->shape); p++)
                 slope[p * dy->block] *= ref_gate(activation, value[p * y->block]);
         }
-    return CFP_OK;
+    return demand != NULL ? ref_mask(backend, dy, demand) : CFP_OK;
 }
 
 cfp_status ref_mask(cfp_backend *backend, cfp_tensor *x, const cfp_demand *demand)
