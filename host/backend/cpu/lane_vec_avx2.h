@@ -120,6 +120,10 @@ static inline dvec d_widen(vec a)
     return (dvec){_mm256_cvtps_pd(_mm256_castps256_ps128(a)),
                   _mm256_cvtps_pd(_mm256_extractf128_ps(a, 1))};
 }
+static inline dvec d_load(const float *p) /* d_widen(v_load(p)), without a shuffle */
+{
+    return (dvec){_mm256_cvtps_pd(_mm_loadu_ps(p)), _mm256_cvtps_pd(_mm_loadu_ps(p + 4))};
+}
 static inline dvec d_add(dvec a, dvec b)
 {
     return (dvec){_mm256_add_pd(a.low, b.low), _mm256_add_pd(a.high, b.high)};

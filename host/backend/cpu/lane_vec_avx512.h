@@ -115,6 +115,10 @@ static inline dvec d_widen(vec a)
     return (dvec){_mm512_cvtps_pd(_mm512_castps512_ps256(a)),
                   _mm512_cvtps_pd(_mm512_castps512_ps256(_mm512_shuffle_f32x4(a, a, 0xee)))};
 }
+static inline dvec d_load(const float *p) /* d_widen(v_load(p)), without a shuffle */
+{
+    return (dvec){_mm512_cvtps_pd(_mm256_loadu_ps(p)), _mm512_cvtps_pd(_mm256_loadu_ps(p + 8))};
+}
 static inline dvec d_add(dvec a, dvec b)
 {
     return (dvec){_mm512_add_pd(a.low, b.low), _mm512_add_pd(a.high, b.high)};

@@ -149,6 +149,10 @@ static inline dvec d_widen(vec a)
     EACH_LANE r.lane[i] = a.lane[i];
     return r;
 }
+static inline dvec d_load(const float *p)
+{
+    return d_widen(v_load(p));
+}
 static inline dvec d_add(dvec a, dvec b)
 {
     EACH_LANE a.lane[i] += b.lane[i];
