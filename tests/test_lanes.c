@@ -1,6 +1,6 @@
 /* test_lanes.c - the cpu backend with each of its instruction sets, of which check_backends sees
- * only the widest: every case of op_cases.h against ref, and the same bits on any number of
- * threads.
+ * only the widest: every case of op_cases.h and what the method asks for besides against ref, and
+ * the same bits on any number of threads.
  */
 #include "check_backends.h"
 #include "../host/backend/cpu/cpu.h"
@@ -31,7 +31,7 @@ static cfp_status run_case(check *k, trial *t, source_layout layout)
 static void open_backend(check *k, const cpu_lanes *lanes, int threads)
 {
     const cfp_device_request request = {.threads = threads};
-    k->tolerance = 1e-5;
+    k->tolerance = k->float_tolerance = 1e-5;
     k->device.api = &cfp_backend_cpu;
     CHECK_EQ(cpu_open_with(&k->device.backend, &k->ctx, &request, lanes), CFP_OK);
 }
@@ -49,6 +49,8 @@ static void every_case_matches_ref(const cpu_lanes *lanes)
         }
         trial_close(&k, &t);
     }
+    check_primitives(&k);
+    check_relevance(&k);
     CHECK_EQ(k.failed, 0);
     CHECK(k.compared > 2 * OP_CASES);
     printf("%s: %d comparisons, max rel %.2g\n", lanes->name, k.compared, k.worst);
