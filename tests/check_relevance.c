@@ -44,7 +44,7 @@ static void choose(layer_case *c, bool large, uint64_t *seed)
     s->clips = random_int(seed, 1, 2);
     s->thetas = s->rule == CFP_RULE_GRAD ? 1 : random_int(seed, 1, 3);
     if (large) { /* worth sharing out among threads */
-        s->kernels = 44 * groups;
+        s->kernels = 150 * groups;
         s->channels = 500 * groups;
         s->clips = 2;
         s->thetas = 2 - (s->rule == CFP_RULE_GRAD);
@@ -83,6 +83,16 @@ static double theta_at_an_edge(const cfp_back_step *s, uint64_t *seed)
     const double r = (double)cfp_min_max(v, low, high);
     const double aside[] = {r, nextafter(r, 0), nextafter(r, 1)};
     return aside[random_int(seed, 0, 2)];
+}
+
+/* Depth-wise: all values of a row are one. */
+static void choose_alone(layer_case *c)
+{
+    c->ref.groups = 4;
+    c->ref.kernels = 8;
+    c->ref.channels = 4;
+    c->rows = c->questions * 8;
+    c->words = 1;
 }
 
 /* Rows whose middle is 0, where the values around theta are far finer than their extremes. */
@@ -295,15 +305,19 @@ void check_relevance(check *k)
     for (int i = 0; i < CASES; i++) {
         layer_case c;
         const bool cancelling = i == 1;
-        choose(&c, i % 40 == 39, &seed);
+        choose(&c, i % 40 == 39 || i % 40 == 36, &seed);
+        if (i % 20 == 12)
+            choose_alone(&c);
         if (cancelling)
             choose_cancelling(&c);
         cfp_back_step *s = &c.ref;
-        if (i % 4 == 0 && s->rule == CFP_RULE_CFP) { /* what most users ask for */
+        if (i % 4 == 0 && (s->rule == CFP_RULE_CFP || i % 40 == 36)) { /* what most ask for */
+            s->rule = CFP_RULE_CFP;
             s->classifier = false;
             s->propagate = CFP_PROPAGATE_EDGE;
             s->normalise = CFP_NORMALISE_MINMAX;
             s->top = 0;
+            c.words = cfp_span_words(s);
         }
         snprintf(k->where, sizeof k->where,
                  "relevance %d: %d x %d / %d, rule %d%s, path %d, max %d, contribution %d, top %d",

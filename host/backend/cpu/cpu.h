@@ -14,6 +14,8 @@ struct cfp_backend {
     int threads;
     const cpu_lanes *lanes; /* the widest that this machine runs */
     cpu_dnnl *dnnl;
+    char *room; /* what a primitive of the method works in, kept from call to call (cpu_room) */
+    size_t room_bytes;
     char description[96];
 };
 
@@ -68,6 +70,9 @@ static inline size_t cpu_aligned(size_t bytes)
 {
     return (bytes + 63) / 64 * 64;
 }
+
+/* Room of so many bytes, aligned to a cache line, until the next call. */
+cfp_status cpu_room(char **out, cfp_backend *backend, size_t bytes);
 
 /* The sums over the positions of x (times g unless NULL), [n][blocks][lanes], in scratch of so many
  * bytes. */

@@ -29,6 +29,7 @@ static void cpu_close(cfp_backend **backend)
     if (*backend == NULL)
         return;
     cpu_dnnl_close(&(*backend)->dnnl);
+    cfp_free((*backend)->room);
     cfp_free(*backend);
     *backend = NULL;
 }
@@ -113,6 +114,18 @@ static void cpu_release(cfp_backend *backend, void *memory)
 {
     (void)backend;
     cfp_free(memory);
+}
+
+cfp_status cpu_room(char **out, cfp_backend *backend, size_t bytes)
+{
+    if (bytes > backend->room_bytes) {
+        cfp_free(backend->room);
+        backend->room_bytes = 0;
+        CFP_TRY_ALLOC(backend->ctx, backend->room, bytes);
+        backend->room_bytes = bytes;
+    }
+    *out = backend->room;
+    return CFP_OK;
 }
 
 /* oneDNN takes the number of threads from the calling thread's OpenMP settings. */

@@ -5,7 +5,10 @@
 #include <stdint.h>
 #include <string.h>
 
-enum { PIECE = 1 << 14 }; /* floats of a copy or a sum that one thread takes at a time */
+enum {
+    PIECE = 1 << 14,       /* floats of a copy or a sum that one thread takes at a time */
+    LEAST_SUMMED = 1 << 18 /* floats to be summed that are worth a thread */
+};
 
 static cfp_tensor plain_view(cfp_shape shape, float *data)
 {
@@ -37,27 +40,49 @@ const double *cpu_sums(const cfp_backend *backend, const cfp_tensor *x, const cf
 {
     double *sums = scratch;
     double *rest = sums + (int64_t)x->shape.n * cfp_blocks(x) * x->block;
-    backend->lanes->sums(sums, x->data, g == NULL ? NULL : g->data, x->shape, rest,
-                         backend->threads);
+    const int64_t worth = 1 + cfp_stored(x) / LEAST_SUMMED;
+    const int threads = worth < backend->threads ? (int)worth : backend->threads;
+    backend->lanes->sums(sums, x->data, g == NULL ? NULL : g->data, x->shape, rest, threads);
     return sums;
 }
 
 static cfp_status means(cfp_backend *backend, float *mean, const cfp_tensor *x, const cfp_tensor *g)
 {
     char *scratch;
-    CFP_TRY_ALLOC(backend->ctx, scratch, cpu_sums_bytes(backend, x));
+    CFP_TRY(cpu_room(&scratch, backend, cpu_sums_bytes(backend, x)));
     const double *sums = cpu_sums(backend, x, g, scratch);
     const int row = cfp_blocks(x) * x->block;
     for (int n = 0; n < x->shape.n; n++)
         for (int c = 0; c < x->shape.c; c++)
             mean[(int64_t)n * x->shape.c + c] =
                 (float)(sums[(int64_t)n * row + c] / (double)cfp_positions(x->shape));
-    cfp_free(scratch);
+    return CFP_OK;
+}
+
+/* Channels of the plain clip, each read as one block, whose lanes then are added up. */
+static cfp_status plain_means(cfp_backend *backend, float *mean, const cfp_tensor *x)
+{
+    const int width = backend->lanes->width, channels = x->shape.n * x->shape.c;
+    const int64_t positions = cfp_positions(x->shape);
+    cfp_tensor lanes = {.shape = {channels, width, 1, 1, (int)(positions / width)},
+                        .block = width,
+                        .data = x->data};
+    char *scratch;
+    CFP_TRY(cpu_room(&scratch, backend, cpu_sums_bytes(backend, &lanes)));
+    const double *sums = cpu_sums(backend, &lanes, NULL, scratch);
+    for (int c = 0; c < channels; c++) {
+        double sum = 0;
+        for (int lane = 0; lane < width; lane++)
+            sum += sums[c * width + lane];
+        mean[c] = (float)(sum / (double)positions);
+    }
     return CFP_OK;
 }
 
 cfp_status cpu_channel_mean(cfp_backend *backend, float *mean, const cfp_tensor *x)
 {
+    if (x->block == 1 && cfp_positions(x->shape) % backend->lanes->width == 0)
+        return plain_means(backend, mean, x);
     if (x->block != backend->lanes->width)
         return ref_channel_mean(backend, mean, x);
     return means(backend, mean, x, NULL);

@@ -2,17 +2,23 @@
  * kernel of lane_score.inc where the query is the usual one, else by ref's loops.
  *
  * Each thread raises a demand of its own; they are merged by their maximum, so the result does not
- * depend on how many there are. */
+ * depend on how many there are, nor on who takes which kernel. */
 #include "cpu.h"
 #include "../ref/ref.h"
 #include "../relevance_math.h"
+#include <omp.h>
 #include <string.h>
 
-enum { LEAST_PAIRS = 1 << 15 }; /* (kernel, channel) pairs that are worth a thread */
+enum {
+    LEAST_PAIRS = 1 << 15, /* (kernel, channel) pairs that are worth a thread to ref's loops */
+    LEAST_WORK = 1 << 16,  /* and to score_row, where a kernel costs as much again */
+    ROW_WORK = 128,        /* as so many pairs */
+    PIECE_WORK = 1 << 13   /* what a thread takes at a time */
+};
 
-static int threads_for(const cfp_backend *backend, int64_t pairs)
+static int threads_for(const cfp_backend *backend, int64_t work, int64_t least)
 {
-    const int64_t worth = pairs / LEAST_PAIRS;
+    const int64_t worth = work / least;
     return worth < 1 ? 1 : worth < backend->threads ? (int)worth : backend->threads;
 }
 
@@ -23,78 +29,96 @@ static bool is_usual(const cfp_back_step *s)
            s->propagate == CFP_PROPAGATE_EDGE && s->top == 0;
 }
 
-static void close_score(lane_score *job)
+/* One thread's room for score_row. */
+static size_t estimate_bytes(const cfp_back_step *s)
 {
-    cfp_free(job->value);
-    cfp_free(job->best);
+    return cpu_aligned((size_t)cfp_span_words(s) * 32 * sizeof(float));
+}
+static size_t best_bytes(const cfp_back_step *s)
+{
+    return cpu_aligned(((size_t)s->channels + 32) * sizeof(float));
 }
 
-static cfp_status open_score(lane_score *job, const cfp_back_step *s)
+/* The least float r >= 0 with (double)r >= theta. */
+static float least_that_reaches(double theta)
 {
-    *job = (lane_score){.step = s};
-    job->value = cfp_alloc(NULL, (size_t)cfp_span_length(s), sizeof *job->value);
-    job->best = cfp_alloc(NULL, (size_t)s->channels, sizeof *job->best);
-    if (job->value != NULL && job->best != NULL)
-        return CFP_OK;
-    close_score(job);
-    return CFP_NOMEM;
+    const float r = theta > 0 ? (float)theta : 0;
+    return (double)r < theta ? nextafterf(r, INFINITY) : r;
 }
 
-/* Demands of the relevances in best, which a question's rows have raised from -1. */
-static void raise_children(const lane_score *job, int64_t question)
+/* The relevances in best join the demand on the layer's channels. */
+static void raise_children(const lane_score *job, int question)
 {
     const cfp_back_step *s = job->step;
-    cfp_demand *child = s->child + question * s->channels;
+    cfp_demand *child = s->child + (int64_t)question * s->channels;
+#pragma omp critical(raise_children)
     for (int c = 0; c < s->channels; c++) {
-        const cfp_demand found = job->best[c] < 0 ? CFP_NOT_DEMANDED : cfp_demand_of(job->best[c]);
+        const cfp_demand found =
+            job->best[c] < job->floor ? CFP_NOT_DEMANDED : cfp_demand_of((double)job->best[c]);
         child[c] = found > child[c] ? found : child[c];
-        job->best[c] = -1;
     }
 }
 
-/* As ref_back_step_rows. */
-static cfp_status usual_rows(const cfp_backend *backend, const cfp_back_step *s, int64_t first,
-                             int64_t last)
+/* A thread's share of the kernels that a question demands. */
+static void score_question(const cfp_backend *backend, lane_score *job, int question)
 {
-    lane_score job;
-    CFP_TRY(open_score(&job, s));
-    cfp_status status = CFP_OK;
+    const cfp_back_step *s = job->step;
+    const int piece = 1 + PIECE_WORK / (ROW_WORK + cfp_span_length(s));
+    job->floor = least_that_reaches(s->theta[question % s->thetas]);
+    const float below = nextafterf(job->floor, -INFINITY);
     for (int c = 0; c < s->channels; c++)
-        job.best[c] = -1;
-    for (int64_t row = first; row < last && status == CFP_OK; row++) {
-        if (s->demand[row] < 0)
-            s->n_edges[row] = 0;
-        else if (!backend->lanes->score_row(&job, row))
-            status = ref_back_step_rows(s, row, row + 1);
-        if ((row + 1) % s->kernels == 0 || row + 1 == last)
-            raise_children(&job, row / s->kernels);
+        job->best[c] = below;
+#pragma omp for schedule(dynamic, piece) nowait
+    for (int o = 0; o < s->kernels; o++) {
+        if (s->demand[(int64_t)question * s->kernels + o] >= 0)
+            backend->lanes->score_row(job, question, o);
+        else
+            s->n_edges[(int64_t)question * s->kernels + o] = 0;
     }
-    close_score(&job);
-    return status;
+    raise_children(job, question);
 }
 
-static cfp_status rows(const cfp_backend *backend, const cfp_back_step *s, int64_t first,
-                       int64_t last)
+static cfp_status usual_back_step(cfp_backend *backend, const cfp_back_step *s)
 {
-    return is_usual(s) ? usual_rows(backend, s, first, last) : ref_back_step_rows(s, first, last);
+    const int questions = s->clips * s->thetas;
+    const size_t estimates = estimate_bytes(s), bytes = estimates + best_bytes(s);
+    int64_t demanded = 0;
+    char *room;
+    for (int64_t row = 0; row < (int64_t)questions * s->kernels; row++)
+        demanded += s->demand[row] >= 0;
+    const int threads =
+        threads_for(backend, demanded * (ROW_WORK + cfp_span_length(s)), LEAST_WORK);
+    CFP_TRY(cpu_room(&room, backend, (size_t)threads * bytes));
+#pragma omp parallel num_threads(threads)
+    {
+        char *mine = room + (size_t)omp_get_thread_num() * bytes;
+        lane_score job = {
+            .step = s, .estimate = (float *)mine, .best = (float *)(mine + estimates)};
+        for (int question = 0; question < questions; question++)
+            score_question(backend, &job, question);
+    }
+    return CFP_OK;
 }
 
 cfp_status cpu_back_step(cfp_backend *backend, const cfp_back_step *s)
 {
     const int64_t all = (int64_t)s->clips * s->thetas * s->kernels;
     const int64_t count = (int64_t)s->clips * s->thetas * s->channels;
-    const int threads = threads_for(backend, all * cfp_span_length(s));
+    const int threads = threads_for(backend, all * cfp_span_length(s), LEAST_PAIRS);
     cfp_demand *child;
     cfp_status result = CFP_OK;
+    if (is_usual(s))
+        return usual_back_step(backend, s);
     if (threads == 1)
-        return rows(backend, s, 0, all);
+        return ref_back_step_rows(s, 0, all);
     CFP_TRY_ALLOC(backend->ctx, child, threads * count);
     memset(child, 0xff, (size_t)(threads * count) * sizeof *child);
 #pragma omp parallel for schedule(static, 1) num_threads(threads)
     for (int t = 0; t < threads; t++) {
         cfp_back_step mine = *s;
         mine.child = child + t * count;
-        const cfp_status status = rows(backend, &mine, all * t / threads, all * (t + 1) / threads);
+        const cfp_status status =
+            ref_back_step_rows(&mine, all * t / threads, all * (t + 1) / threads);
         if (status != CFP_OK)
 #pragma omp critical
             result = status;
@@ -109,29 +133,31 @@ cfp_status cpu_back_step(cfp_backend *backend, const cfp_back_step *s)
 static cfp_status list_rows(const cfp_backend *backend, const cfp_back_step *s, int question,
                             int first, int last, cfp_edge *edge)
 {
-    lane_score job;
+    lane_score job = {.step = s};
     if (!is_usual(s))
         return ref_list_edges_rows(s, question, first, last, edge);
-    CFP_TRY(open_score(&job, s));
+    job.value = cfp_alloc(NULL, (size_t)cfp_span_length(s), sizeof *job.value);
+    if (job.value == NULL)
+        return CFP_NOMEM;
     cfp_status status = CFP_OK;
     for (int o = first; o < last && status == CFP_OK; o++) {
         const int64_t row = (int64_t)question * s->kernels + o;
         if (s->n_edges[row] == 0)
             continue;
         if (s->row[row].high > s->row[row].low)
-            backend->lanes->score_list(&job, row, edge);
+            backend->lanes->score_list(&job, question, o, edge);
         else
             status = ref_list_edges_rows(s, question, o, o + 1, edge);
         edge += s->n_edges[row];
     }
-    close_score(&job);
+    cfp_free(job.value);
     return status;
 }
 
 cfp_status cpu_list_edges(cfp_backend *backend, const cfp_back_step *s, int question,
                           cfp_edge *edge)
 {
-    const int threads = threads_for(backend, (int64_t)s->kernels * cfp_span_length(s));
+    const int threads = threads_for(backend, (int64_t)s->kernels * cfp_span_length(s), LEAST_PAIRS);
     const int32_t *n = s->n_edges + (int64_t)question * s->kernels;
     cfp_status result = CFP_OK;
 #pragma omp parallel for schedule(static, 1) num_threads(threads)

@@ -69,9 +69,21 @@ static inline vec v_where_equal(vec a, vec b, vec yes, vec no)
 {
     return _mm256_blendv_ps(no, yes, _mm256_cmp_ps(a, b, _CMP_EQ_OQ));
 }
-static inline uint32_t v_bits_at_least(doubles a, doubles b) /* bit l: lane l of a >= that of b */
+static inline uint32_t v_bits_at_least(vec a, vec b) /* bit l: lane l of a >= that of b */
 {
-    return (uint32_t)_mm256_movemask_pd(_mm256_cmp_pd((__m256d)a, (__m256d)b, _CMP_GE_OQ));
+    return (uint32_t)_mm256_movemask_ps(_mm256_cmp_ps(a, b, _CMP_GE_OQ));
+}
+static inline vec v_load_first(const float *p, int n, vec rest) /* p[0 ... n - 1], then of rest */
+{
+    const __m256i lane = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
+    const __m256i kept = _mm256_cmpgt_epi32(_mm256_set1_epi32(n), lane);
+    return _mm256_blendv_ps(rest, _mm256_maskload_ps(p, kept), _mm256_castsi256_ps(kept));
+}
+static inline float v_least(vec a)
+{
+    const __m128 four = _mm_min_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps(a, 1));
+    const __m128 two = _mm_min_ps(four, _mm_movehl_ps(four, four));
+    return _mm_cvtss_f32(_mm_min_ss(two, _mm_movehdup_ps(two)));
 }
 static inline vec v_round(vec a) /* to the nearest integer */
 {
@@ -135,6 +147,10 @@ static inline dvec d_widen(vec a)
 {
     return (dvec){_mm256_cvtps_pd(_mm256_castps256_ps128(a)),
                   _mm256_cvtps_pd(_mm256_extractf128_ps(a, 1))};
+}
+static inline dvec d_widen_at(const float *p) /* d_widen(v_load(p)), without a shuffle */
+{
+    return (dvec){_mm256_cvtps_pd(_mm_loadu_ps(p)), _mm256_cvtps_pd(_mm_loadu_ps(p + 4))};
 }
 static inline dvec d_add(dvec a, dvec b)
 {

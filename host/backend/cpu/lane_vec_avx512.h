@@ -69,9 +69,18 @@ static inline vec v_where_equal(vec a, vec b, vec yes, vec no)
 {
     return _mm512_mask_blend_ps(_mm512_cmp_ps_mask(a, b, _CMP_EQ_OQ), no, yes);
 }
-static inline uint32_t v_bits_at_least(doubles a, doubles b) /* bit l: lane l of a >= that of b */
+static inline uint32_t v_bits_at_least(vec a, vec b) /* bit l: lane l of a >= that of b */
 {
-    return _mm512_cmp_pd_mask((__m512d)a, (__m512d)b, _CMP_GE_OQ);
+    return _mm512_cmp_ps_mask(a, b, _CMP_GE_OQ);
+}
+static inline vec v_load_first(const float *p, int n, vec rest) /* p[0 ... n - 1], then of rest */
+{
+    const uint32_t bits = n > 0 ? ((uint32_t)1 << n) - 1 : 0; /* n < LANES */
+    return _mm512_mask_loadu_ps(rest, (__mmask16)bits, p);
+}
+static inline float v_least(vec a)
+{
+    return _mm512_reduce_min_ps(a);
 }
 static inline vec v_round(vec a) /* to the nearest integer */
 {
@@ -137,6 +146,10 @@ static inline dvec d_widen(vec a)
 {
     return (dvec){_mm512_cvtps_pd(_mm512_castps512_ps256(a)),
                   _mm512_cvtps_pd(_mm512_castps512_ps256(_mm512_shuffle_f32x4(a, a, 0xee)))};
+}
+static inline dvec d_widen_at(const float *p) /* d_widen(v_load(p)), without a shuffle */
+{
+    return (dvec){_mm512_cvtps_pd(_mm256_loadu_ps(p)), _mm512_cvtps_pd(_mm256_loadu_ps(p + 8))};
 }
 static inline dvec d_add(dvec a, dvec b)
 {

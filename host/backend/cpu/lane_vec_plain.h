@@ -91,9 +91,22 @@ static inline vec v_where_equal(vec a, vec b, vec yes, vec no)
     EACH_LANE no.lane[i] = a.lane[i] == b.lane[i] ? yes.lane[i] : no.lane[i];
     return no;
 }
-static inline uint32_t v_bits_at_least(doubles a, doubles b)
+static inline uint32_t v_bits_at_least(vec a, vec b)
 {
-    return (uint32_t)(a[0] >= b[0]) | (uint32_t)(a[1] >= b[1]) << 1;
+    uint32_t bits = 0;
+    EACH_LANE bits |= (uint32_t)(a.lane[i] >= b.lane[i]) << i;
+    return bits;
+}
+static inline vec v_load_first(const float *p, int n, vec rest)
+{
+    EACH_LANE rest.lane[i] = i < n ? p[i] : rest.lane[i];
+    return rest;
+}
+static inline float v_least(vec a)
+{
+    float least = a.lane[0];
+    EACH_LANE least = a.lane[i] < least ? a.lane[i] : least;
+    return least;
 }
 static inline vec v_round(vec a)
 {
@@ -147,6 +160,10 @@ static inline dvec d_widen(vec a)
     dvec r;
     EACH_LANE r.lane[i] = a.lane[i];
     return r;
+}
+static inline dvec d_widen_at(const float *p)
+{
+    return d_widen(v_load(p));
 }
 static inline dvec d_add(dvec a, dvec b)
 {

@@ -161,8 +161,13 @@ typedef struct lane_gather {
  * by edge, without --top.  One thread's part of it. */
 typedef struct lane_score {
     const cfp_back_step *step;
-    double *value; /* [channels / groups] room */
-    double *best;  /* [channels] raised to the relevances of what is selected */
+    /* For score_row: */
+    float floor;     /* the least relevance that reaches theta */
+    float *estimate; /* room for [channels / groups], in whole words of 32 */
+    float *best;     /* [channels + 32] raised to the relevances of what is selected, from the float
+                        below floor */
+    /* For score_list: */
+    double *value; /* room for [channels / groups] */
 } lane_score;
 
 typedef struct cpu_lanes {
@@ -189,11 +194,10 @@ typedef struct cpu_lanes {
     void (*linear)(const lane_linear *job, int threads);
     void (*linear_back)(const lane_linear *job, int threads);
     void (*gather)(const lane_gather *job, int threads);
-    /* Edges and row of one demanded kernel, `row` of all questions'.  false: all its values are
-     * one, or not finite; nothing is done then. */
-    bool (*score_row)(const lane_score *job, int64_t row);
-    /* Its edges, for which score_row was true. */
-    void (*score_list)(const lane_score *job, int64_t row, cfp_edge *edge);
+    /* Edges and row of one demanded kernel. */
+    void (*score_row)(const lane_score *job, int question, int o);
+    /* Its edges, where not all its values are one. */
+    void (*score_list)(const lane_score *job, int question, int o, cfp_edge *edge);
     /* sum[n][block][lane] over the positions of x (times g unless NULL), in double. */
     void (*sums)(double *sum, const float *x, const float *g, cfp_shape shape, double *scratch,
                  int threads);

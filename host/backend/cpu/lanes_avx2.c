@@ -1,5 +1,6 @@
 /* lanes_avx2.c - the kernels of lanes.h compiled for AVX2 and FMA. */
 #include "lanes.h"
+#include "../relevance_math.h"
 #include <math.h>
 #include <omp.h>
 #include <string.h>

@@ -1,6 +1,7 @@
 /* lanes_avx512.c - the kernels of lanes.h compiled for AVX-512 (F, DQ, BW, VL), where the machine
  * is one. */
 #include "lanes.h"
+#include "../relevance_math.h"
 #include <math.h>
 #include <omp.h>
 #include <string.h>

@@ -1,5 +1,6 @@
 /* lanes_plain.c - the kernels of lanes.h compiled for any machine. */
 #include "lanes.h"
+#include "../relevance_math.h"
 #include <math.h>
 #include <omp.h>
 #include <string.h>
