@@ -4,6 +4,7 @@
 #include "../host/program/terminal.h"
 #include "test.h"
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -34,7 +35,6 @@ static bool take_terminal(void)
         return false;
     theirs = open(ptsname(terminal), O_RDWR | O_NOCTTY);
     before = dup(STDERR_FILENO);
-    fcntl(terminal, F_SETFL, O_NONBLOCK);
     setenv("TERM", "xterm", 1);
     setenv("NO_COLOR", "1", 1);
     return theirs >= 0 && before >= 0;
@@ -56,12 +56,26 @@ static void report(cfp_terminal *t, const char *what, int64_t done, int64_t tota
     turn(false);
 }
 
-/* What was written since the last look. */
+/* What was written since the last look: the kernel hands it over in pieces, when it likes, so a mark
+ * is sent behind it and waited for. */
 static const char *look(void)
 {
+    enum { PATIENCE_MS = 30000, MARK = 1 };
     static char text[4096];
-    const ssize_t n = read(terminal, text, sizeof text - 1);
-    text[n > 0 ? n : 0] = '\0';
+    struct pollfd ready = {.fd = terminal, .events = POLLIN};
+    const char mark = MARK;
+    size_t length = 0;
+    CHECK_EQ(write(theirs, &mark, 1), 1);
+    while (length == 0 || text[length - 1] != MARK) {
+        if (length + 1 >= sizeof text || poll(&ready, 1, PATIENCE_MS) != 1)
+            break;
+        const ssize_t n = read(terminal, text + length, sizeof text - 1 - length);
+        if (n <= 0)
+            break;
+        length += (size_t)n;
+    }
+    CHECK(length > 0 && text[length - 1] == MARK);
+    text[length > 0 ? length - 1 : 0] = '\0';
     return text;
 }
 
