@@ -116,6 +116,29 @@ static void fill_cancelling(layer_case *c)
         c->demand[i] = cfp_demand_of(1.0);
 }
 
+/* Values of -0 in rows whose least is 0: a negative weight times a channel that is dead. */
+static void choose_signed_zero(layer_case *c)
+{
+    *c = (layer_case){.questions = 2, .rows = 4, .words = 1};
+    c->ref = (cfp_back_step){
+        .kernels = 2, .channels = 6, .groups = 1, .rule = CFP_RULE_CFP, .clips = 1, .thetas = 2};
+}
+
+static void fill_signed_zero(layer_case *c)
+{
+    static const float weights[] = {1, -1, 1, .5F, .25F, .75F, 1, 1, 1, .5F, .25F, .75F};
+    static const float inputs[] = {0, 0, 1, 1, 1, 1};
+    memcpy(c->kernel_mean, weights, sizeof weights);
+    memcpy(c->input, inputs, sizeof inputs);
+    c->theta[0] = 0;
+    c->theta[1] = 0.6;
+    c->ref.kernel_scale = NULL;
+    for (int i = 0; i < c->rows; i++)
+        c->demand[i] = cfp_demand_of(1.0);
+    for (int i = 0; i < c->questions * c->ref.channels; i++)
+        c->child[i] = CFP_NOT_DEMANDED;
+}
+
 static void fill_in(layer_case *c, uint64_t *seed)
 {
     cfp_back_step *s = &c->ref;
@@ -304,12 +327,14 @@ void check_relevance(check *k)
         check_failed(k, k->ctx.message);
     for (int i = 0; i < CASES; i++) {
         layer_case c;
-        const bool cancelling = i == 1;
+        const bool cancelling = i == 1, signed_zero = i == 2;
         choose(&c, i % 40 == 39 || i % 40 == 36, &seed);
         if (i % 20 == 12)
             choose_alone(&c);
         if (cancelling)
             choose_cancelling(&c);
+        if (signed_zero)
+            choose_signed_zero(&c);
         cfp_back_step *s = &c.ref;
         if (i % 4 == 0 && (s->rule == CFP_RULE_CFP || i % 40 == 36)) { /* what most ask for */
             s->rule = CFP_RULE_CFP;
@@ -329,6 +354,8 @@ void check_relevance(check *k)
             fill_in(&c, &seed);
             if (cancelling)
                 fill_cancelling(&c);
+            if (signed_zero)
+                fill_signed_zero(&c);
             status = check_back_step(k, &c);
         }
         if (status != CFP_OK)

@@ -56,8 +56,8 @@ static void report(cfp_terminal *t, const char *what, int64_t done, int64_t tota
     turn(false);
 }
 
-/* What was written since the last look: the kernel hands it over in pieces, when it likes, so a mark
- * is sent behind it and waited for. */
+/* What was written since the last look: the kernel hands it over in pieces, when it likes, so a
+ * mark is sent behind it and waited for. */
 static const char *look(void)
 {
     enum { PATIENCE_MS = 30000, MARK = 1 };

@@ -45,10 +45,11 @@ CFP_BOTH double cfp_value(const cfp_back_step *s, int clip, int o, int j)
     return scale * (double)k[j] * (double)input[j];
 }
 
-/* (v - min) / (max - min); where max = min: 1 if v != 0, else 0. */
+/* (v - min) / (max - min); where max = min: 1 if v != 0, else 0.  Never -0, which is not in the
+ * order of its bits, as demands are compared: hence + 0. */
 CFP_BOTH float cfp_min_max(double v, double low, double high)
 {
-    return high > low ? (float)((v - low) / (high - low)) : v != 0 ? 1.0f : 0.0f;
+    return high > low ? (float)((v - low) / (high - low)) + 0.0f : v != 0 ? 1.0f : 0.0f;
 }
 /* max(v, 0) / high, zero where nothing is above 0. */
 CFP_BOTH float cfp_positive_share(double v, double high)
@@ -60,14 +61,14 @@ CFP_BOTH float cfp_positive_share(double v, double high)
  * turns the order round); NaN, from 0/0 or inf - inf, is below every theta, as it is there. */
 CFP_BOTH float cfp_reference_share(double v, const cfp_row *row)
 {
-    return (float)((v / row->sum - row->low) / (row->high - row->low));
+    return (float)((v / row->sum - row->low) / (row->high - row->low)) + 0.0f;
 }
 
 /* The classifier's weights alone, scaled over the whole matrix. */
 CFP_BOTH float cfp_weight_share(const cfp_back_step *s, double w)
 {
     const double range = s->weight_max - s->weight_min;
-    return range > 0                           ? (float)((w - s->weight_min) / range)
+    return range > 0                           ? (float)((w - s->weight_min) / range) + 0.0f
            : w != 0 && s->rule == CFP_RULE_CFP ? 1.0f
                                                : 0.0f;
 }

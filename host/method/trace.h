@@ -111,7 +111,8 @@ CFP_CHECKED cfp_status cfp_backward_start(cfp_trace *trace, const int32_t *class
  * node behind it has been gone through, and until cfp_backward_leave(node). */
 const cfp_tensor *cfp_trace_gradient(const cfp_trace *trace, int node);
 /* For every node, before cfp_backward_through: where it is a step's tail, undoes what is fused
- * there (activation, residual). */
+ * there: residual and activation, but an activation alone at a kernel layer, which
+ * cfp_backward_through takes together with the mask. */
 CFP_CHECKED cfp_status cfp_backward_leave(cfp_trace *trace, int node);
 /* For every node: where it is a step's head, takes the gradient through the op and adds it to the
  * gradients of what the node reads.  Kernel layers first zero it for kernels that nobody demands

@@ -4,8 +4,8 @@
  * and its kernels for 4 and 8 channels want blocks of 4 and 8, which the layers around do not have.
  * Where groups are whole blocks, oneDNN is as fast and takes them (cpu_conv.c).
  * One thread of a busy EPYC 9004, AVX-512, 3 x 3 x 3, ms of CPU time, oneDNN through PyTorch 1.13 /
- * here: depth-wise 54 @ 16 x 56 x 56: 48 / 3.8; 96 in 16 groups @ 8 x 56 x 56: 48 / 12; 128 in 32
- * @ 8 x 56 x 56: 18 / 7.4; 384 in 16 @ 8 x 14 x 14: 7.5 / 7.0.
+ * here: depth-wise 54 @ 16 x 56 x 56: 48 / 3.8; 128 in 32 @ 8 x 56 x 56: 18 / 7.4.  With stride 1
+ * and 6 channels a group or more, cpu_winograd_groups.c is faster still and takes them first.
  *
  * Here: which source channels a vector of output channels reads, the order of the weights, and the
  * positions that a tap connects.  Backward is the same sum seen from the input: lanes are input

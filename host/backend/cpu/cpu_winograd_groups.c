@@ -59,7 +59,7 @@ static bool groups_takes(const cfp_backend *backend, const cfp_step *step,
 {
     /* Transforming a channel costs as much as a few products with it; what is kept of a unit has to
      * stay in the second cache. */
-    enum { LEAST_DEEP = 6, LEAST_FLAT = 12, MOST_OF_UNIT = 96, LEAST_POSITIONS = 128 };
+    enum { LEAST_DEEP = 6, LEAST_FLAT = 12, MOST_OF_UNIT = 128, LEAST_POSITIONS = 128 };
     const cfp_node *node = step->node;
     const cfp_window *w = &node->window;
     if (node->op != CFP_OP_CONV3D || node->groups < 2 || !cpu_in_lanes(backend, step, src, dst))

@@ -178,7 +178,7 @@ typedef struct cpu_lanes {
     /* Bytes of scratch that winograd wants, by the job's shapes, taps_t and deep. */
     size_t (*winograd_scratch)(const lane_winograd *job, int threads);
     void (*winograd_groups)(const lane_winograd_groups *job, int threads);
-    /* Bytes of scratch, by the job's shapes, groups, unit, deep and steps. */
+    /* Bytes of scratch, by the job's shapes, groups, unit and deep. */
     size_t (*winograd_groups_scratch)(const lane_winograd_groups *job, int threads);
     void (*stem)(const lane_stem *job, int threads);
     size_t (*stem_scratch)(const lane_stem *job, int threads); /* bytes, by shapes and levels */

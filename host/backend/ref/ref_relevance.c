@@ -88,7 +88,7 @@ static void score_relevances(struct scoring *k)
     }
     const double range = row.high - row.low;
     for (int j = 0; j < n; j++)
-        r[j] = (float)((k->value[j] - row.low) / range);
+        r[j] = (float)((k->value[j] - row.low) / range) + 0.0f;
 }
 
 static void extremes(struct scoring *k)
