@@ -7,6 +7,18 @@ if(NOT CFP_CUDA MATCHES "^(AUTO|ON|OFF)$")
 endif()
 set(CFP_CUDNN_OLDEST 9.15) # as cuda/cudnn_device.c asks again at run time
 
+option(CFP_CUDA_ONE_ARCHITECTURE
+    "compile the CUDA kernels for the GPU at hand alone, or for compute capability 7.5 and as PTX where there is no GPU" OFF)
+
+# The GPU at hand.  Without one: code for 7.5 and PTX, which the driver of any newer GPU compiles when it loads the module.
+function(cfp_one_cuda_architecture result)
+    set(${result} 75 PARENT_SCOPE)
+    execute_process(COMMAND nvidia-smi -L OUTPUT_VARIABLE gpus ERROR_QUIET RESULT_VARIABLE failed)
+    if(failed EQUAL 0 AND gpus MATCHES "^GPU ")
+        set(${result} native PARENT_SCOPE)
+    endif()
+endfunction()
+
 # A function: what the two find modules set stays in here.  Imported targets are global to this directory and below.
 function(cfp_find_cuda missing)
     set(${missing} "" PARENT_SCOPE)
@@ -58,10 +70,13 @@ if(CFP_CUDA_MISSING AND CFP_CUDA STREQUAL "ON")
 elseif(CFP_CUDA_MISSING)
     message(STATUS "CUDA backend: not built: ${CFP_CUDA_MISSING}")
 else()
-    # Every generation since Turing that has a chip of its own, and PTX for those to come.
-    if(NOT DEFINED CMAKE_CUDA_ARCHITECTURES)
+    if(NOT DEFINED CMAKE_CUDA_ARCHITECTURES AND CFP_CUDA_ONE_ARCHITECTURE)
+        cfp_one_cuda_architecture(CMAKE_CUDA_ARCHITECTURES)
+    elseif(NOT DEFINED CMAKE_CUDA_ARCHITECTURES)
+        # Every generation since Turing that has a chip of its own, and PTX for those to come.
         set(CMAKE_CUDA_ARCHITECTURES 75-real 80-real 86-real 89-real 90-real 100-real 120)
     endif()
+    message(STATUS "CUDA architectures: ${CMAKE_CUDA_ARCHITECTURES}")
     if(NOT DEFINED CMAKE_CUDA_COMPILER)
         set(CMAKE_CUDA_COMPILER "${CUDAToolkit_NVCC_EXECUTABLE}")
     endif()

@@ -11,10 +11,11 @@ The error of a tensor is max|a - b| / max|b|. A gradient jumps where an activati
 of a max pool's window are equal, and rounding decides on which side: so PyTorch's backward pass takes its relus and the winners
 of its max pools as the program had them, and where the two differ the values must be the same to rounding.
 
+By default one network of each kind is compared; --all compares every layout.
 Small: a quarter of the width, 8 x 40 x 40 (torchvision's: all of it, its ResNets 8 x 24 x 24), PyTorch in float64.
---full: the published width and size (16 frames at most), PyTorch in float32.
+--full: every layout, of the published width and size (16 frames at most), PyTorch in float32.
 
-Usage: check_sameness.py --dump TRACE_DUMP [--full] [--only ARCH[:LAYOUT]]... [--device cpu,ref]
+Usage: check_sameness.py --dump TRACE_DUMP [--all] [--full] [--only ARCH[:LAYOUT]]... [--device cpu,ref]
 """
 import argparse
 import os
@@ -36,6 +37,12 @@ SMALLEST = {"c3d": (16, 40), "densenet-121": (16, 40), "densenet-169": (16, 40),
             # of their full width: 12, 6, 3, 2 cells halve as oddly as 20, 10, 5, 3 do, in half the time
             "r3d-18": (8, 24), "mc3-18": (8, 24), "r2plus1d-18": (8, 24)}
 FULL_FRAMES = 16                       # at most: I3D and S3D were tested on longer clips
+# Without --all, one network of each kind: every file of tools/importers/architectures has at least one here. The deeper and
+# wider ones of a family repeat its blocks; tests six and layouts count their layers and compare their shapes.
+REPRESENTATIVES = ("resnet-18:hara2020-shortcut-a", "resnet-50:hara2020", "resnext-101:hara2018", "densenet-121:hara2020",
+                   "resnet2p1d-18:hara2020", "mfnet:mfnet", "i3d:piergiaj", "i3d:hassony2", "i3d-flow:hassony2",
+                   "r2plus1d-18:torchvision", "mc3-18:torchvision", "s3d:torchvision", "c3d:jfzhang95", "x3d-s:pytorchvideo",
+                   "slowfast-r50:pytorchvideo")
 SHORTCUT_A = ("resnet-18", "resnet-34", "resnet-50")
 KERNEL_LAYERS = ("conv3d", "linear")
 
@@ -259,9 +266,21 @@ def check(subject, args, folder):
     return wrong, "; ".join(seen)
 
 
+def families_without_representative():
+    """Files of tools/importers/architectures none of whose layouts is a representative."""
+    import importlib
+    import pkgutil
+    from importers import architectures
+    for file in pkgutil.iter_modules(architectures.__path__):
+        rows = getattr(importlib.import_module(f"importers.architectures.{file.name}"), "ARCHITECTURES", {})
+        if rows and not any(f"{arch}:{layout.name}" in REPRESENTATIVES for arch in rows for layout in rows[arch]):
+            yield file.name
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--dump", required=True, help="the helper trace_dump")
+    parser.add_argument("--all", action="store_true", help="every layout, not only one of each kind")
     parser.add_argument("--full", action="store_true", help="published width and size")
     parser.add_argument("--only", action="append", help="ARCH or ARCH:LAYOUT; may be repeated")
     parser.add_argument("--device", default="cpu", help="devices, all of them for every layout")
@@ -276,9 +295,14 @@ def main():
     from importers.architectures import ARCHITECTURES
     from networks import NETWORKS
     failed = layouts = 0
+    for family in families_without_representative():
+        failed += 1
+        print(f"FAIL {family}: none of its layouts is in REPRESENTATIVES")
     checked = {}                       # what a network is -> the first layout that is it
     for arch, layout in ((arch, layout) for arch, rows in ARCHITECTURES.items() for layout in rows):
         if args.only and not {arch, f"{arch}:{layout.name}"} & set(args.only):
+            continue
+        if not (args.all or args.full or args.only) and f"{arch}:{layout.name}" not in REPRESENTATIVES:
             continue
         layouts += 1
         title = f"{arch} {layout.name}"
