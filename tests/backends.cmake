@@ -15,9 +15,12 @@ set(CFP_REF_SOURCES ${host}/base/base.c ${host}/base/tensor.c ${host}/backend/op
     ${host}/backend/ref/ref_pointwise.c ${host}/backend/ref/ref_combine.c
     ${host}/backend/ref/ref_move.c ${host}/backend/ref/ref_primitives.c
     ${host}/backend/ref/ref_relevance.c)
-cfp_fake_module(fake ${CFP_REF_SOURCES})    # right: ref under another name
-cfp_fake_module(renamed ${CFP_REF_SOURCES}) # says it is "fake"
-cfp_fake_module(holed ${CFP_REF_SOURCES})
+add_library(fake_ref OBJECT ${CFP_REF_SOURCES}) # compiled once for three modules
+set_target_properties(fake_ref PROPERTIES POSITION_INDEPENDENT_CODE ON)
+target_link_libraries(fake_ref PRIVATE cfp_flags)
+cfp_fake_module(fake $<TARGET_OBJECTS:fake_ref>)    # right: ref under another name
+cfp_fake_module(renamed $<TARGET_OBJECTS:fake_ref>) # says it is "fake"
+cfp_fake_module(holed $<TARGET_OBJECTS:fake_ref>)
 target_compile_definitions(fake_holed PRIVATE FAKE_HOLED)
 cfp_fake_module(stale)
 target_compile_definitions(fake_stale PRIVATE FAKE_ABI=77 FAKE_SIZE=12)
