@@ -2,7 +2,7 @@
  * itself would choose, forward and backward-data, and the primitives of the method.
  *
  *     check_backends [--device NAME] [--precision fp32|tf32|bf16|fp16] [--module-dir DIR]
- *                    [--only OP] [--seeds N] [--bench]
+ *                    [--only OP] [--seeds N] [--cases N] [--bench]
  *
  * In bf16 and fp16 sources and parameters are such that the type holds them exactly: what differs
  * is what the device rounds itself.
@@ -18,7 +18,8 @@
 typedef struct arguments {
     const char *device, *only;
     cfp_device_request request;
-    int seeds;
+    int seeds; /* random shapes of an op */
+    int cases; /* random layers whose relevance is compared */
     bool bench;
 } arguments;
 
@@ -168,7 +169,7 @@ static void check_op(check *k, cfp_op op, int seeds)
 static int usage(void)
 {
     fprintf(stderr, "usage: check_backends [--device NAME] [--precision fp32|tf32|bf16|fp16] "
-                    "[--module-dir DIR] [--only OP] [--seeds N] [--bench]\n");
+                    "[--module-dir DIR] [--only OP] [--seeds N] [--cases N] [--bench]\n");
     return 2;
 }
 
@@ -185,7 +186,7 @@ static bool parse_precision(cfp_precision *out, const char *word)
 
 static bool parse(arguments *a, int argc, char **argv)
 {
-    *a = (arguments){.device = "cpu", .seeds = 12};
+    *a = (arguments){.device = "cpu", .seeds = 12, .cases = CFP_RELEVANCE_CASES};
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--bench") == 0) {
             a->bench = true;
@@ -200,6 +201,8 @@ static bool parse(arguments *a, int argc, char **argv)
             a->only = value;
         else if (strcmp(argv[i], "--seeds") == 0)
             a->seeds = atoi(value);
+        else if (strcmp(argv[i], "--cases") == 0)
+            a->cases = atoi(value);
         else if (strcmp(argv[i], "--module-dir") == 0)
             a->request.module_dir = value;
         else if (strcmp(argv[i], "--precision") != 0 ||
@@ -235,7 +238,7 @@ int main(int argc, char **argv)
     if (a.only == NULL || strcmp(a.only, "primitives") == 0)
         check_primitives(&k);
     if (a.only == NULL || strcmp(a.only, "relevance") == 0)
-        check_relevance(&k);
+        check_relevance(&k, a.cases);
     if (a.only == NULL || strcmp(a.only, "frames") == 0)
         check_frames(&k);
     if (a.bench)

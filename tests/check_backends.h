@@ -91,7 +91,8 @@ void check_bench(check *k);
 /* channel_mean .. one_hot, upload and download, in every block that the device uses. */
 void check_primitives(check *k);
 /* route, back_step, list_edges: every rule and choice, on random layers. */
-void check_relevance(check *k);
+void check_relevance(check *k, int cases); /* cases: random layers; every 40 hold large ones too */
+enum { CFP_RELEVANCE_CASES = 160 };
 
 /* stage_frames, upload_frames, frames_wait and the host memory that frames come from. */
 void check_frames(check *k);

@@ -51,7 +51,7 @@ static void every_case_matches_ref(const cpu_lanes *lanes)
     CHECK(k.compared > 2 * OP_CASES);
     printf("%s: ops %d comparisons, max rel %.2g\n", lanes->name, k.compared, k.worst);
     check_primitives(&k);
-    check_relevance(&k);
+    check_relevance(&k, CFP_RELEVANCE_CASES);
     CHECK_EQ(k.failed, 0);
     cfp_backend_cpu.close(&k.device.backend);
 }

@@ -59,18 +59,23 @@ set(program "${CFP_SIM_DIR}/cfp-gpu")
 # Every op and primitive, forward and backward-data, against ref; what its cases do not reach; whole explanations.
 set(seeds 1)
 set(networks 2)
+set(cases 40)     # of relevance
+set(half_cases 8) # no precision has a relevance of its own
 if(CFP_FULL)
     set(seeds 4)
     set(networks 3)
+    set(cases 160)
+    set(half_cases 160)
 endif()
-cfp_test(check_backends_cudasim cuda 600 check_backends --device cudasim --module-dir "${CFP_SIM_DIR}" --seeds ${seeds})
+cfp_test(check_backends_cudasim cuda 600 check_backends --device cudasim --module-dir "${CFP_SIM_DIR}" --seeds ${seeds}
+    --cases ${cases})
 foreach(half bf16 fp16)
     cfp_test(check_backends_cudasim_${half} cuda 600 check_backends --device cudasim --module-dir "${CFP_SIM_DIR}"
-        --seeds 1 --precision ${half})
+        --seeds 1 --cases ${half_cases} --precision ${half})
 endforeach()
 cfp_test(batch_cudasim cuda 120 test_batch --device cudasim --module-dir "${CFP_SIM_DIR}")
 cfp_test(render_cudasim cuda 120 test_render --device cudasim --module-dir "${CFP_SIM_DIR}")
-if(NOT CFP_SANITIZE) # the code that batch_cudasim runs, compared otherwise
+if(CFP_FULL) # the code that batch_cudasim runs, compared otherwise
     cfp_test(batch_cudasim_by_shape cuda 600 test_batch --device cudasim --module-dir "${CFP_SIM_DIR}" --sums by-shape)
 endif()
 add_executable(test_cudasim test_cudasim.c)
@@ -83,7 +88,8 @@ if(NOT CFP_SANITIZE)
     cfp_test(explain_cudasim cuda 600 ${CFP_PYTHON} "${CMAKE_CURRENT_SOURCE_DIR}/check_device.py" --cfp "${program}"
         --device cudasim --layers "fiber*" "${CMAKE_SOURCE_DIR}/weights/motion.h5"
         "${CMAKE_SOURCE_DIR}/datasets/motion/up.mp4")
-    # The same in tf32, bf16 and fp16: how far they agree.
+endif()
+if(CFP_FULL) # the same in tf32, bf16 and fp16: how far they agree
     cfp_test(agreement_cudasim cuda 600 ${CFP_PYTHON} "${CMAKE_CURRENT_SOURCE_DIR}/check_agreement.py" --cfp "${program}"
         --device cudasim --seeds ${networks} "${CMAKE_SOURCE_DIR}/weights/motion.h5" "${CMAKE_SOURCE_DIR}/datasets/motion/up.mp4")
 endif()
