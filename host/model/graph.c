@@ -229,6 +229,8 @@ static bool gives_what_it_reads(const cfp_model *model, const cfp_node *node)
            (shrinks && cfp_positions(model->node[node->input[0]].shape) == 1);
 }
 
+const char *const cfp_head_names[] = {"softmax", "sigmoid"};
+
 /* The head is the last node that computes anything.  A softmax before it is no head: logits are
  * what the last one reads, whatever that is (SPEC "The class scores"). */
 static void find_head(cfp_model *model)

@@ -77,10 +77,17 @@ typedef struct cfp_input_spec { /* SPEC: /input */
     int resize[2];    /* height, width that a frame is stretched to before the crop; 0, 0: none */
     int resize_short; /* where there is no resize: of the short side; 0: straight to height x width
                        */
+    bool antialias;   /* resize_filter "antialias"; false: "bilinear" */
     bool bgr;
     float scale;
     float *mean, *std; /* [channels], in scaled units */
 } cfp_input_spec;
+
+/* As the file calls it. */
+static inline const char *cfp_resize_filter(const cfp_input_spec *spec)
+{
+    return spec->antialias ? "antialias" : "bilinear";
+}
 
 /* The one place that says what a byte becomes: value[level] is what channel c of the network reads,
  * and cfp_input_color which of a pixel's R, G, B it takes.  Whoever brings frames to a network
@@ -100,6 +107,7 @@ typedef enum cfp_head {
     CFP_HEAD_SOFTMAX, /* over the classes; also where the graph has neither */
     CFP_HEAD_SIGMOID  /* of each class by itself: several labels can hold, the sum is not 1 */
 } cfp_head;
+extern const char *const cfp_head_names[]; /* by cfp_head */
 
 typedef struct cfp_model {
     char *path, *name, *source, *licence; /* source, licence: "" where the file has none */

@@ -172,6 +172,10 @@ static cfp_status predict(cfp_session *session, prediction *p)
     for (int i = 0; i < p->numbers.n_warnings; i++)
         cfp_log(&session->ctx, CFP_LOG_WARNING, "%s: %s", session->model.path,
                 p->numbers.warning[i]);
+    if (session->model.head == CFP_HEAD_SIGMOID)
+        cfp_log(&session->ctx, CFP_LOG_INFO,
+                "%s: each class has a probability of its own (sigmoid): they need not add up to 1",
+                session->model.path);
     return session->config.json ? predict_to_json(session, p) : predict_clips(session, p, NULL);
 }
 
