@@ -10,8 +10,8 @@
 
 typedef struct cfp_geometry {
     int resized_width, resized_height;
-    int left, top; /* of the crop, in pixels of the resized frame: (resized - crop) / 2, down */
-    bool enlarged; /* resize_short would have left less than the crop */
+    int left, top;  /* of the crop, in pixels of the resized frame: (resized - crop) / 2, down */
+    bool enlarged;  /* resize_short would have left less than the crop */
     bool antialias; /* how the frame is resized */
 } cfp_geometry;
 
