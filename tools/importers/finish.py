@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Callable, Dict, Iterable, List, NamedTuple, Optional, Tuple
 
 from . import class_names, profiles
-from .failure import ImportFailure
+from .failure import ImportFailure, note
 from .lowering import MOST_ELEMENTS, Lowering
 from .profiles import Profile
 from .tidy import renamed, tidy
@@ -39,8 +39,7 @@ def refuse(what: object, refusals: Iterable[Refusal], skipped: bool = False) -> 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--classes", type=Path, metavar="FILE", help="their names (a list, classInd.txt, JSON, CSV id,name); "
-        "default: those of Kinetics, UCF-101 or HMDB-51 that are as many")
+        "--classes", type=Path, metavar="FILE", help=class_names.HELP + "default: those that --profile knows, or numbers")
     profiles.add_arguments(parser)
     parser.set_defaults(program=parser.prog)
 
@@ -102,7 +101,9 @@ def write_lowered(args: argparse.Namespace, what: object, net: Lowering, output:
     if not any(node.op in ("conv3d", "linear") for node in net.nodes.values()):
         raise ImportFailure(f"{what}: no convolution or linear layer leads to its output: nothing to explain")
     last = renamed(net, names(net), last)
-    classes: List[str] = class_names.class_names(shape[0], args.classes)
+    classes: List[str] = class_names.class_names(shape[0], args.classes, profile.classes)
     check(net, last)
     write_model(args.out, net, last, net.tensors, profile, classes, name=name, source=source)
+    for text in class_names.notes(shape[0], args.classes, profile.classes, f"as --profile {args.profile} says"):
+        note(args.program, f"{what}: {text}")
     return summary(args.out, name, net, classes, profile)

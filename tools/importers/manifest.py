@@ -26,3 +26,9 @@ def doubt(path: Path) -> Optional[str]:
     if found.hexdigest().startswith(digits):
         return None
     return f"its SHA-256 begins with {found.hexdigest()[:len(digits)]}, that of the published {path.name} with {digits}"
+
+
+def data_set(path: Path) -> str:
+    """The data set (of class_names.PUBLISHED) whose classes a published file of that name has, "" where its name says none."""
+    words = {"-ucf101_": "ucf-101", "-hmdb51_": "hmdb-51", "-kinetics.": "kinetics-400"}
+    return next((name for word, name in words.items() if word in path.name), "") if path.name in read_manifest() else ""

@@ -19,8 +19,8 @@ class Profile:
     """Sampling, geometry and numbers of a network's input.
 
     frames are `frame_stride` apart; a frame is resized (short side to `resize_short`, or straight to `resize`, height x
-    width, whatever its shape) by `resize_filter`, cropped in the centre to `size` x `size`; a pixel becomes (v / scale - mean) / std, v in 0..255
-    and mean and std in the order of `color`. `classes` names the list of datasets/classes that the published networks of this
+    width, whatever its shape) by `resize_filter`, cropped in the centre to `size` x `size`; a pixel becomes
+    (v / scale - mean) / std, v in 0..255 and mean and std in the order of `color`. `classes` names the list of datasets/classes that the published networks of this
     profile answer with, where all of them answer with the same.
     """
     name: str
@@ -63,7 +63,8 @@ class Profile:
         """
         short = min(self.resize) if self.resize else self.resize_short
         return dict(channels=self.channels, frames=self.frames, height=height, width=width, frame_stride=self.frame_stride,
-                    resize_short=short, resize=self.resize, resize_filter=self.resize_filter, color=self.color, scale=self.scale, mean=self.mean, std=self.std)
+                    resize_short=short, resize=self.resize, resize_filter=self.resize_filter, color=self.color, scale=self.scale,
+                    mean=self.mean, std=self.std)
 
 
 # How each family's own code resizes a frame, as read in the file that each row names:
@@ -87,7 +88,7 @@ _TABLE = (
             note="the same code trained with --mean_dataset 0.5"),
     # cypw/PyTorch-MFNet, data/image_transforms.py: Resize is cv2.resize, INTER_LINEAR
     Profile("mfnet", 16, 2, 224, resize=(256, 256), mean=(124 / 255, 117 / 255, 104 / 255), std=(1 / (0.0167 * 255),) * 3,
-            note="MF-Net: squashed to 256 x 256"),
+            classes="kinetics-400", note="MF-Net: squashed to 256 x 256"),
     # deepmind/kinetics-i3d says "bilinear" of its frames; piergiaj/pytorch-i3d, charades_dataset.py: cv2.resize
     Profile("i3d", 64, 1, 224, resize_short=256, scale=127.5, mean=(1.0,) * 3, std=(1.0,) * 3, classes="kinetics-400",
             note="I3D: -1..1, 25 frames a second"),
