@@ -19,13 +19,15 @@ import re
 from typing import Dict, Iterable, List, NamedTuple, Optional, Sequence, Tuple
 
 DELIMITERS = "\t;,|"
-ID_WORDS = {"id", "ids", "idx", "ix", "index", "no", "nr", "num", "number", "#", "classid", "labelid", "class_idx", "value"}
+ID_WORDS = {"id", "ids", "idx", "ix", "index", "no", "nr", "num", "number", "classid", "labelid", "value"}
 ID_ENDINGS = ("_id", "_idx", "_index", "_no", "_nr", "_number", " id", " index", " number")
 # of two columns that could be the name, the one whose word stands first here
-NAME_WORDS = ("name", "names", "key", "class_key", "class_name", "classname", "display_name", "label_name", "label", "labels", "class",
-              "classes", "action", "activity", "verb", "noun", "category", "text", "title", "description", "string")
-WRAPPERS = ("categories", "classes", "class_names", "id2label", "labels", "names", "label_map", "idx_to_class", "class_to_idx", "label2id")
-SHAPE = ('JSON, but neither a list of names, nor {"name": number}, {"number": name}, nor a list of {"id": number, "name": name}')
+NAME_WORDS = ("name", "names", "key", "class_key", "class_name", "classname", "display_name", "label_name", "label", "labels",
+              "class", "classes", "action", "activity", "verb", "noun", "category", "text", "title", "description", "string")
+# keys below which files of other programs keep the list
+WRAPPERS = ("categories", "classes", "class_names", "id2label", "labels", "names", "label_map", "idx_to_class", "class_to_idx",
+            "label2id")
+SHAPE = 'JSON, but neither a list of names, nor {"name": number}, {"number": name}, nor a list of {"id": number, "name": name}'
 _LEADING = re.compile(r"([0-9]{1,9})(?:\s*[:=]\s*|\s+-\s+|[.)]?\s+)(\S.*)")
 _TRAILING = re.compile(r"(.*\S)(?:\s*[:=]\s*|\s+-\s+|\s+)([0-9]{1,9})")
 
@@ -72,9 +74,9 @@ def by_number(entries: Sequence[Entry]) -> List[str]:
     first = 0 if 0 in found else 1
     missing = next((i for i in range(first, first + len(found)) if i not in found), None)
     if missing is not None:
-        after = min((entry for entry in found.values() if entry.number > missing or entry.number < 0), key=lambda entry: entry.number)
-        raise WrongLine(after.line, f"class {after.number} is here, but there is no name for class {missing}; "
-                                    f"{len(found)} classes are numbered 0 to {len(found) - 1} or 1 to {len(found)}")
+        number = min(number for number in found if number > missing or number < 0)
+        raise WrongLine(found[number].line, f"class {number} is here, but there is no name for class {missing}; "
+                        f"{len(found)} classes are numbered 0 to {len(found) - 1} or 1 to {len(found)}")
     return [found[i].name for i in range(first, first + len(found))]
 
 
@@ -147,7 +149,8 @@ def _under_heading(heading: Row, body: Sequence[Row]) -> Optional[List[Entry]]:
     name = next((words.index(word) for word in NAME_WORDS if word in words and not _all_numbers(body, words.index(word))), None)
     for row in body:
         if len(row.cells) != len(words):
-            raise WrongLine(row.line, f"{len(row.cells)} columns, where the heading has {len(words)}; a name with a comma wants quotes")
+            raise WrongLine(row.line, f"{len(row.cells)} columns, where the heading has {len(words)}; a name with a comma wants "
+                            "quotes")
     marked = [column for column, word in enumerate(words) if _is_id_word(word) and column != name]
     columns = [column for column in marked if _all_numbers(body, column)]
     if marked and not columns:

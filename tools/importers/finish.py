@@ -97,7 +97,8 @@ def end_of_logs(what: object, net: Lowering, output: str) -> List[str]:
         if name not in read and name in net.nodes:
             read.add(name)
             todo += net.nodes[name].inputs
-    refuse(what, [Refusal(name, "log_softmax", "is known at the end of a network only") for name in net.logs & read - {last}])
+    refuse(what, [Refusal(name, "log_softmax", "is known at the end of a network only")
+                  for name in sorted(net.logs & read - {last})])
     net.ends_in_log = last in net.logs
     return ["the log_softmax at its end was left out: the probabilities are the same"] if net.ends_in_log else []
 
@@ -105,10 +106,10 @@ def end_of_logs(what: object, net: Lowering, output: str) -> List[str]:
 def averaged_head(net: Lowering, output: str) -> List[str]:
     """A mean over several positions behind a softmax: SPEC 2 has no word for that head."""
     head = _behind(net, output, ("identity", "flatten", "globalavgpool", "avgpool3d"))
-    if head == output or head not in net.nodes or net.nodes[head].op not in ("softmax", "sigmoid") or prod(net.shape(head)[1:]) == 1:
+    if head not in net.nodes or net.nodes[head].op not in ("softmax", "sigmoid") or prod(net.shape(head)[1:]) == 1:
         return []
-    return [f"its scores are means of probabilities ({net.nodes[head].op} at {prod(net.shape(head)[1:])} positions); the program takes "
-            "them for logits: their order is right, the probabilities that it prints are not the network's"]
+    return [f"its scores are means of probabilities ({net.nodes[head].op} at {prod(net.shape(head)[1:])} positions); the program "
+            "takes them for logits: their order is right, the probabilities that it prints are not the network's"]
 
 
 def write_lowered(args: argparse.Namespace, what: object, net: Lowering, output: object, profile: Profile,

@@ -20,8 +20,8 @@ class Profile:
 
     frames are `frame_stride` apart; a frame is resized (short side to `resize_short`, or straight to `resize`, height x
     width, whatever its shape) by `resize_filter`, cropped in the centre to `size` x `size`; a pixel becomes
-    (v / scale - mean) / std, v in 0..255 and mean and std in the order of `color`. `classes` names the list of datasets/classes that the published networks of this
-    profile answer with, where all of them answer with the same.
+    (v / scale - mean) / std, v in 0..255, and mean and std in the order of `color`. `classes` names the list of
+    datasets/classes that the published networks of this profile answer with, if all of them answer with the same.
     """
     name: str
     frames: int
