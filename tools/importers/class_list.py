@@ -125,8 +125,8 @@ def _columns(rows: List[Row], delimiter: str) -> Optional[List[Entry]]:
         return _under_heading(rows[0], body)
     if len({len(row.cells) for row in body}) > 1 or len(body[0].cells) == 2:
         return _split_once(body, delimiter)
-    if not says and len(rows) > 2 and _number_columns(rows[1:]) and not _number_columns(rows):
-        return _chosen(rows[1:], _number_columns(rows[1:]), None)  # a heading in words that are not known here
+    if not says and len(rows) > 2 and not _number_columns(rows) and not re.search("[0-9]", "".join(heading)):
+        body = rows[1:] if _number_columns(rows[1:]) else rows  # a heading in words that are not known here
     columns = _number_columns(body)
     return _chosen(body, columns, None) if columns else None
 
@@ -202,7 +202,8 @@ def _split_once(rows: Sequence[Row], delimiter: str) -> Optional[List[Entry]]:
     for number, rest in ((0, slice(1, None)), (-1, slice(None, -1))):
         entries = [Entry(row.line, _whole(row.cells[number]) if len(row.cells) > 1 else None,
                          joined.join(row.cells[rest] or row.cells)) for row in rows]
-        if len(entries) > 1 and entries[0].number is None and _numbers_all([entry.number for entry in entries[1:]]):
+        words = not re.search("[0-9]", rows[0].cells[number])
+        if len(entries) > 1 and words and _numbers_all([entry.number for entry in entries[1:]]):
             entries = entries[1:]   # a heading in words that are not known here
         if _are_numbered(entries, sure=True):
             readings.append(entries)
@@ -224,6 +225,8 @@ def _numbered_lines(text: str, rows: Sequence[Tuple[int, str]]) -> Optional[List
         words = rows[0][1].lower().split()
         if any(map(_is_id_word, words)) and any(word in NAME_WORDS for word in words):
             rows = rows[1:]
+    elif len(rows) > 1 and re.fullmatch(r"\w+\s*:", rows[0][1]):
+        rows = rows[1:]   # names: (YAML)
     readings = [reading for reading in (_by_pattern(rows, _LEADING, 1, 2), _by_pattern(rows, _TRAILING, 2, 1))
                 if _are_numbered(reading, sure=False)]
     entries = _only(readings, "every line begins and ends with a number: which is the class's? a table says it: number,name")
