@@ -147,6 +147,7 @@ NAMES_WITH_COMMAS = {"0,a, b\n1,c\n": ["a, b", "c"], "a, b,1\nc,0\n": ["c", "a, 
                      "10 steps 1\nsit 0\n": ["sit", "10 steps"]}
 REFUSED = {  # and what is said
     "empty": ("", "no class names"),
+    "only comments": ("# a\n#,b\n", "no class names"),
     "blank": ("\n \n", "no class names"),
     "JSON empty list": ("[]", "no class names"),
     "JSON empty name": ('["a", ""]', "an empty name"),

@@ -99,7 +99,8 @@ def _table(text: str, rows: Sequence[Tuple[int, str]]) -> Optional[List[Entry]]:
     for delimiter in DELIMITERS:
         if sum(delimiter in line for _, line in rows) * 2 <= len(rows):
             continue
-        entries = _columns(_cells(text, delimiter), delimiter)
+        cells = _cells(text, delimiter)
+        entries = _columns(cells, delimiter) if cells else None
         if entries is not None:
             return entries
     return None
