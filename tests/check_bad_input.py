@@ -148,6 +148,10 @@ simple("mean two-dimensional", "mean", lambda f: f["input"].attrs.__setitem__("m
 simple("mean beyond float32", "into no numbers", lambda f: f["input"].attrs.__setitem__("mean", np.full(3, 1e300)))
 simple("std next to 0", "into no numbers", lambda f: f["input"].attrs.__setitem__("std", np.full(3, 1e-44)))
 simple("color unknown", "color", lambda f: f["input"].attrs.__setitem__("color", "CMYK"))
+simple("resize_filter unknown", "resize_filter 'bicubic' is neither bilinear nor antialias",
+       lambda f: f["input"].attrs.__setitem__("resize_filter", "bicubic"))
+simple("resize_filter empty", "resize_filter ''", lambda f: f["input"].attrs.__setitem__("resize_filter", ""))
+simple("resize_filter a number", "resize_filter", lambda f: f["input"].attrs.__setitem__("resize_filter", np.int32(1)))
 simple("crop unknown", "crop", lambda f: f["input"].attrs.__setitem__("crop", "corner"))
 
 # Nodes

@@ -74,15 +74,34 @@ def warnings(model, *arguments):
     return [clip.get("warnings", []) for clip in clips]
 
 
-def red_model(path, gain, classes=8, rows=None, **spec):
-    """Class 0's logit is gain * mean of (red - blue), the others' are 0; or `rows` of the first classes."""
+def red_model(path, gain, classes=8, rows=None, head=None, **spec):
+    """Class 0's logit is gain * mean of (red - blue), the others' are 0; or `rows` of the first classes; head: an op."""
     weight = np.zeros((classes, 3, 1, 1, 1))
     for c, row in enumerate(rows or [(gain, 0, -gain)]):
         weight[c, :, 0, 0, 0] = row
-    with ModelFile(path, name="red", classes=[f"c{i}" for i in range(classes)], output="pool", channels=3, frames=2,
+    with ModelFile(path, name="red", classes=[f"c{i}" for i in range(classes)], output=head or "pool", channels=3, frames=2,
                    height=4, width=4, **{**dict(mean=[0] * 3, std=[1] * 3), **spec}) as m:
         m.add_node("conv", "conv3d", ["input"], weight=weight)
         m.add_node("pool", "globalavgpool", ["conv"])
+        if head:
+            m.add_node(head, head, ["pool"])
+
+
+def sigmoid_head(folder, clip):
+    """Class 0 says yes to red and the others no, by far; as BGR they all are undecided, and a softmax would know nothing of it."""
+    rows = [(20, 0, 0)] + [(-20, 0, 0)] * 7
+    model = folder / "several.h5"
+    red_model(model, 0, rows=rows, head="sigmoid")
+    clips, said = predict(model, clip, "--top", "8")
+    chances = [entry["probability"] for entry in clips[0]["top"]]
+    check("sigmoid: a sure answer", chances[0] > 0.99 and max(chances[1:]) < 0.01 and not said, f"{chances} {said}")
+    found = warnings(copy_of(model, folder, color="BGR"), clip)
+    text = f"the model is surer with red and blue swapped (entropy 0.00 instead of {math.log(2):.2f} nats): is /input color BGR right?"
+    check("sigmoid: red as BGR", found[0][:1] == [text], found)
+    red_model(model, 0, rows=[(20, 0, 0)] * 8, head="sigmoid")   # all hold: 8 sure answers, log 8 of a softmax
+    ended = subprocess.run([args.cfp, "predict", model, clip, "--check-input", "always"], capture_output=True, text=True)
+    check("sigmoid: all of them", "entropy 0.00 nats" in ended.stderr and "need not add up to 1" in ended.stderr, ended.stderr)
+    check("sigmoid: text", ended.stdout.count("100.000 %") == 5, ended.stdout)
 
 
 def hand_made(folder):
@@ -100,6 +119,9 @@ def hand_made(folder):
     check("red as BGR", found[0][:1] == [text], found)
     check("the warning does not come twice", sum(COLOR in w for w in found[0]) == 1, found)
     check("never", warnings(swapped, clip, "--check-input", "never") == [[]])
+    other = folder / "sigmoid"  # copy_of has one name for all copies
+    other.mkdir()
+    sigmoid_head(other, clip)
     two = folder / "two.h5"
     red_model(two, 2, classes=2, color="BGR")
     check("two classes", warnings(two, clip, "--check-input", "always") == [[]])

@@ -3,10 +3,12 @@
  *     clip-dump CLIP OUT.npy FRAMES HEIGHT WIDTH RESIZE STRIDE START
  *
  * Standard output: one line of name=value; standard error: warnings and the failure.  HEIGHT 0:
- * the frames as they are in the source, WIDTH is then ignored.  RESIZE: the short side, or HxW. */
+ * the frames as they are in the source, WIDTH is then ignored.  RESIZE: the short side, or HxW;
+ * with an "a" behind it the filter is "antialias". */
 #include "../host/clip/clip.h"
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 static void print_log(void *cookie, cfp_level level, const char *line)
 {
@@ -56,6 +58,7 @@ int main(int argc, char **argv)
                            .frame_stride = 1};
     if (sscanf(argv[6], "%dx%d", &spec.resize[0], &spec.resize[1]) != 2)
         spec.resize[0] = 0;
+    spec.antialias = strchr(argv[6], 'a') != NULL;
     const cfp_sampling sampling = {.stride = atoi(argv[7]), .start = atoll(argv[8])};
     cfp_ctx ctx = {.log = print_log};
     cfp_clip clip;

@@ -80,15 +80,16 @@ static void plan_is(int w, int h, int crop_w, int crop_h, int resize_short, cfp_
 
 static void the_short_side_decides(void)
 {
-    plan_is(340, 256, 112, 112, 128, (cfp_geometry){170, 128, 29, 8, false});
-    plan_is(320, 240, 112, 112, 128, (cfp_geometry){171, 128, 29, 8, false}); /* 170.67 -> 171 */
-    plan_is(240, 320, 112, 112, 128, (cfp_geometry){128, 171, 8, 29, false}); /* 29.5 down */
-    plan_is(300, 200, 3, 3, 3, (cfp_geometry){5, 3, 1, 0, false});            /* 4.5 -> 5 */
-    plan_is(64, 64, 64, 64, 64, (cfp_geometry){64, 64, 0, 0, false});
-    plan_is(640, 360, 171, 128, 0, (cfp_geometry){171, 128, 0, 0, false}); /* stretched */
+    plan_is(340, 256, 112, 112, 128, (cfp_geometry){170, 128, 29, 8, false, false});
+    plan_is(320, 240, 112, 112, 128,
+            (cfp_geometry){171, 128, 29, 8, false, false}); /* 170.67 -> 171 */
+    plan_is(240, 320, 112, 112, 128, (cfp_geometry){128, 171, 8, 29, false, false}); /* 29.5 down */
+    plan_is(300, 200, 3, 3, 3, (cfp_geometry){5, 3, 1, 0, false, false});            /* 4.5 -> 5 */
+    plan_is(64, 64, 64, 64, 64, (cfp_geometry){64, 64, 0, 0, false, false});
+    plan_is(640, 360, 171, 128, 0, (cfp_geometry){171, 128, 0, 0, false, false}); /* stretched */
     /* A crop wider than a portrait video's short side: as large as needed, no larger. */
-    plan_is(240, 320, 171, 112, 128, (cfp_geometry){171, 228, 0, 58, true});
-    plan_is(1, 60000, 8, 8, 8, (cfp_geometry){8, 480000, 0, 239996, false});
+    plan_is(240, 320, 171, 112, 128, (cfp_geometry){171, 228, 0, 58, true, false});
+    plan_is(1, 60000, 8, 8, 8, (cfp_geometry){8, 480000, 0, 239996, false, false});
 
     cfp_ctx ctx = {0};
     cfp_geometry g;
@@ -182,6 +183,29 @@ static void resize_is_bilinear_with_half_pixel_centres(void)
     resized_is(8, 2, (uint8_t[]){0, 0, 10, 20, 30, 40, 0, 0, 0, 0, 30, 40, 50, 60, 0, 0}, 2, 1, 1,
                (uint8_t[]){25, 45});
     resized_is(1, 1, (uint8_t[]){9}, 2, 2, 0, (uint8_t[]){9, 9, 9, 9});
+}
+
+/* 4 x 1 -> 2 x 1: a filter two pixels wide on each side of the centres 1 and 3, its weights 3 3 1
+ * over 7 on the left and 1 3 3 on the right.  check_antialias.py has more, against Pillow. */
+static void an_antialiased_pixel_is_the_mean_of_what_it_covers(void)
+{
+    cfp_ctx ctx = {0};
+    cfp_geometry g;
+    const uint8_t rgb[] = {10, 0, 9, 20, 0, 9, 40, 0, 9, 80, 255, 9};
+    const cfp_image image = {4, 1, (uint8_t *)rgb};
+    uint8_t out[3 * 4];
+    cfp_input_spec spec = spec_of(1, 1, 2, 0);
+    spec.antialias = true;
+    CHECK_EQ(cfp_geometry_plan(&g, &ctx, &image, &spec), CFP_OK);
+    CHECK_EQ(cfp_geometry_apply(out, &ctx, &image, &g, 2, 1), CFP_OK);
+    CHECK(memcmp(out, (uint8_t[]){19, 0, 9, 54, 109, 9}, 6) == 0);
+    /* 1 x 1 -> 2 x 2: it grows, and nothing is there to be mixed. */
+    const cfp_image dot = {1, 1, (uint8_t *)rgb};
+    spec = spec_of(1, 2, 2, 0);
+    spec.antialias = true;
+    CHECK_EQ(cfp_geometry_plan(&g, &ctx, &dot, &spec), CFP_OK);
+    CHECK_EQ(cfp_geometry_apply(out, &ctx, &dot, &g, 2, 2), CFP_OK);
+    CHECK(memcmp(out, (uint8_t[]){10, 0, 9, 10, 0, 9, 10, 0, 9, 10, 0, 9}, 12) == 0);
 }
 
 static void frames_are_ordered_by_number(void)
@@ -350,6 +374,7 @@ int main(void)
     the_short_side_decides();
     a_resize_goes_before_the_short_side();
     resize_is_bilinear_with_half_pixel_centres();
+    an_antialiased_pixel_is_the_mean_of_what_it_covers();
     frames_are_ordered_by_number();
     a_clip_says_where_it_comes_from();
     hashes_are_of_what_was_used();

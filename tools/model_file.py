@@ -22,6 +22,7 @@ import numpy as np
 
 INT, FLOAT, TRIPLE = "int32", "float64", "int32[3]"
 LONGEST_NAME, MOST_INPUTS = 60000, 4000  # HDF5 keeps a link's name, and an attribute of 16 bytes a string, within 64 KB
+FILTERS = ("bilinear", "antialias")
 
 
 @dataclass(frozen=True)
@@ -143,13 +144,16 @@ class ModelFile:
     def __init__(self, path: Union[str, Path], *, name: str, classes: Sequence[str], output: str, channels: int,
                  frames: int, height: int, width: int, mean: Sequence[float], std: Sequence[float], scale: float = 255.0,
                  frame_stride: int = 1, resize_short: int = 0, resize: Optional[Sequence[int]] = None, color: str = "RGB",
-                 source: str = "", licence: str = ""):
-        """resize: (height, width) that a frame is stretched to before the crop, instead of resize_short."""
+                 source: str = "", licence: str = "", resize_filter: str = "bilinear"):
+        """resize: (height, width) that a frame is stretched to before the crop, instead of resize_short. resize_filter: one of
+        FILTERS; "antialias" is PIL's and torchvision's BILINEAR."""
         if len(mean) != channels or len(std) != channels or not np.all(np.asarray(std) > 0) or not scale > 0:
             raise ModelFileError(f"input: {channels} means, {channels} positive stds and a positive scale are wanted")
         _check_scaling(scale, mean, std)
         if color not in ("RGB", "BGR"):
             raise ModelFileError(f"input: color must be RGB or BGR, not {color}")
+        if resize_filter not in FILTERS:
+            raise ModelFileError(f"input: resize_filter must be {' or '.join(FILTERS)}, not {resize_filter}")
         if min(channels, frames, height, width, frame_stride) < 1 or resize_short < 0:
             raise ModelFileError("input: sizes and frame_stride must be at least 1")
         if resize is not None and (len(resize) != 2 or resize[0] < height or resize[1] < width):
@@ -182,6 +186,8 @@ class ModelFile:
             spec[key] = value
         if resize is not None:
             spec["resize"] = np.asarray(resize, np.int32)
+        if resize_filter != "bilinear":   # the default: older readers then read the file too
+            spec["resize_filter"] = resize_filter
         spec["crop"], spec["color"], spec["scale"] = "center", color, np.float64(scale)
         spec["mean"], spec["std"] = np.asarray(mean, np.float64), np.asarray(std, np.float64)
         f.create_group("graph")

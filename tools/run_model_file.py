@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import Dict, List, Union
+from typing import Dict, List, Tuple, Union
 
 import h5py
 import numpy as np
@@ -147,6 +147,19 @@ class FileModel:
     def __call__(self, x: torch.Tensor) -> torch.Tensor:
         return self.tensors(x)[self.output]
 
+    def scores(self, x: torch.Tensor) -> Tuple[torch.Tensor, torch.Tensor]:
+        """Logits and probabilities, N x classes each: what the softmax or sigmoid at the end reads and gives, or the output and
+        its softmax."""
+        values, last = self.tensors(x), self.output
+        while self.nodes[last][0]["op"] == "identity" or (self.nodes[last][0]["op"] in ("flatten", "globalavgpool") and
+                                                          values[self.nodes[last][0]["inputs"][0]][0, 0].numel() == 1):
+            last = self.nodes[last][0]["inputs"][0]
+        given = values[last].flatten(1)
+        if self.nodes[last][0]["op"] not in ("softmax", "sigmoid"):
+            return given, given.softmax(1)
+        read = self.nodes[last][0]["inputs"][0]
+        return values[read].flatten(1), given
+
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -154,8 +167,8 @@ def main() -> None:
     parser.add_argument("clip", type=Path, help=".npy, uint8 T x H x W x 3 RGB, of the model's own size")
     args = parser.parse_args()
     model = FileModel(args.model)
-    logits = model(model.normalise(np.load(args.clip)[None]))[0]
-    for p, c, z in sorted(zip(logits.softmax(0).tolist(), model.classes, logits.tolist()), reverse=True)[:5]:
+    logits, probabilities = model.scores(model.normalise(np.load(args.clip)[None]))
+    for p, c, z in sorted(zip(probabilities[0].tolist(), model.classes, logits[0].tolist()), reverse=True)[:5]:
         print(f"{p:.6f}  {z:12.6f}  {c}")
 
 

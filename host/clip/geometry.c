@@ -1,5 +1,6 @@
 /* geometry.c - see geometry.h. */
 #include "geometry.h"
+#include "antialias.h"
 #include <limits.h>
 #include <math.h>
 
@@ -43,6 +44,7 @@ cfp_status cfp_geometry_plan(cfp_geometry *out, cfp_ctx *ctx, const cfp_image *i
     if (wide > INT_MAX || high > INT_MAX)
         return cfp_fail(ctx, CFP_FORMAT, "a frame of %d x %d cannot be resized to %lld x %lld",
                         image->width, image->height, (long long)wide, (long long)high);
+    out->antialias = spec->antialias;
     out->resized_width = (int)wide;
     out->resized_height = (int)high;
     out->left = (out->resized_width - spec->width) / 2;
@@ -87,6 +89,8 @@ cfp_status cfp_geometry_apply(uint8_t *out, cfp_ctx *ctx, const cfp_image *image
                               const cfp_geometry *geometry, int crop_width, int crop_height)
 {
     tap *column;
+    if (geometry->antialias)
+        return cfp_antialias(out, ctx, image, geometry, crop_width, crop_height);
     CFP_TRY_ALLOC(ctx, column, crop_width);
     for (int x = 0; x < crop_width; x++)
         column[x] = find_tap(image->width, geometry->resized_width, x + geometry->left);

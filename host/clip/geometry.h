@@ -1,17 +1,18 @@
 /* geometry.h - SPEC "Geometry": resize, then centre crop; private to host/clip/.
  *
- * The resized frame is never made: each pixel of the crop is interpolated straight from the
- * source.  Bilinear, half-pixel centres, edge clamp, no antialiasing: OpenCV's INTER_LINEAR
+ * The resized frame is never made: each pixel of the crop is computed straight from the source.
+ * resize_filter "bilinear": half-pixel centres, edge clamp, no antialiasing: OpenCV's INTER_LINEAR
  * computed in float and rounded to nearest (its 8-bit version works with 11-bit weights and may
- * be one level off). */
+ * be one level off).  "antialias": see antialias.h. */
 #pragma once
 #include "../model/model.h"
 #include "clip_source.h"
 
 typedef struct cfp_geometry {
     int resized_width, resized_height;
-    int left, top; /* of the crop, in pixels of the resized frame: (resized - crop) / 2, down */
-    bool enlarged; /* resize_short would have left less than the crop */
+    int left, top;  /* of the crop, in pixels of the resized frame: (resized - crop) / 2, down */
+    bool enlarged;  /* resize_short would have left less than the crop */
+    bool antialias; /* how the frame is resized */
 } cfp_geometry;
 
 /* The crop is the spec's width x height.  With a resize: stretched to that, whatever its shape.

@@ -18,7 +18,11 @@
  * (tests/check_input.py).  A warning is a hint, and several of one kind are a strong one.  What is
  * missed is mostly a network that is sure in a wrong range: scale 1 with the mean and deviation of
  * 0..1 gives an entropy of 0, and cfp_input_check_numbers sees it instead.  With two classes the
- * peak is always 1: nothing is said of such a network. */
+ * peak is always 1: nothing is said of such a network.
+ *
+ * Under a sigmoid head every class is a question of its own, yes or no.  The entropy is then the
+ * mean over the classes of that of the answer to one question, and that of a guess is log 2.  The
+ * margins are the same, though no network with such a head was measured. */
 #include "input_check.h"
 #include "trace.h"
 #include <math.h>
@@ -108,30 +112,56 @@ void cfp_input_check_numbers(cfp_input_check *out, const cfp_input_spec *spec)
             mean, white, (double)spec->scale);
 }
 
-/* The answer in numbers; `top` stays 0 where there are no classes to choose from. */
-static cfp_input_answer summarise(const char *way, const float *logits, int n)
+static void ask_softmax(cfp_input_answer *a, const float *logits, int n)
 {
+    double sum = 0;
+    for (int i = 0; i < n; i++)
+        sum += exp((double)logits[i] - (double)logits[a->top]);
+    for (int i = 0; i < n; i++) {
+        const double below = (double)logits[i] - (double)logits[a->top];
+        a->entropy += exp(below) / sum * (log(sum) - below);
+    }
+    a->probability = 1 / sum;
+}
+
+static void ask_sigmoid(cfp_input_answer *a, const float *logits, int n)
+{
+    for (int i = 0; i < n; i++) { /* of p and 1 - p, by the larger of the two: no log of 0 */
+        const double z = fabs((double)logits[i]), rest = exp(-z);
+        a->entropy += (log1p(rest) + z * rest / (1 + rest)) / n;
+    }
+    a->probability = 1 / (1 + exp(-(double)logits[a->top]));
+}
+
+/* The answer in numbers; `top` stays 0 where there are no classes to choose from. */
+static cfp_input_answer summarise(const char *way, const cfp_model *model, const float *logits)
+{
+    const int n = model->n_classes;
     cfp_input_answer a = {.way = way};
-    double sum = 0, mean = 0, spread = 0;
+    double mean = 0, spread = 0;
     for (int i = 1; i < n; i++)
         a.top = logits[i] > logits[a.top] ? i : a.top;
-    for (int i = 0; i < n; i++) {
+    for (int i = 0; i < n; i++)
         mean += (double)logits[i] / n;
-        sum += exp((double)logits[i] - (double)logits[a.top]);
-    }
-    for (int i = 0; i < n; i++) {
-        const double below = (double)logits[i] - (double)logits[a.top];
-        a.entropy += exp(below) / sum * (log(sum) - below);
+    for (int i = 0; i < n; i++)
         spread += ((double)logits[i] - mean) * ((double)logits[i] - mean) / n;
-    }
-    a.probability = 1 / sum;
     a.peak = spread > 0 ? ((double)logits[a.top] - mean) / sqrt(spread) : 0;
+    if (model->head == CFP_HEAD_SIGMOID)
+        ask_sigmoid(&a, logits, n);
+    else
+        ask_softmax(&a, logits, n);
     return a;
 }
 
-static bool much_surer(const cfp_input_answer *other, const cfp_input_answer *own, int n_classes)
+/* The entropy of an answer that is a guess. */
+static double of_a_guess(const cfp_model *model)
 {
-    return own->entropy > unsure * log(n_classes) && other->entropy < much_less * own->entropy &&
+    return log(model->head == CFP_HEAD_SIGMOID ? 2 : model->n_classes);
+}
+
+static bool much_surer(const cfp_input_answer *other, const cfp_input_answer *own, double guess)
+{
+    return own->entropy > unsure * guess && other->entropy < much_less * own->entropy &&
            other->probability > clear_answer && other->peak > own->peak + stands_out_more;
 }
 
@@ -163,7 +193,7 @@ static cfp_status ask(cfp_input_check *out, look *l, const cfp_input_spec *spec,
         return CFP_OK;
     }
     CFP_TRY(status);
-    out->answer[out->n_answers++] = summarise(way, l->logits, l->trace->model->n_classes);
+    out->answer[out->n_answers++] = summarise(way, l->trace->model, l->logits);
     return CFP_OK;
 }
 
@@ -190,12 +220,13 @@ static cfp_status ask_all(cfp_input_check *out, look *l)
     return CFP_OK;
 }
 
-static void judge(cfp_input_check *out, const cfp_input_spec *spec, int n_classes)
+static void judge(cfp_input_check *out, const cfp_model *model)
 {
+    const cfp_input_spec *spec = &model->input;
     const cfp_input_answer *own = &out->answer[0], *best = NULL;
     for (int i = 1; i < out->n_answers; i++) {
         const cfp_input_answer *other = &out->answer[i];
-        if (!much_surer(other, own, n_classes))
+        if (!much_surer(other, own, of_a_guess(model)))
             continue;
         if (strcmp(other->way, "red and blue swapped") == 0)
             warn(
@@ -221,8 +252,8 @@ cfp_status cfp_input_check_clip(cfp_input_check *out, cfp_trace *trace, const cf
     const int n = model->n_classes;
     if (checking == CFP_CHECK_NEVER || spec->channels != 3)
         return CFP_OK;
-    const cfp_input_answer own = summarise("as /input says", logits, n);
-    if (checking == CFP_CHECK_AUTO && !(own.entropy > unsure * log(n)))
+    const cfp_input_answer own = summarise("as /input says", model, logits);
+    if (checking == CFP_CHECK_AUTO && !(own.entropy > unsure * of_a_guess(model)))
         return CFP_OK;
     out->answer[out->n_answers++] = own;
     look l = {.trace = trace, .clip = clip};
@@ -233,6 +264,6 @@ cfp_status cfp_input_check_clip(cfp_input_check *out, cfp_trace *trace, const cf
     cfp_free(l.input);
     cfp_free(l.logits);
     if (status == CFP_OK)
-        judge(out, spec, n);
+        judge(out, model);
     return status;
 }

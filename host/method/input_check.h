@@ -21,7 +21,7 @@ enum { CFP_INPUT_MOST_WARNINGS = 3, CFP_INPUT_MOST_WAYS = 8 };
 
 typedef struct cfp_input_answer { /* what the network says of the clip, shown in one way */
     const char *way;              /* "red and blue swapped" */
-    double entropy, probability;  /* of the softmax, in nats; of the top class */
+    double entropy, probability;  /* of the head, in nats; of the top class */
     double peak; /* (top logit - mean) / standard deviation of all: the scale of logits aside */
     int top;
 } cfp_input_answer;

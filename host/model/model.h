@@ -77,10 +77,17 @@ typedef struct cfp_input_spec { /* SPEC: /input */
     int resize[2];    /* height, width that a frame is stretched to before the crop; 0, 0: none */
     int resize_short; /* where there is no resize: of the short side; 0: straight to height x width
                        */
+    bool antialias;   /* resize_filter "antialias"; false: "bilinear" */
     bool bgr;
     float scale;
     float *mean, *std; /* [channels], in scaled units */
 } cfp_input_spec;
+
+/* As the file calls it. */
+static inline const char *cfp_resize_filter(const cfp_input_spec *spec)
+{
+    return spec->antialias ? "antialias" : "bilinear";
+}
 
 /* The one place that says what a byte becomes: value[level] is what channel c of the network reads,
  * and cfp_input_color which of a pixel's R, G, B it takes.  Whoever brings frames to a network
@@ -95,6 +102,13 @@ static inline int cfp_input_color(const cfp_input_spec *spec, int c)
     return spec->bgr ? 2 - c % 3 : c % 3; /* more than three channels start again */
 }
 
+/* What turns a network's scores into probabilities (SPEC "The class scores"). */
+typedef enum cfp_head {
+    CFP_HEAD_SOFTMAX, /* over the classes; also where the graph has neither */
+    CFP_HEAD_SIGMOID  /* of each class by itself: several labels can hold, the sum is not 1 */
+} cfp_head;
+extern const char *const cfp_head_names[]; /* by cfp_head */
+
 typedef struct cfp_model {
     char *path, *name, *source, *licence; /* source, licence: "" where the file has none */
     char sha256[65];                      /* of the file, once somebody has computed it (hash.h) */
@@ -102,8 +116,9 @@ typedef struct cfp_model {
     int n_nodes;
     cfp_node *node; /* [n_nodes], topological; node[0] is the clip (op INPUT) */
     int output;     /* the node named by the file */
-    int logits;     /* output without a softmax (and identities) at its end */
-    bool ends_in_softmax;
+    int logits;     /* what the softmax or sigmoid at the graph's end reads, else the output */
+    cfp_head head;  /* what makes probabilities of the logits */
+    bool own_head;  /* the graph itself ends in that softmax or sigmoid */
     int n_classes;
     char **class_name; /* [n_classes] */
     int max_depth;     /* deepest kernel layer */

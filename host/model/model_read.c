@@ -120,6 +120,23 @@ static cfp_status read_words(struct reader *r, cfp_input_spec *in)
     return status;
 }
 
+/* Optional: files of before this word are shown their frames bilinearly. */
+static cfp_status read_filter(struct reader *r, cfp_input_spec *in)
+{
+    char *filter = NULL;
+    if (H5Aexists(r->group, "resize_filter") <= 0)
+        return CFP_OK;
+    cfp_status status = cfp_h5_string(&filter, r->ctx, r->group, r->where, "resize_filter", true);
+    if (status == CFP_OK)
+        in->antialias = strcmp(filter, "antialias") == 0;
+    if (status == CFP_OK && !in->antialias && strcmp(filter, "bilinear") != 0)
+        status =
+            cfp_fail(r->ctx, CFP_UNSUPPORTED,
+                     "%s: resize_filter '%s' is neither bilinear nor antialias", r->where, filter);
+    cfp_free(filter);
+    return status;
+}
+
 /* Optional; where it is there, resize_short beside it is for readers that do not know it. */
 static cfp_status read_resize(struct reader *r, cfp_input_spec *in)
 {
@@ -152,6 +169,7 @@ static cfp_status read_input(struct reader *r)
     CFP_TRY(check_extent(r, "frame_stride", in->frame_stride, 1, 1 << 20));
     CFP_TRY(check_extent(r, "resize_short", in->resize_short, 0, 1 << 15));
     CFP_TRY(read_resize(r, in));
+    CFP_TRY(read_filter(r, in));
     CFP_TRY(read_words(r, in));
     return read_normalisation(r, in);
 }

@@ -30,6 +30,42 @@ static void json_node(cfp_json *json, const cfp_model *model, const cfp_node *no
     cfp_json_object_end(json);
 }
 
+static void json_numbers(cfp_json *json, const char *key, const float *number, int n)
+{
+    cfp_json_key(json, key);
+    cfp_json_array(json);
+    for (int c = 0; c < n; c++)
+        cfp_json_float(json, number[c]);
+    cfp_json_array_end(json);
+}
+
+/* SPEC "/input", by its own words. */
+static void json_input(cfp_json *json, const cfp_input_spec *spec)
+{
+    cfp_json_key(json, "input");
+    cfp_json_object(json);
+    cfp_json_put_int(json, "channels", spec->channels);
+    cfp_json_put_int(json, "frames", spec->frames);
+    cfp_json_put_int(json, "height", spec->height);
+    cfp_json_put_int(json, "width", spec->width);
+    cfp_json_put_int(json, "frame_stride", spec->frame_stride);
+    if (spec->resize[0] > 0) {
+        cfp_json_key(json, "resize");
+        cfp_json_array(json);
+        cfp_json_int(json, spec->resize[0]);
+        cfp_json_int(json, spec->resize[1]);
+        cfp_json_array_end(json);
+    } else {
+        cfp_json_put_int(json, "resize_short", spec->resize_short);
+    }
+    cfp_json_put_string(json, "resize_filter", cfp_resize_filter(spec));
+    cfp_json_put_string(json, "color", spec->bgr ? "BGR" : "RGB");
+    cfp_json_put_float(json, "scale", spec->scale);
+    json_numbers(json, "mean", spec->mean, spec->channels);
+    json_numbers(json, "std", spec->std, spec->channels);
+    cfp_json_object_end(json);
+}
+
 static int64_t total_parameters(const cfp_model *model)
 {
     int64_t total = 0;
@@ -52,6 +88,9 @@ static cfp_status print_json(cfp_session *session)
     cfp_json_array_end(&json);
     cfp_json_put_int(&json, "params", total_parameters(model));
     cfp_json_put_double(&json, "gflop", cfp_model_gflop(model));
+    json_input(&json, &model->input);
+    cfp_json_put_string(&json, "head", cfp_head_names[model->head]);
+    cfp_json_put_string(&json, "logits", model->node[model->logits].name);
     cfp_json_object_end(&json);
     return cfp_session_json_close(&json);
 }
@@ -90,12 +129,14 @@ static void print_numbers(const char *name, const float *number, int n)
 /* How a frame becomes numbers. */
 static void print_preprocessing(const cfp_input_spec *spec)
 {
+    const char *how = cfp_resize_filter(spec);
     if (spec->resize[0] > 0)
-        printf("input: stretched to %d x %d, centre crop", spec->resize[0], spec->resize[1]);
+        printf("input: stretched to %d x %d (%s), centre crop", spec->resize[0], spec->resize[1],
+               how);
     else if (spec->resize_short > 0)
-        printf("input: short side resized to %d, centre crop", spec->resize_short);
+        printf("input: short side resized to %d (%s), centre crop", spec->resize_short, how);
     else
-        printf("input: stretched to %d x %d", spec->height, spec->width);
+        printf("input: stretched to %d x %d (%s)", spec->height, spec->width, how);
     if (spec->channels == 2)
         printf("; optical flow");
     else
@@ -103,7 +144,16 @@ static void print_preprocessing(const cfp_input_spec *spec)
     printf(", 0 to 255 divided by %.6g", (double)spec->scale);
     print_numbers("mean", spec->mean, spec->channels);
     print_numbers("std", spec->std, spec->channels);
-    printf("\n\n");
+    printf("\n");
+}
+
+/* How scores become probabilities. */
+static void print_head(const cfp_model *model)
+{
+    printf("probabilities: %s of '", cfp_head_names[model->head]);
+    cfp_print_text(stdout, model->node[model->logits].name, 0);
+    printf("'%s%s\n\n", model->own_head ? "" : ", which the graph leaves to the program",
+           model->head == CFP_HEAD_SIGMOID ? ", each class by itself: several can hold" : "");
 }
 
 static void print_table(const cfp_model *model)
@@ -116,6 +166,7 @@ static void print_table(const cfp_model *model)
     printf(": %d classes; reads %d frames, %d apart, of %d x %d (height x width)\n",
            model->n_classes, spec->frames, spec->frame_stride, spec->height, spec->width);
     print_preprocessing(spec);
+    print_head(model);
     printf("%-*s  %-15s  %-18s %11s %10s %6s  %s\n", name_width, "node", "op", "shape (CxTxHxW)",
            "parameters", "GFLOP", "depth", "inputs");
     for (int i = 1; i < model->n_nodes; i++)

@@ -104,7 +104,7 @@ static cfp_status predict_clip(cfp_session *session, const cfp_clip *clip, predi
 {
     const cfp_model *model = &session->model;
     CFP_TRY(cfp_session_forward(session, clip));
-    cfp_softmax(p->probability, session->logits, model->n_classes);
+    cfp_probabilities(p->probability, model, session->logits);
     rank_classes(p, session->logits, model->n_classes);
     return check_input(session, clip, p);
 }
@@ -172,6 +172,10 @@ static cfp_status predict(cfp_session *session, prediction *p)
     for (int i = 0; i < p->numbers.n_warnings; i++)
         cfp_log(&session->ctx, CFP_LOG_WARNING, "%s: %s", session->model.path,
                 p->numbers.warning[i]);
+    if (session->model.head == CFP_HEAD_SIGMOID)
+        cfp_log(&session->ctx, CFP_LOG_INFO,
+                "%s: each class has a probability of its own (sigmoid): they need not add up to 1",
+                session->model.path);
     return session->config.json ? predict_to_json(session, p) : predict_clips(session, p, NULL);
 }
 

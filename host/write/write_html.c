@@ -75,15 +75,15 @@ static void put_top(report *r)
 {
     enum { TOP = 5 };
     const cfp_model *model = r->e->model;
-    const float *p = r->e->probabilities;
+    const float *z = r->e->logits, *p = r->e->probabilities;
     int before = -1;
     cfp_json_key(&r->json, "top");
     cfp_json_array(&r->json);
     for (int k = 0; k < cfp_min_int(TOP, model->n_classes); k++) {
         int best = -1; /* the first of the highest that come after `before` */
         for (int i = 0; i < model->n_classes; i++) {
-            const bool left = before < 0 || p[i] < p[before] || (p[i] == p[before] && i > before);
-            if (left && (best < 0 || p[i] > p[best]))
+            const bool left = before < 0 || z[i] < z[before] || (z[i] == z[before] && i > before);
+            if (left && (best < 0 || z[i] > z[best]))
                 best = i;
         }
         if (best < 0)

@@ -1,7 +1,7 @@
 /* write_run.c - see write_run.h.
  *
  * {"command", "options", "model", "model_name", "model_sha256", "clip", "clip_sha256", "class",
- *  "frames": {...}, "device", "device_detail", "precision", "threads", "seed", "versions",
+ *  "head", "frames": {...}, "device", "device_detail", "precision", "threads", "seed", "versions",
  *  "autotune" (only where asked for), "host", "ms", "files"}: `ms`, `host` and the paths are all
  * that differs between two runs of the same. */
 #include "write_run.h"
@@ -38,14 +38,17 @@ static void put_inputs(cfp_json *json, const cfp_explanation *e)
     cfp_json_put_string(json, "name", model->class_name[e->class_index]);
     cfp_json_put_float(json, "probability", e->probabilities[e->class_index]);
     cfp_json_object_end(json);
+    cfp_json_put_string(json, "head", cfp_head_names[model->head]); /* of the probability */
 }
 
-static void put_frames(cfp_json *json, const cfp_clip *clip)
+static void put_frames(cfp_json *json, const cfp_explanation *e)
 {
+    const cfp_clip *clip = e->clip;
     cfp_json_key(json, "frames");
     cfp_json_object(json);
     cfp_json_put_int(json, "height", clip->height);
     cfp_json_put_int(json, "width", clip->width);
+    cfp_json_put_string(json, "resize_filter", cfp_resize_filter(&e->model->input));
     cfp_json_put_int(json, "stride", clip->stride);
     cfp_json_put_bool(json, "looped", clip->looped);
     cfp_json_put_double(json, "source_fps", clip->fps);
@@ -153,7 +156,7 @@ static void put_timings(cfp_json *json, const cfp_timings *ms)
 void cfp_run_put_facts(cfp_json *json, const cfp_explanation *explanation, const cfp_run *run)
 {
     put_inputs(json, explanation);
-    put_frames(json, explanation->clip);
+    put_frames(json, explanation);
     put_device(json, run);
 }
 

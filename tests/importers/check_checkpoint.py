@@ -156,10 +156,30 @@ def check_hara(folder):
         torch.save({"state_dict": state, "arch": "resnet-18"}, path)
         done = run("resnet-18", path, out)
         check(f"Hara {year}{shortcut}", f"resnet-18 (hara{year}{shortcut} layout)" in done.stdout
-              and f"shown clips as hara-{year}:" in done.stdout and f"taken for a file of {year}" in done.stderr and "(ApplyEyeMakeup ... YoYo)" in done.stdout, done.stdout + done.stderr)
+              and f"shown clips as hara-{year}:" in done.stdout and f"taken for a file of {year}" in done.stderr
+              and "(class 0 ... class 100)" in done.stdout and "--classes ucf-101 names them" in done.stderr, done.stdout + done.stderr)
         with h5py.File(out) as f:
             check(f"Hara {year}'s scale", f["input"].attrs["scale"] == {2018: 1.0, 2020: 255.0}[year])
     os.unlink(path)
+
+
+def check_data_set():
+    """The data set is known by the published file, or by the published layout with a doubt; never by the number of outputs."""
+    from importers.architectures import ARCHITECTURES
+    layouts = {"resnext-101": "hara2018", "resnet-50": "hara2020"}
+    doubt = "as the published checkpoint of resnext-101 has"
+    for arch, name, classes, expected in (
+            ("resnext-101", "resnext-101-kinetics-ucf101_split1.pth", 101, ("ucf-101", "")),
+            ("resnext-101", "resnext-101-64f-kinetics-hmdb51_split1.pth", 51, ("hmdb-51", "")),
+            ("resnext-101", "resnext-101-kinetics.pth", 400, ("kinetics-400", "")),
+            ("resnext-101", "resnext-101-kinetics.pth", 101, ("", "")),       # of that name, and another one
+            ("resnext-101", "mine.pth", 400, ("kinetics-400", doubt)), ("resnext-101", "mine.pth", 101, ("", "")),
+            ("resnext-101", "mine-ucf101_split1.pth", 101, ("", "")), ("resnet-50", "resnext-101-kinetics.pth", 51, ("", "")),
+            ("resnet-50", "r3d50_K_200ep.pth", 700, ("", "")), ("resnet-50", None, 700, ("", ""))):
+        layout = next(one for one in ARCHITECTURES[arch] if one.name == layouts[arch])
+        args = argparse.Namespace(arch=arch, checkpoint=None if name is None else Path(name))
+        found = tool.module.known_classes(args, layout, classes)
+        check(f"the data set of {name}, {classes} classes", found == expected, found)
 
 
 class Runs:
@@ -465,6 +485,7 @@ def main():
         folder = Path(folder)
         check_wrappings(folder, args.cfp)
         check_hara(folder)
+        check_data_set()
         check_refusals(folder)
         check_damaged(folder)
         check_hostile(folder)

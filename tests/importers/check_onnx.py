@@ -425,6 +425,83 @@ def simple_of(shape):
     return model
 
 
+HEADS = {  # what stands behind five scores z, and the probabilities that it gives
+    "none": ((), lambda z: z.softmax(1)),
+    "sigmoid": (("Sigmoid",), torch.sigmoid),
+    "sigmoid, then nothing new": (("Identity", "Sigmoid", "Identity", "Flatten"), torch.sigmoid),
+    "softmax": (("Softmax",), lambda z: z.softmax(1)),
+    "softmax twice": (("Softmax", "Softmax"), lambda z: z.softmax(1).softmax(1)),
+    "softmax of a sigmoid": (("Sigmoid", "Softmax"), lambda z: z.sigmoid().softmax(1)),
+    "log_softmax": (("LogSoftmax", "Flatten"), lambda z: z.softmax(1)),
+}
+
+
+def with_head(ops, pooled=False):
+    """Five scores of a 1x1x1 convolution; pooled: they are averaged behind the head."""
+    b = Built(shape=(1, 3, 2, 4, 4))
+    b.weight("w", 5, 3, 1, 1, 1), b.weight("b", 5)
+    b.add("Conv", ["x", "w", "b"] if pooled else ["mean", "w", "b"], "z0")
+    if not pooled:
+        b.nodes.reverse(), b.add("GlobalAveragePool", "x", "mean"), b.nodes.reverse()
+    for i, op in enumerate(ops):
+        b.add(op, f"z{i}", f"z{i + 1}", **({"axis": 1} if op in ("Softmax", "LogSoftmax") else {}))
+    if pooled:
+        b.add("GlobalAveragePool", f"z{len(ops)}", "mean")
+    b.add("Flatten", "mean" if pooled else f"z{len(ops)}", "y")
+    return b
+
+
+def check_heads(checks, tool, folder, cfp):
+    """Each head's probabilities are those that it gives itself: none is put through a second softmax."""
+    path, out = folder / "head.onnx", folder / "head.h5"
+    frames = np.random.default_rng(2).integers(0, 256, (2, 4, 4, 3), np.uint8)
+    np.save(folder / "head.npy", frames)
+    x = torch.from_numpy((frames / 255 - 0.4) / 0.2).permute(3, 0, 1, 2)[None]
+    for head, (ops, gives) in HEADS.items():
+        b = with_head(ops)
+        onnx.save(b.model(), str(path))
+        ended = tool(path, out, *PREPROCESSING)
+        said = ended.err.count("log_softmax at its end was left out")
+        checks.that(f"head {head}", ended.status == 0 and said == ("LogSoftmax" in ops), ended)
+        done = subprocess.run([cfp, "predict", out, folder / "head.npy", "--json", "-q", "--top", "5", "--check-input", "always"],
+                              capture_output=True, text=True)
+        if checks.that(f"head {head}: predict", done.returncode == 0, done.stderr):
+            weight, bias = (torch.from_numpy(b.weights[name]).double() for name in "wb")
+            want = gives(F.conv3d(x.mean((2, 3, 4), keepdim=True), weight, bias).flatten(1))[0].tolist()
+            got = {entry["index"]: entry["probability"] for entry in json.loads(done.stdout)["clips"][0]["top"]}
+            checks.that(f"head {head}: probabilities", all(abs(got[i] - p) < 1e-5 for i, p in enumerate(want)), f"{got}, {want}")
+    onnx.save(with_head(("LogSoftmax", "Sigmoid")).model(), str(path))
+    out.unlink()
+    checks.refused("log_softmax inside", tool(path, out, *PREPROCESSING), out, "LogSoftmax_2 (log_softmax)", "at the end")
+    onnx.save(with_head(("Softmax",), pooled=True).model(), str(path))
+    ended = tool(path, out, *PREPROCESSING)
+    checks.that("means of probabilities", ended.status == 0 and "means of probabilities (softmax at 32 positions)" in ended.err, ended)
+
+
+def check_class_lists(checks, tool, folder):
+    """As many outputs as a data set has classes say nothing; --classes does, and it must be as many."""
+    path, out = folder / "many.onnx", folder / "many.h5"
+    names = folder / "names.csv"
+    b = Built(shape=(1, 3, 2, 4, 4))
+    b.weight("w", 51, 3, 1, 1, 1), b.add("Conv", ["x", "w"], "c"), b.add("GlobalAveragePool", "c", "p"), b.add("Flatten", "p", "y")
+    onnx.save(b.model(), str(path))
+    ended = tool(path, out, *PREPROCESSING)
+    checks.that("51 outputs", ended.status == 0 and "(class 0 ... class 50)" in ended.out and ended.err.count("\n") == 1
+                and "--classes hmdb-51" in ended.err, ended)
+    ended = tool(path, out, *PREPROCESSING, "--classes", "hmdb-51")
+    checks.that("51 outputs of HMDB", ended.status == 0 and "(brush_hair ... wave)" in ended.out and ended.err == "", ended)
+    names.write_text("name,id\n" + "".join(f"n{i},{i}\n" for i in reversed(range(51))))
+    ended = tool(path, out, *PREPROCESSING, "--classes", names)
+    checks.that("51 names by number", ended.status == 0 and "(n0 ... n50)" in ended.out, ended)
+    out.unlink()
+    names.write_text("a\nb\n")
+    checks.refused("2 names of 51", tool(path, out, *PREPROCESSING, "--classes", names), out, "names.csv: 2 names", "51 classes")
+    names.write_text("0 a\n0 b\n")
+    checks.refused("a number twice", tool(path, out, *PREPROCESSING, "--classes", names), out, "names.csv:2: class 0 has two names")
+    ended = tool(path, out, "--profile", "hara-2018")
+    checks.that("a profile of other classes", ended.status == 0 and "(class 0 ... class 50)" in ended.out, ended)
+
+
 def check_fuzz(checks, tool, folder):
     """Cut off at 30 places, 60 times some bytes changed: done, or one line and no file."""
     export(made(NETWORKS["Constants"]), folder / "whole.onnx", 13)
@@ -461,9 +538,10 @@ def main():
         folder = pathlib.Path(name)
         check_exported(checks, tool, folder, args.cfp)
         for check in (check_names, check_batch_norms_folded, check_sizes, check_built, check_opsets,
-                      check_external_data, check_refusals, check_fuzz):
+                      check_external_data, check_class_lists, check_refusals, check_fuzz):
             check(checks, tool, folder)
         if args.cfp:
+            check_heads(checks, tool, folder, args.cfp)
             check_program_on_built(checks, tool, folder, args.cfp)
     return checks.end()
 

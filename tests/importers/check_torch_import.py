@@ -126,6 +126,23 @@ def check_small(checks, tool, folder):
                 not {"sigmoid", "mul", "relu6"} & set(ops), ops)
 
 
+def check_ends(checks, tool, folder):
+    """A log_softmax at the end is left out, and said; one further inside is refused."""
+    out = folder / "ending.h5"
+    for end in odd_networks.Ending.ENDS:
+        ended = tool("odd_networks:Ending", out, *PREPROCESSING, "--arg", f"end={end}")
+        if end == "inside":
+            out.unlink()
+            ended = tool("odd_networks:Ending", out, *PREPROCESSING, "--arg", f"end={end}")
+            checks.refused("log_softmax inside", ended, out, "(log_softmax)", "at the end")
+            continue
+        logs = end != "sigmoid"
+        said = ended.err.count("log_softmax at its end was left out")
+        if checks.that(f"{end} at the end", ended.status == 0 and said == logs, ended):
+            ops = [str(attributes["op"]) for attributes, _ in FileModel(out).nodes.values()]
+            checks.that(f"{end}: nodes", ops.count("sigmoid") == (not logs) and "identity" not in ops, ops)
+
+
 def imported_ops(tool, spec, out):
     tool(spec, out, *PREPROCESSING)
     return FileModel(out).nodes.values()
@@ -278,6 +295,7 @@ def main():
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
         check_small(checks, tool, folder)
+        check_ends(checks, tool, folder)
         check_current_folder(checks, folder)
         check_refusals(checks, tool, folder)
         check_weights(checks, tool, folder)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Callable, Dict, Iterable, List, NamedTuple, Optional, Tuple
 
 from . import class_names, profiles
-from .failure import ImportFailure
+from .failure import ImportFailure, note
 from .lowering import MOST_ELEMENTS, Lowering
 from .profiles import Profile
 from .tidy import renamed, tidy
@@ -39,8 +39,7 @@ def refuse(what: object, refusals: Iterable[Refusal], skipped: bool = False) -> 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--classes", type=Path, metavar="FILE", help="their names (a list, classInd.txt, JSON, CSV id,name); "
-        "default: those of Kinetics, UCF-101 or HMDB-51 that are as many")
+        "--classes", type=Path, metavar="FILE", help=class_names.HELP + "default: those that --profile knows, or numbers")
     profiles.add_arguments(parser)
     parser.set_defaults(program=parser.prog)
 
@@ -83,6 +82,36 @@ def profile_for(args: argparse.Namespace, what: object, channels: Optional[int],
     return profile
 
 
+def _behind(net: Lowering, name: str, ops: Tuple[str, ...]) -> str:
+    """The node that the nodes of these ops at the end of the graph read."""
+    while name in net.nodes and net.nodes[name].op in ops and name not in net.logs:
+        name = net.nodes[name].inputs[0]
+    return name
+
+
+def end_of_logs(what: object, net: Lowering, output: str) -> List[str]:
+    """A log_softmax at the end goes: the softmax of what it reads is that of what it gives. Any other is refused."""
+    last, read, todo = _behind(net, output, ("identity", "flatten")), set(), [output]
+    while todo:
+        name = todo.pop()
+        if name not in read and name in net.nodes:
+            read.add(name)
+            todo += net.nodes[name].inputs
+    refuse(what, [Refusal(name, "log_softmax", "is known at the end of a network only")
+                  for name in sorted(net.logs & read - {last})])
+    net.ends_in_log = last in net.logs
+    return ["the log_softmax at its end was left out: the probabilities are the same"] if net.ends_in_log else []
+
+
+def averaged_head(net: Lowering, output: str) -> List[str]:
+    """A mean over several positions behind a softmax: SPEC 2 has no word for that head."""
+    head = _behind(net, output, ("identity", "flatten", "globalavgpool", "avgpool3d"))
+    if head not in net.nodes or net.nodes[head].op not in ("softmax", "sigmoid") or prod(net.shape(head)[1:]) == 1:
+        return []
+    return [f"its scores are means of probabilities ({net.nodes[head].op} at {prod(net.shape(head)[1:])} positions); the program "
+            "takes them for logits: their order is right, the probabilities that it prints are not the network's"]
+
+
 def write_lowered(args: argparse.Namespace, what: object, net: Lowering, output: object, profile: Profile,
                   names: Callable[[Lowering], Dict[str, str]] = lambda net: {},
                   check: Callable[[Lowering, str], None] = lambda net, output: None, *, name: str, source: str) -> str:
@@ -98,11 +127,15 @@ def write_lowered(args: argparse.Namespace, what: object, net: Lowering, output:
     if per_clip != whole((1, shape[0]))[C]:
         raise ImportFailure(f"{what}: its output {times(output.shape)} has the scores of {scores.node} in another order, "
                             "which SPEC 2 has no op for")
+    notes = end_of_logs(what, net, scores.node)
     last = tidy(net, scores.node)
+    notes += averaged_head(net, last)
     if not any(node.op in ("conv3d", "linear") for node in net.nodes.values()):
         raise ImportFailure(f"{what}: no convolution or linear layer leads to its output: nothing to explain")
     last = renamed(net, names(net), last)
-    classes: List[str] = class_names.class_names(shape[0], args.classes)
+    classes: List[str] = class_names.class_names(shape[0], args.classes, profile.classes)
     check(net, last)
     write_model(args.out, net, last, net.tensors, profile, classes, name=name, source=source)
+    for text in (*notes, *class_names.notes(shape[0], args.classes, profile.classes, f"as --profile {args.profile} says")):
+        note(args.program, f"{what}: {text}")
     return summary(args.out, name, net, classes, profile)

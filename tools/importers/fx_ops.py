@@ -131,6 +131,12 @@ def _softmax(call, input, dim=None, _stacklevel=3, dtype=None):
     return call.net.softmax(call.name, _viewed(input), dim)
 
 
+def _log_softmax(call, input, dim=None, _stacklevel=3, dtype=None):
+    if dim is None:
+        raise Unmapped("log_softmax without its dim")
+    return call.net.log_softmax(call.name, _viewed(input), dim)
+
+
 # -- sums, products, constants ----------------------------------------------------------------------------------------
 
 def _add(call, input, other, *, alpha=1):
@@ -471,6 +477,7 @@ MODULES: Dict[type, Callable] = {
     nn.LeakyReLU: _of(_leaky_relu, "negative_slope", "inplace"),
     nn.Hardtanh: _of(_hardtanh, "min_val", "max_val", "inplace"),
     nn.Softmax: _of(_softmax, "dim"),
+    nn.LogSoftmax: _of(_log_softmax, "dim"),
     nn.MaxPool3d: _max_pool_module,
     nn.AvgPool3d: _avg_pool_module,
     nn.AdaptiveAvgPool3d: _of(_adaptive_avg_pool, "output_size"),
@@ -490,7 +497,7 @@ METHODS: Dict[str, Callable] = {
     "amax": _amax, "max": _max, "add": _add,
     "add_": _overwriting(_add), "mul": _mul, "mul_": _overwriting(_mul), "sub": _sub, "sub_": _overwriting(_sub),
     "clone": _clone, "div": _div, "div_": _overwriting(_div), "neg": _neg, "clamp": _clamp,
-    "clamp_": _overwriting(_clamp), "softmax": _softmax, "mean": _mean, "matmul": _matmul, "view": _reshape,
+    "clamp_": _overwriting(_clamp), "softmax": _softmax, "log_softmax": _log_softmax, "mean": _mean, "matmul": _matmul, "view": _reshape,
     "reshape": _reshape, "flatten": _flatten, "unflatten": _unflatten, "permute": _permute, "transpose": _transpose,
     "squeeze": _squeeze, "unsqueeze": _unsqueeze, "expand": _expand, "expand_as": _expand_as, "chunk": _chunk,
     "split": _split, "unbind": _unbind, "select": _select, "narrow": _narrow, "index_select": _index_select,
@@ -502,7 +509,8 @@ FUNCTIONS: Dict[Callable, Callable] = {
     F.relu_: _activation_("relu"), F.relu6: _activation("relu6"), F.silu: _activation("silu"),
     torch.sigmoid: _activation("sigmoid"), F.sigmoid: _activation("sigmoid"), F.hardswish: _activation("hardswish"),
     F.hardsigmoid: _activation("hardsigmoid"), F.leaky_relu: _leaky_relu, F.hardtanh: _hardtanh, torch.clamp: _clamp,
-    F.softmax: _softmax, torch.softmax: _softmax, torch.conv3d: _conv, F.conv3d: _conv, torch.conv2d: _conv,
+    F.softmax: _softmax, torch.softmax: _softmax, F.log_softmax: _log_softmax,
+    torch.log_softmax: _log_softmax, torch.conv3d: _conv, F.conv3d: _conv, torch.conv2d: _conv,
     F.conv2d: _conv, F.linear: _linear, torch.matmul: _matmul, operator.matmul: _matmul, F.batch_norm: _batch_norm,
     operator.add: _add, torch.add: _add, operator.iadd: _overwriting(_add), operator.mul: _mul, torch.mul: _mul,
     torch.multiply: _mul, operator.imul: _overwriting(_mul), operator.sub: _sub, torch.sub: _sub,

@@ -32,6 +32,8 @@ class Lowering(Network):
         self.shown: Optional[str] = None         # the profile that says how many channels a clip has, where one does
         self.tensors: Dict[str, np.ndarray] = {}
         self.shifted: set = set()                # batch norms that stand for a product or a sum with constants
+        self.logs: set = set()                   # identities that stand for a log_softmax
+        self.ends_in_log = False                 # the output is the logits of the log_softmax that was left out
         self._settled: Dict[Tuple[str, Tuple[Dim, ...]], View] = {}
 
     # -- views --------------------------------------------------------------------------------------------------------
@@ -180,6 +182,15 @@ class Lowering(Network):
         if self.axis(x, dim) != C:
             raise Unmapped(f"softmax over another dimension than the channels of {times(x.shape)}")
         return self._with(x, self.apply(name, "softmax", x.node))
+
+    def log_softmax(self, name: str, x: View, dim: int) -> View:
+        """Stands for its input until finish.py knows whether it is the end: there the softmax of both is the same."""
+        x = self.settled(x)
+        if self.axis(x, dim) != C:
+            raise Unmapped(f"log_softmax over another dimension than the channels of {times(x.shape)}")
+        made = self.apply(name, "identity", x.node)
+        self.logs.add(made)
+        return self._with(x, made)
 
     def clamped(self, name: str, x: View, least: Optional[float], most: Optional[float]) -> View:
         huge = float(np.finfo(np.float32).max)

@@ -26,3 +26,13 @@ def doubt(path: Path) -> Optional[str]:
     if found.hexdigest().startswith(digits):
         return None
     return f"its SHA-256 begins with {found.hexdigest()[:len(digits)]}, that of the published {path.name} with {digits}"
+
+
+def is_published(path: Path, arch: str) -> bool:
+    return read_manifest().get(path.name, ("", ""))[0] == arch
+
+
+def data_set(path: Path, arch: str) -> str:
+    """The data set (of class_names.PUBLISHED) whose classes the published ARCH of that file name has, "" where it says none."""
+    words = {"-ucf101_": "ucf-101", "-hmdb51_": "hmdb-51", "-kinetics.": "kinetics-400"}
+    return next((name for word, name in words.items() if word in path.name), "") if is_published(path, arch) else ""

@@ -218,7 +218,7 @@ def _softmax(call: Call) -> View:
     axis = x.position(call.attribute("axis", -1 if call.opset >= 13 else 1))
     if call.opset < 13 and size_of(x.dims[axis]) != prod(x.shape[axis:]):
         raise Unmapped(f"softmax over all from dimension {axis} of {times(x.shape)} on, as before opset 13")
-    return call.net.softmax(call.name, x, axis)
+    return (call.net.log_softmax if call.operation.op == "LogSoftmax" else call.net.softmax)(call.name, x, axis)
 
 
 def _concat(call: Call) -> View:
@@ -327,7 +327,7 @@ OPERATIONS: Dict[str, Callable[[Call], Union[Value, List[View]]]] = {
     "Clip": _clip, "Concat": _concat, "Conv": _conv, "Div": _div, "Dropout": _dropout, "Expand": _expand,
     "Flatten": _flatten, "Gather": _gather, "Gemm": _gemm, "GlobalAveragePool": _global_average,
     "GlobalMaxPool": _global_maximum, "HardSigmoid": _hard_sigmoid, "HardSwish": _activation("hardswish"),
-    "Identity": _unchanged, "LeakyRelu": _leaky, "MatMul": _matmul, "MaxPool": _pool("maxpool3d"), "Mul": _mul, "Pad": _pad,
+    "Identity": _unchanged, "LeakyRelu": _leaky, "LogSoftmax": _softmax, "MatMul": _matmul, "MaxPool": _pool("maxpool3d"), "Mul": _mul, "Pad": _pad,
     "ReduceMax": _reduce(Lowering.maximum), "ReduceMean": _reduce(Lowering.mean),
     "Relu": _activation("relu"), "Reshape": _reshape, "Shape": _shape, "Sigmoid": _activation("sigmoid"),
     "Size": _size, "Slice": _slice, "Softmax": _softmax, "Split": _split, "Squeeze": _squeeze, "Sub": _sub,

@@ -51,6 +51,7 @@ def check_same(what: str, module: nn.Module, net: Network, tensors: Dict[str, np
             want = _scores(what, module, x.to(kind, copy=True))  # its own: it may change its input
             with torch.no_grad():
                 got = run_network(net, tensors, output, x)
+                got = got.log_softmax(1) if net.ends_in_log else got
         except (MemoryError, RuntimeError) as problem:
             if not out_of_memory(problem):
                 raise ImportFailure(f"{what}: running what was traced failed: {words(problem)}") from None

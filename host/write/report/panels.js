@@ -92,9 +92,9 @@ cfp.panels = (function () {
         const rows = [
             ["model", run.model_name === "" ? run.model : run.model_name + " (" + run.model + ")"],
             ["clip", run.clip],
-            ["class", run["class"].index + ", " + run["class"].name + ", probability " + run["class"].probability.toFixed(4)],
+            ["class", run["class"].index + ", " + run["class"].name + ", probability " + run["class"].probability.toFixed(4) + " (" + run.head + ")"],
             ["frames", data.frames.length + " of " + frames.source_frames + ", " + frames.width + " x " + frames.height + " of "
-                + frames.source_width + " x " + frames.source_height + ", every " + frames.stride
+                + frames.source_width + " x " + frames.source_height + " (" + frames.resize_filter + "), every " + frames.stride
                 + (frames.looped ? ", looped" : "") + ": " + frames.indices.join(" ")],
             ["device", run.device + " (" + run.device_detail + "), " + run.precision + ", " + run.threads + " threads, seed "
                 + run.seed],
