@@ -3,7 +3,7 @@
 
     check_antialias.py CLIP_DUMP
 
-Frames of many sizes, among them odd ones and single rows, are made smaller, larger and one of each, with all three ways
+Sizes and crops are torchvision's. Frames of many sizes, among them odd ones and single rows, are made smaller, larger and one of each, with all three ways
 of saying the size, and cropped. Exit status 77: numpy or Pillow is not there."""
 import argparse
 import pathlib
@@ -42,13 +42,13 @@ def shown(frames, crop, resize):
 def by_pillow(picture, size, crop):
     """Resized to size (height, width), then the centre."""
     whole = np.asarray(Image.fromarray(picture).resize(size[::-1], BILINEAR))
-    top, left = (size[0] - crop[0]) // 2, (size[1] - crop[1]) // 2
+    top, left = (round((size[axis] - crop[axis]) / 2.0) for axis in (0, 1))  # torchvision's center_crop
     return whole[top:top + crop[0], left:left + crop[1]]
 
 
 def short_side(picture, short):
     h, w = picture.shape[:2]
-    return (short, (2 * w * short + h) // (2 * h)) if h <= w else ((2 * h * short + w) // (2 * w), short)
+    return (short, int(short * w / h)) if h <= w else (int(short * h / w), short)  # torchvision's resize
 
 
 def compare(name, path, picture, crop, resize, size):

@@ -9,10 +9,18 @@ typedef struct tap { /* position = low * (1 - weight) + high * weight */
     float weight;
 } tap;
 
-/* round(side * numerator / denominator), halves up; all > 0. */
-static int64_t scaled(int64_t side, int64_t numerator, int64_t denominator)
+/* side * numerator / denominator, all > 0: to the nearest, halves up; torchvision rounds down. */
+static int64_t scaled(int64_t side, int64_t numerator, int64_t denominator, bool down)
 {
-    return (2 * side * numerator + denominator) / (2 * denominator);
+    return (2 * side * numerator + (down ? 0 : denominator)) / (2 * denominator);
+}
+
+/* Where a crop begins: half of what is left over, rounded down; torchvision rounds to the nearest,
+ * halves to even, as Python's round does. */
+static int crop_begin(int resized, int crop, bool nearest)
+{
+    const int half = (resized - crop) / 2;
+    return half + (nearest && (resized - crop) % 2 != 0 && half % 2 != 0);
 }
 
 /* The size of a frame whose short side becomes spec->resize_short, or more to cover the crop. */
@@ -20,13 +28,14 @@ static void keep_shape(int64_t *wide, int64_t *high, bool *enlarged, const cfp_i
                        const cfp_input_spec *spec)
 {
     const int64_t w = image->width, h = image->height, s = spec->resize_short;
-    *wide = w < h ? s : scaled(w, s, h);
-    *high = w < h ? scaled(h, s, w) : s;
+    const bool down = spec->antialias;
+    *wide = w < h ? s : scaled(w, s, h, down);
+    *high = w < h ? scaled(h, s, w, down) : s;
     *enlarged = *wide < spec->width || *high < spec->height;
     if (*enlarged) {
         const bool width_decides = spec->width * h >= spec->height * w;
-        *wide = width_decides ? spec->width : scaled(w, spec->height, h);
-        *high = width_decides ? scaled(h, spec->width, w) : spec->height;
+        *wide = width_decides ? spec->width : scaled(w, spec->height, h, down);
+        *high = width_decides ? scaled(h, spec->width, w, down) : spec->height;
     }
 }
 
@@ -47,8 +56,8 @@ cfp_status cfp_geometry_plan(cfp_geometry *out, cfp_ctx *ctx, const cfp_image *i
     out->antialias = spec->antialias;
     out->resized_width = (int)wide;
     out->resized_height = (int)high;
-    out->left = (out->resized_width - spec->width) / 2;
-    out->top = (out->resized_height - spec->height) / 2;
+    out->left = crop_begin(out->resized_width, spec->width, spec->antialias);
+    out->top = crop_begin(out->resized_height, spec->height, spec->antialias);
     return CFP_OK;
 }
 
