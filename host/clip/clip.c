@@ -17,7 +17,7 @@
 
 /* The first row that matches is taken; the last one takes any file. */
 static const cfp_source_kind *const kinds[] = {
-    &cfp_source_db, &cfp_source_folder, &cfp_source_npy,   &cfp_source_h5,
+    &cfp_source_db,   &cfp_source_folder, &cfp_source_npy,   &cfp_source_h5,
     &cfp_source_tiff, &cfp_source_image,  &cfp_source_video,
 };
 
@@ -128,8 +128,8 @@ static cfp_status find_source(cfp_source *source, cfp_ctx *ctx, const char *path
     CFP_TRY(look_at(&facts, ctx, path));
     for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++)
         if (kinds[i]->matches(&facts)) {
-            *source = (cfp_source){
-                .kind = kinds[i], .path = path, .channels = channels, .track = track};
+            *source =
+                (cfp_source){.kind = kinds[i], .path = path, .channels = channels, .track = track};
             if (track > 1 && !kinds[i]->tracks)
                 return cfp_fail(ctx, CFP_USAGE, "--track: %d: %s is no video with tracks", track,
                                 path);

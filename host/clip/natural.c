@@ -328,11 +328,11 @@ static char find_thousands(const cfp_stem *stem, int count)
 
 typedef struct decimals { /* what stands around the points between two digits */
     int count;
-    bool chain;         /* "1.2.3": a date, a version */
-    bool round;         /* "1.10": of decimals that are not padded none ends with a zero */
-    bool same_wholes;   /* what stands before the point is always the same */
-    int least, most;    /* digits behind the point */
-    int64_t low, high;  /* the number that they make */
+    bool chain;                /* "1.2.3": a date, a version */
+    bool round;                /* "1.10": of decimals that are not padded none ends with a zero */
+    bool same_wholes;          /* what stands before the point is always the same */
+    int least, most;           /* digits behind the point */
+    int64_t low, high;         /* the number that they make */
     const char *begin, *point; /* the whole part of the first */
 } decimals;
 

@@ -6,12 +6,13 @@
  * are digits; all other bytes are text.  Text is compared without regard to case.
  *
  * What a name means can depend on the other names beside it: is "1.10" one and a tenth, or the
- * tenth part of chapter one?  Such a choice is a cfp_reading, and all names of a folder share one. */
+ * tenth part of chapter one?  Such a choice is a cfp_reading, and all names of a folder share one.
+ */
 #pragma once
 #include "../base/base.h"
 
 typedef struct cfp_reading {
-    bool signs;        /* a '-' or '+' before a number is its sign, where a letter does not touch it */
+    bool signs; /* a '-' or '+' before a number is its sign, where a letter does not touch it */
     bool letter_signs; /* and where a letter does: "t-1" beside "t0" */
     char point;        /* '.' or ',' between digits is a decimal point; 0: no */
     char thousands;    /* this between groups of three digits belongs to the number; 0: none */

@@ -213,8 +213,7 @@ static cfp_status say_what_was_taken(const cfp_numbered_list *list, cfp_ctx *ctx
     }
     other = *taken;
     other.thousands = 0;
-    if (strchr(",'", taken->thousands) == NULL &&
-        (pair = turned_by(list, &other, false)) != NULL) {
+    if (strchr(",'", taken->thousands) == NULL && (pair = turned_by(list, &other, false)) != NULL) {
         say_reading(pair, ctx, path, "numbers with separated thousands", "several numbers");
         return CFP_OK;
     }

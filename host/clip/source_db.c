@@ -20,8 +20,8 @@
 enum {
     LARGEST_BLOB = 1 << 28,
     LARGEST_SQL = 1 << 16,
-    LEAST_ROW = 4,         /* bytes of a row in the file, at the least */
-    STEPS_A_LOOK = 10000,  /* of SQLite's virtual machine, between two looks for an interrupt */
+    LEAST_ROW = 4,        /* bytes of a row in the file, at the least */
+    STEPS_A_LOOK = 10000, /* of SQLite's virtual machine, between two looks for an interrupt */
     URI_ROOM = 3 * (PATH_MAX + 16) + 32,
 };
 
@@ -236,7 +236,8 @@ static cfp_status list_frames(cfp_source *source, cfp_ctx *ctx)
 {
     db_state *state = source->state;
     sqlite3_stmt *rows = NULL;
-    if (sqlite3_prepare_v2(state->db, "SELECT ObjId FROM main.Images", -1, &rows, NULL) != SQLITE_OK)
+    if (sqlite3_prepare_v2(state->db, "SELECT ObjId FROM main.Images", -1, &rows, NULL) !=
+        SQLITE_OK)
         return fail_db(source, ctx);
     const cfp_status status = list_rows(source, ctx, rows);
     sqlite3_finalize(rows);

@@ -13,8 +13,8 @@
 typedef struct folder_state {
     cfp_numbered_list files;
     cfp_image_decoder *decoder;
-    int n_others;       /* images without a number in the name */
-    char *first_other;  /* one of them */
+    int n_others;      /* images without a number in the name */
+    char *first_other; /* one of them */
 } folder_state;
 
 static bool folder_matches(const cfp_path_facts *facts)

@@ -107,8 +107,8 @@ static int find_streams(AVFormatContext *demuxer)
 static bool is_track(const AVStream *stream)
 {
     return stream->codecpar->codec_type == AVMEDIA_TYPE_VIDEO &&
-           (stream->disposition & (AV_DISPOSITION_ATTACHED_PIC | AV_DISPOSITION_TIMED_THUMBNAILS)) ==
-               0;
+           (stream->disposition &
+            (AV_DISPOSITION_ATTACHED_PIC | AV_DISPOSITION_TIMED_THUMBNAILS)) == 0;
 }
 
 /* Sets stream and tracks. */
