@@ -200,6 +200,9 @@ static cfp_status decode_strictly(cfp_image_decoder *decoder, cfp_ctx *ctx, cons
         error = decode(decoder, codec, false);
         if (error >= 0)
             warn_of_damage(ctx, name);
+    } else if (error >= 0 && codec->id == AV_CODEC_ID_MJPEG &&
+               !cfp_jpeg_has_end(decoder->packet->data, (size_t)decoder->packet->size)) {
+        warn_of_damage(ctx, name);
     }
     return error < 0 ? fail_decode(ctx, name, error) : to_rgb(decoder, ctx, name);
 }

@@ -44,6 +44,14 @@ static int count_mpf(const uint8_t *tiff, size_t n_bytes)
     return 1;
 }
 
+bool cfp_jpeg_has_end(const uint8_t *bytes, size_t n_bytes)
+{
+    size_t at = 2;
+    while (at + 4 <= n_bytes && bytes[at] == 0xff && bytes[at + 1] != 0xda) /* to the first scan */
+        at += 2 + big(bytes + at + 2, 2);
+    return at < n_bytes && memmem(bytes + at, n_bytes - at, "\xff\xd9", 2) != NULL;
+}
+
 static int count_jpeg(const uint8_t *bytes, size_t n_bytes)
 {
     enum { APP2 = 0xe2, START_OF_SCAN = 0xda, MPF = 4 };

@@ -7,11 +7,15 @@
 #include "pictures_inside.h"
 #include "tiff_decode.h"
 #include <string.h>
+#include <sys/stat.h>
 
 /* --- TIFF --- */
 
+enum { READ_WHOLE = 1 << 26 }; /* a file up to this size; a larger one page by page */
+
 typedef struct tiff_state {
     FILE *file;
+    uint8_t *bytes;
     cfp_tiff *tiff;
 } tiff_state;
 
@@ -25,8 +29,13 @@ static cfp_status tiff_open(cfp_source *source, cfp_ctx *ctx)
     tiff_state *state;
     CFP_TRY_ALLOC(ctx, state, 1);
     source->state = state;
-    CFP_TRY(cfp_infile_open(&state->file, ctx, source->path));
-    CFP_TRY(cfp_tiff_open(&state->tiff, ctx, source->path, state->file, NULL, 0));
+    struct stat facts;
+    size_t n_bytes = 0;
+    if (stat(source->path, &facts) == 0 && facts.st_size <= READ_WHOLE)
+        CFP_TRY(cfp_image_read_file(&state->bytes, &n_bytes, ctx, source->path));
+    else
+        CFP_TRY(cfp_infile_open(&state->file, ctx, source->path));
+    CFP_TRY(cfp_tiff_open(&state->tiff, ctx, source->path, state->file, state->bytes, n_bytes));
     source->frames = cfp_tiff_pages(state->tiff);
     source->exact = true;
     return CFP_OK;
@@ -54,6 +63,7 @@ static void tiff_close(cfp_source *source)
     cfp_tiff_close(&state->tiff);
     if (state->file != NULL)
         fclose(state->file);
+    cfp_free(state->bytes);
     cfp_free(state);
     source->state = NULL;
 }

@@ -67,6 +67,21 @@ static toff_t size_of(thandle_t cookie)
     return t->n_bytes;
 }
 
+/* Memory lies open to libtiff; a file is read piece by piece.  (Of those pieces libtiff 4.5 makes
+ * multiples of 1024 bytes, and then refuses tiles of other sizes that are not compressed.) */
+static int map_bytes(thandle_t cookie, void **base, toff_t *size)
+{
+    const cfp_tiff *t = cookie;
+    *base = (void *)(uintptr_t)t->bytes;
+    *size = t->n_bytes;
+    return t->bytes != NULL;
+}
+
+static void unmap_nothing(thandle_t cookie, void *base, toff_t size)
+{
+    (void)cookie, (void)base, (void)size;
+}
+
 static int keep_error(TIFF *tiff, void *cookie, const char *module, const char *format,
                       va_list values)
 {
@@ -143,9 +158,8 @@ static cfp_status open_tiff(cfp_tiff *t, cfp_ctx *ctx)
     TIFFOpenOptionsSetErrorHandlerExtR(options, keep_error, t);
     TIFFOpenOptionsSetWarningHandlerExtR(options, keep_warning, t);
     TIFFOpenOptionsSetMaxSingleMemAlloc(options, LARGEST_ALLOCATION);
-    /* m: no mapping of memory; it could change under our hands */
-    t->tiff = TIFFClientOpenExt(t->name, "rm", t, read_bytes, write_nothing, seek_to, close_nothing,
-                                size_of, NULL, NULL, options);
+    t->tiff = TIFFClientOpenExt(t->name, "r", t, read_bytes, write_nothing, seek_to, close_nothing,
+                                size_of, map_bytes, unmap_nothing, options);
     TIFFOpenOptionsFree(options);
     return t->tiff != NULL ? find_pages(t, ctx) : fail_tiff(t, ctx, "not a TIFF file");
 }
