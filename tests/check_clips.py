@@ -10,6 +10,7 @@ frames of each clip, to look at.  Exit status 77: numpy, OpenCV, h5py or ffmpeg 
 import argparse
 import os
 import random
+import re
 import shutil
 import sqlite3
 import subprocess
@@ -114,21 +115,30 @@ def sheet(name, clip):
     cv2.imwrite(os.path.join(options.sheets, name.replace("/", "_") + ".png"), row[:, :, ::-1])
 
 
+def numbers_of(path, count):
+    """What a clip's frames are called: the numbers in a folder's names, else places from 0."""
+    if not os.path.isdir(path) or os.path.exists(os.path.join(path, "frames.db")):
+        return list(range(count))
+    stems = (os.path.splitext(f)[0] for f in os.listdir(path) if not f.endswith(".txt"))
+    return sorted(int(re.search("[0-9]+$", stem).group()) for stem in stems)
+
+
 def compare(name, path, expected, tolerance=0, mean=1.0):
     """Every frame at its own size, then a resized and cropped window of them."""
-    clip = Clip(path, len(expected))
+    numbers = numbers_of(path, len(expected))
+    place = {number: at for at, number in enumerate(numbers)}
+    clip = Clip(path, len(expected), start=numbers[0])
     if clip.status != 0:
         report(name, False, clip.error)
         return
     sheet(name, clip)
     worst, average = difference(clip.frames, expected)
-    counted = clip.count == len(expected) and clip.index == list(range(len(expected)))
+    counted = clip.count == len(expected) and clip.index == numbers
     small = Clip(path, 8, 112, 96, 128, 2, -1)
-    there = [i for i in small.index if i < len(expected)]
-    shown = np.stack([resized(expected[i], 112, 96, 128) for i in there])
+    shown = np.stack([resized(expected[place[i]], 112, 96, 128) for i in small.index])
     resize_worst, _ = difference(small.frames, shown)
-    stretched = Clip(path, 2, 112, 96, "128x171")  # as torchvision's video networks are fed
-    shown = np.stack([resized(expected[i], 112, 96, "128x171") for i in stretched.index])
+    stretched = Clip(path, 2, 112, 96, "128x171", start=numbers[0])  # as torchvision's video networks are fed
+    shown = np.stack([resized(expected[place[i]], 112, 96, "128x171") for i in stretched.index])
     resize_worst = max(resize_worst, difference(stretched.frames, shown)[0])
     report(name, counted and worst <= tolerance and average <= mean and
            resize_worst <= tolerance + 1,

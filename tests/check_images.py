@@ -197,6 +197,20 @@ def pages(count, kind, path, **how):
     return [np.asarray(image).astype(int) for image in images]
 
 
+def mpo(path, count, order):
+    """A JPEG with a multi-picture segment, and other pictures behind it."""
+    picture().save(path, "JPEG")
+    data = open(path, "rb").read()
+    entries = struct.pack(order + "H", 2) + struct.pack(order + "HHI4s", 0xb000, 7, 4, b"0100") + \
+        struct.pack(order + "HHII", 0xb001, 4, 1, count) + bytes(4)
+    body = b"MPF\0" + (b"II*\0" if order == "<" else b"MM\0*") + struct.pack(order + "I", 8) + entries
+    segment = b"\xff\xe2" + struct.pack(">H", len(body) + 2) + body
+    write(path, data[:2] + segment + data[2:] + data * (count - 1))
+    write(path + ".plain", data)
+    with Image.open(path + ".plain") as image:
+        return np.asarray(image.convert("RGB")).astype(int)
+
+
 def check_several(at):
     """A file with several pictures: all are shown where it is the clip, and where it is one frame of
     a folder a line says that the first one is."""
@@ -210,13 +224,12 @@ def check_several(at):
     stack = Clip(write(os.path.join(at, "pages.dat"), open(path, "rb").read()), 5, 0)
     report("whatever the file is called", stack.error if stack.count != "5" else "")
 
-    for suffix, kind, how in (("tif", "TIFF", {}), ("jpg", "MPO", {}), ("png", "PNG", {})):
+    for suffix, kind in (("tif", "TIFF"), ("jpg", "MPO"), ("jpeg", "MPO"), ("png", "PNG")):
         folder = os.path.join(at, "several_" + suffix)
         os.makedirs(folder)
         for i in range(3):
-            pages(4, kind, os.path.join(folder, f"f_{i}.{suffix}"), **how)
-        with Image.open(os.path.join(folder, f"f_0.{suffix}")) as image:
-            first = np.asarray(image.convert("RGB")).astype(int)
+            path = os.path.join(folder, f"f_{i}.{suffix}")
+            first = mpo(path, 4, "<>"[len(suffix) % 2]) if kind == "MPO" else pages(4, kind, path)[0]
         clip = Clip(folder, 3, 0)
         said = clip.error.count(f"f_0.{suffix}: it holds 4 pictures: the first one is shown")
         shown = clip.status == 0 and np.abs(clip.frames - first).max() <= 6
