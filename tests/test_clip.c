@@ -494,6 +494,15 @@ static void hashes_are_of_what_was_used(void)
     cfp_hashing_close(&hashing);
     cfp_hashing_close(&hashing);
 
+    /* An interrupt ends the waiting, and closing ends the work. */
+    static const volatile int interrupted = 1;
+    cfp_ctx asked = {.interrupted = &interrupted};
+    write_file("long", "", 0);
+    CHECK_EQ(truncate("long", (off_t)1 << 36), 0);
+    CHECK_EQ(cfp_hashing_begin(&hashing, &ctx, "long"), CFP_OK);
+    CHECK_EQ(cfp_hashing_finish(beside, hashing, &asked), CFP_INTERRUPTED);
+    cfp_hashing_close(&hashing);
+
     mkdir("frames", 0777);
     write_ppm("frames/0.ppm", 10);
     write_ppm("frames/1.ppm", 20);

@@ -308,6 +308,12 @@ static void databases_are_read(void)
     CHECK_EQ(levels_of(level, &ctx, "base", 1), CFP_OK);
     CHECK_EQ(level[0], 5);
 
+    add_row(db, "clock/00_01_00", 30); /* ordered by the whole name */
+    add_row(db, "clock/00_00_59", 20);
+    add_row(db, "clock/00_00_58", 10);
+    CHECK_EQ(levels_of(level, &ctx, "base/clock", 3), CFP_OK);
+    CHECK(level[0] == 10 && level[1] == 20 && level[2] == 30);
+
     run_sql(db, "INSERT INTO Images VALUES ('bad/frame_1', 'text', 1), ('nil/frame_1', NULL, 1)");
     CHECK_EQ(levels_of(level, &ctx, "base/bad", 1), CFP_FORMAT);
     CHECK_STR(ctx.message, "base/frames.db: frame 'bad/frame_1': not an image that can be read");

@@ -14,8 +14,7 @@ typedef struct image_kind {
     const char *magic;
     int magic_bytes, at;
     enum AVCodecID codec;
-    bool
-        checks; /* the decoder can tell damage from what is merely unusual; else see decode_twice */
+    bool checks; /* the decoder tells damage from what is merely unusual; if not: decode_twice */
 } image_kind;
 
 static const image_kind kinds[] = {
