@@ -1,5 +1,5 @@
 # What we link, as imported targets.  Debian 12's packages are the reference:
-#   libhdf5-dev libdnnl-dev libavformat-dev libavcodec-dev libswscale-dev libpng-dev libcairo2-dev libsqlite3-dev libjs-d3
+#   libhdf5-dev libdnnl-dev libavformat-dev libavcodec-dev libswscale-dev libpng-dev libcairo2-dev libsqlite3-dev libtiff-dev libjs-d3
 find_package(PkgConfig REQUIRED)
 set(THREADS_PREFER_PTHREAD_FLAG ON)
 find_package(Threads REQUIRED)
@@ -31,9 +31,10 @@ pkg_check_modules(FFMPEG REQUIRED IMPORTED_TARGET
 pkg_check_modules(PNG REQUIRED IMPORTED_TARGET libpng>=1.6)
 pkg_check_modules(CAIRO REQUIRED IMPORTED_TARGET cairo>=1.16)
 pkg_check_modules(SQLITE REQUIRED IMPORTED_TARGET sqlite3)
+pkg_check_modules(TIFF REQUIRED IMPORTED_TARGET libtiff-4>=4.5)
 
 set(CFP_LIBRARIES PkgConfig::HDF5 DNNL::dnnl OpenMP::OpenMP_C PkgConfig::FFMPEG PkgConfig::PNG
-    PkgConfig::CAIRO PkgConfig::SQLITE Threads::Threads ${CMAKE_DL_LIBS} m)
+    PkgConfig::CAIRO PkgConfig::SQLITE PkgConfig::TIFF Threads::Threads ${CMAKE_DL_LIBS} m)
 
 # D3 3.x, which goes into report.html whole: the page asks no network for it.
 find_file(CFP_D3 d3.min.js PATHS /usr/share/javascript/d3 DOC "D3 3.x, minified, for report.html" NO_DEFAULT_PATH)

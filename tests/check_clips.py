@@ -10,6 +10,7 @@ frames of each clip, to look at.  Exit status 77: numpy, OpenCV, h5py or ffmpeg 
 import argparse
 import os
 import random
+import re
 import shutil
 import sqlite3
 import subprocess
@@ -46,11 +47,11 @@ class Clip:
     """One run of CLIP_DUMP.  What a sanitizer finds must not look like a refusal, whose status is 1;
     leaks=0 where it is HDF5 itself that leaks: it does so on broken files."""
 
-    def __init__(self, path, frames, height=0, width=0, short=0, stride=1, start=0, leaks=1):
+    def __init__(self, path, frames, height=0, width=0, short=0, stride=1, start=0, leaks=1, track=0):
         with tempfile.NamedTemporaryFile(suffix=".npy") as out:
             done = subprocess.run(
                 [options.clip_dump, str(path), out.name,
-                 *map(str, (frames, height, width, short, stride, start))],
+                 *map(str, (frames, height, width, short, stride, start, track))],
                 capture_output=True, text=True, errors="replace", timeout=300,
                 env=dict(os.environ, **{name: f"exitcode=99:detect_leaks={leaks}"
                                         for name in ("ASAN_OPTIONS", "UBSAN_OPTIONS")}))
@@ -114,21 +115,30 @@ def sheet(name, clip):
     cv2.imwrite(os.path.join(options.sheets, name.replace("/", "_") + ".png"), row[:, :, ::-1])
 
 
+def numbers_of(path, count):
+    """What a clip's frames are called: the numbers in a folder's names, else places from 0."""
+    if not os.path.isdir(path) or os.path.exists(os.path.join(path, "frames.db")):
+        return list(range(count))
+    stems = (os.path.splitext(f)[0] for f in os.listdir(path) if not f.endswith(".txt"))
+    return sorted(int(re.search("[0-9]+$", stem).group()) for stem in stems)
+
+
 def compare(name, path, expected, tolerance=0, mean=1.0):
     """Every frame at its own size, then a resized and cropped window of them."""
-    clip = Clip(path, len(expected))
+    numbers = numbers_of(path, len(expected))
+    place = {number: at for at, number in enumerate(numbers)}
+    clip = Clip(path, len(expected), start=numbers[0])
     if clip.status != 0:
         report(name, False, clip.error)
         return
     sheet(name, clip)
     worst, average = difference(clip.frames, expected)
-    counted = clip.count == len(expected) and clip.index == list(range(len(expected)))
+    counted = clip.count == len(expected) and clip.index == numbers
     small = Clip(path, 8, 112, 96, 128, 2, -1)
-    there = [i for i in small.index if i < len(expected)]
-    shown = np.stack([resized(expected[i], 112, 96, 128) for i in there])
+    shown = np.stack([resized(expected[place[i]], 112, 96, 128) for i in small.index])
     resize_worst, _ = difference(small.frames, shown)
-    stretched = Clip(path, 2, 112, 96, "128x171")  # as torchvision's video networks are fed
-    shown = np.stack([resized(expected[i], 112, 96, "128x171") for i in stretched.index])
+    stretched = Clip(path, 2, 112, 96, "128x171", start=numbers[0])  # as torchvision's video networks are fed
+    shown = np.stack([resized(expected[place[i]], 112, 96, "128x171") for i in stretched.index])
     resize_worst = max(resize_worst, difference(stretched.frames, shown)[0])
     report(name, counted and worst <= tolerance and average <= mean and
            resize_worst <= tolerance + 1,
@@ -185,6 +195,30 @@ def check_videos(at):
     ffmpeg("-i", os.path.join(at, "cover.png"), "-i", os.path.join(at, "sound.mp4"), "-map", "0",
            "-map", "1", "-c", "copy", "-c:v:0", "png", "-disposition:v:0", "attached_pic", cover)
     compare("cover.mp4", cover, decoded(os.path.join(at, "sound.mp4")))
+
+
+def check_tracks(at):
+    """The first of two video tracks, even where the second is larger; sound, subtitles and covers
+    are no tracks."""
+    small, large, two = (os.path.join(at, name) for name in ("small.mkv", "large.mkv", "two.mkv"))
+    ffmpeg(*source("64x48", 0.4), "-c:v", "ffv1", small)
+    ffmpeg(*source("176x144", 0.4, kind="testsrc"), "-c:v", "ffv1", large)
+    with open(os.path.join(at, "words.srt"), "w") as out:
+        out.write("1\n00:00:00,000 --> 00:00:01,000\nwords\n")
+    ffmpeg("-i", small, "-i", large, "-i", os.path.join(at, "sound.mp4"), "-i",
+           os.path.join(at, "words.srt"), "-map", "3:s", "-map", "2:a", "-map", "0:v", "-map", "1:v",
+           "-c", "copy", "-disposition:v:1", "default", two)
+    for track, expected, said in ((0, small, 1), (1, small, 0), (2, large, 0)):
+        clip = Clip(two, 10, track=track)
+        worst = difference(clip.frames, decoded(expected))[0] if clip.status == 0 else 255
+        told = clip.error.count("2 video tracks: the first one is read") / 2 # it is opened twice
+        report(f"two tracks, --track {track}", worst == 0 and told == said,
+               f"differs by {worst} {clip.error}")
+    for path, words in ((two, "--track: 3: "), (os.path.join(at, "plain.mp4"), "has 1 video track"),
+                        (os.path.join(at, "a.npy"), "is no video with tracks")):
+        refused(f"{os.path.basename(path)}, --track 3", path, words, track=3)
+    clip = Clip(os.path.join(at, "cover.mp4"), 1)
+    report("a cover is no track", clip.status == 0 and clip.error == "", clip.error)
 
 
 def check_rotation(at):
@@ -378,6 +412,7 @@ def check_made(at):
     check_refusals(at)
     check_truncated(at)
     check_arrays(at)
+    check_tracks(at)
     if options.fuzz:
         check_fuzz(at, options.fuzz)
 

@@ -59,6 +59,7 @@ confined 'libav\|libsw' host/base/hash.c 'host/clip/video_file.?' 'host/clip/fra
 confined 'png' host/write/png_file.c
 confined 'cairo' host/write/figure.h
 confined 'sqlite3' host/clip/source_db.c
+confined 'tiff' host/clip/tiff_decode.c
 confined 'dlfcn' host/backend/backend.c
 
 # Below host/program nothing prints, exits or reads the environment.

@@ -1,6 +1,6 @@
 /* clip_dump.c - writes what cfp_clip_open yields to an .npy file; check_clips.py compares it.
  *
- *     clip-dump CLIP OUT.npy FRAMES HEIGHT WIDTH RESIZE STRIDE START
+ *     clip-dump CLIP OUT.npy FRAMES HEIGHT WIDTH RESIZE STRIDE START [TRACK]
  *
  * Standard output: one line of name=value; standard error: warnings and the failure.  HEIGHT 0:
  * the frames as they are in the source, WIDTH is then ignored.  RESIZE: the short side, or HxW;
@@ -46,8 +46,8 @@ static cfp_status open_as_is(cfp_clip *clip, cfp_ctx *ctx, const char *path, cfp
 
 int main(int argc, char **argv)
 {
-    if (argc != 9) {
-        fprintf(stderr, "clip-dump CLIP OUT.npy FRAMES HEIGHT WIDTH RESIZE STRIDE START\n");
+    if (argc != 9 && argc != 10) {
+        fprintf(stderr, "clip-dump CLIP OUT.npy FRAMES HEIGHT WIDTH RESIZE STRIDE START [TRACK]\n");
         return 2;
     }
     cfp_input_spec spec = {.channels = 3,
@@ -59,7 +59,8 @@ int main(int argc, char **argv)
     if (sscanf(argv[6], "%dx%d", &spec.resize[0], &spec.resize[1]) != 2)
         spec.resize[0] = 0;
     spec.antialias = strchr(argv[6], 'a') != NULL;
-    const cfp_sampling sampling = {.stride = atoi(argv[7]), .start = atoll(argv[8])};
+    const cfp_sampling sampling = {
+        .stride = atoi(argv[7]), .start = atoll(argv[8]), .track = argc > 9 ? atoi(argv[9]) : 0};
     cfp_ctx ctx = {.log = print_log};
     cfp_clip clip;
     const cfp_status status = spec.height == 0

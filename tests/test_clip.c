@@ -208,29 +208,230 @@ static void an_antialiased_pixel_is_the_mean_of_what_it_covers(void)
     CHECK(memcmp(out, (uint8_t[]){10, 0, 9, 10, 0, 9, 10, 0, 9, 10, 0, 9}, 12) == 0);
 }
 
-static void frames_are_ordered_by_number(void)
+/* Names in the order that they are to get, with a '|' between.  They are added in another one. */
+typedef struct order_case {
+    const char *names;
+    bool two_readings;   /* one line says which was taken */
+    const char *numbers; /* what the names call their frames; NULL: they have no single number */
+} order_case;
+
+static const order_case orders[] = {
+    {"frame_1.jpg|frame_2.jpg|frame_10.jpg", false, "1 2 10"},
+    {"frame_0009.jpg|frame_0010.JPG|frame_0300.Png", false, "9 10 300"}, /* padded, suffixes */
+    {"0.png|1.png|2.png", false, "0 1 2"},
+    {"img (1).png|img (2).png|img (10).png", false, "1 2 10"},
+    {"a_9.png|A_10.png|a_11.png", false, "9 10 11"}, /* no case */
+    {"b_123456789012345678901234567889.jpg|b_123456789012345678901234567890.jpg", false, NULL},
+    {"1403636579763555584.png|1403636579813555456.png", false,
+     "1403636579763555584 1403636579813555456"},
+    /* Something behind the number: what is always the same, or no number. */
+    {"frame_08_delay-0.1s.gif|frame_09_delay-0.1s.gif|frame_10_delay-0.1s.gif", false, "8 9 10"},
+    {"frame_00_delay-0.1s.gif|frame_01_delay-0.08s.gif|frame_02_delay-0.12s.gif", true, "0 1 2"},
+    {"frame_0000_a9f3.png|frame_0001_c177.png|frame_0002_bd12.png", false, "0 1 2"},
+    {"frame_1_1080p.png|frame_2_1080p.png|frame_10_1080p.png", false, "1 2 10"},
+    {"frame_1_77.png|frame_2_31.png|frame_3_50.png", true, "1 2 3"},
+    {"x_5-12.png|x_5-13.png|x_5-101.png", false, "12 13 101"},
+    /* Several numbers. */
+    {"00_00_58.png|00_00_59.png|00_01_00.png|00_01_01.png", true, NULL},
+    {"00_00_58.png|00_00_59.png|00_01_58.png|00_02_58.png", false, NULL},
+    {"01h59m58s.png|01h59m59s.png|02h00m58s.png", false, NULL},
+    {"2023-12-31.png|2024-01-01.png|2024-02-01.png", false, NULL},
+    {"2023.12.30.png|2023.12.31.png|2024.01.29.png", true, NULL},
+    {"scene1_frame1.png|scene1_frame2.png|scene2_frame1.png|scene10_frame1.png", false, NULL},
+    /* Signs. */
+    {"f_-10.png|f_-9.png|f_0.png|f_1.png", false, "-10 -9 0 1"},
+    {"-2.png|-1.png|0.png|+1.png|2.png", false, "-2 -1 0 1 2"},
+    {"t-2.png|t-1.png|t0.png|t1.png", false, "-2 -1 0 1"},
+    {"clip-1.png|clip-2.png|clip-10.png", false, "1 2 10"}, /* a hyphen */
+    {"f_-3.png|f_-2.png|f_-1.png", true, "-3 -2 -1"},
+    {"f_\xe2\x88\x92"
+     "2.png|f_\xe2\x88\x92"
+     "1.png|f_0.png",
+     false, "-2 -1 0"}, /* U+2212 */
+    /* Thousands. */
+    {"frame_999.png|frame_1,000.png|frame_1,001.png|frame_12,000.png", false,
+     "999 1000 1001 12000"},
+    {"9'999.png|10'000.png|1'000'000.png", false, "9999 10000 1000000"},
+    {"frame_998.png|frame_999.png|frame_1_000.png", true, "998 999 1000"},
+    {"frame_998.png|frame_999.png|frame_1.000.png", true, "998 999 1000"},
+    {"f_1_001.png|f_1_002.png|f_2_001.png", false, NULL}, /* none is below 1000: two numbers */
+    /* Decimals, versions, and a counter behind a point. */
+    {"12.25.png|12.5.png|13.png", true, NULL},
+    {"9.500.png|9.533.png|12.000.png", false, NULL},
+    {"0,5.png|0,75.png|1,0.png", false, NULL},
+    {"1.9.png|1.10.png|1.11.png", true, "9 10 11"},
+    {"1.11.png|1.9.png|2.0.png", true, NULL},
+    {"shot1.0009.png|shot1.0010.png|shot1.0011.png", false, "9 10 11"},
+    /* Other digits are letters; other words before the number. */
+    {"f\xd9\xa3_1.png|f\xd9\xa3_2.png", false, "1 2"},
+    {"frame_1.jpg|x9_frame_0002.jpg|frame_10.jpg", true, "1 2 10"},
+    {"happy_001.png|sad_002.png|happy_003.png", true, "1 2 3"},
+    {"intro_001.png|main_002.png|main_003.png", false, "1 2 3"},
+    {"7.png", false, "7"},
+    {"7_8.png", false, NULL},
+};
+
+/* Adds the names from the last to the first; keep[i] is the i-th. */
+static void add_names(cfp_numbered_list *list, cfp_ctx *ctx, const char *names, char keep[8][64],
+                      int *count)
 {
-    static const char *const names[] = {"frame_10.jpg", "x9_frame_0002.jpg", "frame_1.jpg",
-                                        "b_123456789012345678901234567890.jpg"};
-    static const char *const sorted[] = {"frame_1.jpg", "x9_frame_0002.jpg", "frame_10.jpg",
-                                         "b_123456789012345678901234567890.jpg"};
+    char text[512];
+    bool added = false;
+    *count = 0;
+    snprintf(text, sizeof text, "%s", names);
+    for (char *name = strtok(text, "|"); name != NULL; name = strtok(NULL, "|"))
+        snprintf(keep[(*count)++], 64, "%s", name);
+    for (int i = *count - 1; i >= 0; i--) {
+        CHECK_EQ(cfp_numbered_add(list, ctx, keep[i], true, &added), CFP_OK);
+        CHECK(added);
+    }
+}
+
+static void names_are_put_in_natural_order(void)
+{
+    for (size_t k = 0; k < sizeof orders / sizeof orders[0]; k++) {
+        const order_case *c = &orders[k];
+        log_lines log = {0};
+        cfp_ctx ctx = {.log = keep_line, .cookie = &log};
+        cfp_numbered_list list = {0};
+        char keep[8][64], numbers[256] = "";
+        int count;
+        add_names(&list, &ctx, c->names, keep, &count);
+        CHECK_EQ(cfp_numbered_sort(&list, &ctx, "here"), CFP_OK);
+        CHECK_STR(ctx.message, "");
+        for (int i = 0; i < count; i++) {
+            CHECK_STR(list.item[i].name, keep[i]);
+            const size_t used = strlen(numbers);
+            if (list.number != NULL)
+                snprintf(numbers + used, sizeof numbers - used, "%s%lld", i > 0 ? " " : "",
+                         (long long)list.number[i]);
+        }
+        CHECK_STR(numbers, c->numbers != NULL ? c->numbers : "");
+        CHECK_EQ(log.count, c->two_readings);
+        if (c->two_readings)
+            CHECK_HAS(log.last, "here: the frame names can be read in two ways: '");
+        cfp_numbered_free(&list);
+    }
+}
+
+static void one_number_twice_is_refused(void)
+{
+    static const char *const twice[] = {
+        "frame_1.jpg|frame_01.jpg",  "frame_1.jpg|frame_1.png", "img_00010.jpg|flow_x_00010.jpg",
+        "a_1.png|A_1.png",           "f_-0.png|f_0.png",        "left_1.png|left_2.png|right_1.png",
+        "0.5.png|00.5.png|2.25.png", "1,000.png|1000.png",
+    };
+    for (size_t k = 0; k < sizeof twice / sizeof twice[0]; k++) {
+        cfp_ctx ctx = {0};
+        cfp_numbered_list list = {0};
+        char keep[8][64];
+        int count;
+        add_names(&list, &ctx, twice[k], keep, &count);
+        CHECK_EQ(cfp_numbered_sort(&list, &ctx, "here"), CFP_FORMAT);
+        CHECK_HAS(ctx.message, "have the same frame number");
+        cfp_numbered_free(&list);
+    }
     cfp_ctx ctx = {0};
     cfp_numbered_list list = {0};
     bool added;
-    for (int i = 0; i < 4; i++) {
-        CHECK_EQ(cfp_numbered_add(&list, &ctx, names[i], true, &added), CFP_OK);
-        CHECK(added);
-    }
     CHECK_EQ(cfp_numbered_add(&list, &ctx, "poster.jp2", true, &added), CFP_OK);
     CHECK(!added); /* the 2 is the suffix's */
-    CHECK_EQ(cfp_numbered_sort(&list, &ctx, "here"), CFP_OK);
-    CHECK_EQ(list.count, 4);
-    for (int i = 0; i < 4; i++)
-        CHECK_STR(list.item[i].name, sorted[i]);
-    CHECK_EQ(cfp_numbered_add(&list, &ctx, "flow_00010.jpg", true, &added), CFP_OK);
-    CHECK_EQ(cfp_numbered_sort(&list, &ctx, "here"), CFP_FORMAT);
-    CHECK_HAS(ctx.message, "'flow_00010.jpg' and 'frame_10.jpg'");
+    CHECK_EQ(cfp_numbered_add(&list, &ctx, "f\xd9\xa3.png", true, &added), CFP_OK);
+    CHECK(!added); /* an Arabic three */
     cfp_numbered_free(&list);
+}
+
+/* Makes a folder of frames whose level is 10 for the first, 20 for the second ... */
+static void make_frames(const char *folder, const char *names)
+{
+    char text[256], path[256];
+    int level = 0;
+    mkdir(folder, 0777);
+    snprintf(text, sizeof text, "%s", names);
+    for (char *name = strtok(text, "|"); name != NULL; name = strtok(NULL, "|")) {
+        snprintf(path, sizeof path, "%s/%s", folder, name);
+        write_ppm(path, level += 10);
+    }
+}
+
+typedef struct start_case {
+    const char *folder;
+    int64_t start;
+    int stride;
+    int32_t index[2]; /* of a window of two frames */
+    int level[2];
+    int warnings;
+    const char *words; /* of the last warning, or the refusal */
+} start_case;
+
+static const start_case starts[] = {
+    {"one", 1, 1, {1, 2}, {10, 20}, 0, NULL}, /* names from 1 */
+    {"one", 3, 1, {3, 4}, {30, 40}, 0, NULL},
+    {"one", -1, 1, {2, 3}, {20, 30}, 0, NULL}, /* centred */
+    {"one", 0, 1, {1, 2}, {10, 20}, 1, "one: no frame has the number 0 of --start: the window"},
+    {"one", 4, 1, {4, 1}, {40, 10}, 1, "looped"},
+    {"one",
+     5,
+     1,
+     {0},
+     {0},
+     0,
+     "--start: 5 is not in the source, whose frames have the numbers 1 to 4"},
+    {"zero", 0, 2, {0, 2}, {10, 30}, 0, NULL}, /* names from 0 */
+    {"zero", 1, 1, {1, 2}, {20, 30}, 0, NULL},
+    {"gaps", 3, 1, {3, 7}, {20, 30}, 1, "6 of the frame numbers 1 to 10 are missing (2, 4-6, 8-9)"},
+    {"gaps", 4, 1, {7, 10}, {30, 40}, 2, "the window starts with number 7"},
+    {"gaps", 1, 2, {1, 7}, {10, 30}, 1, "--stride counts the 4 frames that are there"},
+    {"gaps", 11, 1, {0}, {0}, 1, "--start: 11 is not in the source"},
+    {"step",
+     20,
+     1,
+     {20, 30},
+     {30, 40},
+     1,
+     "27 of the frame numbers 0 to 30 are missing (1-9, "
+     "11-19, 21-29); every 10th is there"},
+    {"clock", 1, 1, {1, 2}, {20, 30}, 1, "two ways"}, /* hours, minutes, seconds: places */
+    {"signed", 0, 1, {0, 1}, {30, 40}, 0, NULL},
+    {"signed", -1, 1, {-1, 0}, {20, 30}, 0, NULL},
+    {"array.npy", 2, 1, {2, 3}, {2, 3}, 0, NULL},
+};
+
+static void start_is_the_number_in_the_name(void)
+{
+    make_frames("one", "f_1.ppm|f_2.ppm|f_3.ppm|f_4.ppm");
+    make_frames("zero", "f_0.ppm|f_1.ppm|f_2.ppm");
+    make_frames("gaps", "f_01.ppm|f_03.ppm|f_07.ppm|f_10.ppm");
+    make_frames("step", "0.ppm|10.ppm|20.ppm|30.ppm");
+    make_frames("clock", "0_58.ppm|0_59.ppm|1_00.ppm");
+    make_frames("signed", "f_-2.ppm|f_-1.ppm|f_0.ppm|f_1.ppm");
+    write_npy("array.npy", 1, NPY("'|u1'", "False", "(4, 2, 2, 3)"), 4);
+    for (size_t k = 0; k < sizeof starts / sizeof starts[0]; k++) {
+        const start_case *c = &starts[k];
+        log_lines log = {0};
+        cfp_ctx ctx = {.log = keep_line, .cookie = &log};
+        const cfp_input_spec spec = spec_of(2, 2, 2, 0);
+        const cfp_sampling sampling = {.start = c->start, .stride = c->stride};
+        cfp_clip clip;
+        const cfp_status status = cfp_clip_open(&clip, &ctx, c->folder, &spec, &sampling);
+        CHECK_EQ(status, c->level[1] == 0 ? CFP_USAGE : CFP_OK);
+        CHECK_EQ(log.count, c->warnings);
+        if (c->words != NULL)
+            CHECK_HAS(status == CFP_OK ? log.last : ctx.message, c->words);
+        for (int i = 0; i < 2 && status == CFP_OK; i++) {
+            CHECK_EQ(clip.index[i], c->index[i]);
+            CHECK_EQ(clip.rgb[12 * i], c->level[i]);
+        }
+        if (status == CFP_OK) { /* where the frames lie, whatever they are called */
+            cfp_clip again;
+            const cfp_sampling place = {.start = clip.place, .stride = c->stride, .by_place = true};
+            CHECK_EQ(cfp_clip_open(&again, &ctx, c->folder, &spec, &place), CFP_OK);
+            CHECK(memcmp(again.rgb, clip.rgb, 24) == 0);
+            CHECK_EQ(again.index[1], clip.index[1]);
+            cfp_clip_free(&again);
+        }
+        cfp_clip_free(&clip);
+    }
 }
 
 static void a_clip_says_where_it_comes_from(void)
@@ -317,6 +518,15 @@ static void hashes_are_of_what_was_used(void)
     cfp_hashing_close(&hashing);
     cfp_hashing_close(&hashing);
 
+    /* An interrupt ends the waiting, and closing ends the work. */
+    static const volatile int interrupted = 1;
+    cfp_ctx asked = {.interrupted = &interrupted};
+    write_file("long", "", 0);
+    CHECK_EQ(truncate("long", (off_t)1 << 36), 0);
+    CHECK_EQ(cfp_hashing_begin(&hashing, &ctx, "long"), CFP_OK);
+    CHECK_EQ(cfp_hashing_finish(beside, hashing, &asked), CFP_INTERRUPTED);
+    cfp_hashing_close(&hashing);
+
     mkdir("frames", 0777);
     write_ppm("frames/0.ppm", 10);
     write_ppm("frames/1.ppm", 20);
@@ -375,7 +585,9 @@ int main(void)
     a_resize_goes_before_the_short_side();
     resize_is_bilinear_with_half_pixel_centres();
     an_antialiased_pixel_is_the_mean_of_what_it_covers();
-    frames_are_ordered_by_number();
+    names_are_put_in_natural_order();
+    one_number_twice_is_refused();
+    start_is_the_number_in_the_name();
     a_clip_says_where_it_comes_from();
     hashes_are_of_what_was_used();
     normalising_scales_and_orders_channels();

@@ -122,7 +122,8 @@ static void tell_plainly(story *s)
     cfp_ctx ctx = ctx_of(s);
     for (int i = 0; i < FILES; i++) {
         cfp_clip clip;
-        if (cfp_clip_open(&clip, &ctx, paths[i], &spec, &(cfp_sampling){0, 1}) == CFP_OK)
+        if (cfp_clip_open(&clip, &ctx, paths[i], &spec, &(cfp_sampling){.start = 0, .stride = 1}) ==
+            CFP_OK)
             tell_clip(s, &clip);
         else
             tell(s, "-", ctx.message);

@@ -1,5 +1,6 @@
 /* test_clip_sources.c - every source but video: what is read, and what is refused in which words.
  */
+#include "../host/base/hash.h"
 #include "../host/clip/npy_header.h"
 #include "clip_files.h"
 #include <hdf5.h>
@@ -307,6 +308,12 @@ static void databases_are_read(void)
     CHECK_EQ(levels_of(level, &ctx, "base", 1), CFP_OK);
     CHECK_EQ(level[0], 5);
 
+    add_row(db, "clock/00_01_00", 30); /* ordered by the whole name */
+    add_row(db, "clock/00_00_59", 20);
+    add_row(db, "clock/00_00_58", 10);
+    CHECK_EQ(levels_of(level, &ctx, "base/clock", 3), CFP_OK);
+    CHECK(level[0] == 10 && level[1] == 20 && level[2] == 30);
+
     run_sql(db, "INSERT INTO Images VALUES ('bad/frame_1', 'text', 1), ('nil/frame_1', NULL, 1)");
     CHECK_EQ(levels_of(level, &ctx, "base/bad", 1), CFP_FORMAT);
     CHECK_STR(ctx.message, "base/frames.db: frame 'bad/frame_1': not an image that can be read");
@@ -317,6 +324,141 @@ static void databases_are_read(void)
     check_refusal("base", CFP_FORMAT, "SQLite");
     write_file("broken.db", "no database at all", 18);
     check_refusal("broken.db", CFP_FORMAT, "SQLite");
+}
+
+/* A database whose only contents are what `sql` makes. */
+static void make_db(const char *sql)
+{
+    sqlite3 *db;
+    remove("odd.db");
+    CHECK_EQ(sqlite3_open("odd.db", &db), SQLITE_OK);
+    run_sql(db, sql);
+    sqlite3_close(db);
+}
+
+/* What looks like a table of frames and is a program, or has no end. */
+static void only_stored_tables_are_read(void)
+{
+#define ENDLESS                                                                                    \
+    "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) "                             \
+    "SELECT printf('v/frame_%05d', i) AS ObjId, zeroblob(99) AS frames FROM n"
+#define ENDLESS_QUOTED                                                                             \
+    "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) "                             \
+    "SELECT i AS ObjId, i AS frames FROM n"
+#define TABLE "CREATE TABLE t(ObjId TEXT, frames BLOB, size INT);"
+    static const struct {
+        const char *sql, *words;
+    } odd[] = {
+        {"CREATE VIEW Images AS " ENDLESS, "Images is a view"},
+        {TABLE "CREATE VIEW Images AS SELECT * FROM t", "Images is a view"},
+        {"CREATE VIEW images(objid, FRAMES) AS " ENDLESS, "Images is a view"},
+        {"CREATE VIEW Images AS SELECT * FROM absent", "Images"},
+        {"CREATE VIRTUAL TABLE Images USING fts5(ObjId, frames)", "Images is a virtual table"},
+        {"CREATE TABLE Images(a TEXT, ObjId TEXT AS ('v/frame_' || a), frames BLOB)",
+         "a column of Images is computed"},
+        {"CREATE TABLE Images(ObjId TEXT, n INT, frames BLOB AS (zeroblob(n)) STORED)",
+         "a column of Images is computed"},
+        {"CREATE TABLE Other(ObjId TEXT, frames BLOB)", "no table Images"},
+        {"CREATE TABLE Images(ObjId TEXT)", "no such column: frames"},
+        {"CREATE TABLE Images(id TEXT, frames BLOB)", "no such column: ObjId"},
+        {"CREATE TABLE Images(ObjId TEXT, frames BLOB); PRAGMA writable_schema = 1;"
+         "UPDATE sqlite_schema SET sql = 'CREATE VIEW Images AS " ENDLESS_QUOTED "'",
+         "Images"},
+    };
+    for (size_t i = 0; i < sizeof odd / sizeof odd[0]; i++) {
+        make_db(odd[i].sql);
+        check_refusal("odd.db", CFP_FORMAT, odd[i].words);
+    }
+    /* An integer as ObjId is text to us; triggers and indices do no harm. */
+    sqlite3 *db;
+    cfp_ctx ctx = {0};
+    int level[2];
+    make_db("CREATE TABLE Images(ObjId STRING PRIMARY KEY, frames BLOB, size INT) WITHOUT ROWID;"
+            "CREATE TABLE log(x);"
+            "CREATE TRIGGER t AFTER INSERT ON Images BEGIN INSERT INTO log VALUES (1); END;"
+            "CREATE INDEX i ON Images(length(ObjId)) WHERE size > 0");
+    CHECK_EQ(sqlite3_open("odd.db", &db), SQLITE_OK);
+    add_row(db, "7", 70);
+    add_row(db, "10", 100);
+    sqlite3_close(db);
+    CHECK_EQ(levels_of(level, &ctx, "odd.db", 2), CFP_OK);
+    CHECK_EQ(level[0], 70);
+    CHECK_EQ(level[1], 100);
+    /* What another process has not yet put into the file itself counts. */
+    CHECK_EQ(sqlite3_open("odd.db", &db), SQLITE_OK);
+    run_sql(db, "PRAGMA journal_mode = WAL");
+    add_row(db, "3", 30);
+    CHECK_EQ(levels_of(level, &ctx, "odd.db", 2), CFP_OK);
+    CHECK_EQ(level[0], 30);
+    sqlite3_close(db);
+    mkfifo("odd.db-journal", 0666); /* SQLite would open it, and wait */
+    check_refusal("odd.db", CFP_IO, "the -journal beside it is not a regular file");
+    remove("odd.db-journal");
+    mkdir("we?rd#%41", 0777);
+    CHECK_EQ(rename("odd.db", "we?rd#%41/frames.db"), 0);
+    CHECK_EQ(levels_of(level, &ctx, "we?rd#%41", 2), CFP_OK);
+    CHECK_EQ(level[1], 70);
+}
+
+/* A row that says it is stored many times over: the list is no longer than the file. */
+static void rows_are_bound_by_the_file(void)
+{
+    static const char sql[] =
+        "CREATE TABLE Images(ObjId TEXT, frames BLOB, size INT);"
+        "INSERT INTO Images WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT "
+        "40) SELECT printf('v/frame_%05d_', i) || hex(zeroblob(300)), NULL, 1 FROM n;";
+    make_db(sql);
+    FILE *file = fopen("odd.db", "r+b");
+    uint8_t page[4096], *bytes = NULL;
+    CHECK(file != NULL);
+    if (file == NULL)
+        return;
+    fseek(file, 0, SEEK_END);
+    const long size = ftell(file);
+    bytes = malloc((size_t)size);
+    rewind(file);
+    CHECK_EQ(fread(bytes, 1, (size_t)size, file), size);
+    /* The inner page of the table: all its children become the first one, and once more. */
+    for (long at = 0; at + 4096 <= size && bytes != NULL; at += 4096) {
+        memcpy(page, bytes + at, sizeof page);
+        if (page[0] != 5)
+            continue;
+        const int cells = page[3] << 8 | page[4], first = page[12] << 8 | page[13];
+        for (int i = 0; i < cells; i++) {
+            const int cell = page[12 + 2 * i] << 8 | page[13 + 2 * i];
+            memcpy(page + cell, page + first, 4);
+        }
+        memcpy(page + 8, page + first, 4);
+        fseek(file, at, SEEK_SET);
+        CHECK_EQ(fwrite(page, 1, sizeof page, file), sizeof page);
+    }
+    free(bytes);
+    fclose(file);
+    cfp_ctx ctx = {0};
+    int level[2];
+    CHECK_EQ(levels_of(level, &ctx, "odd.db", 2), CFP_FORMAT); /* one line, whichever */
+    CHECK_HAS(ctx.message, "odd.db: ");
+}
+
+/* A pipe in the place of a file is refused; nobody waits for its other end. */
+static void nothing_waits_for_a_pipe(void)
+{
+    mkdir("pipes", 0777);
+    write_ppm("pipes/frame_1.ppm", 10);
+    mkfifo("pipes/frame_2.ppm", 0666);
+    check_refusal("pipes", CFP_IO, "pipes/frame_2.ppm: is not a regular file");
+    check_refusal("pipes/frame_2.ppm", CFP_IO, "neither a file nor a folder");
+    mkdir("pipes/inner", 0777);
+    mkfifo("pipes/inner/frames.db", 0666);
+    check_refusal("pipes/inner", CFP_FORMAT, "no frame images");
+    remove("pipes/frame_2.ppm");
+    mkdir("pipes/frame_2.ppm", 0777);
+    check_refusal("pipes", CFP_IO, "pipes/frame_2.ppm: is not a regular file");
+    cfp_ctx ctx = {0};
+    char hex[65];
+    mkfifo("pipe", 0666);
+    CHECK_EQ(cfp_sha256_file(hex, &ctx, "pipe"), CFP_IO);
+    CHECK_HAS(ctx.message, "pipe: is not a regular file");
 }
 
 /* Each allocation fails once: CFP_NOMEM, nothing leaked (the sanitizers see that), then success. */
@@ -365,6 +507,9 @@ int main(void)
     folders_are_read_in_the_order_of_numbers();
     hdf5_clips_are_read();
     databases_are_read();
+    only_stored_tables_are_read();
+    rows_are_bound_by_the_file();
+    nothing_waits_for_a_pipe();
     optical_flow_is_read_from_arrays_alone();
     running_out_of_memory_is_reported();
     an_interrupt_ends_it();

@@ -53,6 +53,12 @@ void cfp_progress(cfp_ctx *ctx, const char *what, int64_t done, int64_t total)
         ctx->progress(ctx->cookie, what, done, total);
 }
 
+void cfp_partial(cfp_ctx *ctx, const char *path, bool there)
+{
+    if (ctx != NULL && ctx->partial != NULL)
+        ctx->partial(ctx->cookie, path, there);
+}
+
 cfp_status cfp_check_interrupt(cfp_ctx *ctx)
 {
     if (ctx != NULL && ctx->interrupted != NULL &&

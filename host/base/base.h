@@ -51,6 +51,10 @@ typedef struct cfp_ctx {
     void (*log)(void *cookie, cfp_level level, const char *line); /* NULL: silent */
     /* Called now and then from long loops; done of total in the unit of `what`.  NULL: none. */
     void (*progress)(void *cookie, const char *what, int64_t done, int64_t total);
+    /* Told of each file or folder that is being made and is not finished (there), and again when it
+     * has its final name or is gone (!there): what is to be removed if the program must end at
+     * once. NULL: nobody is told. */
+    void (*partial)(void *cookie, const char *path, bool there);
     void *cookie;                    /* handed to the callbacks */
     const volatile int *interrupted; /* non-zero asks for CFP_INTERRUPTED; NULL: never */
     /* For the tests: the allocation that counts this down to 0 fails.  0: none ever does. */
@@ -63,6 +67,7 @@ const char *cfp_status_text(cfp_status status);
 
 void cfp_log(cfp_ctx *ctx, cfp_level level, const char *format, ...) CFP_PRINTF(3, 4);
 void cfp_progress(cfp_ctx *ctx, const char *what, int64_t done, int64_t total);
+void cfp_partial(cfp_ctx *ctx, const char *path, bool there);
 CFP_CHECKED cfp_status cfp_check_interrupt(cfp_ctx *ctx); /* CFP_INTERRUPTED once asked for */
 
 /* Zeroed memory for count x size bytes, aligned to 64 (a cache line, an AVX-512 register).

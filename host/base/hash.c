@@ -1,5 +1,6 @@
 /* hash.c - see hash.h. */
 #include "hash.h"
+#include "infile.h"
 #include <errno.h>
 #include <libavutil/mem.h>
 #include <libavutil/sha.h>
@@ -8,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 
 enum { PIECE = 1 << 20, DIGEST = 32, MB = 1000000, LARGE = 50 * MB };
 
@@ -76,9 +78,8 @@ static cfp_status add_pieces(cfp_sha256 *sum, cfp_ctx *ctx, const char *path, FI
 
 cfp_status cfp_sha256_add_file(cfp_sha256 *sum, cfp_ctx *ctx, const char *path)
 {
-    FILE *file = fopen(path, "rb");
-    if (file == NULL)
-        return cfp_fail(ctx, CFP_IO, "%s: %s", path, strerror(errno));
+    FILE *file;
+    CFP_TRY(cfp_infile_open(&file, ctx, path));
     uint8_t *piece = cfp_alloc(ctx, PIECE, 1);
     const cfp_status status = piece == NULL ? CFP_NOMEM : add_pieces(sum, ctx, path, file, piece);
     cfp_free(piece);
@@ -110,11 +111,7 @@ struct cfp_hashing {
 static void *hash(void *cookie)
 {
     cfp_hashing *h = cookie;
-    struct stat facts;
-    if (stat(h->path, &facts) == 0 && !S_ISREG(facts.st_mode)) /* a pipe would wait for ever */
-        h->status = cfp_fail(&h->ctx, CFP_IO, "%s: is not a regular file", h->path);
-    else
-        h->status = cfp_sha256_file(h->hex, &h->ctx, h->path);
+    h->status = cfp_sha256_file(h->hex, &h->ctx, h->path);
     return NULL;
 }
 
@@ -142,6 +139,22 @@ cfp_status cfp_hashing_begin(cfp_hashing **out, cfp_ctx *ctx, const char *path)
     return CFP_OK;
 }
 
+/* Waits, and looks for an interrupt now and then. */
+static cfp_status wait_patiently(cfp_hashing *h, cfp_ctx *ctx)
+{
+    enum { LOOK_EVERY_MS = 20 };
+    while (h->running) {
+        CFP_TRY(cfp_check_interrupt(ctx));
+        struct timespec until;
+        clock_gettime(CLOCK_REALTIME, &until);
+        until.tv_nsec += LOOK_EVERY_MS * 1000000L;
+        until.tv_sec += until.tv_nsec / 1000000000L;
+        until.tv_nsec %= 1000000000L;
+        h->running = pthread_timedjoin_np(h->thread, NULL, &until) == ETIMEDOUT;
+    }
+    return CFP_OK;
+}
+
 static void wait_for(cfp_hashing *h)
 {
     if (h->running)
@@ -151,7 +164,7 @@ static void wait_for(cfp_hashing *h)
 
 cfp_status cfp_hashing_finish(char hex[65], cfp_hashing *hashing, cfp_ctx *ctx)
 {
-    wait_for(hashing);
+    CFP_TRY(wait_patiently(hashing, ctx));
     if (hashing->status != CFP_OK)
         return cfp_fail(ctx, hashing->status, "%s", hashing->ctx.message);
     memcpy(hex, hashing->hex, sizeof hashing->hex);

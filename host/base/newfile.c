@@ -28,7 +28,10 @@ static cfp_status create(cfp_newfile *file)
                                 (long)getpid(), number);
         if (file->temp == NULL)
             return CFP_NOMEM;
+        cfp_partial(file->ctx, file->temp, true);
         const int fd = open(file->temp, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+        if (fd < 0)
+            cfp_partial(file->ctx, file->temp, false);
         if (fd < 0 && errno == EEXIST && number < 10000)
             continue;
         if (fd < 0) {
@@ -82,6 +85,8 @@ cfp_status cfp_newfile_commit(cfp_newfile *file)
     if (status == CFP_OK && file->temp != NULL && rename(file->temp, file->path) != 0)
         status = fail(file->ctx, file->path, errno);
     if (status == CFP_OK) { /* nothing is left to remove */
+        if (file->temp != NULL)
+            cfp_partial(file->ctx, file->temp, false);
         cfp_free(file->temp);
         file->temp = NULL;
     }
@@ -93,8 +98,10 @@ void cfp_newfile_abandon(cfp_newfile *file)
 {
     if (file->stream != NULL)
         fclose(file->stream);
-    if (file->temp != NULL)
+    if (file->temp != NULL) {
         unlink(file->temp);
+        cfp_partial(file->ctx, file->temp, false);
+    }
     cfp_free(file->temp);
     cfp_free(file->path);
     *file = (cfp_newfile){0};

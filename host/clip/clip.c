@@ -5,6 +5,7 @@
  * sample again on the length that the reading found.  Mostly the guess was right and one pass was
  * enough; otherwise the wanted frames are read in a second one.  The result is the same. */
 #include "clip.h"
+#include "../base/infile.h"
 #include "clip_source.h"
 #include "geometry.h"
 #include <errno.h>
@@ -16,7 +17,8 @@
 
 /* The first row that matches is taken; the last one takes any file. */
 static const cfp_source_kind *const kinds[] = {
-    &cfp_source_db, &cfp_source_folder, &cfp_source_npy, &cfp_source_h5, &cfp_source_video,
+    &cfp_source_db,   &cfp_source_folder, &cfp_source_npy,   &cfp_source_h5,
+    &cfp_source_tiff, &cfp_source_image,  &cfp_source_video,
 };
 
 typedef struct opening { /* everything that one cfp_clip_open holds */
@@ -110,9 +112,8 @@ static cfp_status look_at(cfp_path_facts *facts, cfp_ctx *ctx, const char *path)
         return CFP_OK;
     if (!S_ISREG(status.st_mode))
         return cfp_fail(ctx, CFP_IO, "%s: neither a file nor a folder", path);
-    FILE *file = fopen(path, "rb");
-    if (file == NULL)
-        return cfp_fail(ctx, CFP_IO, "%s: %s", path, strerror(errno));
+    FILE *file;
+    CFP_TRY(cfp_infile_open(&file, ctx, path));
     facts->head_bytes = (int)fread(facts->head, 1, sizeof facts->head, file);
     fclose(file);
     if (facts->head_bytes == 0)
@@ -120,13 +121,18 @@ static cfp_status look_at(cfp_path_facts *facts, cfp_ctx *ctx, const char *path)
     return CFP_OK;
 }
 
-static cfp_status find_source(cfp_source *source, cfp_ctx *ctx, const char *path, int channels)
+static cfp_status find_source(cfp_source *source, cfp_ctx *ctx, const char *path, int channels,
+                              int track)
 {
     cfp_path_facts facts;
     CFP_TRY(look_at(&facts, ctx, path));
     for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++)
         if (kinds[i]->matches(&facts)) {
-            *source = (cfp_source){.kind = kinds[i], .path = path, .channels = channels};
+            *source =
+                (cfp_source){.kind = kinds[i], .path = path, .channels = channels, .track = track};
+            if (track > 1 && !kinds[i]->tracks)
+                return cfp_fail(ctx, CFP_USAGE, "--track: %d: %s is no video with tracks", track,
+                                path);
             if (channels == 2 && !kinds[i]->flow)
                 return cfp_fail(ctx, CFP_UNSUPPORTED,
                                 "%s: not an array: the model reads optical flow, from an .npy or "
@@ -194,6 +200,37 @@ static cfp_status read_sampled(opening *o, cfp_ctx *ctx)
     const cfp_sink sink = {take_frame, o};
     find_wanted(o);
     return o->source.kind->read(&o->source, ctx, o->wanted, o->n_wanted, &sink);
+}
+
+/* From the number that --start gives to a place.  Numbers ascend. */
+static cfp_status find_start(int64_t *start, const cfp_source *source, cfp_ctx *ctx)
+{
+    if (source->number == NULL || *start < 0)
+        return CFP_OK;
+    const int64_t asked = *start;
+    int64_t place = 0;
+    while (place < source->frames && source->number[place] < asked)
+        place++;
+    if (place == source->frames)
+        return cfp_fail(ctx, CFP_USAGE,
+                        "--start: %lld is not in the source, whose frames have the numbers %lld to "
+                        "%lld",
+                        (long long)asked, (long long)source->number[0],
+                        (long long)source->number[source->frames - 1]);
+    if (source->number[place] != asked)
+        cfp_log(ctx, CFP_LOG_WARNING,
+                "%s: no frame has the number %lld of --start: the window starts with number %lld",
+                source->path, (long long)asked, (long long)source->number[place]);
+    *start = place;
+    return CFP_OK;
+}
+
+/* From places to what the source calls its frames. */
+static void name_frames(cfp_clip *clip, const cfp_source *source)
+{
+    clip->place = clip->index[0];
+    for (int i = 0; i < clip->frames && source->number != NULL; i++)
+        clip->index[i] = (int32_t)source->number[clip->index[i]];
 }
 
 static cfp_status read_frames(opening *o, cfp_ctx *ctx, int64_t start)
@@ -277,8 +314,12 @@ static cfp_status open_clip(opening *o, cfp_ctx *ctx, const char *path,
     if (clip->rgb == NULL)
         CFP_TRY_ALLOC(ctx, clip->rgb, cfp_clip_bytes(spec));
 
-    CFP_TRY(find_source(&o->source, ctx, path, spec->channels));
-    CFP_TRY(read_frames(o, ctx, sampling->start));
+    clip->track = sampling->track;
+    CFP_TRY(find_source(&o->source, ctx, path, spec->channels, sampling->track));
+    int64_t start = sampling->start;
+    if (!sampling->by_place)
+        CFP_TRY(find_start(&start, &o->source, ctx));
+    CFP_TRY(read_frames(o, ctx, start));
     CFP_TRY(hash_clip(o, ctx));
     if (clip->looped)
         cfp_log(ctx, CFP_LOG_WARNING, "%s: %lld frames, the window needs %lld: looped", path,
@@ -290,6 +331,7 @@ static cfp_status open_clip(opening *o, cfp_ctx *ctx, const char *path,
                 "%d x %d: resized further",
                 path, clip->source_width, clip->source_height, spec->resize_short, clip->width,
                 clip->height);
+    name_frames(clip, &o->source);
     return CFP_OK;
 }
 

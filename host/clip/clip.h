@@ -7,20 +7,29 @@
 #include "../model/model.h"
 
 typedef struct cfp_sampling {
-    int64_t start; /* first frame in the source; -1: the window is centred */
+    /* The first frame's number, as cfp_clip.index gives it; -1: the window is centred.  Where the
+     * names of a folder's files carry numbers and this one is missing, the window starts with the
+     * next that is there, and a warning says so. */
+    int64_t start;
     int stride;    /* frames apart; 0: the model's frame_stride */
+    bool by_place; /* start counts from 0, whatever numbers names carry */
+    int track;     /* of a video with several: which one, from 1; 0: the first, with a warning */
 } cfp_sampling;
 
 typedef struct cfp_clip {
     char *path;
     char sha256[65]; /* of the file; of a folder: of the sampled files' bytes in clip order */
     int frames, height, width;
-    uint8_t *rgb;   /* frames x height x width x 3; optical flow: u, v, 128 */
-    bool lent;      /* rgb is not the clip's: see cfp_clip_open_in */
-    int32_t *index; /* [frames] numbers in the source, from 0 in stream order */
-    double fps;     /* of the source (average rate); 0 where it has none (folders, arrays) */
-    int stride;     /* frames apart in the source, as sampled */
-    bool looped;    /* the source was shorter than the window */
+    uint8_t *rgb; /* frames x height x width x 3; optical flow: u, v, 128 */
+    bool lent;    /* rgb is not the clip's: see cfp_clip_open_in */
+    /* [frames] numbers in the source: those in the names of a folder's files, where names have one
+     * (numbered.h); else places, from 0. */
+    int32_t *index;
+    int32_t place; /* of the first frame, from 0; equals index[0] where names have no numbers */
+    int track;     /* as asked for */
+    double fps;    /* of the source (average rate); 0 where it has none (folders, arrays) */
+    int stride;    /* frames apart in the source, as sampled */
+    bool looped;   /* the source was shorter than the window */
     int64_t source_frames;
     int source_width, source_height; /* as displayed: after rotation */
     /* Where the crop lies in the source, in source pixels: x = left + (u + 0.5) * step_x - 0.5 */

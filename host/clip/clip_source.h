@@ -37,13 +37,18 @@ typedef struct cfp_source {
     int channels;     /* that the model reads: 3 (red, green, blue) or 2 (optical flow) */
     int64_t frames;   /* how many there are; where !exact a guess from the header, 0: none */
     bool exact;
+    /* [frames] what the source itself calls its frames, ascending; NULL: a frame's number is its
+     * place, from 0.  The kind's own. */
+    const int64_t *number;
+    int track;   /* the video track that is asked for, from 1; 0: the first */
     double fps;  /* average; 0 where the kind has no time */
     void *state; /* the kind's own */
 } cfp_source;
 
 typedef struct cfp_source_kind {
     const char *name;
-    bool flow; /* can hold optical flow: clips of 2 channels */
+    bool flow;   /* can hold optical flow: clips of 2 channels */
+    bool tracks; /* can hold several video tracks */
     bool (*matches)(const cfp_path_facts *facts);
     /* Sets frames, exact, fps, state.  close is called afterwards whatever open returns. */
     CFP_CHECKED cfp_status (*open)(cfp_source *source, cfp_ctx *ctx);
@@ -58,7 +63,7 @@ typedef struct cfp_source_kind {
 } cfp_source_kind;
 
 extern const cfp_source_kind cfp_source_db, cfp_source_folder, cfp_source_npy, cfp_source_h5,
-    cfp_source_video;
+    cfp_source_image, cfp_source_tiff, cfp_source_video;
 
 /* Frames x height x width x 3 within the limits above and int32?  Else CFP_FORMAT. */
 CFP_CHECKED cfp_status cfp_source_check_size(cfp_ctx *ctx, const char *path, int64_t frames,

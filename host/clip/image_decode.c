@@ -1,15 +1,20 @@
 /* image_decode.c - see image_decode.h. */
 #include "image_decode.h"
+#include "../base/infile.h"
 #include "frame_rgb.h"
+#include "pictures_inside.h"
+#include "tiff_decode.h"
+#include <errno.h>
 #include <libavcodec/avcodec.h>
 #include <limits.h>
 #include <string.h>
+#include <sys/stat.h>
 
 typedef struct image_kind {
     const char *magic;
     int magic_bytes, at;
     enum AVCodecID codec;
-    bool checks; /* the decoder can tell damage from what is merely unusual */
+    bool checks; /* the decoder tells damage from what is merely unusual; if not: decode_twice */
 } image_kind;
 
 static const image_kind kinds[] = {
@@ -17,8 +22,6 @@ static const image_kind kinds[] = {
     {"\x89PNG\r\n\x1a\n", 8, 0, AV_CODEC_ID_PNG, true},
     {"BM", 2, 0, AV_CODEC_ID_BMP, false},
     {"WEBP", 4, 8, AV_CODEC_ID_WEBP, false},
-    {"II*\0", 4, 0, AV_CODEC_ID_TIFF, false},
-    {"MM\0*", 4, 0, AV_CODEC_ID_TIFF, false},
     {"P1", 2, 0, AV_CODEC_ID_PBM, false},
     {"P4", 2, 0, AV_CODEC_ID_PBM, false},
     {"P2", 2, 0, AV_CODEC_ID_PGM, false},
@@ -34,6 +37,9 @@ struct cfp_image_decoder {
     AVPacket *packet;
     AVFrame *frame;
     cfp_frame_rgb rgb;
+    uint8_t fill; /* what a decoder finds in a frame that it has not written yet */
+    cfp_tiff *tiff;
+    bool said; /* that a file holds more pictures than the one that is taken */
 };
 
 bool cfp_is_image_name(const char *name)
@@ -62,6 +68,7 @@ void cfp_image_decoder_close(cfp_image_decoder **decoder)
     av_packet_free(&(*decoder)->packet);
     av_frame_free(&(*decoder)->frame);
     cfp_frame_rgb_free(&(*decoder)->rgb);
+    cfp_tiff_close(&(*decoder)->tiff);
     cfp_free(*decoder);
     *decoder = NULL;
 }
@@ -77,6 +84,47 @@ static const image_kind *find_kind(const uint8_t *bytes, size_t n_bytes)
     return NULL;
 }
 
+bool cfp_is_image_head(const uint8_t *head, size_t n_bytes)
+{
+    return cfp_is_tiff(head, n_bytes) || find_kind(head, n_bytes) != NULL;
+}
+
+static cfp_status read_whole(uint8_t **bytes, size_t *n_bytes, cfp_ctx *ctx, const char *path,
+                             FILE *file)
+{
+    struct stat facts;
+    if (fstat(fileno(file), &facts) != 0)
+        return cfp_fail(ctx, CFP_IO, "%s: %s", path, strerror(errno));
+    if (facts.st_size > INT_MAX / 2)
+        return cfp_fail(ctx, CFP_FORMAT, "%s: an image of %lld bytes", path,
+                        (long long)facts.st_size);
+    *n_bytes = (size_t)facts.st_size;
+    CFP_TRY_ALLOC(ctx, *bytes, *n_bytes);
+    if (fread(*bytes, 1, *n_bytes, file) != *n_bytes)
+        return cfp_fail(ctx, CFP_IO, "%s: cannot be read to its end", path);
+    return CFP_OK;
+}
+
+cfp_status cfp_image_read_file(uint8_t **bytes, size_t *n_bytes, cfp_ctx *ctx, const char *path)
+{
+    FILE *file;
+    *bytes = NULL;
+    CFP_TRY(cfp_infile_open(&file, ctx, path));
+    const cfp_status status = read_whole(bytes, n_bytes, ctx, path, file);
+    fclose(file);
+    return status;
+}
+
+/* The frame's memory, filled with a byte that shows where the decoder writes nothing. */
+static int filled_buffer(AVCodecContext *context, AVFrame *frame, int flags)
+{
+    const cfp_image_decoder *decoder = context->opaque;
+    const int error = avcodec_default_get_buffer2(context, frame, flags);
+    for (int i = 0; error >= 0 && i < AV_NUM_DATA_POINTERS && frame->buf[i] != NULL; i++)
+        memset(frame->buf[i]->data, decoder->fill, frame->buf[i]->size);
+    return error;
+}
+
 /* decoder->packet -> decoder->frame; 0 or libav's error.  strict: any damage is an error. */
 static int decode(cfp_image_decoder *decoder, const AVCodec *codec, bool strict)
 {
@@ -85,6 +133,8 @@ static int decode(cfp_image_decoder *decoder, const AVCodec *codec, bool strict)
         return AVERROR(ENOMEM);
     context->thread_count = 1;
     context->max_pixels = CFP_MAX_FRAME_PIXELS;
+    context->opaque = decoder;
+    context->get_buffer2 = filled_buffer;
     if (strict)
         context->err_recognition |= AV_EF_EXPLODE;
     av_frame_unref(decoder->frame);
@@ -99,34 +149,107 @@ static int decode(cfp_image_decoder *decoder, const AVCodec *codec, bool strict)
     return error;
 }
 
-cfp_status cfp_image_decode(const cfp_image **image, cfp_image_decoder *decoder, cfp_ctx *ctx,
-                            const char *name, const void *bytes, size_t n_bytes)
+static cfp_status fail_decode(cfp_ctx *ctx, const char *name, int error)
+{
+    char text[AV_ERROR_MAX_STRING_SIZE] = "";
+    av_strerror(error, text, sizeof text);
+    return cfp_fail(ctx, error == AVERROR(ENOMEM) ? CFP_NOMEM : CFP_FORMAT,
+                    "%s: cannot be decoded: %s", name, text);
+}
+
+static void warn_of_damage(cfp_ctx *ctx, const char *name)
+{
+    cfp_log(ctx, CFP_LOG_WARNING, "%s: damaged image, used as far as it could be decoded", name);
+}
+
+static cfp_status to_rgb(cfp_image_decoder *decoder, cfp_ctx *ctx, const char *name)
+{
+    return cfp_frame_to_rgb(&decoder->rgb, ctx, name, decoder->frame, NULL);
+}
+
+/* Some decoders pass over what is missing and say nothing.  So the image is decoded into memory
+ * filled with one byte and then with another: where the pictures differ nothing was written. */
+static cfp_status decode_twice(cfp_image_decoder *decoder, cfp_ctx *ctx, const char *name,
+                               const AVCodec *codec)
+{
+    uint8_t *first = NULL;
+    decoder->fill = 0xff;
+    int error = decode(decoder, codec, false);
+    if (error < 0)
+        return fail_decode(ctx, name, error);
+    CFP_TRY(to_rgb(decoder, ctx, name));
+    const size_t bytes = 3 * (size_t)decoder->rgb.image.width * (size_t)decoder->rgb.image.height;
+    CFP_TRY_ALLOC(ctx, first, bytes);
+    memcpy(first, decoder->rgb.image.rgb, bytes);
+    decoder->fill = 0;
+    error = decode(decoder, codec, false);
+    cfp_status status = error < 0 ? fail_decode(ctx, name, error) : to_rgb(decoder, ctx, name);
+    if (status == CFP_OK && memcmp(first, decoder->rgb.image.rgb, bytes) != 0)
+        warn_of_damage(ctx, name);
+    cfp_free(first);
+    return status;
+}
+
+/* JPEG and PNG: strictly, and if that fails as well as can be. */
+static cfp_status decode_strictly(cfp_image_decoder *decoder, cfp_ctx *ctx, const char *name,
+                                  const AVCodec *codec)
+{
+    int error = decode(decoder, codec, true);
+    if (error == AVERROR_INVALIDDATA) {
+        error = decode(decoder, codec, false);
+        if (error >= 0)
+            warn_of_damage(ctx, name);
+    } else if (error >= 0 && codec->id == AV_CODEC_ID_MJPEG &&
+               !cfp_jpeg_has_end(decoder->packet->data, (size_t)decoder->packet->size)) {
+        warn_of_damage(ctx, name);
+    }
+    return error < 0 ? fail_decode(ctx, name, error) : to_rgb(decoder, ctx, name);
+}
+
+static cfp_status decode_libav(cfp_image_decoder *decoder, cfp_ctx *ctx, const char *name,
+                               const void *bytes, size_t n_bytes)
 {
     const image_kind *kind = find_kind(bytes, n_bytes);
     const AVCodec *codec = kind != NULL ? avcodec_find_decoder(kind->codec) : NULL;
     if (codec == NULL)
         return cfp_fail(ctx, CFP_FORMAT, "%s: not an image that can be read", name);
+    if (kind->codec == AV_CODEC_ID_WEBP && cfp_pictures_inside(bytes, n_bytes) > 1)
+        return cfp_fail(ctx, CFP_UNSUPPORTED,
+                        "%s: an animated WebP, which FFmpeg's decoder does not read: save its "
+                        "pictures one by one",
+                        name);
     av_packet_unref(decoder->packet);
     if (n_bytes > INT_MAX / 2)
         return cfp_fail(ctx, CFP_FORMAT, "%s: an image of %zu bytes", name, n_bytes);
     if (av_new_packet(decoder->packet, (int)n_bytes) < 0)
         return cfp_fail(ctx, CFP_NOMEM, "%s: out of memory for %zu bytes", name, n_bytes);
     memcpy(decoder->packet->data, bytes, n_bytes);
+    CFP_TRY(kind->checks ? decode_strictly(decoder, ctx, name, codec)
+                         : decode_twice(decoder, ctx, name, codec));
+    return CFP_OK;
+}
 
-    int error = decode(decoder, codec, kind->checks);
-    if (error == AVERROR_INVALIDDATA && kind->checks) {
-        error = decode(decoder, codec, false);
-        if (error >= 0)
-            cfp_log(ctx, CFP_LOG_WARNING, "%s: damaged image, used as far as it could be decoded",
-                    name);
-    }
-    if (error < 0) {
-        char text[AV_ERROR_MAX_STRING_SIZE] = "";
-        av_strerror(error, text, sizeof text);
-        return cfp_fail(ctx, error == AVERROR(ENOMEM) ? CFP_NOMEM : CFP_FORMAT,
-                        "%s: cannot be decoded: %s", name, text);
-    }
-    CFP_TRY(cfp_frame_to_rgb(&decoder->rgb, ctx, name, decoder->frame, NULL));
+static cfp_status decode_tiff(const cfp_image **image, cfp_image_decoder *decoder, cfp_ctx *ctx,
+                              const char *name, const void *bytes, size_t n_bytes, int *pictures)
+{
+    cfp_tiff_close(&decoder->tiff);
+    CFP_TRY(cfp_tiff_open(&decoder->tiff, ctx, name, NULL, bytes, n_bytes));
+    *pictures = cfp_tiff_pages(decoder->tiff);
+    return cfp_tiff_page(image, decoder->tiff, ctx, 0);
+}
+
+cfp_status cfp_image_decode(const cfp_image **image, cfp_image_decoder *decoder, cfp_ctx *ctx,
+                            const char *name, const void *bytes, size_t n_bytes)
+{
+    int pictures = cfp_pictures_inside(bytes, n_bytes);
     *image = &decoder->rgb.image;
+    if (cfp_is_tiff(bytes, n_bytes))
+        CFP_TRY(decode_tiff(image, decoder, ctx, name, bytes, n_bytes, &pictures));
+    else
+        CFP_TRY(decode_libav(decoder, ctx, name, bytes, n_bytes));
+    if (pictures > 1 && !decoder->said)
+        cfp_log(ctx, CFP_LOG_WARNING, "%s: it holds %d pictures: the first one is shown", name,
+                pictures);
+    decoder->said |= pictures > 1;
     return CFP_OK;
 }

@@ -4,7 +4,11 @@
  * Three paths lead to it: the folder it lies in, the file itself, and - where it holds several
  * videos - FOLDER/VIDEO, where VIDEO is what stands before the last '/' of the ObjIds.  A folder
  * that bears the name of one of several videos means that one.  Frames are ordered by their
- * number, not as text, and count from 0. */
+ * names (numbered.h), and a frame's number is its place in that order, from 0.
+ *
+ * The file may come from anybody.  Images has to be a table, and its two columns have to be stored:
+ * a view or a computed column is a program, which may never end.  What SQLite hands over cannot be
+ * more than the file holds.  SQLite asks for an interrupt while it works. */
 #include "image_decode.h"
 #include "numbered.h"
 #include <limits.h>
@@ -13,7 +17,13 @@
 #include <string.h>
 #include <sys/stat.h>
 
-enum { LARGEST_BLOB = 1 << 28 };
+enum {
+    LARGEST_BLOB = 1 << 28,
+    LARGEST_SQL = 1 << 16,
+    LEAST_ROW = 4,        /* bytes of a row in the file, at the least */
+    STEPS_A_LOOK = 10000, /* of SQLite's virtual machine, between two looks for an interrupt */
+    URI_ROOM = 3 * (PATH_MAX + 16) + 32,
+};
 
 typedef struct place { /* where the frames of a path lie */
     char file[PATH_MAX + 16];
@@ -28,6 +38,7 @@ typedef struct db_state {
     sqlite3_stmt *select;     /* the blob of an ObjId */
     cfp_numbered_list frames; /* names are ObjIds */
     cfp_image_decoder *decoder;
+    int64_t file_bytes;
 } db_state;
 
 static bool is_file(const char *path)
@@ -77,19 +88,125 @@ static bool db_matches(const cfp_path_facts *facts)
 static cfp_status fail_db(cfp_source *source, cfp_ctx *ctx)
 {
     const db_state *state = source->state;
+    CFP_TRY(cfp_check_interrupt(ctx));
     return cfp_fail(ctx, CFP_FORMAT, "%s: %s (SQLite: %s)", state->place.file,
                     "its table Images(ObjId, frames, ...) cannot be read",
                     state->db != NULL ? sqlite3_errmsg(state->db) : "out of memory");
 }
 
+static cfp_status refuse_table(cfp_source *source, cfp_ctx *ctx, const char *why)
+{
+    const db_state *state = source->state;
+    return cfp_fail(ctx, CFP_FORMAT, "%s: %s: Images has to be a table that holds its frames",
+                    state->place.file, why);
+}
+
+static int look_for_interrupt(void *cookie)
+{
+    return cfp_check_interrupt(cookie) != CFP_OK;
+}
+
+/* 1: a regular file; 0: there is none; -1: something else. */
+static int file_beside(const char *file, const char *suffix)
+{
+    char path[PATH_MAX + 32];
+    struct stat status;
+    snprintf(path, sizeof path, "%s%s", file, suffix);
+    if (lstat(path, &status) != 0)
+        return 0;
+    return stat(path, &status) == 0 && S_ISREG(status.st_mode) ? 1 : -1;
+}
+
+/* The file's name as SQLite's URI.  immutable: nobody writes to it, so SQLite need not look for
+ * locks, nor for files beside it. */
+static void make_uri(char uri[URI_ROOM], const char *file, bool immutable)
+{
+    static const char digits[] = "0123456789ABCDEF";
+    char *out = uri + snprintf(uri, URI_ROOM, "file:%s", file[0] == '/' ? "//" : "");
+    for (const char *c = file; *c != '\0'; c++) {
+        const unsigned char byte = (unsigned char)*c;
+        if (strchr("%?#", *c) == NULL && byte > 0x20 && byte < 0x7f) {
+            *out++ = *c;
+            continue;
+        }
+        *out++ = '%';
+        *out++ = digits[byte >> 4];
+        *out++ = digits[byte & 15];
+    }
+    snprintf(out, (size_t)(uri + URI_ROOM - out), "?mode=ro%s", immutable ? "&immutable=1" : "");
+}
+
+/* Nothing in the file is run: no trigger, no view, no function of the schema. */
+static void defend(sqlite3 *db, cfp_ctx *ctx)
+{
+    static const int on[] = {SQLITE_DBCONFIG_DEFENSIVE};
+    static const int off[] = {SQLITE_DBCONFIG_TRUSTED_SCHEMA, SQLITE_DBCONFIG_ENABLE_TRIGGER,
+                              SQLITE_DBCONFIG_ENABLE_VIEW, SQLITE_DBCONFIG_ENABLE_LOAD_EXTENSION};
+    for (size_t i = 0; i < sizeof on / sizeof *on; i++)
+        sqlite3_db_config(db, on[i], 1, NULL);
+    for (size_t i = 0; i < sizeof off / sizeof *off; i++)
+        sqlite3_db_config(db, off[i], 0, NULL);
+    sqlite3_limit(db, SQLITE_LIMIT_LENGTH, LARGEST_BLOB);
+    sqlite3_limit(db, SQLITE_LIMIT_SQL_LENGTH, LARGEST_SQL);
+    sqlite3_limit(db, SQLITE_LIMIT_ATTACHED, 0);
+    sqlite3_progress_handler(db, STEPS_A_LOOK, look_for_interrupt, ctx);
+}
+
+/* One row of `sql`, which takes Images' name or a column's.  *row is the caller's to finalize. */
+static cfp_status ask(sqlite3_stmt **row, bool *found, cfp_source *source, cfp_ctx *ctx,
+                      const char *sql)
+{
+    const db_state *state = source->state;
+    *row = NULL;
+    if (sqlite3_prepare_v2(state->db, sql, -1, row, NULL) != SQLITE_OK)
+        return fail_db(source, ctx);
+    const int result = sqlite3_step(*row);
+    *found = result == SQLITE_ROW;
+    return result == SQLITE_ROW || result == SQLITE_DONE ? CFP_OK : fail_db(source, ctx);
+}
+
+static cfp_status check_table(cfp_source *source, cfp_ctx *ctx)
+{
+    sqlite3_stmt *row;
+    bool found = false;
+    cfp_status status = ask(&row, &found, source, ctx,
+                            "SELECT type FROM pragma_table_list('Images') WHERE schema = 'main'");
+    if (status == CFP_OK && !found)
+        status = refuse_table(source, ctx, "no table Images");
+    if (status == CFP_OK && strcmp((const char *)sqlite3_column_text(row, 0), "view") == 0)
+        status = refuse_table(source, ctx, "Images is a view");
+    else if (status == CFP_OK && strcmp((const char *)sqlite3_column_text(row, 0), "table") != 0)
+        status = refuse_table(source, ctx, "Images is a virtual table");
+    sqlite3_finalize(row);
+    CFP_TRY(status);
+    status = ask(&row, &found, source, ctx,
+                 "SELECT name FROM pragma_table_xinfo('Images') WHERE hidden <> 0 AND "
+                 "lower(name) IN ('objid', 'frames')");
+    if (status == CFP_OK && found)
+        status = refuse_table(source, ctx, "a column of Images is computed");
+    sqlite3_finalize(row);
+    return status;
+}
+
 static cfp_status connect(cfp_source *source, cfp_ctx *ctx)
 {
     db_state *state = source->state;
-    if (sqlite3_open_v2(state->place.file, &state->db, SQLITE_OPEN_READONLY, NULL) != SQLITE_OK)
+    char uri[URI_ROOM];
+    struct stat facts;
+    const int journal = file_beside(state->place.file, "-journal");
+    const int log = file_beside(state->place.file, "-wal");
+    if (journal < 0 || log < 0)
+        return cfp_fail(ctx, CFP_IO, "%s: the %s beside it is not a regular file",
+                        state->place.file, journal < 0 ? "-journal" : "-wal");
+    if (stat(state->place.file, &facts) != 0)
+        return cfp_fail(ctx, CFP_IO, "%s: cannot be read", state->place.file);
+    state->file_bytes = (int64_t)facts.st_size;
+    make_uri(uri, state->place.file, journal == 0 && log == 0);
+    if (sqlite3_open_v2(uri, &state->db, SQLITE_OPEN_READONLY | SQLITE_OPEN_URI, NULL) != SQLITE_OK)
         return fail_db(source, ctx);
-    sqlite3_limit(state->db, SQLITE_LIMIT_LENGTH, LARGEST_BLOB);
-    sqlite3_db_config(state->db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
-    if (sqlite3_prepare_v2(state->db, "SELECT frames FROM Images WHERE ObjId = ?", -1,
+    defend(state->db, ctx);
+    CFP_TRY(check_table(source, ctx));
+    if (sqlite3_prepare_v2(state->db, "SELECT frames FROM main.Images WHERE ObjId = ?", -1,
                            &state->select, NULL) != SQLITE_OK)
         return fail_db(source, ctx);
     return CFP_OK;
@@ -99,10 +216,16 @@ static cfp_status list_rows(cfp_source *source, cfp_ctx *ctx, sqlite3_stmt *rows
 {
     db_state *state = source->state;
     int result;
+    int64_t bytes = 0;
     while ((result = sqlite3_step(rows)) == SQLITE_ROW) {
         CFP_TRY(cfp_check_interrupt(ctx));
         const char *id = (const char *)sqlite3_column_text(rows, 0);
         bool added = false;
+        bytes += LEAST_ROW + sqlite3_column_bytes(rows, 0);
+        if (bytes > state->file_bytes)
+            return cfp_fail(ctx, CFP_FORMAT,
+                            "%s: damaged: Images claims more rows than the file can hold",
+                            state->place.file);
         if (id != NULL)
             CFP_TRY(cfp_numbered_add(&state->frames, ctx, id, cfp_is_image_name(id), &added));
     }
@@ -113,7 +236,8 @@ static cfp_status list_frames(cfp_source *source, cfp_ctx *ctx)
 {
     db_state *state = source->state;
     sqlite3_stmt *rows = NULL;
-    if (sqlite3_prepare_v2(state->db, "SELECT ObjId FROM Images", -1, &rows, NULL) != SQLITE_OK)
+    if (sqlite3_prepare_v2(state->db, "SELECT ObjId FROM main.Images", -1, &rows, NULL) !=
+        SQLITE_OK)
         return fail_db(source, ctx);
     const cfp_status status = list_rows(source, ctx, rows);
     sqlite3_finalize(rows);
@@ -191,6 +315,7 @@ static cfp_status db_open(cfp_source *source, cfp_ctx *ctx)
     CFP_TRY(list_frames(source, ctx));
     CFP_TRY(choose_video(source, ctx));
     CFP_TRY(cfp_numbered_sort(&state->frames, ctx, state->place.file));
+    cfp_numbered_warn_of_gaps(&state->frames, ctx, state->place.file);
     CFP_TRY(cfp_image_decoder_open(&state->decoder, ctx));
     source->frames = state->frames.count;
     source->exact = true;

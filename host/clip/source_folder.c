@@ -1,19 +1,20 @@
-/* source_folder.c - a folder of frame images in the order of their numbers.
+/* source_folder.c - a folder of frame images in the order of their names (numbered.h).
  *
- * Frames count from 0 in that order, whatever numbers the names carry and whether some are left
- * out.  Images without a number in the name (a poster) are no frames; two series in one folder
- * (img_00001 and flow_x_00001) are refused, since mixing them would go unnoticed. */
+ * A frame's number is the one in its name, where names have one; else its place in the order, from
+ * 0.  Images without a number in the name (a poster) are no frames, and a warning says so; two
+ * series in one folder (img_00001 and flow_x_00001) are refused, since mixing them would go
+ * unnoticed. */
 #include "image_decode.h"
 #include "numbered.h"
 #include <dirent.h>
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 
 typedef struct folder_state {
     cfp_numbered_list files;
     cfp_image_decoder *decoder;
+    int n_others;      /* images without a number in the name */
+    char *first_other; /* one of them */
 } folder_state;
 
 static bool folder_matches(const cfp_path_facts *facts)
@@ -26,8 +27,13 @@ static cfp_status list_images(folder_state *state, cfp_ctx *ctx, DIR *folder)
     for (const struct dirent *entry; (entry = readdir(folder)) != NULL;) {
         CFP_TRY(cfp_check_interrupt(ctx));
         bool added;
-        if (entry->d_name[0] != '.' && cfp_is_image_name(entry->d_name))
-            CFP_TRY(cfp_numbered_add(&state->files, ctx, entry->d_name, true, &added));
+        if (entry->d_name[0] == '.' || !cfp_is_image_name(entry->d_name))
+            continue;
+        CFP_TRY(cfp_numbered_add(&state->files, ctx, entry->d_name, true, &added));
+        if (added || state->n_others++ > 0)
+            continue;
+        if ((state->first_other = cfp_strdup(ctx, entry->d_name)) == NULL)
+            return CFP_NOMEM;
     }
     return CFP_OK;
 }
@@ -48,9 +54,16 @@ static cfp_status folder_open(cfp_source *source, cfp_ctx *ctx)
                         "%s: no frame images (.jpg, .png, ... with a number in the name) and no "
                         "frames.db in this folder",
                         source->path);
+    if (state->n_others > 0)
+        cfp_log(ctx, CFP_LOG_WARNING,
+                "%s: %d images have no number in the name and are left out: '%s'%s", source->path,
+                state->n_others, state->first_other, state->n_others > 1 ? ", ..." : "");
     CFP_TRY(cfp_numbered_sort(&state->files, ctx, source->path));
+    cfp_numbered_warn_of_gaps(&state->files, ctx, source->path);
     CFP_TRY(cfp_image_decoder_open(&state->decoder, ctx));
     source->frames = state->files.count;
+    if (cfp_numbered_fit_int32(&state->files)) /* as numbers in a clip are */
+        source->number = state->files.number;
     source->exact = true;
     return CFP_OK;
 }
@@ -63,33 +76,14 @@ static char *frame_path(const cfp_source *source, cfp_ctx *ctx, int32_t frame)
     return cfp_format(ctx, "%s%s%s", source->path, slash, state->files.item[frame].name);
 }
 
-static cfp_status read_file(uint8_t **bytes, size_t *n_bytes, cfp_ctx *ctx, const char *path,
-                            FILE *file)
-{
-    struct stat status;
-    if (fstat(fileno(file), &status) != 0)
-        return cfp_fail(ctx, CFP_IO, "%s: %s", path, strerror(errno));
-    if (!S_ISREG(status.st_mode))
-        return cfp_fail(ctx, CFP_FORMAT, "%s: not a file", path);
-    *n_bytes = (size_t)status.st_size;
-    CFP_TRY_ALLOC(ctx, *bytes, *n_bytes);
-    if (fread(*bytes, 1, *n_bytes, file) != *n_bytes)
-        return cfp_fail(ctx, CFP_IO, "%s: cannot be read to its end", path);
-    return CFP_OK;
-}
-
 static cfp_status push_frame(cfp_source *source, cfp_ctx *ctx, const char *path, int32_t frame,
                              const cfp_sink *sink)
 {
     const folder_state *state = source->state;
-    FILE *file = fopen(path, "rb");
-    if (file == NULL)
-        return cfp_fail(ctx, CFP_IO, "%s: %s", path, strerror(errno));
-    uint8_t *bytes = NULL;
+    uint8_t *bytes;
     size_t n_bytes = 0;
     const cfp_image *image = NULL;
-    cfp_status status = read_file(&bytes, &n_bytes, ctx, path, file);
-    fclose(file);
+    cfp_status status = cfp_image_read_file(&bytes, &n_bytes, ctx, path);
     if (status == CFP_OK)
         status = cfp_image_decode(&image, state->decoder, ctx, path, bytes, n_bytes);
     cfp_free(bytes);
@@ -128,6 +122,7 @@ static void folder_close(cfp_source *source)
     if (state == NULL)
         return;
     cfp_numbered_free(&state->files);
+    cfp_free(state->first_other);
     cfp_image_decoder_close(&state->decoder);
     cfp_free(state);
     source->state = NULL;

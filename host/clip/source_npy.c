@@ -2,6 +2,7 @@
  * optical flow), C order.
  *
  * The header is a Python dictionary; npy_header.c reads it.  Frames are read one by one. */
+#include "../base/infile.h"
 #include "clip_source.h"
 #include "npy_header.h"
 #include <errno.h>
@@ -93,9 +94,7 @@ static cfp_status npy_open(cfp_source *source, cfp_ctx *ctx)
     npy_state *state;
     CFP_TRY_ALLOC(ctx, state, 1);
     source->state = state;
-    state->file = fopen(source->path, "rb");
-    if (state->file == NULL)
-        return cfp_fail(ctx, CFP_IO, "%s: %s", source->path, strerror(errno));
+    CFP_TRY(cfp_infile_open(&state->file, ctx, source->path));
     char *text = NULL;
     cfp_npy_header header;
     cfp_status status = read_header(&text, ctx, source->path, state->file);

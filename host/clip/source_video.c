@@ -22,7 +22,11 @@ static cfp_status video_open(cfp_source *source, cfp_ctx *ctx)
     video_state *state;
     CFP_TRY_ALLOC(ctx, state, 1);
     source->state = state;
-    CFP_TRY(cfp_video_open(&state->video, ctx, source->path));
+    CFP_TRY(cfp_video_open(&state->video, ctx, source->path, source->track));
+    if (state->video.tracks > 1 && source->track == 0)
+        cfp_log(ctx, CFP_LOG_WARNING,
+                "%s: it has %d video tracks: the first one is read; --track chooses another",
+                source->path, state->video.tracks);
     source->frames = cfp_video_frames(&state->video);
     source->fps = cfp_video_fps(&state->video);
     return CFP_OK;
@@ -74,7 +78,7 @@ static cfp_status video_read(cfp_source *source, cfp_ctx *ctx, const int32_t *wa
     int64_t count = 0;
     if (state->used) {
         cfp_video_close(&state->video);
-        CFP_TRY(cfp_video_open(&state->video, ctx, source->path));
+        CFP_TRY(cfp_video_open(&state->video, ctx, source->path, source->track));
     }
     state->used = true;
     CFP_TRY(walk(source, ctx, wanted, n_wanted, sink, &count));
@@ -101,6 +105,7 @@ static void video_close(cfp_source *source)
 
 const cfp_source_kind cfp_source_video = {
     .name = "video",
+    .tracks = true,
     .matches = video_matches,
     .open = video_open,
     .read = video_read,

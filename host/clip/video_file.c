@@ -1,5 +1,6 @@
 /* video_file.c - see video_file.h. */
 #include "video_file.h"
+#include "../base/infile.h"
 #include "frame_rgb.h"
 #include <errno.h>
 #include <libavutil/dict.h>
@@ -34,6 +35,13 @@ static int64_t seek_bytes(void *cookie, int64_t offset, int whence)
     return ftello(video->file);
 }
 
+/* libav asks it while it looks for something that may never come. */
+static int is_interrupted(void *cookie)
+{
+    const cfp_video_file *video = cookie;
+    return cfp_check_interrupt(video->ctx) != CFP_OK;
+}
+
 static int refuse_other_files(AVFormatContext *demuxer, AVIOContext **io, const char *url,
                               int flags, AVDictionary **options)
 {
@@ -58,9 +66,7 @@ static cfp_status fail_libav(cfp_video_file *video, int error, const char *what)
 
 static cfp_status open_io(cfp_video_file *video)
 {
-    video->file = fopen(video->path, "rb");
-    if (video->file == NULL)
-        return cfp_fail(video->ctx, CFP_IO, "%s: %s", video->path, strerror(errno));
+    CFP_TRY(cfp_infile_open(&video->file, video->ctx, video->path));
     uint8_t *buffer = av_malloc(IO_BYTES);
     if (buffer == NULL)
         return no_memory(video);
@@ -76,6 +82,7 @@ static cfp_status open_io(cfp_video_file *video)
         return no_memory(video);
     video->demuxer->pb = video->io;
     video->demuxer->io_open = refuse_other_files;
+    video->demuxer->interrupt_callback = (AVIOInterruptCB){is_interrupted, video};
     return CFP_OK;
 }
 
@@ -97,7 +104,36 @@ static int find_streams(AVFormatContext *demuxer)
     return error;
 }
 
-static cfp_status open_demuxer(cfp_video_file *video)
+static bool is_track(const AVStream *stream)
+{
+    return stream->codecpar->codec_type == AVMEDIA_TYPE_VIDEO &&
+           (stream->disposition &
+            (AV_DISPOSITION_ATTACHED_PIC | AV_DISPOSITION_TIMED_THUMBNAILS)) == 0;
+}
+
+/* Sets stream and tracks. */
+static cfp_status choose_track(cfp_video_file *video, int track)
+{
+    bool cover = false;
+    video->stream = -1;
+    for (unsigned i = 0; i < video->demuxer->nb_streams; i++) {
+        AVStream *stream = video->demuxer->streams[i];
+        cover |= stream->codecpar->codec_type == AVMEDIA_TYPE_VIDEO;
+        if (is_track(stream) && ++video->tracks == cfp_max_int(1, track))
+            video->stream = (int)i;
+        else
+            stream->discard = AVDISCARD_ALL;
+    }
+    if (video->tracks == 0)
+        return cfp_fail(video->ctx, CFP_FORMAT, "%s: it has no video stream%s", video->path,
+                        cover ? ", only a cover picture" : "");
+    if (video->stream < 0)
+        return cfp_fail(video->ctx, CFP_USAGE, "--track: %d: %s has %d video track%s", track,
+                        video->path, video->tracks, video->tracks > 1 ? "s" : "");
+    return CFP_OK;
+}
+
+static cfp_status open_demuxer(cfp_video_file *video, int track)
 {
     AVDictionary *options = NULL;
     int error = av_dict_set(&options, "protocol_whitelist", "none", 0);
@@ -109,20 +145,7 @@ static cfp_status open_demuxer(cfp_video_file *video)
     error = find_streams(video->demuxer);
     if (error < 0)
         return fail_libav(video, error, "not a video that can be read");
-
-    int best = av_find_best_stream(video->demuxer, AVMEDIA_TYPE_VIDEO, -1, -1, NULL, 0);
-    if (best == AVERROR_STREAM_NOT_FOUND)
-        return cfp_fail(video->ctx, CFP_FORMAT, "%s: it has no video stream", video->path);
-    if (best >= 0 && (video->demuxer->streams[best]->disposition & AV_DISPOSITION_ATTACHED_PIC))
-        return cfp_fail(video->ctx, CFP_FORMAT, "%s: it has no video stream, only a cover picture",
-                        video->path);
-    if (best < 0)
-        return fail_libav(video, best, "its video stream cannot be read");
-    video->stream = best;
-    for (unsigned i = 0; i < video->demuxer->nb_streams; i++)
-        if ((int)i != best)
-            video->demuxer->streams[i]->discard = AVDISCARD_ALL;
-    return CFP_OK;
+    return choose_track(video, track);
 }
 
 static cfp_status open_decoder(cfp_video_file *video)
@@ -147,12 +170,12 @@ static cfp_status open_decoder(cfp_video_file *video)
     return error < 0 ? fail_libav(video, error, "its video cannot be decoded") : CFP_OK;
 }
 
-cfp_status cfp_video_open(cfp_video_file *video, cfp_ctx *ctx, const char *path)
+cfp_status cfp_video_open(cfp_video_file *video, cfp_ctx *ctx, const char *path, int track)
 {
     cfp_libav_quiet();
     *video = (cfp_video_file){.path = path, .ctx = ctx};
     CFP_TRY(open_io(video));
-    CFP_TRY(open_demuxer(video));
+    CFP_TRY(open_demuxer(video, track));
     return open_decoder(video);
 }
 

@@ -18,13 +18,16 @@ typedef struct cfp_video_file { /* {0} is valid and closed */
     AVPacket *packet;
     AVFrame *frame; /* the last one decoded */
     int stream;
+    int tracks;     /* video streams that are no cover pictures */
     bool careful;   /* see cfp_video_open */
     bool drained;   /* the file's end was reached */
     int64_t damage; /* errors met so far */
 } cfp_video_file;
 
-/* Chooses the best video stream that is no cover picture. */
-CFP_CHECKED cfp_status cfp_video_open(cfp_video_file *video, cfp_ctx *ctx, const char *path);
+/* Opens video track `track`, from 1 in the order of the file; 0: the first.  A cover picture or a
+ * set of thumbnails is no track. */
+CFP_CHECKED cfp_status cfp_video_open(cfp_video_file *video, cfp_ctx *ctx, const char *path,
+                                      int track);
 void cfp_video_close(cfp_video_file *video);
 
 /* Decodes the next frame, in display order; what is damaged is concealed or left out and counted.

@@ -68,8 +68,9 @@ static void print_input(const cfp_command *command)
     if (strstr(command->operands, "MODEL") != NULL)
         print_operand("MODEL", "a network with its weights, in an HDF5 model file (.h5)");
     if (strstr(command->operands, "CLIP") != NULL)
-        print_operand("CLIP", "a video file; a folder of frame images, in the order of their "
-                              "numbers; a folder with a frames.db; an .npy or .h5 array of T x H "
+        print_operand("CLIP", "a video file; a folder of frame images, in the natural order of "
+                              "their names (9 before 10); a TIFF file, whose pages are the frames; "
+                              "a folder with a frames.db; an .npy or .h5 array of T x H "
                               "x W x 3 bytes, RGB (x 2, u and v, for a model of optical flow)");
     if (strstr(command->operands, "DIR") != NULL)
         print_operand("DIR", "a folder that explain has filled");

@@ -7,29 +7,11 @@
 #include <stdio.h>
 #include <string.h>
 #include "commands.h"
+#include "interrupt.h"
 #include "libraries.h"
 #include "version.h"
 
 enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_INTERRUPTED = 130 };
-
-/* The one global: a signal handler has nothing else to write to. */
-static volatile int interrupted;
-
-static void on_signal(int number)
-{
-    (void)number;
-    interrupted = 1;
-}
-
-/* The first signal asks the run to end and clean up; a second one ends it at once.  Who started us
- * with a signal ignored (nohup, a shell's background) wants it to stay so. */
-static void catch_signal(int number)
-{
-    struct sigaction before;
-    const struct sigaction action = {.sa_handler = on_signal, .sa_flags = (int)SA_RESETHAND};
-    if (sigaction(number, NULL, &before) == 0 && before.sa_handler != SIG_IGN)
-        sigaction(number, &action, NULL);
-}
 
 static int exit_status(cfp_status status)
 {
@@ -119,13 +101,12 @@ int main(int argc, char **argv)
     session.ctx = (cfp_ctx){.log = cfp_terminal_log,
                             .progress = cfp_terminal_progress,
                             .cookie = &session.terminal,
-                            .interrupted = &interrupted};
+                            .partial = cfp_interrupt_partial,
+                            .interrupted = cfp_interrupt_flag()};
     const bool asks_help = given(argc, argv, "--help") || given(argc, argv, "-h");
     cfp_status status = CFP_OK;
     signal(SIGXFSZ, SIG_IGN); /* a file that may not grow is a failed write, like a full disk */
-    catch_signal(SIGINT);
-    catch_signal(SIGTERM);
-    catch_signal(SIGHUP); /* a terminal that goes away must leave no half-written file either */
+    cfp_interrupt_catch();
     if (asks_help)
         cfp_help(find_command(argv[1]));
     else if (given(argc, argv, "--version"))
@@ -138,6 +119,7 @@ int main(int argc, char **argv)
         status = flushed;
     if (status != CFP_OK && session.ctx.message[0] != '\0')
         cfp_terminal_error(&session.terminal, session.ctx.message);
+    cfp_interrupt_said();
     cfp_session_close(&session);
     return exit_status(status);
 }

@@ -31,6 +31,7 @@ typedef struct cfp_config {
     /* input */
     int64_t start;       /* -1: centred */
     int64_t stride;      /* 0: the model's */
+    int64_t track;       /* 0: the first */
     int64_t check_input; /* cfp_input_checking */
     /* question */
     const char *class_name; /* NULL: the top predicted class */

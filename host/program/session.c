@@ -109,7 +109,8 @@ cfp_status cfp_session_open_trace(cfp_session *session, const cfp_query *query, 
 cfp_status cfp_session_open_clip(cfp_session *session, const char *path)
 {
     const cfp_sampling sampling = {.start = session->config.start,
-                                   .stride = (int)session->config.stride};
+                                   .stride = (int)session->config.stride,
+                                   .track = (int)session->config.track};
     cfp_session_range_begin(session, CFP_RANGE_DECODE, path);
     cfp_guard_begin(path, 0); /* a long video takes as long as it takes */
     const cfp_status status =

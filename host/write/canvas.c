@@ -12,7 +12,8 @@ static cfp_status open_source(cfp_clip *out, cfp_ctx *ctx, const cfp_explanation
     spec.height = clip->source_height;
     spec.width = clip->source_width;
     spec.resize_short = spec.resize[0] = spec.resize[1] = 0;
-    const cfp_sampling sampling = {.start = clip->index[0], .stride = clip->stride};
+    const cfp_sampling sampling = {
+        .start = clip->place, .stride = clip->stride, .by_place = true, .track = clip->track};
     /* What there is to warn of has been said when the clip was read first. */
     cfp_ctx quiet = *ctx;
     quiet.log = NULL;

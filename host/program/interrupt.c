@@ -1,0 +1,157 @@
+/* interrupt.c - see interrupt.h.
+ *
+ * The handlers may strike anywhere, so they call only what is safe there: system calls, and no
+ * memory is asked for.  Folders are read by the system call itself for the same reason. */
+#include "interrupt.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <sys/time.h>
+#include <unistd.h>
+
+enum {
+    PATIENCE_MS = 1500,
+    MOST_PARTIAL = 32,
+    DEEPEST_FOLDER = 8,
+    ENTRIES = 8192, /* bytes of a folder's entries that are read at a time */
+    EXIT_INTERRUPTED = 130
+};
+
+typedef enum partial_state { EMPTY, CHANGING, THERE } partial_state;
+
+typedef struct partial {
+    int state;
+    char path[PATH_MAX];
+} partial;
+
+/* Globals, since a signal handler has nothing else to look at. */
+static volatile int interrupted;
+static int n_signals, said;
+static partial partials[MOST_PARTIAL];
+static pid_t owner; /* of those: a child process that inherited this leaves them alone */
+
+const volatile int *cfp_interrupt_flag(void)
+{
+    return &interrupted;
+}
+
+void cfp_interrupt_said(void)
+{
+    __atomic_store_n(&said, 1, __ATOMIC_RELAXED);
+}
+
+static bool change(partial *p, int from, int to)
+{
+    return __atomic_compare_exchange_n(&p->state, &from, to, false, __ATOMIC_ACQ_REL,
+                                       __ATOMIC_RELAXED);
+}
+
+void cfp_interrupt_partial(void *cookie, const char *path, bool there)
+{
+    (void)cookie;
+    if (strlen(path) >= PATH_MAX)
+        return;
+    for (int i = 0; i < MOST_PARTIAL; i++) {
+        partial *p = &partials[i];
+        if (there && change(p, EMPTY, CHANGING)) {
+            memcpy(p->path, path, strlen(path) + 1);
+            __atomic_store_n(&p->state, THERE, __ATOMIC_RELEASE);
+            return;
+        }
+        if (!there && change(p, THERE, CHANGING)) {
+            const bool same = strcmp(p->path, path) == 0;
+            __atomic_store_n(&p->state, same ? EMPTY : THERE, __ATOMIC_RELEASE);
+            if (same)
+                return;
+        }
+    }
+}
+
+/* --- the end --- */
+
+struct entry { /* as the system call getdents64 writes it */
+    uint64_t inode;
+    int64_t offset;
+    unsigned short length;
+    unsigned char type;
+    char name[];
+};
+
+static void remove_tree(int folder, const char *name, int depth);
+
+static void empty_folder(int folder, int depth)
+{
+    _Alignas(struct entry) char entries[ENTRIES];
+    long got;
+    while ((got = syscall(SYS_getdents64, folder, entries, sizeof entries)) > 0)
+        for (long at = 0; at < got;) {
+            const struct entry *e = (const struct entry *)(const void *)(entries + at);
+            if (strcmp(e->name, ".") != 0 && strcmp(e->name, "..") != 0)
+                remove_tree(folder, e->name, depth);
+            at += e->length;
+        }
+}
+
+/* A file, or a folder with all that is in it; links are removed, not followed. */
+static void remove_tree(int folder, const char *name, int depth)
+{
+    if (unlinkat(folder, name, 0) == 0 || depth == DEEPEST_FOLDER)
+        return;
+    const int inner = openat(folder, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (inner < 0)
+        return;
+    empty_folder(inner, depth + 1);
+    close(inner);
+    unlinkat(folder, name, AT_REMOVEDIR);
+}
+
+static void end_now(void)
+{
+    static const char line[] = "cfp-gpu: interrupted\n";
+    for (int i = 0; i < MOST_PARTIAL && getpid() == owner; i++)
+        if (__atomic_load_n(&partials[i].state, __ATOMIC_ACQUIRE) == THERE)
+            remove_tree(AT_FDCWD, partials[i].path, 0);
+    if (!__atomic_load_n(&said, __ATOMIC_RELAXED) &&
+        write(STDERR_FILENO, line, sizeof line - 1) < 0) {
+        /* nobody to tell */
+    }
+    _exit(EXIT_INTERRUPTED);
+}
+
+static void on_signal(int number)
+{
+    static const struct itimerval patience = {
+        .it_value = {PATIENCE_MS / 1000, PATIENCE_MS % 1000 * 1000}};
+    (void)number;
+    interrupted = 1;
+    if (__atomic_fetch_add(&n_signals, 1, __ATOMIC_RELAXED) > 0)
+        end_now();
+    const int error = errno;
+    setitimer(ITIMER_REAL, &patience, NULL);
+    errno = error;
+}
+
+static void on_timer(int number)
+{
+    (void)number;
+    end_now();
+}
+
+void cfp_interrupt_catch(void)
+{
+    static const int numbers[] = {SIGINT, SIGTERM, SIGHUP};
+    const struct sigaction ends = {.sa_handler = on_timer};
+    struct sigaction asks = {.sa_handler = on_signal}, before;
+    owner = getpid();
+    for (int i = 0; i < 3; i++) /* one at a time: two signals at once are two */
+        sigaddset(&asks.sa_mask, numbers[i]);
+    sigaction(SIGALRM, &ends, NULL);
+    for (int i = 0; i < 3; i++)
+        if (sigaction(numbers[i], NULL, &before) == 0 && before.sa_handler != SIG_IGN)
+            sigaction(numbers[i], &asks, NULL);
+}
