@@ -5,11 +5,12 @@
 
 DIR/cases holds a folder for each case, NUMBER-NAME; its README.md says what is right.  Every function
 below that is called case_NUMBER checks one of them and returns what is wrong, or nothing.  To add a
-case write such a function: it gets a Case.  CASE: only these numbers.  Exit status 77: h5py or numpy
+case write such a function: it gets a Case.  Those of cases_import.py are run too.  CASE: only these numbers.  Exit status 77: h5py or numpy
 is not there."""
 import argparse
 import json
 import os
+import pathlib
 import subprocess
 import sys
 import tempfile
@@ -20,6 +21,8 @@ try:
 except ImportError as missing:
     print(f"skipped: {missing}")
     sys.exit(77)
+
+import cases_import  # noqa: E402 (after the packages are looked for)
 
 TEXT = h5py.string_dtype("utf-8")
 
@@ -138,7 +141,19 @@ def case_14(case):
     return "" if done.returncode == 2 and "--track: 3: " in done.stderr else done.stderr
 
 
-CASES = {name[5:]: check for name, check in list(globals().items()) if name.startswith("case_")}
+def of_importers(check):
+    """A function of cases_import.py as one of this file's."""
+    def checked(case):
+        try:
+            check(options.cfp, pathlib.Path(options.data) / "cases")
+        except AssertionError as problem:
+            return str(problem)
+        return ""
+    return checked
+
+
+CASES = {number: of_importers(check) for number, check in cases_import.CASES.items()}
+CASES |= {name[5:]: check for name, check in list(globals().items()) if name.startswith("case_")}
 
 
 def folders():

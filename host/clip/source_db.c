@@ -4,7 +4,7 @@
  * Three paths lead to it: the folder it lies in, the file itself, and - where it holds several
  * videos - FOLDER/VIDEO, where VIDEO is what stands before the last '/' of the ObjIds.  A folder
  * that bears the name of one of several videos means that one.  Frames are ordered by their
- * names (numbered.h), and a frame's number is its place in that order, from 0.
+ * names (numbered.h), and a frame's number is the one in its name, as in a folder of images.
  *
  * The file may come from anybody.  Images has to be a table, and its two columns have to be stored:
  * a view or a computed column is a program, which may never end.  What SQLite hands over cannot be
@@ -318,6 +318,8 @@ static cfp_status db_open(cfp_source *source, cfp_ctx *ctx)
     cfp_numbered_warn_of_gaps(&state->frames, ctx, state->place.file);
     CFP_TRY(cfp_image_decoder_open(&state->decoder, ctx));
     source->frames = state->frames.count;
+    if (cfp_numbered_fit_int32(&state->frames)) /* as numbers in a clip are */
+        source->number = state->frames.number;
     source->exact = true;
     return CFP_OK;
 }
