@@ -60,8 +60,7 @@ static cfp_status check_floats(int dims[CFP_H5_MAX_RANK], cfp_ctx *ctx,
         dims[a] = (int)dataset->size[a];
         n *= dims[a];
     }
-    return n == dataset->n ? CFP_OK
-                           : cfp_fail(ctx, CFP_FORMAT, "%s: '%s' is damaged", where, name);
+    return n == dataset->n ? CFP_OK : cfp_fail(ctx, CFP_FORMAT, "%s: '%s' is damaged", where, name);
 }
 
 static cfp_status read_floats(float **value, cfp_ctx *ctx, const cfp_h5_group *group,
@@ -69,8 +68,8 @@ static cfp_status read_floats(float **value, cfp_ctx *ctx, const cfp_h5_group *g
 {
     CFP_TRY(cfp_h5_take_memory(group->file, ctx, where, name, 4 * dataset->n));
     CFP_TRY_ALLOC(ctx, *value, dataset->n);
-    CFP_TRY(cfp_h5_ask_rows(*value, group->file, ctx, where, dataset, CFP_H5_F32, 0,
-                            dataset->size[0]));
+    CFP_TRY(
+        cfp_h5_ask_rows(*value, group->file, ctx, where, dataset, CFP_H5_F32, 0, dataset->size[0]));
     for (int64_t i = 0; i < dataset->n; i++)
         if (!isfinite((*value)[i]))
             return cfp_fail(ctx, CFP_FORMAT, "%s: '%s' holds %s at %lld", where, name,
@@ -101,9 +100,9 @@ cfp_status cfp_h5_rows(void *out, cfp_ctx *ctx, const cfp_h5_group *group,
                        int64_t rows)
 {
     const char *const path = cfp_h5_path(group->file);
-    const bool fits = element == CFP_H5_F32 ? dataset->class == CFP_H5_REAL
-                                            : dataset->class == CFP_H5_UNSIGNED &&
-                                                  dataset->element_bytes == 1;
+    const bool fits = element == CFP_H5_F32
+                          ? dataset->class == CFP_H5_REAL
+                          : dataset->class == CFP_H5_UNSIGNED && dataset->element_bytes == 1;
     if (!fits)
         return cfp_fail(ctx, CFP_FORMAT, "%s: '%s' does not hold %s", path, dataset->path,
                         element == CFP_H5_F32 ? "floating-point numbers" : "bytes");

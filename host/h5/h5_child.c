@@ -71,16 +71,16 @@ static void limit_memory(int64_t bytes)
 static void filter_calls(void)
 {
     static const int allowed[] = {
-        SCMP_SYS(read),          SCMP_SYS(pread64),        SCMP_SYS(write),
-        SCMP_SYS(recvfrom),      SCMP_SYS(recvmsg),        SCMP_SYS(sendto),
-        SCMP_SYS(sendmsg),       SCMP_SYS(lseek),          SCMP_SYS(fstat),
-        SCMP_SYS(close),         SCMP_SYS(mmap),           SCMP_SYS(munmap),
-        SCMP_SYS(mremap),        SCMP_SYS(mprotect),       SCMP_SYS(madvise),
-        SCMP_SYS(brk),           SCMP_SYS(futex),          SCMP_SYS(exit),
-        SCMP_SYS(exit_group),    SCMP_SYS(clock_gettime),  SCMP_SYS(gettimeofday),
-        SCMP_SYS(getrandom),     SCMP_SYS(rt_sigprocmask), SCMP_SYS(rt_sigaction),
-        SCMP_SYS(rt_sigreturn),  SCMP_SYS(sigaltstack),    SCMP_SYS(getpid),
-        SCMP_SYS(gettid),        SCMP_SYS(sched_yield),    SCMP_SYS(restart_syscall),
+        SCMP_SYS(read),         SCMP_SYS(pread64),        SCMP_SYS(write),
+        SCMP_SYS(recvfrom),     SCMP_SYS(recvmsg),        SCMP_SYS(sendto),
+        SCMP_SYS(sendmsg),      SCMP_SYS(lseek),          SCMP_SYS(fstat),
+        SCMP_SYS(close),        SCMP_SYS(mmap),           SCMP_SYS(munmap),
+        SCMP_SYS(mremap),       SCMP_SYS(mprotect),       SCMP_SYS(madvise),
+        SCMP_SYS(brk),          SCMP_SYS(futex),          SCMP_SYS(exit),
+        SCMP_SYS(exit_group),   SCMP_SYS(clock_gettime),  SCMP_SYS(gettimeofday),
+        SCMP_SYS(getrandom),    SCMP_SYS(rt_sigprocmask), SCMP_SYS(rt_sigaction),
+        SCMP_SYS(rt_sigreturn), SCMP_SYS(sigaltstack),    SCMP_SYS(getpid),
+        SCMP_SYS(gettid),       SCMP_SYS(sched_yield),    SCMP_SYS(restart_syscall),
     };
     prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
     scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ERRNO(EPERM));
@@ -174,9 +174,10 @@ static void serve(cfp_h5_reader *reader)
         if (path == NULL || !receive(path, (size_t)request.path_bytes))
             _exit(2);
         cfp_h5_words out = {.most = (size_t)request.bytes / sizeof *out.word};
-        const bool good = request.what == CFP_H5_ASK_GROUP  ? cfp_h5_walk_group(reader, &out, path)
-                          : request.what == CFP_H5_ASK_TEXT ? cfp_h5_walk_text(reader, &out, path)
-                                                            : cfp_h5_walk_rows(reader, &request, path);
+        const bool good = request.what == CFP_H5_ASK_GROUP ? cfp_h5_walk_group(reader, &out, path)
+                          : request.what == CFP_H5_ASK_TEXT
+                              ? cfp_h5_walk_text(reader, &out, path)
+                              : cfp_h5_walk_rows(reader, &request, path);
         answer(good, reader, &out);
         free(out.word);
         free(path);

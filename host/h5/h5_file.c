@@ -104,8 +104,7 @@ typedef struct patience {
 
 static patience begin_waiting(const cfp_h5 *file, int64_t bytes)
 {
-    const double seconds =
-        LEAST_SECONDS + ((double)file->bytes + (double)bytes) / BYTES_PER_SECOND;
+    const double seconds = LEAST_SECONDS + ((double)file->bytes + (double)bytes) / BYTES_PER_SECOND;
     return (patience){child_seconds(file) + seconds, cfp_now_ms() + 1e3 * CLOCK_TIMES * seconds};
 }
 
@@ -347,8 +346,8 @@ static cfp_status open_file(cfp_h5 *file, cfp_ctx *ctx, const char *path)
     if ((file->path = cfp_strdup(ctx, path)) == NULL)
         return CFP_NOMEM;
     CFP_TRY(open_regular(file, ctx));
-    file->budget = ctx->max_memory > 0 ? ctx->max_memory
-                                       : (int64_t)cfp_free_memory() + ctx->memory_taken;
+    file->budget =
+        ctx->max_memory > 0 ? ctx->max_memory : (int64_t)cfp_free_memory() + ctx->memory_taken;
     file->window = memfd_create("cfp-gpu", MFD_CLOEXEC);
     if (file->window < 0)
         return cfp_fail(ctx, CFP_NOMEM, "%s: no memory to read it through: %s", path,

@@ -78,7 +78,8 @@ cfp_status cfp_h5_look(cfp_h5_group *out, cfp_h5 *file, cfp_ctx *ctx, const char
 {
     cfp_h5_words words;
     *out = (cfp_h5_group){.file = file};
-    cfp_status status = cfp_h5_ask_words(&words, file, ctx, cfp_h5_path(file), CFP_H5_ASK_GROUP, path);
+    cfp_status status =
+        cfp_h5_ask_words(&words, file, ctx, cfp_h5_path(file), CFP_H5_ASK_GROUP, path);
     out->answer = words.word;
     if (status == CFP_OK && (out->path = cfp_strdup(ctx, path)) == NULL)
         status = CFP_NOMEM;

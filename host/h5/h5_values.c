@@ -1,6 +1,7 @@
 /* h5_values.c - see h5_walk.h: values of attributes, and strings, whatever type the file gives
- * them.  Numbers become int64, uint64 or double, without loss but for long doubles and whole numbers
- * of more than 53 bits where a real number is wanted.  What is no number and no text is refused. */
+ * them.  Numbers become int64, uint64 or double, without loss but for long doubles and whole
+ * numbers of more than 53 bits where a real number is wanted.  What is no number and no text is
+ * refused. */
 #include "h5_walk.h"
 #include <stdlib.h>
 #include <string.h>
@@ -232,9 +233,8 @@ void cfp_h5_add_attribute(cfp_h5_reader *reader, cfp_h5_words *out, hid_t object
     cfp_h5_add_text(out, name, strlen(name));
     const size_t at = out->n;
     cfp_h5_add_text(out, "", 0);
-    const char *const why = v.type < 0 || space < 0
-                                ? damaged
-                                : add_values(reader, out, attribute, &v, space);
+    const char *const why =
+        v.type < 0 || space < 0 ? damaged : add_values(reader, out, attribute, &v, space);
     if (why != NULL && !out->full) { /* again, from where the refusal stands */
         out->n = at;
         cfp_h5_add_text(out, why, strlen(why));

@@ -49,9 +49,9 @@ static hid_t open_child(hid_t group, const char *name, const char **why)
 /* Filters that HDF5 brings along.  Others are code that would have to be loaded. */
 static const char *filter_refusal(hid_t how)
 {
-    static const H5Z_filter_t known[] = {H5Z_FILTER_DEFLATE, H5Z_FILTER_SHUFFLE,
-                                         H5Z_FILTER_FLETCHER32, H5Z_FILTER_SZIP, H5Z_FILTER_NBIT,
-                                         H5Z_FILTER_SCALEOFFSET};
+    static const H5Z_filter_t known[] = {H5Z_FILTER_DEFLATE,    H5Z_FILTER_SHUFFLE,
+                                         H5Z_FILTER_FLETCHER32, H5Z_FILTER_SZIP,
+                                         H5Z_FILTER_NBIT,       H5Z_FILTER_SCALEOFFSET};
     const int n = H5Pget_nfilters(how);
     if (n < 0)
         return "cannot be read (damaged?)";
@@ -120,8 +120,7 @@ static int64_t count_of(hid_t space)
     const int rank = H5Sget_simple_extent_dims(space, size, NULL);
     int64_t n = H5Sget_simple_extent_type(space) == H5S_NULL ? 0 : 1;
     for (int a = 0; a < rank; a++)
-        if (size[a] > INT64_MAX ||
-            __builtin_mul_overflow(n, (int64_t)size[a], &n))
+        if (size[a] > INT64_MAX || __builtin_mul_overflow(n, (int64_t)size[a], &n))
             return -1;
     return rank < 0 ? -1 : n;
 }
@@ -140,7 +139,8 @@ static const char *add_facts(cfp_h5_words *out, hid_t dataset, hid_t how, hid_t 
         why = layout_refusal(dataset, how, space);
     if (why != NULL)
         return why;
-    const int64_t width = (int64_t)H5Tget_size(type), stored = (int64_t)H5Dget_storage_size(dataset);
+    const int64_t width = (int64_t)H5Tget_size(type),
+                  stored = (int64_t)H5Dget_storage_size(dataset);
     int64_t bytes;
     if (n > 0 && stored == 0)
         return "is not there: nothing was ever written into it";
@@ -149,10 +149,11 @@ static const char *add_facts(cfp_h5_words *out, hid_t dataset, hid_t how, hid_t 
         return "claims more numbers than the bytes that the file holds of it could pack";
     if (H5Pget_layout(how) != H5D_CHUNKED && stored < bytes)
         return "claims more numbers than the file holds of it";
-    const haddr_t offset = H5Pget_layout(how) == H5D_CONTIGUOUS ? H5Dget_offset(dataset) : HADDR_UNDEF;
+    const haddr_t offset =
+        H5Pget_layout(how) == H5D_CONTIGUOUS ? H5Dget_offset(dataset) : HADDR_UNDEF;
     const bool whole = offset != HADDR_UNDEF && offset <= INT64_MAX && stored == bytes;
-    const int64_t facts[] = {class, width, element_of(type), stored,
-                             whole ? (int64_t)offset : -1, n, rank};
+    const int64_t facts[] = {class, width, element_of(type), stored, whole ? (int64_t)offset : -1,
+                             n,     rank};
     for (size_t i = 0; i < sizeof facts / sizeof *facts; i++)
         cfp_h5_add(out, facts[i]);
     for (int a = 0; a < CFP_H5_MAX_RANK; a++)
@@ -238,10 +239,12 @@ static hid_t open_path(cfp_h5_reader *reader, const char *path)
         const size_t length = strcspn(path, "/");
         char *name = strndup(path, length);
         const hid_t parent = at;
-        const htri_t there = name == NULL || strcmp(name, ".") == 0 ? 0 : H5Lexists(parent, name, H5P_DEFAULT);
+        const htri_t there =
+            name == NULL || strcmp(name, ".") == 0 ? 0 : H5Lexists(parent, name, H5P_DEFAULT);
         at = there > 0 ? open_child(parent, name, &why) : -1;
         if (at < 0)
-            cfp_h5_refuse(reader, "'%.600s' %s", name == NULL ? "" : name, there == 0 ? "is missing" : why);
+            cfp_h5_refuse(reader, "'%.600s' %s", name == NULL ? "" : name,
+                          there == 0 ? "is missing" : why);
         H5Oclose(parent);
         free(name);
         path += length;
@@ -259,9 +262,9 @@ static bool walk_list(cfp_h5_reader *reader, cfp_h5_words *out, hid_t group, boo
     const size_t at = out->n;
     hsize_t from = 0;
     cfp_h5_add(out, 0);
-    const herr_t done = children ? H5Literate(group, H5_INDEX_NAME, H5_ITER_INC, &from, see_child, &w)
-                                 : H5Aiterate2(group, H5_INDEX_NAME, H5_ITER_INC, &from,
-                                               see_attribute, &w);
+    const herr_t done =
+        children ? H5Literate(group, H5_INDEX_NAME, H5_ITER_INC, &from, see_child, &w)
+                 : H5Aiterate2(group, H5_INDEX_NAME, H5_ITER_INC, &from, see_attribute, &w);
     if (out->full)
         return cfp_h5_refuse(reader, "holds more than a file of %lld bytes can",
                              (long long)reader->file_bytes);
@@ -277,9 +280,10 @@ bool cfp_h5_walk_group(cfp_h5_reader *reader, cfp_h5_words *out, const char *pat
     const hid_t group = open_path(reader, path);
     if (group < 0)
         return false;
-    const bool good = H5Iget_type(group) == H5I_GROUP
-                          ? walk_list(reader, out, group, false) && walk_list(reader, out, group, true)
-                          : cfp_h5_refuse(reader, "'%.600s' is not a group", path);
+    const bool good =
+        H5Iget_type(group) == H5I_GROUP
+            ? walk_list(reader, out, group, false) && walk_list(reader, out, group, true)
+            : cfp_h5_refuse(reader, "'%.600s' is not a group", path);
     H5Oclose(group);
     return good;
 }
@@ -329,10 +333,12 @@ static bool read_rows(const cfp_h5_reader *reader, const cfp_h5_request *request
                 count[0] - (hsize_t)request->first >= (hsize_t)request->rows;
     count[0] = (hsize_t)request->rows;
     for (int a = 0; a < rank; a++)
-        good = good && count[a] <= INT64_MAX && !__builtin_mul_overflow(bytes, (int64_t)count[a], &bytes);
+        good = good && count[a] <= INT64_MAX &&
+               !__builtin_mul_overflow(bytes, (int64_t)count[a], &bytes);
     good = good && bytes == request->bytes;
     const hid_t memory = good ? H5Screate_simple(rank, count, NULL) : -1;
-    good = memory >= 0 && H5Sselect_hyperslab(space, H5S_SELECT_SET, start, NULL, count, NULL) >= 0 &&
+    good = memory >= 0 &&
+           H5Sselect_hyperslab(space, H5S_SELECT_SET, start, NULL, count, NULL) >= 0 &&
            H5Dread(reader->dataset, type, memory, space, H5P_DEFAULT, to) >= 0;
     if (memory >= 0)
         H5Sclose(memory);
@@ -348,7 +354,8 @@ bool cfp_h5_walk_rows(cfp_h5_reader *reader, const cfp_h5_request *request, cons
     const size_t bytes = (size_t)request->bytes;
     void *const window = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, reader->window, 0);
     if (window == MAP_FAILED)
-        return cfp_h5_refuse(reader, "'%.600s' takes more memory than may be used for this file", path);
+        return cfp_h5_refuse(reader, "'%.600s' takes more memory than may be used for this file",
+                             path);
     const bool good = read_rows(reader, request, window);
     munmap(window, bytes);
     return good || cfp_h5_refuse(reader, "'%.600s' cannot be read (damaged?)", path);

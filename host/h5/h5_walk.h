@@ -1,6 +1,7 @@
 /* h5_walk.h - the child's side: what HDF5 finds in the file, as words (h5_wire.h).
  *
- * These functions call HDF5.  Only the child process does, which h5_child.c has locked up before. */
+ * These functions call HDF5.  Only the child process does, which h5_child.c has locked up before.
+ */
 #pragma once
 #include "h5_wire.h"
 #include <hdf5.h>

@@ -74,8 +74,7 @@ const char *cfp_h5_take_text(cfp_h5_cursor *cursor)
     if (bytes < 0 || (uint64_t)bytes > cursor->n * sizeof(uint64_t))
         cursor->bad = true;
     const uint64_t *const at =
-        cursor->bad ? NULL
-                    : cfp_h5_take_numbers(cursor, bytes / (int64_t)sizeof(uint64_t) + 1);
+        cursor->bad ? NULL : cfp_h5_take_numbers(cursor, bytes / (int64_t)sizeof(uint64_t) + 1);
     const char *const text = (const char *)at;
     if (text == NULL || memchr(text, '\0', (size_t)bytes + 1) != text + bytes) {
         cursor->bad = true;
