@@ -24,7 +24,7 @@ enum { MB = 1 << 20, WAIT_MS = 100 };
 
 /* What an answer may take: far more than any machine needs.  The clock runs while others have the
  * processor, or while a disk is slow. */
-enum { LEAST_SECONDS = 3, BYTES_PER_SECOND = 20 * MB, CLOCK_TIMES = 20 };
+enum { LEAST_SECONDS = 2, BYTES_PER_SECOND = 20 * MB, CLOCK_TIMES = 20 };
 /* What reading may take, beside what the file holds: HDF5 unpacks a chunk as a whole. */
 enum { LEAST_MEMORY = 256 * MB, MOST_MEMORY = 512 * MB, MEMORY_PER_BYTE = 64 };
 
