@@ -394,7 +394,7 @@ def check_writing(folder):
     write(source="a\udcff\0b")
     import h5py
     with h5py.File(folder / "written.h5") as f:
-        check("a source that is no text", f.attrs["source"] == "a??b", f.attrs["source"])
+        check("a source that is no text", f.attrs["source"] == b"a??b", f.attrs["source"])
     os.unlink(folder / "written.h5")
 
     names = folder / "written.txt"
