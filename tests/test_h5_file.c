@@ -494,6 +494,53 @@ static void refused(void)
     CHECK(in == NULL);
 }
 
+/* A line of a file of /proc, or "". */
+static void line_of(char line[256], const char *path, const char *begins)
+{
+    FILE *file = fopen(path, "r");
+    while (file != NULL && fgets(line, 256, file) != NULL)
+        if (strncmp(line, begins, strlen(begins)) == 0) {
+            fclose(file);
+            return;
+        }
+    line[0] = '\0';
+    if (file != NULL)
+        fclose(file);
+}
+
+/* The process that reads has what it needs, and may get nothing more. */
+static void locked_up(void)
+{
+    char path[128], line[256], mine[256];
+    int child = 0, found = 0;
+    cfp_h5 *in;
+    CHECK_EQ(cfp_h5_open(&in, &ctx, "data.h5"), CFP_OK);
+    snprintf(path, sizeof path, "/proc/self/task/%d/children", (int)getpid());
+    FILE *file = fopen(path, "r");
+    if (file == NULL || fscanf(file, "%d", &child) != 1)
+        fprintf(stderr, "not checked: this kernel does not tell of children\n");
+    if (file != NULL)
+        fclose(file);
+    snprintf(path, sizeof path, "/proc/%d/status", child);
+    line_of(mine, "/proc/self/status", "Seccomp:");
+    line_of(line, path, "Seccomp:");
+    if (child > 0 && mine[0] != '\0')
+        CHECK_STR(line, "Seccomp:\t2\n"); /* a filter */
+    snprintf(path, sizeof path, "/proc/%d/limits", child);
+    line_of(line, path, "Max open files");
+    if (child > 0)
+        CHECK_HAS(line, " 0  ");
+    line_of(line, path, "Max address space");
+    if (child > 0)
+        CHECK(strstr(line, "unlimited  ") == NULL);
+    for (int fd = 6; fd < 300 && child > 0; fd++) {
+        snprintf(path, sizeof path, "/proc/%d/fd/%d", child, fd);
+        found += access(path, F_OK) == 0;
+    }
+    CHECK_EQ(found, 0); /* three descriptors, and /dev/null three times */
+    cfp_h5_close(&in);
+}
+
 /* What is taken is counted; an interrupt ends it; and no descriptor and no process is left. */
 static void limits(void)
 {
@@ -538,6 +585,7 @@ int main(void)
     const int before = open_descriptors();
     refused();
     limits();
+    locked_up();
     CHECK_EQ(open_descriptors(), before);
     CHECK_EQ(chdir(back), 0);
     scratch_remove(folder);

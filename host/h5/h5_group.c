@@ -54,7 +54,8 @@ static cfp_status take_child(cfp_h5_group *g, cfp_ctx *ctx, int i, cfp_h5_cursor
     if (c->kind != CFP_H5_DATASET)
         return CFP_OK;
     take_dataset(&c->dataset, from);
-    g->child_path[i] = cfp_format(ctx, "%s/%s", g->path, c->name);
+    g->child_path[i] = cfp_format(ctx, "%s%s%s", g->path + strspn(g->path, "/"),
+                                  g->path[strspn(g->path, "/")] == '\0' ? "" : "/", c->name);
     c->dataset.path = g->child_path[i];
     return c->dataset.path == NULL ? CFP_NOMEM : CFP_OK;
 }
