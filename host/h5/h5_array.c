@@ -106,5 +106,14 @@ cfp_status cfp_h5_rows(void *out, cfp_ctx *ctx, const cfp_h5_group *group,
     if (!fits)
         return cfp_fail(ctx, CFP_FORMAT, "%s: '%s' does not hold %s", path, dataset->path,
                         element == CFP_H5_F32 ? "floating-point numbers" : "bytes");
+    /* Of what is left, but the caller's to give back. */
+    int64_t bytes = dataset->element_bytes;
+    for (int a = 1; a < dataset->rank && a < CFP_H5_MAX_RANK; a++)
+        if (__builtin_mul_overflow(bytes, dataset->size[a], &bytes))
+            bytes = INT64_MAX / 2;
+    if (__builtin_mul_overflow(bytes, rows, &bytes))
+        bytes = INT64_MAX / 2;
+    CFP_TRY(cfp_h5_take_memory(group->file, ctx, path, dataset->path, bytes));
+    ctx->memory_taken -= bytes;
     return cfp_h5_ask_rows(out, group->file, ctx, path, dataset, element, first, rows);
 }

@@ -23,7 +23,7 @@
 extern char **environ;
 
 /* Descriptors from here on: whatever the parent had open is closed. */
-enum { SOCKET = 3, THE_FILE = 4, WINDOW = 5, LAST = 5, ASIDE = 64 };
+enum { SOCKET = 3, THE_FILE = 4, WINDOW = 5, LAST = 5, ASIDE = 10 };
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 enum { REPORTS = 1 }; /* of a sanitizer are to be seen */

@@ -235,9 +235,11 @@ static cfp_status read_bytes(cfp_h5 *file, cfp_ctx *ctx, int fd, const char *whe
 static cfp_status read_window(cfp_h5 *file, cfp_ctx *ctx, const char *where,
                               const cfp_h5_dataset *dataset, cfp_h5_request request, void *out)
 {
-    const int wrong = ftruncate(file->window, (off_t)request.bytes) != 0
-                          ? errno
-                          : posix_fallocate(file->window, 0, (off_t)request.bytes);
+    int wrong = ftruncate(file->window, (off_t)request.bytes) != 0 ? errno : EINTR;
+    while (wrong == EINTR) { /* a signal: perhaps it asks to end */
+        CFP_TRY(cfp_check_interrupt(ctx));
+        wrong = posix_fallocate(file->window, 0, (off_t)request.bytes);
+    }
     cfp_h5_words none = {0};
     cfp_status status = CFP_OK;
     if (wrong != 0)

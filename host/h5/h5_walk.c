@@ -125,6 +125,22 @@ static int64_t count_of(hid_t space)
     return rank < 0 ? -1 : n;
 }
 
+/* Bytes before the HDF5 file itself: then versions of HDF5 count an offset from different places.
+ */
+static bool has_userblock(hid_t dataset)
+{
+    const hid_t file = H5Iget_file_id(dataset);
+    const hid_t how = file < 0 ? -1 : H5Fget_create_plist(file);
+    hsize_t bytes = 1;
+    if (how >= 0 && H5Pget_userblock(how, &bytes) < 0)
+        bytes = 1;
+    if (how >= 0)
+        H5Pclose(how);
+    if (file >= 0)
+        H5Fclose(file);
+    return bytes != 0;
+}
+
 /* The data set in words; NULL, or why it is not read. */
 static const char *add_facts(cfp_h5_words *out, hid_t dataset, hid_t how, hid_t type, hid_t space)
 {
@@ -151,7 +167,8 @@ static const char *add_facts(cfp_h5_words *out, hid_t dataset, hid_t how, hid_t 
         return "claims more numbers than the file holds of it";
     const haddr_t offset =
         H5Pget_layout(how) == H5D_CONTIGUOUS ? H5Dget_offset(dataset) : HADDR_UNDEF;
-    const bool whole = offset != HADDR_UNDEF && offset <= INT64_MAX && stored == bytes;
+    const bool whole =
+        offset != HADDR_UNDEF && offset <= INT64_MAX && stored == bytes && !has_userblock(dataset);
     const int64_t facts[] = {class, width, element_of(type), stored, whole ? (int64_t)offset : -1,
                              n,     rank};
     for (size_t i = 0; i < sizeof facts / sizeof *facts; i++)
