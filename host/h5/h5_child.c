@@ -120,7 +120,8 @@ static void lock_up(const cfp_h5_errand *errand)
     H5PLset_loading_state(0);
     limit_memory(errand->memory);
     limit(RLIMIT_CORE, 0);
-    limit(RLIMIT_FSIZE, 0);
+    if (!REPORTS) /* which may go into a file */
+        limit(RLIMIT_FSIZE, 0);
     limit(RLIMIT_NOFILE, 0);
     filter_calls();
 }

@@ -68,7 +68,7 @@ static int end_child(cfp_h5 *file, bool at_once)
         return -1;
     if (at_once)
         kill(file->child, SIGKILL);
-    for (long ns = 20000; ns < 500000000; ns += ns / 8) { /* 4 s in all: a disk may hang */
+    for (long ns = 20000; ns < 100000000; ns += ns / 8) { /* a second in all: a disk may hang */
         const pid_t done = waitpid(file->child, &status, WNOHANG);
         if (done == file->child || (done < 0 && errno != EINTR))
             break;

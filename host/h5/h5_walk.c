@@ -92,9 +92,6 @@ static const char *chunk_refusal(hid_t dataset, hid_t how, hid_t space)
 
 static const char *layout_refusal(hid_t dataset, hid_t how, hid_t space)
 {
-    if (H5Pget_layout(how) == H5D_VIRTUAL)
-        return "is a virtual data set, which shows other files; only what lies in this file is "
-               "read";
     if (H5Pget_external_count(how) != 0)
         return "keeps its data in another file; only what lies in this file is read";
     if (H5Pget_layout(how) == H5D_CHUNKED) {
@@ -181,6 +178,11 @@ static const char *add_facts(cfp_h5_words *out, hid_t dataset, hid_t how, hid_t 
 static const char *add_dataset(cfp_h5_words *out, hid_t dataset)
 {
     const hid_t how = H5Dget_create_plist(dataset);
+    if (how >= 0 && H5Pget_layout(how) == H5D_VIRTUAL) { /* HDF5 asks those files for its shape */
+        H5Pclose(how);
+        return "is a virtual data set, which shows other files; only what lies in this file is "
+               "read";
+    }
     const hid_t type = H5Dget_type(dataset);
     const hid_t space = H5Dget_space(dataset);
     const char *const why = how < 0 || type < 0 || space < 0
