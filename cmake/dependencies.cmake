@@ -1,11 +1,13 @@
 # What we link, as imported targets.  Debian 12's packages are the reference:
-#   libhdf5-dev libdnnl-dev libavformat-dev libavcodec-dev libswscale-dev libpng-dev libcairo2-dev libsqlite3-dev libtiff-dev libjs-d3
+#   libhdf5-dev libseccomp-dev libdnnl-dev libavformat-dev libavcodec-dev libswscale-dev libpng-dev libcairo2-dev libsqlite3-dev libtiff-dev libjs-d3
 find_package(PkgConfig REQUIRED)
 set(THREADS_PREFER_PTHREAD_FLAG ON)
 find_package(Threads REQUIRED)
 
 # HDF5 by pkg-config: CMake's own module asks the wrapper compiler and returns bare library lists.
-pkg_search_module(HDF5 REQUIRED IMPORTED_TARGET hdf5 hdf5-serial)
+pkg_search_module(HDF5 REQUIRED IMPORTED_TARGET hdf5>=1.10.5 hdf5-serial>=1.10.5)
+# What the process that reads an HDF5 file may do (host/h5/h5_child.c).
+pkg_check_modules(SECCOMP REQUIRED IMPORTED_TARGET libseccomp>=2.4)
 
 # oneDNN 2.6 to 3.x (host/backend/cpu/cpu_dnnl_compat.h); one that lies elsewhere by -DCMAKE_PREFIX_PATH=FOLDER.
 # Not find_package(dnnl): Debian's file for it wants OpenCL's headers, which nothing here uses.
@@ -33,7 +35,7 @@ pkg_check_modules(CAIRO REQUIRED IMPORTED_TARGET cairo>=1.16)
 pkg_check_modules(SQLITE REQUIRED IMPORTED_TARGET sqlite3)
 pkg_check_modules(TIFF REQUIRED IMPORTED_TARGET libtiff-4>=4.5)
 
-set(CFP_LIBRARIES PkgConfig::HDF5 DNNL::dnnl OpenMP::OpenMP_C PkgConfig::FFMPEG PkgConfig::PNG
+set(CFP_LIBRARIES PkgConfig::HDF5 PkgConfig::SECCOMP DNNL::dnnl OpenMP::OpenMP_C PkgConfig::FFMPEG PkgConfig::PNG
     PkgConfig::CAIRO PkgConfig::SQLITE PkgConfig::TIFF Threads::Threads ${CMAKE_DL_LIBS} m)
 
 # D3 3.x, which goes into report.html whole: the page asks no network for it.

@@ -14,12 +14,13 @@ offence() {
 # Module: the modules it may include.  The line of the data flow; an arrow only ever points left.
 declare -A sees=(
     [base]="base"
-    [model]="base model"
-    [clip]="base model clip"
+    [h5]="base h5"
+    [model]="base h5 model"
+    [clip]="base h5 model clip"
     [backend]="base model backend"
     [method]="base model clip backend method"
-    [write]="base model clip backend method write"
-    [program]="base model clip backend method write program"
+    [write]="base h5 model clip backend method write"
+    [program]="base h5 model clip backend method write program"
 )
 mapfile -t sources < <(find host -name '*.[ch]' -o -name '*.inc' -o -name '*.def' | sort)
 while IFS=: read -r file include; do
@@ -52,7 +53,13 @@ confined() {
         [ -n "$allowed" ] || offence "$file: includes <$header...>: only $* may"
     done
 }
-confined 'hdf5' host/model/h5_read.h host/clip/source_h5.c host/write/h5_sink.h
+confined 'hdf5' host/h5/h5_source.h host/h5/h5_walk.h host/write/h5_sink.h
+confined 'seccomp' host/h5/h5_child.c
+# HDF5 reads in the child process of host/h5 alone: one opener, and nobody else sees its files.
+grep -n -E '\<H5(Fopen|Fis_hdf5|Fis_accessible|LTopen_file_image)\>' "${sources[@]}" | grep -v '^host/h5/h5_source.c:' &&
+    offence "(above) only host/h5/h5_source.c opens HDF5 files for reading; h5_file.h is for others"
+grep -n '# *include *"[./]*h5/h5_[a-z]*' "${sources[@]}" | grep -v -E '^host/h5/|h5/h5_file.h' &&
+    offence "(above) only h5_file.h is for others"
 confined '\(oneapi/\)\?dnnl' host/backend/cpu/cpu_dnnl_compat.h
 confined 'libav\|libsw' host/base/hash.c 'host/clip/video_file.?' 'host/clip/frame_rgb.?' \
     host/clip/image_decode.c 'host/write/movie.?' host/write/write_mp4.c host/write/report/jpeg.c
@@ -62,8 +69,8 @@ confined 'sqlite3' host/clip/source_db.c
 confined 'tiff' host/clip/tiff_decode.c
 confined 'dlfcn' host/backend/backend.c
 
-# Below host/program nothing prints, exits or reads the environment.
-mapfile -t library_sources < <(printf '%s\n' "${sources[@]}" | grep -v '^host/program/')
+# Below host/program nothing prints, exits or reads the environment; h5_child.c is a process of its own.
+mapfile -t library_sources < <(printf '%s\n' "${sources[@]}" | grep -v -e '^host/program/' -e '^host/h5/h5_child.c')
 grep -n -w -E '(printf|vprintf|puts|putchar|perror|exit|_exit|abort|getenv|setenv|signal|sigaction) *\(|stdout|stderr' \
     "${library_sources[@]}" | grep -v -E '^[^:]*:[0-9]*: *(/?\*|//)' &&
     offence "(above) printing, exiting and the environment belong to host/program"

@@ -141,7 +141,7 @@ static void the_story_is_the_same_with_any_number_of_threads(void)
     CHECK_HAS(right.line[0], "+ 0.npy 1 4");
     CHECK_HAS(right.line[MISSING], "- 3.h5: No such file");
     CHECK_HAS(right.line[SHORT], "! 5.h5: 3 frames, the window needs 4: looped");
-    CHECK_HAS(right.line[BROKEN + 1], "- 7.h5: not an HDF5 file");
+    CHECK_HAS(right.line[BROKEN + 1], "- 7.h5: is not an HDF5 file");
     for (size_t k = 0; k < sizeof threads / sizeof threads[0]; k++) {
         const cfp_clip_queue_request request = request_of(&spec, FILES, threads[k]);
         cfp_clip_queue *queue;

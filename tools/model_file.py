@@ -100,6 +100,20 @@ def _text(value: str) -> str:
     return value.replace("\0", "?").encode("utf-8", "replace").decode()
 
 
+def _fixed(value: Union[str, Sequence[str]]) -> np.ndarray:
+    """A string, or a list of them, all of one length: HDF5 is not safe with variable ones in damaged files."""
+    data = np.array(value.encode() if isinstance(value, str) else [v.encode() for v in value], dtype=bytes)
+    return data.astype(h5py.string_dtype("utf-8", max(1, data.dtype.itemsize)))
+
+
+def _put_text(attributes: h5py.AttributeManager, key: str, value: Union[str, Sequence[str]]) -> None:
+    data = _fixed(value)
+    if data.nbytes > LONGEST_NAME:   # more than HDF5 keeps: in a list each string takes as much as the longest
+        attributes.create(key, value, dtype=h5py.string_dtype("utf-8"))
+    else:
+        attributes.create(key, data, dtype=data.dtype)
+
+
 def _check_name(node: str) -> None:
     if "\0" in node or _text(node) != node:
         raise ModelFileError(f"{node!a}: a node's name must be valid UTF-8 without NUL")
@@ -174,21 +188,22 @@ class ModelFile:
         self._file = h5py.File(self.path.name, "w", libver=("earliest", "v110"), track_order=False, driver="core",
                                backing_store=False, block_size=1 << 24)
         f = self._file
-        f.attrs["cfp_format"], f.attrs["cfp_version"] = "model", np.int32(1)
-        f.attrs["name"], f.attrs["output"] = _text(name), _text(output)
-        if source:
-            f.attrs["source"] = _text(source)
-        if licence:
-            f.attrs["licence"] = _text(licence)
-        f.create_dataset("classes", data=list(classes), dtype=h5py.string_dtype("utf-8"))
+        f.attrs["cfp_version"] = np.int32(1)
+        for key, value in dict(cfp_format="model", name=name, output=output, source=source, licence=licence).items():
+            if value or key in ("name", "output"):
+                _put_text(f.attrs, key, _text(value))
+        names = _fixed(list(classes))
+        f.create_dataset("classes", data=names, dtype=names.dtype)
         spec = f.create_group("input").attrs
         for key, value in sizes.items():
             spec[key] = value
         if resize is not None:
             spec["resize"] = np.asarray(resize, np.int32)
         if resize_filter != "bilinear":   # the default: older readers then read the file too
-            spec["resize_filter"] = resize_filter
-        spec["crop"], spec["color"], spec["scale"] = "center", color, np.float64(scale)
+            _put_text(spec, "resize_filter", resize_filter)
+        _put_text(spec, "crop", "center")
+        _put_text(spec, "color", color)
+        spec["scale"] = np.float64(scale)
         spec["mean"], spec["std"] = np.asarray(mean, np.float64), np.asarray(std, np.float64)
         f.create_group("graph")
 
@@ -219,8 +234,8 @@ class ModelFile:
         _check_weights(name, op, attributes, data)
 
         group = self._file["graph"].create_group(name)
-        group.attrs["op"] = op
-        group.attrs.create("inputs", list(inputs), dtype=h5py.string_dtype("utf-8"))
+        _put_text(group.attrs, "op", op)
+        _put_text(group.attrs, "inputs", inputs)
         for key, value in attributes.items():
             group.attrs[key] = value
         for key, array in data.items():

@@ -103,15 +103,24 @@ OPS = {
 }
 
 
+def _plain(value):
+    """Text of a fixed or of a variable length as str; anything else as it is."""
+    if isinstance(value, bytes):
+        return value.decode()
+    if isinstance(value, np.ndarray) and value.dtype.kind in "SO":
+        return [_plain(v) for v in value]
+    return value
+
+
 class FileModel:
     """A model file in memory. model(x) takes N x C x T x H x W, already normalised, and returns the output."""
 
     def __init__(self, path: Union[str, Path], dtype: torch.dtype = torch.float32):
         with h5py.File(path, "r") as f:
-            self.name, self.output = f.attrs["name"], f.attrs["output"]
-            self.classes = [c.decode() if isinstance(c, bytes) else c for c in f["classes"][:]]
-            self.input = dict(f["input"].attrs)
-            self.nodes = {name: (dict(g.attrs), {k: torch.from_numpy(d[()]).to(dtype) for k, d in g.items()})
+            self.name, self.output = _plain(f.attrs["name"]), _plain(f.attrs["output"])
+            self.classes = _plain(f["classes"][:])
+            self.input = {k: _plain(v) for k, v in f["input"].attrs.items()}
+            self.nodes = {name: ({k: _plain(v) for k, v in g.attrs.items()}, {k: torch.from_numpy(d[()]).to(dtype) for k, d in g.items()})
                           for name, g in f["graph"].items()}
         self.dtype = dtype
 

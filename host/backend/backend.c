@@ -224,6 +224,17 @@ cfp_status cfp_device_open(cfp_device *out, cfp_ctx *ctx, const char *name,
     return status;
 }
 
+size_t cfp_device_free(const char **whose, const cfp_device *device, const cfp_ctx *ctx)
+{
+    const size_t free_bytes = device->api->free_bytes(device->backend);
+    const int64_t left = ctx->max_memory - ctx->memory_taken;
+    *whose = "free";
+    if (!device->api->host_memory || ctx->max_memory == 0 || left >= (int64_t)free_bytes)
+        return free_bytes;
+    *whose = "left of --max-memory";
+    return left > 0 ? (size_t)left : 0;
+}
+
 void cfp_device_close(cfp_device *device)
 {
     if (device->api != NULL)

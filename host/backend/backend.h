@@ -225,6 +225,9 @@ typedef struct cfp_device {
 CFP_CHECKED cfp_status cfp_device_open(cfp_device *out, cfp_ctx *ctx, const char *name,
                                        const cfp_device_request *request);
 void cfp_device_close(cfp_device *device);
+/* What may still be taken of it, and for messages whose limit that is: the device's, or on the
+ * processor what --max-memory leaves. */
+size_t cfp_device_free(const char **whose, const cfp_device *device, const cfp_ctx *ctx);
 
 /* For `cfp-gpu devices`: row i of what could run, and whether it can; false past the last. */
 typedef struct cfp_device_row {

@@ -57,6 +57,8 @@ typedef struct cfp_ctx {
     void (*partial)(void *cookie, const char *path, bool there);
     void *cookie;                    /* handed to the callbacks */
     const volatile int *interrupted; /* non-zero asks for CFP_INTERRUPTED; NULL: never */
+    int64_t max_memory;   /* bytes that files may make it take; 0: what is free (--max-memory) */
+    int64_t memory_taken; /* of them, for what was read from files */
     /* For the tests: the allocation that counts this down to 0 fails.  0: none ever does. */
     int64_t fail_allocation;
 } cfp_ctx;
@@ -94,6 +96,9 @@ char *cfp_format(cfp_ctx *ctx, const char *format, ...) CFP_PRINTF(2, 3);
         if (((pointer) = cfp_alloc(ctx, (size_t)(count), sizeof *(pointer))) == NULL)              \
             return CFP_NOMEM;                                                                      \
     } while (0)
+
+/* Bytes that the machine could still give and, in a container, that its control group allows. */
+size_t cfp_free_memory(void);
 
 double cfp_now_ms(void); /* monotonic clock, milliseconds */
 

@@ -82,8 +82,11 @@ static void read_path(slot *s, const cfp_clip_queue_request *r)
     const char *const path = r->path[s->path];
     s->lost = false;
     s->last_note = &s->notes;
-    s->ctx = (cfp_ctx){
-        .log = keep_note, .progress = keep_progress, .cookie = s, .interrupted = &s->queue->stop};
+    s->ctx = (cfp_ctx){.log = keep_note,
+                       .progress = keep_progress,
+                       .cookie = s,
+                       .interrupted = &s->queue->stop,
+                       .max_memory = s->queue->ctx->max_memory};
     if (r->begin_read != NULL)
         r->begin_read(path);
     s->status = cfp_clip_open_in(&s->clip, &s->ctx, path, r->input, &r->sampling, s->room);

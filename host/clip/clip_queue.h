@@ -7,8 +7,7 @@
  * kept and said on the caller's thread when the clip is handed out, so notes stay in order and by
  * their clip. Not here: what is done with the clips, and how many threads are sensible
  * (host/program/).
- *
- * libhdf5 need not be built for several threads: between open and close nobody else may use it. */
+ */
 #pragma once
 #include "clip.h"
 

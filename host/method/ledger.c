@@ -179,16 +179,17 @@ static cfp_status open_nodes(cfp_ledger *l, cfp_ctx *ctx, const uint8_t *wanted)
 static cfp_status take_memory(cfp_ledger *l, cfp_ctx *ctx)
 {
     const cfp_backend_api *api = l->device.api;
-    const size_t unused = api->free_bytes(l->device.backend);
+    const char *whose;
+    const size_t unused = cfp_device_free(&whose, &l->device, ctx);
     void *memory = NULL;
     if (l->bytes == 0)
         return CFP_OK; /* nothing is wanted but logits */
     if (l->bytes > unused)
         return cfp_fail(ctx, CFP_NOMEM,
-                        "%s: needs %.2f GiB for the pyramid and its maps, %s has %.2f GiB free; "
+                        "%s: needs %.2f GiB for the pyramid and its maps, %s has %.2f GiB %s; "
                         "try a smaller --depth or --tubes none",
                         l->model->path != NULL ? l->model->path : "model",
-                        (double)l->bytes / 0x1p30, api->name, (double)unused / 0x1p30);
+                        (double)l->bytes / 0x1p30, api->name, (double)unused / 0x1p30, whose);
     CFP_TRY(api->alloc(l->device.backend, &memory, l->bytes));
     l->memory = memory;
     if (api->host_memory)

@@ -155,16 +155,17 @@ static cfp_status take_memory(struct plan *p)
     for (int i = 0; i < p->n; i++)
         trace->unshared_bytes += (p->life[i].bytes + CFP_ARENA_ALIGNMENT - 1) /
                                  CFP_ARENA_ALIGNMENT * CFP_ARENA_ALIGNMENT;
-    const size_t free_bytes = api->free_bytes(trace->device.backend);
+    const char *whose;
+    const size_t free_bytes = cfp_device_free(&whose, &trace->device, trace->ctx);
     if (trace->arena_bytes > free_bytes)
-        return cfp_fail(
-            trace->ctx, CFP_NOMEM,
-            "%s: needs %.2f GiB for the activations of %d clip%s, %s has %.2f GiB free; "
-            "try a smaller %s--depth, --layers or --tubes none",
-            trace->model->path != NULL ? trace->model->path : "model",
-            (double)trace->arena_bytes / 0x1p30, trace->request.batch.clips,
-            trace->request.batch.clips == 1 ? "" : "s", api->name, (double)free_bytes / 0x1p30,
-            trace->request.batch.clips == 1 ? "" : "--batch, ");
+        return cfp_fail(trace->ctx, CFP_NOMEM,
+                        "%s: needs %.2f GiB for the activations of %d clip%s, %s has %.2f GiB %s; "
+                        "try a smaller %s--depth, --layers or --tubes none",
+                        trace->model->path != NULL ? trace->model->path : "model",
+                        (double)trace->arena_bytes / 0x1p30, trace->request.batch.clips,
+                        trace->request.batch.clips == 1 ? "" : "s", api->name,
+                        (double)free_bytes / 0x1p30, whose,
+                        trace->request.batch.clips == 1 ? "" : "--batch, ");
     CFP_TRY(api->alloc(trace->device.backend, &trace->arena,
                        trace->arena_bytes > 0 ? trace->arena_bytes : 1));
     char *base = trace->arena;

@@ -1,16 +1,13 @@
 /* model_read.c - a model file (SPEC: model file) into nodes; graph.c makes the model of them.
  *
- * The file is not trusted.  Everything that is wrong is said by file, node and name, and nothing
- * but plain groups and datasets is followed: links into other files are refused. */
-#include "h5_read.h"
+ * The file is not trusted: another process reads it (h5_file.h), and everything that is wrong is
+ * said by file, node and name. */
+#include "../h5/h5_file.h"
 #include "model.h"
-#include <errno.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 enum { MAX_NODES = 10000 };
 
@@ -18,7 +15,9 @@ enum { MAX_NODES = 10000 };
 struct reader {
     cfp_model *model;
     cfp_ctx *ctx;
-    hid_t file, graph, group;
+    cfp_h5 *file;
+    cfp_h5_group root;
+    cfp_h5_group group; /* the object at hand */
     char ***input_name; /* [n_nodes][n_inputs] names, until numbers are known */
     char where[512];    /* how messages about the object at hand start */
     char *output;
@@ -29,22 +28,22 @@ static cfp_status read_root(struct reader *r)
     cfp_model *m = r->model;
     char *format = NULL;
     int version = 0;
-    cfp_status status = cfp_h5_string(&format, r->ctx, r->file, m->path, "cfp_format", true);
+    cfp_status status = cfp_h5_string(&format, r->ctx, &r->root, m->path, "cfp_format", true);
     if (status == CFP_OK && strcmp(format, "model") != 0)
         status =
             cfp_fail(r->ctx, CFP_FORMAT, "%s: is a cfp_format '%s', not a model", m->path, format);
     cfp_free(format);
     CFP_TRY(status);
-    CFP_TRY(cfp_h5_int(&version, r->ctx, r->file, m->path, "cfp_version", true));
+    CFP_TRY(cfp_h5_int(&version, r->ctx, &r->root, m->path, "cfp_version", true));
     if (version != 1)
         return cfp_fail(r->ctx, CFP_UNSUPPORTED, "%s: cfp_version %d; this program reads 1",
                         m->path, version);
-    CFP_TRY(cfp_h5_string(&m->name, r->ctx, r->file, m->path, "name", true));
-    CFP_TRY(cfp_h5_string(&m->source, r->ctx, r->file, m->path, "source", false));
-    CFP_TRY(cfp_h5_string(&m->licence, r->ctx, r->file, m->path, "licence", false));
-    CFP_TRY(cfp_h5_string(&r->output, r->ctx, r->file, m->path, "output", true));
+    CFP_TRY(cfp_h5_string(&m->name, r->ctx, &r->root, m->path, "name", true));
+    CFP_TRY(cfp_h5_string(&m->source, r->ctx, &r->root, m->path, "source", false));
+    CFP_TRY(cfp_h5_string(&m->licence, r->ctx, &r->root, m->path, "licence", false));
+    CFP_TRY(cfp_h5_string(&r->output, r->ctx, &r->root, m->path, "output", true));
     CFP_TRY(
-        cfp_h5_data_strings(&m->class_name, &m->n_classes, r->ctx, r->file, m->path, "classes"));
+        cfp_h5_data_strings(&m->class_name, &m->n_classes, r->ctx, &r->root, m->path, "classes"));
     if (m->n_classes < 1)
         return cfp_fail(r->ctx, CFP_FORMAT, "%s: 'classes' is empty", m->path);
     return CFP_OK;
@@ -75,7 +74,7 @@ static cfp_status check_normalised(struct reader *r, const cfp_input_spec *in)
 static cfp_status read_normalisation(struct reader *r, cfp_input_spec *in)
 {
     double scale = 0, *number;
-    CFP_TRY(cfp_h5_double(&scale, r->ctx, r->group, r->where, "scale", true));
+    CFP_TRY(cfp_h5_double(&scale, r->ctx, &r->group, r->where, "scale", true));
     if (!(scale > 0))
         return cfp_fail(r->ctx, CFP_FORMAT, "%s: 'scale' is %g", r->where, scale);
     in->scale = (float)scale;
@@ -83,11 +82,11 @@ static cfp_status read_normalisation(struct reader *r, cfp_input_spec *in)
     CFP_TRY_ALLOC(r->ctx, in->std, in->channels);
     CFP_TRY_ALLOC(r->ctx, number, in->channels);
     cfp_status status =
-        cfp_h5_doubles(number, in->channels, r->ctx, r->group, r->where, "mean", true);
+        cfp_h5_doubles(number, in->channels, r->ctx, &r->group, r->where, "mean", true);
     for (int c = 0; c < in->channels && status == CFP_OK; c++)
         in->mean[c] = (float)number[c];
     if (status == CFP_OK)
-        status = cfp_h5_doubles(number, in->channels, r->ctx, r->group, r->where, "std", true);
+        status = cfp_h5_doubles(number, in->channels, r->ctx, &r->group, r->where, "std", true);
     for (int c = 0; c < in->channels && status == CFP_OK; c++) {
         in->std[c] = (float)number[c];
         if (!(in->std[c] > 0))
@@ -100,9 +99,9 @@ static cfp_status read_normalisation(struct reader *r, cfp_input_spec *in)
 static cfp_status read_words(struct reader *r, cfp_input_spec *in)
 {
     char *crop = NULL, *color = NULL;
-    cfp_status status = cfp_h5_string(&crop, r->ctx, r->group, r->where, "crop", true);
+    cfp_status status = cfp_h5_string(&crop, r->ctx, &r->group, r->where, "crop", true);
     if (status == CFP_OK)
-        status = cfp_h5_string(&color, r->ctx, r->group, r->where, "color", true);
+        status = cfp_h5_string(&color, r->ctx, &r->group, r->where, "color", true);
     if (status == CFP_OK && strcmp(crop, "center") != 0)
         status = cfp_fail(r->ctx, CFP_UNSUPPORTED, "%s: crop '%s'; only 'center' is known",
                           r->where, crop);
@@ -124,9 +123,9 @@ static cfp_status read_words(struct reader *r, cfp_input_spec *in)
 static cfp_status read_filter(struct reader *r, cfp_input_spec *in)
 {
     char *filter = NULL;
-    if (H5Aexists(r->group, "resize_filter") <= 0)
+    if (cfp_h5_find_attribute(&r->group, "resize_filter") == NULL)
         return CFP_OK;
-    cfp_status status = cfp_h5_string(&filter, r->ctx, r->group, r->where, "resize_filter", true);
+    cfp_status status = cfp_h5_string(&filter, r->ctx, &r->group, r->where, "resize_filter", true);
     if (status == CFP_OK)
         in->antialias = strcmp(filter, "antialias") == 0;
     if (status == CFP_OK && !in->antialias && strcmp(filter, "bilinear") != 0)
@@ -140,9 +139,9 @@ static cfp_status read_filter(struct reader *r, cfp_input_spec *in)
 /* Optional; where it is there, resize_short beside it is for readers that do not know it. */
 static cfp_status read_resize(struct reader *r, cfp_input_spec *in)
 {
-    if (H5Aexists(r->group, "resize") <= 0)
+    if (cfp_h5_find_attribute(&r->group, "resize") == NULL)
         return CFP_OK;
-    CFP_TRY(cfp_h5_ints(in->resize, 2, r->ctx, r->group, r->where, "resize", true));
+    CFP_TRY(cfp_h5_ints(in->resize, 2, r->ctx, &r->group, r->where, "resize", true));
     if (in->resize[0] < in->height || in->resize[1] < in->width || in->resize[0] > 1 << 15 ||
         in->resize[1] > 1 << 15)
         return cfp_fail(r->ctx, CFP_FORMAT,
@@ -154,7 +153,7 @@ static cfp_status read_resize(struct reader *r, cfp_input_spec *in)
 static cfp_status read_input(struct reader *r)
 {
     cfp_input_spec *in = &r->model->input;
-    const hid_t g = r->group;
+    const cfp_h5_group *const g = &r->group;
     snprintf(r->where, sizeof r->where, "%s: input", r->model->path);
     CFP_TRY(cfp_h5_int(&in->channels, r->ctx, g, r->where, "channels", true));
     CFP_TRY(cfp_h5_int(&in->frames, r->ctx, g, r->where, "frames", true));
@@ -178,8 +177,8 @@ static cfp_status read_kernels(struct reader *r, cfp_node *node)
 {
     int dims[CFP_H5_MAX_RANK], bias_dims[CFP_H5_MAX_RANK];
     const int rank = node->op == CFP_OP_CONV3D ? 5 : 2;
-    CFP_TRY(cfp_h5_floats(&node->weight, dims, rank, r->ctx, r->group, r->where, "weight", true));
-    CFP_TRY(cfp_h5_floats(&node->bias, bias_dims, 1, r->ctx, r->group, r->where, "bias", false));
+    CFP_TRY(cfp_h5_floats(&node->weight, dims, rank, r->ctx, &r->group, r->where, "weight", true));
+    CFP_TRY(cfp_h5_floats(&node->bias, bias_dims, 1, r->ctx, &r->group, r->where, "bias", false));
     if (node->bias != NULL && bias_dims[0] != dims[0])
         return cfp_fail(r->ctx, CFP_SHAPE, "%s: bias has %d values for %d kernels", r->where,
                         bias_dims[0], dims[0]);
@@ -189,11 +188,11 @@ static cfp_status read_kernels(struct reader *r, cfp_node *node)
         node->window.kernel[a] = rank == 5 ? dims[2 + a] : 1;
     if (node->op == CFP_OP_CONV3D) {
         cfp_window *w = &node->window;
-        CFP_TRY(cfp_h5_ints(w->stride, 3, r->ctx, r->group, r->where, "stride", false));
-        CFP_TRY(cfp_h5_ints(w->dilation, 3, r->ctx, r->group, r->where, "dilation", false));
-        CFP_TRY(cfp_h5_ints(w->pad_begin, 3, r->ctx, r->group, r->where, "pad_begin", false));
-        CFP_TRY(cfp_h5_ints(w->pad_end, 3, r->ctx, r->group, r->where, "pad_end", false));
-        CFP_TRY(cfp_h5_int(&node->groups, r->ctx, r->group, r->where, "groups", false));
+        CFP_TRY(cfp_h5_ints(w->stride, 3, r->ctx, &r->group, r->where, "stride", false));
+        CFP_TRY(cfp_h5_ints(w->dilation, 3, r->ctx, &r->group, r->where, "dilation", false));
+        CFP_TRY(cfp_h5_ints(w->pad_begin, 3, r->ctx, &r->group, r->where, "pad_begin", false));
+        CFP_TRY(cfp_h5_ints(w->pad_end, 3, r->ctx, &r->group, r->where, "pad_end", false));
+        CFP_TRY(cfp_h5_int(&node->groups, r->ctx, &r->group, r->where, "groups", false));
     }
     node->kernel_channels = dims[1];
     return CFP_OK;
@@ -206,10 +205,10 @@ static cfp_status read_batchnorm(struct reader *r, cfp_node *node)
     float *p[4] = {NULL};
     int channels[4] = {0};
     double eps = 1e-5;
-    cfp_status status = cfp_h5_double(&eps, r->ctx, r->group, r->where, "eps", false);
+    cfp_status status = cfp_h5_double(&eps, r->ctx, &r->group, r->where, "eps", false);
     for (int i = 0; i < 4 && status == CFP_OK; i++) {
         int dims[CFP_H5_MAX_RANK];
-        status = cfp_h5_floats(&p[i], dims, 1, r->ctx, r->group, r->where, name[i], true);
+        status = cfp_h5_floats(&p[i], dims, 1, r->ctx, &r->group, r->where, name[i], true);
         if (status == CFP_OK) {
             channels[i] = dims[0];
             if (dims[0] != channels[0])
@@ -243,7 +242,7 @@ static cfp_status read_batchnorm(struct reader *r, cfp_node *node)
 static cfp_status read_flag(struct reader *r, bool *flag, const char *name)
 {
     int value = *flag;
-    CFP_TRY(cfp_h5_int(&value, r->ctx, r->group, r->where, name, false));
+    CFP_TRY(cfp_h5_int(&value, r->ctx, &r->group, r->where, name, false));
     *flag = value != 0;
     return CFP_OK;
 }
@@ -251,11 +250,11 @@ static cfp_status read_flag(struct reader *r, bool *flag, const char *name)
 static cfp_status read_pool(struct reader *r, cfp_node *node)
 {
     cfp_window *w = &node->window;
-    CFP_TRY(cfp_h5_ints(w->kernel, 3, r->ctx, r->group, r->where, "kernel", true));
+    CFP_TRY(cfp_h5_ints(w->kernel, 3, r->ctx, &r->group, r->where, "kernel", true));
     memcpy(w->stride, w->kernel, sizeof w->stride); /* PyTorch's default */
-    CFP_TRY(cfp_h5_ints(w->stride, 3, r->ctx, r->group, r->where, "stride", false));
-    CFP_TRY(cfp_h5_ints(w->pad_begin, 3, r->ctx, r->group, r->where, "pad_begin", false));
-    CFP_TRY(cfp_h5_ints(w->pad_end, 3, r->ctx, r->group, r->where, "pad_end", false));
+    CFP_TRY(cfp_h5_ints(w->stride, 3, r->ctx, &r->group, r->where, "stride", false));
+    CFP_TRY(cfp_h5_ints(w->pad_begin, 3, r->ctx, &r->group, r->where, "pad_begin", false));
+    CFP_TRY(cfp_h5_ints(w->pad_end, 3, r->ctx, &r->group, r->where, "pad_end", false));
     CFP_TRY(read_flag(r, &node->ceil_mode, "ceil_mode"));
     node->count_include_pad = true;
     return read_flag(r, &node->count_include_pad, "count_include_pad");
@@ -264,7 +263,7 @@ static cfp_status read_pool(struct reader *r, cfp_node *node)
 static cfp_status read_real(struct reader *r, float *value, double standard, const char *name)
 {
     double number = standard;
-    CFP_TRY(cfp_h5_double(&number, r->ctx, r->group, r->where, name, false));
+    CFP_TRY(cfp_h5_double(&number, r->ctx, &r->group, r->where, name, false));
     *value = (float)number;
     return isfinite(*value)
                ? CFP_OK
@@ -273,7 +272,7 @@ static cfp_status read_real(struct reader *r, float *value, double standard, con
 
 static cfp_status read_attributes(struct reader *r, cfp_node *node)
 {
-    const hid_t g = r->group;
+    const cfp_h5_group *const g = &r->group;
     for (int a = 0; a < 3; a++)
         node->window.kernel[a] = node->window.stride[a] = node->window.dilation[a] = 1;
 
@@ -317,7 +316,7 @@ static cfp_status read_attributes(struct reader *r, cfp_node *node)
 static cfp_status read_op(struct reader *r, cfp_node *node)
 {
     char *word = NULL;
-    CFP_TRY(cfp_h5_string(&word, r->ctx, r->group, r->where, "op", true));
+    CFP_TRY(cfp_h5_string(&word, r->ctx, &r->group, r->where, "op", true));
     int op = CFP_OP_INPUT + 1;
     while (op < CFP_OP_COUNT && strcmp(word, cfp_op_table[op].name) != 0)
         op++;
@@ -334,7 +333,7 @@ static cfp_status read_node(struct reader *r, int index)
     cfp_node *node = &r->model->node[index];
     snprintf(r->where, sizeof r->where, "%s: node '%s'", r->model->path, node->name);
     CFP_TRY(read_op(r, node));
-    CFP_TRY(cfp_h5_attr_strings(&r->input_name[index], &node->n_inputs, r->ctx, r->group, r->where,
+    CFP_TRY(cfp_h5_attr_strings(&r->input_name[index], &node->n_inputs, r->ctx, &r->group, r->where,
                                 "inputs"));
     const cfp_op_info *info = &cfp_op_table[node->op];
     if (node->n_inputs < info->least_inputs || node->n_inputs > info->most_inputs)
@@ -343,36 +342,35 @@ static cfp_status read_node(struct reader *r, int index)
     return read_attributes(r, node);
 }
 
-/* Opens child `name` of `parent` as a group; soft and external links are refused. */
-static cfp_status open_group(struct reader *r, hid_t *out, hid_t parent, const char *name)
+/* Makes the group at `path` the object at hand. */
+static cfp_status look_at(struct reader *r, const char *path)
 {
-    H5L_info_t link;
-    H5O_info_t object;
-    *out = -1;
-    if (H5Lexists(parent, name, H5P_DEFAULT) <= 0)
-        return cfp_fail(r->ctx, CFP_FORMAT, "%s: '%s' is missing", r->model->path, name);
-    if (H5Lget_info(parent, name, &link, H5P_DEFAULT) < 0 || link.type != H5L_TYPE_HARD)
-        return cfp_fail(r->ctx, CFP_FORMAT, "%s: '%s' is a link, not a group of this file",
-                        r->model->path, name);
-    if (H5Oget_info_by_name(parent, name, &object, H5P_DEFAULT) < 0 ||
-        object.type != H5O_TYPE_GROUP)
-        return cfp_fail(r->ctx, CFP_FORMAT, "%s: '%s' is not a group", r->model->path, name);
-    *out = H5Gopen2(parent, name, H5P_DEFAULT);
-    return *out >= 0
-               ? CFP_OK
-               : cfp_fail(r->ctx, CFP_FORMAT, "%s: '%s' cannot be opened", r->model->path, name);
+    cfp_h5_group_free(&r->group);
+    return cfp_h5_look(&r->group, r->file, r->ctx, path);
 }
 
-static cfp_status read_nodes(struct reader *r)
+static cfp_status read_named_node(struct reader *r, int index, const char *name)
 {
     cfp_model *m = r->model;
-    H5G_info_t info;
-    if (H5Gget_info(r->graph, &info) < 0)
-        return cfp_fail(r->ctx, CFP_FORMAT, "%s: 'graph' cannot be read", m->path);
-    if (info.nlinks < 1 || info.nlinks > MAX_NODES)
-        return cfp_fail(r->ctx, CFP_FORMAT, "%s: %llu nodes", m->path,
-                        (unsigned long long)info.nlinks);
-    const int n = (int)info.nlinks + 1;
+    if ((m->node[index].name = cfp_strdup(r->ctx, name)) == NULL)
+        return CFP_NOMEM;
+    if (strcmp(name, "input") == 0)
+        return cfp_fail(r->ctx, CFP_FORMAT, "%s: a node is called 'input', the clip's name",
+                        m->path);
+    char *path = cfp_format(r->ctx, "graph/%s", name);
+    if (path == NULL)
+        return CFP_NOMEM;
+    cfp_status status = look_at(r, path);
+    cfp_free(path);
+    return status == CFP_OK ? read_node(r, index) : status;
+}
+
+static cfp_status read_nodes(struct reader *r, const cfp_h5_group *graph)
+{
+    cfp_model *m = r->model;
+    if (graph->n_children < 1 || graph->n_children > MAX_NODES)
+        return cfp_fail(r->ctx, CFP_FORMAT, "%s: %d nodes", m->path, graph->n_children);
+    const int n = graph->n_children + 1;
     CFP_TRY_ALLOC(r->ctx, m->node, n);
     CFP_TRY_ALLOC(r->ctx, r->input_name, n);
     m->n_nodes = n;
@@ -381,23 +379,8 @@ static cfp_status read_nodes(struct reader *r)
     m->node[0].op = CFP_OP_INPUT;
     m->node[0].shape =
         (cfp_shape){1, m->input.channels, m->input.frames, m->input.height, m->input.width};
-
     for (int i = 1; i < n; i++) {
-        char name[1024];
-        const ssize_t length = H5Lget_name_by_idx(r->graph, ".", H5_INDEX_NAME, H5_ITER_INC,
-                                                  (hsize_t)i - 1, name, sizeof name, H5P_DEFAULT);
-        if (length < 1 || (size_t)length >= sizeof name)
-            return cfp_fail(r->ctx, CFP_FORMAT, "%s: the name of node %d cannot be read", m->path,
-                            i);
-        if ((m->node[i].name = cfp_strdup(r->ctx, name)) == NULL)
-            return CFP_NOMEM;
-        if (strcmp(name, "input") == 0)
-            return cfp_fail(r->ctx, CFP_FORMAT, "%s: a node is called 'input', the clip's name",
-                            m->path);
-        CFP_TRY(open_group(r, &r->group, r->graph, name));
-        CFP_TRY(read_node(r, i));
-        H5Gclose(r->group);
-        r->group = -1;
+        CFP_TRY(read_named_node(r, i, graph->child[i - 1].name));
         cfp_progress(r->ctx, "load", i, n - 1);
     }
     return CFP_OK;
@@ -432,15 +415,23 @@ static cfp_status link_nodes(struct reader *r, cfp_node **sorted)
     return CFP_OK;
 }
 
+static cfp_status read_graph(struct reader *r)
+{
+    cfp_h5_group graph;
+    CFP_TRY(cfp_h5_look(&graph, r->file, r->ctx, "graph"));
+    const cfp_status status = read_nodes(r, &graph);
+    cfp_h5_group_free(&graph);
+    return status;
+}
+
 static cfp_status read_file(struct reader *r)
 {
+    CFP_TRY(cfp_h5_open(&r->file, r->ctx, r->model->path));
+    CFP_TRY(cfp_h5_look(&r->root, r->file, r->ctx, "/"));
     CFP_TRY(read_root(r));
-    CFP_TRY(open_group(r, &r->group, r->file, "input"));
+    CFP_TRY(look_at(r, "input"));
     CFP_TRY(read_input(r));
-    H5Gclose(r->group);
-    r->group = -1;
-    CFP_TRY(open_group(r, &r->graph, r->file, "graph"));
-    CFP_TRY(read_nodes(r));
+    CFP_TRY(read_graph(r));
     cfp_node **sorted;
     CFP_TRY_ALLOC(r->ctx, sorted, r->model->n_nodes);
     const cfp_status status = link_nodes(r, sorted);
@@ -454,29 +445,16 @@ static void reader_close(struct reader *r, int n_nodes)
         cfp_h5_free_strings(r->input_name[i], r->model->node[i].n_inputs);
     cfp_free(r->input_name);
     cfp_free(r->output);
-    if (r->group >= 0)
-        H5Gclose(r->group);
-    if (r->graph >= 0)
-        H5Gclose(r->graph);
-    if (r->file >= 0)
-        H5Fclose(r->file);
+    cfp_h5_group_free(&r->group);
+    cfp_h5_group_free(&r->root);
+    cfp_h5_close(&r->file);
 }
 
 static cfp_status open_model(cfp_model *out, cfp_ctx *ctx, const char *path)
 {
     if ((out->path = cfp_strdup(ctx, path)) == NULL)
         return CFP_NOMEM;
-    struct stat facts;
-    if (stat(path, &facts) == 0 && !S_ISREG(facts.st_mode)) /* a pipe would wait for ever */
-        return cfp_fail(ctx, CFP_IO, "%s: %s", path,
-                        S_ISDIR(facts.st_mode) ? "is a folder" : "is not a regular file");
-    if (access(path, R_OK) != 0)
-        return cfp_fail(ctx, CFP_IO, "%s: %s", path, strerror(errno));
-    struct reader r = {.model = out, .ctx = ctx, .file = -1, .graph = -1, .group = -1};
-    H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
-    r.file = H5Fopen(path, H5F_ACC_RDONLY, H5P_DEFAULT);
-    if (r.file < 0)
-        return cfp_fail(ctx, CFP_FORMAT, "%s: is not an HDF5 file, or a damaged one", path);
+    struct reader r = {.model = out, .ctx = ctx};
     cfp_status status = read_file(&r);
     char *output = r.output; /* the reader's names go by the unsorted numbers: finish comes after */
     r.output = NULL;

@@ -9,7 +9,6 @@
 #include <string.h>
 #include "../write/report/index_row.h"
 #include "commands.h"
-#include "guard.h"
 #include "url.h"
 
 typedef struct listing {
@@ -60,11 +59,8 @@ static cfp_status add(listing *list, cfp_session *session, const char *directory
         status = CFP_NOMEM;
     if (status == CFP_OK)
         status = check_target(ctx, session->config.output, path);
-    if (status == CFP_OK) {
-        cfp_guard_begin(path, cfp_guard_seconds(path));
+    if (status == CFP_OK)
         status = cfp_index_row_read(row, ctx, path);
-        cfp_guard_end();
-    }
     cfp_free(path);
     if (status != CFP_OK) {
         cfp_free(href);

@@ -5,7 +5,11 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <fcntl.h>
+#include <unistd.h>
+#include "../write/versions.h"
 #include "commands.h"
 #include "interrupt.h"
 #include "libraries.h"
@@ -49,6 +53,26 @@ static void print_version(bool json)
     printf("%s\n", json ? "}}" : "");
 }
 
+/* Before any other call of HDF5: it looks into the environment for code to load, and prints what
+ * fails, while it starts too. */
+static cfp_status begin_hdf5(cfp_ctx *ctx)
+{
+    static const char *const names[] = {"HDF5_PLUGIN_PATH", "HDF5_VOL_CONNECTOR", "HDF5_DRIVER",
+                                        "HDF5_DRIVER_CONFIG", "HDF5_DEBUG"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        unsetenv(names[i]);
+    const int shown = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3);
+    const int nothing = shown < 0 ? -1 : open("/dev/null", O_WRONLY | O_CLOEXEC);
+    if (nothing >= 0)
+        dup2(nothing, STDERR_FILENO);
+    const bool begun = cfp_h5_begin();
+    if (nothing >= 0)
+        dup2(shown, STDERR_FILENO);
+    close(nothing);
+    close(shown);
+    return begun ? CFP_OK : cfp_fail(ctx, CFP_NOMEM, "out of memory: HDF5 cannot start");
+}
+
 static const cfp_command *find_command(const char *name)
 {
     for (int i = 0; i < cfp_n_commands; i++)
@@ -81,6 +105,8 @@ static cfp_status run_command(cfp_session *session)
     if (config->command == NULL)
         return unknown_command(ctx, session->argv[1]);
     CFP_TRY(cfp_options_parse(config, ctx, session->argc, session->argv));
+    ctx->max_memory = config->max_memory;
+    CFP_TRY(begin_hdf5(ctx));
     cfp_terminal_open(&session->terminal, (cfp_progress_mode)config->progress, config->quiet);
     return config->command->run(session);
 }

@@ -27,6 +27,9 @@ static void describe_values(char *text, size_t bytes, const cfp_option *option)
         snprintf(text, bytes, "%s%sa whole number from %.0f to %.0f", word, or, option->least,
                  option->most);
         break;
+    case CFP_OPTION_BYTES:
+        snprintf(text, bytes, "%s%sa number of bytes, such as 512M or 4G, 1M at least", word, or);
+        break;
     case CFP_OPTION_REAL:
         snprintf(text, bytes, "a number from %g to %g", option->least, option->most);
         break;
@@ -57,6 +60,28 @@ static bool parse_int(int64_t *out, const cfp_option *option, const char *text)
            (double)value <= option->most;
 }
 
+/* "4G" is 4 x 2^30. */
+static bool parse_bytes(int64_t *out, const cfp_option *option, const char *text)
+{
+    static const char units[] = "KMGT";
+    if (option->word != NULL && strcmp(text, option->word) == 0) {
+        *out = option->word_value;
+        return true;
+    }
+    char *end;
+    errno = 0;
+    long long value = strtoll(text, &end, 10);
+    const char *const unit = *end == '\0' ? NULL : strchr(units, *end & ~0x20);
+    if (errno != 0 || *text <= ' ' || end == text ||
+        (*end != '\0' && (unit == NULL || end[1] != '\0')))
+        return false;
+    for (const char *u = units; unit != NULL && u <= unit; u++)
+        if (__builtin_mul_overflow(value, 1024LL, &value))
+            return false;
+    *out = value;
+    return (double)value >= option->least && (double)value <= option->most;
+}
+
 static bool parse_real(double *out, const cfp_option *option, const char *text)
 {
     char *end;
@@ -85,6 +110,9 @@ static cfp_status set_value(cfp_config *config, cfp_ctx *ctx, const cfp_option *
         break;
     case CFP_OPTION_INT:
         good = parse_int(field, option, text);
+        break;
+    case CFP_OPTION_BYTES:
+        good = parse_bytes(field, option, text);
         break;
     case CFP_OPTION_REAL:
         good = parse_real(field, option, text);

@@ -50,6 +50,7 @@ typedef struct cfp_config {
     const char *device;
     const char *autotune; /* NULL: no */
     int64_t threads, precision, seed;
+    int64_t max_memory; /* bytes; 0: what is free */
     /* bench */
     int64_t runs, warmup, batch;
     bool profile; /* explain too */
@@ -61,6 +62,7 @@ typedef enum cfp_option_type {
     CFP_OPTION_FLAG,   /* bool, takes no value */
     CFP_OPTION_INT,    /* int64_t in [least, most], or `word` standing for word_value */
     CFP_OPTION_REAL,   /* double in [least, most] */
+    CFP_OPTION_BYTES,  /* int64_t in [least, most], with K, M, G or T behind it; or `word` */
     CFP_OPTION_CHOICE, /* int64_t: index into choice[] */
     CFP_OPTION_TEXT    /* const char *, not empty */
 } cfp_option_type;

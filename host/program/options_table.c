@@ -12,6 +12,7 @@ static const char *const canvas_names[] = {"model", "source"};
 #define FIELD(member) .field = offsetof(cfp_config, member)
 #define FLAG .type = CFP_OPTION_FLAG
 #define INT(low, high) .type = CFP_OPTION_INT, .least = (low), .most = (high)
+#define BYTES(low, high) .type = CFP_OPTION_BYTES, .least = (low), .most = (high)
 #define REAL(low, high) .type = CFP_OPTION_REAL, .least = (low), .most = (high)
 #define CHOICE(names, n) .type = CFP_OPTION_CHOICE, .choice = (names), .n_choices = (n)
 #define TEXT(called) .type = CFP_OPTION_TEXT, .argument = (called)
@@ -107,6 +108,10 @@ const cfp_option cfp_options[] = {
     {"threads", 0, INT(1, 4096), FIELD(threads), .argument = "N", .fallback = "all",
      WORD("all", 0), .group = "Device", .commands = CFP_CMD_ALL,
      .help = "threads of the processor; all that the process may use"},
+    {"max-memory", 0, BYTES(1 << 20, 0x1p60), FIELD(max_memory), .argument = "BYTES",
+     .fallback = "free", WORD("free", 0), .group = "Device",
+     .commands = EXPLAINS | CFP_CMD_PREDICT | CFP_CMD_INSPECT | CFP_CMD_REPORT,
+     .help = "memory of this machine that models, clips and explanations may take, such as 512M or 4G; a file that claims more is refused. free: what the machine has free"},
     {"precision", 0, CHOICE(cfp_precision_names, 4), FIELD(precision), .fallback = "fp32",
      .group = "Device", .commands = CFP_CMD_ALL,
      .help = "arithmetic inside the network; what a device lacks is refused"},

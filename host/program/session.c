@@ -69,11 +69,9 @@ void cfp_session_profile(cfp_session *session, bool on)
 
 cfp_status cfp_session_open_model(cfp_session *session)
 {
-    const char *const path = session->config.operand[0];
     cfp_session_range_begin(session, CFP_RANGE_LOAD, "model");
-    cfp_guard_begin(path, cfp_guard_seconds(path));
-    const cfp_status status = cfp_model_open(&session->model, &session->ctx, path);
-    cfp_guard_end();
+    const cfp_status status =
+        cfp_model_open(&session->model, &session->ctx, session->config.operand[0]);
     cfp_session_range_end(session);
     return status;
 }

@@ -4,6 +4,12 @@
 #include "versions.h"
 #include <string.h>
 
+bool cfp_h5_begin(void)
+{
+    return H5dont_atexit() >= 0 && H5Eset_auto2(H5E_DEFAULT, NULL, NULL) >= 0 &&
+           H5PLset_loading_state(0) >= 0;
+}
+
 void cfp_h5_version(char *text, size_t bytes)
 {
     unsigned major = 0, minor = 0, release = 0;

@@ -66,33 +66,10 @@ static void ref_release(cfp_backend *backend, void *memory)
     cfp_free(memory);
 }
 
-/* A number of bytes from a file of one number, or of "Name:  number kB" lines; SIZE_MAX where it
- * has none ("max" in a control group). */
-static size_t bytes_in_file(const char *path, const char *format, size_t unit)
-{
-    size_t value = SIZE_MAX;
-    char line[256];
-    unsigned long long number;
-    FILE *file = fopen(path, "r");
-    while (file != NULL && value == SIZE_MAX && fgets(line, sizeof line, file) != NULL)
-        if (sscanf(line, format, &number) == 1)
-            value = (size_t)number * unit;
-    if (file != NULL)
-        fclose(file);
-    return value;
-}
-
-/* What the machine could still give and, in a container, what its control group allows. */
 size_t ref_free_bytes(cfp_backend *backend)
 {
     (void)backend;
-    const size_t machine = bytes_in_file("/proc/meminfo", "MemAvailable: %llu kB", 1024);
-    const size_t limit = bytes_in_file("/sys/fs/cgroup/memory.max", "%llu", 1);
-    const size_t used = bytes_in_file("/sys/fs/cgroup/memory.current", "%llu", 1);
-    if (limit == SIZE_MAX || used == SIZE_MAX)
-        return machine;
-    const size_t group = limit > used ? limit - used : 0;
-    return group < machine ? group : machine;
+    return cfp_free_memory();
 }
 
 static cfp_status ref_step_open(cfp_backend *backend, cfp_step *step, const cfp_tensor *const *src,
