@@ -1,9 +1,9 @@
 /* cpu_conv.c - conv3d and linear by oneDNN, in the blocks that tensors have from layer to layer.
  *
- * Which layout a convolution works in: that of its tensors where oneDNN has a kernel for it that may
- * be used (cpu_dnnl.h), else blocks on both sides.  Where it has none either, our own plain sum does
- * it (cpu_direct.h), from any layout to blocks.  Where the layout differs from what the tensors
- * have, they are converted through scratch.
+ * Which layout a convolution works in: that of its tensors where oneDNN has a kernel for it that
+ * may be used (cpu_dnnl.h), else blocks on both sides.  Where it has none either, our own plain sum
+ * does it (cpu_direct.h), from any layout to blocks.  Where the layout differs from what the
+ * tensors have, they are converted through scratch.
  *
  * The residual operand: oneDNN adds it while it stands in dst ("sum"), or reads it beside
  * ("binary").  A step may come either way, so both are compiled; they share their weights. */
@@ -11,11 +11,11 @@
 #include <string.h>
 
 typedef struct conv {
-    cpu_dnnl_conv *forward;   /* adds what stands in dst, where the step adds; NULL: own_forward */
-    cpu_dnnl_conv *beside;    /* adds what stands elsewhere; NULL: it is copied to dst first */
-    cpu_dnnl_conv *backward;  /* NULL: own_backward, or not asked for */
+    cpu_dnnl_conv *forward;  /* adds what stands in dst, where the step adds; NULL: own_forward */
+    cpu_dnnl_conv *beside;   /* adds what stands elsewhere; NULL: it is copied to dst first */
+    cpu_dnnl_conv *backward; /* NULL: own_backward, or not asked for */
     cpu_direct *own_forward, *own_backward; /* where oneDNN has no kernel */
-    int src_block, dst_block; /* what forward works in */
+    int src_block, dst_block;               /* what forward works in */
     int back_src_block, back_dst_block;
     cfp_shape front_src, back_src; /* of the source, or of the source thinned out (see thinned) */
     const cfp_node *afterwards;    /* activation that oneDNN does not do exactly */
@@ -82,9 +82,8 @@ static cfp_status open_own(cpu_direct **out, const cfp_backend *backend, cpu_con
     *(ask->backward ? &ask->src_block : &ask->dst_block) = width;
     const cfp_tensor src = {.shape = ask->src, .block = ask->src_block};
     const cfp_tensor dst = {.shape = ask->dst, .block = ask->dst_block};
-    return ask->backward
-               ? cpu_direct_open(out, backend, node, &ask->window, &src, &dst, true)
-               : cpu_direct_open(out, backend, node, &ask->window, &dst, &src, false);
+    return ask->backward ? cpu_direct_open(out, backend, node, &ask->window, &src, &dst, true)
+                         : cpu_direct_open(out, backend, node, &ask->window, &dst, &src, false);
 }
 
 /* Opens *out for the ask, thinned where that is possible without a change of layout. */

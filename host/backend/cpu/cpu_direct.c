@@ -1,5 +1,5 @@
-/* cpu_direct.c - see cpu_direct.h: the kernel of lane_direct.inc does the work, here are the weights
- * and which channels are read. */
+/* cpu_direct.c - see cpu_direct.h: the kernel of lane_direct.inc does the work, here are the
+ * weights and which channels are read. */
 #include "cpu_direct.h"
 #include "cpu_axis.h"
 #include <string.h>
@@ -56,8 +56,8 @@ static cfp_status open_weights(cpu_direct *d, const cfp_backend *backend, const 
     for (int c = 0; c < s->channels; c++)
         for (int j = 0; j < s->read; j++) {
             const int source = c / s->made * s->read + j;
-            const int64_t kernel = backward ? (int64_t)source * s->made + c % s->made
-                                            : (int64_t)c * s->read + j;
+            const int64_t kernel =
+                backward ? (int64_t)source * s->made + c % s->made : (int64_t)c * s->read + j;
             float *to = d->weights + c / lanes * taps * d->channels * lanes +
                         (int64_t)(source - d->first[c / lanes]) * lanes + c % lanes;
             for (int64_t k = 0; k < taps; k++)
@@ -81,8 +81,8 @@ static cfp_status open_parts(cpu_direct *d, const cfp_backend *backend, const cf
                     .width = backend->lanes->width};
     for (int i = 0; i < 3; i++) {
         d->kernel[i] = window->kernel[i];
-        CFP_TRY(cpu_axis_open(&d->axis[i], &d->n_runs[i], backend->ctx, window, i, size[i],
-                              backward));
+        CFP_TRY(
+            cpu_axis_open(&d->axis[i], &d->n_runs[i], backend->ctx, window, i, size[i], backward));
     }
     CFP_TRY(open_channels(d, backend->ctx, &s, read));
     return open_weights(d, backend, &s, node, backward);

@@ -42,7 +42,8 @@ bool cpu_dnnl_activates(const cfp_node *activation);
  * unless `like` (may be NULL) holds the same order already: then like's copy is shared, and like
  * must live longer.  bias: [O], borrowed, read where ask->has_bias says so.
  * CFP_UNSUPPORTED: oneDNN has no such convolution, or none whose bits are the same for any number
- * of threads: it takes the first implementation whose name is on a list of such (cpu_dnnl_desc.c). */
+ * of threads: it takes the first implementation whose name is on a list of such (cpu_dnnl_desc.c).
+ */
 cfp_status cpu_dnnl_conv_open(cpu_dnnl_conv **out, cpu_dnnl *dnnl, const cpu_conv_ask *ask,
                               const float *weight, const float *bias, const cpu_dnnl_conv *like);
 void cpu_dnnl_conv_close(cpu_dnnl_conv **conv);
