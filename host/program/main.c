@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 #include "commands.h"
+#include "crash.h"
 #include "libraries.h"
 #include "version.h"
 
@@ -120,6 +121,7 @@ int main(int argc, char **argv)
                             .progress = cfp_terminal_progress,
                             .cookie = &session.terminal,
                             .interrupted = &interrupted};
+    cfp_crash_begin();
     const bool asks_help = given(argc, argv, "--help") || given(argc, argv, "-h");
     cfp_status status = CFP_OK;
     signal(SIGXFSZ, SIG_IGN); /* a file that may not grow is a failed write, like a full disk */
@@ -138,6 +140,7 @@ int main(int argc, char **argv)
         status = flushed;
     if (status != CFP_OK && session.ctx.message[0] != '\0')
         cfp_terminal_error(&session.terminal, session.ctx.message);
+    cfp_crash_end(exit_status(status));
     cfp_session_close(&session);
     return exit_status(status);
 }
