@@ -7,6 +7,7 @@
  *   FAIL_COUNT=FILE  how many there were, written at the end of the process
  *
  * glibc alone: what is interposed is what its malloc is called by others. */
+#undef _FILE_OFFSET_BITS /* it makes mmap another name of mmap64, and both are wanted */
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -19,6 +20,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+void *memalign(size_t alignment, size_t bytes);
 void *__libc_malloc(size_t bytes);
 void *__libc_calloc(size_t count, size_t bytes);
 void *__libc_realloc(void *memory, size_t bytes);
