@@ -5,7 +5,7 @@ fail_alloc.c (LD_PRELOAD) makes the n-th request of a whole `explain` or `predic
 ours, and those of every library. Warnings may stand before the line. There is no signal, no hang, and no file under
 its final name that is not whole. Limits of the address space (`ulimit -v`) do the same in the system's own way.
 
-    check_alloc.py --cfp cfp-gpu --preload libfail_alloc.so MODEL CLIP [--points N]
+    check_alloc.py --cfp cfp-gpu --preload libfail_alloc.so MODEL CLIP [--points N] [--layers GLOB]
 
 The points are taken from all requests of the run: half of them are dense at its begin, half even over all of it.
 """
@@ -23,7 +23,7 @@ GREETING = b'cfp-gpu: '
 
 def commands(args, folder):
     """Name: words. `explain` writes every format there is."""
-    explain = ['explain', args.model, args.clip, '--depth', '4', '--format',
+    explain = ['explain', args.model, args.clip, '--depth', '4', '--layers', args.layers, '--format',
                'h5,json,tree,png,frames,gif,stack,mp4,html']
     return {'explain': (explain, True), 'predict': (['predict', args.model, args.clip], False)}
 
@@ -92,6 +92,7 @@ def main():
     parser.add_argument('--cfp', required=True)
     parser.add_argument('--preload', required=True)
     parser.add_argument('--points', type=int, default=12, help='requests to fail, of explain; a third of it of predict')
+    parser.add_argument('--layers', default='dw.project*', help='explain --layers: how much it has to draw')
     parser.add_argument('model')
     parser.add_argument('clip')
     args = parser.parse_args()

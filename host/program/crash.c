@@ -175,10 +175,10 @@ static size_t n_pending;
 static bool holding; /* the rest of the line is held back */
 
 /* How lines begin that libraries print for want of memory; a blank one goes before libgomp's, and
- * the last three follow HDF5's. */
+ * the last three follow HDF5's first. */
 static const char *const foreign[] = {
-    "\nlibgomp: ", "libgomp: ", "terminate called ", "  what():  ", "Fontconfig ", "HDF5: ",
-    "HDF5-DIAG: ", "  #0",      "    major: ",       "    minor: "};
+    "\nlibgomp: ", "libgomp: ", "terminate called ", "  what():  ", "Fontconfig ", "x264 [",
+    "Svt[",        "HDF5: ",    "HDF5-DIAG: ",       "  #0",        "    major: ", "    minor: "};
 
 static bool may_be_foreign(bool *is)
 {

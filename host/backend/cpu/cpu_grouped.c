@@ -1,7 +1,8 @@
 /* cpu_grouped.c - depth-wise and grouped convolution by the kernel of lane_conv.inc.
  *
- * oneDNN 2.6 has no 3-D depth-wise kernel and none for 6 channels a group: it falls to gemm there,
- * and its kernels for 4 and 8 channels want blocks of 4 and 8, which the layers around do not have.
+ * oneDNN 2.6 has no 3-D depth-wise kernel and none for 6 channels a group: only its gemm would be
+ * left.  Its kernels for 4 and 8 channels want blocks of 4 and 8, which the layers around do not
+ * have.
  * Where groups are whole blocks, oneDNN is as fast and takes them (cpu_conv.c).
  * One thread of a busy EPYC 9004, AVX-512, 3 x 3 x 3, ms of CPU time, oneDNN through PyTorch 1.13 /
  * here: depth-wise 54 @ 16 x 56 x 56: 48 / 3.8; 128 in 32 @ 8 x 56 x 56: 18 / 7.4.  With stride 1
