@@ -80,6 +80,7 @@ static void print(void)
     fputs("called after throwing an instance of 'std::bad_alloc'\n  what():  std::bad_alloc\n",
           stderr);
     fputs("HDF5-DIAG: Error detected in HDF5\n  #000: a.c\n    major: Resource\n", stderr);
+    fputs("HDF5: infinite loop closing library\n      FL,FL,FL\n", stderr);
     fputs("x264 [error]: malloc of size 168 failed\n", stderr);
     fputs("HDF5", stderr);
     fputs(" 1.10\n\r[##]  50%", stderr);

@@ -173,6 +173,7 @@ static void catch_crashes(void)
 static char pending[LINE]; /* the begin of a line that may be a library's */
 static size_t n_pending;
 static bool holding; /* the rest of the line is held back */
+static bool second_line;
 
 /* How lines begin that libraries print for want of memory; a blank one goes before libgomp's, and
  * the last three follow HDF5's first. */
@@ -203,8 +204,15 @@ static void pass_on(const char *text, size_t n)
     }
 }
 
-static void keep_said(void)
+/* The held line has ended.  HDF5 says "HDF5: infinite loop closing library" in two. */
+static void end_held_line(void)
 {
+    static const char two[] = "HDF5: infinite loop";
+    if (!second_line && n_pending >= sizeof two - 1 && memcmp(pending, two, sizeof two - 1) == 0) {
+        second_line = true;
+        return;
+    }
+    second_line = false;
     const size_t blank = pending[0] == '\n';
     memcpy(said, pending + blank, n_pending - blank);
     said[n_pending - blank] = '\0';
@@ -245,8 +253,8 @@ static ssize_t filter(void *cookie, const char *text, size_t size)
         if (!holding)
             sort_out(c);
         else if (c == '\n')
-            keep_said();
-        else if (n_pending < LINE - 1)
+            end_held_line();
+        else if (n_pending < LINE - 1 && !second_line)
             pending[n_pending++] = c;
         at_begin = !holding && n_pending == 0 && c == '\n';
     }
