@@ -1,7 +1,6 @@
 /* threads.c - how many threads can be made here, asked before OpenMP makes them: its runtime ends
  * the process where one cannot be made (a limit of processes, or of memory). */
 #include <errno.h>
-#include <omp.h>
 #include <pthread.h>
 #include <sched.h>
 #include <string.h>
