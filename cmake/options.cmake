@@ -30,7 +30,13 @@ function(cfp_check_by_calls)
     endif()
 endfunction()
 
-# Installed programs find an installed shared library without an environment variable.
-if(BUILD_SHARED_LIBS)
-    set(CMAKE_INSTALL_RPATH "$ORIGIN/../${CMAKE_INSTALL_LIBDIR}")
-endif()
+# Where installed programs look for libraries: beside themselves, for a shared libcfp, and where the libraries lie
+# that they were linked with.  CMake would give the build tree another path than the installation, with an empty
+# element behind it (space for the exchange), and an empty element is the current folder: a library that somebody
+# put there would run.  So what is installed has its last path from the start (tests/check_rpath.sh).
+function(cfp_set_rpath target)
+    set_target_properties(${target} PROPERTIES BUILD_WITH_INSTALL_RPATH ON INSTALL_RPATH_USE_LINK_PATH ON)
+    if(BUILD_SHARED_LIBS) # $ORIGIN: libcfp.so of the build tree
+        set_target_properties(${target} PROPERTIES INSTALL_RPATH "$ORIGIN/../${CMAKE_INSTALL_LIBDIR};$ORIGIN")
+    endif()
+endfunction()

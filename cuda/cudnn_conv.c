@@ -79,7 +79,8 @@ static bool acceptable(notes found, cfp_precision precision, refusals *why)
 static uint64_t hash_plan(cuda_descs *descs, cuda_desc plan)
 {
     static const int room = 1 << 18;
-    char *json = cfp_alloc(NULL, (size_t)room, 1);
+    cfp_ctx quiet = {0}; /* without memory the plan is passed by, like one that has no JSON */
+    char *json = cfp_alloc(&quiet, (size_t)room, 1);
     uint64_t hash = 14695981039346656037u; /* FNV-1a */
     const int n = json == NULL
                       ? 0

@@ -71,6 +71,8 @@ while IFS= read -r -d '' file; do
     done < <(env -i ldd "$file")
 done < <(find bin lib libexec -type f -print0)
 
+"$root/tests/check_rpath.sh" bin lib libexec || bad=1
+
 # What really happens when it runs.
 run() { env -i "$@"; }
 clip=datasets/motion/up.mp4

@@ -67,13 +67,17 @@ confined 'png' host/write/png_file.c
 confined 'cairo' host/write/figure.h
 confined 'sqlite3' host/clip/source_db.c
 confined 'tiff' host/clip/tiff_decode.c
-confined 'dlfcn' host/backend/backend.c
+confined 'dlfcn' host/backend/backend.c host/program/crash.c
 
 # Below host/program nothing prints, exits or reads the environment; h5_child.c is a process of its own.
 mapfile -t library_sources < <(printf '%s\n' "${sources[@]}" | grep -v -e '^host/program/' -e '^host/h5/h5_child.c')
 grep -n -w -E '(printf|vprintf|puts|putchar|perror|exit|_exit|abort|getenv|setenv|signal|sigaction) *\(|stdout|stderr' \
     "${library_sources[@]}" | grep -v -E '^[^:]*:[0-9]*: *(/?\*|//)' &&
     offence "(above) printing, exiting and the environment belong to host/program"
+
+# A failure without a ctx has no message: the program would end with status 1 and say nothing.
+grep -n -E '\b(cfp_alloc|cfp_strdup|cfp_format|cfp_fail|CFP_TRY_ALLOC)\((NULL|\(cfp_ctx \*\)NULL|0),' \
+    "${sources[@]}" cuda/*.[ch]* && offence "(above) a failed allocation would have no message"
 
 # Sizes: a file is at most 600 lines, a function at most 60 (its opening brace stands alone); and a
 # file opens with what it is.

@@ -3,6 +3,7 @@
 #   check_install.sh BUILD_DIR
 set -euo pipefail
 build=$1
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 cmake --install "$build" --prefix "$work/prefix" >"$work/log" || { cat "$work/log"; exit 1; }
@@ -13,3 +14,4 @@ share=$work/prefix/share/cfp-gpu
 test -s out/pyramid.json
 test -f "$work/prefix/include/cfp/method/explain.h"
 [ -n "$(find "$work/prefix" -name 'libcfp.*')" ]
+"$here/check_rpath.sh" "$work/prefix"

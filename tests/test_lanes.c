@@ -1,6 +1,12 @@
 /* test_lanes.c - the cpu backend with each of its instruction sets, of which check_backends sees
  * only the widest: every case of op_cases.h and what the method asks for besides against ref, and
- * the same bits on any number of threads. */
+ * the same bits on any number of threads.
+ *
+ *   test_lanes             everything but what follows
+ *   test_lanes --threads avx512|avx2|plain
+ *                          conv3d and linear: the same bits on 1, 2, 3 and 5 threads.  oneDNN takes
+ *                          part in these, so check_threads.sh runs this once for each instruction
+ *                          set that oneDNN can be limited to. */
 #include "check_backends.h"
 #include "../host/backend/cpu/cpu.h"
 #include "test.h"
@@ -56,42 +62,53 @@ static void every_case_matches_ref(const cpu_lanes *lanes)
     cfp_backend_cpu.close(&k.device.backend);
 }
 
-/* What a case gives, forward and back, in plain order; NULL where a step failed. */
-static float *results(const cpu_lanes *lanes, int threads, const op_case *c, int64_t *count)
+/* What a case gives on so many threads, forward and back, in plain order; NULL where a step failed.
+ */
+static float *results(check *k, trial *t, const cpu_lanes *lanes, int threads, int64_t *count)
 {
-    check k = {0};
-    trial t;
     float *all = NULL;
-    open_backend(&k, lanes, threads);
-    if (trial_open(&k, &t, c, 3) == CFP_OK && run_case(&k, &t, CHOSEN) == CFP_OK) {
-        *count = cfp_count(t.out) + (has_backward(c) ? cfp_count(t.shape[0]) : 0);
-        all = cfp_alloc(&k.ctx, (size_t)*count, sizeof *all);
-        CHECK_EQ(k.device.api->download(k.device.backend, all, &t.on_dst), CFP_OK);
-        if (has_backward(c))
-            CHECK_EQ(
-                k.device.api->download(k.device.backend, all + cfp_count(t.out), &t.on_diff_src[0]),
-                CFP_OK);
+    open_backend(k, lanes, threads);
+    if (run_case(k, t, CHOSEN) == CFP_OK) {
+        *count = cfp_count(t->out) + (has_backward(t->c) ? cfp_count(t->shape[0]) : 0);
+        all = cfp_alloc(&k->ctx, (size_t)*count, sizeof *all);
+        CHECK_EQ(cfp_backend_cpu.download(k->device.backend, all, &t->on_dst), CFP_OK);
+        if (has_backward(t->c))
+            CHECK_EQ(cfp_backend_cpu.download(k->device.backend, all + cfp_count(t->out),
+                                              &t->on_diff_src[0]),
+                     CFP_OK);
     }
-    trial_device_close(&k, &t);
-    trial_close(&k, &t);
-    cfp_backend_cpu.close(&k.device.backend);
+    trial_device_close(k, t);
+    cfp_backend_cpu.close(&k->device.backend);
     return all;
 }
 
-static void threads_change_no_bit(const cpu_lanes *lanes)
+static void case_is_the_same(const cpu_lanes *lanes, const op_case *c, const int *threads, int n)
 {
-    for (int i = 0; i < OP_CASES; i++) {
-        int64_t count = 0, again = 0;
-        float *one = results(lanes, 1, &op_cases[i], &count);
-        float *three = results(lanes, 3, &op_cases[i], &again);
-        const bool same = one != NULL && three != NULL && count == again &&
-                          memcmp(one, three, (size_t)count * sizeof *one) == 0;
+    check k = {0};
+    trial t;
+    int64_t count = 0, again = 0;
+    CHECK_EQ(trial_open(&k, &t, c, 3), CFP_OK);
+    float *first = results(&k, &t, lanes, threads[0], &count);
+    for (int i = 1; i < n; i++) {
+        float *other = results(&k, &t, lanes, threads[i], &again);
+        const bool same = first != NULL && other != NULL && count == again &&
+                          memcmp(first, other, (size_t)count * sizeof *first) == 0;
         if (!same)
-            fprintf(stderr, "%s '%s'\n", cfp_op_table[op_cases[i].node.op].name, op_cases[i].what);
+            fprintf(stderr, "%s: %s '%s': %d and %d threads\n", lanes->name,
+                    cfp_op_table[c->node.op].name, c->what, threads[0], threads[i]);
         CHECK(same);
-        cfp_free(one);
-        cfp_free(three);
+        cfp_free(other);
     }
+    cfp_free(first);
+    trial_close(&k, &t);
+}
+
+static void threads_change_no_bit(const cpu_lanes *lanes, bool kernel_layers)
+{
+    static const int threads[] = {1, 3, 2, 5};
+    for (int i = 0; i < OP_CASES; i++)
+        if (cfp_is_kernel_layer(&op_cases[i].node) == kernel_layers)
+            case_is_the_same(lanes, &op_cases[i], threads, kernel_layers ? 4 : 2);
 }
 
 /* Whichever allocation fails while a step is opened, the step says so and leaves nothing. */
@@ -137,16 +154,21 @@ static void what_it_lacks_is_refused(void)
     CHECK(backend == NULL);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
+    static const char *const names[] = {"avx512", "avx2", "plain"};
     const cpu_lanes *const all[] = {cpu_lanes_avx512(), cpu_lanes_avx2(), cpu_lanes_plain()};
+    const char *const only = argc > 2 && strcmp(argv[1], "--threads") == 0 ? argv[2] : NULL;
     for (int i = 0; i < 3; i++) {
-        if (all[i] == NULL)
+        if (all[i] == NULL || (only != NULL && strcmp(only, names[i]) != 0))
+            continue;
+        threads_change_no_bit(all[i], only != NULL);
+        if (only != NULL)
             continue;
         every_case_matches_ref(all[i]);
-        threads_change_no_bit(all[i]);
         a_failed_allocation_is_reported(all[i]);
     }
-    what_it_lacks_is_refused();
+    if (only == NULL)
+        what_it_lacks_is_refused();
     return test_result();
 }

@@ -57,6 +57,8 @@ void cfp_help(const cfp_command *command);
 const char *cfp_lanes_wanted(void);
 
 /* Steps that several commands take, in the order in which they take them. */
+/* session->threads: --threads, or what the machine has; fewer where no more can be made. */
+CFP_CHECKED cfp_status cfp_session_choose_threads(cfp_session *session);
 CFP_CHECKED cfp_status cfp_session_open_device(cfp_session *session);
 CFP_CHECKED cfp_status cfp_session_open_model(cfp_session *session);
 /* listed: somebody will read the edges one by one. */

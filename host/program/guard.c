@@ -28,10 +28,17 @@ static void end_with(const char *line)
     _exit(1);
 }
 
-static void on_crash(int number)
+enum { N_CRASHES_CAUGHT = 4 };
+static const int crashes[N_CRASHES_CAUGHT] = {SIGSEGV, SIGBUS, SIGFPE, SIGABRT};
+static struct sigaction before[N_CRASHES_CAUGHT]; /* crash.c's, in the program */
+
+static void on_crash(int number, siginfo_t *info, void *context)
 {
     if (crash_line[0] != '\0')
         end_with(crash_line);
+    for (int i = 0; i < N_CRASHES_CAUGHT; i++)
+        if (crashes[i] == number && before[i].sa_flags & SA_SIGINFO)
+            before[i].sa_sigaction(number, info, context);
     signal(number, SIG_DFL); /* not a library at a file: let it crash, as it would have */
     raise(number);
 }
@@ -45,16 +52,19 @@ static void on_timer(int number)
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 enum { N_CRASHES = 0 };
 #else
-enum { N_CRASHES = 4 };
+enum { N_CRASHES = N_CRASHES_CAUGHT };
 #endif
 
 /* They stay: another thread may be guarded when this one is done. */
 static void handle_crashes(void)
 {
-    static const int crashes[] = {SIGSEGV, SIGBUS, SIGFPE, SIGABRT};
-    const struct sigaction action = {.sa_handler = on_crash};
+    static bool done; /* several threads may come: each sets the same */
+    const struct sigaction action = {.sa_sigaction = on_crash,
+                                     .sa_flags = (int)(SA_SIGINFO | SA_ONSTACK)};
+    if (__atomic_test_and_set(&done, __ATOMIC_RELAXED))
+        return;
     for (int i = 0; i < N_CRASHES; i++)
-        sigaction(crashes[i], &action, NULL);
+        sigaction(crashes[i], &action, &before[i]);
 }
 
 static void make_line(char line[LINE], const char *path, const char *what)

@@ -11,6 +11,7 @@
 #include <unistd.h>
 #include "../write/versions.h"
 #include "commands.h"
+#include "crash.h"
 #include "interrupt.h"
 #include "libraries.h"
 #include "version.h"
@@ -129,6 +130,7 @@ int main(int argc, char **argv)
                             .cookie = &session.terminal,
                             .partial = cfp_interrupt_partial,
                             .interrupted = cfp_interrupt_flag()};
+    cfp_crash_begin();
     const bool asks_help = given(argc, argv, "--help") || given(argc, argv, "-h");
     cfp_status status = CFP_OK;
     signal(SIGXFSZ, SIG_IGN); /* a file that may not grow is a failed write, like a full disk */
@@ -146,6 +148,7 @@ int main(int argc, char **argv)
     if (status != CFP_OK && session.ctx.message[0] != '\0')
         cfp_terminal_error(&session.terminal, session.ctx.message);
     cfp_interrupt_said();
+    cfp_crash_end(exit_status(status));
     cfp_session_close(&session);
     return exit_status(status);
 }

@@ -4,16 +4,8 @@
 #include <fnmatch.h>
 #include <math.h>
 #include <omp.h>
-#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
-
-/* Threads that the process may use: a container or taskset may leave it fewer than there are. */
-static int usable_threads(void)
-{
-    cpu_set_t set;
-    return sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
-}
 
 const char *cfp_lanes_wanted(void)
 {
@@ -24,7 +16,7 @@ const char *cfp_lanes_wanted(void)
 cfp_status cfp_session_open_device(cfp_session *session)
 {
     const cfp_config *config = &session->config;
-    session->threads = config->threads > 0 ? (int)config->threads : usable_threads();
+    CFP_TRY(cfp_session_choose_threads(session));
     const cfp_device_request request = {.threads = session->threads,
                                         .precision = (cfp_precision)config->precision,
                                         .module_dir = CFP_MODULE_DIR,

@@ -12,6 +12,7 @@ interrupt() {
     local signal=$1 pid status
     shift
     show "$@"
+    : >signs.txt # the loop below may be faster than the shell that opens it
     "$cfp" "$@" --progress json 2>signs.txt >/dev/null &
     pid=$!
     for _ in $(seq 5000); do

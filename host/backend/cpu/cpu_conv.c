@@ -1,19 +1,21 @@
 /* cpu_conv.c - conv3d and linear by oneDNN, in the blocks that tensors have from layer to layer.
  *
- * Which layout a convolution works in: that of its tensors where oneDNN has a direct kernel for it,
- * else blocks on both sides, else plain on both sides (its gemm).  Where that differs from what the
+ * Which layout a convolution works in: that of its tensors where oneDNN has a kernel for it that
+ * may be used (cpu_dnnl.h), else blocks on both sides.  Where it has none either, our own plain sum
+ * does it (cpu_direct.h), from any layout to blocks.  Where the layout differs from what the
  * tensors have, they are converted through scratch.
  *
  * The residual operand: oneDNN adds it while it stands in dst ("sum"), or reads it beside
  * ("binary").  A step may come either way, so both are compiled; they share their weights. */
-#include "cpu.h"
+#include "cpu_direct.h"
 #include <string.h>
 
 typedef struct conv {
-    cpu_dnnl_conv *forward;   /* adds what stands in dst, where the step adds */
-    cpu_dnnl_conv *beside;    /* adds what stands elsewhere; NULL: it is copied to dst first */
-    cpu_dnnl_conv *backward;  /* NULL: not asked for */
-    int src_block, dst_block; /* what forward works in */
+    cpu_dnnl_conv *forward;  /* adds what stands in dst, where the step adds; NULL: own_forward */
+    cpu_dnnl_conv *beside;   /* adds what stands elsewhere; NULL: it is copied to dst first */
+    cpu_dnnl_conv *backward; /* NULL: own_backward, or not asked for */
+    cpu_direct *own_forward, *own_backward; /* where oneDNN has no kernel */
+    int src_block, dst_block;               /* what forward works in */
     int back_src_block, back_dst_block;
     cfp_shape front_src, back_src; /* of the source, or of the source thinned out (see thinned) */
     const cfp_node *afterwards;    /* activation that oneDNN does not do exactly */
@@ -32,37 +34,20 @@ static bool conv_takes(const cfp_backend *backend, const cfp_step *step,
     return cfp_is_kernel_layer(step->node);
 }
 
-/* Opens the best of three layouts; *ask keeps the one that was taken. */
-static cfp_status open_best(cpu_dnnl_conv **out, const cfp_backend *backend, cpu_conv_ask *ask,
+/* Opens oneDNN's in the layout of the ask, else in blocks on both sides; *ask keeps what was taken.
+ * CFP_UNSUPPORTED: there is none, and *ask is as it was. */
+static cfp_status open_dnnl(cpu_dnnl_conv **out, const cfp_backend *backend, cpu_conv_ask *ask,
                             const cfp_node *node)
 {
     const int width = backend->lanes->width;
-    const int layout[3][2] = {{ask->src_block, ask->dst_block}, {width, width}, {1, 1}};
-    cpu_conv_ask taken = *ask;
-    cfp_status st = CFP_UNSUPPORTED;
-
-    for (int i = 0; i < 3; i++) {
-        cpu_dnnl_conv *next = NULL;
-        ask->src_block = layout[i][0];
-        ask->dst_block = layout[i][1];
-        const cfp_status tried =
-            cpu_dnnl_conv_open(&next, backend->dnnl, ask, node->weight, node->bias, NULL);
-        if (tried == CFP_UNSUPPORTED)
-            continue;
-        if (tried != CFP_OK)
-            return tried;
-        if (*out != NULL && cpu_dnnl_conv_speed(next) <= cpu_dnnl_conv_speed(*out)) {
-            cpu_dnnl_conv_close(&next);
-            continue;
-        }
-        cpu_dnnl_conv_close(out);
-        *out = next;
-        taken = *ask;
-        st = CFP_OK;
-        if (cpu_dnnl_conv_speed(next) == CPU_CONV_DIRECT)
-            break;
-    }
-    *ask = taken;
+    cpu_conv_ask blocks = *ask;
+    cfp_status st = cpu_dnnl_conv_open(out, backend->dnnl, ask, node->weight, node->bias, NULL);
+    blocks.src_block = blocks.dst_block = width;
+    if (st != CFP_UNSUPPORTED || (ask->src_block == width && ask->dst_block == width))
+        return st;
+    st = cpu_dnnl_conv_open(out, backend->dnnl, &blocks, node->weight, node->bias, NULL);
+    if (st == CFP_OK)
+        *ask = blocks;
     return st;
 }
 
@@ -89,6 +74,18 @@ static bool thinned(const cfp_window *w)
     return point && !pads && w->stride[0] * w->stride[1] * w->stride[2] > 1;
 }
 
+/* Our own sum for the ask, from the layout of what is read to blocks. */
+static cfp_status open_own(cpu_direct **out, const cfp_backend *backend, cpu_conv_ask *ask,
+                           const cfp_node *node)
+{
+    const int width = backend->lanes->width;
+    *(ask->backward ? &ask->src_block : &ask->dst_block) = width;
+    const cfp_tensor src = {.shape = ask->src, .block = ask->src_block};
+    const cfp_tensor dst = {.shape = ask->dst, .block = ask->dst_block};
+    return ask->backward ? cpu_direct_open(out, backend, node, &ask->window, &src, &dst, true)
+                         : cpu_direct_open(out, backend, node, &ask->window, &dst, &src, false);
+}
+
 /* Opens *out for the ask, thinned where that is possible without a change of layout. */
 static cfp_status open_thinned(cpu_dnnl_conv **out, const cfp_backend *backend, cpu_conv_ask *ask,
                                const cfp_node *node)
@@ -99,13 +96,13 @@ static cfp_status open_thinned(cpu_dnnl_conv **out, const cfp_backend *backend, 
         ask->src.c = whole.src.c;
         for (int i = 0; i < 3; i++)
             ask->window.stride[i] = 1;
-        CFP_TRY(open_best(out, backend, ask, node));
-        if (ask->src_block == whole.src_block)
-            return CFP_OK;
+        const cfp_status st = open_dnnl(out, backend, ask, node);
+        if (st != CFP_UNSUPPORTED && (st != CFP_OK || ask->src_block == whole.src_block))
+            return st;
         cpu_dnnl_conv_close(out);
         *ask = whole;
     }
-    return open_best(out, backend, ask, node);
+    return open_dnnl(out, backend, ask, node);
 }
 
 static cfp_status open_forward(conv *c, cfp_backend *backend, const cfp_step *step,
@@ -117,21 +114,23 @@ static cfp_status open_forward(conv *c, cfp_backend *backend, const cfp_step *st
         ask.activation = step->activation;
     else
         c->afterwards = step->activation;
-    CFP_TRY(open_thinned(&c->forward, backend, &ask, step->node));
+    cfp_status st = open_thinned(&c->forward, backend, &ask, step->node);
+    if (st == CFP_UNSUPPORTED) {
+        st = open_own(&c->own_forward, backend, &ask, step->node);
+        c->afterwards = step->activation;
+    }
+    if (st != CFP_OK)
+        return st;
     c->front_src = ask.src;
     c->src_block = ask.src_block;
     c->dst_block = ask.dst_block;
-    if (!step->adds || ask.dst_block != dst->block)
+    if (!step->adds || c->forward == NULL || ask.dst_block != dst->block)
         return CFP_OK;
 
     ask.add = CPU_ADD_BESIDE;
-    const cfp_status st = cpu_dnnl_conv_open(&c->beside, backend->dnnl, &ask, step->node->weight,
-                                             step->node->bias, c->forward);
-    if (st == CFP_UNSUPPORTED)
-        return CFP_OK;
-    if (st == CFP_OK && cpu_dnnl_conv_speed(c->beside) < cpu_dnnl_conv_speed(c->forward))
-        cpu_dnnl_conv_close(&c->beside);
-    return st;
+    st = cpu_dnnl_conv_open(&c->beside, backend->dnnl, &ask, step->node->weight, step->node->bias,
+                            c->forward);
+    return st == CFP_UNSUPPORTED ? CFP_OK : st;
 }
 
 static cfp_status open_backward(conv *c, cfp_backend *backend, const cfp_step *step,
@@ -139,7 +138,11 @@ static cfp_status open_backward(conv *c, cfp_backend *backend, const cfp_step *s
 {
     cpu_conv_ask ask = state(step, src, dst);
     ask.backward = true;
-    CFP_TRY(open_thinned(&c->backward, backend, &ask, step->node));
+    cfp_status st = open_thinned(&c->backward, backend, &ask, step->node);
+    if (st == CFP_UNSUPPORTED)
+        st = open_own(&c->own_backward, backend, &ask, step->node);
+    if (st != CFP_OK)
+        return st;
     c->back_src = ask.src;
     c->back_src_block = ask.src_block;
     c->back_dst_block = ask.dst_block;
@@ -152,6 +155,11 @@ static size_t bytes_of(cfp_shape shape, int block)
     return cpu_aligned((size_t)cfp_stored(&x) * sizeof(float));
 }
 
+static size_t scratch_of(const cpu_dnnl_conv *dnnl)
+{
+    return dnnl == NULL ? 0 : cpu_aligned(cpu_dnnl_conv_scratch(dnnl));
+}
+
 static cfp_status conv_open(void **own, cfp_backend *backend, cfp_step *step,
                             const cfp_tensor *const *src, const cfp_tensor *dst)
 {
@@ -159,17 +167,17 @@ static cfp_status conv_open(void **own, cfp_backend *backend, cfp_step *step,
     CFP_TRY_ALLOC(backend->ctx, c, 1);
     *own = c;
     CFP_TRY(open_forward(c, backend, step, src[0], dst));
-    size_t inside = cpu_dnnl_conv_scratch(c->forward), outside;
-    if (c->beside != NULL && cpu_dnnl_conv_scratch(c->beside) > inside)
-        inside = cpu_dnnl_conv_scratch(c->beside);
+    size_t inside = scratch_of(c->forward), outside;
+    if (scratch_of(c->beside) > inside)
+        inside = scratch_of(c->beside);
     outside = bytes_of(c->front_src, c->src_block) + bytes_of(dst->shape, c->dst_block);
-    step->scratch_bytes = cpu_aligned(inside) + outside;
+    step->scratch_bytes = inside + outside;
     if (!step->backward)
         return CFP_OK;
 
     CFP_TRY(open_backward(c, backend, step, src[0], dst));
     outside = bytes_of(dst->shape, c->back_dst_block) + bytes_of(c->back_src, c->back_src_block);
-    const size_t back = cpu_aligned(cpu_dnnl_conv_scratch(c->backward)) + outside;
+    const size_t back = scratch_of(c->backward) + outside;
     if (back > step->scratch_bytes)
         step->scratch_bytes = back;
     return CFP_OK;
@@ -183,6 +191,8 @@ static void conv_close(void *own)
     cpu_dnnl_conv_close(&c->beside); /* borrows forward's weights */
     cpu_dnnl_conv_close(&c->forward);
     cpu_dnnl_conv_close(&c->backward);
+    cpu_direct_close(&c->own_forward);
+    cpu_direct_close(&c->own_backward);
     cfp_free(c);
 }
 
@@ -237,10 +247,28 @@ static void spread(const cfp_backend *backend, cfp_tensor *many, const cfp_tenso
             }
 }
 
+/* The operand may stand where the result goes: then the sum is made beside it. */
+static void own_forward(const conv *c, const cfp_backend *backend, const cfp_step *step,
+                        const cfp_tensor *const *src, cfp_tensor *dst, void *scratch)
+{
+    cfp_tensor to = *dst;
+    if (step->adds)
+        to.data = scratch;
+    cpu_direct_run(c->own_forward, backend, &to, src[0]);
+    if (step->adds)
+        cpu_add_activate(backend, dst, &to, src[step->n_src - 1], c->afterwards);
+    else
+        cpu_activate(backend, dst, c->afterwards);
+}
+
 static cfp_status conv_forward(const void *own, cfp_backend *backend, const cfp_step *step,
                                const cfp_tensor *const *src, cfp_tensor *dst, void *scratch)
 {
     const conv *c = own;
+    if (c->own_forward != NULL) {
+        own_forward(c, backend, step, src, dst, scratch);
+        return CFP_OK;
+    }
     char *room = scratch;
     const cfp_tensor *added = step->adds ? src[step->n_src - 1] : NULL;
     cfp_tensor from = in_layout(src[0], c->front_src, c->src_block, &room);
@@ -280,7 +308,10 @@ static cfp_status conv_backward(const void *own, cfp_backend *backend, const cfp
 
     if (from.data != diff_dst->data)
         cpu_relayout(backend, &from, diff_dst);
-    CFP_TRY(cpu_dnnl_conv_run(c->backward, to.data, from.data, NULL, room));
+    if (c->own_backward != NULL)
+        cpu_direct_run(c->own_backward, backend, &to, &from);
+    else
+        CFP_TRY(cpu_dnnl_conv_run(c->backward, to.data, from.data, NULL, room));
     if (!cfp_shape_equal(to.shape, dx->shape))
         spread(backend, dx, &to, step->node->window.stride);
     else if (to.data != dx->data)

@@ -15,7 +15,6 @@ struct cpu_dnnl_conv {
     float *weights_memory; /* in the order of weights_desc: own_weights, or another's */
     float *own_weights;    /* NULL where the memory is shared */
     size_t scratch_bytes;
-    cpu_conv_speed speed;
 };
 
 void cpu_dnnl_limit_to_avx2(void)
@@ -51,6 +50,7 @@ void cpu_dnnl_close(cpu_dnnl **dnnl)
     *dnnl = NULL;
 }
 
+/* Copies; which implementation does it changes no value. */
 static cfp_status reorder(cpu_dnnl *dnnl, dnnl_memory_t from, dnnl_memory_t to)
 {
     dnnl_primitive_desc_t desc = NULL;
@@ -123,16 +123,9 @@ static cfp_status open_primitive(cpu_dnnl_conv *conv, dnnl_primitive_desc_t desc
 {
     cpu_dnnl *dnnl = conv->dnnl;
     const bool backward = conv->ask.backward;
-    const char *name = "";
     dnnl_memory_desc_t bias_desc;
     const dnnl_dims_t channels = {conv->ask.dst.c};
 
-    DNNL_TRY(dnnl->ctx, dnnl_primitive_desc_query(desc, dnnl_query_impl_info_str, 0, &name));
-    /* "x64:gemm:jit", "ref:any", "jit:avx512_core"; since 3.7 "jit_uni_ncsp:conv+" and one of
-     * these: from plain to channels-last and back inside, around it */
-    conv->speed = strstr(name, "gemm") != NULL  ? CPU_CONV_GEMM
-                  : strstr(name, "ref") != NULL ? CPU_CONV_PLAIN_LOOPS
-                                                : CPU_CONV_DIRECT;
     DNNL_TRY(dnnl->ctx,
              dnnl_memory_desc_clone(&conv->weights_desc,
                                     dnnl_primitive_desc_query_md(desc, dnnl_query_weights_md, 0)));
@@ -203,11 +196,6 @@ void cpu_dnnl_conv_close(cpu_dnnl_conv **conv)
     cfp_free(c->own_weights);
     cfp_free(c);
     *conv = NULL;
-}
-
-cpu_conv_speed cpu_dnnl_conv_speed(const cpu_dnnl_conv *conv)
-{
-    return conv->speed;
 }
 
 size_t cpu_dnnl_conv_scratch(const cpu_dnnl_conv *conv)

@@ -41,14 +41,13 @@ bool cpu_dnnl_activates(const cfp_node *activation);
 /* weight: (O, I/groups, kT, kH, kW), plain; it is copied in the order that the convolution likes,
  * unless `like` (may be NULL) holds the same order already: then like's copy is shared, and like
  * must live longer.  bias: [O], borrowed, read where ask->has_bias says so.
- * CFP_UNSUPPORTED: oneDNN has no such convolution. */
+ * CFP_UNSUPPORTED: oneDNN has no such convolution, or none whose bits are the same for any number
+ * of threads: it takes the first implementation whose name is on a list of such (cpu_dnnl_desc.c).
+ */
 cfp_status cpu_dnnl_conv_open(cpu_dnnl_conv **out, cpu_dnnl *dnnl, const cpu_conv_ask *ask,
                               const float *weight, const float *bias, const cpu_dnnl_conv *like);
 void cpu_dnnl_conv_close(cpu_dnnl_conv **conv);
 
-/* What oneDNN has for it, from bad to good: gemm (im2col) is 5 to 80 times slower than direct. */
-typedef enum cpu_conv_speed { CPU_CONV_PLAIN_LOOPS, CPU_CONV_GEMM, CPU_CONV_DIRECT } cpu_conv_speed;
-cpu_conv_speed cpu_dnnl_conv_speed(const cpu_dnnl_conv *conv);
 size_t cpu_dnnl_conv_scratch(const cpu_dnnl_conv *conv); /* bytes that run wants */
 
 /* Forward: src -> dst, with added read where the ask said CPU_ADD_BESIDE (else NULL).  Backward:

@@ -7,6 +7,7 @@
  * Not here: what is asked of oneDNN (cpu_dnnl_desc.c). */
 #pragma once
 #include <dnnl.h>
+#include <stdbool.h>
 #include <string.h>
 
 #if DNNL_VERSION_MAJOR != 2 && DNNL_VERSION_MAJOR != 3
@@ -15,6 +16,9 @@
 #if DNNL_CPU_RUNTIME == DNNL_RUNTIME_NONE || DNNL_CPU_RUNTIME == DNNL_RUNTIME_SYCL
 #error "this oneDNN computes by SYCL or not on the CPU; one built for OpenMP is wanted"
 #endif
+
+/* Whether an implementation is wanted: the next one is asked otherwise. */
+typedef bool cpu_pd_accepts(const_dnnl_primitive_desc_t desc);
 
 #if DNNL_VERSION_MAJOR == 2
 typedef const dnnl_memory_desc_t *const_dnnl_memory_desc_t;
@@ -44,31 +48,54 @@ static inline dnnl_status_t dnnl_memory_desc_clone(dnnl_memory_desc_t *out,
 #define dnnl_post_ops_append_eltwise(ops, algorithm, alpha, beta)                                  \
     dnnl_post_ops_append_eltwise((ops), 1.0f, (algorithm), (alpha), (beta))
 
-/* In 2.x a primitive descriptor comes from an op descriptor, made first. */
-static inline dnnl_status_t dnnl_convolution_forward_primitive_desc_create(
+/* In 2.x a primitive descriptor comes from an op descriptor, made first; and an iterator goes from
+ * implementation to implementation. */
+static inline dnnl_status_t cpu_pd_first(dnnl_primitive_desc_t *out, const_dnnl_op_desc_t op,
+                                         const_dnnl_primitive_attr_t attr, dnnl_engine_t engine,
+                                         const_dnnl_primitive_desc_t hint, cpu_pd_accepts *accepts)
+{
+    dnnl_primitive_desc_iterator_t each;
+    dnnl_status_t st = dnnl_primitive_desc_iterator_create(&each, op, attr, engine, hint);
+    if (st != dnnl_success)
+        return st;
+    do {
+        *out = dnnl_primitive_desc_iterator_fetch(each);
+        if (*out == NULL)
+            st = dnnl_out_of_memory;
+        if (st != dnnl_success || accepts(*out))
+            break;
+        dnnl_primitive_desc_destroy(*out);
+        *out = NULL;
+        st = dnnl_primitive_desc_iterator_next(each);
+    } while (st == dnnl_success);
+    dnnl_primitive_desc_iterator_destroy(each);
+    return st == dnnl_iterator_ends ? dnnl_unimplemented : st;
+}
+
+static inline dnnl_status_t cpu_convolution_forward(
     dnnl_primitive_desc_t *out, dnnl_engine_t engine, dnnl_prop_kind_t kind,
     dnnl_alg_kind_t algorithm, const_dnnl_memory_desc_t src, const_dnnl_memory_desc_t weights,
     const_dnnl_memory_desc_t bias, const_dnnl_memory_desc_t dst, const dnnl_dims_t stride,
     const dnnl_dims_t dilation, const dnnl_dims_t pad_begin, const dnnl_dims_t pad_end,
-    const_dnnl_primitive_attr_t attr)
+    const_dnnl_primitive_attr_t attr, cpu_pd_accepts *accepts)
 {
     dnnl_convolution_desc_t op;
     const dnnl_status_t st = dnnl_dilated_convolution_forward_desc_init(
         &op, kind, algorithm, src, weights, bias, dst, stride, dilation, pad_begin, pad_end);
-    return st != dnnl_success ? st : dnnl_primitive_desc_create(out, &op, attr, engine, NULL);
+    return st != dnnl_success ? st : cpu_pd_first(out, &op, attr, engine, NULL, accepts);
 }
 
-static inline dnnl_status_t dnnl_convolution_backward_data_primitive_desc_create(
+static inline dnnl_status_t cpu_convolution_backward_data(
     dnnl_primitive_desc_t *out, dnnl_engine_t engine, dnnl_alg_kind_t algorithm,
     const_dnnl_memory_desc_t diff_src, const_dnnl_memory_desc_t weights,
     const_dnnl_memory_desc_t diff_dst, const dnnl_dims_t stride, const dnnl_dims_t dilation,
     const dnnl_dims_t pad_begin, const dnnl_dims_t pad_end, const_dnnl_primitive_desc_t hint,
-    const_dnnl_primitive_attr_t attr)
+    const_dnnl_primitive_attr_t attr, cpu_pd_accepts *accepts)
 {
     dnnl_convolution_desc_t op;
     const dnnl_status_t st = dnnl_dilated_convolution_backward_data_desc_init(
         &op, algorithm, diff_src, weights, diff_dst, stride, dilation, pad_begin, pad_end);
-    return st != dnnl_success ? st : dnnl_primitive_desc_create(out, &op, attr, engine, hint);
+    return st != dnnl_success ? st : cpu_pd_first(out, &op, attr, engine, hint, accepts);
 }
 #else
 static inline const_dnnl_memory_desc_t cpu_md(const dnnl_memory_desc_t *desc)
@@ -81,5 +108,48 @@ static inline void cpu_md_close(dnnl_memory_desc_t *desc)
     if (*desc != NULL)
         dnnl_memory_desc_destroy(*desc);
     *desc = NULL;
+}
+
+/* The first accepted implementation, from the one that *out is at on. */
+static inline dnnl_status_t cpu_pd_first(dnnl_primitive_desc_t *out, dnnl_status_t st,
+                                         cpu_pd_accepts *accepts)
+{
+    if (st != dnnl_success)
+        return st;
+    while (st == dnnl_success && !accepts(*out))
+        st = dnnl_primitive_desc_next_impl(*out);
+    if (st == dnnl_success)
+        return st;
+    dnnl_primitive_desc_destroy(*out);
+    *out = NULL;
+    return st == dnnl_last_impl_reached ? dnnl_unimplemented : st;
+}
+
+static inline dnnl_status_t cpu_convolution_forward(
+    dnnl_primitive_desc_t *out, dnnl_engine_t engine, dnnl_prop_kind_t kind,
+    dnnl_alg_kind_t algorithm, const_dnnl_memory_desc_t src, const_dnnl_memory_desc_t weights,
+    const_dnnl_memory_desc_t bias, const_dnnl_memory_desc_t dst, const dnnl_dims_t stride,
+    const dnnl_dims_t dilation, const dnnl_dims_t pad_begin, const dnnl_dims_t pad_end,
+    const_dnnl_primitive_attr_t attr, cpu_pd_accepts *accepts)
+{
+    return cpu_pd_first(out,
+                        dnnl_convolution_forward_primitive_desc_create(
+                            out, engine, kind, algorithm, src, weights, bias, dst, stride, dilation,
+                            pad_begin, pad_end, attr),
+                        accepts);
+}
+
+static inline dnnl_status_t cpu_convolution_backward_data(
+    dnnl_primitive_desc_t *out, dnnl_engine_t engine, dnnl_alg_kind_t algorithm,
+    const_dnnl_memory_desc_t diff_src, const_dnnl_memory_desc_t weights,
+    const_dnnl_memory_desc_t diff_dst, const dnnl_dims_t stride, const dnnl_dims_t dilation,
+    const dnnl_dims_t pad_begin, const dnnl_dims_t pad_end, const_dnnl_primitive_desc_t hint,
+    const_dnnl_primitive_attr_t attr, cpu_pd_accepts *accepts)
+{
+    return cpu_pd_first(out,
+                        dnnl_convolution_backward_data_primitive_desc_create(
+                            out, engine, algorithm, diff_src, weights, diff_dst, stride, dilation,
+                            pad_begin, pad_end, hint, attr),
+                        accepts);
 }
 #endif

@@ -144,14 +144,40 @@ static void close_problem(struct problem *p)
     cpu_md_close(&p->bias);
 }
 
+/* The implementations whose bits do not depend on the number of threads: there one thread sums up
+ * an output alone, in an order that the shape gives.  Not so gemm's: it divides a matrix product,
+ * its sums included, by the number of threads.  What is not known stays out ("brgconv:...", and
+ * what wraps another, "jit_uni_ncsp:..."), and ref's is slower than our own (cpu_direct.h). */
+static bool is_thread_fixed(const_dnnl_primitive_desc_t desc)
+{
+    static const char *const kinds[] = {"jit:", "jit_1x1:", "jit_dw:"};
+    static const char *const isas[] = {"sse41", "avx", "avx2", "avx512_common", "avx512_core"};
+    const char *name = NULL;
+    if (dnnl_primitive_desc_query(desc, dnnl_query_impl_info_str, 0, &name) != dnnl_success)
+        return false;
+    for (size_t k = 0; k < sizeof kinds / sizeof kinds[0]; k++)
+        for (size_t i = 0; i < sizeof isas / sizeof isas[0]; i++) {
+            const size_t begin = strlen(kinds[k]);
+            if (strncmp(name, kinds[k], begin) == 0 && strcmp(name + begin, isas[i]) == 0)
+                return true;
+        }
+    return false;
+}
+
+static bool is_any(const_dnnl_primitive_desc_t desc)
+{
+    (void)desc;
+    return true;
+}
+
 static dnnl_status_t convolution_forward(dnnl_primitive_desc_t *out, cpu_dnnl *dnnl,
                                          const struct problem *p, dnnl_prop_kind_t kind,
                                          const_dnnl_memory_desc_t bias,
-                                         const_dnnl_primitive_attr_t attr)
+                                         const_dnnl_primitive_attr_t attr, cpu_pd_accepts *accepts)
 {
-    return dnnl_convolution_forward_primitive_desc_create(
-        out, dnnl->engine, kind, dnnl_convolution_direct, cpu_md(&p->src), cpu_md(&p->weights),
-        bias, cpu_md(&p->dst), p->stride, p->dilation, p->pad_begin, p->pad_end, attr);
+    return cpu_convolution_forward(out, dnnl->engine, kind, dnnl_convolution_direct,
+                                   cpu_md(&p->src), cpu_md(&p->weights), bias, cpu_md(&p->dst),
+                                   p->stride, p->dilation, p->pad_begin, p->pad_end, attr, accepts);
 }
 
 /* A forward descriptor of the same problem is asked for as a hint; which one does not matter to a
@@ -160,10 +186,12 @@ static cfp_status convolution_backward(dnnl_primitive_desc_t *out, cpu_dnnl *dnn
                                        const struct problem *p, const_dnnl_primitive_attr_t attr)
 {
     dnnl_primitive_desc_t hint;
-    DNNL_TRY(dnnl->ctx, convolution_forward(&hint, dnnl, p, dnnl_forward_training, NULL, NULL));
-    const dnnl_status_t st = dnnl_convolution_backward_data_primitive_desc_create(
-        out, dnnl->engine, dnnl_convolution_direct, cpu_md(&p->src), cpu_md(&p->weights),
-        cpu_md(&p->dst), p->stride, p->dilation, p->pad_begin, p->pad_end, hint, attr);
+    DNNL_TRY(dnnl->ctx,
+             convolution_forward(&hint, dnnl, p, dnnl_forward_training, NULL, NULL, is_any));
+    const dnnl_status_t st =
+        cpu_convolution_backward_data(out, dnnl->engine, dnnl_convolution_direct, cpu_md(&p->src),
+                                      cpu_md(&p->weights), cpu_md(&p->dst), p->stride, p->dilation,
+                                      p->pad_begin, p->pad_end, hint, attr, is_thread_fixed);
     dnnl_primitive_desc_destroy(hint);
     return st == dnnl_success ? CFP_OK : cpu_dnnl_failed(dnnl->ctx, st, "convolution_backward");
 }
@@ -175,8 +203,9 @@ static cfp_status desc_of(dnnl_primitive_desc_t *out, cpu_dnnl *dnnl, const cpu_
     DNNL_TRY(dnnl->ctx, set_post_ops(attr, ask, cpu_md(&p->dst)));
     if (ask->backward)
         return convolution_backward(out, dnnl, p, attr);
-    DNNL_TRY(dnnl->ctx, convolution_forward(out, dnnl, p, dnnl_forward_inference,
-                                            ask->has_bias ? cpu_md(&p->bias) : NULL, attr));
+    DNNL_TRY(dnnl->ctx,
+             convolution_forward(out, dnnl, p, dnnl_forward_inference,
+                                 ask->has_bias ? cpu_md(&p->bias) : NULL, attr, is_thread_fixed));
     return CFP_OK;
 }
 

@@ -1,7 +1,8 @@
 /* cpu_grouped.c - depth-wise and grouped convolution by the kernel of lane_conv.inc.
  *
- * oneDNN 2.6 has no 3-D depth-wise kernel and none for 6 channels a group: it falls to gemm there,
- * and its kernels for 4 and 8 channels want blocks of 4 and 8, which the layers around do not have.
+ * oneDNN 2.6 has no 3-D depth-wise kernel and none for 6 channels a group: only its gemm would be
+ * left.  Its kernels for 4 and 8 channels want blocks of 4 and 8, which the layers around do not
+ * have.
  * Where groups are whole blocks, oneDNN is as fast and takes them (cpu_conv.c).
  * One thread of a busy EPYC 9004, AVX-512, 3 x 3 x 3, ms of CPU time, oneDNN through PyTorch 1.13 /
  * here: depth-wise 54 @ 16 x 56 x 56: 48 / 3.8; 128 in 32 @ 8 x 56 x 56: 18 / 7.4.  With stride 1
@@ -11,7 +12,7 @@
  * positions that a tap connects.  Backward is the same sum seen from the input: lanes are input
  * channels, j runs over the kernels of the group, and a stride s makes s runs an axis, one for each
  * remainder of the position, each with the taps that reach it. */
-#include "cpu.h"
+#include "cpu_axis.h"
 #include <math.h>
 #include <string.h>
 
@@ -34,9 +35,8 @@ static bool grouped_takes(const cfp_backend *backend, const cfp_step *step,
     const int width = backend->lanes->width;
     if (node->op != CFP_OP_CONV3D || node->groups < 2 || !cpu_in_lanes(backend, step, src, dst))
         return false;
-    for (int i = 0; i < 3; i++)
-        if (node->window.kernel[i] > LANE_TAPS || node->window.stride[i] > LANE_TAPS)
-            return false;
+    if (!cpu_axes_fit(&node->window))
+        return false;
     return src[0]->shape.c / node->groups % width != 0 || dst->shape.c / node->groups % width != 0;
 }
 
@@ -147,40 +147,6 @@ static cfp_status open_weights(side *s, cfp_ctx *ctx, const groups *g, const cfp
     return CFP_OK;
 }
 
-static cfp_status open_axis_forward(side *s, cfp_ctx *ctx, const cfp_window *w, int i, int count)
-{
-    CFP_TRY_ALLOC(ctx, s->axis[i], 1);
-    s->n_runs[i] = 1;
-    lane_axis *x = s->axis[i];
-    *x = (lane_axis){.count = count, .step = 1, .in_step = w->stride[i], .n_taps = w->kernel[i]};
-    for (int k = 0; k < w->kernel[i]; k++) {
-        x->tap[k] = k;
-        x->offset[k] = k * w->dilation[i] - w->pad_begin[i];
-    }
-    return CFP_OK;
-}
-
-/* Input p got weight(k) * output q where p + pad - k * dilation = q * stride. */
-static cfp_status open_axis_backward(side *s, cfp_ctx *ctx, const cfp_window *w, int i, int size)
-{
-    const int stride = w->stride[i];
-    CFP_TRY_ALLOC(ctx, s->axis[i], stride);
-    s->n_runs[i] = stride;
-    for (int r = 0; r < stride; r++) {
-        lane_axis *x = &s->axis[i][r];
-        *x = (lane_axis){
-            .count = (size - r + stride - 1) / stride, .first = r, .step = stride, .in_step = 1};
-        for (int k = w->kernel[i] - 1; k >= 0; k--) { /* so that offsets ascend */
-            const int reach = r + w->pad_begin[i] - k * w->dilation[i];
-            if (reach % stride != 0)
-                continue;
-            x->tap[x->n_taps] = k;
-            x->offset[x->n_taps++] = reach / stride;
-        }
-    }
-    return CFP_OK;
-}
-
 static cfp_status open_side(side *s, const cfp_backend *backend, const cfp_node *node,
                             cfp_shape made, cfp_shape read, bool backward)
 {
@@ -192,8 +158,8 @@ static cfp_status open_side(side *s, const cfp_backend *backend, const cfp_node 
     CFP_TRY(open_sources(s, backend->ctx, &g));
     CFP_TRY(open_weights(s, backend->ctx, &g, node, backward));
     for (int i = 0; i < 3; i++)
-        CFP_TRY(backward ? open_axis_backward(s, backend->ctx, &node->window, i, size[i])
-                         : open_axis_forward(s, backend->ctx, &node->window, i, size[i]));
+        CFP_TRY(cpu_axis_open(&s->axis[i], &s->n_runs[i], backend->ctx, &node->window, i, size[i],
+                              backward));
     return CFP_OK;
 }
 

@@ -110,18 +110,19 @@ cfp_status cpu_back_step(cfp_backend *backend, const cfp_back_step *s)
     if (is_usual(s))
         return usual_back_step(backend, s);
     if (threads == 1)
-        return ref_back_step_rows(s, 0, all);
+        return ref_back_step_rows(backend->ctx, s, 0, all);
     CFP_TRY_ALLOC(backend->ctx, child, threads * count);
     memset(child, 0xff, (size_t)(threads * count) * sizeof *child);
 #pragma omp parallel for schedule(static, 1) num_threads(threads)
     for (int t = 0; t < threads; t++) {
         cfp_back_step mine = *s;
         mine.child = child + t * count;
+        cfp_ctx own = {0};
         const cfp_status status =
-            ref_back_step_rows(&mine, all * t / threads, all * (t + 1) / threads);
+            ref_back_step_rows(&own, &mine, all * t / threads, all * (t + 1) / threads);
         if (status != CFP_OK)
 #pragma omp critical
-            result = status;
+            result = cfp_fail(backend->ctx, status, "%s", own.message);
     }
     for (int64_t i = 0; i < threads * count; i++)
         s->child[i % count] = child[i] > s->child[i % count] ? child[i] : s->child[i % count];
@@ -130,15 +131,13 @@ cfp_status cpu_back_step(cfp_backend *backend, const cfp_back_step *s)
 }
 
 /* As ref_list_edges_rows. */
-static cfp_status list_rows(const cfp_backend *backend, const cfp_back_step *s, int question,
-                            int first, int last, cfp_edge *edge)
+static cfp_status list_rows(const cfp_backend *backend, cfp_ctx *ctx, const cfp_back_step *s,
+                            int question, int first, int last, cfp_edge *edge)
 {
     lane_score job = {.step = s};
     if (!is_usual(s))
-        return ref_list_edges_rows(s, question, first, last, edge);
-    job.value = cfp_alloc(NULL, (size_t)cfp_span_length(s), sizeof *job.value);
-    if (job.value == NULL)
-        return CFP_NOMEM;
+        return ref_list_edges_rows(ctx, s, question, first, last, edge);
+    CFP_TRY_ALLOC(ctx, job.value, cfp_span_length(s));
     cfp_status status = CFP_OK;
     for (int o = first; o < last && status == CFP_OK; o++) {
         const int64_t row = (int64_t)question * s->kernels + o;
@@ -147,7 +146,7 @@ static cfp_status list_rows(const cfp_backend *backend, const cfp_back_step *s, 
         if (s->row[row].high > s->row[row].low)
             backend->lanes->score_list(&job, question, o, edge);
         else
-            status = ref_list_edges_rows(s, question, o, o + 1, edge);
+            status = ref_list_edges_rows(ctx, s, question, o, o + 1, edge);
         edge += s->n_edges[row];
     }
     cfp_free(job.value);
@@ -167,10 +166,11 @@ cfp_status cpu_list_edges(cfp_backend *backend, const cfp_back_step *s, int ques
         cfp_edge *mine = edge;
         for (int o = 0; o < first; o++)
             mine += n[o];
-        const cfp_status status = list_rows(backend, s, question, first, last, mine);
+        cfp_ctx own = {0};
+        const cfp_status status = list_rows(backend, &own, s, question, first, last, mine);
         if (status != CFP_OK)
 #pragma omp critical
-            result = status;
+            result = cfp_fail(backend->ctx, status, "%s", own.message);
     }
     return result;
 }

@@ -13,7 +13,7 @@
 
 enum {
     LANES_MAX = 16,   /* the widest vector */
-    LANE_TAPS = 16,   /* taps of a window along one axis */
+    LANE_TAPS = 64,   /* taps of a window along one axis */
     LANE_CHUNK = 1024 /* positions of one block: a piece of work, whatever the number of threads */
 };
 
@@ -45,6 +45,22 @@ typedef struct lane_conv {
                             is there, lanes + x takes lane x of source k (k = 1: any x of 0 too) */
     float floor;         /* 0: relu; -infinity: none */
 } lane_conv;
+
+/* dst(lane) = bias(lane) + sum over channels, taps of weight(lane, channel, tap) * src(channel).
+ * Kernels stand in pairs of blocks; a pair reads `channels` channels from first[pair] on. */
+typedef struct lane_direct {
+    lane_axis axis[3];
+    cfp_shape src_shape, dst_shape;
+    const float *src; /* in blocks of src_block channels, whatever that is */
+    float *dst;
+    int src_block;
+    int kernel[3]; /* the whole kernel: how weights stand */
+    int channels;
+    const int32_t *first;   /* [pairs] */
+    const int64_t *channel; /* [channels of src]: where each begins, floats from its clip's begin */
+    const float *weights;   /* [pairs][kT][kH][kW][channels][2][lanes] */
+    const float *bias;      /* [pairs][2][lanes] */
+} lane_direct;
 
 /* dst = max(floor, bias + added + convolution with a kernel of taps_t x 3 x 3, stride 1), by
  * minimal filtering (lane_winograd.inc).  `deep`: along T, too; taps_t is 3 then. */
@@ -174,6 +190,7 @@ typedef struct cpu_lanes {
     const char *name; /* "AVX-512" */
     int width;        /* floats in a vector = block of a tensor */
     void (*conv)(const lane_conv *job, int threads);
+    void (*direct)(const lane_direct *job, int threads);
     void (*winograd)(const lane_winograd *job, int threads);
     /* Bytes of scratch that winograd wants, by the job's shapes, taps_t and deep. */
     size_t (*winograd_scratch)(const lane_winograd *job, int threads);

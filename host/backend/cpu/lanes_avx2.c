@@ -15,6 +15,7 @@
 #include "lane_vec_avx2.h"
 #include "lane_conv.inc"
 #include "lane_conv_tiles.inc"
+#include "lane_direct.inc"
 #include "lane_winograd.inc"
 #include "lane_winograd_groups.inc"
 #include "lane_stem.inc"

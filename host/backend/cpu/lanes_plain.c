@@ -7,6 +7,7 @@
 
 #include "lane_vec_plain.h"
 #include "lane_conv.inc"
+#include "lane_direct.inc"
 #include "lane_winograd.inc"
 #include "lane_winograd_groups.inc"
 #include "lane_stem.inc"

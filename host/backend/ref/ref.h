@@ -60,7 +60,8 @@ cfp_status ref_route(cfp_backend *backend, const cfp_demand_route *route);
 cfp_status ref_back_step(cfp_backend *backend, const cfp_back_step *step);
 cfp_status ref_list_edges(cfp_backend *backend, const cfp_back_step *step, int question,
                           cfp_edge *edge);
-/* Some of their rows (question x kernels + o) or kernels, for who shares them out. */
-cfp_status ref_back_step_rows(const cfp_back_step *step, int64_t first, int64_t last);
-cfp_status ref_list_edges_rows(const cfp_back_step *step, int question, int first, int last,
-                               cfp_edge *edge);
+/* Some of their rows (question x kernels + o) or kernels, for who shares them out.  Threads that
+ * run at a time need a ctx each. */
+cfp_status ref_back_step_rows(cfp_ctx *ctx, const cfp_back_step *step, int64_t first, int64_t last);
+cfp_status ref_list_edges_rows(cfp_ctx *ctx, const cfp_back_step *step, int question, int first,
+                               int last, cfp_edge *edge);

@@ -32,15 +32,14 @@ struct scoring {
     cfp_row row;
 };
 
-static cfp_status open_scoring(struct scoring *k, const cfp_back_step *s)
+static cfp_status open_scoring(struct scoring *k, cfp_ctx *ctx, const cfp_back_step *s)
 {
     *k = (struct scoring){.step = s, .n = cfp_span_length(s), .words = cfp_span_words(s)};
-    k->value = cfp_alloc(NULL, (size_t)k->n, sizeof *k->value);
-    k->relevance = cfp_alloc(NULL, (size_t)k->n, sizeof *k->relevance);
-    k->bits = cfp_alloc(NULL, (size_t)k->words, sizeof *k->bits);
-    k->order = cfp_alloc(NULL, (size_t)k->n, sizeof *k->order);
-    const bool whole = k->value != NULL && k->relevance != NULL && k->bits != NULL;
-    return whole && k->order != NULL ? CFP_OK : CFP_NOMEM;
+    CFP_TRY_ALLOC(ctx, k->value, k->n);
+    CFP_TRY_ALLOC(ctx, k->relevance, k->n);
+    CFP_TRY_ALLOC(ctx, k->bits, k->words);
+    CFP_TRY_ALLOC(ctx, k->order, k->n);
+    return CFP_OK;
 }
 
 static void close_scoring(struct scoring *k)
@@ -203,10 +202,10 @@ static void back_step_of(struct scoring *k, int question, int o)
     s->row[row] = k->row;
 }
 
-cfp_status ref_back_step_rows(const cfp_back_step *s, int64_t first, int64_t last)
+cfp_status ref_back_step_rows(cfp_ctx *ctx, const cfp_back_step *s, int64_t first, int64_t last)
 {
     struct scoring k;
-    const cfp_status status = open_scoring(&k, s);
+    const cfp_status status = open_scoring(&k, ctx, s);
     for (int64_t row = first; status == CFP_OK && row < last; row++) {
         const int question = (int)(row / s->kernels), o = (int)(row % s->kernels);
         if (s->rule == CFP_RULE_GRAD && (row == first || o == 0))
@@ -220,17 +219,11 @@ cfp_status ref_back_step_rows(const cfp_back_step *s, int64_t first, int64_t las
     return status;
 }
 
-cfp_status ref_back_step(cfp_backend *backend, const cfp_back_step *s)
-{
-    (void)backend;
-    return ref_back_step_rows(s, 0, (int64_t)s->clips * s->thetas * s->kernels);
-}
-
-cfp_status ref_list_edges_rows(const cfp_back_step *s, int question, int first, int last,
-                               cfp_edge *edge)
+cfp_status ref_list_edges_rows(cfp_ctx *ctx, const cfp_back_step *s, int question, int first,
+                               int last, cfp_edge *edge)
 {
     struct scoring k;
-    const cfp_status status = open_scoring(&k, s);
+    const cfp_status status = open_scoring(&k, ctx, s);
     cfp_edge *next = edge;
     for (int o = first; status == CFP_OK && o < last; o++) {
         const int64_t row = (int64_t)question * s->kernels + o;
@@ -248,11 +241,4 @@ cfp_status ref_list_edges_rows(const cfp_back_step *s, int question, int first, 
     }
     close_scoring(&k);
     return status;
-}
-
-cfp_status ref_list_edges(cfp_backend *backend, const cfp_back_step *s, int question,
-                          cfp_edge *edge)
-{
-    (void)backend;
-    return ref_list_edges_rows(s, question, 0, s->kernels, edge);
 }
