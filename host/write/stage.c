@@ -146,6 +146,16 @@ static cfp_status spare(const cfp_stage *stage, int at, const char *name, const 
                     stage->directory, shown, what);
 }
 
+/* A folder below the directory that files are to be moved into. */
+static cfp_status check_folder(const cfp_stage *stage, int folder, const char *name)
+{
+    struct stat mine, its;
+    if (fstat(folder, &mine) == 0 && fstat(stage->folder, &its) == 0 && mine.st_dev != its.st_dev)
+        return cfp_fail(stage->ctx, CFP_IO, "%s/%s: its folder is on another file system than %s",
+                        stage->directory, name, stage->directory);
+    return spare(stage, folder, ".", name);
+}
+
 /* Refuses a name whose place is taken by what must not be replaced. */
 static cfp_status check_place(const cfp_stage *stage, const char *name)
 {
@@ -162,7 +172,7 @@ static cfp_status check_place(const cfp_stage *stage, const char *name)
                         stage->directory, wrong, name);
     if (folder < 0)
         return fail(stage, name);
-    cfp_status status = last == name ? CFP_OK : spare(stage, folder, ".", name);
+    cfp_status status = last == name ? CFP_OK : check_folder(stage, folder, name);
     if (status == CFP_OK)
         status = spare(stage, folder, last, name);
     if (status == CFP_OK && fstatat(folder, last, &about, AT_SYMLINK_NOFOLLOW) == 0 &&

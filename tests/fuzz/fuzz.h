@@ -9,8 +9,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+/* How often the bytes were what the parser takes: seeds that never are would test nothing. */
+extern int fuzz_good;
 
 /* What must hold, in every build. */
 #define MUST(condition)                                                                            \
@@ -45,4 +50,28 @@ static inline int fuzz_lines(char *text, char **line, int most)
         at = end;
     }
     return n;
+}
+
+/* A folder of this process, in memory where there is one, and a file in it; gone at the end.  Not
+ * every harness needs it. */
+static char fuzz_folder[64], fuzz_file[96];
+
+static void fuzz_clean_up(void)
+{
+    unlink(fuzz_file);
+    rmdir(fuzz_folder);
+}
+
+__attribute__((unused)) static void fuzz_put_file(const char *name, const uint8_t *data,
+                                                  size_t size)
+{
+    if (fuzz_folder[0] == '\0') {
+        snprintf(fuzz_folder, sizeof fuzz_folder, "%s/fuzz-%d",
+                 access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp", (int)getpid());
+        snprintf(fuzz_file, sizeof fuzz_file, "%s/%s", fuzz_folder, name);
+        MUST(mkdir(fuzz_folder, 0700) == 0);
+        atexit(fuzz_clean_up);
+    }
+    FILE *file = fopen(fuzz_file, "wb");
+    MUST(file != NULL && fwrite(data, 1, size, file) == size && fclose(file) == 0);
 }

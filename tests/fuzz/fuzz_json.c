@@ -5,33 +5,15 @@
 #include "../../host/write/run_list.h"
 #include "fuzz.h"
 #include <fcntl.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
+int fuzz_good;
 static int folder = -1;
-static char path[64];
-
-static void clean_up(void)
-{
-    unlinkat(folder, "run.json", 0);
-    rmdir(path);
-}
-
-static void open_folder(void)
-{
-    const char *const memory = access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp";
-    snprintf(path, sizeof path, "%s/fuzz-json-%d", memory, (int)getpid());
-    MUST(mkdir(path, 0700) == 0);
-    folder = open(path, O_RDONLY | O_DIRECTORY);
-    MUST(folder >= 0);
-    atexit(clean_up);
-}
 
 static void put(const char *bytes, size_t size)
 {
-    const int fd = openat(folder, "run.json", O_WRONLY | O_CREAT | O_TRUNC, 0600);
-    MUST(fd >= 0 && write(fd, bytes, size) == (ssize_t)size);
-    close(fd);
+    fuzz_put_file("run.json", (const uint8_t *)bytes, size);
+    if (folder < 0)
+        folder = open(fuzz_folder, O_RDONLY | O_DIRECTORY);
 }
 
 static void read_back(cfp_run_list *list)
@@ -82,10 +64,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     cfp_run_list list;
     char *text = fuzz_text(data, size), shown[64];
-    if (folder < 0)
-        open_folder();
     put(text, size);
     read_back(&list);
+    fuzz_good += list.n > 1;
     cfp_run_list_free(&list);
     emit(text);
     cfp_shown_text(shown, sizeof shown, text);

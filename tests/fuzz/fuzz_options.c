@@ -37,6 +37,8 @@ static void check_values(const cfp_config *config)
     }
 }
 
+int fuzz_good;
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     char *text = fuzz_text(data, size), *argv[MOST_WORDS + 2] = {text};
@@ -49,6 +51,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     const cfp_status status = cfp_options_parse(&config, &ctx, argc, argv);
     MUST(status == CFP_OK || (status == CFP_USAGE && ctx.message[0] != '\0'));
     if (status == CFP_OK) {
+        fuzz_good++;
         check_values(&config);
         (void)cfp_config_query(&config);
         const cfp_status known =

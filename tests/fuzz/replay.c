@@ -4,7 +4,6 @@
  *     fuzz_NAME FOLDER CHANGES     every file of the folder, and so many changes of each */
 #include "fuzz.h"
 #include <dirent.h>
-#include <unistd.h>
 
 enum { MOST_BYTES = 1 << 20 };
 
@@ -61,7 +60,7 @@ static void run(const uint8_t *data, size_t size)
 int main(int argc, char **argv)
 {
     static uint8_t seed[MOST_BYTES], changed[MOST_BYTES];
-    int files = 0;
+    int files = 0, good = 0;
     if (argc != 3) {
         fprintf(stderr, "usage: %s FOLDER CHANGES\n", argv[0]);
         return 2;
@@ -77,7 +76,9 @@ int main(int argc, char **argv)
         const size_t size = fread(seed, 1, sizeof seed, file);
         fclose(file);
         files++;
+        fuzz_good = 0;
         run(seed, size);
+        good += fuzz_good > 0;
         for (int k = atoi(argv[2]); k > 0; k--) {
             memcpy(changed, seed, size);
             run(changed, change(changed, size));
@@ -86,5 +87,7 @@ int main(int argc, char **argv)
     if (folder != NULL)
         closedir(folder);
     printf("%d seeds, %s changes of each\n", files, argv[2]);
-    return files > 0 ? 0 : 1;
+    if (good == 0)
+        fprintf(stderr, "%s: none of the seeds is what the parser takes\n", argv[0]);
+    return good > 0 ? 0 : 1;
 }
