@@ -38,7 +38,7 @@ static int compare(const void *a, const void *b)
     return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-/* One name more; the array grows by halves of itself. */
+/* One name more; an array that is full is doubled. */
 static cfp_status add(cfp_run_list *list, cfp_ctx *ctx, int *room, const char *name)
 {
     if (list->n == *room) {
