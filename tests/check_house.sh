@@ -65,7 +65,7 @@ confined 'libav\|libsw' host/base/hash.c 'host/clip/video_file.?' 'host/clip/fra
     host/clip/image_decode.c 'host/write/movie.?' host/write/write_mp4.c host/write/report/jpeg.c
 confined 'png' host/write/png_file.c
 confined 'cairo' host/write/figure.h
-confined 'sqlite3' host/clip/source_db.c
+confined 'sqlite3' host/clip/source_db.c host/write/run_list.c
 confined 'tiff' host/clip/tiff_decode.c
 confined 'dlfcn' host/backend/backend.c host/program/crash.c
 

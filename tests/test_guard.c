@@ -88,7 +88,7 @@ int main(void)
     for (int i = 0; i < 2; i++) {
         const int status = status_of(guarded[i], text);
         CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 1);
-        CHECK_STR(text, "cfp-gpu: mine .h5: damaged: a library crashed while reading it\n");
+        CHECK_STR(text, "cfp-gpu: mine\\x0a.h5: damaged: a library crashed while reading it\n");
     }
     const int status = status_of(crash_after_the_guard, text);
     CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);

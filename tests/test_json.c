@@ -67,6 +67,31 @@ static void bytes_go_out_in_base64(void)
     cfp_json_free(&json);
 }
 
+/* What a terminal obeys, or hides, goes out as ASCII; a reader gets the characters back. */
+static void what_may_not_be_shown_goes_out_escaped(void)
+{
+    static const char *const cases[][2] = {
+        {"\xc2\x9b"
+         "31m",
+         "\"\\u009b31m\""},
+        {"a\xe2\x80\xae"
+         "b",
+         "\"a\\u202eb\""},
+        {"\xe2\x81\xa6\xe2\x81\xa9", "\"\\u2066\\u2069\""},
+        {"\xe2\x80\x8b\xe2\x80\x8e\xd8\x9c", "\"\\u200b\\u200e\\u061c\""},
+        {"\xe2\x80\xa8\xe2\x80\xa9", "\"\\u2028\\u2029\""},
+        {"\xef\xbb\xbf", "\"\\ufeff\""},
+        {"\xf3\xa0\x80\x81", "\"\\udb40\\udc01\""},
+    };
+    for (size_t k = 0; k < sizeof cases / sizeof *cases; k++) {
+        cfp_json json;
+        cfp_json_to_memory(&json, &(cfp_ctx){0}, 0);
+        cfp_json_string(&json, cases[k][0]);
+        CHECK_STR(json.text, cases[k][1]);
+        cfp_json_free(&json);
+    }
+}
+
 static void in_a_page_no_tag_can_start(void)
 {
     cfp_json json;
@@ -93,7 +118,7 @@ static void strings_are_escaped_and_broken_utf8_is_replaced(void)
 {
 #define R "\xef\xbf\xbd"
     check_text(say_strings, 0,
-               "[\"a\\\"b\\\\c\\n\\t\\u0001\\u001f/\x7f\",\"é\xe2\x82\xac\xf0\x9f\x98\x80\","
+               "[\"a\\\"b\\\\c\\n\\t\\u0001\\u001f/\\u007f\",\"é\xe2\x82\xac\xf0\x9f\x98\x80\","
                "\"" R "|" R R "|" R R R "|" R R R R "|" R R "\"]\n");
 #undef R
 }
@@ -200,6 +225,7 @@ int main(void)
     commas_and_lines_stand_where_they_should();
     strings_are_escaped_and_broken_utf8_is_replaced();
     bytes_go_out_in_base64();
+    what_may_not_be_shown_goes_out_escaped();
     in_a_page_no_tag_can_start();
     numbers_are_short_and_nan_is_null();
     floats_read_back_as_they_were();

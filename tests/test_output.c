@@ -35,18 +35,51 @@ static void a_new_file_appears_when_it_is_whole(void)
     scratch_remove(folder);
 }
 
-static void a_device_is_written_directly(void)
+/* Nothing waits for the other end of a pipe, and nothing takes its place. */
+static void what_is_no_file_is_refused(void)
 {
+    char folder[SCRATCH_PATH], path[2 * SCRATCH_PATH];
     cfp_ctx ctx = {0};
     cfp_newfile file;
-    if (access("/dev/full", W_OK) != 0)
-        return;
-    CHECK_EQ(cfp_newfile_open(&file, &ctx, "/dev/full"), CFP_OK);
-    CHECK(file.temp == NULL);
-    fputs("row", file.stream);
-    CHECK_EQ(cfp_newfile_commit(&file), CFP_IO);
-    CHECK_STR(ctx.message, "/dev/full: No space left on device");
-    CHECK(access("/dev/full", W_OK) == 0);
+    scratch_open(folder);
+    snprintf(path, sizeof path, "%s/pipe", folder);
+    CHECK_EQ(mkfifo(path, 0600), 0);
+    CHECK_EQ(cfp_newfile_open(&file, &ctx, path), CFP_IO);
+    CHECK_HAS(ctx.message, "/pipe: is not a regular file");
+    snprintf(path, sizeof path, "%s/link", folder);
+    CHECK_EQ(symlink("pipe", path), 0);
+    CHECK_EQ(cfp_newfile_open(&file, &ctx, path), CFP_IO);
+    CHECK_HAS(ctx.message, "/link: is not a regular file");
+    CHECK_EQ(cfp_newfile_open(&file, &ctx, "/dev/full"), CFP_IO);
+    CHECK_STR(ctx.message, "/dev/full: is not a regular file");
+    CHECK_EQ(cfp_newfile_open(&file, &ctx, folder), CFP_IO);
+    CHECK_HAS(ctx.message, ": Is a directory");
+    CHECK_EQ(scratch_walk(folder, "", false), 2);
+    scratch_remove(folder);
+}
+
+static void temporary_files_of_dead_processes_are_swept(void)
+{
+    static const char *const there[] = {".cfp-1-0.tmp", ".cfp-99999999-7.tmp", ".cfp-1-0.tmp2",
+                                        ".cfp-x-0.tmp", "cfp-1-0.tmp"};
+    char folder[SCRATCH_PATH], path[2 * SCRATCH_PATH];
+    cfp_ctx ctx = {0};
+    cfp_newfile one, other;
+    scratch_open(folder);
+    for (size_t i = 0; i < sizeof there / sizeof *there; i++) {
+        snprintf(path, sizeof path, "%s/%s", folder, there[i]);
+        fclose(fopen(path, "wb"));
+    }
+    snprintf(path, sizeof path, "%s/one", folder);
+    CHECK_EQ(cfp_newfile_open(&one, &ctx, path), CFP_OK);
+    CHECK(!scratch_has(folder, there[0]) && !scratch_has(folder, there[1]));
+    CHECK_EQ(scratch_walk(folder, "", false), 4);
+    snprintf(path, sizeof path, "%s/other", folder);
+    CHECK_EQ(cfp_newfile_open(&other, &ctx, path), CFP_OK); /* the first one lives */
+    CHECK_EQ(cfp_newfile_commit(&one), CFP_OK);
+    CHECK_EQ(cfp_newfile_commit(&other), CFP_OK);
+    CHECK(scratch_has(folder, "one") && scratch_has(folder, "other"));
+    scratch_remove(folder);
 }
 
 static void names_of_layers_become_names_of_files(void)
@@ -60,6 +93,11 @@ static void names_of_layers_become_names_of_files(void)
         {"tab\there", "tab%09here"},
         {"größe 1", "größe 1"},
         {"", "%"},
+        {"turn\u202eed", "turn%E2%80%AEed"},
+        {"c1\xc2\x9b"
+         "31m",
+         "c1%C2%9B31m"},
+        {"no\xff utf-8", "no%FF utf-8"},
     };
     for (size_t k = 0; k < sizeof cases / sizeof *cases; k++) {
         char *safe = cfp_output_safe_name(NULL, cases[k][0]);
@@ -118,7 +156,7 @@ static void folders_that_cannot_be_are_refused(void)
     snprintf(path, sizeof path, "%s/new/er", folder);
     CHECK_EQ(made_write(&m, path, "json"), CFP_IO);
     CHECK_HAS(m.toy.ctx.message, "pyramid.json: Is a directory");
-    CHECK(!scratch_has(path, "run.json")); /* that of the run before would vouch for this one */
+    CHECK(scratch_has(path, "run.json")); /* the folder is as it was */
     scratch_remove(folder);
     made_close(&m);
 }
@@ -161,7 +199,9 @@ static void a_full_disk_fails_and_leaves_nothing_half_written(void)
                 CHECK(!scratch_has(folder, files[k]));
                 CHECK_HAS(m.toy.ctx.message, files[k]);
             }
-            CHECK_EQ(scratch_walk(folder, ".tmp", false), 0);
+            if (status != CFP_OK)
+                CHECK_EQ(scratch_walk(folder, "", false), 0);
+            CHECK(!scratch_has(folder, ".cfp-run"));
             scratch_remove(folder);
         }
     }
@@ -182,7 +222,7 @@ static void every_allocation_may_fail(const char *formats, int tubes)
         status = made_write(&m, folder, k < 20 ? ALL : formats);
         CHECK(status == CFP_OK || status == CFP_NOMEM);
         CHECK_EQ(scratch_has(folder, "run.json"), status == CFP_OK);
-        CHECK_EQ(scratch_walk(folder, ".tmp", false), 0);
+        CHECK(!scratch_has(folder, ".cfp-run") || scratch_has(folder, CFP_STAGE_READY));
         scratch_remove(folder);
     }
     CHECK_EQ(status, CFP_OK);
@@ -226,8 +266,8 @@ static void an_interrupt_leaves_nothing_half_written(void)
         s = (stop){.after = after, .interrupted = after == 0};
         scratch_open(folder);
         CHECK_EQ(made_write(&m, folder, ALL), CFP_INTERRUPTED);
-        CHECK(!scratch_has(folder, "run.json"));
-        CHECK_EQ(scratch_walk(folder, ".tmp", false), 0);
+        CHECK_EQ(scratch_walk(folder, "", false), 0);
+        CHECK(!scratch_has(folder, ".cfp-run") && !scratch_has(folder, "overlay"));
         scratch_remove(folder);
     }
     made_close(&m);
@@ -236,7 +276,8 @@ static void an_interrupt_leaves_nothing_half_written(void)
 int main(void)
 {
     a_new_file_appears_when_it_is_whole();
-    a_device_is_written_directly();
+    what_is_no_file_is_refused();
+    temporary_files_of_dead_processes_are_swept();
     names_of_layers_become_names_of_files();
     formats_are_checked();
     folders_that_cannot_be_are_refused();

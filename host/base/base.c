@@ -1,5 +1,6 @@
 /* base.c - see base.h. */
 #include "base.h"
+#include "text_shown.h"
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -16,10 +17,8 @@ cfp_status cfp_fail(cfp_ctx *ctx, cfp_status status, const char *format, ...)
         va_start(args, format);
         vsnprintf(text, sizeof text, format, args);
         va_end(args);
-        for (char *c = text; *c != '\0'; c++) /* one line, whatever a file's name contains */
-            if ((unsigned char)*c < 0x20)
-                *c = ' ';
-        memcpy(ctx->message, text, sizeof text);
+        /* One line that shows what it holds, whatever a file's name contains. */
+        cfp_shown_text(ctx->message, sizeof ctx->message, text);
     }
     return status;
 }

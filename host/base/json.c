@@ -1,6 +1,7 @@
 /* json.c - see json.h.  Only emission: a comma or an opening decides what comes before a value,
  * so no stack of containers is needed. */
 #include "json.h"
+#include "text_shown.h"
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -156,12 +157,22 @@ int cfp_utf8_length(const char *text)
     return n;
 }
 
+/* JSON's escape of a character: beyond U+FFFF two halves. */
+static int escape_utf16(char escape[16], uint32_t code)
+{
+    if (code < 0x10000)
+        return snprintf(escape, 16, "\\u%04x", (unsigned)code);
+    code -= 0x10000;
+    return snprintf(escape, 16, "\\u%04x\\u%04x", 0xd800u + (unsigned)(code >> 10),
+                    0xdc00u + (unsigned)(code & 0x3ff));
+}
+
 static void put_escaped(cfp_json *json, const char *text)
 {
     put(json, "\"", 1);
     for (const char *c = text; *c != '\0' && json->status == CFP_OK;) {
         const int n = cfp_utf8_length(c);
-        char escape[8];
+        char escape[16];
         if (n == 0)
             put(json, "\xef\xbf\xbd", 3);
         else if (*c == '"' || *c == '\\')
@@ -170,8 +181,8 @@ static void put_escaped(cfp_json *json, const char *text)
             put(json, "\\n", 2);
         else if (*c == '\t')
             put(json, "\\t", 2);
-        else if ((unsigned char)*c < 0x20 || (*c == '<' && json->in_html))
-            put(json, escape, (size_t)snprintf(escape, sizeof escape, "\\u%04x", (unsigned)*c));
+        else if (cfp_shown_length(c) < 0 || (*c == '<' && json->in_html))
+            put(json, escape, (size_t)escape_utf16(escape, cfp_utf8_code(c, n)));
         else
             put(json, c, (size_t)n);
         c += n == 0 ? 1 : n;

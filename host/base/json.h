@@ -35,7 +35,9 @@ void cfp_json_array(cfp_json *json);
 void cfp_json_array_end(cfp_json *json);
 void cfp_json_key(cfp_json *json, const char *name); /* the value is the next call */
 
-void cfp_json_string(cfp_json *json, const char *text); /* NULL: null; broken UTF-8: U+FFFD */
+/* NULL: null.  What a terminal may not be shown (text_shown.h) goes out as \uNNNN, which a reader
+ * turns back; broken UTF-8 as U+FFFD, as JSON has no bytes. */
+void cfp_json_string(cfp_json *json, const char *text);
 void cfp_json_int(cfp_json *json, int64_t value);
 void cfp_json_float(cfp_json *json, float value);   /* the fewest digits that read back as it; */
 void cfp_json_double(cfp_json *json, double value); /* NaN and infinities: null */

@@ -86,17 +86,14 @@ typedef struct image_state {
 static bool is_animated_png(const cfp_path_facts *facts)
 {
     enum { LOOK = 1 << 16 };
-    uint8_t *bytes = cfp_alloc(NULL, LOOK, 1);
+    uint8_t bytes[LOOK];
     FILE *file = NULL;
     size_t n_bytes = 0;
-    if (bytes != NULL && facts->head[0] == 0x89 &&
-        cfp_infile_open(&file, NULL, facts->path) == CFP_OK) {
+    if (facts->head[0] == 0x89 && cfp_infile_open(&file, NULL, facts->path) == CFP_OK) {
         n_bytes = fread(bytes, 1, LOOK, file);
         fclose(file);
     }
-    const bool animated = n_bytes > 0 && cfp_pictures_inside(bytes, n_bytes) > 1;
-    cfp_free(bytes);
-    return animated;
+    return n_bytes > 0 && cfp_pictures_inside(bytes, n_bytes) > 1;
 }
 
 /* By its name, too: a video can begin like a picture (a run of JPEGs). */

@@ -29,7 +29,10 @@ cfp_status cfp_cmd_devices(cfp_session *session)
     const cfp_device_request request = {.lanes = cfp_lanes_wanted()};
     if (session->config.json)
         return print_json(session);
-    for (int i = 0; cfp_device_list(&row, i, &request); i++)
-        printf("%-6s %-6s %s\n", row.name, row.ready ? "ready" : "no", row.detail);
+    for (int i = 0; cfp_device_list(&row, i, &request); i++) {
+        printf("%-6s %-6s ", row.name, row.ready ? "ready" : "no");
+        cfp_print_text(stdout, row.detail, 0);
+        printf("\n");
+    }
     return CFP_OK;
 }

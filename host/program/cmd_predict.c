@@ -1,7 +1,9 @@
 /* cmd_predict.c - cfp-gpu predict: the most probable classes of each clip.
  *
  * One bad clip among many is reported and passed over; the exit status tells of it. */
+#include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include "../method/input_check.h"
 #include "commands.h"
@@ -10,31 +12,34 @@
  * been seen, and --check-input auto looks no more. */
 enum { ENOUGH_LOOKS = 3 };
 
+typedef struct ranked {
+    float logit;
+    int class_index;
+} ranked;
+
 typedef struct prediction { /* scratch of one run, reused from clip to clip */
     float *probability;     /* [n_classes] */
-    int *rank;              /* [n_classes] class numbers, most probable first up to n_top */
+    ranked *rank;           /* [n_classes] most probable first */
     int n_top;
     cfp_input_check numbers; /* of the model: each clip's check starts from it */
     cfp_input_check check;   /* of the clip at hand */
     int n_looked;            /* clips that were run in other ways too */
 } prediction;
 
-/* The n_top largest logits, ties by the lower class number: repeated selection, as N is small. */
+/* The largest logit first, ties by the lower class number. */
+static int by_logit(const void *a, const void *b)
+{
+    const ranked *x = a, *y = b;
+    if (x->logit != y->logit)
+        return x->logit > y->logit ? -1 : 1;
+    return (x->class_index > y->class_index) - (x->class_index < y->class_index);
+}
+
 static void rank_classes(prediction *p, const float *logits, int n_classes)
 {
     for (int i = 0; i < n_classes; i++)
-        p->rank[i] = i;
-    for (int k = 0; k < p->n_top; k++) {
-        int best = k;
-        for (int i = k + 1; i < n_classes; i++) {
-            const float a = logits[p->rank[i]], b = logits[p->rank[best]];
-            if (a > b || (a == b && p->rank[i] < p->rank[best]))
-                best = i;
-        }
-        const int swapped = p->rank[k];
-        p->rank[k] = p->rank[best];
-        p->rank[best] = swapped;
-    }
+        p->rank[i] = (ranked){logits[i], i};
+    qsort(p->rank, (size_t)n_classes, sizeof *p->rank, by_logit);
 }
 
 static void json_clip(cfp_json *json, const cfp_session *session, const cfp_clip *clip,
@@ -51,10 +56,11 @@ static void json_clip(cfp_json *json, const cfp_session *session, const cfp_clip
     cfp_json_array(json);
     for (int k = 0; k < p->n_top; k++) {
         cfp_json_object(json);
-        cfp_json_put_int(json, "index", p->rank[k]);
-        cfp_json_put_string(json, "name", session->model.class_name[p->rank[k]]);
-        cfp_json_put_float(json, "probability", p->probability[p->rank[k]]);
-        cfp_json_put_float(json, "logit", session->logits[p->rank[k]]);
+        const int i = p->rank[k].class_index;
+        cfp_json_put_int(json, "index", i);
+        cfp_json_put_string(json, "name", session->model.class_name[i]);
+        cfp_json_put_float(json, "probability", p->probability[i]);
+        cfp_json_put_float(json, "logit", session->logits[i]);
         cfp_json_object_end(json);
     }
     cfp_json_array_end(json);
@@ -73,8 +79,9 @@ static void print_clip(const cfp_session *session, const cfp_clip *clip, const p
     cfp_print_text(stdout, clip->path, 0);
     printf("\n");
     for (int k = 0; k < p->n_top; k++) {
-        printf("  %7.3f %%  %5d  ", 100.0 * (double)p->probability[p->rank[k]], p->rank[k]);
-        cfp_print_text(stdout, session->model.class_name[p->rank[k]], 0);
+        const int i = p->rank[k].class_index;
+        printf("  %7.3f %%  %5d  ", 100.0 * (double)p->probability[i], i);
+        cfp_print_text(stdout, session->model.class_name[i], 0);
         printf("\n");
     }
 }
@@ -115,10 +122,14 @@ static cfp_status predict_next(cfp_session *session, prediction *p, cfp_json *js
     CFP_TRY(cfp_session_next_clip(session, &clip));
     cfp_status status = predict_clip(session, clip, p);
     cfp_terminal_clear(&session->terminal); /* results may go to the same screen */
+    errno = 0;
     if (status == CFP_OK && json != NULL)
         json_clip(json, session, clip, p);
     else if (status == CFP_OK)
         print_clip(session, clip, p);
+    if (status == CFP_OK && ferror(stdout))
+        status = cfp_fail(&session->ctx, CFP_IO, "standard output: %s",
+                          errno != 0 ? strerror(errno) : "write failed");
     const cfp_status given_back = cfp_session_give_back(session, clip);
     return status != CFP_OK ? status : given_back;
 }
@@ -134,7 +145,7 @@ static cfp_status predict_clips(cfp_session *session, prediction *p, cfp_json *j
         if (n_clips > 1)
             cfp_progress(ctx, "clips", i - 1, n_clips);
         const cfp_status status = predict_next(session, p, json);
-        if (status == CFP_INTERRUPTED)
+        if (status == CFP_INTERRUPTED || ferror(stdout)) /* nobody reads what would still come */
             return status;
         if (status != CFP_OK) {
             cfp_terminal_error(&session->terminal, ctx->message);

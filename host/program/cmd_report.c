@@ -50,7 +50,7 @@ static cfp_status add(listing *list, cfp_session *session, const char *directory
     cfp_ctx *ctx = &session->ctx;
     cfp_index_row *row = &list->row[list->n];
     char *report, *path;
-    CFP_TRY(cfp_report_path(&report, ctx, directory));
+    CFP_TRY(cfp_report_path(&report, ctx, directory, true));
     cfp_status status = check_target(ctx, session->config.output, report);
     char *href = cfp_url_between(ctx, list->folder, report);
     free(report); /* realpath's */

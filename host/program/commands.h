@@ -74,8 +74,10 @@ CFP_CHECKED cfp_status cfp_session_give_back(cfp_session *session, cfp_clip *cli
 CFP_CHECKED cfp_status cfp_session_class(int *out, cfp_session *session);
 void cfp_session_close(cfp_session *session);
 
-/* The absolute path of the report in a folder, which there must be: realpath's, so free() it. */
-CFP_CHECKED cfp_status cfp_report_path(char **out, cfp_ctx *ctx, const char *directory);
+/* The absolute path of the report in a folder, which must hold a whole run: realpath's, so free()
+ * it.  numbers_too: explanation.h5 must be of that run as well. */
+CFP_CHECKED cfp_status cfp_report_path(char **out, cfp_ctx *ctx, const char *directory,
+                                       bool numbers_too);
 
 /* For profilers: a range around a part of the run, and --profile's part that is worth recording.
  * Without a device, or on one without a profiler, they do nothing. */

@@ -3,6 +3,7 @@
  * A crash is handled by the thread that crashed, so the line of what is being read is that thread's
  * own.  The timer belongs to the process and may strike any thread, so its line does, too. */
 #include "guard.h"
+#include "../base/text_shown.h"
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -69,10 +70,9 @@ static void handle_crashes(void)
 
 static void make_line(char line[LINE], const char *path, const char *what)
 {
-    snprintf(line, LINE, "cfp-gpu: %.400s: damaged: %s\n", path, what);
-    for (char *c = line; *c != '\0'; c++)
-        if ((unsigned char)*c < 0x20 && c[1] != '\0')
-            *c = ' ';
+    char shown[LINE - 100];
+    cfp_shown_text(shown, sizeof shown, path);
+    snprintf(line, LINE, "cfp-gpu: %s: damaged: %s\n", shown, what);
 }
 
 static void limit_time(int seconds)

@@ -3,11 +3,11 @@
  * Everything that belongs to a process rather than to the method is here: argv, signals, standard
  * output's health, the exit status.  What a command does reads straight down in cmd_NAME.c. */
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <fcntl.h>
 #include <unistd.h>
 #include "../write/versions.h"
 #include "commands.h"
@@ -30,6 +30,17 @@ static int exit_status(cfp_status status)
     default:
         return EXIT_FAILED;
     }
+}
+
+/* A standard stream that the caller closed must not become the descriptor of a file: messages would
+ * be written into it.  What stands in its place cannot be read, or written: results that go nowhere
+ * are a failure, messages are not. */
+static void hold_standard_streams(void)
+{
+    static const int how[] = {O_WRONLY, O_RDONLY, O_WRONLY};
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+        if (fcntl(fd, F_GETFD) < 0 && errno == EBADF && open("/dev/null", how[fd]) != fd)
+            _exit(EXIT_FAILED); /* no /dev/null: nothing would be safe */
 }
 
 static bool given(int argc, char **argv, const char *option)
@@ -113,11 +124,11 @@ static cfp_status run_command(cfp_session *session)
 }
 
 /* What went to standard output is only written when it is flushed: a full disk shows here. */
-static cfp_status flush_results(cfp_ctx *ctx)
+static cfp_status flush_results(cfp_ctx *ctx, cfp_status status)
 {
     errno = 0;
-    if (fflush(stdout) == 0 && !ferror(stdout))
-        return CFP_OK;
+    if ((fflush(stdout) == 0 && !ferror(stdout)) || status != CFP_OK) /* that has been said */
+        return status;
     return cfp_fail(ctx, CFP_IO, "standard output: %s",
                     errno != 0 ? strerror(errno) : "write failed");
 }
@@ -130,9 +141,11 @@ int main(int argc, char **argv)
                             .cookie = &session.terminal,
                             .partial = cfp_interrupt_partial,
                             .interrupted = cfp_interrupt_flag()};
+    hold_standard_streams();
     cfp_crash_begin();
     const bool asks_help = given(argc, argv, "--help") || given(argc, argv, "-h");
     cfp_status status = CFP_OK;
+    signal(SIGPIPE, SIG_IGN); /* a reader that goes away is a failed write, and is said */
     signal(SIGXFSZ, SIG_IGN); /* a file that may not grow is a failed write, like a full disk */
     cfp_interrupt_catch();
     if (asks_help)
@@ -142,9 +155,7 @@ int main(int argc, char **argv)
     else
         status = run_command(&session);
     cfp_terminal_clear(&session.terminal);
-    const cfp_status flushed = flush_results(&session.ctx);
-    if (status == CFP_OK)
-        status = flushed;
+    status = flush_results(&session.ctx, status);
     if (status != CFP_OK && session.ctx.message[0] != '\0')
         cfp_terminal_error(&session.terminal, session.ctx.message);
     cfp_interrupt_said();

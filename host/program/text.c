@@ -1,30 +1,30 @@
 /* text.c - see text.h. */
 #include "text.h"
-#include <stdbool.h>
-
-static bool is_control(char c)
-{
-    return (unsigned char)c < 0x20 || c == 0x7f;
-}
+#include "../base/text_shown.h"
 
 int cfp_text_width(const char *text)
 {
     int width = 0;
-    for (; *text != '\0'; text++)
-        if (is_control(*text))
-            width += 4;
-        else if (((unsigned char)*text & 0xc0) != 0x80) /* not inside a UTF-8 sequence */
-            width++;
+    while (*text != '\0') {
+        char escape[CFP_ESCAPE_ROOM];
+        const int n = cfp_shown_length(text);
+        width += n > 0 ? 1 : cfp_shown_escape(escape, text, -n);
+        text += n > 0 ? n : -n;
+    }
     return width;
 }
 
 void cfp_print_text(FILE *file, const char *text, int width)
 {
-    const int used = cfp_text_width(text);
-    for (; *text != '\0'; text++)
-        if (is_control(*text))
-            fprintf(file, "\\x%02x", (unsigned)*text);
+    const int used = width > 0 ? cfp_text_width(text) : 0;
+    while (*text != '\0') {
+        char escape[CFP_ESCAPE_ROOM];
+        const int n = cfp_shown_length(text);
+        if (n > 0)
+            fwrite(text, 1, (size_t)n, file);
         else
-            fputc(*text, file);
+            fwrite(escape, 1, (size_t)cfp_shown_escape(escape, text, -n), file);
+        text += n > 0 ? n : -n;
+    }
     fprintf(file, "%*s", used < width ? width - used : 0, "");
 }

@@ -1,59 +1,24 @@
 /* output.c - see output.h. */
 #include "output.h"
-#include <errno.h>
+#include "../base/text_shown.h"
 #include <string.h>
-#include <sys/stat.h>
-
-/* Makes `path` and its parents; only_parents: all but the last component. */
-static cfp_status make_folders(cfp_ctx *ctx, const char *path, bool only_parents)
-{
-    char *part = cfp_strdup(ctx, path);
-    if (part == NULL)
-        return CFP_NOMEM;
-    cfp_status status = CFP_OK;
-    for (char *c = part + 1; status == CFP_OK && part[0] != '\0'; c++) {
-        const char end = *c;
-        if (end != '/' && end != '\0')
-            continue;
-        if (end == '\0' && only_parents)
-            break;
-        *c = '\0';
-        struct stat about;
-        if (mkdir(part, 0777) != 0 && errno != EEXIST)
-            status = cfp_fail(ctx, CFP_IO, "%s: %s", part, strerror(errno));
-        else if (stat(part, &about) != 0)
-            status = cfp_fail(ctx, CFP_IO, "%s: %s", part, strerror(errno));
-        else if (!S_ISDIR(about.st_mode))
-            status = cfp_fail(ctx, CFP_IO, "%s: is a file where a folder is needed", part);
-        *c = end;
-        if (end == '\0')
-            break;
-    }
-    cfp_free(part);
-    return status;
-}
 
 cfp_status cfp_output_open(cfp_output *out, cfp_ctx *ctx, const char *directory)
 {
     *out = (cfp_output){.ctx = ctx};
     if (directory[0] == '\0')
         return cfp_fail(ctx, CFP_USAGE, "-o: the name of a folder is missing");
-    out->directory = cfp_strdup(ctx, directory);
-    const cfp_status status =
-        out->directory == NULL ? CFP_NOMEM : make_folders(ctx, directory, false);
-    if (status != CFP_OK)
-        cfp_output_close(out);
-    return status;
+    return cfp_stage_open(&out->stage, ctx, directory);
 }
 
 void cfp_output_close(cfp_output *output)
 {
     cfp_newfile_abandon(&output->file);
+    cfp_stage_close(&output->stage);
     for (int i = 0; i < output->n_files; i++)
         cfp_free(output->files[i]);
     cfp_free(output->files);
     cfp_free(output->name);
-    cfp_free(output->directory);
     *output = (cfp_output){0};
 }
 
@@ -74,32 +39,19 @@ static cfp_status make_room(cfp_output *output)
     return CFP_OK;
 }
 
-/* An explanation must not take the place of what it explains. */
-static cfp_status spare_inputs(const cfp_output *output, const char *path)
-{
-    struct stat mine, theirs;
-    for (int i = 0; i < 2; i++)
-        if (output->spare[i] != NULL && stat(path, &mine) == 0 &&
-            stat(output->spare[i], &theirs) == 0 && mine.st_dev == theirs.st_dev &&
-            mine.st_ino == theirs.st_ino)
-            return cfp_fail(output->ctx, CFP_IO, "%s: is %s that is being explained%s", path,
-                            i == 0 ? "the model" : "the clip", "; choose another --output");
-    return CFP_OK;
-}
-
 cfp_status cfp_output_begin(cfp_output *output, const char *name)
 {
+    char *grows = NULL;
     CFP_TRY(make_room(output));
     cfp_free(output->name);
     output->name = cfp_strdup(output->ctx, name);
-    char *path = cfp_format(output->ctx, "%s/%s", output->directory, name);
+    char *path = cfp_format(output->ctx, "%s/%s", output->stage.directory, name);
     cfp_status status = path == NULL || output->name == NULL ? CFP_NOMEM : CFP_OK;
     if (status == CFP_OK)
-        status = make_folders(output->ctx, path, true);
+        status = cfp_stage_add(&grows, &output->stage, name);
     if (status == CFP_OK)
-        status = spare_inputs(output, path);
-    if (status == CFP_OK)
-        status = cfp_newfile_open(&output->file, output->ctx, path);
+        status = cfp_newfile_open_at(&output->file, output->ctx, path, grows);
+    cfp_free(grows);
     cfp_free(path);
     return status;
 }
@@ -110,6 +62,12 @@ cfp_status cfp_output_commit(cfp_output *output)
     output->files[output->n_files++] = output->name;
     output->name = NULL;
     return CFP_OK;
+}
+
+cfp_status cfp_output_finish(cfp_output *output)
+{
+    CFP_TRY(cfp_check_interrupt(output->ctx));
+    return cfp_stage_move(&output->stage, output->files, output->n_files);
 }
 
 cfp_status cfp_output_step(cfp_output *output)
@@ -135,14 +93,18 @@ char *cfp_output_safe_name(cfp_ctx *ctx, const char *name)
     if (safe == NULL)
         return NULL;
     size_t n = 0;
-    for (const char *c = name; *c != '\0'; c++) {
-        const unsigned char byte = (unsigned char)*c;
-        if (byte < 0x20 || byte == 0x7f || byte == '/' || byte == '%' || (byte == '.' && n == 0)) {
+    for (const char *c = name; *c != '\0';) {
+        const int length = cfp_shown_length(c);
+        const bool plain = length > 0 && *c != '/' && *c != '%' && !(*c == '.' && n == 0);
+        for (int i = 0; i < (length < 0 ? -length : length); i++, c++) {
+            const unsigned char byte = (unsigned char)*c;
+            if (plain) {
+                safe[n++] = *c;
+                continue;
+            }
             safe[n++] = '%';
             safe[n++] = digits[byte >> 4];
             safe[n++] = digits[byte & 15];
-        } else {
-            safe[n++] = *c;
         }
     }
     if (n == 0)

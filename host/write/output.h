@@ -1,7 +1,7 @@
-/* output.h - the directory being filled: names that are safe, files that are whole or absent.
+/* output.h - the directory being filled: names that are safe, files that appear all together.
  *
- * One file grows at a time.  A writer begins it, fills it and commits it; where it returns early
- * the caller of all writers (cfp_write) abandons what is open.
+ * One file grows at a time, in the run's hidden folder (stage.h).  A writer begins it, fills it and
+ * commits it; where it returns early the caller of all writers (cfp_write) abandons the run.
  *
  *     explanation.h5  pyramid.json  tree.json  run.json  contact-sheet.png
  *     overlay/<layer>.png  .mp4  .gif  overlay/<layer>/000000.png ...  overlay/<layer>/stack.png
@@ -9,27 +9,30 @@
  */
 #pragma once
 #include "../base/newfile.h"
+#include "stage.h"
 #include "writer.h"
 
 struct cfp_output {
     cfp_ctx *ctx;
-    char *directory;
     cfp_newfile file; /* the one that is growing */
     char *name;       /* its name, relative to directory */
     char **files;     /* [n_files] names committed, in that order */
     int n_files, room;
-    int64_t done, total;  /* of progress "write" */
-    const char *spare[2]; /* files that must not be written over: the model, the clip; or NULL */
+    int64_t done, total; /* of progress "write" */
+    cfp_stage stage;     /* where the files are until all are whole */
 };
 
 /* Makes the directory and its parents.  On failure *out is empty. */
 CFP_CHECKED cfp_status cfp_output_open(cfp_output *out, cfp_ctx *ctx, const char *directory);
-void cfp_output_close(cfp_output *output); /* abandons what is growing; accepts {0} */
+/* Abandons the run where it is not finished; accepts {0}. */
+void cfp_output_close(cfp_output *output);
 
 /* name is relative, its folders are made.  Write to output->file.stream, or, for libraries that
  * want a path, to cfp_newfile_where(&output->file). */
 CFP_CHECKED cfp_status cfp_output_begin(cfp_output *output, const char *name);
 CFP_CHECKED cfp_status cfp_output_commit(cfp_output *output);
+/* After the last file, run.json: all of them take their places. */
+CFP_CHECKED cfp_status cfp_output_finish(cfp_output *output);
 
 /* One more step of the total done; CFP_INTERRUPTED where that is asked for. */
 CFP_CHECKED cfp_status cfp_output_step(cfp_output *output);
@@ -40,7 +43,8 @@ CFP_CHECKED cfp_status cfp_output_step(cfp_output *output);
 char *cfp_output_overlay(const cfp_output *output, const cfp_model *model, const cfp_tube *tube,
                          const char *suffix);
 
-/* A layer's name as one path component: control characters, '/', '%' and a leading '.' as %XX, and
- * what is longer than 200 bytes cut and told apart by a hash of the whole.  Different names stay
- * different.  The caller's to free; NULL: no memory. */
+/* A layer's name as one path component: '/', '%', a leading '.', what is not UTF-8 and what a
+ * terminal would not show (text_shown.h) as %XX, and what is longer than 200 bytes cut and told
+ * apart by a hash of the whole.  Different names stay different.  The caller's to free; NULL: no
+ * memory. */
 char *cfp_output_safe_name(cfp_ctx *ctx, const char *name);

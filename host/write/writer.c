@@ -82,20 +82,6 @@ cfp_status cfp_formats_check(cfp_ctx *ctx, const char *formats)
     return CFP_OK;
 }
 
-/* run.json is written last: where it stands, the rest is whole.  That of an earlier run must not
- * vouch for this one. */
-static cfp_status remove_old_run(const cfp_output *output)
-{
-    char *path = cfp_format(output->ctx, "%s/run.json", output->directory);
-    if (path == NULL)
-        return CFP_NOMEM;
-    cfp_status status = CFP_OK;
-    if (unlink(path) != 0 && errno != ENOENT)
-        status = cfp_fail(output->ctx, CFP_IO, "%s: %s", path, strerror(errno));
-    cfp_free(path);
-    return status;
-}
-
 static cfp_status write_all(cfp_output *output, const char *formats, cfp_explanation *explanation,
                             const cfp_run *run)
 {
@@ -107,7 +93,6 @@ static cfp_status write_all(cfp_output *output, const char *formats, cfp_explana
             CFP_TRY(cfp_writers[i]->check(output->ctx, explanation));
         output->total += cfp_writers[i]->draws_tubes ? explanation->tubes.n : 1;
     }
-    CFP_TRY(remove_old_run(output));
     for (int i = 0; cfp_writers[i] != NULL; i++) {
         if (!asked_for(formats, cfp_writers[i]->format))
             continue;
@@ -115,7 +100,8 @@ static cfp_status write_all(cfp_output *output, const char *formats, cfp_explana
         CFP_TRY(cfp_writers[i]->write(output, explanation, run));
     }
     explanation->ms.write = cfp_now_ms() - start;
-    return cfp_write_run(output, explanation, run);
+    CFP_TRY(cfp_write_run(output, explanation, run));
+    return cfp_output_finish(output);
 }
 
 cfp_status cfp_write(cfp_ctx *ctx, const char *directory, const char *formats,
@@ -126,8 +112,8 @@ cfp_status cfp_write(cfp_ctx *ctx, const char *directory, const char *formats,
     CFP_TRY(cfp_formats_check(ctx, formats));
     cfp_output output;
     CFP_TRY(cfp_output_open(&output, ctx, directory));
-    output.spare[0] = explanation->model->path;
-    output.spare[1] = explanation->clip->path;
+    output.stage.spare[0] = explanation->model->path;
+    output.stage.spare[1] = explanation->clip->path;
     const cfp_status status = write_all(&output, formats, explanation, run);
     if (status == CFP_OK && files_out != NULL) { /* they end in NULL: memory comes zeroed */
         *files_out = output.files;

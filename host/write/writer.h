@@ -1,7 +1,7 @@
 /* writer.h - one explanation -> files in a directory; one writer a format (SPEC --format).
  *
- * Every file is written under a temporary name in the same directory and renamed when it is whole
- * (output.h): an interrupted or failed run leaves nothing half-written under a final name. */
+ * All files of a run appear together, run.json last (stage.h): a run that fails or is interrupted
+ * leaves the directory as it was. */
 #pragma once
 #include "../method/explain.h"
 

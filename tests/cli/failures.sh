@@ -67,6 +67,37 @@ for command in "devices --json" "inspect $model" "--help" "--version"; do
     echo "= $?"
 done
 
+# The same behind a reader that goes away, and where there is no standard output at all.
+show predict --json "$model" "$clip" "| true"
+{ sleep 1; "$cfp" predict -q --json "$model" "$clip" 2>said.txt; echo "= $?" >>said.txt; } | true
+cat said.txt
+show inspect --json "$model" ">&-"
+"$cfp" inspect --json "$model" >&-
+echo "= $?"
+# No file becomes the standard stream that is closed: nothing is written into it.
+for closed in '<&-' '>&-' '2>&-' '<&- >&-' '<&- 2>&-' '>&- 2>&-' '<&- >&- 2>&-'; do
+    show explain -q "$model" "$clip" -o shut "$closed"
+    eval "\"\$cfp\" explain \"\$model\" \"\$clip\" -o shut --format h5,json --depth 1 --tubes none $closed" 2>/dev/null
+    status=$?
+    echo "= $status"
+    [ -e reference ] || cp -r shut reference
+    cmp shut/explanation.h5 reference/explanation.h5 && cmp shut/pyramid.json reference/pyramid.json ||
+        fail "other bytes"
+done
+rm -r shut reference said.txt
+
+# A folder that leads elsewhere is not followed, and no output goes into a pipe.
+mkdir elsewhere away
+ln -s ../elsewhere away/overlay
+quietly explain -q "$model" "$clip" -o away --format png --depth 1
+[ -z "$(ls -A elsewhere away)" ] || [ "$(ls -A elsewhere)" = "" ] || fail "it was followed"
+mkfifo away/explanation.h5
+quietly explain -q "$model" "$clip" -o away --format h5 --depth 1
+mkfifo a-page
+"$cfp" explain -q "$model" "$clip" -o page --format h5,html --depth 1 --tubes none
+quietly report page -o a-page
+rm -r elsewhere away a-page page
+
 # What this device, or this version, has not.
 try bench -q "$model" --profile --device ref
 quietly explain -q "$model" "$clip" -o out --profile --device cpu

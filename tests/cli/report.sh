@@ -24,6 +24,26 @@ try report page -o none.html
 try report one -o one/report.html
 try report one -o nowhere/index.html
 try report
+
+# What is not one whole run is said to be incomplete, and listed nowhere.
+cp -r one part
+rm part/run.json
+try view part
+try report one part -o none.html
+mkdir -p part/.cfp-run/ready
+try view part
+rm -r part
+cp -r one part
+"$cfp" explain -q "$model" "$clip" -o part --format json,png --depth 1 || fail "status $?"
+[ ! -e part/explanation.h5 ] || fail "a file of the run before is still there"
+cp one/report.html one/explanation.h5 part
+try view part
+try report part -o none.html
+"$cfp" explain -q "$model" "$clip" -o part --format json,html --tubes none --depth 1 || fail "status $?"
+rm part/pyramid.json
+try view part
+
+"$cfp" explain -q "$model" "$clip" -o page --format h5,html --tubes none --depth 1 || fail "status $?"
 cp one/report.html page/explanation.h5
 try report page -o none.html
 head -c 20000 one/explanation.h5 >page/explanation.h5

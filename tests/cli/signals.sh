@@ -37,4 +37,4 @@ interrupt INT explain -q "$model" "$clip" --device ref --tubes kernels --interp 
 work_sign=decode
 interrupt INT predict -q "$model" "$clip" "$clip" "$clip" "$clip" "$clip" "$clip" --device ref
 interrupt TERM predict -q "$model" "$clip" "$clip" "$clip" "$clip" "$clip" "$clip" --device ref --threads 32
-[ -z "$(find out -type f 2>/dev/null)" ] || fail "left: $(find out -type f)"
+[ ! -e out ] || fail "left: $(find out)"

@@ -1,0 +1,64 @@
+/* fuzz_options.c - command lines, a word a line, the command first: values within their ranges, or
+ * a refusal in one line. */
+#include "../../host/program/commands.h"
+#include "fuzz.h"
+
+enum { MOST_WORDS = 64 };
+
+/* The table of commands has none to run here. */
+#define COMMAND(name)                                                                              \
+    cfp_status cfp_cmd_##name(cfp_session *session)                                                \
+    {                                                                                              \
+        (void)session;                                                                             \
+        return CFP_OK;                                                                             \
+    }
+COMMAND(explain)
+COMMAND(predict)
+COMMAND(inspect)
+COMMAND(bench)
+COMMAND(devices)
+COMMAND(view)
+COMMAND(report)
+
+static void check_values(const cfp_config *config)
+{
+    for (int i = 0; i < cfp_n_options; i++) {
+        const cfp_option *o = &cfp_options[i];
+        const void *field = (const char *)config + o->field;
+        if ((o->commands & config->command->bit) == 0 || config->text[i] == NULL)
+            continue;
+        if (o->type == CFP_OPTION_INT && o->word == NULL)
+            MUST((double)*(const int64_t *)field >= o->least &&
+                 (double)*(const int64_t *)field <= o->most);
+        if (o->type == CFP_OPTION_REAL)
+            MUST(*(const double *)field >= o->least && *(const double *)field <= o->most);
+        if (o->type == CFP_OPTION_CHOICE)
+            MUST(*(const int64_t *)field >= 0 && *(const int64_t *)field < o->n_choices);
+    }
+}
+
+int fuzz_good;
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    char *text = fuzz_text(data, size), *argv[MOST_WORDS + 2] = {text};
+    const int argc = 1 + fuzz_lines(text, argv + 1, MOST_WORDS);
+    cfp_config config = {.command = &cfp_commands[0]};
+    cfp_ctx ctx = {0};
+    for (int i = 0; i < cfp_n_commands; i++)
+        if (strcmp(argv[1], cfp_commands[i].name) == 0)
+            config.command = &cfp_commands[i];
+    const cfp_status status = cfp_options_parse(&config, &ctx, argc, argv);
+    MUST(status == CFP_OK || (status == CFP_USAGE && ctx.message[0] != '\0'));
+    if (status == CFP_OK) {
+        fuzz_good++;
+        check_values(&config);
+        (void)cfp_config_query(&config);
+        const cfp_status known =
+            cfp_formats_check(&ctx, config.formats != NULL ? config.formats : "h5");
+        MUST(known == CFP_OK || known == CFP_USAGE);
+    }
+    cfp_config_free(&config);
+    free(text);
+    return 0;
+}
