@@ -148,7 +148,7 @@ static __global__ void back_step_kernel(cfp_back_step s)
             stays.ties -= __popc(ties);
             count += __popc(word);
             if (selected)
-                raise_to(&child[base + lane], __double_as_longlong(k.gain * (double)r));
+                raise_to(&child[base + lane], __double_as_longlong(cfp_propagated(&s, reached, r)));
             if (s.edges != NULL && lane == 0)
                 s.edges[(int64_t)row * words + base / 32] = word;
         }

@@ -37,7 +37,9 @@ static void choose(layer_case *c, bool large, uint64_t *seed)
     s->channels = groups * random_int(seed, 1, random_int(seed, 0, 2) ? 24 : 90);
     s->rule = (cfp_rule)random_int(seed, 0, CFP_RULE_COUNT - 1);
     s->classifier = groups == 1 && random_int(seed, 0, 2) == 0;
-    s->propagate = (cfp_propagate)(s->rule != CFP_RULE_GRAD && random_int(seed, 0, 1));
+    s->propagate = (cfp_propagate)random_int(seed, 0, 2);
+    if (s->rule == CFP_RULE_GRAD && s->propagate == CFP_PROPAGATE_PATH)
+        s->propagate = CFP_PROPAGATE_EDGE;
     s->normalise = (cfp_normalise)(s->rule == CFP_RULE_CFP && random_int(seed, 0, 1));
     s->class_relevance = (cfp_class_relevance)(s->rule != CFP_RULE_GRAD && random_int(seed, 0, 1));
     s->top = tops[random_int(seed, 0, 5)];

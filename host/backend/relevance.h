@@ -14,7 +14,14 @@
 #include <string.h>
 
 typedef enum cfp_rule { CFP_RULE_CFP, CFP_RULE_REFERENCE, CFP_RULE_GRAD, CFP_RULE_COUNT } cfp_rule;
-typedef enum cfp_propagate { CFP_PROPAGATE_EDGE, CFP_PROPAGATE_PATH } cfp_propagate;
+typedef enum cfp_propagate {
+    CFP_PROPAGATE_EDGE,
+    CFP_PROPAGATE_PATH,
+    /* Selects as EDGE does, but R is the smallest r along the path, of the path where that is the
+     * largest.  This is the highest theta at which EDGE still selects the channel.  So one descent
+     * at the lowest theta answers every theta (method/sweep.c).  Not a choice of the command line. */
+    CFP_PROPAGATE_WIDEST
+} cfp_propagate;
 typedef enum cfp_normalise { CFP_NORMALISE_MINMAX, CFP_NORMALISE_MAX } cfp_normalise;
 typedef enum cfp_class_relevance { CFP_CLASS_WEIGHTS, CFP_CLASS_CONTRIBUTION } cfp_class_relevance;
 

@@ -94,6 +94,13 @@ CFP_BOTH bool cfp_divides_by_best(const cfp_back_step *s)
 {
     return s->classifier && s->rule != CFP_RULE_GRAD && s->propagate == CFP_PROPAGATE_PATH;
 }
+/* R of a channel that a kernel of relevance `above` selects by r. */
+CFP_BOTH double cfp_propagated(const cfp_back_step *s, double above, float r)
+{
+    if (s->propagate == CFP_PROPAGATE_PATH)
+        return above * (double)r;
+    return s->propagate == CFP_PROPAGATE_WIDEST && (double)r > above ? above : (double)r;
+}
 /* Does the highest of the row start from 0? */
 CFP_BOTH bool cfp_highest_from_zero(const cfp_back_step *s)
 {

@@ -56,8 +56,7 @@ static cfp_status route(cfp_trace *trace, int index)
     return CFP_OK;
 }
 
-/* The layer's back-step, as the backend is asked for it. */
-static cfp_back_step back_step_of(cfp_trace *trace, int index)
+cfp_back_step cfp_back_step_of(cfp_trace *trace, int index)
 {
     const cfp_ledger *l = trace->ledger;
     const cfp_ledger_node *mine = kept(trace, index);
@@ -83,7 +82,7 @@ static cfp_back_step back_step_of(cfp_trace *trace, int index)
 static cfp_status visit(cfp_trace *trace, int index)
 {
     const cfp_node *node = &trace->model->node[index];
-    const cfp_back_step step = back_step_of(trace, index);
+    const cfp_back_step step = cfp_back_step_of(trace, index);
     if (step.rule == CFP_RULE_GRAD) {
         /* where no gradient came, nothing is relevant */
         CFP_TRY(trace->device.api->fill(trace->device.backend, trace->ledger->product, 0,
@@ -259,7 +258,7 @@ static cfp_status read_edges(cfp_pyramid *out, cfp_trace *trace, int question)
         cfp_layer *layer = &out->layer[k];
         if (layer->n_edges == 0)
             continue;
-        const cfp_back_step step = back_step_of(trace, layer->node);
+        const cfp_back_step step = cfp_back_step_of(trace, layer->node);
         CFP_TRY(api->list_edges(trace->device.backend, &step, question,
                                 direct ? layer->edge : there + at));
         at += layer->n_edges;
@@ -294,12 +293,17 @@ static cfp_status read_pyramid(cfp_pyramid *out, cfp_trace *trace, int question)
     return CFP_OK;
 }
 
+cfp_status cfp_descend_walk(cfp_trace *trace, const int *class_index)
+{
+    CFP_TRY(put_classes(trace, class_index));
+    CFP_TRY(cfp_trace_enqueue(trace, CFP_WORK_DESCENT, walk));
+    return cfp_ledger_fetch_results(trace->ledger);
+}
+
 static cfp_status descend(cfp_pyramid *out, cfp_trace *trace, const int *class_index)
 {
     const cfp_ledger *l = trace->ledger;
-    CFP_TRY(put_classes(trace, class_index));
-    CFP_TRY(cfp_trace_enqueue(trace, CFP_WORK_DESCENT, walk));
-    CFP_TRY(cfp_ledger_fetch_results(trace->ledger));
+    CFP_TRY(cfp_descend_walk(trace, class_index));
     for (int q = 0; q < l->questions; q++)
         CFP_TRY(read_pyramid(&out[q], trace, q));
     return CFP_OK;

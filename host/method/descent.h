@@ -8,6 +8,11 @@
  * failure every entry of out is empty. */
 CFP_CHECKED cfp_status cfp_descend(cfp_pyramid *out, cfp_trace *trace, const int *class_index);
 
+/* The walk alone: what it found is in the ledger, where the host may look (cfp_ledger_seen). */
+CFP_CHECKED cfp_status cfp_descend_walk(cfp_trace *trace, const int *class_index);
+/* A layer's back-step, as the backend is asked for it. */
+cfp_back_step cfp_back_step_of(cfp_trace *trace, int node);
+
 /* Is the demand [questions][channels] on a node anything?  Known where the host may look; else it
  * may be.  Saves work, changes no result. */
 bool cfp_may_be_demanded(const cfp_trace *trace, int node);

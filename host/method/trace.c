@@ -42,7 +42,7 @@ static void want(uint8_t *wanted, cfp_trace *trace)
     }
 }
 
-static cfp_status open_ledger(cfp_trace *trace)
+cfp_status cfp_trace_open_ledger(cfp_trace *trace)
 {
     const cfp_model *model = trace->model;
     const cfp_query *query = trace->request.query;
@@ -57,6 +57,8 @@ static cfp_status open_ledger(cfp_trace *trace)
          * warm. */
         if (wanted[i] & CFP_WANT_MEAN && i > 0)
             trace->step[trace->step_of[i]].mean = true;
+        if (trace->means != NULL)
+            wanted[i] &= (uint8_t)~CFP_WANT_MEAN;
     }
     const cfp_status status = cfp_ledger_open(&trace->ledger, trace->ctx, model, &trace->device,
                                               query, &trace->request.batch, wanted);
@@ -131,7 +133,7 @@ static cfp_status open_trace(cfp_trace *trace, const cfp_trace_request *request)
     mark_active(trace);
     CFP_TRY(open_steps(trace));
     CFP_TRY(cfp_trace_place(trace));
-    return open_ledger(trace);
+    return cfp_trace_open_ledger(trace);
 }
 
 /* What is the caller's: the plan is made. */
@@ -170,6 +172,7 @@ void cfp_trace_close(cfp_trace **trace)
         if (t->recording[work] != NULL)
             t->device.api->record_free(t->device.backend, t->recording[work]);
     cfp_ledger_close(&t->ledger);
+    cfp_ledger_close(&t->means);
     if (t->arena != NULL)
         t->device.api->release(t->device.backend, t->arena);
     cfp_free(t->step);

@@ -26,6 +26,7 @@ typedef struct cfp_trace_request {
     int depth;           /* CFP_ALL_DEPTHS or the deepest kernel layer of interest */
     const uint8_t *keep; /* [n_nodes] the values that hold these nodes' outputs stay; NULL: none */
     bool keep_all;       /* tests: every value and every gradient stays */
+    bool again;          /* the backward pass may run several times after one forward pass */
     const cfp_query *query; /* what the descent will be asked; NULL: there is none */
     cfp_batch batch;        /* all 0: one clip, the query's theta */
 } cfp_trace_request;
@@ -46,6 +47,7 @@ struct cfp_trace {
     double *theta;   /* [thetas] */
     cfp_trace_request request;
     cfp_ledger *ledger;
+    cfp_ledger *means; /* cfp_trace_ask: owns the channel means that `ledger` points to; or NULL */
     cfp_back_step *rule_step; /* [n_nodes] of kernel layers of interest (rules.h) */
     int n_steps;
     cfp_trace_step *step;
@@ -74,6 +76,15 @@ CFP_CHECKED cfp_status cfp_trace_open_request(cfp_trace **out, cfp_ctx *ctx, con
  * time it is recorded, and from the third on replayed, where the backend can (recording.c). */
 CFP_CHECKED cfp_status cfp_trace_enqueue(cfp_trace *trace, cfp_work work,
                                          cfp_status (*enqueue)(cfp_trace *trace));
+
+/* For a trace that was opened without a query: from now on cfp_descend answers `query` at its
+ * theta, about the last forward pass, and may be called any number of times.  The request says
+ * beforehand what any of the queries needs: means, backward, again, depth.  No tubes. */
+CFP_CHECKED cfp_status cfp_trace_ask(cfp_trace *trace, const cfp_query *query);
+/* The same query at another theta. */
+CFP_CHECKED cfp_status cfp_trace_set_theta(cfp_trace *trace, double theta);
+/* Takes the memory of the query at hand and puts its constants there (trace.c). */
+CFP_CHECKED cfp_status cfp_trace_open_ledger(cfp_trace *trace);
 
 /* Splits the network into steps (steps.c): fills n_steps, step, holder, step_of, used. */
 CFP_CHECKED cfp_status cfp_trace_fuse(cfp_trace *trace);

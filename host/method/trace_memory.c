@@ -88,6 +88,9 @@ static void place_values(struct plan *p)
         if (want->backward && step->active)
             extend(p, *mine, backward_time(trace, step->head));
     }
+    for (int i = 0; i < p->n && want->again; i++) /* what the backward pass reads is never reused */
+        if (p->life[i].last > trace->model->n_nodes)
+            extend(p, i, p->end);
     extend(p, p->value[trace->holder[trace->model->logits]], trace->model->n_nodes);
     for (int i = 0; i < trace->model->n_nodes; i++)
         if (trace->holder[i] >= 0 && (want->keep_all || (want->keep != NULL && want->keep[i])))

@@ -184,8 +184,8 @@ static void back_step_of(struct scoring *k, int question, int o)
     const cfp_back_step *s = k->step;
     const int64_t row = (int64_t)question * s->kernels + o;
     const double theta = s->theta[question % s->thetas];
-    const double gain =
-        s->propagate == CFP_PROPAGATE_PATH ? cfp_demanded_relevance(s->demand[row]) : 1.0;
+    const double above = cfp_demanded_relevance(s->demand[row]);
+    const double gain = s->propagate == CFP_PROPAGATE_PATH ? above : 1.0;
     score_values(k, question / s->thetas, o);
     score_row(k);
     score_relevances(k);
@@ -194,7 +194,7 @@ static void back_step_of(struct scoring *k, int question, int o)
     for (int w = 0; w < k->words; w++)
         for (uint32_t left = k->bits[w]; left != 0; left &= left - 1) {
             const int j = 32 * w + __builtin_ctz(left);
-            raise_to(&child[j], cfp_demand_of(gain * (double)k->relevance[j]));
+            raise_to(&child[j], cfp_demand_of(cfp_propagated(s, above, k->relevance[j])));
         }
     if (s->edges == NULL)
         return;
