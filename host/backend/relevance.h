@@ -16,7 +16,11 @@
 typedef enum cfp_rule { CFP_RULE_CFP, CFP_RULE_REFERENCE, CFP_RULE_GRAD, CFP_RULE_COUNT } cfp_rule;
 typedef enum cfp_propagate { CFP_PROPAGATE_EDGE, CFP_PROPAGATE_PATH } cfp_propagate;
 typedef enum cfp_normalise { CFP_NORMALISE_MINMAX, CFP_NORMALISE_MAX } cfp_normalise;
-typedef enum cfp_class_relevance { CFP_CLASS_WEIGHTS, CFP_CLASS_CONTRIBUTION } cfp_class_relevance;
+typedef enum cfp_class_relevance {
+    CFP_CLASS_WEIGHTS,
+    CFP_CLASS_CONTRIBUTION,
+    CFP_CLASS_CONTRAST
+} cfp_class_relevance;
 
 typedef int64_t cfp_demand;
 #define CFP_NOT_DEMANDED ((cfp_demand)-1) /* every byte is 0xff */
