@@ -23,7 +23,11 @@ typedef enum cfp_propagate {
     CFP_PROPAGATE_WIDEST
 } cfp_propagate;
 typedef enum cfp_normalise { CFP_NORMALISE_MINMAX, CFP_NORMALISE_MAX } cfp_normalise;
-typedef enum cfp_class_relevance { CFP_CLASS_WEIGHTS, CFP_CLASS_CONTRIBUTION } cfp_class_relevance;
+typedef enum cfp_class_relevance {
+    CFP_CLASS_WEIGHTS,
+    CFP_CLASS_CONTRIBUTION,
+    CFP_CLASS_CONTRAST
+} cfp_class_relevance;
 
 typedef int64_t cfp_demand;
 #define CFP_NOT_DEMANDED ((cfp_demand)-1) /* every byte is 0xff */

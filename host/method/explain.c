@@ -1,6 +1,7 @@
 /* explain.c - the straight line: forward pass -> class -> descent -> tubes. */
 #include "explain.h"
 #include "descent.h"
+#include "rules.h"
 #include "tube_maps.h"
 #include <string.h>
 
@@ -33,6 +34,7 @@ cfp_status cfp_trace_open(cfp_trace **out, cfp_ctx *ctx, const cfp_model *model,
                           const cfp_device *device, const cfp_query *query, const cfp_batch *batch)
 {
     cfp_trace_request request = {.depth = CFP_ALL_DEPTHS};
+    cfp_query resolved;
     uint8_t *keep = NULL;
     *out = NULL;
     if (batch != NULL)
@@ -43,6 +45,9 @@ cfp_status cfp_trace_open(cfp_trace **out, cfp_ctx *ctx, const cfp_model *model,
         if (query->rule == CFP_RULE_GRAD && request.batch.thetas > 1)
             return cfp_fail(ctx, CFP_USAGE, "--rule: grad takes one theta at a time");
         CFP_TRY(cfp_query_check(ctx, query));
+        resolved = *query;
+        CFP_TRY(cfp_resolve_target(&resolved, ctx, model));
+        query = &resolved;
         CFP_TRY_ALLOC(ctx, keep, model->n_nodes);
         keep_for_tubes(keep, model, query);
         request.query = query;

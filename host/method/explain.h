@@ -45,6 +45,8 @@ CFP_CHECKED cfp_status cfp_trace_open(cfp_trace **out, cfp_ctx *ctx, const cfp_m
                                       const cfp_device *device, const cfp_query *query,
                                       const cfp_batch *batch);
 void cfp_trace_close(cfp_trace **trace);
+/* The query as it is in force: its target is one that the model has. */
+const cfp_query *cfp_trace_query(const cfp_trace *trace);
 cfp_trace_facts cfp_trace_describe(const cfp_trace *trace);
 
 /* Forward pass: input is clips x C x T x H x W plain, as cfp_clip_normalise makes them; logits is

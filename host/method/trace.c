@@ -190,6 +190,11 @@ void cfp_trace_close(cfp_trace **trace)
     *trace = NULL;
 }
 
+const cfp_query *cfp_trace_query(const cfp_trace *trace)
+{
+    return &trace->query;
+}
+
 cfp_trace_facts cfp_trace_describe(const cfp_trace *trace)
 {
     return (cfp_trace_facts){trace->n_steps, trace->arena_bytes, trace->unshared_bytes};

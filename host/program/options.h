@@ -34,7 +34,8 @@ typedef struct cfp_config {
     int64_t check_input; /* cfp_input_checking */
     /* question */
     const char *class_name; /* NULL: the top predicted class */
-    int64_t rule, depth, top, propagate, normalise, class_relevance;
+    int64_t rule, depth, top, propagate, normalise, class_relevance, mask, target, steps;
+    const char *baseline; /* a word of cfp_baseline_names, or a clip */
     double theta;
     /* tubes */
     const char *layers; /* NULL: all */
@@ -92,6 +93,8 @@ void cfp_config_free(cfp_config *config);
 
 /* The part of a config that is the question. */
 cfp_query cfp_config_query(const cfp_config *config);
+/* Writes into `text` what the model made of an option that was not given (--target). */
+void cfp_config_set_text(cfp_config *config, const char *name, const char *value);
 
 /* Of `names` (each `stride` bytes apart, a const char * first) the one nearest to a mistyped word,
  * or NULL where none is near. */

@@ -51,9 +51,21 @@ const cfp_option cfp_options[] = {
     {"normalise", 0, CHOICE(cfp_normalise_names, 2), FIELD(normalise), .fallback = "minmax",
      .group = "Question", .commands = EXPLAINS,
      .help = "how rule cfp scales: between least and most, or by the most alone, so that what contributes nothing has relevance 0"},
-    {"class-relevance", 0, CHOICE(cfp_class_relevance_names, 2), FIELD(class_relevance),
+    {"class-relevance", 0, CHOICE(cfp_class_relevance_names, 3), FIELD(class_relevance),
      .fallback = "weights", .group = "Question", .commands = EXPLAINS,
-     .help = "at the classifier: its weights alone, or weights times activations"},
+     .help = "at the classifier: its weights alone; weights times activations; or contrast, what speaks for the class against its rivals (--target) in this clip"},
+    {"target", 0, CHOICE(cfp_target_names, 3), FIELD(target), .fallback = "odds",
+     .group = "Question", .commands = EXPLAINS,
+     .help = "the number that rule grad and --class-relevance contrast explain: odds, the log-odds of the class, by which a softmax decides; margin, its logit minus the mean of all logits; logit, its logit alone, which is all that a model with a sigmoid at its end has"},
+    {"mask", 0, CHOICE(cfp_mask_names, 2), FIELD(mask), .fallback = "selected",
+     .group = "Question", .commands = EXPLAINS,
+     .help = "rule grad: the gradient goes on through selected kernels alone, or through all of them"},
+    {"baseline", 0, TEXT("zero|blank|freeze|reverse|shuffle|CLIP"), FIELD(baseline),
+     .fallback = "zero", .group = "Question", .commands = EXPLAINS,
+     .help = "rule grad: what activations are compared with: zero, or what they are for a blank clip, for this clip frozen at its middle frame, reversed or with its frames shuffled by --seed, or for another clip"},
+    {"steps", 0, INT(1, CFP_MOST_STEPS), FIELD(steps), .argument = "N", .fallback = "1",
+     .group = "Question", .commands = EXPLAINS,
+     .help = "rule grad: 1 takes the gradient at the clip; more take the mean of the gradients at N points between the clip of --baseline (zero: a blank one) and this one, as integrated gradients do"},
 
     {"tubes", 0, CHOICE(cfp_tubes_names, 3), FIELD(tubes), .fallback = "layers",
      .group = "Tubes", .commands = EXPLAINS,
@@ -112,7 +124,7 @@ const cfp_option cfp_options[] = {
      .help = "cuda: time several of cuDNN's plans for each convolution and take the fastest. Choices are added to FILE, and those in it are followed, so that a run can be repeated [default: cuDNN's first choice]"},
     {"seed", 0, INT(0, 9007199254740992), FIELD(seed), .argument = "N", .fallback = "0",
      .group = "Device", .commands = CFP_CMD_ALL,
-     .help = "of whatever is random: the clip of bench"},
+     .help = "of whatever is random: the clip of bench, the frames of --baseline shuffle"},
 };
 /* clang-format on */
 

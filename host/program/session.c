@@ -100,6 +100,9 @@ cfp_status cfp_session_open_trace(cfp_session *session, const cfp_query *query, 
     cfp_session_range_begin(session, CFP_RANGE_LOAD, "plan");
     const cfp_status status =
         cfp_trace_open(&session->trace, &session->ctx, model, &session->device, query, &batch);
+    if (status == CFP_OK && query != NULL)
+        cfp_config_set_text(&session->config, "target",
+                            cfp_target_names[cfp_trace_query(session->trace)->target]);
     if (status == CFP_OK && session->config.profile)
         cfp_trace_run_live(session->trace);
     cfp_session_range_end(session);

@@ -63,6 +63,7 @@ static void put_query(report *r)
     cfp_json_key(&r->json, "query");
     cfp_json_object(&r->json);
     cfp_json_put_string(&r->json, "rule", cfp_rule_names[q->rule]);
+    cfp_json_put_string(&r->json, "mask", cfp_mask_names[q->mask]);
     cfp_json_put_double(&r->json, "theta", q->theta);
     cfp_json_put_string(&r->json, "propagate", cfp_propagate_names[q->propagate]);
     cfp_json_put_string(&r->json, "tubes", cfp_tubes_names[q->tubes]);
