@@ -18,6 +18,7 @@
 #include "sweep.h"
 #include "../backend/relevance_math.h"
 #include "descent.h"
+#include "rules.h"
 #include <omp.h>
 #include <stdlib.h>
 #include <string.h>
@@ -360,7 +361,9 @@ cfp_status cfp_trace_open_sweep(cfp_trace **out, cfp_ctx *ctx, const cfp_model *
     *out = NULL;
     for (int i = 0; i < n_queries; i++) {
         const bool grad = query[i].rule == CFP_RULE_GRAD;
+        cfp_query resolved = query[i];
         CFP_TRY(cfp_query_check(ctx, &query[i]));
+        CFP_TRY(cfp_resolve_target(&resolved, ctx, model));
         request.backward |= grad;
         request.means |= !grad;
     }

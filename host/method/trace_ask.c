@@ -2,6 +2,7 @@
  *
  * The trace was opened without a query, so its ledger holds the channel means and nothing else.
  * That ledger stays.  Each query gets a ledger of its own, which points to those means. */
+#include "rules.h"
 #include "trace.h"
 
 /* The descent that was recorded reads memory of the query before. */
@@ -45,9 +46,11 @@ static cfp_status take_query(cfp_trace *trace, const cfp_query *query)
 
 cfp_status cfp_trace_ask(cfp_trace *trace, const cfp_query *query)
 {
+    cfp_query resolved = *query;
     CFP_TRY(cfp_query_check(trace->ctx, query));
+    CFP_TRY(cfp_resolve_target(&resolved, trace->ctx, trace->model));
     forget_query(trace);
-    const cfp_status status = take_query(trace, query);
+    const cfp_status status = take_query(trace, &resolved);
     if (status != CFP_OK)
         forget_query(trace);
     return status;

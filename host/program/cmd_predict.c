@@ -19,24 +19,6 @@ typedef struct prediction { /* scratch of one run, reused from clip to clip */
     int n_looked;            /* clips that were run in other ways too */
 } prediction;
 
-/* The n_top largest logits, ties by the lower class number: repeated selection, as N is small. */
-static void rank_classes(prediction *p, const float *logits, int n_classes)
-{
-    for (int i = 0; i < n_classes; i++)
-        p->rank[i] = i;
-    for (int k = 0; k < p->n_top; k++) {
-        int best = k;
-        for (int i = k + 1; i < n_classes; i++) {
-            const float a = logits[p->rank[i]], b = logits[p->rank[best]];
-            if (a > b || (a == b && p->rank[i] < p->rank[best]))
-                best = i;
-        }
-        const int swapped = p->rank[k];
-        p->rank[k] = p->rank[best];
-        p->rank[best] = swapped;
-    }
-}
-
 static void json_clip(cfp_json *json, const cfp_session *session, const cfp_clip *clip,
                       const prediction *p)
 {
@@ -105,7 +87,7 @@ static cfp_status predict_clip(cfp_session *session, const cfp_clip *clip, predi
     const cfp_model *model = &session->model;
     CFP_TRY(cfp_session_forward(session, clip));
     cfp_softmax(p->probability, session->logits, model->n_classes);
-    rank_classes(p, session->logits, model->n_classes);
+    cfp_rank_classes(p->rank, p->n_top, session->logits, model->n_classes);
     return check_input(session, clip, p);
 }
 

@@ -43,6 +43,7 @@ extern const int cfp_n_commands;
 
 cfp_status cfp_cmd_explain(cfp_session *session);
 cfp_status cfp_cmd_predict(cfp_session *session);
+cfp_status cfp_cmd_sweep(cfp_session *session);
 cfp_status cfp_cmd_inspect(cfp_session *session);
 cfp_status cfp_cmd_bench(cfp_session *session);
 cfp_status cfp_cmd_devices(cfp_session *session);
@@ -68,6 +69,9 @@ CFP_CHECKED cfp_status cfp_session_open_clips(cfp_session *session, int first);
 /* The next of them, which there must be, one at a time; and where it goes when it is done with. */
 CFP_CHECKED cfp_status cfp_session_next_clip(cfp_session *session, cfp_clip **clip);
 CFP_CHECKED cfp_status cfp_session_give_back(cfp_session *session, cfp_clip *clip);
+/* The numbers of the n_top largest logits, the largest first, ties by the lower class number.
+ * rank: [n_classes], of which the first n_top count. */
+void cfp_rank_classes(int *rank, int n_top, const float *logits, int n_classes);
 /* --class as a number; -1 where it was not given. */
 CFP_CHECKED cfp_status cfp_session_class(int *out, cfp_session *session);
 void cfp_session_close(cfp_session *session);

@@ -15,10 +15,11 @@ enum {
     CFP_CMD_DEVICES = 16,
     CFP_CMD_VIEW = 32,
     CFP_CMD_REPORT = 64,
-    CFP_CMD_ALL = 127
+    CFP_CMD_SWEEP = 128,
+    CFP_CMD_ALL = 255
 };
 
-enum { CFP_MAX_OPTIONS = 48 };
+enum { CFP_MAX_OPTIONS = 64 };
 
 typedef struct cfp_command cfp_command;
 
@@ -37,6 +38,10 @@ typedef struct cfp_config {
     int64_t rule, depth, top, propagate, normalise, class_relevance, mask, target, steps;
     const char *baseline; /* a word of cfp_baseline_names, or a clip */
     double theta;
+    /* sweep: lists with commas between */
+    const char *thetas, *rules, *masks, *propagates, *normalises, *class_relevances;
+    int64_t top_classes;    /* 0: not given */
+    const char *csv, *plot; /* NULL: standard output, none */
     /* tubes */
     const char *layers; /* NULL: all */
     int64_t tubes, interp;

@@ -130,6 +130,24 @@ cfp_status cfp_session_class(int *out, cfp_session *session)
     return cfp_model_class(out, &session->ctx, &session->model, session->config.class_name);
 }
 
+/* Repeated selection, as n_top is small. */
+void cfp_rank_classes(int *rank, int n_top, const float *logits, int n_classes)
+{
+    for (int i = 0; i < n_classes; i++)
+        rank[i] = i;
+    for (int k = 0; k < n_top; k++) {
+        int best = k;
+        for (int i = k + 1; i < n_classes; i++) {
+            const float a = logits[rank[i]], b = logits[rank[best]];
+            if (a > b || (a == b && rank[i] < rank[best]))
+                best = i;
+        }
+        const int swapped = rank[k];
+        rank[k] = rank[best];
+        rank[best] = swapped;
+    }
+}
+
 cfp_status cfp_session_forward(cfp_session *session, const cfp_clip *clip)
 {
     const uint8_t *const rgb = clip->rgb;

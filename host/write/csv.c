@@ -166,6 +166,9 @@ cfp_status cfp_csv_commit(cfp_csv *csv)
 char *cfp_csv_keep_part(cfp_csv *csv, int64_t *rows)
 {
     char *part = NULL;
+    *rows = 0;
+    if (csv->ctx == NULL)
+        return NULL; /* it was never opened */
     if (csv->status == CFP_OK) {
         const cfp_ctx before = *csv->ctx; /* the message says what broke off the run */
         if (cfp_csv_flush(csv) != CFP_OK)
