@@ -171,6 +171,12 @@ static void fill_in(layer_case *c, uint64_t *seed)
     for (int i = 0; i < s->thetas; i++)
         c->theta[i] =
             random_int(seed, 0, 1) ? (double)random_int(seed, 0, 8) / 8 : theta_at_an_edge(s, seed);
+    for (int i = 0; i < c->rows && s->propagate == CFP_PROPAGATE_WIDEST; i++) {
+        const double theta = c->theta[i / s->kernels % s->thetas];
+        const float least = nextafterf((float)theta, 2);
+        if (c->demand[i] >= 0 && cfp_demanded_relevance(c->demand[i]) < (double)least)
+            c->demand[i] = cfp_demand_of((double)least);
+    }
     s->theta = c->theta;
     s->demand = c->demand;
     s->child = c->child;

@@ -19,7 +19,8 @@ typedef enum cfp_propagate {
     CFP_PROPAGATE_PATH,
     /* Selects as EDGE does, but R is the smallest r along the path, of the path where that is the
      * largest.  This is the highest theta at which EDGE still selects the channel.  So one descent
-     * at the lowest theta answers every theta (method/sweep.c).  Not a choice of the command line. */
+     * at the lowest theta answers every theta (method/sweep.c).  Demands are floats, and at least
+     * theta.  Not a choice of the command line. */
     CFP_PROPAGATE_WIDEST
 } cfp_propagate;
 typedef enum cfp_normalise { CFP_NORMALISE_MINMAX, CFP_NORMALISE_MAX } cfp_normalise;

@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include "../method/sweep.h"
 #include "../write/csv.h"
+#include "../write/plot.h"
 #include "commands.h"
 #include "sweep_plan.h"
 #include "sweep_rows.h"
@@ -19,6 +20,8 @@ typedef struct sweeping {
     cfp_sweep_plan plan;
     cfp_csv csv;
     cfp_json json;
+    cfp_plot *plot; /* NULL: none */
+    cfp_status plot_status;
     cfp_sweep_rows rows;
     float *probability; /* [n_classes of the model] */
     int *rank;          /* [n_classes of the model] */
@@ -39,6 +42,30 @@ static cfp_status spare_inputs(const cfp_session *session, const char *option, c
     return CFP_OK;
 }
 
+/* How many classes each clip is asked about. */
+static int classes_of(const sweeping *w)
+{
+    return w->plan.n_classes > 0 ? w->plan.n_classes
+                                 : cfp_min_int(w->plan.top_classes, w->session->model.n_classes);
+}
+
+static cfp_status open_plot(sweeping *w)
+{
+    cfp_session *session = w->session;
+    const int64_t n_clips = session->config.n_operands - 1;
+    int deepest = 0;
+    for (int i = 0; i < session->model.n_nodes; i++)
+        deepest = cfp_max_int(deepest, session->model.node[i].depth);
+    if (session->config.depth != CFP_ALL_DEPTHS)
+        deepest = cfp_min_int(deepest, (int)session->config.depth);
+    const cfp_plot_request request = {.path = session->config.plot,
+                                      .n_panels = n_clips * classes_of(w) * w->plan.n_queries,
+                                      .theta = w->plan.theta,
+                                      .n_thetas = w->plan.n_thetas,
+                                      .max_depth = deepest};
+    return cfp_plot_open(&w->plot, &session->ctx, &request);
+}
+
 static cfp_status open_outputs(sweeping *w)
 {
     cfp_session *session = w->session;
@@ -52,6 +79,8 @@ static cfp_status open_outputs(sweeping *w)
         CFP_TRY(cfp_csv_open_stream(&w->csv, &session->ctx, stdout, "standard output"));
         w->rows.csv = &w->csv;
     }
+    if (config->plot != NULL)
+        CFP_TRY(open_plot(w));
     return cfp_sweep_rows_header(&w->rows);
 }
 
@@ -70,19 +99,35 @@ static cfp_status open_trace(sweeping *w)
     return status;
 }
 
-/* How many classes each clip is asked about. */
-static int classes_of(const sweeping *w)
-{
-    return w->plan.n_classes > 0 ? w->plan.n_classes
-                                 : cfp_min_int(w->plan.top_classes, w->session->model.n_classes);
-}
-
 static int64_t descents_of_clip(const sweeping *w)
 {
     int64_t descents = 0;
     for (int i = 0; i < w->plan.n_queries; i++)
         descents += cfp_sweep_descents(&w->plan.query[i], w->plan.n_thetas);
     return descents * classes_of(w);
+}
+
+/* A panel says in its title what tells it from the others: the class and, where there are several,
+ * the clip; below that the query. */
+static cfp_status add_panel(sweeping *w, const cfp_sweep_subject *subject, const cfp_series *series)
+{
+    char title[512], options[256];
+    const cfp_sweep_words words = cfp_sweep_words_of(subject->query);
+    const char *const word[] = {words.mask, words.propagate, words.normalise,
+                                words.class_relevance};
+    static const char *const before[] = {"mask ", "", "", "class "};
+    const char *const slash = strrchr(subject->clip, '/');
+    const char *const clip = slash != NULL && slash[1] != '\0' ? slash + 1 : subject->clip;
+    int used = snprintf(options, sizeof options, "rule %s", words.rule);
+    for (int i = 0; i < 4; i++)
+        if (word[i] != NULL)
+            used += snprintf(options + used, sizeof options - (size_t)used, ", %s%s", before[i],
+                             word[i]);
+    snprintf(title, sizeof title, "%.200s (%.3g)%s%.200s",
+             subject->model->class_name[subject->class_index], subject->probability,
+             w->session->config.n_operands > 2 ? ", " : "",
+             w->session->config.n_operands > 2 ? clip : "");
+    return cfp_plot_add(w->plot, title, options, series);
 }
 
 static cfp_status sweep_series(sweeping *w, const char *clip, int class_index,
@@ -100,7 +145,9 @@ static cfp_status sweep_series(sweeping *w, const char *clip, int class_index,
     CFP_TRY(cfp_sweep(&series, session->trace, query, class_index, w->plan.theta,
                       w->plan.n_thetas));
     cfp_terminal_clear(&session->terminal); /* rows may go to the same screen */
-    const cfp_status status = cfp_sweep_rows_put(&w->rows, &session->ctx, &subject, &series);
+    cfp_status status = cfp_sweep_rows_put(&w->rows, &session->ctx, &subject, &series);
+    if (status == CFP_OK && w->plot != NULL)
+        w->plot_status = status = add_panel(w, &subject, &series);
     cfp_series_free(&series);
     return status;
 }
@@ -136,7 +183,7 @@ static cfp_status sweep_next(sweeping *w)
 
 static bool is_broken(const sweeping *w)
 {
-    return w->csv.status != CFP_OK || w->json.status != CFP_OK;
+    return w->csv.status != CFP_OK || w->json.status != CFP_OK || w->plot_status != CFP_OK;
 }
 
 /* Goes on after a clip that failed, says so at once and remembers it in *failed. */
@@ -201,6 +248,12 @@ static cfp_status finish(sweeping *w)
     if (config->csv != NULL)
         cfp_log(&w->session->ctx, CFP_LOG_INFO, "%lld rows in %s", (long long)w->rows.n,
                 config->csv);
+    if (w->plot == NULL)
+        return CFP_OK;
+    int pages;
+    CFP_TRY(cfp_plot_commit(w->plot, &pages));
+    cfp_log(&w->session->ctx, CFP_LOG_INFO, "the figure is %s%s", config->plot,
+            pages > 1 ? ", and its further pages beside it" : "");
     return CFP_OK;
 }
 
@@ -210,6 +263,8 @@ static cfp_status sweep(sweeping *w)
     const cfp_config *config = &session->config;
     cfp_status failed = CFP_OK;
     CFP_TRY(cfp_sweep_plan_make(&w->plan, &session->ctx, config));
+    if (config->plot != NULL)
+        CFP_TRY(cfp_plot_check(&session->ctx, config->plot));
     CFP_TRY(cfp_session_open_device(session));
     CFP_TRY(cfp_session_open_model(session));
     CFP_TRY(cfp_sweep_plan_classes(&w->plan, &session->ctx, &session->model, config->class_name));
@@ -230,6 +285,7 @@ cfp_status cfp_cmd_sweep(cfp_session *session)
     if (status != CFP_OK)
         keep_part(&w);
     cfp_csv_abandon(&w.csv);
+    cfp_plot_close(&w.plot);
     cfp_json_free(&w.json);
     cfp_free(w.probability);
     cfp_free(w.rank);

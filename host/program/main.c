@@ -133,9 +133,8 @@ int main(int argc, char **argv)
     else
         status = run_command(&session);
     cfp_terminal_clear(&session.terminal);
-    const cfp_status flushed = flush_results(&session.ctx);
-    if (status == CFP_OK)
-        status = flushed;
+    if (status == CFP_OK) /* else the message says already what went wrong */
+        status = flush_results(&session.ctx);
     if (status != CFP_OK && session.ctx.message[0] != '\0')
         cfp_terminal_error(&session.terminal, session.ctx.message);
     cfp_session_close(&session);

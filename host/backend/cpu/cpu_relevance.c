@@ -22,11 +22,15 @@ static int threads_for(const cfp_backend *backend, int64_t work, int64_t least)
     return worth < 1 ? 1 : worth < backend->threads ? (int)worth : backend->threads;
 }
 
-/* What lanes->score_row and score_list are for (lanes.h). */
+/* What lanes->score_list is for (lanes.h), ... */
+static bool lists_as_usual(const cfp_back_step *s)
+{
+    return s->rule == CFP_RULE_CFP && !s->classifier && s->normalise == CFP_NORMALISE_MINMAX;
+}
+/* ... and score_row. */
 static bool is_usual(const cfp_back_step *s)
 {
-    return s->rule == CFP_RULE_CFP && !s->classifier && s->normalise == CFP_NORMALISE_MINMAX &&
-           s->propagate == CFP_PROPAGATE_EDGE && s->top == 0;
+    return lists_as_usual(s) && s->propagate != CFP_PROPAGATE_PATH && s->top == 0;
 }
 
 /* One thread's room for score_row. */
@@ -134,7 +138,7 @@ static cfp_status list_rows(const cfp_backend *backend, const cfp_back_step *s, 
                             int first, int last, cfp_edge *edge)
 {
     lane_score job = {.step = s};
-    if (!is_usual(s))
+    if (!lists_as_usual(s))
         return ref_list_edges_rows(s, question, first, last, edge);
     job.value = cfp_alloc(NULL, (size_t)cfp_span_length(s), sizeof *job.value);
     if (job.value == NULL)
