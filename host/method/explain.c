@@ -154,7 +154,7 @@ static cfp_status hand_out(cfp_explanation *e, struct batch *b, int question, cf
     CFP_TRY_ALLOC(b->trace->ctx, e->logits, model->n_classes);
     CFP_TRY_ALLOC(b->trace->ctx, e->probabilities, model->n_classes);
     memcpy(e->logits, logits, (size_t)model->n_classes * sizeof *logits);
-    cfp_softmax(e->probabilities, logits, model->n_classes);
+    cfp_probabilities(e->probabilities, model, logits);
     return CFP_OK;
 }
 

@@ -58,8 +58,8 @@ enum { CFP_FRAME_CHANNELS = 3 };
 CFP_CHECKED cfp_status cfp_trace_forward_frames(cfp_trace *trace, const uint8_t *const *rgb,
                                                 float *logits);
 
-/* softmax in double; probabilities may be logits. */
-void cfp_softmax(float *probabilities, const float *logits, int n);
+/* What the model's head makes of its logits, computed in double; probabilities may be logits. */
+void cfp_probabilities(float *probabilities, const cfp_model *model, const float *logits);
 
 /* For traces of one clip and theta.  class_index -1: the top predicted class.  On failure *out is
  * empty. */

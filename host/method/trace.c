@@ -298,7 +298,13 @@ cfp_status cfp_trace_forward_frames(cfp_trace *trace, const uint8_t *const *rgb,
     return status != CFP_OK ? status : waited;
 }
 
-void cfp_softmax(float *probabilities, const float *logits, int n)
+static void sigmoid(float *probabilities, const float *logits, int n)
+{
+    for (int c = 0; c < n; c++)
+        probabilities[c] = (float)(1 / (1 + exp(-(double)logits[c])));
+}
+
+static void softmax(float *probabilities, const float *logits, int n)
 {
     double largest = -HUGE_VAL, sum = 0;
     for (int c = 0; c < n; c++)
@@ -307,4 +313,12 @@ void cfp_softmax(float *probabilities, const float *logits, int n)
         sum += exp((double)logits[c] - largest);
     for (int c = 0; c < n; c++)
         probabilities[c] = (float)(exp((double)logits[c] - largest) / sum);
+}
+
+void cfp_probabilities(float *probabilities, const cfp_model *model, const float *logits)
+{
+    if (model->head == CFP_HEAD_SIGMOID)
+        sigmoid(probabilities, logits, model->n_classes);
+    else
+        softmax(probabilities, logits, model->n_classes);
 }

@@ -50,15 +50,15 @@ def close(got, want, spread, tolerance):
     return bool(np.all(np.abs(got.astype(np.float64) - want) <= slack))
 
 
-def compare_source(out, want_logits, frames):
+def compare_source(out, graph, want_logits, frames):
     import numpy as np
     wrong = []
     scale = np.abs(want_logits).max()
     if not close(out.logits, want_logits, None, 1e-4 * scale):
         wrong.append(f"logits {out.logits}, not {want_logits.astype(np.float32)}")
-    odds = np.exp(want_logits - want_logits.max())
-    if not close(out.probabilities, odds / odds.sum(), None, 1e-4):
-        wrong.append(f"probabilities {out.probabilities}, not {odds / odds.sum()}")
+    probabilities = graph.probabilities(want_logits)
+    if not close(out.probabilities, probabilities, None, 1e-4):
+        wrong.append(f"probabilities {out.probabilities}, not {probabilities}")
     if not np.array_equal(out.frames, frames) or out.indices.tolist() != list(range(len(frames))):
         wrong.append("the frames of the clip, or their numbers, are not those that were given")
     return wrong
@@ -144,7 +144,7 @@ class Checker:
 
     def check(self, out, options):
         """(differences, skipped, number of choices that followed the program)."""
-        wrong = compare_source(out, self.values["float64"][self.graph.logits_node()].reshape(-1), self.frames)
+        wrong = compare_source(out, self.graph, self.values["float64"][self.graph.logits_node()].reshape(-1), self.frames)
         rough, want = (self.oracle(kind, options, out) for kind in ("float32", "float64"))
         choices = {n: (sorted(v.relevance), sorted(v.edges)) for n, v in want.layers.items()}
         if choices != {n: (sorted(v.relevance), sorted(v.edges)) for n, v in rough.layers.items()} or (

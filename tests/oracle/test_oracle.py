@@ -262,6 +262,10 @@ def test_logits_and_files():
     soft = graph("end", linear("fc", "input", [[1]]), op("i", "identity", "fc"), op("s", "softmax", "i"),
                  op("end", "identity", "s"))
     assert soft.logits_node() == "i"
+    assert np.allclose(soft.probabilities([0, np.log(3)]), [0.25, 0.75])
+    several = graph("end", linear("fc", "input", [[1]]), op("s", "sigmoid", "fc"), op("end", "identity", "s"))
+    assert several.logits_node() == "fc"
+    assert np.allclose(several.probabilities([0, np.log(3)]), [0.5, 0.75])
     assert graph("i", linear("fc", "input", [[1]]), op("i", "identity", "fc")).logits_node() == "i"
     for bad, word in (({"a": op("a", "add", "b", "a"), "b": op("b", "relu", "input")}, "cycle"),
                       ({"a": op("a", "relu", "c")}, "does not exist")):
