@@ -127,11 +127,12 @@ static cfp_tensor of_clips(const cfp_trace *trace, const cfp_tensor *x, void *me
 static cfp_status blend(cfp_tensor *out, cfp_trace *trace, const cfp_tensor *x, void *memory,
                         const cfp_blend *how)
 {
-    *out = *x;
+    const cfp_tensor all = *x; /* out may be x */
+    *out = all;
     if (trace->entries.n == 1)
         return CFP_OK; /* there is nothing to blend */
-    *out = of_clips(trace, x, memory);
-    return trace->device.api->blend(trace->device.backend, out, x, how);
+    *out = of_clips(trace, &all, memory);
+    return trace->device.api->blend(trace->device.backend, out, &all, how);
 }
 
 cfp_status cfp_blend_value(cfp_tensor *out, cfp_trace *trace, const cfp_tensor *x)

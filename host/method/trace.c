@@ -211,6 +211,11 @@ void cfp_trace_close(cfp_trace **trace)
     *trace = NULL;
 }
 
+void cfp_trace_compare_with(cfp_trace *trace, const cfp_clip *other)
+{
+    trace->other = other;
+}
+
 const cfp_query *cfp_trace_query(const cfp_trace *trace)
 {
     return &trace->query;

@@ -59,6 +59,7 @@ struct cfp_trace {
     cfp_entries entries;
     cfp_part part;
     float *logits; /* [clips x entries][classes] of the last forward pass */
+    const cfp_clip *other; /* CFP_BASELINE_CLIP: the caller's */
     cfp_ledger *ledger;
     cfp_back_step *rule_step; /* [n_nodes] of kernel layers of interest (rules.h) */
     int n_steps;

@@ -20,10 +20,9 @@ static cfp_status sum_layer(cfp_trace *trace, int m, int node, const cfp_tensor 
     const cfp_backend_api *api = trace->device.api;
     cfp_tensor map = *cfp_trace_value(trace, cfp_map_node(trace->model, m)), gradient = {.block = 1};
     trace->map_made[m] = true;
-    if (g != NULL) {
-        CFP_TRY(cfp_blend_value(&map, trace, &map));
+    CFP_TRY(cfp_blend_value(&map, trace, &map));
+    if (g != NULL)
         CFP_TRY(cfp_blend_gradient(&gradient, trace, g));
-    }
     /* What comes in parts is added up first, and cut off at 0 by the host. */
     const bool adds = g != NULL && !trace->part.first;
     const cfp_shape flat = {1, 1, 1, 1, (int)(l->questions * cfp_positions(map.shape))};
