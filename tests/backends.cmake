@@ -14,7 +14,7 @@ set(CFP_REF_SOURCES ${host}/base/base.c ${host}/base/tensor.c ${host}/backend/op
     ${host}/backend/ref/ref_pool.c
     ${host}/backend/ref/ref_pointwise.c ${host}/backend/ref/ref_combine.c
     ${host}/backend/ref/ref_move.c ${host}/backend/ref/ref_primitives.c
-    ${host}/backend/ref/ref_relevance.c)
+    ${host}/backend/ref/ref_pairs.c ${host}/backend/ref/ref_relevance.c)
 cfp_fake_module(fake ${CFP_REF_SOURCES})    # right: ref under another name
 cfp_fake_module(renamed ${CFP_REF_SOURCES}) # says it is "fake"
 cfp_fake_module(holed ${CFP_REF_SOURCES})

@@ -240,10 +240,10 @@ static cfp_status check_gates(check *k, pair *p)
         CFP_TRY(k->device.api->upload(k->device.backend, &p->on_x, p->x));
         for (int masked = 0; masked < 2 && status == CFP_OK; masked++) {
             memcpy(p->right, p->g, (size_t)p->count * sizeof *p->right);
-            CFP_TRY(cfp_backend_ref.gate(NULL, &node, &right, &y, masked ? p->demand : NULL));
+            CFP_TRY(cfp_backend_ref.gate(NULL, &node, &right, &y, masked ? p->demand : NULL, 1));
             CFP_TRY(k->device.api->upload(k->device.backend, &p->on_g, p->g));
             CFP_TRY(k->device.api->gate(k->device.backend, &node, &p->on_g, &p->on_x,
-                                        masked ? demand.memory : NULL));
+                                        masked ? demand.memory : NULL, 1));
             snprintf(what, sizeof what, "gate of %s%s", cfp_op_table[op].name,
                      masked ? ", masked" : "");
             k->exact = false;

@@ -175,6 +175,50 @@ static void the_map_follows_norm_activation_and_add(void)
     toy_end(&t);
 }
 
+/* A clip of 2 channels, two scores of it, then the ops (with their inputs) up to a 0. */
+static void head_is(const cfp_op *op, const char *logits, cfp_head head, bool own)
+{
+    static const char *const name[] = {"n1", "n2", "n3", "n4"};
+    struct toy t = {0};
+    toy_begin(&t, (cfp_shape){1, 2, 1, 1, 1});
+    toy_linear(&t, "fc", "input", 2, 2, (float[]){1, 2, 3, 4});
+    const char *last = "fc";
+    for (int i = 0; op[i] != CFP_OP_INPUT; last = name[i++])
+        toy_node(&t, name[i], op[i], last, NULL)->shape.c = 2; /* as many classes */
+    CHECK_EQ(toy_finish(&t, last), CFP_OK);
+    CHECK_STR(t.model.node[t.model.logits].name, logits);
+    CHECK_EQ(t.model.head, head);
+    CHECK_EQ(t.model.own_head, own);
+    CHECK_EQ(t.model.node[cfp_model_find(&t.model, "fc")].depth, 0);
+    toy_end(&t);
+}
+
+#define OPS(...)                                                                                   \
+    (const cfp_op[])                                                                               \
+    {                                                                                              \
+        __VA_ARGS__, CFP_OP_INPUT                                                                  \
+    }
+
+static void the_head_is_the_softmax_or_sigmoid_at_the_end(void)
+{
+    const cfp_op SOFT = CFP_OP_SOFTMAX, SIGM = CFP_OP_SIGMOID, SAME = CFP_OP_IDENTITY;
+    const cfp_op FLAT = CFP_OP_FLATTEN, MEAN = CFP_OP_GLOBALAVGPOOL, RELU = CFP_OP_RELU;
+    head_is((const cfp_op[]){CFP_OP_INPUT}, "fc", CFP_HEAD_SOFTMAX, false);
+    head_is(OPS(SAME), "fc", CFP_HEAD_SOFTMAX, false);
+    head_is(OPS(SOFT), "fc", CFP_HEAD_SOFTMAX, true);
+    head_is(OPS(SIGM), "fc", CFP_HEAD_SIGMOID, true);
+    head_is(OPS(SAME, SIGM, SAME), "fc", CFP_HEAD_SIGMOID, true);
+    /* of one position: they change nothing */
+    head_is(OPS(FLAT, SIGM, MEAN, FLAT), "n1", CFP_HEAD_SIGMOID, true);
+    head_is(OPS(SOFT, MEAN, FLAT), "fc", CFP_HEAD_SOFTMAX, true);
+    /* two in a row: the last one is the head, and reads what the first one gives */
+    head_is(OPS(SOFT, SOFT), "n1", CFP_HEAD_SOFTMAX, true);
+    head_is(OPS(SOFT, SIGM), "n1", CFP_HEAD_SIGMOID, true);
+    head_is(OPS(SIGM, SAME, SOFT), "n1", CFP_HEAD_SOFTMAX, true);
+    /* something is computed behind it: no head */
+    head_is(OPS(SIGM, RELU), "n2", CFP_HEAD_SOFTMAX, false);
+}
+
 static void classes_are_found_by_name_case_and_number(void)
 {
     char *names[] = {"Wave", "wave", "Juggle Balls", "7"};
@@ -208,6 +252,7 @@ int main(void)
     only_a_batchnorm_that_follows_alone_is_folded();
     routes_invert_what_the_ops_do();
     the_map_follows_norm_activation_and_add();
+    the_head_is_the_softmax_or_sigmoid_at_the_end();
     classes_are_found_by_name_case_and_number();
     return test_result();
 }

@@ -69,6 +69,10 @@ typedef struct cfp_back_step {
     const float *kernel_scale;     /* [O] or NULL: 1 */
     double weight_min, weight_max; /* of kernel_mean; read at the classifier */
     const float *input;            /* [clips][C] mean of x(i); rule grad: mean of x(i) * G(i) */
+    const double *contrast;        /* CFP_CLASS_CONTRAST, at the classifier: [clips][C] what weighs
+                                      input: sum over kernels k of g_k * kernel_mean(k, i) */
+    const float *pair;             /* rule grad: [clips][O][C / groups] what a pair has to do with
+                                      the target (cfp_pairs); NULL, at the classifier: input */
     /* The questions. */
     cfp_rule rule;
     cfp_propagate propagate;
@@ -80,8 +84,8 @@ typedef struct cfp_back_step {
     const cfp_demand *demand; /* [questions][O] */
     /* The answers. */
     cfp_demand *child; /* [questions][C] raised to the R(i) that the layer demands */
-    /* Its edges; NULL where none are kept (rule grad).  Rows that are not demanded have n_edges 0
-     * and nothing else is written of them. */
+    /* Its edges; NULL where none are kept.  Rows that are not demanded have n_edges 0 and nothing
+     * else is written of them.  Rule grad: pairs, of which pick_edges makes edges. */
     int32_t *n_edges; /* [questions][O] */
     uint32_t *edges;  /* [questions][O][words] a bit for each channel of the kernel's span */
     cfp_row *row;     /* [questions][O] */

@@ -14,10 +14,10 @@ typedef struct cfp_layer { /* a visited kernel layer */
     int n_selected;
     int32_t *selected; /* [n_selected] ascending */
     int64_t n_edges;
-    cfp_edge *edge; /* [n_edges] by o, then i, ascending; none under rule grad; NULL where they were
-                     * left unlisted (cfp_batch) */
+    cfp_edge *edge; /* [n_edges] by o, then i, ascending; NULL where they were left unlisted
+                     * (cfp_batch) */
     /* The channels i of the tensor that the layer reads which it demanded, with R(i): the union of
-     * its edges; under grad, where edges are not kept, what takes their place. */
+     * its edges; under grad, whose edges have values of their own, what selects. */
     int n_children;
     int32_t *child;         /* [n_children] ascending */
     float *child_relevance; /* [n_children] */

@@ -31,26 +31,3 @@ cfp_back_step cfp_rule_step(const cfp_model *model, const cfp_node *node, const 
         weight_range(&step);
     return step;
 }
-
-/* A sigmoid gives each class its own answer, and a lone class has no rivals: there the logit is all
- * that there is to explain. */
-static bool classes_compete(const cfp_model *model)
-{
-    int node = model->output;
-    while (model->node[node].op == CFP_OP_IDENTITY)
-        node = model->node[node].input[0];
-    return model->node[node].op != CFP_OP_SIGMOID && model->n_classes > 1;
-}
-
-cfp_status cfp_resolve_target(cfp_query *query, cfp_ctx *ctx, const cfp_model *model)
-{
-    const bool compete = classes_compete(model);
-    if (query->target == CFP_TARGET_BY_HEAD)
-        query->target = compete ? CFP_TARGET_ODDS : CFP_TARGET_LOGIT;
-    if (compete || query->target == CFP_TARGET_LOGIT)
-        return CFP_OK;
-    return cfp_fail(ctx, CFP_USAGE, "--target: %s %s: its only target is logit",
-                    model->path != NULL ? model->path : "the model",
-                    model->n_classes > 1 ? "ends in a sigmoid, where no class has rivals"
-                                         : "has one class, which has no rivals");
-}

@@ -18,7 +18,7 @@
 #include "sweep.h"
 #include "../backend/relevance_math.h"
 #include "descent.h"
-#include "rules.h"
+#include "target.h"
 #include <omp.h>
 #include <stdlib.h>
 #include <string.h>
@@ -125,15 +125,22 @@ static const cfp_demand *demanded(const sweep *s, int node)
     return cfp_ledger_seen(s->trace->ledger, s->trace->ledger->node[node].demand);
 }
 
+/* The walk back from a class; what it found is then in the ledger, where the host may look. */
+static cfp_status descend(const sweep *s, int class_index)
+{
+    CFP_TRY(cfp_descend_part(s->trace, &class_index));
+    return cfp_ledger_fetch_results(s->trace->ledger);
+}
+
+/* Of a layer that nobody demands, n_edges is from the descent before. */
 static int64_t count_edges(const sweep *s, const cfp_swept_layer *layer)
 {
     const cfp_ledger *l = s->trace->ledger;
+    const cfp_demand *demand = demanded(s, layer->node);
     int64_t total = 0;
-    if (l->node[layer->node].n_edges == NULL)
-        return 0;
     const int32_t *n = cfp_ledger_seen(l, l->node[layer->node].n_edges);
     for (int o = 0; o < layer->kernels; o++)
-        total += n[o];
+        total += demand[o] >= 0 ? n[o] : 0;
     return total;
 }
 
@@ -157,11 +164,25 @@ static cfp_status list_edges(sweep *s, const cfp_back_step *step, int64_t total)
     return device->api->list_edges(device->backend, step, 0, s->edge);
 }
 
+/* The highest theta at which e is still an edge.  Rule grad takes every pair of a selected kernel
+ * and a selected channel whose value is above 0. */
+static inline double highest_theta(const cfp_back_step *step, const cfp_demand *demand,
+                                   const cfp_demand *child, const cfp_edge *e)
+{
+    const double above = cfp_demanded_relevance(demand[e->o]);
+    if (step->rule != CFP_RULE_GRAD)
+        return cfp_propagated(step, above, e->relevance);
+    const double below = cfp_demanded_relevance(child[e->i]);
+    return below < above ? below : above;
+}
+
 static cfp_status sweep_edges(sweep *s, cfp_swept_layer *layer)
 {
     counter *c = &s->counter;
+    const cfp_ledger *l = s->trace->ledger;
     const int64_t total = count_edges(s, layer);
     const cfp_demand *demand = demanded(s, layer->node);
+    const cfp_demand *child = cfp_ledger_seen(l, l->node[layer->node].child);
     const cfp_back_step step = cfp_back_step_of(s->trace, layer->node);
     if (s->n_thetas == 1)
         layer->edges[0] = total;
@@ -173,10 +194,8 @@ static cfp_status sweep_edges(sweep *s, cfp_swept_layer *layer)
     {
         int64_t *mine = c->histogram + (size_t)omp_get_thread_num() * ((size_t)c->n + 1);
 #pragma omp for schedule(static)
-        for (int64_t e = 0; e < total; e++) {
-            const double above = cfp_demanded_relevance(demand[s->edge[e].o]);
-            count(c, mine, cfp_propagated(&step, above, s->edge[e].relevance));
-        }
+        for (int64_t e = 0; e < total; e++)
+            count(c, mine, highest_theta(&step, demand, child, &s->edge[e]));
     }
     sum_up(c);
     for (int k = 0; k < s->n_thetas; k++)
@@ -211,7 +230,7 @@ static cfp_status sweep_at_once(sweep *s, cfp_series *series, const cfp_query *q
     if (s->n_thetas > 1 && query->propagate == CFP_PROPAGATE_EDGE)
         lowest.propagate = CFP_PROPAGATE_WIDEST;
     CFP_TRY(cfp_trace_ask(s->trace, &lowest));
-    CFP_TRY(cfp_descend_walk(s->trace, &class_index));
+    CFP_TRY(descend(s, class_index));
     for (int i = 0; i < series->n_layers; i++) {
         CFP_TRY(sweep_layer(s, &series->layer[i]));
         CFP_TRY(cfp_check_interrupt(s->trace->ctx));
@@ -244,7 +263,7 @@ static cfp_status sweep_one_by_one(sweep *s, cfp_series *series, const cfp_query
     CFP_TRY(cfp_trace_ask(s->trace, query));
     for (int k = 0; k < s->n_thetas; k++) {
         CFP_TRY(cfp_trace_set_theta(s->trace, theta[k]));
-        CFP_TRY(cfp_descend_walk(s->trace, &class_index));
+        CFP_TRY(descend(s, class_index));
         for (int i = 0; i < series->n_layers; i++)
             read_layer(s, &series->layer[i], s->before[i], k);
         cfp_progress(s->trace->ctx, "thetas", k + 1, s->n_thetas);
@@ -314,7 +333,7 @@ void cfp_series_free(cfp_series *series)
 /* Does each theta need a descent of its own? */
 static bool depends_on_theta(const cfp_query *query)
 {
-    return query->rule == CFP_RULE_GRAD;
+    return query->rule == CFP_RULE_GRAD && query->mask == CFP_MASK_SELECTED;
 }
 
 int cfp_sweep_descents(const cfp_query *query, int n_thetas)

@@ -2,7 +2,7 @@
  *
  * The trace was opened without a query, so its ledger holds the channel means and nothing else.
  * That ledger stays.  Each query gets a ledger of its own, which points to those means. */
-#include "rules.h"
+#include "target.h"
 #include "trace.h"
 
 /* The descent that was recorded reads memory of the query before. */

@@ -221,6 +221,29 @@ static cfp_status find_depths(cfp_model *model, cfp_ctx *ctx)
     return CFP_OK;
 }
 
+/* Identities, and ops that become one where there is a single position. */
+static bool gives_what_it_reads(const cfp_model *model, const cfp_node *node)
+{
+    const bool shrinks = node->op == CFP_OP_FLATTEN || node->op == CFP_OP_GLOBALAVGPOOL;
+    return node->op == CFP_OP_IDENTITY ||
+           (shrinks && cfp_positions(model->node[node->input[0]].shape) == 1);
+}
+
+/* The head is the last node that computes anything.  A softmax before it is no head: logits are
+ * what the last one reads, whatever that is (SPEC "The class scores"). */
+static void find_head(cfp_model *model)
+{
+    int last = model->output;
+    while (gives_what_it_reads(model, &model->node[last]))
+        last = model->node[last].input[0];
+    const cfp_op op = model->node[last].op;
+    model->own_head = op == CFP_OP_SOFTMAX || op == CFP_OP_SIGMOID;
+    model->head = op == CFP_OP_SIGMOID ? CFP_HEAD_SIGMOID : CFP_HEAD_SOFTMAX;
+    model->logits = model->own_head ? model->node[last].input[0] : model->output;
+    while (model->node[model->logits].op == CFP_OP_IDENTITY)
+        model->logits = model->node[model->logits].input[0];
+}
+
 static cfp_status check_output(cfp_model *model, cfp_ctx *ctx)
 {
     const cfp_node *output = &model->node[model->output];
@@ -232,12 +255,7 @@ static cfp_status check_output(cfp_model *model, cfp_ctx *ctx)
     if (output->shape.c != model->n_classes)
         return cfp_fail_node(ctx, CFP_SHAPE, model, output, "gives %d scores for %d classes",
                              output->shape.c, model->n_classes);
-    int logits = model->output;
-    while (model->node[logits].op == CFP_OP_SOFTMAX || model->node[logits].op == CFP_OP_IDENTITY) {
-        model->ends_in_softmax |= model->node[logits].op == CFP_OP_SOFTMAX;
-        logits = model->node[logits].input[0];
-    }
-    model->logits = logits;
+    find_head(model);
     return CFP_OK;
 }
 

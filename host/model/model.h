@@ -95,6 +95,12 @@ static inline int cfp_input_color(const cfp_input_spec *spec, int c)
     return spec->bgr ? 2 - c % 3 : c % 3; /* more than three channels start again */
 }
 
+/* What turns a network's scores into probabilities (SPEC "The class scores"). */
+typedef enum cfp_head {
+    CFP_HEAD_SOFTMAX, /* over the classes; also where the graph has neither */
+    CFP_HEAD_SIGMOID  /* of each class by itself: several labels can hold, the sum is not 1 */
+} cfp_head;
+
 typedef struct cfp_model {
     char *path, *name, *source, *licence; /* source, licence: "" where the file has none */
     char sha256[65];                      /* of the file, once somebody has computed it (hash.h) */
@@ -102,8 +108,9 @@ typedef struct cfp_model {
     int n_nodes;
     cfp_node *node; /* [n_nodes], topological; node[0] is the clip (op INPUT) */
     int output;     /* the node named by the file */
-    int logits;     /* output without a softmax (and identities) at its end */
-    bool ends_in_softmax;
+    int logits;     /* what the softmax or sigmoid at the graph's end reads, else the output */
+    cfp_head head;  /* what makes probabilities of the logits */
+    bool own_head;  /* the graph itself ends in that softmax or sigmoid */
     int n_classes;
     char **class_name; /* [n_classes] */
     int max_depth;     /* deepest kernel layer */

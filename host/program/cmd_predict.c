@@ -86,7 +86,7 @@ static cfp_status predict_clip(cfp_session *session, const cfp_clip *clip, predi
 {
     const cfp_model *model = &session->model;
     CFP_TRY(cfp_session_forward(session, clip));
-    cfp_softmax(p->probability, session->logits, model->n_classes);
+    cfp_probabilities(p->probability, model, session->logits);
     cfp_rank_classes(p->rank, p->n_top, session->logits, model->n_classes);
     return check_input(session, clip, p);
 }

@@ -157,7 +157,7 @@ static cfp_status sweep_clip(sweeping *w, const cfp_clip *clip)
     cfp_session *session = w->session;
     const int n_classes = session->model.n_classes, n = classes_of(w);
     CFP_TRY(cfp_session_forward(session, clip));
-    cfp_softmax(w->probability, session->logits, n_classes);
+    cfp_probabilities(w->probability, &session->model, session->logits);
     if (w->plan.n_classes > 0)
         memcpy(w->rank, w->plan.class_index, (size_t)n * sizeof *w->rank);
     else

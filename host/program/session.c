@@ -109,17 +109,39 @@ cfp_status cfp_session_open_trace(cfp_session *session, const cfp_query *query, 
     return status;
 }
 
-cfp_status cfp_session_open_clip(cfp_session *session, const char *path)
+static cfp_status open_clip(cfp_clip *clip, cfp_session *session, const char *path)
 {
     const cfp_sampling sampling = {.start = session->config.start,
                                    .stride = (int)session->config.stride};
     cfp_session_range_begin(session, CFP_RANGE_DECODE, path);
     cfp_guard_begin(path, 0); /* a long video takes as long as it takes */
     const cfp_status status =
-        cfp_clip_open(&session->clip, &session->ctx, path, &session->model.input, &sampling);
+        cfp_clip_open(clip, &session->ctx, path, &session->model.input, &sampling);
     cfp_guard_end();
     cfp_session_range_end(session);
     return status;
+}
+
+cfp_status cfp_session_open_clip(cfp_session *session, const char *path)
+{
+    return open_clip(&session->clip, session, path);
+}
+
+cfp_status cfp_session_open_baseline(cfp_session *session, const cfp_query *query)
+{
+    const cfp_clip *clip = &session->clip, *other = &session->other;
+    if (query->baseline != CFP_BASELINE_CLIP)
+        return CFP_OK;
+    CFP_TRY(open_clip(&session->other, session, query->baseline_path));
+    if (other->source_frames != clip->source_frames)
+        return cfp_fail(&session->ctx, CFP_FORMAT,
+                        "--baseline: %s has %lld frame%s, %s has %lld: they are compared frame by "
+                        "frame",
+                        other->path, (long long)other->source_frames,
+                        other->source_frames == 1 ? "" : "s", clip->path,
+                        (long long)clip->source_frames);
+    cfp_trace_compare_with(session->trace, other);
+    return CFP_OK;
 }
 
 cfp_status cfp_session_class(int *out, cfp_session *session)
@@ -185,6 +207,7 @@ void cfp_session_close(cfp_session *session)
     cfp_trace_close(&session->trace);
     cfp_clip_queue_close(&session->clips);
     cfp_clip_free(&session->clip);
+    cfp_clip_free(&session->other);
     cfp_model_free(&session->model);
     cfp_device_close(&session->device);
     cfp_config_free(&session->config);

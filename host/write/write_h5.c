@@ -120,7 +120,7 @@ static cfp_status put_layer(h5 *f, hid_t at, const cfp_layer *layer)
                              layer->selected));
     CFP_TRY(cfp_h5_put_array(&f->file, at, "relevance", cfp_h5_list_floats(layer->n_kernels),
                              layer->relevance));
-    return f->explanation->query.rule == CFP_RULE_GRAD ? CFP_OK : put_edges(f, at, layer);
+    return put_edges(f, at, layer);
 }
 
 static cfp_status put_pyramid(h5 *f)

@@ -181,6 +181,10 @@ static cfp_status put_links(report *r)
     cfp_json_base64(&r->json, kept.target, (size_t)kept.n * sizeof *kept.target);
     cfp_json_key(&r->json, "value");
     cfp_json_base64(&r->json, kept.value, (size_t)kept.n * sizeof *kept.value);
+    if (r->e->query.rule == CFP_RULE_GRAD) { /* else it is the value */
+        cfp_json_key(&r->json, "asked");
+        cfp_json_base64(&r->json, kept.asked, (size_t)kept.n * sizeof *kept.asked);
+    }
     cfp_json_object_end(&r->json);
     cfp_kept_links_close(&kept);
     return CFP_OK;

@@ -57,9 +57,9 @@ def features(graph, shapes):
             found += [(f"batchnorm folded into {source.op}", alone)] if follows else []
         elif op == "linear":
             found += [(f"linear after {source.op}", True), ("linear without bias", "bias" not in node.weights)]
-        elif op == "softmax":
+        elif op in ("softmax", "sigmoid"):
             last = node.inputs[0] == graph.logits_node()
-            found.append(("softmax at the end" if last else "softmax inside", True))
+            found.append((f"{op} at the end" if last else f"{op} inside", True))
         elif op == "concat":
             found.append(("concat of vectors", shapes[node.name][1:] == (1, 1, 1)))
     output = graph.nodes[graph.output]
@@ -82,7 +82,7 @@ REQUIRED = frozenset(OPS) | {
     "slice axis 3 step", "slice axis 4 step", "batchnorm alone", "batchnorm beside another reader",
     "batchnorm folded into conv3d", "batchnorm folded into linear", "linear after globalavgpool",
     "linear after flatten", "linear after concat",
-    "softmax at the end", "softmax inside", "concat of vectors"}
+    "softmax at the end", "softmax inside", "sigmoid at the end", "concat of vectors"}
 
 
 def coverage(graphs):

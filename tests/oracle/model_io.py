@@ -72,15 +72,29 @@ class Graph:
         return out
 
     def logits_node(self):
-        """The node whose tensor holds the logits: the output with a trailing softmax stripped.
+        """The node whose tensor holds the logits: what the head reads, or the output where there is no head."""
+        head = self._head_node()
+        return head.inputs[0] if head else self.output
 
-        Identity nodes are looked through on the way to the softmax; where no softmax is found the
-        output itself holds the logits.
-        """
+    def head(self):
+        """What makes probabilities of the logits: "sigmoid", or "softmax" also where there is no head."""
+        node = self._head_node()
+        return node.op if node else "softmax"
+
+    def _head_node(self):
+        """The softmax or sigmoid that the graph ends in, identities aside, or None."""
         node = self.nodes[self.output]
         while node.op == "identity" and node.inputs[0] != "input":
             node = self.nodes[node.inputs[0]]
-        return node.inputs[0] if node.op == "softmax" else self.output
+        return node if node.op in ("softmax", "sigmoid") else None
+
+    def probabilities(self, logits):
+        """SPEC 2 "The class scores": a sigmoid head's are of each class by itself, all others are a softmax."""
+        head, logits = self._head_node(), np.asarray(logits, np.float64)
+        if head is not None and head.op == "sigmoid":
+            return 1 / (1 + np.exp(-logits))
+        odds = np.exp(logits - logits.max())
+        return odds / odds.sum()
 
 
 def sort_topologically(nodes):

@@ -304,7 +304,7 @@ def build(seed):
     if b.chance(0.3):
         x = b.add("identity", x)
     if b.chance(0.4):
-        x = b.add("softmax", x)
+        x = b.add("sigmoid" if seed % 3 == 1 else "softmax", x)
         x = b.add("identity", x) if b.chance(0.3) else x
     graph.output = x
     return graph, frames

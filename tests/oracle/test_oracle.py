@@ -169,13 +169,13 @@ def test_grad():
     # Class 1: only kernel 1 of conv gets a gradient, 3/2 a pixel (its relu is open: 4, 6).
     # fc: G = W: v = (0*0, 5*3): r = (0, 1).  conv: G = 3/2 * (-1, -1, 2):
     # v = means * G = (-1.5, -3, 12): r = (0, 0, 1).
-    e = explain(CHAIN, X, rule="grad", class_index=1, tubes="kernels")
+    e = explain(CHAIN, X, rule="grad", target="logit", class_index=1, tubes="kernels")
     assert e.layers["fc"].relevance == {1: 1.0} and set(e.layers["conv"].edges) == {(1, 2)}
     # Map = relu: (0, 4, 6) of kernel 1 times 3/2; it is resized to its own size.
     raw, tube = e.tubes["conv"]
     assert np.allclose(raw, [[[6, 9]]]) and np.allclose(tube, [[[0, 1]]])
     assert np.allclose(e.kernel_tubes["conv", 1][0], [[[3, 5]]])             # channel 2 of the clip
-    assert explain(CHAIN, X, rule="grad").layers["fc"].edges == {}           # v = (0, -5): nothing
+    assert explain(CHAIN, X, rule="grad", target="logit").layers["fc"].edges == {}   # v = (0, -5): nothing
 
 
 def test_grad_unmasked():
@@ -185,7 +185,7 @@ def test_grad_unmasked():
         g = Graph(g.name, g.output, sort_topologically(g.nodes), g.input, g.classes)
         x = model_io.prepare_clip(g, frames)
         values, grads = torch_net.gradients(g, x, 1, "float64")
-        e = method.explain(g, values, Options(1, "grad", -1.0, tubes="layers"),
+        e = method.explain(g, values, Options(1, "grad", -1.0, tubes="layers", target="logit"),
                            lambda *a: torch_net.backward_node(*a, "float64"))
         consumers = g.consumers()
         for name, (raw, _) in e.tubes.items():
@@ -262,6 +262,10 @@ def test_logits_and_files():
     soft = graph("end", linear("fc", "input", [[1]]), op("i", "identity", "fc"), op("s", "softmax", "i"),
                  op("end", "identity", "s"))
     assert soft.logits_node() == "i"
+    assert np.allclose(soft.probabilities([0, np.log(3)]), [0.25, 0.75])
+    several = graph("end", linear("fc", "input", [[1]]), op("s", "sigmoid", "fc"), op("end", "identity", "s"))
+    assert several.logits_node() == "fc"
+    assert np.allclose(several.probabilities([0, np.log(3)]), [0.5, 0.75])
     assert graph("i", linear("fc", "input", [[1]]), op("i", "identity", "fc")).logits_node() == "i"
     for bad, word in (({"a": op("a", "add", "b", "a"), "b": op("b", "relu", "input")}, "cycle"),
                       ({"a": op("a", "relu", "c")}, "does not exist")):

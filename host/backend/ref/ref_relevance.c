@@ -226,6 +226,25 @@ cfp_status ref_back_step(cfp_backend *backend, const cfp_back_step *s)
     return ref_back_step_rows(s, 0, (int64_t)s->clips * s->thetas * s->kernels);
 }
 
+cfp_status ref_pick_edges(cfp_backend *backend, const cfp_back_step *s)
+{
+    (void)backend;
+    const int words = cfp_span_words(s);
+    const int64_t rows = (int64_t)s->clips * s->thetas * s->kernels;
+    for (int64_t row = 0; row < rows; row++) {
+        const int clip = (int)(row / s->kernels) / s->thetas, o = (int)(row % s->kernels);
+        s->n_edges[row] = 0;
+        for (int w = 0; w < words && s->demand[row] >= 0; w++) {
+            uint32_t *const bits = &s->edges[row * words + w];
+            for (uint32_t left = *bits; left != 0; left &= left - 1)
+                if (!(cfp_edge_value(s, clip, o, 32 * w + __builtin_ctz(left)) > 0))
+                    *bits &= ~(left & -left);
+            s->n_edges[row] += __builtin_popcount(*bits);
+        }
+    }
+    return CFP_OK;
+}
+
 cfp_status ref_list_edges_rows(const cfp_back_step *s, int question, int first, int last,
                                cfp_edge *edge)
 {
@@ -237,7 +256,10 @@ cfp_status ref_list_edges_rows(const cfp_back_step *s, int question, int first, 
         const int channel = cfp_span_first(s, o);
         if (s->n_edges[row] == 0)
             continue;
-        score_values(&k, question / s->thetas, o);
+        for (int j = 0; s->rule == CFP_RULE_GRAD && j < k.n; j++)
+            k.value[j] = cfp_edge_value(s, question / s->thetas, o, j);
+        if (s->rule != CFP_RULE_GRAD)
+            score_values(&k, question / s->thetas, o);
         k.row = s->row[row];
         score_relevances(&k);
         for (int w = 0; w < k.words; w++)
