@@ -187,7 +187,7 @@ static __global__ void list_edges_kernel(cfp_back_step s, int question, cfp_edge
             const unsigned word = s.edges[row * words + w];
             const int j = w * WARP + lane;
             if (word >> lane & 1) {
-                const double v = cfp_value(&s, question / s.thetas, o, j);
+                const double v = cfp_edge_value(&s, question / s.thetas, o, j);
                 edge[at + __popc(word & ((1u << lane) - 1))] = {o, first + j,
                                                                 cfp_relevance(&s, &facts, v)};
             }

@@ -82,13 +82,6 @@ typedef struct cfp_pairs {
     bool adds;             /* to what is there */
 } cfp_pairs;
 
-/* Entries of a clip in a tensor whose clips have several: dst(n) = scale * (sum of src(n * entries +
- * k) over `count` of them from `first` on), minus src(n * entries + minus) unless minus < 0. */
-typedef struct cfp_blend {
-    int entries, first, count, minus;
-    double scale;
-} cfp_blend;
-
 typedef struct cfp_backend_api {
     uint32_t abi;     /* CFP_BACKEND_ABI; abi and size stay first for ever */
     uint32_t size;    /* sizeof(cfp_backend_api): catches a stale module */

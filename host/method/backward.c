@@ -33,6 +33,13 @@ static cfp_tensor *receive(cfp_trace *trace, int v)
     return trace->diff_ready[v] ? &trace->share[v] : &trace->diff[v];
 }
 
+/* The same for what is no kernel layer: where the gradient does not go on, there is room for the
+ * shares of kernel layers alone, and only in their time (trace_memory.c). */
+static cfp_tensor *receive_onward(cfp_trace *trace, int v)
+{
+    return cfp_gradient_goes_on(trace, v) ? receive(trace, v) : NULL;
+}
+
 static cfp_status received(cfp_trace *trace, int v)
 {
     if (!cfp_gradient_goes_on(trace, v))
@@ -93,7 +100,7 @@ static cfp_status run_backward(cfp_trace *trace, const cfp_trace_step *step, con
     for (int k = 0; k < n_src; k++)
         src[k] = &trace->value[step->src[k]];
     for (int k = 0; k < n_src; k++) {
-        diff_src[k] = repeated(step, k) ? NULL : receive(trace, step->src[k]);
+        diff_src[k] = repeated(step, k) ? NULL : receive_onward(trace, step->src[k]);
         left += repeated(step, k);
     }
     CFP_TRY(trace->device.api->step_backward(trace->device.backend, &step->step, src, dst, diff,
@@ -105,7 +112,7 @@ static cfp_status run_backward(cfp_trace *trace, const cfp_trace_step *step, con
         if (!repeated(step, k))
             continue;
         for (int i = 0; i < n_src; i++)
-            diff_src[i] = i == k ? receive(trace, step->src[k]) : NULL;
+            diff_src[i] = i == k ? receive_onward(trace, step->src[k]) : NULL;
         if (diff_src[k] == NULL)
             continue;
         CFP_TRY(trace->device.api->step_backward(trace->device.backend, &step->step, src, dst, diff,
