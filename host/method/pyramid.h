@@ -31,6 +31,14 @@ typedef struct cfp_pyramid {
 
 void cfp_pyramid_free(cfp_pyramid *pyramid);
 
+/* Does the pyramid tell kernels apart?  Layers count that lie below the classifier and have more
+ * than one kernel; a layer is saturated where at least 90 % of its kernels are selected. */
+typedef struct cfp_saturation {
+    int layers, saturated;
+    bool most; /* more than half of the layers are saturated */
+} cfp_saturation;
+cfp_saturation cfp_pyramid_saturation(const cfp_pyramid *pyramid);
+
 /* Where a channel of a tensor comes from: the kernels that a demand for channel `channel` of
  * node's output ends at (SPEC "Routing"), each once, by node then kernel; an add gives several, the
  * clip itself none.  `only_first_add`: rule reference. */

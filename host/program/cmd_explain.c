@@ -139,6 +139,26 @@ static void warn_of_nothing(cfp_session *session, const cfp_result *result, cons
                 "no tubes: the descent reached no conv3d layer that --layers and --depth allow");
 }
 
+/* Where most kernels of most layers are selected an explanation says little: what would help. */
+static void tell_of_saturation(cfp_session *session, const cfp_explanation *e)
+{
+    const cfp_saturation s = cfp_pyramid_saturation(&e->pyramid);
+    const cfp_query *q = &e->query;
+    const bool grad = q->rule == CFP_RULE_GRAD, path = q->propagate == CFP_PROPAGATE_PATH;
+    const bool higher = q->theta < 1;
+    if (!s.most || (grad && !higher))
+        return;
+    cfp_log(&session->ctx, CFP_LOG_INFO,
+            "saturated: at least 90 %% of the kernels are selected in %d of %d layers, which tells "
+            "little about the class; try one of: %s%s%s%s",
+            s.saturated, s.layers, grad ? "" : "--rule grad",
+            grad || path || !higher ? "" : ", --propagate path with a higher --theta",
+            grad || q->class_relevance == CFP_CLASS_CONTRAST ? "" : ", --class-relevance contrast",
+            !higher              ? ""
+            : grad               ? "a higher --theta"
+                                 : ", a higher --theta");
+}
+
 static cfp_status explain(cfp_session *session, cfp_result *result)
 {
     const cfp_config *config = &session->config;
@@ -163,6 +183,7 @@ static cfp_status explain(cfp_session *session, cfp_result *result)
     CFP_TRY(status);
     result->explanation.ms.decode = decode_ms;
     warn_of_nothing(session, result, &query);
+    tell_of_saturation(session, &result->explanation);
     CFP_TRY(cfp_hashing_finish(session->model.sha256, result->hashing, &session->ctx));
     CFP_TRY(write_files(session, result));
     if (!config->quiet)

@@ -39,7 +39,7 @@ const cfp_option cfp_options[] = {
     {"top-classes", 0, INT(1, 1000000), FIELD(top_classes), .argument = "N", .group = "Question",
      .commands = CFP_CMD_SWEEP, .help = "instead of --class: the N most probable classes of each clip"},
     {"theta", 0, TEXT("A:B:STEP|LIST"), FIELD(thetas), .group = "Question", .commands = CFP_CMD_SWEEP,
-     .help = "thresholds: from A to B in steps of STEP, such as 0:1:0.02, or numbers with commas between. There is no default"},
+     .help = "thresholds: from A to B in steps of STEP, such as 0:1:0.02, or numbers with commas between. This option is needed"},
     {"rule", 0, TEXT("LIST"), FIELD(rules), .fallback = "cfp", .group = "Question", .commands = CFP_CMD_SWEEP,
      .help = "of cfp, reference, grad: see explain. Every combination of this list and the next four is one series of rows; an option that a rule does not know makes no further series"},
     {"mask", 0, TEXT("LIST"), FIELD(masks), .fallback = "selected", .group = "Question",

@@ -69,8 +69,8 @@ static cfp_status parse_range(double **out, int *n, cfp_ctx *ctx, const char *te
     const double a = number[0], b = number[1], step = number[2];
     CFP_TRY(check_theta(ctx, a));
     CFP_TRY(check_theta(ctx, b));
-    if (!(step > 0) || isinf(step))
-        return cfp_fail(ctx, CFP_USAGE, "--theta: %s: its step is %g, which leads nowhere", text,
+    if (!(step > 0 && step <= 1))
+        return cfp_fail(ctx, CFP_USAGE, "--theta: %s: the step is %g, not above 0 and at most 1", text,
                         step);
     if (!within(a, b, step, 0))
         return cfp_fail(ctx, CFP_USAGE, "--theta: %s is empty: %g is above %g", text, a, b);
