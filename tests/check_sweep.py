@@ -7,7 +7,7 @@ turn.  Three things are compared with it:
     where two thresholds select nested sets, --json, lists in any order;
   - `explain` with the same options at some thresholds: selected kernels and edges, exactly;
   - the method in plain numpy (oracle/method.py) at two thresholds of each series, near ties aside.
-Then what a run leaves that breaks off: a full disk, SIGINT, a clip that cannot be read.
+Then what a run leaves that breaks off (a full disk, SIGINT, a clip that cannot be read), and figures.
 
 Usage: check_sweep.py --cfp PROGRAM [--seeds N] [--first SEED]
 """
@@ -216,7 +216,7 @@ def one_line(done, piece, what):
 
 def check_breaks(cfp, model, clip, folder):
     """What a run leaves that cannot go on."""
-    table, many = os.path.join(folder, "table.csv"), ["--theta", "0:1:0.0005", "--device", "cpu"]
+    table, many = os.path.join(folder, "table.csv"), ["--theta", "0:1:0.0005", "--device", "cpu", "--threads", "1"]
 
     def small_files():
         resource.setrlimit(resource.RLIMIT_FSIZE, (300001, 300001))
@@ -262,6 +262,40 @@ def check_breaks(cfp, model, clip, folder):
     check(os.path.getsize(model) == before, "the model was written over")
 
 
+def check_plots(cfp, model, clip, folder):
+    """Figures of both kinds, of one theta and of many, on as many pages as are wanted; the same bytes every time."""
+    import xml.etree.ElementTree
+    png, svg = (os.path.join(folder, "figure." + kind) for kind in ("png", "svg"))
+    many = ["--rule", "cfp,reference,grad", "--propagate", "edge,path", "--normalise", "minmax,max", "--mask", "selected,none",
+            "--class-relevance", "weights,contribution", "--csv", "/dev/null", "--threads", "1"]     # 8 + 4 + 2 series
+    sizes = {}
+    for thetas in ("0.5", "1,0.25,0.5,0.251"):
+        for path in (svg, png) if thetas == "0.5" else (svg,):
+            seen = []
+            for _ in range(2 if path == svg else 1):
+                sweep(cfp, model, clip, "--theta", thetas, "--plot", path, *many)
+                pages = [f for f in sorted(os.listdir(folder)) if f.startswith("figure")]
+                check(pages == ["figure-2" + path[-4:], "figure" + path[-4:]], f"{thetas}: pages {pages}")
+                seen.append([open(os.path.join(folder, f), "rb").read() for f in pages])
+                for f in pages:
+                    os.remove(os.path.join(folder, f))
+            check(seen[0] == seen[-1], f"{path} {thetas}: two runs, different bytes")
+            sizes[path[-4:], thetas] = len(seen[0][1])
+            if path == svg:
+                for page in seen[0]:
+                    root = xml.etree.ElementTree.fromstring(page)
+                    check(root.tag.endswith("svg") and len(list(root.iter())) > 100, f"{thetas}: an empty figure")
+            else:
+                check(all(page.startswith(b"\x89PNG") and page.endswith(b"IEND\xaeB`\x82") for page in seen[0]), "no PNG")
+    check(len(set(sizes.values())) == len(sizes), f"figures of other thresholds are the same: {sizes}")
+    done = subprocess.run([cfp, "sweep", model, clip, "--theta", "0.5", "--csv", "/dev/null", "-q", "--plot",
+                           os.path.join(folder, "none", "figure.png")], capture_output=True,
+                          preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000)))
+    check(done.returncode == 1, f"a figure that may not grow: exit status {done.returncode}")
+    one_line(done, "figure.png: ", "a figure that may not grow")
+    check(os.listdir(os.path.join(folder, "none")) == [], "half a figure")
+
+
 def check_interrupt(cfp, model, clip, table, many):
     """SIGINT while rows are written: 130, and whole rows under another name."""
     slow = subprocess.Popen([cfp, "sweep", model, *[clip] * 400, *many, "--csv", table, "-q", "--progress", "json"],
@@ -293,8 +327,9 @@ def main():
         for seed in range(args.first, args.first + args.seeds):
             found = check_network(args.cfp, seed, folder, devices[seed % len(devices)])
             ties, total = ties + found[0], total + found[1]
-        check_breaks(args.cfp, os.path.join(folder, f"{args.first}.h5"), os.path.join(folder, f"{args.first}.npy"),
-                     folder)
+        first = [os.path.join(folder, f"{args.first}.{kind}") for kind in ("h5", "npy")]
+        check_breaks(args.cfp, *first, folder)
+        check_plots(args.cfp, *first, folder)
     print(f"{total} series at a theta, {ties} near ties; {len(wrong)} wrong")
     print(*wrong[:20], sep="\n")
     check(ties <= total / 5, "too many near ties to say anything")

@@ -288,7 +288,7 @@ static void draw_around(const cfp_plot *p)
     grey(cr, 0.3);
     const int64_t pages = (p->request.n_panels + MOST - 1) / MOST;
     const int used = snprintf(text, sizeof text,
-                              "Selected kernels as a share of all kernels; layers of the same depth are pooled.");
+                              "Share of all kernels; layers of the same depth are pooled.");
     if (pages > 1)
         snprintf(text + used, sizeof text - (size_t)used, "  Page %d of %lld.", p->pages + 1,
                  (long long)pages);
