@@ -34,7 +34,7 @@ add_dependencies(test_device fake_fake fake_renamed fake_holed fake_stale fake_s
 add_test(NAME test_device COMMAND test_device "${CFP_FAKES}")
 
 # Every backend against ref; ref against itself tests the checker and finds holes in the case list.
-add_executable(check_backends check_backends.c check_trial.c check_primitives.c check_relevance.c check_frames.c check_bench.c)
+add_executable(check_backends check_backends.c check_trial.c check_primitives.c check_pairs.c check_relevance.c check_frames.c check_bench.c)
 target_link_libraries(check_backends PRIVATE libcfp cfp_flags m)
 foreach(device ref cpu cuda)
     add_test(NAME check_backends_${device}
