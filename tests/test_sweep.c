@@ -184,9 +184,8 @@ static cfp_saturation saturation(int layers, int full, int kernels)
     cfp_layer layer[MOST] = {{.depth = 0, .n_kernels = 10, .n_selected = 10}};
     cfp_pyramid pyramid = {.n_layers = layers + 1, .layer = layer};
     for (int l = 1; l <= layers; l++)
-        layer[l] = (cfp_layer){.depth = l,
-                               .n_kernels = kernels,
-                               .n_selected = (9 * kernels + 9) / 10 - (l > full)};
+        layer[l] = (cfp_layer){
+            .depth = l, .n_kernels = kernels, .n_selected = (9 * kernels + 9) / 10 - (l > full)};
     return cfp_pyramid_saturation(&pyramid);
 }
 

@@ -124,8 +124,7 @@ static void warn_of_nothing(cfp_session *session, const cfp_result *result, cons
     if (end != NULL)
         cfp_log(&session->ctx, CFP_LOG_WARNING,
                 "nothing is selected below '%s': no channel that it reads %s '%s'%s",
-                session->model.node[end->node].name,
-                grad ? "speaks for" : "reaches theta for",
+                session->model.node[end->node].name, grad ? "speaks for" : "reaches theta for",
                 session->model.class_name[e->class_index],
                 !grad                                  ? ""
                 : e->query.target == CFP_TARGET_LOGIT  ? " (activation times gradient of the logit "
@@ -154,9 +153,9 @@ static void tell_of_saturation(cfp_session *session, const cfp_explanation *e)
             s.saturated, s.layers, grad ? "" : "--rule grad",
             grad || path || !higher ? "" : ", --propagate path with a higher --theta",
             grad || q->class_relevance == CFP_CLASS_CONTRAST ? "" : ", --class-relevance contrast",
-            !higher              ? ""
-            : grad               ? "a higher --theta"
-                                 : ", a higher --theta");
+            !higher ? ""
+            : grad  ? "a higher --theta"
+                    : ", a higher --theta");
 }
 
 static cfp_status explain(cfp_session *session, cfp_result *result)

@@ -23,13 +23,13 @@ typedef struct sweeping {
     cfp_plot *plot; /* NULL: none */
     cfp_status plot_status;
     cfp_sweep_rows rows;
-    float *probability; /* [n_classes of the model] */
-    int *rank;          /* [n_classes of the model] */
+    float *probability;  /* [n_classes of the model] */
+    int *rank;           /* [n_classes of the model] */
     int64_t done, total; /* descents, the unit of progress */
 } sweeping;
 
 /* Files that are written must not take the place of what is read, nor of each other. */
-static cfp_status spare_inputs(const cfp_session *session, const char *option, const char *path)
+static cfp_status spare_inputs(cfp_session *session, const char *option, const char *path)
 {
     struct stat mine, theirs;
     if (path == NULL || stat(path, &mine) != 0)
@@ -37,8 +37,8 @@ static cfp_status spare_inputs(const cfp_session *session, const char *option, c
     for (int i = 0; i < session->config.n_operands; i++)
         if (stat(session->config.operand[i], &theirs) == 0 && mine.st_dev == theirs.st_dev &&
             mine.st_ino == theirs.st_ino)
-            return cfp_fail((cfp_ctx *)&session->ctx, CFP_USAGE, "--%s: %s is %s that is read",
-                            option, path, i == 0 ? "the model" : "a clip");
+            return cfp_fail(&session->ctx, CFP_USAGE, "--%s: %s is %s that is read", option, path,
+                            i == 0 ? "the model" : "a clip");
     return CFP_OK;
 }
 
@@ -72,6 +72,8 @@ static cfp_status open_outputs(sweeping *w)
     const cfp_config *config = &session->config;
     CFP_TRY(spare_inputs(session, "csv", config->csv));
     CFP_TRY(spare_inputs(session, "plot", config->plot));
+    if (config->csv != NULL && config->plot != NULL && strcmp(config->csv, config->plot) == 0)
+        return cfp_fail(&session->ctx, CFP_USAGE, "--plot: %s is the table of --csv", config->plot);
     if (config->csv != NULL) {
         CFP_TRY(cfp_csv_open(&w->csv, &session->ctx, config->csv));
         w->rows.csv = &w->csv;
@@ -142,8 +144,8 @@ static cfp_status sweep_series(sweeping *w, const char *clip, int class_index,
                                        .query = query,
                                        .theta = w->plan.theta,
                                        .n_thetas = w->plan.n_thetas};
-    CFP_TRY(cfp_sweep(&series, session->trace, query, class_index, w->plan.theta,
-                      w->plan.n_thetas));
+    CFP_TRY(
+        cfp_sweep(&series, session->trace, query, class_index, w->plan.theta, w->plan.n_thetas));
     cfp_terminal_clear(&session->terminal); /* rows may go to the same screen */
     cfp_status status = cfp_sweep_rows_put(&w->rows, &session->ctx, &subject, &series);
     if (status == CFP_OK && w->plot != NULL)

@@ -70,8 +70,8 @@ static cfp_status parse_range(double **out, int *n, cfp_ctx *ctx, const char *te
     CFP_TRY(check_theta(ctx, a));
     CFP_TRY(check_theta(ctx, b));
     if (!(step > 0 && step <= 1))
-        return cfp_fail(ctx, CFP_USAGE, "--theta: %s: the step is %g, not above 0 and at most 1", text,
-                        step);
+        return cfp_fail(ctx, CFP_USAGE, "--theta: %s: the step is %g, not above 0 and at most 1",
+                        text, step);
     if (!within(a, b, step, 0))
         return cfp_fail(ctx, CFP_USAGE, "--theta: %s is empty: %g is above %g", text, a, b);
     return fill_range(out, n, ctx, a, b, step);

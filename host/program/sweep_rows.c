@@ -4,8 +4,8 @@
 #include <string.h>
 
 static const char *const columns[] = {
-    "clip",      "class_index", "class_name",      "probability", "rule",  "mask",
-    "propagate", "normalise",   "class_relevance", "theta",       "layer", "depth",
+    "clip",      "class_index", "class_name",      "probability",     "rule",  "mask",
+    "propagate", "normalise",   "class_relevance", "theta",           "layer", "depth",
     "kernels",   "selected",    "edges",           "jaccard_previous"};
 enum { N_COLUMNS = sizeof columns / sizeof *columns };
 

@@ -1,4 +1,5 @@
-/* sweep_rows.h - the rows of `sweep`, as CSV, as JSON, or both; see SPEC section 6 for the columns. */
+/* sweep_rows.h - the rows of `sweep`, as CSV, as JSON, or both; see SPEC section 6 for the columns.
+ */
 #pragma once
 #include "../base/json.h"
 #include "../method/sweep.h"

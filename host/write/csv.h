@@ -1,4 +1,5 @@
-/* csv.h - a table of comma-separated values that grows row by row (RFC 4180, UTF-8, rows end in LF).
+/* csv.h - a table of comma-separated values that grows row by row (RFC 4180, UTF-8, rows end in
+ * LF).
  *
  * Rows go out as they come, so a table of any length needs no more memory than one buffer.  What a
  * failed or interrupted run leaves is whole rows, never part of one:

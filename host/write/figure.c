@@ -54,8 +54,7 @@ static cairo_status_t to_file(void *cookie, const unsigned char *data, unsigned 
 cfp_status cfp_figure_open_svg(cfp_figure *out, cfp_output *output, int width, int height)
 {
     *out = (cfp_figure){.ctx = output->ctx, .width = width, .height = height};
-    out->surface =
-        cairo_svg_surface_create_for_stream(to_file, output->file.stream, width, height);
+    out->surface = cairo_svg_surface_create_for_stream(to_file, output->file.stream, width, height);
     return begin(out, false);
 }
 

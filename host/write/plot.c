@@ -30,14 +30,14 @@ struct cfp_plot {
     cfp_ctx *ctx;
     cfp_plot_request request;
     cfp_output output;
-    cfp_figure figure;  /* the page at hand; empty between pages */
-    const char *name;   /* of the file within its folder */
-    int *order;         /* [thetas] from the lowest theta to the highest */
-    int64_t *selected;  /* [thetas] of a depth */
-    int columns, rows;  /* of a page */
-    int panels;         /* on the page at hand */
-    int64_t panels_all; /* on all pages */
-    int pages;          /* finished */
+    cfp_figure figure;      /* the page at hand; empty between pages */
+    const char *name;       /* of the file within its folder */
+    int *order;             /* [thetas] from the lowest theta to the highest */
+    int64_t *selected;      /* [thetas] of a depth */
+    int columns, rows;      /* of a page */
+    int panels;             /* on the page at hand */
+    int64_t panels_all;     /* on all pages */
+    int pages;              /* finished */
     double low, high, step; /* the horizontal axis and its ticks */
     uint8_t colour[256 * 3];
 };
@@ -287,8 +287,8 @@ static void draw_around(const cfp_plot *p)
     cairo_restore(cr);
     grey(cr, 0.3);
     const int64_t pages = (p->request.n_panels + MOST - 1) / MOST;
-    const int used = snprintf(text, sizeof text,
-                              "Share of all kernels; layers of the same depth are pooled.");
+    const int used =
+        snprintf(text, sizeof text, "Share of all kernels; layers of the same depth are pooled.");
     if (pages > 1)
         snprintf(text + used, sizeof text - (size_t)used, "  Page %d of %lld.", p->pages + 1,
                  (long long)pages);
@@ -299,9 +299,9 @@ static void draw_around(const cfp_plot *p)
 static char *page_name(const cfp_plot *p)
 {
     const int stem = (int)strlen(p->name) - 4;
-    return p->pages == 0 ? cfp_strdup(p->ctx, p->name)
-                         : cfp_format(p->ctx, "%.*s-%d%s", stem, p->name, p->pages + 1,
-                                      p->name + stem);
+    return p->pages == 0
+               ? cfp_strdup(p->ctx, p->name)
+               : cfp_format(p->ctx, "%.*s-%d%s", stem, p->name, p->pages + 1, p->name + stem);
 }
 
 static bool is_svg(const cfp_plot *p)
