@@ -143,19 +143,21 @@ static void tell_of_saturation(cfp_session *session, const cfp_explanation *e)
 {
     const cfp_saturation s = cfp_pyramid_saturation(&e->pyramid);
     const cfp_query *q = &e->query;
-    const bool grad = q->rule == CFP_RULE_GRAD, path = q->propagate == CFP_PROPAGATE_PATH;
     const bool higher = q->theta < 1;
-    if (!s.most || (grad && !higher))
+    char help[160] = "a higher --theta";
+    if (!s.most || (q->rule == CFP_RULE_GRAD && !higher))
         return;
+    if (q->rule != CFP_RULE_GRAD)
+        snprintf(help, sizeof help, "--rule grad%s%s%s",
+                 q->class_relevance != CFP_CLASS_CONTRAST ? ", --class-relevance contrast" : "",
+                 q->propagate != CFP_PROPAGATE_PATH && higher
+                     ? ", --propagate path with a higher --theta"
+                     : "",
+                 higher ? " or a higher --theta" : "");
     cfp_log(&session->ctx, CFP_LOG_INFO,
             "saturated: at least 90 %% of the kernels are selected in %d of %d layers, which tells "
-            "little about the class; try one of: %s%s%s%s",
-            s.saturated, s.layers, grad ? "" : "--rule grad",
-            grad || path || !higher ? "" : ", --propagate path with a higher --theta",
-            grad || q->class_relevance == CFP_CLASS_CONTRAST ? "" : ", --class-relevance contrast",
-            !higher ? ""
-            : grad  ? "a higher --theta"
-                    : ", a higher --theta");
+            "little about the class; try %s",
+            s.saturated, s.layers, help);
 }
 
 static cfp_status explain(cfp_session *session, cfp_result *result)

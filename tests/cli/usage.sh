@@ -51,6 +51,18 @@ try bench model.h5 --runs 0
 try explain model.h5 clip.mp4 --format h5,jpeg
 try explain model.h5 clip.mp4 --format ''
 try explain model.h5 clip.mp4 --rule grad --propagate path
+try explain model.h5 clip.mp4 --rule grad --class-relevance contrast
+try explain model.h5 clip.mp4 --mask none
+try explain model.h5 clip.mp4 --baseline freeze
+try explain model.h5 clip.mp4 --rule reference --steps 3
+try explain model.h5 clip.mp4 --target margin
+try explain model.h5 clip.mp4 --rule grad --steps 0
+try explain model.h5 clip.mp4 --rule grad --steps 1001
+try explain model.h5 clip.mp4 --rule grad --mask some
+try explain model.h5 clip.mp4 --rule grad --target odd
+try explain model.h5 clip.mp4 --rule grad --baseline=
+try explain "$model" "$data/up.mp4" --rule grad --baseline nowhere.npy --device cpu -q
+try bench "$model" --rule grad --baseline "$data/up.mp4" --device cpu
 try explain "$model" clip.mp4 --device gpu
 try explain "$model" clip.mp4 --device cpu:1
 try bench model.h5 --batch 0

@@ -363,6 +363,27 @@ def add_tubes(result, graph, values, other, grads, options, consumers):
 
 # ---- Edges of the rule grad ------------------------------------------------------------------------
 
+def pair_values(node, x, gradient):
+    """v(o, i), O x C: the sum over taps of W(o, i) times its gradient, over T*H*W of x; 0 where o does
+    not read i.  gradient: at the layer's own output."""
+    weight = node.weights["weight"].astype(np.float64)
+    outputs, per_group = weight.shape[:2]
+    kernel, positions = weight.shape[2:] or (1, 1, 1), gradient.shape[1:]
+    weight = weight.reshape(outputs, per_group, *kernel)
+    triple = {key: node.attribute(key) if node.op == "conv3d" else default for key, default in
+              (("stride", (1, 1, 1)), ("dilation", (1, 1, 1)), ("pad_begin", (0, 0, 0)), ("pad_end", (0, 0, 0)))}
+    padded = np.pad(x, [(0, 0), *zip(triple["pad_begin"], triple["pad_end"])])
+    v = np.zeros((outputs, x.shape[0]))
+    for tap in np.ndindex(*kernel):
+        window = tuple(slice(k * d, k * d + (n - 1) * s + 1, s) for k, d, n, s in
+                       zip(tap, triple["dilation"], positions, triple["stride"]))
+        seen = padded[(slice(None), *window)].reshape(x.shape[0], -1)
+        for o in range(outputs):
+            channels = group_channels(node, o)
+            v[o, channels] += weight[(o, slice(None), *tap)] * (seen[channels] @ gradient[o].reshape(-1))
+    return v / x[0].size
+
+
 def add_edges(layer, name, o, chosen, v, high, decide):
     """Of the channels that are selected those with v(o, i) > 0, and r(o, i) = v(o, i) / high."""
     slack = 10 * NEAR * np.abs(v).max(initial=0.0)
@@ -421,14 +442,12 @@ def explain(graph, values, options, backward=None, decide=None, other=None, poin
         g = np.mean([g.astype(np.float64) for g in gradients], 0)
         return (x * g).reshape(x.shape[0], -1).mean(1)
 
-    def through(node, gradients, o):
-        """v(o, i): the same of what came through kernel o alone."""
-        alone = []
-        for point, gradient in zip(points, gradients):
-            only = np.zeros_like(gradient)
-            only[o] = gradient[o]
-            alone.append(backward(node, [point[node.inputs[0]]], only)[0])
-        return product(node, alone)
+    def pairs(node, gradients):
+        """v(o, i) of every kernel and channel of the layer."""
+        x = values[node.inputs[0]].astype(np.float64)
+        if other is not None:
+            x = x - other[node.inputs[0]]
+        return pair_values(node, x, np.mean([g.astype(np.float64) for g in gradients], 0))
 
     for name in reversed(list(graph.nodes)):
         node, demand = graph.nodes[name], demands.get(name, {})
@@ -457,6 +476,7 @@ def explain(graph, values, options, backward=None, decide=None, other=None, poin
         r_of_all = None
         if options.rule == "grad":
             v = product(node, own)
+            v_of_pairs = pairs(node, passed)
             r_of_all = by_max(v)                                 # over the layer's input channels
         for o, relevance in layer.relevance.items():
             if options.rule == "grad":
@@ -470,7 +490,7 @@ def explain(graph, values, options, backward=None, decide=None, other=None, poin
                 channels, r, doubt = rule_reference(graph, node, o, x, options, consumers)
             chosen = select(name, o, channels, r, relevance, options, doubt, decide, result.near)
             if options.rule == "grad":
-                add_edges(layer, name, o, chosen, v if layer.depth == 0 else through(node, passed, o),
+                add_edges(layer, name, o, chosen, v if layer.depth == 0 else v_of_pairs[o],
                           max(v.max(), 0.0), decide)
             else:
                 layer.edges.update({(o, i): value for i, value in chosen.items()})
