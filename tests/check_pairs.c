@@ -179,6 +179,15 @@ static cfp_status check_case(check *k, pair_case *c, source_layout layout)
     return CFP_OK;
 }
 
+/* A simulated device takes a second for what the others do in no time. */
+static bool takes_long(const check *k, const pair_case *c)
+{
+    enum { MOST_PRODUCTS = 1 << 21 };
+    const int *size = cfp_kernel_window(c->t.step.node)->kernel;
+    const int64_t products = c->pairs * size[0] * size[1] * size[2] * cfp_positions(c->t.out);
+    return !k->device.api->host_memory && products > MOST_PRODUCTS;
+}
+
 void check_pairs(check *k)
 {
     const int compared = k->compared, failed = k->failed;
@@ -192,7 +201,7 @@ void check_pairs(check *k)
             continue;
         pair_case c = {0};
         cfp_status status = open_case(k, &c, &op_cases[i], 11 + (uint64_t)i);
-        if (status == CFP_OK)
+        if (status == CFP_OK && !takes_long(k, &c))
             status = check_case(k, &c, i % 2 == 0 ? CHOSEN : PLAIN);
         if (status != CFP_OK)
             check_failed(k, k->ctx.message);
