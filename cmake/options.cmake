@@ -21,6 +21,13 @@ if(CFP_SANITIZE)
     target_compile_definitions(cfp_flags INTERFACE CFP_WITHOUT_AVX512)
 endif()
 
+# A module that lacks a function must fail when it is linked, not when a user loads it.  (A sanitizer's
+# functions come from the program.)
+set(CFP_MODULE_LINKS "")
+if(NOT CFP_SANITIZE AND NOT APPLE)
+    set(CFP_MODULE_LINKS -Wl,--no-undefined)
+endif()
+
 # cfp_check_by_calls(FILE...): with GCC's AddressSanitizer, checks by calls instead of inline.  The same
 # checks; but in large unrolled kernels the inline ones take minutes to compile.
 function(cfp_check_by_calls)

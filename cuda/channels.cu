@@ -1,32 +1,34 @@
 /* channels.cu - selected channels: the others set to zero; their sum at each position, a tube's
- * map; the one of a class set to one.
+ * map; the gradient of the logits set; entries of a clip blended into one.
  *
- * mask: one thread a number, writes only.  sum: one warp a position, reads only what is demanded,
+ * mask: one thread a number, writes only.  blend: one thread a number, in double.  sum: one warp a position, reads only what is demanded,
  * in double. */
 #include "warp.h"
 
 template <class S>
-static __global__ void mask_channels_kernel(cuda_view x, const cfp_demand *demand)
+static __global__ void mask_channels_kernel(cuda_view x, const cfp_demand *demand, int entries)
 {
     const int n = blockIdx.y;
     for (unsigned i = blockIdx.x * blockDim.x + threadIdx.x; i < places<1>(x);
          i += gridDim.x * blockDim.x) {
         const place at = place_of<1>(x, i);
-        if (at.c < x.c && demand[(int64_t)n * x.c + at.c] < 0)
+        if (at.c < x.c && demand[(int64_t)(n / entries) * x.c + at.c] < 0)
             round_to(address<S>(x, offset_of(x, n, at.position, at.c)), 0);
     }
 }
 
 template <class S>
-static void mask_channels(const cuda_view &x, const cfp_demand *demand, cudaStream_t stream)
+static void mask_channels(const cuda_view &x, const cfp_demand *demand, int entries,
+                          cudaStream_t stream)
 {
-    LAUNCH(mask_channels_kernel<S>, grid_of(count_of(x, 1), x.n), THREADS, stream, x, demand);
+    LAUNCH(mask_channels_kernel<S>, grid_of(count_of(x, 1), x.n), THREADS, stream, x, demand,
+           entries);
 }
 
 extern "C" cudaError_t cuda_mask_channels(const cuda_view *x, const cfp_demand *demand,
-                                          cudaStream_t stream)
+                                          int entries, cudaStream_t stream)
 {
-    FOR_TYPE(x->type, mask_channels, *x, demand, stream);
+    FOR_TYPE(x->type, mask_channels, *x, demand, entries, stream);
     return cudaGetLastError();
 }
 
@@ -60,23 +62,57 @@ extern "C" cudaError_t cuda_sum_channels(const cuda_channel_sums *op, cudaStream
 }
 
 template <class S>
-static __global__ void set_ones_kernel(cuda_view x, const int32_t *channel, float one)
+static __global__ void set_values_kernel(cuda_view x, const float *value, float one)
 {
-    const int n = blockIdx.x * blockDim.x + threadIdx.x;
-    if (n < x.n)
-        round_to(address<S>(x, offset_of(x, n, 0, channel[n])), one);
+    const int n = blockIdx.y;
+    for (int c = blockIdx.x * blockDim.x + threadIdx.x; c < x.lanes; c += gridDim.x * blockDim.x)
+        round_to(address<S>(x, offset_of(x, n, 0, c)),
+                 c < x.c ? value[(int64_t)n * x.c + c] * one : 0);
 }
 
 template <class S>
-static void set_ones(const cuda_view &x, const int32_t *channel, float one, cudaStream_t stream)
+static void set_values(const cuda_view &x, const float *value, float one, cudaStream_t stream)
 {
-    LAUNCH(set_ones_kernel<S>, dim3((unsigned)((x.n + THREADS - 1) / THREADS)), THREADS, stream, x,
-           channel, one);
+    LAUNCH(set_values_kernel<S>, grid_of(x.lanes, x.n), THREADS, stream, x, value, one);
 }
 
-extern "C" cudaError_t cuda_set_ones(const cuda_view *x, const int32_t *channel, float one,
-                                     cudaStream_t stream)
+extern "C" cudaError_t cuda_set_values(const cuda_view *x, const float *value, float one,
+                                       cudaStream_t stream)
 {
-    FOR_TYPE(x->type, set_ones, *x, channel, one, stream);
+    FOR_TYPE(x->type, set_values, *x, value, one, stream);
+    return cudaGetLastError();
+}
+
+/* Numbers of one entry lie side by side, lanes behind the last channel included. */
+template <class S>
+static __global__ void blend_kernel(S *dst, const S *src, int64_t size, cfp_blend b)
+{
+    const int n = blockIdx.y;
+    for (int64_t i = (int64_t)blockIdx.x * blockDim.x + threadIdx.x; i < size;
+         i += (int64_t)gridDim.x * blockDim.x) {
+        const S *x = src + (int64_t)n * b.entries * size + i;
+        double sum = 0;
+        for (int k = b.first; k < b.first + b.count; k++)
+            sum += widened(x[k * size]);
+        sum *= b.scale;
+        if (b.minus >= 0)
+            sum -= widened(x[b.minus * size]);
+        round_to(&dst[(int64_t)n * size + i], (float)sum);
+    }
+}
+
+template <class S>
+static void blend_entries(const cuda_view &dst, const cuda_view &src, const cfp_blend &b,
+                          cudaStream_t stream)
+{
+    const int64_t size = count_of(dst, 1);
+    LAUNCH(blend_kernel<S>, grid_of(size, dst.n), THREADS, stream, static_cast<S *>(dst.data),
+           static_cast<const S *>(src.data), size, b);
+}
+
+extern "C" cudaError_t cuda_blend_entries(const cuda_view *dst, const cuda_view *src,
+                                          const cfp_blend *blend, cudaStream_t stream)
+{
+    FOR_TYPE(dst->type, blend_entries, *dst, *src, *blend, stream);
     return cudaGetLastError();
 }

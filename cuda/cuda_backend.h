@@ -177,11 +177,15 @@ cfp_status cuda_channel_sum(cfp_backend *backend, float *map, const cfp_tensor *
                             const cfp_tensor *g, const cfp_demand *demand, int questions,
                             int thetas, bool positive);
 cfp_status cuda_gate(cfp_backend *backend, const cfp_node *activation, cfp_tensor *dy,
-                     const cfp_tensor *y, const cfp_demand *demand);
-cfp_status cuda_mask(cfp_backend *backend, cfp_tensor *x, const cfp_demand *demand);
+                     const cfp_tensor *y, const cfp_demand *demand, int entries);
+cfp_status cuda_mask(cfp_backend *backend, cfp_tensor *x, const cfp_demand *demand, int entries);
+cfp_status cuda_blend(cfp_backend *backend, cfp_tensor *dst, const cfp_tensor *src,
+                      const cfp_blend *blend);
+cfp_status cuda_weigh_pairs(cfp_backend *backend, const cfp_pairs *pairs);
+cfp_status cuda_pick_edges(cfp_backend *backend, const cfp_back_step *step);
 cfp_status cuda_accumulate(cfp_backend *backend, cfp_tensor *dst, const cfp_tensor *src);
 cfp_status cuda_copy(cfp_backend *backend, cfp_tensor *dst, const cfp_tensor *src);
-cfp_status cuda_one_hot(cfp_backend *backend, cfp_tensor *x, const int32_t *channel);
+cfp_status cuda_seed(cfp_backend *backend, cfp_tensor *x, const float *value);
 cfp_status cuda_fill(cfp_backend *backend, void *memory, int byte, size_t bytes);
 cfp_status cuda_put(cfp_backend *backend, void *memory, const void *host, size_t bytes);
 cfp_status cuda_fetch(cfp_backend *backend, void *host, const void *memory, size_t bytes);

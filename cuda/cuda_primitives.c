@@ -52,7 +52,7 @@ cfp_status cuda_channel_sum(cfp_backend *backend, float *map, const cfp_tensor *
 }
 
 cfp_status cuda_gate(cfp_backend *backend, const cfp_node *activation, cfp_tensor *dy,
-                     const cfp_tensor *y, const cfp_demand *demand)
+                     const cfp_tensor *y, const cfp_demand *demand, int entries)
 {
     const cuda_view diff = cuda_view_of(dy);
     const cuda_slope op = {.dx = diff,
@@ -61,13 +61,13 @@ cfp_status cuda_gate(cfp_backend *backend, const cfp_node *activation, cfp_tenso
                            .activation = cuda_activation_of(activation),
                            .from_output = true};
     CUDA_TRY(backend, cuda_apply_slope(&op, backend->stream));
-    return demand != NULL ? cuda_mask(backend, dy, demand) : CFP_OK;
+    return demand != NULL ? cuda_mask(backend, dy, demand, entries) : CFP_OK;
 }
 
-cfp_status cuda_mask(cfp_backend *backend, cfp_tensor *x, const cfp_demand *demand)
+cfp_status cuda_mask(cfp_backend *backend, cfp_tensor *x, const cfp_demand *demand, int entries)
 {
     const cuda_view view = cuda_view_of(x);
-    CUDA_TRY(backend, cuda_mask_channels(&view, demand, backend->stream));
+    CUDA_TRY(backend, cuda_mask_channels(&view, demand, entries, backend->stream));
     return CFP_OK;
 }
 
@@ -87,11 +87,17 @@ cfp_status cuda_copy(cfp_backend *backend, cfp_tensor *dst, const cfp_tensor *sr
     return CFP_OK;
 }
 
-cfp_status cuda_one_hot(cfp_backend *backend, cfp_tensor *x, const int32_t *channel)
+cfp_status cuda_seed(cfp_backend *backend, cfp_tensor *x, const float *value)
 {
-    const size_t bytes = (size_t)cfp_stored(x) * cuda_size_of(x->type);
     const cuda_view view = cuda_view_of(x);
-    CUDA_TRY(backend, cudaMemsetAsync(x->data, 0, bytes, backend->stream));
-    CUDA_TRY(backend, cuda_set_ones(&view, channel, backend->gradient_unit, backend->stream));
+    CUDA_TRY(backend, cuda_set_values(&view, value, backend->gradient_unit, backend->stream));
     return CFP_OK;
+}
+
+cfp_status cuda_blend(cfp_backend *backend, cfp_tensor *dst, const cfp_tensor *src,
+                      const cfp_blend *blend)
+{
+    const cuda_view to = cuda_view_of(dst), from = cuda_view_of(src);
+    CUDA_TRY(backend, cuda_blend_entries(&to, &from, blend, backend->stream));
+    return cuda_watch_tensor(backend, dst);
 }

@@ -41,6 +41,32 @@ cfp_status cuda_back_step(cfp_backend *backend, const cfp_back_step *step)
     return CFP_OK;
 }
 
+cfp_status cuda_weigh_pairs(cfp_backend *backend, const cfp_pairs *pairs)
+{
+    const cfp_window *window = cfp_kernel_window(pairs->node);
+    cuda_pairs op = {.step = *pairs->step,
+                     .x = cuda_view_of(pairs->x),
+                     .dy = cuda_view_of(pairs->dy),
+                     .weight = pairs->weight,
+                     .value = pairs->value,
+                     .adds = pairs->adds};
+    op.scale = 1 / ((double)cfp_positions(pairs->x->shape) * (double)backend->gradient_unit);
+    for (int a = 0; a < 3; a++) {
+        op.kernel[a] = window->kernel[a];
+        op.stride[a] = window->stride[a];
+        op.dilation[a] = window->dilation[a];
+        op.pad_begin[a] = window->pad_begin[a];
+    }
+    CUDA_TRY(backend, cuda_weigh_layer_pairs(&op, backend->stream));
+    return CFP_OK;
+}
+
+cfp_status cuda_pick_edges(cfp_backend *backend, const cfp_back_step *step)
+{
+    CUDA_TRY(backend, cuda_pick_layer_edges(step, backend->stream));
+    return CFP_OK;
+}
+
 cfp_status cuda_list_edges(cfp_backend *backend, const cfp_back_step *step, int question,
                            cfp_edge *edge)
 {

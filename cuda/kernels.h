@@ -137,8 +137,9 @@ cudaError_t cuda_softmax(const cuda_view *dst, const cuda_view *src, cudaStream_
 cudaError_t cuda_softmax_backward(const cuda_view *dx, const cuda_view *y, const cuda_view *dy,
                                   cudaStream_t stream);
 
-/* Zeroes channel c of clip n where demand[n * x.c + c] is CFP_NOT_DEMANDED. */
-cudaError_t cuda_mask_channels(const cuda_view *x, const cfp_demand *demand, cudaStream_t stream);
+/* Zeroes channel c of entry n where demand[n / entries * x.c + c] is CFP_NOT_DEMANDED. */
+cudaError_t cuda_mask_channels(const cuda_view *x, const cfp_demand *demand, int entries,
+                               cudaStream_t stream);
 /* map[q][position] = scale * sum of x, times g unless it has no data, of clip q / thetas over the
  * channels that question q demands: demand[q * x.c + c]; positive: below 0 becomes 0. */
 typedef struct cuda_channel_sums {
@@ -150,11 +151,27 @@ typedef struct cuda_channel_sums {
     double scale;
 } cuda_channel_sums;
 cudaError_t cuda_sum_channels(const cuda_channel_sums *op, cudaStream_t stream);
-/* x (n, channel[n]) = one, at its only position. */
-cudaError_t cuda_set_ones(const cuda_view *x, const int32_t *channel, float one,
-                          cudaStream_t stream);
+/* x (n, c), of one position, = value[n * x.c + c] * one; lanes behind the last channel are 0. */
+cudaError_t cuda_set_values(const cuda_view *x, const float *value, float one,
+                            cudaStream_t stream);
+/* As cfp_blend says; dst and src lie alike, dst has the clips. */
+cudaError_t cuda_blend_entries(const cuda_view *dst, const cuda_view *src, const cfp_blend *blend,
+                               cudaStream_t stream);
+
+/* What pairs have to do with the target (cfp_pairs of backend.h); x and dy may have two types. */
+typedef struct cuda_pairs {
+    cfp_back_step step;
+    cuda_view x, dy;
+    int kernel[3], stride[3], dilation[3], pad_begin[3];
+    const float *weight;
+    float *value;
+    bool adds;
+    double scale;
+} cuda_pairs;
+cudaError_t cuda_weigh_layer_pairs(const cuda_pairs *pairs, cudaStream_t stream);
 
 /* relevance.h on the device. */
+cudaError_t cuda_pick_layer_edges(const cfp_back_step *step, cudaStream_t stream);
 cudaError_t cuda_route_demands(const cfp_demand_route *route, cudaStream_t stream);
 cudaError_t cuda_back_step_layer(const cfp_back_step *step, cudaStream_t stream);
 cudaError_t cuda_list_layer_edges(const cfp_back_step *step, int question, cfp_edge *edge,

@@ -148,7 +148,7 @@ static __global__ void back_step_kernel(cfp_back_step s)
             stays.ties -= __popc(ties);
             count += __popc(word);
             if (selected)
-                raise_to(&child[base + lane], __double_as_longlong(k.gain * (double)r));
+                raise_to(&child[base + lane], __double_as_longlong(cfp_propagated(&s, reached, r)));
             if (s.edges != NULL && lane == 0)
                 s.edges[(int64_t)row * words + base / 32] = word;
         }
@@ -187,7 +187,7 @@ static __global__ void list_edges_kernel(cfp_back_step s, int question, cfp_edge
             const unsigned word = s.edges[row * words + w];
             const int j = w * WARP + lane;
             if (word >> lane & 1) {
-                const double v = cfp_value(&s, question / s.thetas, o, j);
+                const double v = cfp_edge_value(&s, question / s.thetas, o, j);
                 edge[at + __popc(word & ((1u << lane) - 1))] = {o, first + j,
                                                                 cfp_relevance(&s, &facts, v)};
             }

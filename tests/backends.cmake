@@ -6,15 +6,16 @@ function(cfp_fake_module name)
     add_library(fake_${name} MODULE fake_module.c ${ARGN})
     set_target_properties(fake_${name} PROPERTIES PREFIX "" OUTPUT_NAME cfp_${name} SUFFIX ".so"
         C_VISIBILITY_PRESET default LIBRARY_OUTPUT_DIRECTORY "${CFP_FAKES}")
+    target_link_options(fake_${name} PRIVATE ${CFP_MODULE_LINKS})
     target_link_libraries(fake_${name} PRIVATE cfp_flags m)
 endfunction()
 set(host "${CMAKE_SOURCE_DIR}/host")
-set(CFP_REF_SOURCES ${host}/base/base.c ${host}/base/tensor.c ${host}/backend/op_facts.c
+set(CFP_REF_SOURCES ${CFP_MODULE_BASE} ${host}/backend/op_facts.c
     ${host}/backend/ref/ref_backend.c ${host}/backend/ref/ref_conv.c ${host}/backend/ref/ref_frames.c
     ${host}/backend/ref/ref_pool.c
     ${host}/backend/ref/ref_pointwise.c ${host}/backend/ref/ref_combine.c
     ${host}/backend/ref/ref_move.c ${host}/backend/ref/ref_primitives.c
-    ${host}/backend/ref/ref_relevance.c)
+    ${host}/backend/ref/ref_pairs.c ${host}/backend/ref/ref_relevance.c)
 add_library(fake_ref OBJECT ${CFP_REF_SOURCES}) # compiled once for three modules
 set_target_properties(fake_ref PROPERTIES POSITION_INDEPENDENT_CODE ON)
 target_link_libraries(fake_ref PRIVATE cfp_flags)
@@ -37,7 +38,7 @@ add_dependencies(test_device fake_fake fake_renamed fake_holed fake_stale fake_s
 add_test(NAME test_device COMMAND test_device "${CFP_FAKES}")
 
 # Every backend against ref; ref against itself tests the checker and finds holes in the case list.
-add_executable(check_backends check_backends.c check_trial.c check_primitives.c check_relevance.c check_frames.c check_bench.c)
+add_executable(check_backends check_backends.c check_trial.c check_primitives.c check_pairs.c check_relevance.c check_frames.c check_bench.c)
 target_link_libraries(check_backends PRIVATE libcfp cfp_flags m)
 foreach(device ref cpu cuda)
     add_test(NAME check_backends_${device}

@@ -232,6 +232,8 @@ int main(int argc, char **argv)
         return status == CFP_USAGE ? 2 : 77;
     }
     printf("%s: %s\n", a.device, k.device.api->describe(k.device.backend));
+    if (check_unit(&k) != CFP_OK)
+        check_failed(&k, k.ctx.message);
     for (int op = CFP_OP_INPUT + 1; op < CFP_OP_COUNT; op++)
         if (a.only == NULL || strcmp(a.only, cfp_op_table[op].name) == 0)
             check_op(&k, (cfp_op)op, a.seeds);
@@ -239,6 +241,8 @@ int main(int argc, char **argv)
         check_primitives(&k);
     if (a.only == NULL || strcmp(a.only, "relevance") == 0)
         check_relevance(&k, a.cases);
+    if (a.only == NULL || strcmp(a.only, "pairs") == 0)
+        check_pairs(&k);
     if (a.only == NULL || strcmp(a.only, "frames") == 0)
         check_frames(&k);
     if (a.bench)

@@ -88,11 +88,16 @@ CFP_CHECKED cfp_status trial_backward(check *k, trial *t, unsigned wanted);
 /* Times the steps of usual networks that match. */
 void check_bench(check *k);
 
-/* channel_mean .. one_hot, upload and download, in every block that the device uses. */
+/* Finds what 1 is in a gradient; before all that compares one. */
+CFP_CHECKED cfp_status check_unit(check *k);
+/* channel_mean .. seed, upload and download, in every block that the device uses. */
 void check_primitives(check *k);
 /* route, back_step, list_edges: every rule and choice, on random layers. */
 void check_relevance(check *k, int cases); /* cases: random layers; every 40 hold large ones too */
 enum { CFP_RELEVANCE_CASES = 160 };
+
+/* weigh_pairs, on every case of a kernel layer. */
+void check_pairs(check *k);
 
 /* stage_frames, upload_frames, frames_wait and the host memory that frames come from. */
 void check_frames(check *k);

@@ -363,9 +363,10 @@ class Checker:
             return self.wrong(name, f"control characters: {said!r}")
         return None
 
-    def explain(self, name, model, clip=None, message="", may_succeed=False):
+    def explain(self, name, model, clip=None, message="", may_succeed=False, options=()):
         out = os.path.join(self.folder, "out")
-        self.run(name, ["explain", "-q", model, clip or self.clip, "-o", out, "--format", "json", "--device", "ref"], message, may_succeed)
+        self.run(name, ["explain", "-q", model, clip or self.clip, "-o", out, "--format", "json", "--device", "ref", *options], message,
+                 may_succeed)
         if os.path.exists(out):
             left = [f for _, _, files in os.walk(out) for f in files]
             shutil.rmtree(out)
@@ -418,6 +419,13 @@ def bad_clips(check, model):
                        "model.mp4": open(model, "rb").read()}.items():
         check.explain(f"clip {name}", model, path(name, data), re.escape(name))
     check.explain("a model as its own clip", model, model)
+    for frames in (1, 3, 9):             # a baseline is compared with the clip frame by frame
+        np.save(os.path.join(check.folder, "other.npy"), np.zeros((frames, 8, 8, 3), np.uint8))
+        check.explain(f"a baseline of {frames} frames", model, None, f"--baseline: .*other.npy has {frames} frame", False,
+                      ("--rule", "grad", "--baseline", os.path.join(check.folder, "other.npy")))
+    for name in ("empty", "gray.npy", "noise.mp4", "not-there.mp4"):
+        check.explain(f"baseline {name}", model, None, re.escape(name), False,
+                      ("--rule", "grad", "--baseline", os.path.join(check.folder, name)))
     np.save(os.path.join(check.folder, "flow.npy"), np.full((4, 8, 8, 2), 128, np.uint8))
     check.explain("optical flow for a model of colours", model, os.path.join(check.folder, "flow.npy"),
                   "flow.npy: .*does not read optical flow")

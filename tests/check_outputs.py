@@ -24,6 +24,7 @@ except ImportError as error:
 FORMATS = "h5,json,png,frames,mp4,html"
 ATTRIBUTES = {"cfp_format": str, "cfp_version": int, "model": str, "model_sha256": str, "clip": str,
               "clip_sha256": str, "class_index": int, "class_name": str, "probability": float, "rule": str,
+              "mask": str, "target": str, "baseline": str, "steps": int,
               "theta": float, "propagate": str, "normalise": str, "depth": int, "class_relevance": str,
               "interp": str, "device": str, "precision": str, "cfp_gpu_version": str}
 failures = []
@@ -89,14 +90,14 @@ def check_layer(group, rule, theta, class_index):
     if group.attrs["depth"] == 0:
         check(selected.tolist() == [class_index] and relevance[class_index] == 1, "the class kernel has R = 1")
     kernels = {int(o): relevance[o] for o in selected}
-    if rule == "grad":
-        check("edges" not in group and "edge_relevance" not in group, f"{group.name}: no edges under grad")
-        return kernels, None
     edges = group["edges"][()]
     values = check_array(group, "edge_relevance", "<f4", edges.shape[:1])
     check(edges.dtype == np.dtype("<i4") and edges.shape[1:] == (2,), f"{group.name}/edges is int32 E x 2")
     check(np.all(np.isin(edges[:, 0], selected)), f"{group.name}: edges come from selected kernels")
-    check(np.all((values >= 0) & (values <= 1) & (values >= theta)), f"{group.name}: theta <= r <= 1")
+    if rule == "grad":                   # theta selects channels; an edge is a part of its channel's relevance
+        check(np.all(values > 0), f"{group.name}: edges have a value above 0")
+    else:
+        check(np.all((values >= 0) & (values <= 1) & (values >= theta)), f"{group.name}: theta <= r <= 1")
     return kernels, {(int(o), int(i)): r for (o, i), r in zip(edges, values)}
 
 
@@ -155,7 +156,7 @@ def check_pyramid_json(folder, layers, rule):
             check(value in set_of(edges, source["kernel"]), f"{link}: its value is that of an edge")
     check(len(seen) == len(pyramid["links"]), "no link twice")
     for key, n in nodes.items():     # under --propagate edge, R is the highest r that demands a kernel
-        if n["depth"] > 0:
+        if n["depth"] > 0 and rule != "grad":
             check(highest.get(key) == expected[key], f"{key}: R = {expected[key]}, best link {highest.get(key)}")
 
 
@@ -269,7 +270,7 @@ def main():
     with tempfile.TemporaryDirectory() as scratch:
         questions = (("cfp", 0.6, ["--tubes", "kernels", "--depth", "2", "--top", "2"]), ("cfp", 0.6, []),
                      ("reference", 0.7, ["--theta", "0.7", "--interp", "spline"]),
-                     ("grad", 0.5, ["--theta", "0.5"]))
+                     ("grad", 0.5, ["--theta", "0.5", "--mask", "none", "--baseline", "freeze", "--steps", "2"]))
         for rule, theta, options in questions:
             folder = os.path.join(scratch, f"{rule}{len(options)}")
             if not explain(arguments, folder, "--rule", rule, "--format", FORMATS, *options):

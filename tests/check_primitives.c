@@ -13,7 +13,7 @@ typedef struct pair {
     float *means, *right_means; /* N x C */
     float *map, *right_map;     /* questions x T x H x W */
     cfp_demand *demand;         /* questions x C */
-    int32_t *channel;           /* N */
+    float *seed;                /* N x C */
     cfp_tensor on_x, on_g;
 } pair;
 
@@ -30,15 +30,15 @@ static cfp_status pair_open(check *k, pair *p, const cfp_tensor *like)
     CFP_TRY_ALLOC(&k->ctx, p->map, THETAS * shape.n * cfp_positions(shape));
     CFP_TRY_ALLOC(&k->ctx, p->right_map, THETAS * shape.n * cfp_positions(shape));
     CFP_TRY_ALLOC(&k->ctx, p->demand, THETAS * shape.n * shape.c);
-    CFP_TRY_ALLOC(&k->ctx, p->channel, shape.n);
+    CFP_TRY_ALLOC(&k->ctx, p->seed, shape.n * shape.c);
     random_values(p->x, p->count, ANY, &seed);
     random_values(p->g, p->count, ANY, &seed);
     make_exact(k, p->x, p->count);
     make_exact(k, p->g, p->count);
     for (int c = 0; c < THETAS * shape.n * shape.c; c++)
         p->demand[c] = random_bits(&seed) & 1 ? cfp_demand_of(0.25 * c) : CFP_NOT_DEMANDED;
-    for (int n = 0; n < shape.n; n++)
-        p->channel[n] = (int)(random_bits(&seed) % (uint64_t)shape.c);
+    random_values(p->seed, shape.n * shape.c, ANY, &seed);
+    make_exact(k, p->seed, shape.n * shape.c);
     p->on_x = p->on_g = *like;
     CFP_TRY(device_tensor_open(k, &p->on_x));
     CFP_TRY(device_tensor_open(k, &p->on_g));
@@ -60,7 +60,7 @@ static void pair_close(check *k, pair *p)
     cfp_free(p->map);
     cfp_free(p->right_map);
     cfp_free(p->demand);
-    cfp_free(p->channel);
+    cfp_free(p->seed);
 }
 
 static cfp_tensor plain_tensor(cfp_shape shape, float *data)
@@ -68,29 +68,30 @@ static cfp_tensor plain_tensor(cfp_shape shape, float *data)
     return (cfp_tensor){.shape = shape, .block = 1, .data = data};
 }
 
-/* Gradients may be held times a power of two (backend.h): what one_hot makes of 1. */
-static cfp_status find_unit(check *k)
+/* Gradients may be held times a power of two (backend.h): what seed makes of 1. */
+cfp_status check_unit(check *k)
 {
     cfp_tensor x = {.shape = {1, 11, 1, 1, 1}, .block = 1};
     float plain[11] = {0}, right[11] = {0};
+    const float one[11] = {[7] = 1};
     int exponent;
     CFP_TRY(choose_layout(k, &x));
     CFP_TRY(device_tensor_open(k, &x));
     cfp_status status = device_tensor_spoil(k, &x);
-    struct lent channel;
+    struct lent seed;
     if (status == CFP_OK)
-        status = lend(k, &channel, &(int32_t){7}, sizeof(int32_t));
+        status = lend(k, &seed, one, sizeof one);
     if (status == CFP_OK)
-        status = k->device.api->one_hot(k->device.backend, &x, channel.memory);
+        status = k->device.api->seed(k->device.backend, &x, seed.memory);
     if (status == CFP_OK)
-        status = give_back(k, &channel, NULL);
+        status = give_back(k, &seed, NULL);
     if (status == CFP_OK)
         status = k->device.api->download(k->device.backend, plain, &x);
     k->unit = right[7] = plain[7];
     k->exact = true;
     snprintf(k->where, sizeof k->where, "the unit of gradients");
     if (status == CFP_OK)
-        status = check_tensor(k, "one_hot", &x, right);
+        status = check_tensor(k, "seed", &x, right);
     device_tensor_free(k, &x);
     const bool usual = k->precision == CFP_FP16 || k->unit == 1;
     if (!(k->unit >= 1) || frexp(k->unit, &exponent) != 0.5 || !usual)
@@ -196,24 +197,50 @@ static cfp_status check_writers(check *k, pair *p)
     const cfp_tensor g = plain_tensor(p->shape, p->g);
     memcpy(p->right, p->x, (size_t)p->count * sizeof *p->right);
     k->exact = true;
-    struct lent demand, channel;
+    const int entries = p->shape.n; /* mask: all of them are of one clip */
+    struct lent demand, seed;
     CFP_TRY(lend(k, &demand, p->demand, (size_t)p->shape.n * p->shape.c * sizeof *p->demand));
-    CFP_TRY(api->mask(k->device.backend, &p->on_x, demand.memory));
+    CFP_TRY(api->mask(k->device.backend, &p->on_x, demand.memory, entries));
     CFP_TRY(give_back(k, &demand, NULL));
-    CFP_TRY(ref->mask(NULL, &right, p->demand));
+    CFP_TRY(ref->mask(NULL, &right, p->demand, entries));
     CFP_TRY(check_tensor(k, "mask", &p->on_x, p->right));
     CFP_TRY(api->accumulate(k->device.backend, &p->on_x, &p->on_g));
     CFP_TRY(ref->accumulate(NULL, &right, &g));
     if (p->on_x.type != CFP_FLOAT32)
         make_exact(k, p->right, p->count);
     CFP_TRY(check_tensor(k, "accumulate", &p->on_x, p->right));
-    CFP_TRY(lend(k, &channel, p->channel, (size_t)p->shape.n * sizeof *p->channel));
-    CFP_TRY(api->one_hot(k->device.backend, &p->on_x, channel.memory));
-    CFP_TRY(give_back(k, &channel, NULL));
-    CFP_TRY(ref->one_hot(NULL, &right, p->channel));
+    if (cfp_positions(p->shape) > 1)
+        return CFP_OK; /* logits have one */
+    CFP_TRY(lend(k, &seed, p->seed, (size_t)p->count * sizeof *p->seed));
+    CFP_TRY(api->seed(k->device.backend, &p->on_x, seed.memory));
+    CFP_TRY(give_back(k, &seed, NULL));
+    CFP_TRY(ref->seed(NULL, &right, p->seed));
     for (int64_t i = 0; i < p->count; i++)
         p->right[i] *= k->unit;
-    return check_tensor(k, "one_hot", &p->on_x, p->right);
+    return check_tensor(k, "seed", &p->on_x, p->right);
+}
+
+/* The tensor's clips taken for the entries of one. */
+static cfp_status check_blends(check *k, pair *p)
+{
+    const int n = p->shape.n;
+    const cfp_blend how[] = {{n, 0, 1, n - 1, 1}, {n, 0, n, -1, 0.25}, {n, n - 1, 1, -1, 1}};
+    const cfp_tensor x = plain_tensor(p->shape, p->x);
+    cfp_tensor right = plain_tensor(p->shape, p->right), got = p->on_x;
+    right.shape.n = got.shape.n = 1;
+    const cfp_tensor all = p->on_x;
+    cfp_status status = device_tensor_open(k, &got);
+    k->exact = true;
+    for (int i = 0; i < 3 && status == CFP_OK; i++) {
+        CFP_TRY(device_tensor_spoil(k, &got));
+        CFP_TRY(k->device.api->blend(k->device.backend, &got, &all, &how[i]));
+        CFP_TRY(cfp_backend_ref.blend(NULL, &right, &x, &how[i]));
+        if (got.type != CFP_FLOAT32)
+            make_exact(k, p->right, cfp_count(right.shape));
+        status = check_tensor(k, "blend", &got, p->right);
+    }
+    device_tensor_free(k, &got);
+    return status;
 }
 
 /* The gate of every activation that has one, from outputs over its whole range, ends included; and
@@ -240,10 +267,10 @@ static cfp_status check_gates(check *k, pair *p)
         CFP_TRY(k->device.api->upload(k->device.backend, &p->on_x, p->x));
         for (int masked = 0; masked < 2 && status == CFP_OK; masked++) {
             memcpy(p->right, p->g, (size_t)p->count * sizeof *p->right);
-            CFP_TRY(cfp_backend_ref.gate(NULL, &node, &right, &y, masked ? p->demand : NULL));
+            CFP_TRY(cfp_backend_ref.gate(NULL, &node, &right, &y, masked ? p->demand : NULL, 1));
             CFP_TRY(k->device.api->upload(k->device.backend, &p->on_g, p->g));
             CFP_TRY(k->device.api->gate(k->device.backend, &node, &p->on_g, &p->on_x,
-                                        masked ? demand.memory : NULL));
+                                        masked ? demand.memory : NULL, 1));
             snprintf(what, sizeof what, "gate of %s%s", cfp_op_table[op].name,
                      masked ? ", masked" : "");
             k->exact = false;
@@ -259,6 +286,7 @@ static cfp_status check_shape(check *k, pair *p, const cfp_tensor *like)
     CFP_TRY(pair_open(k, p, like));
     CFP_TRY(check_round_trip(k, p));
     CFP_TRY(check_means(k, p));
+    CFP_TRY(check_blends(k, p));
     CFP_TRY(check_writers(k, p));
     return check_gates(k, p);
 }
@@ -270,8 +298,6 @@ void check_primitives(check *k)
                                        {1, 64, 4, 28, 28}, {2, 54, 3, 9, 11}};
     const int compared = k->compared, failed = k->failed;
     k->worst = 0;
-    if (find_unit(k) != CFP_OK)
-        check_failed(k, k->ctx.message);
     for (size_t i = 0; i < sizeof shapes / sizeof shapes[0]; i++) {
         const cfp_tensor plain = {.shape = shapes[i], .block = 1};
         cfp_tensor like[2] = {plain, plain};

@@ -10,13 +10,13 @@
 typedef struct layer_case {
     cfp_back_step ref, device;
     int questions, rows, words;
-    float *kernel_mean, *kernel_scale, *input;
-    double *theta;
+    float *kernel_mean, *kernel_scale, *input, *pair;
+    double *theta, *contrast;
     cfp_demand *demand, *child;
     int32_t *n_edges;
     uint32_t *edges;
     cfp_row *row;
-    struct lent on[9];
+    struct lent on[11];
     int n_lent;
 } layer_case;
 
@@ -37,17 +37,20 @@ static void choose(layer_case *c, bool large, uint64_t *seed)
     s->channels = groups * random_int(seed, 1, random_int(seed, 0, 2) ? 24 : 90);
     s->rule = (cfp_rule)random_int(seed, 0, CFP_RULE_COUNT - 1);
     s->classifier = groups == 1 && random_int(seed, 0, 2) == 0;
-    s->propagate = (cfp_propagate)(s->rule != CFP_RULE_GRAD && random_int(seed, 0, 1));
+    s->propagate = (cfp_propagate)random_int(seed, 0, 2);
+    if (s->rule == CFP_RULE_GRAD && s->propagate == CFP_PROPAGATE_PATH)
+        s->propagate = CFP_PROPAGATE_EDGE;
     s->normalise = (cfp_normalise)(s->rule == CFP_RULE_CFP && random_int(seed, 0, 1));
-    s->class_relevance = (cfp_class_relevance)(s->rule != CFP_RULE_GRAD && random_int(seed, 0, 1));
+    s->class_relevance =
+        (cfp_class_relevance)(s->rule == CFP_RULE_GRAD ? 0 : random_int(seed, 0, 2));
     s->top = tops[random_int(seed, 0, 5)];
     s->clips = random_int(seed, 1, 2);
-    s->thetas = s->rule == CFP_RULE_GRAD ? 1 : random_int(seed, 1, 3);
+    s->thetas = random_int(seed, 1, 3);
     if (large) { /* worth sharing out among threads */
         s->kernels = 150 * groups;
         s->channels = 500 * groups;
         s->clips = 2;
-        s->thetas = 2 - (s->rule == CFP_RULE_GRAD);
+        s->thetas = 2;
         s->top = 0;
     }
     c->questions = s->clips * s->thetas;
@@ -62,6 +65,8 @@ static cfp_status take_memory(check *k, layer_case *c)
     CFP_TRY_ALLOC(&k->ctx, c->kernel_scale, s->kernels);
     CFP_TRY_ALLOC(&k->ctx, c->input, s->clips * s->channels);
     CFP_TRY_ALLOC(&k->ctx, c->theta, s->thetas);
+    CFP_TRY_ALLOC(&k->ctx, c->contrast, s->clips * s->channels);
+    CFP_TRY_ALLOC(&k->ctx, c->pair, s->clips * s->kernels * (s->channels / s->groups));
     CFP_TRY_ALLOC(&k->ctx, c->demand, c->rows);
     CFP_TRY_ALLOC(&k->ctx, c->child, c->questions * s->channels);
     CFP_TRY_ALLOC(&k->ctx, c->n_edges, c->rows);
@@ -166,15 +171,27 @@ static void fill_in(layer_case *c, uint64_t *seed)
     s->kernel_mean = c->kernel_mean;
     s->kernel_scale = random_int(seed, 0, 1) ? c->kernel_scale : NULL;
     s->input = c->input;
+    for (int i = 0; i < s->clips * s->channels; i++)
+        c->contrast[i] = (double)coarse(seed);
+    for (int i = 0; i < s->clips * s->kernels * (s->channels / s->groups); i++)
+        c->pair[i] = coarse(seed);
+    s->contrast = c->contrast;
+    s->pair = s->rule == CFP_RULE_GRAD && !s->classifier ? c->pair : NULL;
     for (int i = 0; i < s->thetas; i++)
         c->theta[i] =
             random_int(seed, 0, 1) ? (double)random_int(seed, 0, 8) / 8 : theta_at_an_edge(s, seed);
+    for (int i = 0; i < c->rows && s->propagate == CFP_PROPAGATE_WIDEST; i++) {
+        const double theta = c->theta[i / s->kernels % s->thetas];
+        const float least = nextafterf((float)theta, 2);
+        if (c->demand[i] >= 0 && cfp_demanded_relevance(c->demand[i]) < (double)least)
+            c->demand[i] = cfp_demand_of((double)least);
+    }
     s->theta = c->theta;
     s->demand = c->demand;
     s->child = c->child;
-    s->n_edges = s->rule == CFP_RULE_GRAD ? NULL : c->n_edges;
-    s->edges = s->rule == CFP_RULE_GRAD ? NULL : c->edges;
-    s->row = s->rule == CFP_RULE_GRAD ? NULL : c->row;
+    s->n_edges = c->n_edges;
+    s->edges = c->edges;
+    s->row = c->row;
 }
 
 static cfp_status on_device(check *k, layer_case *c, void *field, const void *from, size_t bytes)
@@ -202,8 +219,10 @@ static cfp_status copy_to_device(check *k, layer_case *c)
     if (s->kernel_scale != NULL)
         CFP_TRY(
             on_device(k, c, &d->kernel_scale, s->kernel_scale, (size_t)s->kernels * sizeof(float)));
-    if (s->edges == NULL)
-        return CFP_OK;
+    CFP_TRY(on_device(k, c, &d->contrast, s->contrast,
+                      (size_t)(s->clips * s->channels) * sizeof(double)));
+    if (s->pair != NULL)
+        CFP_TRY(on_device(k, c, &d->pair, s->pair, (size_t)s->clips * weights * sizeof(float)));
     CFP_TRY(on_device(k, c, &d->n_edges, NULL, rows * sizeof(int32_t)));
     CFP_TRY(on_device(k, c, &d->edges, NULL, rows * words * sizeof(uint32_t)));
     return on_device(k, c, &d->row, NULL, rows * sizeof(cfp_row));
@@ -257,8 +276,10 @@ static cfp_status check_back_step(check *k, layer_case *c)
     CFP_TRY(k->device.api->back_step(k->device.backend, &c->device));
     CFP_TRY(compare(k, "back_step: children", c->device.child, s->child,
                     (size_t)(c->questions * s->channels) * sizeof(cfp_demand)));
-    if (s->edges == NULL)
-        return CFP_OK;
+    if (s->rule == CFP_RULE_GRAD) {
+        CFP_TRY(cfp_backend_ref.pick_edges(NULL, s));
+        CFP_TRY(k->device.api->pick_edges(k->device.backend, &c->device));
+    }
     CFP_TRY(compare(k, "back_step: counts", c->device.n_edges, s->n_edges,
                     (size_t)c->rows * sizeof(int32_t)));
     for (int row = 0; row < c->rows; row++)
@@ -277,6 +298,8 @@ static void close_case(check *k, layer_case *c)
     cfp_free(c->kernel_mean);
     cfp_free(c->kernel_scale);
     cfp_free(c->input);
+    cfp_free(c->pair);
+    cfp_free(c->contrast);
     cfp_free(c->theta);
     cfp_free(c->demand);
     cfp_free(c->child);
@@ -344,7 +367,7 @@ void check_relevance(check *k, int cases)
             c.words = cfp_span_words(s);
         }
         snprintf(k->where, sizeof k->where,
-                 "relevance %d: %d x %d / %d, rule %d%s, path %d, max %d, contribution %d, top %d",
+                 "relevance %d: %d x %d / %d, rule %d%s, path %d, max %d, class relevance %d, top %d",
                  i, s->kernels, s->channels, s->groups, s->rule,
                  s->classifier ? " at the classifier" : "", s->propagate, s->normalise,
                  s->class_relevance, s->top);

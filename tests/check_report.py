@@ -347,7 +347,8 @@ def check_motion(browser, arguments, scratch):
     page.close("motion")
     for options, thetas in ((["--propagate", "path", "--theta", "0.2"], (0.35,)),
                             (["--rule", "reference", "--interp", "spline"], (0.85,)),
-                            (["--normalise", "max", "--top", "3", "--theta", "0.3"], (0.5,))):
+                            (["--normalise", "max", "--top", "3", "--theta", "0.3"], (0.5,)),
+                            (["--rule", "grad", "--mask", "none", "--theta", "0.1"], (0.3,))):
         what = " ".join(options)
         folder = explain(cfp, model, clip, os.path.join(scratch, what.replace(" ", "")), "--format", "h5,html", *options)
         page = Page(browser, cfp, folder)

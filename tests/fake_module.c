@@ -105,7 +105,10 @@ const cfp_backend_api cfp_backend_module = {
     .upload_frames = ref_upload_frames,
     .frames_wait = ref_frames_wait,
 #if !defined(FAKE_HOLED)
-    .one_hot = ref_one_hot,
+    .seed = ref_seed,
+    .blend = ref_blend,
+    .weigh_pairs = ref_weigh_pairs,
+    .pick_edges = ref_pick_edges,
 #endif
 };
 #endif

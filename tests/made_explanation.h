@@ -133,6 +133,7 @@ static inline void made_open(struct made *m, int frames, int height, int width)
                              .query = cfp_query_default(),
                              .class_index = 1,
                              .ms = {1.5, 2, 3, 4, 0}};
+    m->e.query.target = CFP_TARGET_ODDS; /* as a trace leaves it */
     m->e.logits = made_copy((float[]){-1, 2}, 2 * sizeof(float));
     m->e.probabilities = made_copy((float[]){0.25f, 0.75f}, 2 * sizeof(float));
     m->e.pyramid.class_index = 1;

@@ -171,7 +171,7 @@ static void alone(cfp_explanation *out, struct setting *s, cfp_query q, const cf
 
 static void a_batch_answers_as_each_alone(struct setting *s, cfp_query q)
 {
-    const int n_thetas = q.rule == CFP_RULE_GRAD ? 1 : THETAS;
+    const int n_thetas = q.rule == CFP_RULE_GRAD && q.mask == CFP_MASK_SELECTED ? 1 : THETAS;
     const cfp_batch batch = {.clips = CLIPS, .thetas = n_thetas, .theta = thetas};
     static const int classes[CLIPS] = {-1, 1, 0};
     const int rounds = s->device.api->record_begin != NULL ? ROUNDS : 1;
@@ -280,6 +280,53 @@ static void grad_takes_one_theta(struct setting *s)
     CHECK(trace == NULL);
 }
 
+/* Points that come in parts give what they give at once: the sums are added in another order. */
+static void parts_are_the_whole(struct setting *s)
+{
+    cfp_query q = cfp_query_default();
+    q.rule = CFP_RULE_GRAD;
+    q.mask = CFP_MASK_NONE;
+    q.theta = 0.05;
+    q.steps = 5;
+    q.baseline = CFP_BASELINE_BLANK;
+    q.tubes = CFP_TUBES_KERNELS;
+    q.depth = model_path != NULL ? 3 : CFP_ALL_DEPTHS;
+    int64_t edges = 0;
+    for (int points = 1; points <= 3; points++) {
+        const cfp_batch batch = {.clips = 1, .thetas = 1, .points = points};
+        cfp_explanation whole = {0}, parts = {0};
+        const int class_index = points - 1;
+        alone(&whole, s, q, &s->clip[0], class_index);
+        cfp_trace *trace = open_trace(s, &q, &batch);
+        for (int again = 0; again < 2; again++) { /* a trace is for any number of clips */
+            cfp_explanation_free(&parts);
+            CHECK_EQ(cfp_explain(&parts, trace, &s->clip[0], class_index,
+                                 CFP_INTERP_LINEAR), CFP_OK);
+        }
+        CHECK(near_explanation(&whole, &parts));
+        CHECK_EQ(whole.tubes.n, parts.tubes.n);
+        for (int l = 0; l < whole.pyramid.n_layers && l < parts.pyramid.n_layers; l++) {
+            const cfp_layer *x = &whole.pyramid.layer[l], *y = &parts.pyramid.layer[l];
+            edges += x->n_edges;
+            CHECK_EQ(x->n_edges, y->n_edges);
+            for (int64_t e = 0; e < x->n_edges && e < y->n_edges; e++)
+                CHECK_NEAR(x->edge[e].relevance, y->edge[e].relevance, NEAR);
+        }
+        for (int i = 0; i < whole.tubes.n && i < parts.tubes.n; i++)
+            CHECK_NEAR(whole.tubes.tube[i].max, parts.tubes.tube[i].max,
+                       NEAR * (1 + (double)whole.tubes.tube[i].max));
+        cfp_explanation_free(&whole);
+        cfp_explanation_free(&parts);
+        cfp_trace_close(&trace);
+    }
+    CHECK(edges > 5);
+    const cfp_batch batch = {.clips = 1, .thetas = 1, .points = 2};
+    cfp_trace *trace = NULL;
+    q.mask = CFP_MASK_SELECTED;
+    CHECK_EQ(cfp_trace_open(&trace, &s->ctx, s->model, &s->device, &q, &batch), CFP_USAGE);
+    CHECK_HAS(s->ctx.message, "only with --mask none");
+}
+
 static void every_rule(struct setting *s)
 {
     for (int rule = 0; rule < CFP_RULE_COUNT; rule++) {
@@ -291,10 +338,24 @@ static void every_rule(struct setting *s)
         a_batch_answers_as_each_alone(s, q);
     }
     cfp_query path = cfp_query_default();
+    cfp_query grad = cfp_query_default();
+    grad.rule = CFP_RULE_GRAD;
+    grad.mask = CFP_MASK_NONE; /* then one backward pass answers every theta */
+    grad.tubes = CFP_TUBES_KERNELS;
+    grad.depth = model_path != NULL ? 2 : CFP_ALL_DEPTHS;
+    a_batch_answers_as_each_alone(s, grad);
+    grad.baseline = CFP_BASELINE_FREEZE;
+    grad.steps = 2;
+    const bool sums = by_shape;
+    by_shape = true; /* a linear layer of so many entries is another product on every backend */
+    a_batch_answers_as_each_alone(s, grad);
+    by_shape = sums;
     path.propagate = CFP_PROPAGATE_PATH;
     path.top = 2;
+    path.class_relevance = CFP_CLASS_CONTRAST;
     a_batch_answers_as_each_alone(s, path);
     grad_takes_one_theta(s);
+    parts_are_the_whole(s);
 }
 
 int main(int argc, char **argv)

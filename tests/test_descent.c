@@ -294,7 +294,7 @@ static void grad_masks_unselected_kernels_on_the_way(void)
     const cfp_layer *b = toy_layer(&t, &p, "b");
     CHECK_EQ(b->n_selected, 1);
     CHECK_EQ(b->selected[0], 0);
-    CHECK_EQ(toy_layer(&t, &p, "fc")->n_edges, 0); /* edges are not kept under grad */
+    check_edges("fc", toy_layer(&t, &p, "fc"), EDGES({0, 0, 1})); /* the class: v(c, i) = v(i) */
     /* b: gradient 2/2 a position on kernel 0, nothing from kernel 1 (its -9 would turn channel 0's
      * sign); G = 1, 1; v = mean(a * G) = 2, 4 -> 0.5, 1: channel 1 alone reaches 0.6 */
     CHECK_EQ(b->n_children, 1);
@@ -302,6 +302,33 @@ static void grad_masks_unselected_kernels_on_the_way(void)
     const cfp_layer *a = toy_layer(&t, &p, "a");
     CHECK_EQ(a->n_selected, 1);
     CHECK_NEAR(a->relevance[1], 1, 0);
+    /* through kernel 0 of b alone v(0, 1) = 4, of 4; through kernel 1 of a, 2 * mean of the clip */
+    check_edges("b", b, EDGES({0, 1, 1}));
+    check_edges("a", a, EDGES({1, 0, 1}));
+    cfp_pyramid_free(&p);
+    toy_end(&t);
+}
+
+/* The same network: the gradient of b's kernel 1, 1/2 a position, goes on though fc rejects it. */
+static void grad_without_a_mask_lets_the_whole_gradient_through(void)
+{
+    struct toy t = {0};
+    toy_begin(&t, (cfp_shape){1, 1, 1, 1, 2});
+    toy_conv(&t, "a", "input", 2, 1, 1, (float[]){1, 2});
+    toy_conv(&t, "b", "a", 2, 2, 1, (float[]){1, 1, 5, -1});
+    toy_node(&t, "gap", CFP_OP_GLOBALAVGPOOL, "b", NULL);
+    toy_linear(&t, "fc", "gap", 1, 2, (float[]){2, 1});
+    cfp_query q = cfp_query_default();
+    q.rule = CFP_RULE_GRAD;
+    q.mask = CFP_MASK_NONE;
+    cfp_pyramid p = descend(&t, "fc", q, 0, (float[]){1, 3});
+    /* a: 2, 4; b: 6, 6; fc: v = 12, 6 -> 1, 0.5: kernel 0 alone.  G at a = 1 + 5/2, 1 - 1/2: v = 7, 2
+     * -> 1, 0.29.  Of the 7 kernel 0 of b gives 2: r(0, 0) = 2/7. */
+    CHECK_EQ(toy_layer(&t, &p, "b")->n_selected, 1);
+    const cfp_layer *b = toy_layer(&t, &p, "b");
+    CHECK_EQ(b->n_children, 1);
+    CHECK_NEAR(b->child_relevance[0], 1, 0);
+    check_edges("b", b, EDGES({0, 0, 2.0f / 7}));
     cfp_pyramid_free(&p);
     toy_end(&t);
 }
@@ -350,6 +377,7 @@ int main(void)
     a_folded_batchnorm_scales_the_kernel_and_only_under_cfp();
     depthwise_kernels_read_one_channel();
     grad_masks_unselected_kernels_on_the_way();
+    grad_without_a_mask_lets_the_whole_gradient_through();
     the_walk_is_over_the_graph_not_over_its_paths();
     return test_result();
 }

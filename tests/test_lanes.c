@@ -56,6 +56,8 @@ static void every_case_matches_ref(const cpu_lanes *lanes)
     }
     CHECK(k.compared > 2 * OP_CASES);
     printf("%s: ops %d comparisons, max rel %.2g\n", lanes->name, k.compared, k.worst);
+    if (check_unit(&k) != CFP_OK)
+        check_failed(&k, k.ctx.message);
     check_primitives(&k);
     check_relevance(&k, CFP_RELEVANCE_CASES);
     CHECK_EQ(k.failed, 0);

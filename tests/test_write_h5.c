@@ -159,20 +159,28 @@ static void many_edges_are_all_there(struct made *m, const char *folder)
     layer->n_edges = n;
 }
 
-static void grad_has_no_edges(struct made *m, const char *folder)
+static void grad_has_edges_and_says_what_it_is_the_gradient_of(struct made *m, const char *folder)
 {
     const int n = m->e.tubes.n;
     m->e.query.rule = CFP_RULE_GRAD;
+    m->e.query.target = CFP_TARGET_MARGIN;
+    m->e.query.mask = CFP_MASK_NONE;
+    m->e.query.baseline = CFP_BASELINE_CLIP;
+    m->e.query.baseline_path = "other.npy";
+    m->e.query.steps = 7;
     m->e.tubes.n = 0;
     const hid_t file = written(m, folder);
-    CHECK(H5Lexists(file, "/pyramid/b/selected", H5P_DEFAULT) > 0);
-    CHECK_EQ(H5Lexists(file, "/pyramid/b/edges", H5P_DEFAULT), 0);
-    CHECK_EQ(H5Lexists(file, "/pyramid/b/edge_relevance", H5P_DEFAULT), 0);
+    CHECK(H5Lexists(file, "/pyramid/b/edges", H5P_DEFAULT) > 0);
+    check_text_attribute(file, "/", "target", "margin");
+    check_text_attribute(file, "/", "mask", "none");
+    check_text_attribute(file, "/", "baseline", "other.npy");
+    CHECK_EQ(number_attribute(file, "/", "steps"), 7);
     CHECK(H5Lexists(file, "/tubes", H5P_DEFAULT) > 0); /* empty */
     CHECK_EQ(H5Lexists(file, "/kernel_tubes", H5P_DEFAULT), 0);
     H5Fclose(file);
     m->e.tubes.n = n;
-    m->e.query.rule = CFP_RULE_CFP;
+    m->e.query = cfp_query_default();
+    m->e.query.target = CFP_TARGET_ODDS;
 }
 
 static void no_edges_is_an_empty_list(struct made *m, const char *folder)
@@ -198,7 +206,7 @@ int main(void)
     the_clip_and_tubes_are_whole(file, &m);
     H5Fclose(file);
     many_edges_are_all_there(&m, folder);
-    grad_has_no_edges(&m, folder);
+    grad_has_edges_and_says_what_it_is_the_gradient_of(&m, folder);
     no_edges_is_an_empty_list(&m, folder);
     scratch_remove(folder);
     made_close(&m);

@@ -80,23 +80,19 @@ static void tree_json_has_plain_numbers_where_one_layer_is_read(void)
     made_close(&m);
 }
 
-/* Under grad every kernel of a group rests on the same channels. */
-static void links_of_grad_come_from_the_demanded_channels(void)
+/* Under grad an edge has a value of its own, above 1 where other kernels speak against the channel;
+ * channels without an edge are no links, and select all the same. */
+static void links_of_grad_are_its_edges(void)
 {
     struct made m;
     char folder[SCRATCH_PATH];
     made_open(&m, 1, 2, 2);
     scratch_open(folder);
     m.e.query.rule = CFP_RULE_GRAD;
-    for (int l = 0; l < m.e.pyramid.n_layers; l++) {
-        cfp_free(m.e.pyramid.layer[l].edge);
-        m.e.pyramid.layer[l].edge = NULL;
-        m.e.pyramid.layer[l].n_edges = 0;
-    }
+    m.e.pyramid.layer[1].edge[0].relevance = 1.5f; /* (0, 1) of b; there is no (0, 2) */
     CHECK_EQ(made_write(&m, folder, "json"), CFP_OK);
     char *text = scratch_text(folder, "pyramid.json");
-    CHECK_HAS(text, "{\"source\": \"b:0\", \"target\": \"a:1\", \"value\": 1},\n"
-                    "    {\"source\": \"b:0\", \"target\": \"a:2\", \"value\": 0.625},\n"
+    CHECK_HAS(text, "{\"source\": \"b:0\", \"target\": \"a:1\", \"value\": 1.5},\n"
                     "    {\"source\": \"b:2\", \"target\": \"a:1\", \"value\": 1},\n"
                     "    {\"source\": \"b:2\", \"target\": \"a:2\", \"value\": 0.625}\n");
     free(text);
@@ -328,7 +324,7 @@ int main(void)
     scratch_remove(folder);
     made_close(&m);
     tree_json_has_plain_numbers_where_one_layer_is_read();
-    links_of_grad_come_from_the_demanded_channels();
+    links_of_grad_are_its_edges();
     a_tree_that_explodes_is_refused_before_anything_is_written();
     one_frame_makes_a_video();
     a_few_colours_stay_as_they_are();

@@ -37,7 +37,7 @@ struct dump {
     float *input, *logits;
 };
 
-static cfp_status forward_and_back(struct dump *d, const char *const *arg, int32_t class_index)
+static cfp_status forward_and_back(struct dump *d, const char *const *arg, int class_index)
 {
     const cfp_device_request any = {0};
     const cfp_sampling whole = {.start = -1};
@@ -51,7 +51,9 @@ static cfp_status forward_and_back(struct dump *d, const char *const *arg, int32
     CFP_TRY_ALLOC(&d->ctx, d->logits, d->model.n_classes);
     cfp_clip_normalise(d->input, &d->clip, &d->model.input);
     CFP_TRY(cfp_trace_forward(d->trace, d->input, d->logits));
-    CFP_TRY(cfp_backward_start(d->trace, &class_index));
+    for (int c = 0; c < d->model.n_classes; c++) /* the target: one logit */
+        d->logits[c] = c == class_index;
+    CFP_TRY(cfp_backward_start(d->trace, d->logits));
     for (int i = d->model.logits; i > 0; i--) {
         CFP_TRY(cfp_backward_leave(d->trace, i));
         CFP_TRY(cfp_backward_through(d->trace, i, NULL, NULL));

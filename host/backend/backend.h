@@ -14,7 +14,7 @@
 #include "relevance.h"
 #include "render.h"
 
-#define CFP_BACKEND_ABI 4
+#define CFP_BACKEND_ABI 5
 
 typedef struct cfp_backend cfp_backend; /* an opened device; each backend defines its own */
 
@@ -65,6 +65,22 @@ typedef struct cfp_step {
     void *plan;           /* the backend's own; released by step_close */
     size_t scratch_bytes; /* working memory it wants at run time, shared between steps */
 } cfp_step;
+
+/* Rule grad: what each selected pair of a kernel and a channel has to do with the target (SPEC,
+ * v(o,i)).  A pair is selected where a bit of step->edges says so in any question of the clip.
+ *
+ *     pair(n, o, i) = mean over T, H, W of x(i) times the part of its gradient that came through o
+ *                   = sum over taps of weight(o, i) * sum over positions of dy(o) * x(i), over T*H*W
+ */
+typedef struct cfp_pairs {
+    const cfp_back_step *step;
+    const cfp_node *node;  /* conv3d or linear: its window and groups */
+    const float *weight;   /* its weights, in backend memory */
+    const cfp_tensor *x;   /* [clips] what the layer reads */
+    const cfp_tensor *dy;  /* [clips] the gradient at the kernels' own output, masked */
+    float *value;          /* [clips][O][C / groups]; of other pairs nothing is written */
+    bool adds;             /* to what is there */
+} cfp_pairs;
 
 typedef struct cfp_backend_api {
     uint32_t abi;     /* CFP_BACKEND_ABI; abi and size stay first for ever */
@@ -126,20 +142,27 @@ typedef struct cfp_backend_api {
      * leakyrelu, sigmoid, hardsigmoid: the others are never fused where backward is wanted).
      * demand: masked as well, as below; NULL: not. */
     cfp_status (*gate)(cfp_backend *backend, const cfp_node *activation, cfp_tensor *dy,
-                       const cfp_tensor *y, const cfp_demand *demand);
-    /* x (n, c) becomes 0 where demand[n * C + c] is CFP_NOT_DEMANDED. */
-    cfp_status (*mask)(cfp_backend *backend, cfp_tensor *x, const cfp_demand *demand);
+                       const cfp_tensor *y, const cfp_demand *demand, int entries);
+    /* x (n, c) becomes 0 where demand[n / entries * C + c] is CFP_NOT_DEMANDED. */
+    cfp_status (*mask)(cfp_backend *backend, cfp_tensor *x, const cfp_demand *demand, int entries);
+    /* dst has the clips, src the entries of each; shape, block and type are the same otherwise. */
+    cfp_status (*blend)(cfp_backend *backend, cfp_tensor *dst, const cfp_tensor *src,
+                        const cfp_blend *blend);
     /* dst += src, same shape, block and type. */
     cfp_status (*accumulate)(cfp_backend *backend, cfp_tensor *dst, const cfp_tensor *src);
     /* dst = src, same shape, block and type. */
     cfp_status (*copy)(cfp_backend *backend, cfp_tensor *dst, const cfp_tensor *src);
-    /* All zero but element (n, channel[n], 0, 0, 0) = 1: the gradient of one logit of each clip.  A
-     * backend may hold gradients times a power of two, which one_hot brings in and
-     * channel_mean_product and channel_sum with g take out again: nobody else sees it. */
-    cfp_status (*one_hot)(cfp_backend *backend, cfp_tensor *x, const int32_t *channel);
+    /* x (n, c), of one position, = value[n * C + c]: the gradient of the target by the logits.  A
+     * backend may hold gradients times a power of two, which seed brings in and
+     * channel_mean_product, channel_sum with g and weigh_pairs take out: nobody else sees it. */
+    cfp_status (*seed)(cfp_backend *backend, cfp_tensor *x, const float *value);
     /* Relevance and the propagation of demands (relevance.h). */
     cfp_status (*route)(cfp_backend *backend, const cfp_demand_route *route);
     cfp_status (*back_step)(cfp_backend *backend, const cfp_back_step *step);
+    /* Rule grad: the pairs that a back-step selected, and then which of them are edges: those whose
+     * value is above 0 keep their bit, and n_edges counts them. */
+    cfp_status (*weigh_pairs)(cfp_backend *backend, const cfp_pairs *pairs);
+    cfp_status (*pick_edges)(cfp_backend *backend, const cfp_back_step *step);
     /* The edges that a back-step kept for one question, by o, then i. */
     cfp_status (*list_edges)(cfp_backend *backend, const cfp_back_step *step, int question,
                              cfp_edge *edge);
@@ -209,6 +232,8 @@ typedef struct cfp_backward_reads {
     bool src, dst;
 } cfp_backward_reads;
 cfp_backward_reads cfp_op_backward_reads(cfp_op op);
+/* The window of a kernel layer: a linear layer is a convolution of one tap. */
+const cfp_window *cfp_kernel_window(const cfp_node *node);
 /* True where `gate` can tell the derivative from the output alone. */
 bool cfp_gate_from_output(cfp_op op);
 

@@ -23,3 +23,9 @@ bool cfp_gate_from_output(cfp_op op)
     return op == CFP_OP_RELU || op == CFP_OP_RELU6 || op == CFP_OP_LEAKYRELU ||
            op == CFP_OP_SIGMOID || op == CFP_OP_HARDSIGMOID;
 }
+
+const cfp_window *cfp_kernel_window(const cfp_node *node)
+{
+    static const cfp_window one = {{1, 1, 1}, {1, 1, 1}, {1, 1, 1}, {0, 0, 0}, {0, 0, 0}};
+    return node->op == CFP_OP_LINEAR ? &one : &node->window;
+}

@@ -14,9 +14,21 @@
 #include <string.h>
 
 typedef enum cfp_rule { CFP_RULE_CFP, CFP_RULE_REFERENCE, CFP_RULE_GRAD, CFP_RULE_COUNT } cfp_rule;
-typedef enum cfp_propagate { CFP_PROPAGATE_EDGE, CFP_PROPAGATE_PATH } cfp_propagate;
+typedef enum cfp_propagate {
+    CFP_PROPAGATE_EDGE,
+    CFP_PROPAGATE_PATH,
+    /* Selects as EDGE does, but R is the smallest r along the path, of the path where that is the
+     * largest.  This is the highest theta at which EDGE still selects the channel.  So one descent
+     * at the lowest theta answers every theta (method/sweep.c).  Demands are floats, and at least
+     * theta.  Not a choice of the command line. */
+    CFP_PROPAGATE_WIDEST
+} cfp_propagate;
 typedef enum cfp_normalise { CFP_NORMALISE_MINMAX, CFP_NORMALISE_MAX } cfp_normalise;
-typedef enum cfp_class_relevance { CFP_CLASS_WEIGHTS, CFP_CLASS_CONTRIBUTION } cfp_class_relevance;
+typedef enum cfp_class_relevance {
+    CFP_CLASS_WEIGHTS,
+    CFP_CLASS_CONTRIBUTION,
+    CFP_CLASS_CONTRAST
+} cfp_class_relevance;
 
 typedef int64_t cfp_demand;
 #define CFP_NOT_DEMANDED ((cfp_demand)-1) /* every byte is 0xff */
@@ -57,6 +69,10 @@ typedef struct cfp_back_step {
     const float *kernel_scale;     /* [O] or NULL: 1 */
     double weight_min, weight_max; /* of kernel_mean; read at the classifier */
     const float *input;            /* [clips][C] mean of x(i); rule grad: mean of x(i) * G(i) */
+    const double *contrast;        /* CFP_CLASS_CONTRAST, at the classifier: [clips][C] what weighs
+                                      input: sum over kernels k of g_k * kernel_mean(k, i) */
+    const float *pair;             /* rule grad: [clips][O][C / groups] what a pair has to do with
+                                      the target (cfp_pairs); NULL, at the classifier: input */
     /* The questions. */
     cfp_rule rule;
     cfp_propagate propagate;
@@ -68,12 +84,19 @@ typedef struct cfp_back_step {
     const cfp_demand *demand; /* [questions][O] */
     /* The answers. */
     cfp_demand *child; /* [questions][C] raised to the R(i) that the layer demands */
-    /* Its edges; NULL where none are kept (rule grad).  Rows that are not demanded have n_edges 0
-     * and nothing else is written of them. */
+    /* Its edges; NULL where none are kept.  Rows that are not demanded have n_edges 0 and nothing
+     * else is written of them.  Rule grad: pairs, of which pick_edges makes edges. */
     int32_t *n_edges; /* [questions][O] */
     uint32_t *edges;  /* [questions][O][words] a bit for each channel of the kernel's span */
     cfp_row *row;     /* [questions][O] */
 } cfp_back_step;
+
+/* Entries of a clip in a tensor whose clips have several: dst(n) = scale * (sum of src(n * entries +
+ * k) over `count` of them from `first` on), minus src(n * entries + minus) unless minus < 0. */
+typedef struct cfp_blend {
+    int entries, first, count, minus;
+    double scale;
+} cfp_blend;
 
 /* Demands on a node's output that pass through it: to[map[j]] is raised to from[j]. */
 typedef struct cfp_demand_route {

@@ -37,12 +37,24 @@ CFP_BOTH double cfp_value(const cfp_back_step *s, int clip, int o, int j)
         return (double)input[j];
     if (s->classifier && s->class_relevance == CFP_CLASS_WEIGHTS)
         return (double)k[j];
+    if (s->classifier && s->class_relevance == CFP_CLASS_CONTRAST)
+        return s->contrast[(int64_t)clip * s->channels + cfp_span_first(s, o) + j] *
+               (double)input[j];
     if (s->classifier)
         return (double)k[j] * (double)input[j];
     if (s->rule == CFP_RULE_REFERENCE) /* kernels inflated over all channels */
         return (double)k[j / s->groups] * (double)input[j];
     const double scale = s->kernel_scale != NULL ? (double)s->kernel_scale[o] : 1.0;
     return scale * (double)k[j] * (double)input[j];
+}
+
+/* The same of an edge: under rule grad a pair has a value of its own. */
+CFP_BOTH double cfp_edge_value(const cfp_back_step *s, int clip, int o, int j)
+{
+    const int64_t row = (int64_t)clip * s->kernels + o;
+    if (s->rule == CFP_RULE_GRAD && s->pair != NULL)
+        return (double)s->pair[row * (s->channels / s->groups) + j];
+    return cfp_value(s, clip, o, j);
 }
 
 /* (v - min) / (max - min); where max = min: 1 if v != 0, else 0.  Never -0, which is not in the
@@ -93,6 +105,13 @@ CFP_BOTH float cfp_relevance(const cfp_back_step *s, const cfp_row *row, double 
 CFP_BOTH bool cfp_divides_by_best(const cfp_back_step *s)
 {
     return s->classifier && s->rule != CFP_RULE_GRAD && s->propagate == CFP_PROPAGATE_PATH;
+}
+/* R of a channel that a kernel of relevance `above` selects by r. */
+CFP_BOTH double cfp_propagated(const cfp_back_step *s, double above, float r)
+{
+    if (s->propagate == CFP_PROPAGATE_PATH)
+        return above * (double)r;
+    return s->propagate == CFP_PROPAGATE_WIDEST && (double)r > above ? above : (double)r;
 }
 /* Does the highest of the row start from 0? */
 CFP_BOTH bool cfp_highest_from_zero(const cfp_back_step *s)

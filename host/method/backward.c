@@ -1,4 +1,4 @@
-/* backward.c - the gradient of one logit, node by node, for rule grad.
+/* backward.c - the gradient of the target, node by node, for rule grad.
  *
  * The descent walks the nodes backwards and calls leave, then through, for each; in between it
  * reads the complete gradient (tubes) and says which kernels stay (the mask).  Steps that were
@@ -7,13 +7,13 @@
 #include "trace.h"
 #include <string.h>
 
-cfp_status cfp_backward_start(cfp_trace *trace, const int32_t *class_index)
+cfp_status cfp_backward_start(cfp_trace *trace, const float *seed)
 {
     const int v = trace->holder[trace->model->logits];
     memset(trace->diff_ready, 0, (size_t)trace->model->n_nodes * sizeof *trace->diff_ready);
     if (trace->diff[v].data == NULL)
         return CFP_OK; /* nothing upstream is of interest */
-    CFP_TRY(trace->device.api->one_hot(trace->device.backend, &trace->diff[v], class_index));
+    CFP_TRY(trace->device.api->seed(trace->device.backend, &trace->diff[v], seed));
     trace->diff_ready[v] = true;
     return CFP_OK;
 }
@@ -31,6 +31,13 @@ static cfp_tensor *receive(cfp_trace *trace, int v)
     if (trace->diff[v].data == NULL)
         return NULL;
     return trace->diff_ready[v] ? &trace->share[v] : &trace->diff[v];
+}
+
+/* The same for what is no kernel layer: where the gradient does not go on, there is room for the
+ * shares of kernel layers alone, and only in their time (trace_memory.c). */
+static cfp_tensor *receive_onward(cfp_trace *trace, int v)
+{
+    return cfp_gradient_goes_on(trace, v) ? receive(trace, v) : NULL;
 }
 
 static cfp_status received(cfp_trace *trace, int v)
@@ -62,7 +69,7 @@ cfp_status cfp_backward_leave(cfp_trace *trace, int node)
     cfp_tensor *diff = &trace->diff[node];
     if (step->step.activation != NULL && !gated_at_head(step))
         CFP_TRY(api->gate(trace->device.backend, step->step.activation, diff, &trace->value[node],
-                          NULL));
+                          NULL, 1));
     if (!step->step.adds)
         return CFP_OK;
     const int added = step->src[step->step.n_src - 1];
@@ -93,7 +100,7 @@ static cfp_status run_backward(cfp_trace *trace, const cfp_trace_step *step, con
     for (int k = 0; k < n_src; k++)
         src[k] = &trace->value[step->src[k]];
     for (int k = 0; k < n_src; k++) {
-        diff_src[k] = repeated(step, k) ? NULL : receive(trace, step->src[k]);
+        diff_src[k] = repeated(step, k) ? NULL : receive_onward(trace, step->src[k]);
         left += repeated(step, k);
     }
     CFP_TRY(trace->device.api->step_backward(trace->device.backend, &step->step, src, dst, diff,
@@ -105,7 +112,7 @@ static cfp_status run_backward(cfp_trace *trace, const cfp_trace_step *step, con
         if (!repeated(step, k))
             continue;
         for (int i = 0; i < n_src; i++)
-            diff_src[i] = i == k ? receive(trace, step->src[k]) : NULL;
+            diff_src[i] = i == k ? receive_onward(trace, step->src[k]) : NULL;
         if (diff_src[k] == NULL)
             continue;
         CFP_TRY(trace->device.api->step_backward(trace->device.backend, &step->step, src, dst, diff,
@@ -113,6 +120,55 @@ static cfp_status run_backward(cfp_trace *trace, const cfp_trace_step *step, con
         CFP_TRY(received(trace, step->src[k]));
     }
     return CFP_OK;
+}
+
+/* A tensor of the clips alone, like one that has all their entries. */
+static cfp_tensor of_clips(const cfp_trace *trace, const cfp_tensor *x, void *memory)
+{
+    cfp_tensor out = *x;
+    out.shape.n = x->shape.n / trace->entries.n;
+    out.data = memory;
+    return out;
+}
+
+static cfp_status blend(cfp_tensor *out, cfp_trace *trace, const cfp_tensor *x, void *memory,
+                        const cfp_blend *how)
+{
+    const cfp_tensor all = *x; /* out may be x */
+    *out = all;
+    if (trace->entries.n == 1)
+        return CFP_OK; /* there is nothing to blend */
+    *out = of_clips(trace, &all, memory);
+    return trace->device.api->blend(trace->device.backend, out, &all, how);
+}
+
+cfp_status cfp_blend_value(cfp_tensor *out, cfp_trace *trace, const cfp_tensor *x)
+{
+    const cfp_entries *e = &trace->entries;
+    const cfp_blend how = {.entries = e->n, .count = 1, .minus = e->other, .scale = 1};
+    return blend(out, trace, x, trace->blended[0], &how);
+}
+
+cfp_status cfp_blend_gradient(cfp_tensor *out, cfp_trace *trace, const cfp_tensor *g)
+{
+    const cfp_entries *e = &trace->entries;
+    const cfp_blend how = {.entries = e->n,
+                           .first = e->first,
+                           .count = trace->part.count,
+                           .minus = -1,
+                           .scale = 1.0 / trace->query.steps};
+    return blend(out, trace, g, trace->blended[1], &how);
+}
+
+/* v(i) = mean over T, H, W of x(i) * G(i). */
+static cfp_status weigh_channels(cfp_trace *trace, float *product, const cfp_tensor *x,
+                                 const cfp_tensor *g)
+{
+    cfp_tensor value, gradient;
+    CFP_TRY(cfp_blend_value(&value, trace, x));
+    CFP_TRY(cfp_blend_gradient(&gradient, trace, g));
+    return trace->device.api->channel_mean_product(trace->device.backend, product, &value,
+                                                   &gradient);
 }
 
 /* A kernel layer: one source, and its share G is weighed before it is added to the others'. */
@@ -124,9 +180,9 @@ static cfp_status kernel_layer(cfp_trace *trace, const cfp_trace_step *step,
     cfp_tensor *diff = &trace->diff[step->tail];
     if (gated_at_head(step))
         CFP_TRY(api->gate(trace->device.backend, step->step.activation, diff,
-                          &trace->value[step->tail], demand));
+                          &trace->value[step->tail], demand, trace->entries.n));
     else if (demand != NULL)
-        CFP_TRY(api->mask(trace->device.backend, diff, demand));
+        CFP_TRY(api->mask(trace->device.backend, diff, demand, trace->entries.n));
     cfp_tensor *g = receive(trace, v);
     if (g == NULL)
         return CFP_OK;
@@ -135,7 +191,7 @@ static cfp_status kernel_layer(cfp_trace *trace, const cfp_trace_step *step,
     CFP_TRY(api->step_backward(trace->device.backend, &step->step, src, &trace->value[step->tail],
                                diff, diff_src, trace->scratch));
     if (product != NULL)
-        CFP_TRY(api->channel_mean_product(trace->device.backend, product, &trace->value[v], g));
+        CFP_TRY(weigh_channels(trace, product, &trace->value[v], g));
     return received(trace, v);
 }
 
@@ -159,4 +215,26 @@ cfp_status cfp_backward_through(cfp_trace *trace, int node, const cfp_demand *de
     cfp_free(diff_src);
     cfp_free(src);
     return status;
+}
+
+cfp_status cfp_backward_weigh(cfp_trace *trace, int node, const cfp_back_step *step,
+                              const float *weight, float *value, bool adds)
+{
+    const cfp_trace_step *mine = &trace->step[trace->step_of[node]];
+    cfp_tensor x, dy;
+    const size_t bytes = (size_t)step->clips * (size_t)step->kernels *
+                         (size_t)(step->channels / step->groups) * sizeof *value;
+    if (!mine->active || !trace->diff_ready[mine->tail]) /* no gradient came */
+        return adds ? CFP_OK
+                    : trace->device.api->fill(trace->device.backend, value, 0, bytes);
+    CFP_TRY(cfp_blend_value(&x, trace, &trace->value[mine->src[0]]));
+    CFP_TRY(cfp_blend_gradient(&dy, trace, &trace->diff[mine->tail]));
+    const cfp_pairs pairs = {.step = step,
+                             .node = mine->step.node,
+                             .weight = weight,
+                             .x = &x,
+                             .dy = &dy,
+                             .value = value,
+                             .adds = adds};
+    return trace->device.api->weigh_pairs(trace->device.backend, &pairs);
 }

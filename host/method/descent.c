@@ -12,6 +12,7 @@
  * (ledger.h) and nothing is asked of it until the class has reached the clip. */
 #include "descent.h"
 #include "rules.h"
+#include "target.h"
 #include "tube_maps.h"
 #include <stdlib.h>
 #include <string.h>
@@ -56,8 +57,7 @@ static cfp_status route(cfp_trace *trace, int index)
     return CFP_OK;
 }
 
-/* The layer's back-step, as the backend is asked for it. */
-static cfp_back_step back_step_of(cfp_trace *trace, int index)
+cfp_back_step cfp_back_step_of(cfp_trace *trace, int index)
 {
     const cfp_ledger *l = trace->ledger;
     const cfp_ledger_node *mine = kept(trace, index);
@@ -67,7 +67,10 @@ static cfp_back_step back_step_of(cfp_trace *trace, int index)
         step.kernel_mean = mine->kernel_mean;
         step.kernel_scale = mine->kernel_scale;
     }
-    step.input = step.rule == CFP_RULE_GRAD ? l->product : cfp_trace_mean(trace, node->input[0]);
+    step.input =
+        step.rule == CFP_RULE_GRAD ? mine->product : cfp_trace_mean(trace, node->input[0]);
+    step.contrast = mine->contrast;
+    step.pair = mine->pair;
     step.clips = l->clips;
     step.thetas = l->thetas;
     step.theta = l->theta;
@@ -79,20 +82,74 @@ static cfp_back_step back_step_of(cfp_trace *trace, int index)
     return step;
 }
 
+/* The kernels whose gradient goes on; NULL: all.  The classifier's rivals always pass. */
+static const cfp_demand *mask_of(cfp_trace *trace, int index)
+{
+    const bool all =
+        trace->query.mask == CFP_MASK_NONE || trace->model->node[index].depth == 0;
+    return all ? NULL : kept(trace, index)->demand;
+}
+
+/* Rule grad: the gradient through kernel layer `index`, and what its channels have to do with the
+ * target, which is added up where the points come in parts. */
+static cfp_status gather_products(cfp_trace *trace, int index)
+{
+    const cfp_backend_api *api = trace->device.api;
+    const cfp_ledger *l = trace->ledger;
+    const int channels = trace->rule_step[index].channels;
+    const size_t bytes = (size_t)l->clips * (size_t)channels * sizeof(float);
+    const cfp_shape vector = {l->clips, channels, 1, 1, 1};
+    cfp_tensor sum = {.shape = vector, .block = 1, .data = kept(trace, index)->product};
+    cfp_tensor part = {.shape = vector, .block = 1, .data = l->part_product};
+    const bool adds = trace->part.walk == CFP_WALK_GATHER && !trace->part.first;
+    float *const product = adds ? part.data : sum.data;
+    if (trace->part.walk == CFP_WALK_WEIGH)
+        return cfp_backward_through(trace, index, mask_of(trace, index), NULL);
+    /* where no gradient came, nothing is relevant */
+    CFP_TRY(api->fill(trace->device.backend, product, 0, bytes));
+    CFP_TRY(cfp_backward_through(trace, index, mask_of(trace, index), product));
+    return adds ? api->accumulate(trace->device.backend, &sum, &part) : CFP_OK;
+}
+
+/* Rule grad: which of the selected pairs are edges. */
+static cfp_status weigh_edges(cfp_trace *trace, int index, const cfp_back_step *step)
+{
+    const cfp_ledger_node *mine = kept(trace, index);
+    const float *const weight =
+        mine->weight != NULL ? mine->weight : trace->model->node[index].weight;
+    if (mine->pair != NULL)
+        CFP_TRY(cfp_backward_weigh(trace, index, step, weight, mine->pair, !trace->part.first));
+    return trace->part.last ? trace->device.api->pick_edges(trace->device.backend, step) : CFP_OK;
+}
+
 /* A kernel layer: what its demanded kernels rest on is demanded of what it reads. */
 static cfp_status visit(cfp_trace *trace, int index)
 {
     const cfp_node *node = &trace->model->node[index];
-    const cfp_back_step step = back_step_of(trace, index);
-    if (step.rule == CFP_RULE_GRAD) {
-        /* where no gradient came, nothing is relevant */
-        CFP_TRY(trace->device.api->fill(trace->device.backend, trace->ledger->product, 0,
-                                        (size_t)step.clips * (size_t)step.channels *
-                                            sizeof *step.input));
-        CFP_TRY(cfp_backward_through(trace, index, step.demand, trace->ledger->product));
+    const cfp_back_step step = cfp_back_step_of(trace, index);
+    if (step.rule == CFP_RULE_GRAD)
+        CFP_TRY(gather_products(trace, index));
+    if (trace->part.first) {
+        CFP_TRY(trace->device.api->back_step(trace->device.backend, &step));
+        CFP_TRY(demand(trace, node->input[0], step.child, step.channels, NULL));
     }
-    CFP_TRY(trace->device.api->back_step(trace->device.backend, &step));
-    return demand(trace, node->input[0], step.child, step.channels, NULL);
+    return step.rule == CFP_RULE_GRAD ? weigh_edges(trace, index, &step) : CFP_OK;
+}
+
+/* Where all of a gradient goes on, through layers that nobody demands, too. */
+static bool passes_unasked(const cfp_trace *trace, const cfp_node *node)
+{
+    return trace->query.mask == CFP_MASK_NONE || node->depth == 0;
+}
+
+/* One node of a walk that only gathers what channels have to do with the target. */
+static cfp_status gather_at(cfp_trace *trace, int i)
+{
+    const cfp_node *node = &trace->model->node[i];
+    CFP_TRY(cfp_backward_leave(trace, i));
+    if (cfp_is_kernel_layer(node))
+        return kept(trace, i)->product != NULL ? gather_products(trace, i) : CFP_OK;
+    return cfp_backward_through(trace, i, NULL, NULL);
 }
 
 /* One node of the walk. */
@@ -100,6 +157,8 @@ static cfp_status step_back(cfp_trace *trace, int i)
 {
     const cfp_node *node = &trace->model->node[i];
     const bool grad = trace->query.rule == CFP_RULE_GRAD;
+    if (trace->part.walk == CFP_WALK_GATHER)
+        return gather_at(trace, i);
     const bool demanded = kept(trace, i)->demand != NULL && cfp_may_be_demanded(trace, i);
     if (grad) {
         if (demanded)
@@ -110,9 +169,11 @@ static cfp_status step_back(cfp_trace *trace, int i)
     if (grad && !cfp_is_kernel_layer(node))
         CFP_TRY(cfp_backward_through(trace, i, NULL, NULL));
     if (demanded && !cfp_is_kernel_layer(node))
-        return route(trace, i);
+        return trace->part.first ? route(trace, i) : CFP_OK;
     if (demanded && cfp_within_depth(trace, node)) /* else: below --depth */
         return visit(trace, i);
+    if (grad && cfp_is_kernel_layer(node) && passes_unasked(trace, node))
+        return cfp_backward_through(trace, i, NULL, NULL);
     return CFP_OK;
 }
 
@@ -123,10 +184,12 @@ static cfp_status walk(cfp_trace *trace)
     const cfp_backend_api *api = trace->device.api;
     const cfp_ledger *l = trace->ledger;
     memset(trace->map_made, 0, (size_t)model->n_nodes * sizeof *trace->map_made);
-    CFP_TRY(api->fill(trace->device.backend, l->memory, 0xff, l->demand_bytes));
-    CFP_TRY(demand(trace, model->logits, l->start, model->n_classes, NULL));
+    if (trace->part.first && trace->part.walk != CFP_WALK_GATHER) {
+        CFP_TRY(api->fill(trace->device.backend, l->memory, 0xff, l->demand_bytes));
+        CFP_TRY(demand(trace, model->logits, l->start, model->n_classes, NULL));
+    }
     if (trace->query.rule == CFP_RULE_GRAD)
-        CFP_TRY(cfp_backward_start(trace, l->class_index));
+        CFP_TRY(cfp_backward_start(trace, l->seed));
 
     for (int i = model->logits; i > 0; i--) {
         cfp_range_begin(api, trace->device.backend, CFP_RANGE_DESCENT, model->node[i].name, 0);
@@ -146,23 +209,82 @@ static cfp_status put_classes(cfp_trace *trace, const int *class_index)
     const cfp_backend_api *api = trace->device.api;
     const int n_classes = trace->model->n_classes;
     const int64_t count = (int64_t)l->questions * n_classes;
-    int32_t *classes;
     cfp_demand *start;
-    CFP_TRY_ALLOC(trace->ctx, classes, l->clips);
-    start = cfp_alloc(trace->ctx, (size_t)count, sizeof *start);
-    cfp_status status = start == NULL ? CFP_NOMEM : CFP_OK;
-    for (int n = 0; n < l->clips; n++)
-        classes[n] = class_index[n];
-    for (int64_t i = 0; i < count && status == CFP_OK; i++)
+    CFP_TRY_ALLOC(trace->ctx, start, count);
+    for (int64_t i = 0; i < count; i++)
         start[i] = i % n_classes == class_index[i / n_classes / l->thetas] ? cfp_demand_of(1.0)
                                                                            : CFP_NOT_DEMANDED;
-    if (status == CFP_OK)
-        status = api->put(trace->device.backend, l->class_index, classes,
-                          (size_t)l->clips * sizeof *classes);
-    if (status == CFP_OK)
-        status = api->put(trace->device.backend, l->start, start, (size_t)count * sizeof *start);
+    const cfp_status status =
+        api->put(trace->device.backend, l->start, start, (size_t)count * sizeof *start);
     cfp_free(start);
-    cfp_free(classes);
+    return status;
+}
+
+/* The logits of an entry of a clip. */
+static const float *logits_of(const cfp_trace *trace, int clip, int entry)
+{
+    return trace->logits +
+           ((int64_t)clip * trace->entries.n + entry) * trace->model->n_classes;
+}
+
+/* Rule grad: each point's backward pass starts from the target's gradient at that point; what the
+ * other entries give is not looked at, and starts from 0. */
+static cfp_status put_seeds(cfp_trace *trace, const int *class_index, double *gradient)
+{
+    const cfp_ledger *l = trace->ledger;
+    const cfp_entries *e = &trace->entries;
+    const int classes = trace->model->n_classes;
+    const int64_t count = (int64_t)l->clips * e->n * classes;
+    float *seed;
+    CFP_TRY_ALLOC(trace->ctx, seed, count); /* of zeros */
+    for (int n = 0; n < l->clips; n++)
+        for (int k = e->first; k < e->first + trace->part.count; k++) {
+            cfp_target_gradient(gradient, logits_of(trace, n, k), classes, class_index[n],
+                                trace->query.target);
+            for (int c = 0; c < classes; c++)
+                seed[((int64_t)n * e->n + k) * classes + c] = (float)gradient[c];
+        }
+    const cfp_status status = trace->device.api->put(trace->device.backend, l->seed, seed,
+                                                     (size_t)count * sizeof *seed);
+    cfp_free(seed);
+    return status;
+}
+
+/* CFP_CLASS_CONTRAST: what weighs the means at classifier `index`, of every clip. */
+static cfp_status put_contrast(cfp_trace *trace, const int *class_index, int index,
+                               double *gradient)
+{
+    const cfp_ledger *l = trace->ledger;
+    const int channels = trace->rule_step[index].channels, classes = trace->model->n_classes;
+    double *weight;
+    cfp_status status = CFP_OK;
+    CFP_TRY_ALLOC(trace->ctx, weight, (int64_t)l->clips * channels);
+    for (int n = 0; n < l->clips && status == CFP_OK; n++) {
+        cfp_target_gradient(gradient, logits_of(trace, n, 0), classes, class_index[n],
+                            trace->query.target);
+        status = cfp_contrast(weight + (int64_t)n * channels, trace->ctx, trace->model, index,
+                              gradient, trace->query.rule == CFP_RULE_REFERENCE);
+    }
+    if (status == CFP_OK)
+        status = trace->device.api->put(trace->device.backend, kept(trace, index)->contrast,
+                                        weight,
+                                        (size_t)l->clips * (size_t)channels * sizeof *weight);
+    cfp_free(weight);
+    return status;
+}
+
+/* What the target's gradient is asked for. */
+static cfp_status put_target(cfp_trace *trace, const int *class_index)
+{
+    double *gradient;
+    CFP_TRY_ALLOC(trace->ctx, gradient, trace->model->n_classes);
+    cfp_status status = CFP_OK;
+    if (trace->query.rule == CFP_RULE_GRAD)
+        status = put_seeds(trace, class_index, gradient);
+    for (int i = 1; i < trace->model->n_nodes && status == CFP_OK; i++)
+        if (kept(trace, i)->contrast != NULL)
+            status = put_contrast(trace, class_index, i, gradient);
+    cfp_free(gradient);
     return status;
 }
 
@@ -230,8 +352,6 @@ static cfp_status count_edges(int64_t *total, cfp_pyramid *out, cfp_trace *trace
     for (int k = 0; k < out->n_layers; k++) {
         cfp_layer *layer = &out->layer[k];
         const int32_t *counts = kept(trace, layer->node)->n_edges;
-        if (counts == NULL)
-            continue; /* rule grad keeps none */
         const int32_t *n = (const int32_t *)cfp_ledger_seen(trace->ledger, counts) +
                            (int64_t)question * layer->n_kernels;
         for (int o = 0; o < layer->n_kernels; o++)
@@ -259,7 +379,7 @@ static cfp_status read_edges(cfp_pyramid *out, cfp_trace *trace, int question)
         cfp_layer *layer = &out->layer[k];
         if (layer->n_edges == 0)
             continue;
-        const cfp_back_step step = back_step_of(trace, layer->node);
+        const cfp_back_step step = cfp_back_step_of(trace, layer->node);
         CFP_TRY(api->list_edges(trace->device.backend, &step, question,
                                 direct ? layer->edge : there + at));
         at += layer->n_edges;
@@ -294,23 +414,35 @@ static cfp_status read_pyramid(cfp_pyramid *out, cfp_trace *trace, int question)
     return CFP_OK;
 }
 
-static cfp_status descend(cfp_pyramid *out, cfp_trace *trace, const int *class_index)
+cfp_status cfp_descend_part(cfp_trace *trace, const int *class_index)
 {
-    const cfp_ledger *l = trace->ledger;
     CFP_TRY(put_classes(trace, class_index));
-    CFP_TRY(cfp_trace_enqueue(trace, CFP_WORK_DESCENT, walk));
+    CFP_TRY(put_target(trace, class_index));
+    return cfp_trace_enqueue(trace, CFP_WORK_DESCENT, walk);
+}
+
+static cfp_status read_pyramids(cfp_pyramid *out, cfp_trace *trace)
+{
     CFP_TRY(cfp_ledger_fetch_results(trace->ledger));
-    for (int q = 0; q < l->questions; q++)
+    for (int q = 0; q < trace->ledger->questions; q++)
         CFP_TRY(read_pyramid(&out[q], trace, q));
     return CFP_OK;
 }
 
 cfp_status cfp_descend(cfp_pyramid *out, cfp_trace *trace, const int *class_index)
 {
+    for (int q = 0; q < trace->ledger->questions; q++)
+        out[q] = (cfp_pyramid){0};
+    CFP_TRY(cfp_descend_part(trace, class_index));
+    return cfp_descend_read(out, trace, class_index);
+}
+
+cfp_status cfp_descend_read(cfp_pyramid *out, cfp_trace *trace, const int *class_index)
+{
     const int questions = trace->ledger->questions;
     for (int q = 0; q < questions; q++)
         out[q] = (cfp_pyramid){.class_index = class_index[q / trace->ledger->thetas]};
-    const cfp_status status = descend(out, trace, class_index);
+    const cfp_status status = read_pyramids(out, trace);
     for (int q = 0; q < questions && status != CFP_OK; q++)
         cfp_pyramid_free(&out[q]);
     return status;

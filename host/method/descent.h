@@ -7,6 +7,14 @@
  * pass runs on the way, and the layers' raw maps are made while their gradients are there.  On
  * failure every entry of out is empty. */
 CFP_CHECKED cfp_status cfp_descend(cfp_pyramid *out, cfp_trace *trace, const int *class_index);
+/* The same in two: the walk that trace->part says, over what the trace last ran forward; and, once
+ * the last is done, what was found. */
+CFP_CHECKED cfp_status cfp_descend_part(cfp_trace *trace, const int *class_index);
+CFP_CHECKED cfp_status cfp_descend_read(cfp_pyramid *out, cfp_trace *trace,
+                                        const int *class_index);
+
+/* A layer's back-step, as the backend is asked for it. */
+cfp_back_step cfp_back_step_of(cfp_trace *trace, int node);
 
 /* Is the demand [questions][channels] on a node anything?  Known where the host may look; else it
  * may be.  Saves work, changes no result. */

@@ -1,6 +1,8 @@
 /* explain.c - the straight line: forward pass -> class -> descent -> tubes. */
 #include "explain.h"
 #include "descent.h"
+#include "entries.h"
+#include "target.h"
 #include "tube_maps.h"
 #include <string.h>
 
@@ -17,14 +19,25 @@ static void keep_for_tubes(uint8_t *keep, const cfp_model *model, const cfp_quer
     }
 }
 
-/* Rule grad takes the gradient on to the clip only where someone asks for channels of it. */
-static bool wants_clip_gradient(const cfp_model *model, const cfp_query *query)
+/* Opens a trace for as many of --steps' points at once as there is memory for. */
+static cfp_status open_parts(cfp_trace **out, cfp_ctx *ctx, const cfp_model *model,
+                             const cfp_device *device, cfp_trace_request *request)
 {
-    for (int m = 1; m < model->n_nodes; m++)
-        if (query->tubes == CFP_TUBES_KERNELS && cfp_tube_wanted(model, query, m) &&
-            model->node[model->node[m].input[0]].alias == 0)
-            return true;
-    return false;
+    const cfp_query *query = request->query;
+    const bool parts = query != NULL && query->mask == CFP_MASK_NONE;
+    int points = query == NULL ? 1 : query->steps;
+    if (request->batch.points > 0 && request->batch.points < points)
+        points = request->batch.points;
+    for (;;) {
+        request->batch.points = points;
+        const cfp_status status = cfp_trace_open_request(out, ctx, model, device, request);
+        if (status != CFP_NOMEM || !parts || points == 1)
+            return status;
+        points = (points + 1) / 2;
+        cfp_log(ctx, CFP_LOG_INFO, "%s; now %d of the %d steps at a time", ctx->message, points,
+                query->steps);
+        ctx->message[0] = '\0';
+    }
 }
 
 enum { MOST_QUESTIONS = 16384 }; /* what backends count with int, and GPUs take as a grid's side */
@@ -33,6 +46,7 @@ cfp_status cfp_trace_open(cfp_trace **out, cfp_ctx *ctx, const cfp_model *model,
                           const cfp_device *device, const cfp_query *query, const cfp_batch *batch)
 {
     cfp_trace_request request = {.depth = CFP_ALL_DEPTHS};
+    cfp_query resolved;
     uint8_t *keep = NULL;
     *out = NULL;
     if (batch != NULL)
@@ -40,9 +54,17 @@ cfp_status cfp_trace_open(cfp_trace **out, cfp_ctx *ctx, const cfp_model *model,
     if ((int64_t)request.batch.clips * request.batch.thetas > MOST_QUESTIONS)
         return cfp_fail(ctx, CFP_UNSUPPORTED, "at most %d questions at once", MOST_QUESTIONS);
     if (query != NULL) {
-        if (query->rule == CFP_RULE_GRAD && request.batch.thetas > 1)
-            return cfp_fail(ctx, CFP_USAGE, "--rule: grad takes one theta at a time");
+        if (query->rule == CFP_RULE_GRAD && query->mask == CFP_MASK_SELECTED &&
+            request.batch.thetas > 1)
+            return cfp_fail(ctx, CFP_USAGE, "--rule: grad takes one theta at a time, but with "
+                                            "--mask none");
         CFP_TRY(cfp_query_check(ctx, query));
+        if (query->mask == CFP_MASK_SELECTED && request.batch.points > 0 &&
+            request.batch.points < query->steps)
+            return cfp_fail(ctx, CFP_USAGE, "--steps: come in parts only with --mask none");
+        resolved = *query;
+        CFP_TRY(cfp_resolve_target(&resolved, ctx, model));
+        query = &resolved;
         CFP_TRY_ALLOC(ctx, keep, model->n_nodes);
         keep_for_tubes(keep, model, query);
         request.query = query;
@@ -50,9 +72,8 @@ cfp_status cfp_trace_open(cfp_trace **out, cfp_ctx *ctx, const cfp_model *model,
         request.keep = keep;
         request.backward = query->rule == CFP_RULE_GRAD;
         request.means = !request.backward;
-        request.clip_gradient = request.backward && wants_clip_gradient(model, query);
     }
-    const cfp_status status = cfp_trace_open_request(out, ctx, model, device, &request);
+    const cfp_status status = open_parts(out, ctx, model, device, &request);
     cfp_free(keep);
     return status;
 }
@@ -71,7 +92,7 @@ struct batch {
     cfp_trace *trace;
     const cfp_clip *const *clip;
     int clips, thetas;
-    float *input;        /* [clips] clips, normalised; NULL where frames go up as they are */
+    float *input;        /* [clips x entries], normalised; NULL where frames go up as they are */
     const uint8_t **rgb; /* [clips] */
     float *logits;       /* [clips][classes] */
     int *class_index;    /* [clips] */
@@ -80,14 +101,15 @@ struct batch {
     cfp_timings ms;
 };
 
-/* Frames of bytes have three channels; a network that reads more is given numbers. */
-static cfp_status forward_numbers(struct batch *b)
+/* Frames of bytes have three channels; a network that reads more is given numbers, and so is one
+ * that is shown more than the clip.  first: of --steps' points. */
+static cfp_status forward_numbers(struct batch *b, int first)
 {
     const cfp_input_spec *in = &b->trace->model->input;
     const int64_t count = (int64_t)in->channels * in->frames * in->height * in->width;
-    CFP_TRY_ALLOC(b->trace->ctx, b->input, b->clips * count);
-    for (int n = 0; n < b->clips; n++)
-        cfp_clip_normalise(b->input + n * count, b->clip[n], in);
+    if (b->input == NULL)
+        CFP_TRY_ALLOC(b->trace->ctx, b->input, b->clips * b->trace->entries.n * count);
+    CFP_TRY(cfp_entries_fill(b->input, b->trace, b->clip, b->trace->other, first));
     return cfp_trace_forward(b->trace, b->input, b->logits);
 }
 
@@ -105,7 +127,8 @@ static cfp_status run_forward(struct batch *b, const int *class_index)
     CFP_TRY_ALLOC(b->trace->ctx, b->logits, (int64_t)b->clips * model->n_classes);
     CFP_TRY_ALLOC(b->trace->ctx, b->class_index, b->clips);
     const double start = cfp_now_ms();
-    CFP_TRY(model->input.channels > CFP_FRAME_CHANNELS ? forward_numbers(b) : forward_frames(b));
+    const bool numbers = model->input.channels > CFP_FRAME_CHANNELS || b->trace->entries.n > 1;
+    CFP_TRY(numbers ? forward_numbers(b, 0) : forward_frames(b));
     b->ms.forward = cfp_now_ms() - start;
     for (int n = 0; n < b->clips; n++)
         b->class_index[n] =
@@ -115,16 +138,45 @@ static cfp_status run_forward(struct batch *b, const int *class_index)
     return CFP_OK;
 }
 
+/* One walk over all of --steps' points, part by part; each part is run forward first. */
+static cfp_status walk_parts(struct batch *b, cfp_walk walk)
+{
+    cfp_trace *trace = b->trace;
+    const int steps = trace->query.steps, most = trace->entries.count;
+    for (int first = 0; first < steps; first += most) {
+        const double start = cfp_now_ms();
+        if (walk != CFP_WALK_GATHER || first > 0) /* the first has been run */
+            CFP_TRY(forward_numbers(b, first));
+        b->ms.forward += cfp_now_ms() - start;
+        trace->part = (cfp_part){.walk = walk,
+                                 .count = cfp_min_int(most, steps - first),
+                                 .first = first == 0,
+                                 .last = first + most >= steps};
+        CFP_TRY(cfp_descend_part(trace, b->class_index));
+    }
+    return CFP_OK;
+}
+
+static cfp_status find_pyramids(struct batch *b)
+{
+    if (!b->trace->ledger->in_parts)
+        return cfp_descend(b->pyramid, b->trace, b->class_index);
+    CFP_TRY(walk_parts(b, CFP_WALK_GATHER));
+    CFP_TRY(walk_parts(b, CFP_WALK_WEIGH));
+    return cfp_descend_read(b->pyramid, b->trace, b->class_index);
+}
+
 static cfp_status descend(struct batch *b)
 {
     const int questions = b->clips * b->thetas;
     CFP_TRY_ALLOC(b->trace->ctx, b->pyramid, questions);
     CFP_TRY_ALLOC(b->trace->ctx, b->tubes, questions);
     const double start = cfp_now_ms();
-    CFP_TRY(cfp_descend(b->pyramid, b->trace, b->class_index));
+    const double forward = b->ms.forward;
+    CFP_TRY(find_pyramids(b));
     const double middle = cfp_now_ms();
     CFP_TRY(cfp_tubes_make(b->tubes, b->trace, b->pyramid));
-    b->ms.descent = middle - start;
+    b->ms.descent = middle - start - (b->ms.forward - forward);
     b->ms.tubes = cfp_now_ms() - middle;
     return CFP_OK;
 }

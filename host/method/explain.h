@@ -28,8 +28,12 @@ typedef struct cfp_explanation {
 /* A network ready to run on a device for one kind of question: steps planned, memory taken.  Opened
  * once, used for any number of clips.  With query NULL it only predicts; with batch NULL it takes
  * one clip at a time, and the query's theta.  A batch answers all its clips and thetas in one
- * forward pass and one descent; under rule grad, where the gradient depends on theta, it has one
- * theta (CFP_USAGE).  At most 16384 clips x thetas. */
+ * forward pass and one descent; under rule grad with CFP_MASK_SELECTED, where the gradient depends
+ * on theta, it has one theta (CFP_USAGE).  At most 16384 clips x thetas.
+ *
+ * The points of query->steps run at once, with their clips.  Where there is not so much memory they
+ * come in parts, which takes two passes over all of them; CFP_MASK_SELECTED needs them at once, for
+ * what is selected in one layer decides on the gradients of all points in the next. */
 typedef struct cfp_trace cfp_trace;
 
 /* From now on every launch comes from the host, nothing is recorded and replayed: for profilers. */
@@ -45,6 +49,11 @@ CFP_CHECKED cfp_status cfp_trace_open(cfp_trace **out, cfp_ctx *ctx, const cfp_m
                                       const cfp_device *device, const cfp_query *query,
                                       const cfp_batch *batch);
 void cfp_trace_close(cfp_trace **trace);
+/* Before the first clip, where the query's baseline is CFP_BASELINE_CLIP: that clip, which stays the
+ * caller's. */
+void cfp_trace_compare_with(cfp_trace *trace, const cfp_clip *other);
+/* The query as it is in force: its target is one that the model has. */
+const cfp_query *cfp_trace_query(const cfp_trace *trace);
 cfp_trace_facts cfp_trace_describe(const cfp_trace *trace);
 
 /* Forward pass: input is clips x C x T x H x W plain, as cfp_clip_normalise makes them; logits is

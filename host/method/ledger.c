@@ -20,14 +20,8 @@ static size_t maps_of(const cfp_ledger *l, int node)
     return (size_t)(l->questions * cfp_positions(s));
 }
 
-static bool keeps_edges(const cfp_query *query)
-{
-    return query->rule != CFP_RULE_GRAD;
-}
-
 /* Front: what starts as CFP_NOT_DEMANDED, then counts, then maps. */
-static void lay_out_results(cfp_ledger *l, size_t *used, const cfp_query *query,
-                            const uint8_t *wanted)
+static void lay_out_results(cfp_ledger *l, size_t *used, const uint8_t *wanted)
 {
     const cfp_model *model = l->model;
     for (int i = 0; i < model->n_nodes; i++) {
@@ -41,7 +35,7 @@ static void lay_out_results(cfp_ledger *l, size_t *used, const cfp_query *query,
     }
     l->demand_bytes = *used;
     for (int i = 0; i < model->n_nodes; i++)
-        if (wanted[i] & CFP_WANT_LAYER && keeps_edges(query))
+        if (wanted[i] & CFP_WANT_LAYER)
             l->node[i].n_edges =
                 take(l, used, (size_t)l->questions * model->node[i].shape.c, sizeof(int32_t));
     l->result_bytes = *used;
@@ -58,16 +52,43 @@ static int words_of(const cfp_ledger *l, int node, const cfp_query *query)
     return cfp_span_words(&step);
 }
 
+static int64_t weights_of(const cfp_ledger *l, const cfp_node *node)
+{
+    const int *size = cfp_kernel_window(node)->kernel;
+    return (int64_t)node->shape.c * cfp_channels_per_group(l->model, node) * size[0] * size[1] *
+           size[2];
+}
+
+/* Rule grad: what its back-step reads. */
+static void lay_out_gradients(cfp_ledger *l, size_t *used, int i)
+{
+    cfp_ledger_node *mine = &l->node[i];
+    const cfp_node *node = &l->model->node[i];
+    const size_t channels = (size_t)cfp_channels_in(l->model, node);
+    const size_t pairs = (size_t)node->shape.c * (size_t)cfp_channels_per_group(l->model, node);
+    mine->product = take(l, used, (size_t)l->clips * channels, sizeof(float));
+    if (node->depth == 0)
+        return; /* the classifier's pairs have their channels' values */
+    mine->pair = take(l, used, (size_t)l->clips * pairs, sizeof(float));
+    if (!l->device.api->host_memory)
+        mine->weight = take(l, used, (size_t)weights_of(l, node), sizeof(float));
+}
+
 static void lay_out_layer(cfp_ledger *l, size_t *used, int i, const cfp_query *query)
 {
     cfp_ledger_node *mine = &l->node[i];
     const cfp_node *node = &l->model->node[i];
     const size_t kernels = (size_t)node->shape.c, rows = (size_t)l->questions * kernels;
     const int words = words_of(l, i, query);
-    if (!keeps_edges(query))
-        return; /* grad reads no kernels either */
     mine->edges = take(l, used, rows * (size_t)words, sizeof(uint32_t));
     mine->row = take(l, used, rows, sizeof(cfp_row));
+    if (query->rule == CFP_RULE_GRAD) {
+        lay_out_gradients(l, used, i);
+        return; /* and no mean of a kernel */
+    }
+    if (node->depth == 0 && query->class_relevance == CFP_CLASS_CONTRAST)
+        mine->contrast = take(l, used, (size_t)l->clips * (size_t)cfp_channels_in(l->model, node),
+                              sizeof(double));
     if (l->device.api->host_memory)
         return; /* the model's own are read */
     mine->kernel_mean =
@@ -104,11 +125,15 @@ static void lay_out_rest(cfp_ledger *l, size_t *used, const cfp_query *query, co
     if (query == NULL)
         return;
     l->theta = take(l, used, (size_t)l->thetas, sizeof(double));
-    l->class_index = take(l, used, (size_t)l->clips, sizeof(int32_t));
     l->start = take(l, used, (size_t)l->questions * model->node[model->logits].shape.c,
                     sizeof(cfp_demand));
     if (query->rule == CFP_RULE_GRAD)
-        l->product = take(l, used, (size_t)l->clips * most, sizeof(float));
+        l->seed = take(l, used, (size_t)l->clips * (size_t)l->entries.n * (size_t)model->n_classes,
+                       sizeof(float));
+    if (l->in_parts) {
+        l->part_product = take(l, used, (size_t)l->clips * most, sizeof(float));
+        l->part_map = take(l, used, (size_t)(l->questions * positions), sizeof(float));
+    }
     if (query->tubes == CFP_TUBES_KERNELS) {
         l->one_demand = take(l, used, (size_t)most, sizeof(cfp_demand));
         l->one_map = take(l, used, (size_t)positions, sizeof(float));
@@ -118,7 +143,7 @@ static void lay_out_rest(cfp_ledger *l, size_t *used, const cfp_query *query, co
 static void lay_out(cfp_ledger *l, const cfp_query *query, const uint8_t *wanted)
 {
     size_t used = 0;
-    lay_out_results(l, &used, query, wanted);
+    lay_out_results(l, &used, wanted);
     lay_out_rest(l, &used, query, wanted);
     l->bytes = used;
 }
@@ -158,6 +183,9 @@ static cfp_status put_constants(cfp_ledger *l, cfp_ctx *ctx, const cfp_query *qu
         if (mine->kernel_scale != NULL)
             CFP_TRY(put(l, mine->kernel_scale, node->kernel_scale,
                         (size_t)node->shape.c * sizeof(float)));
+        if (mine->weight != NULL)
+            CFP_TRY(put(l, mine->weight, node->weight,
+                        (size_t)weights_of(l, node) * sizeof(float)));
         if (mine->route != NULL)
             CFP_TRY(put_routes(l, ctx, i));
     }
@@ -213,14 +241,17 @@ static cfp_status open_ledger(cfp_ledger *l, cfp_ctx *ctx, const cfp_query *quer
 
 cfp_status cfp_ledger_open(cfp_ledger **out, cfp_ctx *ctx, const cfp_model *model,
                            const cfp_device *device, const cfp_query *query, const cfp_batch *batch,
-                           const uint8_t *wanted)
+                           const cfp_entries *entries, const uint8_t *wanted)
 {
     CFP_TRY_ALLOC(ctx, *out, 1);
     **out = (cfp_ledger){.device = *device,
                          .model = model,
                          .clips = batch->clips,
                          .thetas = batch->thetas,
-                         .questions = batch->clips * batch->thetas};
+                         .questions = batch->clips * batch->thetas,
+                         .entries = *entries,
+                         .in_parts = query != NULL && query->steps > 1 &&
+                                     query->steps > entries->count};
     const cfp_status status = open_ledger(*out, ctx, query, batch, wanted);
     if (status != CFP_OK)
         cfp_ledger_close(out);

@@ -13,7 +13,18 @@ typedef struct cfp_batch {
     int clips, thetas;
     const double *theta; /* [thetas] */
     bool unlisted;       /* edges are counted, and stay bits in the backend: nobody reads them */
+    int points;          /* of --steps: so many at once; 0: as many as there is memory for */
 } cfp_batch;
+
+/* A clip's entries in the tensors of a trace stand side by side: the clip itself first, then what
+ * it is compared with (--baseline), then the points whose gradients are averaged (--steps; with one
+ * step that point is the clip itself). */
+typedef struct cfp_entries {
+    int n;     /* of each clip */
+    int other; /* the baseline's; -1: zero, which needs none */
+    int first; /* the first of the points, */
+    int count; /* and how many there is room for */
+} cfp_entries;
 
 /* What is kept of one node, in backend memory; NULL where it has no such thing. */
 typedef struct cfp_ledger_node {
@@ -27,6 +38,10 @@ typedef struct cfp_ledger_node {
     float *kernel_mean;  /* [O][C / groups] */
     float *kernel_scale; /* [O] */
     float *map;          /* where a tube is wanted: [questions][T x H x W] */
+    double *contrast;    /* the classifier, CFP_CLASS_CONTRAST: [clips][C it reads] */
+    float *product;      /* rule grad: [clips][C it reads] mean of x(i) * G(i) */
+    float *pair;         /* rule grad, not the classifier: [clips][O][C / groups] */
+    float *weight;       /* rule grad: the kernels, [O][C / groups][taps] */
     /* The others: */
     int32_t **route; /* [n_inputs], a host array: [C] channel j comes from; NULL: from j itself */
 } cfp_ledger_node;
@@ -35,6 +50,8 @@ typedef struct cfp_ledger {
     cfp_device device;
     const cfp_model *model;
     int clips, thetas, questions;
+    cfp_entries entries;
+    bool in_parts;         /* not all of --steps' points are there at once */
     cfp_ledger_node *node; /* [n_nodes] */
     char *memory;          /* all of it, `bytes`: first ... */
     size_t bytes;
@@ -43,9 +60,10 @@ typedef struct cfp_ledger {
     size_t map_bytes;       /* ... then raw maps: and so far what is read after those */
     char *seen;             /* the host's copy of these; the memory itself where it may be read */
     double *theta;          /* [thetas] */
-    int32_t *class_index;   /* [clips] */
     cfp_demand *start;      /* [questions][classes] the demand that the walk starts from */
-    float *product;         /* rule grad: [clips][C] mean of x(i) * G(i) of the layer at hand */
+    float *seed;            /* rule grad: [clips x entries][classes] the target's gradient */
+    float *part_product;    /* where points come in parts: [clips][most C] */
+    float *part_map;        /* ... [questions][most T x H x W] */
     cfp_demand *one_demand; /* --tubes kernels: the channels of one kernel's tube, [most C] */
     float *one_map;         /* ... and its map, [most T x H x W] */
     cfp_edge *edge_room, *edge_seen; /* where edges are listed, and the host's copy; they grow */
@@ -59,7 +77,8 @@ enum { CFP_WANT_DEMAND = 1, CFP_WANT_MEAN = 2, CFP_WANT_LAYER = 4, CFP_WANT_MAP 
  * [n_nodes] of the bits above; query NULL: nothing but means is wanted. */
 CFP_CHECKED cfp_status cfp_ledger_open(cfp_ledger **out, cfp_ctx *ctx, const cfp_model *model,
                                        const cfp_device *device, const cfp_query *query,
-                                       const cfp_batch *batch, const uint8_t *wanted);
+                                       const cfp_batch *batch, const cfp_entries *entries,
+                                       const uint8_t *wanted);
 void cfp_ledger_close(cfp_ledger **ledger); /* accepts NULL inside; nulls */
 
 /* The host's view of what was fetched. */

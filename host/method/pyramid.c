@@ -17,6 +17,20 @@ void cfp_pyramid_free(cfp_pyramid *pyramid)
     *pyramid = (cfp_pyramid){0};
 }
 
+cfp_saturation cfp_pyramid_saturation(const cfp_pyramid *pyramid)
+{
+    cfp_saturation s = {0};
+    for (int l = 0; l < pyramid->n_layers; l++) {
+        const cfp_layer *layer = &pyramid->layer[l];
+        if (layer->depth == 0 || layer->n_kernels < 2)
+            continue;
+        s.layers++;
+        s.saturated += 10 * (int64_t)layer->n_selected >= 9 * (int64_t)layer->n_kernels;
+    }
+    s.most = 2 * s.saturated > s.layers;
+    return s;
+}
+
 /* (node, channel) pairs still to be followed or found to be kernels; each stands here once. */
 struct trail {
     cfp_origin *pair;

@@ -14,10 +14,10 @@ typedef struct cfp_layer { /* a visited kernel layer */
     int n_selected;
     int32_t *selected; /* [n_selected] ascending */
     int64_t n_edges;
-    cfp_edge *edge; /* [n_edges] by o, then i, ascending; none under rule grad; NULL where they were
-                     * left unlisted (cfp_batch) */
+    cfp_edge *edge; /* [n_edges] by o, then i, ascending; NULL where they were left unlisted
+                     * (cfp_batch) */
     /* The channels i of the tensor that the layer reads which it demanded, with R(i): the union of
-     * its edges; under grad, where edges are not kept, what takes their place. */
+     * its edges; under grad, whose edges have values of their own, what selects. */
     int n_children;
     int32_t *child;         /* [n_children] ascending */
     float *child_relevance; /* [n_children] */
@@ -30,6 +30,14 @@ typedef struct cfp_pyramid {
 } cfp_pyramid;
 
 void cfp_pyramid_free(cfp_pyramid *pyramid);
+
+/* Does the pyramid tell kernels apart?  Layers count that lie below the classifier and have more
+ * than one kernel; a layer is saturated where at least 90 % of its kernels are selected. */
+typedef struct cfp_saturation {
+    int layers, saturated;
+    bool most; /* more than half of the layers are saturated */
+} cfp_saturation;
+cfp_saturation cfp_pyramid_saturation(const cfp_pyramid *pyramid);
 
 /* Where a channel of a tensor comes from: the kernels that a demand for channel `channel` of
  * node's output ends at (SPEC "Routing"), each once, by node then kernel; an add gives several, the

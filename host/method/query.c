@@ -5,7 +5,11 @@
 const char *const cfp_rule_names[] = {"cfp", "reference", "grad", NULL};
 const char *const cfp_propagate_names[] = {"edge", "path", NULL};
 const char *const cfp_normalise_names[] = {"minmax", "max", NULL};
-const char *const cfp_class_relevance_names[] = {"weights", "contribution", NULL};
+const char *const cfp_class_relevance_names[] = {"weights", "contribution", "contrast", NULL};
+const char *const cfp_mask_names[] = {"selected", "none", NULL};
+const char *const cfp_target_names[] = {"odds", "margin", "logit", NULL};
+const char *const cfp_baseline_names[] = {"zero",    "blank",   "freeze",
+                                          "reverse", "shuffle", NULL};
 const char *const cfp_tubes_names[] = {"layers", "kernels", "none", NULL};
 const char *const cfp_interp_names[] = {"linear", "spline", NULL};
 
@@ -17,11 +21,45 @@ cfp_query cfp_query_default(void)
                        .propagate = CFP_PROPAGATE_EDGE,
                        .normalise = CFP_NORMALISE_MINMAX,
                        .class_relevance = CFP_CLASS_WEIGHTS,
+                       .target = CFP_TARGET_BY_HEAD,
+                       .mask = CFP_MASK_SELECTED,
+                       .baseline = CFP_BASELINE_ZERO,
+                       .steps = 1,
                        .tubes = CFP_TUBES_LAYERS};
+}
+
+const char *cfp_baseline_word(const cfp_query *query)
+{
+    return query->baseline == CFP_BASELINE_CLIP ? query->baseline_path
+                                                : cfp_baseline_names[query->baseline];
+}
+
+/* What only rule grad can do. */
+static cfp_status check_gradient(cfp_ctx *ctx, const cfp_query *query)
+{
+    const char *const rule = cfp_rule_names[query->rule];
+    if (query->steps < 1 || query->steps > CFP_MOST_STEPS)
+        return cfp_fail(ctx, CFP_USAGE, "--steps: %d is not within 1 to %d", query->steps,
+                        CFP_MOST_STEPS);
+    if (query->rule == CFP_RULE_GRAD)
+        return CFP_OK;
+    if (query->mask != CFP_MASK_SELECTED)
+        return cfp_fail(ctx, CFP_USAGE, "--mask: rule %s has no gradient to mask", rule);
+    if (query->baseline != CFP_BASELINE_ZERO)
+        return cfp_fail(ctx, CFP_USAGE, "--baseline: rule %s compares with no other clip", rule);
+    if (query->steps != 1)
+        return cfp_fail(ctx, CFP_USAGE, "--steps: rule %s has no gradient to average", rule);
+    if (query->class_relevance != CFP_CLASS_CONTRAST &&
+        (query->target == CFP_TARGET_MARGIN || query->target == CFP_TARGET_LOGIT))
+        return cfp_fail(ctx, CFP_USAGE,
+                        "--target: rule %s asks for none without --class-relevance contrast",
+                        rule);
+    return CFP_OK;
 }
 
 cfp_status cfp_query_check(cfp_ctx *ctx, const cfp_query *query)
 {
+    CFP_TRY(check_gradient(ctx, query));
     if (!(query->theta >= 0 && query->theta <= 1))
         return cfp_fail(ctx, CFP_USAGE, "--theta: %g is not within 0 to 1", query->theta);
     if (query->rule == CFP_RULE_GRAD && query->propagate == CFP_PROPAGATE_PATH)

@@ -2,6 +2,23 @@
 #pragma once
 #include "../backend/relevance.h"
 
+typedef enum cfp_mask { CFP_MASK_SELECTED, CFP_MASK_NONE } cfp_mask;
+/* CFP_TARGET_BY_HEAD has no word: it is odds, or logit where a model has no log-odds (SPEC). */
+typedef enum cfp_target {
+    CFP_TARGET_ODDS,
+    CFP_TARGET_MARGIN,
+    CFP_TARGET_LOGIT,
+    CFP_TARGET_BY_HEAD
+} cfp_target;
+/* CFP_BASELINE_CLIP has no word: the path of the clip stands in its place. */
+typedef enum cfp_baseline {
+    CFP_BASELINE_ZERO,
+    CFP_BASELINE_BLANK,
+    CFP_BASELINE_FREEZE,
+    CFP_BASELINE_REVERSE,
+    CFP_BASELINE_SHUFFLE,
+    CFP_BASELINE_CLIP
+} cfp_baseline;
 typedef enum cfp_tubes { CFP_TUBES_LAYERS, CFP_TUBES_KERNELS, CFP_TUBES_NONE } cfp_tubes;
 typedef enum cfp_interp { CFP_INTERP_LINEAR, CFP_INTERP_SPLINE } cfp_interp;
 
@@ -9,11 +26,15 @@ typedef enum cfp_interp { CFP_INTERP_LINEAR, CFP_INTERP_SPLINE } cfp_interp;
 extern const char *const cfp_rule_names[];            /* cfp reference grad */
 extern const char *const cfp_propagate_names[];       /* edge path */
 extern const char *const cfp_normalise_names[];       /* minmax max */
-extern const char *const cfp_class_relevance_names[]; /* weights contribution */
+extern const char *const cfp_class_relevance_names[]; /* weights contribution contrast */
+extern const char *const cfp_mask_names[];            /* selected none */
+extern const char *const cfp_target_names[];          /* odds margin logit */
+extern const char *const cfp_baseline_names[];        /* zero blank freeze reverse shuffle */
 extern const char *const cfp_tubes_names[];           /* layers kernels none */
 extern const char *const cfp_interp_names[];          /* linear spline */
 
 #define CFP_ALL_DEPTHS -1
+enum { CFP_MOST_STEPS = 1000 };
 
 typedef struct cfp_query {
     cfp_rule rule;
@@ -23,13 +44,23 @@ typedef struct cfp_query {
     cfp_propagate propagate;
     cfp_normalise normalise;
     cfp_class_relevance class_relevance;
+    cfp_target target; /* of rule grad and of CFP_CLASS_CONTRAST */
+    /* Rule grad: */
+    cfp_mask mask;             /* whose gradient goes on */
+    cfp_baseline baseline;     /* what activations are compared with */
+    const char *baseline_path; /* CFP_BASELINE_CLIP: the clip's */
+    uint64_t seed;             /* CFP_BASELINE_SHUFFLE */
+    int steps;                 /* points whose gradients are averaged; 1: the clip itself */
     cfp_tubes tubes;
     const char *layers; /* glob (fnmatch) on layer names: whose tubes are made; NULL: all */
 } cfp_query;
 
-/* What the command line starts from: cfp, 0.6, all depths, edge, minmax, weights, layers. */
+/* What the command line starts from: cfp, 0.6, all depths, edge, minmax, weights, selected, the
+ * target by the head, zero, 1 step, layers. */
 cfp_query cfp_query_default(void);
 
 /* CFP_USAGE where the combination has no meaning (grad knows no paths); the message starts with
  * the option. */
 CFP_CHECKED cfp_status cfp_query_check(cfp_ctx *ctx, const cfp_query *query);
+/* The word of a query's baseline, or the path of its clip. */
+const char *cfp_baseline_word(const cfp_query *query);

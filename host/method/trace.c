@@ -3,6 +3,7 @@
 #include "rules.h"
 #include "tube_maps.h"
 #include <math.h>
+#include <string.h>
 
 /* Which steps the backward pass goes through: those behind a kernel layer of interest. */
 static void mark_active(cfp_trace *trace)
@@ -42,7 +43,7 @@ static void want(uint8_t *wanted, cfp_trace *trace)
     }
 }
 
-static cfp_status open_ledger(cfp_trace *trace)
+cfp_status cfp_trace_open_ledger(cfp_trace *trace)
 {
     const cfp_model *model = trace->model;
     const cfp_query *query = trace->request.query;
@@ -57,9 +58,11 @@ static cfp_status open_ledger(cfp_trace *trace)
          * warm. */
         if (wanted[i] & CFP_WANT_MEAN && i > 0)
             trace->step[trace->step_of[i]].mean = true;
+        if (trace->means != NULL)
+            wanted[i] &= (uint8_t)~CFP_WANT_MEAN;
     }
     const cfp_status status = cfp_ledger_open(&trace->ledger, trace->ctx, model, &trace->device,
-                                              query, &trace->request.batch, wanted);
+                                              query, &trace->request.batch, &trace->entries, wanted);
     cfp_free(wanted);
     return status;
 }
@@ -94,7 +97,7 @@ static cfp_status open_steps(cfp_trace *trace)
     CFP_TRY(check_weights(trace));
     for (int i = 0; i < model->n_nodes; i++) {
         trace->value[i] = (cfp_tensor){.shape = model->node[i].shape, .block = 1};
-        trace->value[i].shape.n = trace->request.batch.clips;
+        trace->value[i].shape.n = trace->request.batch.clips * trace->entries.n;
     }
     for (int s = 0; s < trace->n_steps; s++) {
         cfp_trace_step *step = &trace->step[s];
@@ -111,15 +114,31 @@ static cfp_status open_steps(cfp_trace *trace)
     return CFP_OK;
 }
 
+/* How many entries each clip has, and what they are. */
+static cfp_entries entries_of(const cfp_query *query, int points)
+{
+    cfp_entries e = {.n = 1, .other = -1, .count = 1};
+    if (query->baseline != CFP_BASELINE_ZERO)
+        e.other = e.n++;
+    if (query->steps == 1)
+        return e; /* the point is the clip itself */
+    e.first = e.n;
+    e.count = points > 0 && points < query->steps ? points : query->steps;
+    e.n += e.count;
+    return e;
+}
+
 static cfp_status open_trace(cfp_trace *trace, const cfp_trace_request *request)
 {
     const int n = trace->model->n_nodes;
     trace->request = *request;
     if (request->batch.clips == 0)
         trace->request.batch = (cfp_batch){.clips = 1, .thetas = 1};
+    trace->entries = (cfp_entries){.n = 1, .other = -1, .count = 1};
     if (request->query != NULL) {
         const cfp_batch *batch = &trace->request.batch;
         trace->query = *request->query;
+        trace->entries = entries_of(request->query, batch->points);
         CFP_TRY_ALLOC(trace->ctx, trace->theta, batch->thetas);
         for (int k = 0; k < batch->thetas; k++)
             trace->theta[k] = batch->theta != NULL ? batch->theta[k] : trace->query.theta;
@@ -127,11 +146,17 @@ static cfp_status open_trace(cfp_trace *trace, const cfp_trace_request *request)
     }
     CFP_TRY_ALLOC(trace->ctx, trace->value, n);
     CFP_TRY_ALLOC(trace->ctx, trace->map_made, n);
+    CFP_TRY_ALLOC(trace->ctx, trace->logits,
+                  (int64_t)trace->request.batch.clips * trace->entries.n *
+                      trace->model->n_classes);
+    trace->part = (cfp_part){.count = trace->entries.count, .first = true, .last = true};
+    if (trace->query.steps > trace->entries.count)
+        trace->records = false; /* no two walks are the same then */
     CFP_TRY(cfp_trace_fuse(trace));
     mark_active(trace);
     CFP_TRY(open_steps(trace));
     CFP_TRY(cfp_trace_place(trace));
-    return open_ledger(trace);
+    return cfp_trace_open_ledger(trace);
 }
 
 /* What is the caller's: the plan is made. */
@@ -170,6 +195,7 @@ void cfp_trace_close(cfp_trace **trace)
         if (t->recording[work] != NULL)
             t->device.api->record_free(t->device.backend, t->recording[work]);
     cfp_ledger_close(&t->ledger);
+    cfp_ledger_close(&t->means);
     if (t->arena != NULL)
         t->device.api->release(t->device.backend, t->arena);
     cfp_free(t->step);
@@ -180,11 +206,22 @@ void cfp_trace_close(cfp_trace **trace)
     cfp_free(t->theta);
     cfp_free(t->map_made);
     cfp_free(t->rule_step);
+    cfp_free(t->logits);
     cfp_free(t->diff);
     cfp_free(t->share);
     cfp_free(t->diff_ready);
     cfp_free(t);
     *trace = NULL;
+}
+
+void cfp_trace_compare_with(cfp_trace *trace, const cfp_clip *other)
+{
+    trace->other = other;
+}
+
+const cfp_query *cfp_trace_query(const cfp_trace *trace)
+{
+    return &trace->query;
 }
 
 cfp_trace_facts cfp_trace_describe(const cfp_trace *trace)
@@ -225,18 +262,24 @@ static cfp_status run_steps(cfp_trace *trace)
     return status;
 }
 
-/* From the clip in value[0] to the logits; the device is done with everything then. */
+/* From the clip in value[0] to the logits; the device is done with everything then.  logits: those
+ * of each clip itself, its first entry. */
 static cfp_status run_network(cfp_trace *trace, float *logits)
 {
+    const int entries = trace->entries.n, n = trace->request.batch.clips * entries;
+    float *const all = trace->logits;
     const cfp_backend_api *api = trace->device.api;
     const cfp_model *model = trace->model;
     CFP_TRY(cfp_trace_enqueue(trace, CFP_WORK_FORWARD, run_steps));
-    CFP_TRY(api->download(trace->device.backend, logits, cfp_trace_value(trace, model->logits)));
-    for (int i = 0; i < trace->request.batch.clips * model->n_classes; i++)
-        if (!isfinite(logits[i]))
+    CFP_TRY(api->download(trace->device.backend, all, cfp_trace_value(trace, model->logits)));
+    for (int i = 0; i < n * model->n_classes; i++)
+        if (!isfinite(all[i]))
             return cfp_fail_node(trace->ctx, CFP_FORMAT, model, &model->node[model->logits],
                                  "the score of class %d is %s for this clip: the weights overflow",
-                                 i % model->n_classes, isnan(logits[i]) ? "NaN" : "infinite");
+                                 i % model->n_classes, isnan(all[i]) ? "NaN" : "infinite");
+    for (int i = 0; i < n; i += entries)
+        memcpy(logits + (int64_t)i / entries * model->n_classes,
+               all + (int64_t)i * model->n_classes, (size_t)model->n_classes * sizeof *logits);
     return CFP_OK;
 }
 
@@ -252,7 +295,7 @@ cfp_status cfp_trace_forward_frames(cfp_trace *trace, const uint8_t *const *rgb,
     const cfp_device *device = &trace->device;
     cfp_status status = CFP_OK;
     uint64_t done = 0, last = 0;
-    for (int n = 0; n < trace->request.batch.clips && status == CFP_OK; n++) {
+    for (int n = 0; n < trace->value[0].shape.n && status == CFP_OK; n++) {
         status = device->api->upload_frames(device->backend, &trace->value[0], n, rgb[n],
                                             &trace->model->input, &done);
         last = done > last ? done : last;

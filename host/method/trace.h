@@ -26,6 +26,7 @@ typedef struct cfp_trace_request {
     int depth;           /* CFP_ALL_DEPTHS or the deepest kernel layer of interest */
     const uint8_t *keep; /* [n_nodes] the values that hold these nodes' outputs stay; NULL: none */
     bool keep_all;       /* tests: every value and every gradient stays */
+    bool again;          /* the backward pass may run several times after one forward pass */
     const cfp_query *query; /* what the descent will be asked; NULL: there is none */
     cfp_batch batch;        /* all 0: one clip, the query's theta */
 } cfp_trace_request;
@@ -38,6 +39,17 @@ typedef enum cfp_work {
     CFP_WORK_COUNT
 } cfp_work;
 
+/* What a walk is for.  Where the points of --steps come in parts, the walks over all parts first
+ * gather what each channel has to do with the target; then the selection is known, and the walks
+ * over all parts again weigh its edges and make its maps. */
+typedef enum cfp_walk { CFP_WALK_WHOLE, CFP_WALK_GATHER, CFP_WALK_WEIGH } cfp_walk;
+
+typedef struct cfp_part {
+    cfp_walk walk;
+    int count;        /* points of this part, the first `count` entries from entries.first on */
+    bool first, last; /* part of its walk */
+} cfp_part;
+
 struct cfp_trace {
     cfp_ctx *ctx;
     const cfp_model *model;
@@ -45,7 +57,12 @@ struct cfp_trace {
     cfp_query query; /* the request's */
     double *theta;   /* [thetas] */
     cfp_trace_request request;
+    cfp_entries entries;
+    cfp_part part;
+    float *logits; /* [clips x entries][classes] of the last forward pass */
+    const cfp_clip *other; /* CFP_BASELINE_CLIP: the caller's */
     cfp_ledger *ledger;
+    cfp_ledger *means; /* cfp_trace_ask: owns the channel means that `ledger` points to; or NULL */
     cfp_back_step *rule_step; /* [n_nodes] of kernel layers of interest (rules.h) */
     int n_steps;
     cfp_trace_step *step;
@@ -64,6 +81,7 @@ struct cfp_trace {
     cfp_tensor *diff;  /* [n_nodes] by value; data NULL where no gradient is wanted */
     cfp_tensor *share; /* [n_nodes] by value: room for a second contribution to its gradient */
     bool *diff_ready;  /* [n_nodes] the gradient holds something in this pass */
+    void *blended[2];  /* room for a value and a gradient of the clips alone (cfp_blend) */
 };
 
 CFP_CHECKED cfp_status cfp_trace_open_request(cfp_trace **out, cfp_ctx *ctx, const cfp_model *model,
@@ -74,6 +92,15 @@ CFP_CHECKED cfp_status cfp_trace_open_request(cfp_trace **out, cfp_ctx *ctx, con
  * time it is recorded, and from the third on replayed, where the backend can (recording.c). */
 CFP_CHECKED cfp_status cfp_trace_enqueue(cfp_trace *trace, cfp_work work,
                                          cfp_status (*enqueue)(cfp_trace *trace));
+
+/* For a trace that was opened without a query: from now on cfp_descend answers `query` at its
+ * theta, about the last forward pass, and may be called any number of times.  The request says
+ * beforehand what any of the queries needs: means, backward, again, depth.  No tubes. */
+CFP_CHECKED cfp_status cfp_trace_ask(cfp_trace *trace, const cfp_query *query);
+/* The same query at another theta. */
+CFP_CHECKED cfp_status cfp_trace_set_theta(cfp_trace *trace, double theta);
+/* Takes the memory of the query at hand and puts its constants there (trace.c). */
+CFP_CHECKED cfp_status cfp_trace_open_ledger(cfp_trace *trace);
 
 /* Splits the network into steps (steps.c): fills n_steps, step, holder, step_of, used. */
 CFP_CHECKED cfp_status cfp_trace_fuse(cfp_trace *trace);
@@ -105,8 +132,9 @@ static inline float *cfp_trace_mean(const cfp_trace *trace, int node)
 
 /* --- the backward pass (backward.c), node by node in falling order --- */
 
-/* Forgets all gradients and sets that of logit class_index[clip], in backend memory, to 1. */
-CFP_CHECKED cfp_status cfp_backward_start(cfp_trace *trace, const int32_t *class_index);
+/* Forgets all gradients and sets those of the logits: seed, [clips x entries][classes], is backend
+ * memory. */
+CFP_CHECKED cfp_status cfp_backward_start(cfp_trace *trace, const float *seed);
 /* The gradient that has arrived at a node's output; NULL where there is none.  Complete once every
  * node behind it has been gone through, and until cfp_backward_leave(node). */
 const cfp_tensor *cfp_trace_gradient(const cfp_trace *trace, int node);
@@ -121,3 +149,12 @@ CFP_CHECKED cfp_status cfp_backward_leave(cfp_trace *trace, int node);
  * came.  demand and product: backend memory. */
 CFP_CHECKED cfp_status cfp_backward_through(cfp_trace *trace, int node, const cfp_demand *demand,
                                             float *product);
+/* A kernel layer that was gone through, and whose step back selected pairs: weighs them, adding to
+ * what is there where `adds`. */
+CFP_CHECKED cfp_status cfp_backward_weigh(cfp_trace *trace, int node, const cfp_back_step *step,
+                                          const float *weight, float *value, bool adds);
+
+/* What rule grad multiplies, of the clips alone: a value less that of the baseline (x - x'), and
+ * the mean of a gradient over the points of --steps; `out` may be what is given. */
+CFP_CHECKED cfp_status cfp_blend_value(cfp_tensor *out, cfp_trace *trace, const cfp_tensor *x);
+CFP_CHECKED cfp_status cfp_blend_gradient(cfp_tensor *out, cfp_trace *trace, const cfp_tensor *g);

@@ -88,6 +88,9 @@ static void place_values(struct plan *p)
         if (want->backward && step->active)
             extend(p, *mine, backward_time(trace, step->head));
     }
+    for (int i = 0; i < p->n && want->again; i++) /* what the backward pass reads is never reused */
+        if (p->life[i].last > trace->model->n_nodes)
+            extend(p, i, p->end);
     extend(p, p->value[trace->holder[trace->model->logits]], trace->model->n_nodes);
     for (int i = 0; i < trace->model->n_nodes; i++)
         if (trace->holder[i] >= 0 && (want->keep_all || (want->keep != NULL && want->keep[i])))
@@ -104,7 +107,7 @@ static void contribution(struct plan *p, const cfp_trace_step *step, int k)
     const int now = backward_time(trace, residual ? step->tail : step->head);
     const bool onward = cfp_gradient_goes_on(trace, v);
     /* Where nothing upstream is of interest, a kernel layer still weighs its own share. */
-    if (!onward && (!cfp_is_kernel_layer(step->step.node) || k > 0 || v == 0))
+    if (!onward && (!cfp_is_kernel_layer(step->step.node) || k > 0))
         return;
     if (p->diff[v] < 0)
         p->diff[v] = add_buffer(p, &trace->value[v], now, now);
@@ -140,6 +143,26 @@ static void place_gradients(struct plan *p)
         extend(p, p->diff[v], p->end);
 }
 
+/* Room for the clips alone of any tensor, where a clip has several entries; -1: none is wanted. */
+static void place_blended(struct plan *p, int buffer[2])
+{
+    const cfp_trace *trace = p->trace;
+    size_t most = 0;
+    buffer[0] = buffer[1] = -1;
+    if (trace->entries.n == 1)
+        return;
+    for (int i = 0; i < trace->model->n_nodes; i++) {
+        cfp_tensor alone = trace->value[i];
+        alone.shape.n /= trace->entries.n;
+        const size_t bytes = trace->device.api->tensor_bytes(&alone);
+        most = trace->holder[i] == i && bytes > most ? bytes : most;
+    }
+    for (int k = 0; k < 2; k++) {
+        p->life[p->n] = (cfp_lifetime){most, trace->model->n_nodes, p->end, 0};
+        buffer[k] = p->n++;
+    }
+}
+
 static cfp_status take_memory(struct plan *p)
 {
     cfp_trace *trace = p->trace;
@@ -150,6 +173,8 @@ static cfp_status take_memory(struct plan *p)
             scratch_bytes = trace->step[s].step.scratch_bytes;
     p->life[p->n] = (cfp_lifetime){scratch_bytes, 0, p->end, 0};
     const int scratch = p->n++;
+    int blended[2];
+    place_blended(p, blended);
 
     CFP_TRY(cfp_memory_plan(&trace->arena_bytes, trace->ctx, p->life, p->n));
     for (int i = 0; i < p->n; i++)
@@ -158,18 +183,21 @@ static cfp_status take_memory(struct plan *p)
     const char *whose;
     const size_t free_bytes = cfp_device_free(&whose, &trace->device, trace->ctx);
     if (trace->arena_bytes > free_bytes)
-        return cfp_fail(trace->ctx, CFP_NOMEM,
-                        "%s: needs %.2f GiB for the activations of %d clip%s, %s has %.2f GiB %s; "
-                        "try a smaller %s--depth, --layers or --tubes none",
-                        trace->model->path != NULL ? trace->model->path : "model",
-                        (double)trace->arena_bytes / 0x1p30, trace->request.batch.clips,
-                        trace->request.batch.clips == 1 ? "" : "s", api->name,
-                        (double)free_bytes / 0x1p30, whose,
-                        trace->request.batch.clips == 1 ? "" : "--batch, ");
+        return cfp_fail(
+            trace->ctx, CFP_NOMEM,
+            "%s: needs %.2f GiB for the activations of %d clip%s, %s has %.2f GiB %s; "
+            "try a smaller %s%s--depth, --layers or --tubes none",
+            trace->model->path != NULL ? trace->model->path : "model",
+            (double)trace->arena_bytes / 0x1p30, trace->value[0].shape.n,
+            trace->value[0].shape.n == 1 ? "" : "s", api->name, (double)free_bytes / 0x1p30, whose,
+            trace->request.batch.clips == 1 ? "" : "--batch, ",
+            trace->entries.count == 1 ? "" : "--steps, --mask none, ");
     CFP_TRY(api->alloc(trace->device.backend, &trace->arena,
                        trace->arena_bytes > 0 ? trace->arena_bytes : 1));
     char *base = trace->arena;
     trace->scratch = base + p->life[scratch].offset;
+    for (int k = 0; k < 2; k++)
+        trace->blended[k] = blended[k] < 0 ? NULL : base + p->life[blended[k]].offset;
     for (int i = 0; i < trace->model->n_nodes; i++) {
         if (p->value[i] >= 0)
             trace->value[i].data = (float *)(void *)(base + p->life[p->value[i]].offset);
@@ -195,8 +223,8 @@ cfp_status cfp_trace_place(cfp_trace *trace)
     p.value = numbers;
     p.diff = numbers + n;
     p.share = numbers + 2 * n;
-    /* at most a value, a gradient and a share a node, and the scratch */
-    p.life = cfp_alloc(trace->ctx, 3 * (size_t)n + 1, sizeof *p.life);
+    /* at most a value, a gradient and a share a node, the scratch, and what is blended */
+    p.life = cfp_alloc(trace->ctx, 3 * (size_t)n + 3, sizeof *p.life);
     cfp_status status = p.life == NULL ? CFP_NOMEM : CFP_OK;
     if (status == CFP_OK) {
         place_values(&p);

@@ -17,10 +17,21 @@ bool cfp_tube_wanted(const cfp_model *model, const cfp_query *query, int index)
 static cfp_status sum_layer(cfp_trace *trace, int m, int node, const cfp_tensor *g)
 {
     const cfp_ledger *l = trace->ledger;
-    const cfp_tensor *map = cfp_trace_value(trace, cfp_map_node(trace->model, m));
+    const cfp_backend_api *api = trace->device.api;
+    cfp_tensor map = *cfp_trace_value(trace, cfp_map_node(trace->model, m)), gradient = {.block = 1};
     trace->map_made[m] = true;
-    return trace->device.api->channel_sum(trace->device.backend, l->node[m].map, map, g,
-                                          l->node[node].demand, l->questions, l->thetas, g != NULL);
+    CFP_TRY(cfp_blend_value(&map, trace, &map));
+    if (g != NULL)
+        CFP_TRY(cfp_blend_gradient(&gradient, trace, g));
+    /* What comes in parts is added up first, and cut off at 0 by the host. */
+    const bool adds = g != NULL && !trace->part.first;
+    const cfp_shape flat = {1, 1, 1, 1, (int)(l->questions * cfp_positions(map.shape))};
+    cfp_tensor sum = {.shape = flat, .block = 1, .data = l->node[m].map};
+    const cfp_tensor part = {.shape = flat, .block = 1, .data = l->part_map};
+    CFP_TRY(api->channel_sum(trace->device.backend, adds ? part.data : sum.data, &map,
+                             g != NULL ? &gradient : NULL, l->node[node].demand, l->questions,
+                             l->thetas, g != NULL && !l->in_parts));
+    return adds ? api->accumulate(trace->device.backend, &sum, &part) : CFP_OK;
 }
 
 cfp_status cfp_tube_maps_at(cfp_trace *trace, int node)
@@ -72,6 +83,8 @@ static cfp_status layer_tube(cfp_tubes_list *list, cfp_trace *trace, const cfp_l
     float *raw;
     CFP_TRY_ALLOC(trace->ctx, raw, cfp_positions(s));
     memcpy(raw, seen + question * cfp_positions(s), (size_t)cfp_positions(s) * sizeof *raw);
+    for (int64_t p = 0; p < cfp_positions(s) && trace->ledger->in_parts; p++)
+        raw[p] = raw[p] < 0 ? 0 : raw[p];
     set_tube(&list->tube[list->n++], layer->node, -1, s, raw);
     return CFP_OK;
 }
@@ -83,7 +96,7 @@ static cfp_status kernel_tube(cfp_tubes_list *list, cfp_trace *trace, const cfp_
     const cfp_backend_api *api = trace->device.api;
     const cfp_ledger *l = trace->ledger;
     const cfp_tensor *all = cfp_trace_value(trace, trace->model->node[layer->node].input[0]);
-    const cfp_tensor x = cfp_clip_of(all, question / l->thetas);
+    const cfp_tensor x = cfp_clip_of(all, question / l->thetas * l->entries.n);
     const size_t bytes = (size_t)cfp_positions(x.shape) * sizeof(float);
     CFP_TRY(api->put(trace->device.backend, l->one_demand, keep, (size_t)x.shape.c * sizeof *keep));
     CFP_TRY(
@@ -99,23 +112,14 @@ static cfp_status kernel_tube(cfp_tubes_list *list, cfp_trace *trace, const cfp_
     return CFP_OK;
 }
 
-/* The children of one kernel: its edges; under grad, which keeps none, its group's channels among
- * the layer's children. */
+/* The children of one kernel: its edges. */
 static void mark_children(cfp_demand *keep, const cfp_model *model, const cfp_layer *layer, int o,
-                          bool edges_kept, int64_t *edge)
+                          int64_t *edge)
 {
     const cfp_node *node = &model->node[layer->node];
     memset(keep, 0xff, (size_t)cfp_channels_in(model, node) * sizeof *keep);
-    if (edges_kept) {
-        for (; *edge < layer->n_edges && layer->edge[*edge].o == o; ++*edge)
-            keep[layer->edge[*edge].i] = 0;
-        return;
-    }
-    const int first = cfp_first_channel(model, node, o);
-    const int last = first + cfp_channels_per_group(model, node);
-    for (int k = 0; k < layer->n_children; k++)
-        if (layer->child[k] >= first && layer->child[k] < last)
-            keep[layer->child[k]] = 0;
+    for (; *edge < layer->n_edges && layer->edge[*edge].o == o; ++*edge)
+        keep[layer->edge[*edge].i] = 0;
 }
 
 static cfp_status kernel_tubes(cfp_tubes_list *list, cfp_trace *trace, const cfp_layer *layer,
@@ -124,7 +128,7 @@ static cfp_status kernel_tubes(cfp_tubes_list *list, cfp_trace *trace, const cfp
     int64_t edge = 0;
     for (int s = 0; s < layer->n_selected; s++) {
         const int o = layer->selected[s];
-        mark_children(keep, trace->model, layer, o, trace->query.rule != CFP_RULE_GRAD, &edge);
+        mark_children(keep, trace->model, layer, o, &edge);
         CFP_TRY(kernel_tube(list, trace, layer, question, o, keep));
         CFP_TRY(cfp_check_interrupt(trace->ctx));
     }

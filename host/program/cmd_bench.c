@@ -184,6 +184,10 @@ cfp_status cfp_cmd_bench(cfp_session *session)
     bench b = {.clips = (int)session->config.batch};
     int class_index;
     CFP_TRY(cfp_query_check(&session->ctx, &query));
+    if (query.baseline == CFP_BASELINE_CLIP)
+        return cfp_fail(&session->ctx, CFP_USAGE,
+                        "--baseline: bench makes its own frames, which '%s' has nothing to do with",
+                        query.baseline_path);
     CFP_TRY(cfp_session_open_device(session));
     CFP_TRY(cfp_session_open_model(session));
     CFP_TRY(cfp_session_class(&class_index, session));

@@ -106,6 +106,60 @@ static cfp_status write_files(cfp_session *session, cfp_result *result)
     return status;
 }
 
+/* The first layer, from the class down, that selects nothing of what it reads; NULL: none such. */
+static const cfp_layer *dead_end(const cfp_pyramid *pyramid)
+{
+    for (int l = 0; l < pyramid->n_layers; l++)
+        if (pyramid->layer[l].n_children > 0)
+            return NULL;
+    return pyramid->n_layers > 0 ? &pyramid->layer[0] : NULL;
+}
+
+/* An explanation that holds nothing says why. */
+static void warn_of_nothing(cfp_session *session, const cfp_result *result, const cfp_query *query)
+{
+    const cfp_explanation *e = &result->explanation;
+    const cfp_layer *end = dead_end(&e->pyramid);
+    const bool grad = query->rule == CFP_RULE_GRAD;
+    if (end != NULL)
+        cfp_log(&session->ctx, CFP_LOG_WARNING,
+                "nothing is selected below '%s': no channel that it reads %s '%s'%s",
+                session->model.node[end->node].name, grad ? "speaks for" : "reaches theta for",
+                session->model.class_name[e->class_index],
+                !grad                                  ? ""
+                : e->query.target == CFP_TARGET_LOGIT  ? " (activation times gradient of the logit "
+                                                         "is nowhere above 0)"
+                : e->query.target == CFP_TARGET_MARGIN ? " (activation times gradient of the "
+                                                         "margin is nowhere above 0)"
+                                                       : " (activation times gradient of the "
+                                                         "log-odds is nowhere above 0)");
+    else if (query->tubes != CFP_TUBES_NONE && e->tubes.n == 0)
+        cfp_log(&session->ctx, CFP_LOG_WARNING,
+                "no tubes: the descent reached no conv3d layer that --layers and --depth allow");
+}
+
+/* Where most kernels of most layers are selected an explanation says little: what would help. */
+static void tell_of_saturation(cfp_session *session, const cfp_explanation *e)
+{
+    const cfp_saturation s = cfp_pyramid_saturation(&e->pyramid);
+    const cfp_query *q = &e->query;
+    const bool higher = q->theta < 1;
+    char help[160] = "a higher --theta";
+    if (!s.most || (q->rule == CFP_RULE_GRAD && !higher))
+        return;
+    if (q->rule != CFP_RULE_GRAD)
+        snprintf(help, sizeof help, "--rule grad%s%s%s",
+                 q->class_relevance != CFP_CLASS_CONTRAST ? ", --class-relevance contrast" : "",
+                 q->propagate != CFP_PROPAGATE_PATH && higher
+                     ? ", --propagate path with a higher --theta"
+                     : "",
+                 higher ? " or a higher --theta" : "");
+    cfp_log(&session->ctx, CFP_LOG_INFO,
+            "saturated: at least 90 %% of the kernels are selected in %d of %d layers, which tells "
+            "little about the class; try %s",
+            s.saturated, s.layers, help);
+}
+
 static cfp_status explain(cfp_session *session, cfp_result *result)
 {
     const cfp_config *config = &session->config;
@@ -120,6 +174,7 @@ static cfp_status explain(cfp_session *session, cfp_result *result)
     CFP_TRY(cfp_session_open_trace(session, &query, true));
     const double start = cfp_now_ms();
     CFP_TRY(cfp_session_open_clip(session, config->operand[1]));
+    CFP_TRY(cfp_session_open_baseline(session, &query));
     const double decode_ms = cfp_now_ms() - start;
     CFP_TRY(cfp_directory_check(&session->ctx, result->directory));
     cfp_session_profile(session, true);
@@ -128,9 +183,8 @@ static cfp_status explain(cfp_session *session, cfp_result *result)
     cfp_session_profile(session, false);
     CFP_TRY(status);
     result->explanation.ms.decode = decode_ms;
-    if (query.tubes != CFP_TUBES_NONE && result->explanation.tubes.n == 0)
-        cfp_log(&session->ctx, CFP_LOG_WARNING,
-                "no tubes: the descent reached no conv3d layer that --layers and --depth allow");
+    warn_of_nothing(session, result, &query);
+    tell_of_saturation(session, &result->explanation);
     CFP_TRY(cfp_hashing_finish(session->model.sha256, result->hashing, &session->ctx));
     CFP_TRY(write_files(session, result));
     if (!config->quiet)

@@ -12,35 +12,14 @@
  * been seen, and --check-input auto looks no more. */
 enum { ENOUGH_LOOKS = 3 };
 
-typedef struct ranked {
-    float logit;
-    int class_index;
-} ranked;
-
 typedef struct prediction { /* scratch of one run, reused from clip to clip */
     float *probability;     /* [n_classes] */
-    ranked *rank;           /* [n_classes] most probable first */
+    int *rank;              /* [n_classes] most probable first */
     int n_top;
     cfp_input_check numbers; /* of the model: each clip's check starts from it */
     cfp_input_check check;   /* of the clip at hand */
     int n_looked;            /* clips that were run in other ways too */
 } prediction;
-
-/* The largest logit first, ties by the lower class number. */
-static int by_logit(const void *a, const void *b)
-{
-    const ranked *x = a, *y = b;
-    if (x->logit != y->logit)
-        return x->logit > y->logit ? -1 : 1;
-    return (x->class_index > y->class_index) - (x->class_index < y->class_index);
-}
-
-static void rank_classes(prediction *p, const float *logits, int n_classes)
-{
-    for (int i = 0; i < n_classes; i++)
-        p->rank[i] = (ranked){logits[i], i};
-    qsort(p->rank, (size_t)n_classes, sizeof *p->rank, by_logit);
-}
 
 static void json_clip(cfp_json *json, const cfp_session *session, const cfp_clip *clip,
                       const prediction *p)
@@ -56,7 +35,7 @@ static void json_clip(cfp_json *json, const cfp_session *session, const cfp_clip
     cfp_json_array(json);
     for (int k = 0; k < p->n_top; k++) {
         cfp_json_object(json);
-        const int i = p->rank[k].class_index;
+        const int i = p->rank[k];
         cfp_json_put_int(json, "index", i);
         cfp_json_put_string(json, "name", session->model.class_name[i]);
         cfp_json_put_float(json, "probability", p->probability[i]);
@@ -79,7 +58,7 @@ static void print_clip(const cfp_session *session, const cfp_clip *clip, const p
     cfp_print_text(stdout, clip->path, 0);
     printf("\n");
     for (int k = 0; k < p->n_top; k++) {
-        const int i = p->rank[k].class_index;
+        const int i = p->rank[k];
         printf("  %7.3f %%  %5d  ", 100.0 * (double)p->probability[i], i);
         cfp_print_text(stdout, session->model.class_name[i], 0);
         printf("\n");
@@ -112,7 +91,7 @@ static cfp_status predict_clip(cfp_session *session, const cfp_clip *clip, predi
     const cfp_model *model = &session->model;
     CFP_TRY(cfp_session_forward(session, clip));
     cfp_probabilities(p->probability, model, session->logits);
-    rank_classes(p, session->logits, model->n_classes);
+    cfp_rank_classes(p->rank, session->logits, model->n_classes);
     return check_input(session, clip, p);
 }
 

@@ -53,6 +53,21 @@ const cfp_command cfp_commands[] = {
      .examples = {"predict weights/motion.h5 datasets/motion/*.mp4",
                   "predict model.h5 clip.mp4 --top 10 --json"},
      .run = cfp_cmd_predict},
+    {.name = "sweep",
+     .bit = CFP_CMD_SWEEP,
+     .operands = "MODEL CLIP...",
+     .least = 2,
+     .most = -1,
+     .summary = "how many kernels each threshold selects, in every layer, as a table",
+     .about =
+         "Runs MODEL once on each CLIP and counts what explain would select at every threshold "
+         "and for every combination of options: a row for each clip, class, combination, "
+         "threshold and layer. A clip that cannot be read is reported, the others go on; the exit "
+         "status is then 1.",
+     .examples = {"sweep weights/motion.h5 datasets/motion/clockwise.mp4 --theta 0:1:0.02 --csv "
+                  "clockwise.csv --plot clockwise.png",
+                  "sweep model.h5 *.mp4 --theta 0.2,0.6 --rule cfp,grad --top-classes 5"},
+     .run = cfp_cmd_sweep},
     {.name = "inspect",
      .bit = CFP_CMD_INSPECT,
      .operands = "MODEL",

@@ -19,6 +19,7 @@ typedef struct cfp_session {
     cfp_device device;
     cfp_model model;
     cfp_clip clip;         /* of commands that read one */
+    cfp_clip other;        /* that --baseline names */
     cfp_clip_queue *clips; /* of those that read several */
     uint64_t staged;       /* frames_wait's number of the clip at hand; 0: nothing to wait for */
     cfp_trace *trace;
@@ -43,6 +44,7 @@ extern const int cfp_n_commands;
 
 cfp_status cfp_cmd_explain(cfp_session *session);
 cfp_status cfp_cmd_predict(cfp_session *session);
+cfp_status cfp_cmd_sweep(cfp_session *session);
 cfp_status cfp_cmd_inspect(cfp_session *session);
 cfp_status cfp_cmd_bench(cfp_session *session);
 cfp_status cfp_cmd_devices(cfp_session *session);
@@ -65,11 +67,15 @@ CFP_CHECKED cfp_status cfp_session_open_model(cfp_session *session);
 CFP_CHECKED cfp_status cfp_session_open_trace(cfp_session *session, const cfp_query *query,
                                               bool listed);
 CFP_CHECKED cfp_status cfp_session_open_clip(cfp_session *session, const char *path);
+/* The clip that --baseline names, where it names one, beside session->clip; the trace is told. */
+CFP_CHECKED cfp_status cfp_session_open_baseline(cfp_session *session, const cfp_query *query);
 /* Operands from `first` on, decoded ahead (session_clips.c) into session->clips. */
 CFP_CHECKED cfp_status cfp_session_open_clips(cfp_session *session, int first);
 /* The next of them, which there must be, one at a time; and where it goes when it is done with. */
 CFP_CHECKED cfp_status cfp_session_next_clip(cfp_session *session, cfp_clip **clip);
 CFP_CHECKED cfp_status cfp_session_give_back(cfp_session *session, cfp_clip *clip);
+/* rank: [n_classes], the numbers of the classes, the largest logit first, ties by the lower number. */
+void cfp_rank_classes(int *rank, const float *logits, int n_classes);
 /* --class as a number; -1 where it was not given. */
 CFP_CHECKED cfp_status cfp_session_class(int *out, cfp_session *session);
 void cfp_session_close(cfp_session *session);

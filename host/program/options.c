@@ -4,6 +4,7 @@
  * right.  Nothing is printed here. */
 #include "options.h"
 #include <errno.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -273,8 +274,42 @@ void cfp_config_free(cfp_config *config)
     *config = (cfp_config){0};
 }
 
+/* The row whose value goes to this field. */
+static int row_of(const cfp_config *config, size_t field)
+{
+    for (int i = 0; i < cfp_n_options; i++)
+        if (cfp_options[i].field == field && (cfp_options[i].commands & config->command->bit))
+            return i;
+    return -1;
+}
+
+/* True where the user typed the option: its text is argv's then, not the table's. */
+static bool was_given(const cfp_config *config, size_t field)
+{
+    const int i = row_of(config, field);
+    return i >= 0 && config->text[i] != NULL && config->text[i] != cfp_options[i].fallback;
+}
+
+void cfp_config_set_text(cfp_config *config, const char *name, const char *value)
+{
+    for (int i = 0; i < cfp_n_options; i++)
+        if (strcmp(cfp_options[i].name, name) == 0 &&
+            (cfp_options[i].commands & config->command->bit))
+            config->text[i] = value;
+}
+
+/* A word of cfp_baseline_names; anything else is the path of a clip. */
+static cfp_baseline baseline_of(const char *text)
+{
+    int64_t i = 0;
+    while (text != NULL && i < CFP_BASELINE_CLIP && strcmp(text, cfp_baseline_names[i]) != 0)
+        i++;
+    return text == NULL ? CFP_BASELINE_ZERO : (cfp_baseline)i;
+}
+
 cfp_query cfp_config_query(const cfp_config *config)
 {
+    const bool target_given = was_given(config, offsetof(cfp_config, target));
     return (cfp_query){.rule = (cfp_rule)config->rule,
                        .theta = config->theta,
                        .depth = (int)config->depth,
@@ -282,6 +317,12 @@ cfp_query cfp_config_query(const cfp_config *config)
                        .propagate = (cfp_propagate)config->propagate,
                        .normalise = (cfp_normalise)config->normalise,
                        .class_relevance = (cfp_class_relevance)config->class_relevance,
+                       .target = target_given ? (cfp_target)config->target : CFP_TARGET_BY_HEAD,
+                       .mask = (cfp_mask)config->mask,
+                       .baseline = baseline_of(config->baseline),
+                       .baseline_path = config->baseline,
+                       .seed = (uint64_t)config->seed,
+                       .steps = (int)config->steps,
                        .tubes = (cfp_tubes)config->tubes,
                        .layers = config->layers};
 }

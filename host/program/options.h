@@ -15,10 +15,11 @@ enum {
     CFP_CMD_DEVICES = 16,
     CFP_CMD_VIEW = 32,
     CFP_CMD_REPORT = 64,
-    CFP_CMD_ALL = 127
+    CFP_CMD_SWEEP = 128,
+    CFP_CMD_ALL = 255
 };
 
-enum { CFP_MAX_OPTIONS = 48 };
+enum { CFP_MAX_OPTIONS = 64 };
 
 typedef struct cfp_command cfp_command;
 
@@ -35,8 +36,13 @@ typedef struct cfp_config {
     int64_t check_input; /* cfp_input_checking */
     /* question */
     const char *class_name; /* NULL: the top predicted class */
-    int64_t rule, depth, top, propagate, normalise, class_relevance;
+    int64_t rule, depth, top, propagate, normalise, class_relevance, mask, target, steps;
+    const char *baseline; /* a word of cfp_baseline_names, or a clip */
     double theta;
+    /* sweep: lists with commas between */
+    const char *thetas, *rules, *masks, *propagates, *normalises, *class_relevances;
+    int64_t top_classes;    /* 0: not given */
+    const char *csv, *plot; /* NULL: standard output, none */
     /* tubes */
     const char *layers; /* NULL: all */
     int64_t tubes, interp;
@@ -95,6 +101,8 @@ void cfp_config_free(cfp_config *config);
 
 /* The part of a config that is the question. */
 cfp_query cfp_config_query(const cfp_config *config);
+/* Writes into `text` what the model made of an option that was not given (--target). */
+void cfp_config_set_text(cfp_config *config, const char *name, const char *value);
 
 /* Of `names` (each `stride` bytes apart, a const char * first) the one nearest to a mistyped word,
  * or NULL where none is near. */

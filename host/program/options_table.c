@@ -19,7 +19,7 @@ static const char *const canvas_names[] = {"model", "source"};
 #define WORD(text, value) .word = (text), .word_value = (value)
 
 #define EXPLAINS (CFP_CMD_EXPLAIN | CFP_CMD_BENCH)
-#define READS_CLIPS (CFP_CMD_EXPLAIN | CFP_CMD_PREDICT)
+#define READS_CLIPS (CFP_CMD_EXPLAIN | CFP_CMD_PREDICT | CFP_CMD_SWEEP)
 
 /* clang-format off */
 const cfp_option cfp_options[] = {
@@ -38,13 +38,30 @@ const cfp_option cfp_options[] = {
 
     {"class", 0, TEXT("NAME|INDEX"), FIELD(class_name), .group = "Question", .commands = EXPLAINS,
      .help = "the class to explain [default: the top predicted one]"},
+    {"class", 0, TEXT("LIST"), FIELD(class_name), .group = "Question", .commands = CFP_CMD_SWEEP,
+     .help = "the classes to explain, by name or index, with commas between [default: the top predicted one of each clip]"},
+    {"top-classes", 0, INT(1, 1000000), FIELD(top_classes), .argument = "N", .group = "Question",
+     .commands = CFP_CMD_SWEEP, .help = "instead of --class: the N most probable classes of each clip"},
+    {"theta", 0, TEXT("A:B:STEP|LIST"), FIELD(thetas), .group = "Question", .commands = CFP_CMD_SWEEP,
+     .help = "thresholds: from A to B in steps of STEP, such as 0:1:0.02, or numbers with commas between. This option is needed"},
+    {"rule", 0, TEXT("LIST"), FIELD(rules), .fallback = "cfp", .group = "Question", .commands = CFP_CMD_SWEEP,
+     .help = "of cfp, reference, grad: see explain. Every combination of this list and the next four is one series of rows; an option that a rule does not know makes no further series"},
+    {"mask", 0, TEXT("LIST"), FIELD(masks), .fallback = "selected", .group = "Question",
+     .commands = CFP_CMD_SWEEP, .help = "of selected, none, for rule grad"},
+    {"propagate", 0, TEXT("LIST"), FIELD(propagates), .fallback = "edge", .group = "Question",
+     .commands = CFP_CMD_SWEEP, .help = "of edge, path, for the rules cfp and reference"},
+    {"normalise", 0, TEXT("LIST"), FIELD(normalises), .fallback = "minmax", .group = "Question",
+     .commands = CFP_CMD_SWEEP, .help = "of minmax, max, for rule cfp"},
+    {"class-relevance", 0, TEXT("LIST"), FIELD(class_relevances), .fallback = "weights",
+     .group = "Question", .commands = CFP_CMD_SWEEP,
+     .help = "of weights, contribution, contrast, for the rules cfp and reference"},
     {"rule", 0, CHOICE(cfp_rule_names, CFP_RULE_COUNT), FIELD(rule), .fallback = "cfp",
      .group = "Question", .commands = EXPLAINS,
      .help = "how a kernel's inputs are scored: cfp, mean kernel times mean activation; reference, as the published code does; grad, activation times gradient"},
     {"theta", 0, REAL(0, 1), FIELD(theta), .argument = "X", .fallback = "0.6",
      .group = "Question", .commands = EXPLAINS, .help = "relevance from which an input is selected"},
     {"depth", 0, INT(0, 65535), FIELD(depth), .argument = "D", .fallback = "all",
-     WORD("all", CFP_ALL_DEPTHS), .group = "Question", .commands = EXPLAINS,
+     WORD("all", CFP_ALL_DEPTHS), .group = "Question", .commands = EXPLAINS | CFP_CMD_SWEEP,
      .help = "how many kernel layers to go down; the classifier has depth 0"},
     {"top", 0, INT(1, 1000000), FIELD(top), .argument = "N", .fallback = "all", WORD("all", 0),
      .group = "Question", .commands = EXPLAINS,
@@ -55,9 +72,21 @@ const cfp_option cfp_options[] = {
     {"normalise", 0, CHOICE(cfp_normalise_names, 2), FIELD(normalise), .fallback = "minmax",
      .group = "Question", .commands = EXPLAINS,
      .help = "how rule cfp scales: between least and most, or by the most alone, so that what contributes nothing has relevance 0"},
-    {"class-relevance", 0, CHOICE(cfp_class_relevance_names, 2), FIELD(class_relevance),
+    {"class-relevance", 0, CHOICE(cfp_class_relevance_names, 3), FIELD(class_relevance),
      .fallback = "weights", .group = "Question", .commands = EXPLAINS,
-     .help = "at the classifier: its weights alone, or weights times activations"},
+     .help = "at the classifier: its weights alone; weights times activations; or contrast, what speaks for the class against its rivals (--target) in this clip"},
+    {"target", 0, CHOICE(cfp_target_names, 3), FIELD(target), .fallback = "odds",
+     .group = "Question", .commands = EXPLAINS | CFP_CMD_SWEEP,
+     .help = "the number that rule grad and --class-relevance contrast explain: odds, the log-odds of the class, by which a softmax decides; margin, its logit minus the mean of all logits; logit, its logit alone, which is all that a model with a sigmoid at its end has"},
+    {"mask", 0, CHOICE(cfp_mask_names, 2), FIELD(mask), .fallback = "selected",
+     .group = "Question", .commands = EXPLAINS,
+     .help = "rule grad: the gradient goes on through selected kernels alone, or through all of them"},
+    {"baseline", 0, TEXT("zero|blank|freeze|reverse|shuffle|CLIP"), FIELD(baseline),
+     .fallback = "zero", .group = "Question", .commands = EXPLAINS,
+     .help = "rule grad: what activations are compared with: zero, or what they are for a blank clip, for this clip frozen at its middle frame, reversed or with its frames shuffled by --seed, or for another clip"},
+    {"steps", 0, INT(1, CFP_MOST_STEPS), FIELD(steps), .argument = "N", .fallback = "1",
+     .group = "Question", .commands = EXPLAINS,
+     .help = "rule grad: 1 takes the gradient at the clip; more take the mean of the gradients at N points between the clip of --baseline (zero: a blank one) and this one, as integrated gradients do"},
 
     {"tubes", 0, CHOICE(cfp_tubes_names, 3), FIELD(tubes), .fallback = "layers",
      .group = "Tubes", .commands = EXPLAINS,
@@ -85,6 +114,10 @@ const cfp_option cfp_options[] = {
     {"canvas", 0, CHOICE(canvas_names, 2), FIELD(canvas), .fallback = "model",
      .group = "Output", .commands = CFP_CMD_EXPLAIN,
      .help = "what is drawn on: the frames as the model saw them, or the source's, uncropped"},
+    {"csv", 0, TEXT("FILE"), FIELD(csv), .group = "Output", .commands = CFP_CMD_SWEEP,
+     .help = "the table of rows. A run that breaks off keeps its whole rows as FILE.part [default: standard output]"},
+    {"plot", 0, TEXT("FILE"), FIELD(plot), .group = "Output", .commands = CFP_CMD_SWEEP,
+     .help = "a figure of the table, .png or .svg: the share of selected kernels against theta, a line for each depth, a panel for each series; more than fit on a page go to FILE-2 and so on"},
     {"json", 0, FLAG, FIELD(json), .group = "Output", .commands = CFP_CMD_ALL,
      .help = "results as one JSON object on standard output"},
     {"progress", 0, CHOICE(cfp_progress_names, CFP_PROGRESS_COUNT), FIELD(progress),
@@ -116,11 +149,11 @@ const cfp_option cfp_options[] = {
      .group = "Device", .commands = CFP_CMD_ALL,
      .help = "arithmetic inside the network; what a device lacks is refused"},
     {"autotune", 0, TEXT("FILE"), FIELD(autotune), .group = "Device",
-     .commands = CFP_CMD_EXPLAIN | CFP_CMD_PREDICT | CFP_CMD_BENCH,
+     .commands = CFP_CMD_EXPLAIN | CFP_CMD_PREDICT | CFP_CMD_BENCH | CFP_CMD_SWEEP,
      .help = "cuda: time several of cuDNN's plans for each convolution and take the fastest. Choices are added to FILE, and those in it are followed, so that a run can be repeated [default: cuDNN's first choice]"},
     {"seed", 0, INT(0, 9007199254740992), FIELD(seed), .argument = "N", .fallback = "0",
      .group = "Device", .commands = CFP_CMD_ALL,
-     .help = "of whatever is random: the clip of bench"},
+     .help = "of whatever is random: the clip of bench, the frames of --baseline shuffle"},
 };
 /* clang-format on */
 

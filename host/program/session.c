@@ -4,6 +4,7 @@
 #include <fnmatch.h>
 #include <math.h>
 #include <omp.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -90,13 +91,16 @@ cfp_status cfp_session_open_trace(cfp_session *session, const cfp_query *query, 
     cfp_session_range_begin(session, CFP_RANGE_LOAD, "plan");
     const cfp_status status =
         cfp_trace_open(&session->trace, &session->ctx, model, &session->device, query, &batch);
+    if (status == CFP_OK && query != NULL)
+        cfp_config_set_text(&session->config, "target",
+                            cfp_target_names[cfp_trace_query(session->trace)->target]);
     if (status == CFP_OK && session->config.profile)
         cfp_trace_run_live(session->trace);
     cfp_session_range_end(session);
     return status;
 }
 
-cfp_status cfp_session_open_clip(cfp_session *session, const char *path)
+static cfp_status open_clip(cfp_clip *clip, cfp_session *session, const char *path)
 {
     const cfp_sampling sampling = {.start = session->config.start,
                                    .stride = (int)session->config.stride,
@@ -104,10 +108,32 @@ cfp_status cfp_session_open_clip(cfp_session *session, const char *path)
     cfp_session_range_begin(session, CFP_RANGE_DECODE, path);
     cfp_guard_begin(path, 0); /* a long video takes as long as it takes */
     const cfp_status status =
-        cfp_clip_open(&session->clip, &session->ctx, path, &session->model.input, &sampling);
+        cfp_clip_open(clip, &session->ctx, path, &session->model.input, &sampling);
     cfp_guard_end();
     cfp_session_range_end(session);
     return status;
+}
+
+cfp_status cfp_session_open_clip(cfp_session *session, const char *path)
+{
+    return open_clip(&session->clip, session, path);
+}
+
+cfp_status cfp_session_open_baseline(cfp_session *session, const cfp_query *query)
+{
+    const cfp_clip *clip = &session->clip, *other = &session->other;
+    if (query->baseline != CFP_BASELINE_CLIP)
+        return CFP_OK;
+    CFP_TRY(open_clip(&session->other, session, query->baseline_path));
+    if (other->source_frames != clip->source_frames)
+        return cfp_fail(&session->ctx, CFP_FORMAT,
+                        "--baseline: %s has %lld frame%s, %s has %lld: they are compared frame by "
+                        "frame",
+                        other->path, (long long)other->source_frames,
+                        other->source_frames == 1 ? "" : "s", clip->path,
+                        (long long)clip->source_frames);
+    cfp_trace_compare_with(session->trace, other);
+    return CFP_OK;
 }
 
 cfp_status cfp_session_class(int *out, cfp_session *session)
@@ -116,6 +142,23 @@ cfp_status cfp_session_class(int *out, cfp_session *session)
     if (session->config.class_name == NULL)
         return CFP_OK;
     return cfp_model_class(out, &session->ctx, &session->model, session->config.class_name);
+}
+
+/* The largest logit first, ties by the lower class number. */
+static int by_logit(const void *a, const void *b, void *logits)
+{
+    const int i = *(const int *)a, k = *(const int *)b;
+    const float x = ((const float *)logits)[i], y = ((const float *)logits)[k];
+    if (x != y)
+        return x > y ? -1 : 1;
+    return (i > k) - (i < k);
+}
+
+void cfp_rank_classes(int *rank, const float *logits, int n_classes)
+{
+    for (int i = 0; i < n_classes; i++)
+        rank[i] = i;
+    qsort_r(rank, (size_t)n_classes, sizeof *rank, by_logit, (void *)(uintptr_t)logits);
 }
 
 cfp_status cfp_session_forward(cfp_session *session, const cfp_clip *clip)
@@ -155,6 +198,7 @@ void cfp_session_close(cfp_session *session)
     cfp_trace_close(&session->trace);
     cfp_clip_queue_close(&session->clips);
     cfp_clip_free(&session->clip);
+    cfp_clip_free(&session->other);
     cfp_model_free(&session->model);
     cfp_device_close(&session->device);
     cfp_config_free(&session->config);

@@ -97,6 +97,17 @@ static void json_layers(cfp_json *json, const cfp_model *model, const cfp_pyrami
     cfp_json_array_end(json);
 }
 
+static void json_saturation(cfp_json *json, const cfp_pyramid *pyramid)
+{
+    const cfp_saturation s = cfp_pyramid_saturation(pyramid);
+    cfp_json_key(json, "saturated");
+    cfp_json_object(json);
+    cfp_json_put_int(json, "layers", s.saturated);
+    cfp_json_put_int(json, "of", s.layers);
+    cfp_json_put_bool(json, "most", s.most);
+    cfp_json_object_end(json);
+}
+
 /* As paths that can be opened from where the program was called. */
 static cfp_status json_files(cfp_json *json, cfp_ctx *ctx, const cfp_result *result)
 {
@@ -132,6 +143,7 @@ cfp_status cfp_print_result(cfp_session *session, const cfp_result *result)
     cfp_json_object(&json);
     json_class(&json, &session->model, &result->explanation);
     json_layers(&json, &session->model, &result->explanation.pyramid);
+    json_saturation(&json, &result->explanation.pyramid);
     const cfp_status listed = json_files(&json, &session->ctx, result);
     json_timings(&json, &result->explanation.ms);
     cfp_json_object_end(&json);

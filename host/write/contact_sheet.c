@@ -184,6 +184,11 @@ static void draw_head(const cfp_sheet *s)
     used += snprintf(text + used, sizeof text - (size_t)used,
                      "%.80s  |  %.80s  |  rule %s, theta %g", e->model->name,
                      last_part(e->clip->path), cfp_rule_names[e->query.rule], e->query.theta);
+    const cfp_saturation full = cfp_pyramid_saturation(&e->pyramid);
+    if (full.most)
+        used += snprintf(text + used, sizeof text - (size_t)used,
+                         "  |  saturated: %d of %d layers have at least 90 %% of their kernels",
+                         full.saturated, full.layers);
     if (s->rows < s->n_tubes)
         snprintf(text + used, sizeof text - (size_t)used, "  |  the first %d of %d", s->rows,
                  s->n_tubes);

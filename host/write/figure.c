@@ -21,13 +21,11 @@ static cfp_status check(cfp_ctx *ctx, cairo_status_t status)
                     "drawing with cairo: %s", cairo_status_to_string(status));
 }
 
-cfp_status cfp_figure_open(cfp_figure *out, cfp_ctx *ctx, int width, int height, bool transparent)
+/* What is drawn on, for a figure whose surface has just been made. */
+static cfp_status begin(cfp_figure *out, bool transparent)
 {
-    *out = (cfp_figure){.ctx = ctx, .width = width, .height = height};
-    out->surface = cairo_image_surface_create(
-        transparent ? CAIRO_FORMAT_ARGB32 : CAIRO_FORMAT_RGB24, width, height);
     out->cr = cairo_create(out->surface);
-    const cfp_status status = check(ctx, cairo_status(out->cr));
+    const cfp_status status = check(out->ctx, cairo_status(out->cr));
     if (status != CFP_OK) {
         cfp_figure_close(out);
         return status;
@@ -37,6 +35,36 @@ cfp_status cfp_figure_open(cfp_figure *out, cfp_ctx *ctx, int width, int height,
         cairo_paint(out->cr);
     }
     return CFP_OK;
+}
+
+cfp_status cfp_figure_open(cfp_figure *out, cfp_ctx *ctx, int width, int height, bool transparent)
+{
+    *out = (cfp_figure){.ctx = ctx, .width = width, .height = height};
+    out->surface = cairo_image_surface_create(
+        transparent ? CAIRO_FORMAT_ARGB32 : CAIRO_FORMAT_RGB24, width, height);
+    return begin(out, transparent);
+}
+
+static cairo_status_t to_file(void *cookie, const unsigned char *data, unsigned length)
+{
+    return fwrite(data, 1, length, cookie) == length ? CAIRO_STATUS_SUCCESS
+                                                     : CAIRO_STATUS_WRITE_ERROR;
+}
+
+cfp_status cfp_figure_open_svg(cfp_figure *out, cfp_output *output, int width, int height)
+{
+    *out = (cfp_figure){.ctx = output->ctx, .width = width, .height = height};
+    out->surface = cairo_svg_surface_create_for_stream(to_file, output->file.stream, width, height);
+    return begin(out, false);
+}
+
+cfp_status cfp_figure_finish(cfp_figure *figure)
+{
+    CFP_TRY(check(figure->ctx, cairo_status(figure->cr)));
+    cairo_surface_finish(figure->surface);
+    const cairo_status_t status = cairo_surface_status(figure->surface);
+    return status == CAIRO_STATUS_WRITE_ERROR ? CFP_OK /* which commit says better */
+                                              : check(figure->ctx, status);
 }
 
 void cfp_figure_close(cfp_figure *figure)

@@ -6,6 +6,7 @@
  * settings: the same fonts, the same bytes. */
 #pragma once
 #include "output.h"
+#include <cairo-svg.h>
 #include <cairo.h>
 
 enum { CFP_FIGURE_MOST = 32000 }; /* a side; cairo's own limit is 32767 */
@@ -20,6 +21,11 @@ typedef struct cfp_figure {
 /* Transparent, or white.  On failure *out is empty. */
 CFP_CHECKED cfp_status cfp_figure_open(cfp_figure *out, cfp_ctx *ctx, int width, int height,
                                        bool transparent);
+/* A white vector figure that grows into the file that output has begun; sides in points.  Nothing
+ * is in the file before cfp_figure_finish. */
+CFP_CHECKED cfp_status cfp_figure_open_svg(cfp_figure *out, cfp_output *output, int width,
+                                           int height);
+CFP_CHECKED cfp_status cfp_figure_finish(cfp_figure *figure);
 void cfp_figure_close(cfp_figure *figure); /* accepts {0} */
 CFP_CHECKED cfp_status cfp_figure_write(cfp_output *output, const char *name,
                                         const cfp_figure *figure);

@@ -32,7 +32,7 @@ cfp_status cfp_links_open(cfp_links *out, cfp_ctx *ctx, const cfp_explanation *e
         .model = explanation->model,
         .pyramid = &explanation->pyramid,
         .only_first_add = explanation->query.rule == CFP_RULE_REFERENCE,
-        .keeps_edges = explanation->query.rule != CFP_RULE_GRAD,
+        .grad = explanation->query.rule == CFP_RULE_GRAD,
     };
     const cfp_status status = number_kernels(out);
     if (status != CFP_OK)
@@ -130,7 +130,7 @@ cfp_status cfp_links_layer(cfp_links *links, int index)
     return resolve(links, layer, node->input[0], channels);
 }
 
-static cfp_status add_edge(cfp_links *links, int i, float value)
+static cfp_status add_edge(cfp_links *links, int i, float value, float asked)
 {
     for (int64_t k = links->first_origin[i]; k < links->first_origin[i + 1]; k++) {
         const cfp_origin from = links->origin[k];
@@ -138,6 +138,7 @@ static cfp_status add_edge(cfp_links *links, int i, float value)
         if (links->link_of[number] != 0) {
             cfp_link *link = &links->link[links->link_of[number] - 1];
             link->value = value > link->value ? value : link->value;
+            link->asked = asked > link->asked ? asked : link->asked;
             continue;
         }
         if (links->n == links->room) {
@@ -156,8 +157,31 @@ static cfp_status add_edge(cfp_links *links, int i, float value)
             .kernel = from.kernel,
             .layer = links->is_selected[number] ? links->layer_of[from.node] : -1,
             .value = value,
+            .asked = asked,
         };
         links->link_of[number] = links->n;
+    }
+    return CFP_OK;
+}
+
+/* Rule grad: the channels of o's group that the layer asks for, with the edges among them. */
+static cfp_status add_pairs(cfp_links *links, int o)
+{
+    const cfp_layer *layer = links->layer;
+    const cfp_node *node = &links->model->node[layer->node];
+    const int first = cfp_first_channel(links->model, node, o);
+    const int behind = first + cfp_channels_per_group(links->model, node);
+    int64_t e = links->first_edge[o];
+    for (int c = 0; c < layer->n_children; c++) {
+        const int i = layer->child[c];
+        if (i < first || i >= behind)
+            continue;
+        while (e < links->first_edge[o + 1] && layer->edge[e].i < i)
+            e++;
+        const bool edge = e < links->first_edge[o + 1] && layer->edge[e].i == i;
+        if (edge || links->pairs)
+            CFP_TRY(add_edge(links, i, edge ? layer->edge[e].relevance : -1,
+                             layer->child_relevance[c]));
     }
     return CFP_OK;
 }
@@ -165,20 +189,12 @@ static cfp_status add_edge(cfp_links *links, int i, float value)
 cfp_status cfp_links_kernel(cfp_links *links, int o)
 {
     const cfp_layer *layer = links->layer;
-    const cfp_node *node = &links->model->node[layer->node];
     links->n = 0;
-    cfp_status status = CFP_OK;
-    if (links->keeps_edges) {
-        for (int64_t e = links->first_edge[o]; e < links->first_edge[o + 1] && status == CFP_OK;
-             e++)
-            status = add_edge(links, layer->edge[e].i, layer->edge[e].relevance);
-    } else {
-        const int first = cfp_first_channel(links->model, node, o);
-        const int behind = first + cfp_channels_per_group(links->model, node);
-        for (int c = 0; c < layer->n_children && status == CFP_OK; c++)
-            if (layer->child[c] >= first && layer->child[c] < behind)
-                status = add_edge(links, layer->child[c], layer->child_relevance[c]);
-    }
+    cfp_status status = links->grad ? add_pairs(links, o) : CFP_OK;
+    for (int64_t e = links->first_edge[o];
+         !links->grad && e < links->first_edge[o + 1] && status == CFP_OK; e++)
+        status = add_edge(links, layer->edge[e].i, layer->edge[e].relevance,
+                          layer->edge[e].relevance);
     for (int k = 0; k < links->n; k++)
         links->link_of[links->base[links->link[k].node] + links->link[k].kernel] = 0;
     return status;

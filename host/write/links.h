@@ -3,15 +3,17 @@
  * An edge (o, i) names a channel of the tensor that a layer reads; the kernels behind it are its
  * origins (pyramid.h), found once a channel and layer.  Demands that meet are merged: where several
  * channels lead kernel o to the same kernel (flatten), that is one link of the highest relevance.
- * Under rule grad, which keeps no edges, every selected kernel of a layer is linked to the demanded
- * channels of its group. */
+ *
+ * Under rule grad it is not an edge's value that selects a channel: every selected kernel of a layer
+ * asks for the same channels of its group.  Who wants to select again asks for all these pairs. */
 #pragma once
 #include "writer.h"
 
 typedef struct cfp_link {
     int32_t node, kernel; /* the demanded kernel; node 0: a channel of the clip */
     int32_t layer;        /* of the pyramid; -1: not visited, or the kernel not selected */
-    float value;          /* r(o, i) in [0, 1] */
+    float value;          /* r(o, i) of the edge; below 0: of a pair that is none */
+    float asked;          /* what is held against theta: r(o, i), under rule grad r(i) */
 } cfp_link;
 
 typedef struct cfp_links {
@@ -19,7 +21,8 @@ typedef struct cfp_links {
     const cfp_model *model;
     const cfp_pyramid *pyramid;
     bool only_first_add;  /* rule reference */
-    bool keeps_edges;     /* any rule but grad */
+    bool grad;            /* rule grad */
+    bool pairs;           /* under which pairs without an edge are links, too; the caller's choice */
     int32_t *base;        /* [n_nodes] number of the first kernel of kernel layers and the clip */
     int32_t *layer_of;    /* [n_nodes] in the pyramid, or -1 */
     uint8_t *is_selected; /* [n_kernels] */

@@ -29,6 +29,9 @@ static cfp_status put_root(h5 *f, const cfp_run *run)
         {"clip_sha256", e->clip->sha256},
         {"class_name", m->class_name[e->class_index]},
         {"rule", cfp_rule_names[e->query.rule]},
+        {"mask", cfp_mask_names[e->query.mask]},
+        {"target", cfp_target_names[e->query.target]},
+        {"baseline", cfp_baseline_word(&e->query)},
         {"propagate", cfp_propagate_names[e->query.propagate]},
         {"normalise", cfp_normalise_names[e->query.normalise]},
         {"class_relevance", cfp_class_relevance_names[e->query.class_relevance]},
@@ -42,6 +45,7 @@ static cfp_status put_root(h5 *f, const cfp_run *run)
     CFP_TRY(cfp_h5_put_int(&f->file, root, "cfp_version", 1));
     CFP_TRY(cfp_h5_put_int(&f->file, root, "class_index", e->class_index));
     CFP_TRY(cfp_h5_put_int(&f->file, root, "depth", e->query.depth));
+    CFP_TRY(cfp_h5_put_int(&f->file, root, "steps", e->query.steps));
     CFP_TRY(cfp_h5_put_double(&f->file, root, "theta", e->query.theta));
     CFP_TRY(cfp_h5_put_double(&f->file, root, "probability", e->probabilities[e->class_index]));
     const cfp_h5_array classes = cfp_h5_list_floats(m->n_classes);
@@ -116,7 +120,7 @@ static cfp_status put_layer(h5 *f, hid_t at, const cfp_layer *layer)
                              layer->selected));
     CFP_TRY(cfp_h5_put_array(&f->file, at, "relevance", cfp_h5_list_floats(layer->n_kernels),
                              layer->relevance));
-    return f->explanation->query.rule == CFP_RULE_GRAD ? CFP_OK : put_edges(f, at, layer);
+    return put_edges(f, at, layer);
 }
 
 static cfp_status put_pyramid(h5 *f)

@@ -63,6 +63,7 @@ static void put_query(report *r)
     cfp_json_key(&r->json, "query");
     cfp_json_object(&r->json);
     cfp_json_put_string(&r->json, "rule", cfp_rule_names[q->rule]);
+    cfp_json_put_string(&r->json, "mask", cfp_mask_names[q->mask]);
     cfp_json_put_double(&r->json, "theta", q->theta);
     cfp_json_put_string(&r->json, "propagate", cfp_propagate_names[q->propagate]);
     cfp_json_put_string(&r->json, "tubes", cfp_tubes_names[q->tubes]);
@@ -180,6 +181,10 @@ static cfp_status put_links(report *r)
     cfp_json_base64(&r->json, kept.target, (size_t)kept.n * sizeof *kept.target);
     cfp_json_key(&r->json, "value");
     cfp_json_base64(&r->json, kept.value, (size_t)kept.n * sizeof *kept.value);
+    if (r->e->query.rule == CFP_RULE_GRAD) { /* else it is the value */
+        cfp_json_key(&r->json, "asked");
+        cfp_json_base64(&r->json, kept.asked, (size_t)kept.n * sizeof *kept.asked);
+    }
     cfp_json_object_end(&r->json);
     cfp_kept_links_close(&kept);
     return CFP_OK;

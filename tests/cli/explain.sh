@@ -32,6 +32,14 @@ ls clockwise-explained
 # Standard output stays empty without --json, standard error with -q.
 "$cfp" explain -q "$model" "$clip" --format json --tubes none 2>&1 | wc -c
 
+# Where a pyramid is saturated one line says so, and what would help for the rule; else none does.
+for more in "" "--propagate path" "--class-relevance contrast" "--rule grad --theta 0" "--rule grad" "--theta 0.95"; do
+    # shellcheck disable=SC2086
+    "$cfp" explain "$model" "$clip" --format json --tubes none -o saturated $more 2>&1 | grep 'saturated:'
+    echo "= ${more:-default}"
+done
+rm -r saturated
+
 "$cfp" predict "$model" "$clip" -q --json --top 2 | keys | sed -E 's/"indices":\[[0-9,]*\]/"indices":[_]/'
 "$cfp" inspect "$model" --json | keys | sed -E 's/^(.{400}).*/\1 .../' | sed -E 's/"(inputs|shape)":\[[^]]*\]/"\1":[_]/g' | cut -c 1-160
 "$cfp" bench -q "$model" --json --runs 2 --batch 2 | keys

@@ -7,3 +7,4 @@ try bench --help
 try devices --help
 try view --help
 try report --help
+try sweep --help

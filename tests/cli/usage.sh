@@ -3,7 +3,6 @@ try
 try explian
 try --json
 try nothinglikeit
-try sweep "$model" clip.mp4
 try evaluate
 try batch
 try contrast
@@ -52,7 +51,41 @@ try bench model.h5 --runs 0
 try explain model.h5 clip.mp4 --format h5,jpeg
 try explain model.h5 clip.mp4 --format ''
 try explain model.h5 clip.mp4 --rule grad --propagate path
+try explain model.h5 clip.mp4 --rule grad --class-relevance contrast
+try explain model.h5 clip.mp4 --mask none
+try explain model.h5 clip.mp4 --baseline freeze
+try explain model.h5 clip.mp4 --rule reference --steps 3
+try explain model.h5 clip.mp4 --target margin
+try explain model.h5 clip.mp4 --rule grad --steps 0
+try explain model.h5 clip.mp4 --rule grad --steps 1001
+try explain model.h5 clip.mp4 --rule grad --mask some
+try explain model.h5 clip.mp4 --rule grad --target odd
+try explain model.h5 clip.mp4 --rule grad --baseline=
+try explain "$model" "$data/up.mp4" --rule grad --baseline nowhere.npy --device cpu -q
+try bench "$model" --rule grad --baseline "$data/up.mp4" --device cpu
 try explain "$model" clip.mp4 --device gpu
 try explain "$model" clip.mp4 --device cpu:1
 try bench model.h5 --batch 0
 try predict model.h5 clip.mp4 --profile
+# sweep: thresholds, lists of words, what does not go together
+try sweep "$model" clip.mp4
+try sweep "$model" --theta 0.5
+for thetas in 0:1:0 0:1:-0.1 0:1:nan 0:1:inf 0.9:0.1:0.1 nan:1:0.1 0:nan:0.1 -0.1:1:0.1 0:1.1:0.1 0:1:1e-9 0:1 0:1:0.1:2 0::0.1 \
+    1.5 0.5,nan 0.5,-1 0.5,,0.6 '0.5,' ,0.5 '0.5, 0.6' 0.5:0.6 half 0.1,0:1:0.5 ''; do
+    try sweep "$model" clip.mp4 --theta "$thetas"
+done
+try sweep "$model" clip.mp4 --theta 0.5 --rule cfp,gard
+try sweep "$model" clip.mp4 --theta 0.5 --rule cfp,,grad
+try sweep "$model" clip.mp4 --theta 0.5 --propagate path,egde
+try sweep "$model" clip.mp4 --theta 0.5 --mask all
+try sweep "$model" clip.mp4 --theta 0.5 --normalise maximum
+try sweep "$model" clip.mp4 --theta 0.5 --class-relevance contrasts
+try sweep "$model" clip.mp4 --theta 0.5 --class 1 --top-classes 3
+try sweep "$model" clip.mp4 --theta 0.5 --top-classes 0
+try sweep "$model" clip.mp4 --theta 0.5 --top 3
+try sweep "$model" clip.mp4 --theta 0.5 --target margin
+try sweep "$model" clip.mp4 --theta 0.5 --plot figure.pdf
+try sweep "$model" clip.mp4 --theta 0.5 --plot .png
+quietly sweep "$model" clip.mp4 --theta 0.5 --csv table.png --plot table.png -q
+quietly sweep "$model" clip.mp4 --theta 0.5 --class clockwise,growing,nothing -q
+quietly sweep "$model" clip.mp4 --theta 0.5 --csv no/such/folder/table.csv -q

@@ -41,13 +41,14 @@ if(TARGET nvtx)
 endif()
 target_link_libraries(sim_ranges PRIVATE cfp_flags)
 set_target_properties(sim_ranges PROPERTIES POSITION_INDEPENDENT_CODE ON C_VISIBILITY_PRESET hidden)
-add_library(cfp_cudasim MODULE ${sources} sim_capture.c sim_conv.c sim_linear.c sim_runtime.c sim_streams.c sim_time.c ${CMAKE_SOURCE_DIR}/host/base/base.c
-    ${CMAKE_SOURCE_DIR}/host/base/tensor.c ${CMAKE_SOURCE_DIR}/host/backend/op_facts.c
+add_library(cfp_cudasim MODULE ${sources} sim_capture.c sim_conv.c sim_linear.c sim_runtime.c sim_streams.c sim_time.c ${CFP_MODULE_BASE}
+    ${CMAKE_SOURCE_DIR}/host/backend/op_facts.c
     ${CMAKE_SOURCE_DIR}/host/model/ops.c)
 set_target_properties(cfp_cudasim PROPERTIES PREFIX "" SUFFIX ".so" C_VISIBILITY_PRESET hidden
     LIBRARY_OUTPUT_DIRECTORY "${CFP_SIM_DIR}")
 target_include_directories(cfp_cudasim PRIVATE sim)
 target_compile_definitions(cfp_cudasim PRIVATE CUDA_BACKEND_NAME="cudasim")
+target_link_options(cfp_cudasim PRIVATE ${CFP_MODULE_LINKS})
 target_link_libraries(cfp_cudasim PRIVATE sim_kernels sim_ranges cfp_flags m)
 
 # The program beside the module: then it finds it.

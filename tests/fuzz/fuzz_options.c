@@ -19,6 +19,7 @@ COMMAND(bench)
 COMMAND(devices)
 COMMAND(view)
 COMMAND(report)
+COMMAND(sweep)
 
 static void check_values(const cfp_config *config)
 {

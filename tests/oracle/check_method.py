@@ -20,8 +20,11 @@ MOST_SKIPPED = 0.05
 SEEDS = 40         # enough for coverage.REQUIRED
 
 
-def cases_of(seed, number, classes):
-    """`number` Options for the network of a seed: the rules in turn, the rest by chance."""
+def cases_of(seed, number, classes, competes):
+    """`number` Options for the network of a seed: the rules in turn, the rest by chance.
+
+    competes: the head is a softmax, so that there are targets to choose from.
+    """
     import numpy as np
     from method import Options
     rng = np.random.default_rng([seed, 1])
@@ -38,6 +41,15 @@ def cases_of(seed, number, classes):
             o.propagate, o.class_relevance = pick("edge", "edge", "path"), pick("weights", "contribution")
         if rule == "cfp":
             o.normalise = pick("minmax", "minmax", "max")
+        if rule != "grad" and rng.random() < 0.3:
+            o.class_relevance = "contrast"
+        if rule == "grad":
+            o.theta = pick(0.1, 0.3, 0.5, 0.6)
+            o.mask, o.steps = pick("selected", "none"), pick(1, 1, 1, 2, 3)
+            o.baseline = pick("zero", "zero", "blank", "freeze", "reverse", "shuffle", "clip")
+            o.seed = int(rng.integers(3))
+        if competes and (rule == "grad" or o.class_relevance == "contrast"):
+            o.target = pick(None, None, "odds", "margin", "logit")
         yield o
 
 
@@ -81,17 +93,14 @@ def compare_layers(out, want, rough, options):
             right = layer.relevance.get(o, 0.0)
             if not abs(value - right) <= 1e-4 + 10 * abs(right - spread.relevance.get(o, 0.0)):
                 wrong.append(f"{name}: relevance of kernel {o} is {value}, not {right}")
-        if options.rule == "grad":
-            if got.edges is not None:
-                wrong.append(f"{name}: has edges under the rule grad")
-            continue
         if got.edges is None or set(got.edges) != set(layer.edges):
             have = set(got.edges or {})
             wrong.append(f"{name}: edges missing {sorted(set(layer.edges) - have)[:6]}, "
                          f"too many {sorted(have - set(layer.edges))[:6]}")
             continue
+        most = max([1.0, *map(abs, layer.edges.values())])       # under grad an edge may have more than 1
         for pair, right in layer.edges.items():
-            if not abs(got.edges[pair] - right) <= 1e-4 + 10 * abs(right - spread.edges[pair]):
+            if not abs(got.edges[pair] - right) <= 1e-4 * most + 10 * abs(right - spread.edges[pair]):
                 wrong.append(f"{name}: relevance of edge {pair} is {got.edges[pair]}, not {right}")
     return wrong
 
@@ -120,12 +129,27 @@ def compare_tubes(title, got, want, rough):
 class Checker:
     """What the cases of one network share."""
 
-    def __init__(self, graph, frames):
+    def __init__(self, graph, frames, other):
+        """other: the frames of the clip that --baseline may name."""
         import model_io
         import torch_net
         self.graph, self.frames = graph, frames
-        x = model_io.prepare_clip(graph, frames)
-        self.values = {kind: torch_net.run(graph, x, kind) for kind in torch_net.DTYPES}
+        self.x, self.clip = (model_io.prepare_clip(graph, f) for f in (frames, other))
+        self.values = {kind: torch_net.run(graph, self.x, kind) for kind in torch_net.DTYPES}
+
+    def compared(self, kind, options):
+        """What method.explain is to know beside the clip: the baseline's values, and the points'."""
+        import method
+        import numpy as np
+        import torch_net
+        if options.rule != "grad" or (options.baseline == "zero" and options.steps == 1):
+            return {}
+        other = method.other_clip(self.x, options, self.clip)
+        points = method.points_between(self.x, other, options.steps)
+        return {"other": None if options.baseline == "zero"
+                else torch_net.run(self.graph, np.ascontiguousarray(other), kind),
+                "points": None if options.steps == 1
+                else [torch_net.run(self.graph, p.astype(np.float32), kind) for p in points]}
 
     def oracle(self, kind, options, out):
         import method
@@ -138,9 +162,8 @@ class Checker:
             seen = out.layers.get(layer)
             return bool(seen and seen.edges and (o, i) in seen.edges)
 
-        # under grad the program's choice cannot be read from its edges: it has none
-        return method.explain(self.graph, self.values[kind], options, backward,
-                              None if options.rule == "grad" else decide)
+        return method.explain(self.graph, self.values[kind], options, backward, decide,
+                              **self.compared(kind, options))
 
     def check(self, out, options):
         """(differences, skipped, number of choices that followed the program)."""
@@ -169,6 +192,7 @@ def main():
     parser.add_argument("--keep", help="folder that keeps model, clip and output of failing cases")
     args = parser.parse_args()
     program.need_packages()
+    import numpy as np
     import random_graph
     from coverage import coverage
 
@@ -180,9 +204,14 @@ def main():
         for seed in range(args.first, args.first + args.seeds):
             model, clip = (os.path.join(folder, f"{seed}.{kind}") for kind in ("h5", "npy"))
             graph, frames = random_graph.generate(seed, model, clip)
-            checker = Checker(graph, frames)
+            other = np.random.default_rng([seed, 2]).integers(0, 256, frames.shape).astype(np.uint8)
+            other_clip = os.path.join(folder, f"{seed}.other.npy")
+            np.save(other_clip, other)
+            checker = Checker(graph, frames, other)
             graphs.append((graph, {name: v.shape for name, v in checker.values["float32"].items()}))
-            for options in cases_of(seed, args.cases, len(graph.classes)):
+            for options in cases_of(seed, args.cases, len(graph.classes), graph.head() == "softmax"):
+                if options.baseline == "clip":
+                    options.baseline = other_clip
                 device = devices[total % len(devices)]
                 total += 1
                 try:

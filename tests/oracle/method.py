@@ -23,7 +23,12 @@ class Options:
     top: object = None                  # None: no limit
     propagate: str = "edge"             # edge, path
     normalise: str = "minmax"           # minmax, max
-    class_relevance: str = "weights"    # weights, contribution
+    class_relevance: str = "weights"    # weights, contribution, contrast
+    target: object = None               # odds, margin, logit; None: not given
+    mask: str = "selected"              # selected, none
+    baseline: str = "zero"              # zero, blank, freeze, reverse, shuffle, or a clip's path
+    steps: int = 1
+    seed: int = 0                       # of shuffle
     tubes: str = "none"                 # none, layers, kernels (which includes layers)
     interp: str = "linear"              # linear, spline
 
@@ -33,7 +38,8 @@ class Layer:
     depth: int
     channels: int                                   # O
     relevance: dict                                 # selected kernel -> R
-    edges: dict = field(default_factory=dict)       # (o, i) -> r; for `grad` too, though not stored
+    edges: dict = field(default_factory=dict)       # (o, i) -> r
+    weak: set = field(default_factory=set)          # `grad`: pairs (o, i) whose v is 0 but for rounding
 
 
 @dataclass
@@ -179,15 +185,24 @@ def rule_reference(graph, node, o, x, options, consumers):
         return j, (v - v.min()) / (v.max() - v.min()), max(doubt, condition(v, v.min(), v.max()))
 
 
-def class_relevance(node, c, x, options):
-    """The classifier under cfp and reference (SPEC 1, "At the classifier")."""
+def class_relevance(node, c, x, options, gradient):
+    """The classifier under cfp and reference (SPEC 1, "At the classifier").
+
+    gradient: g_k, of the target by the logits.
+    """
     weights, channels = kernel_means(node), group_channels(node, c)
     if options.class_relevance == "weights":
         v, low, high = weights[c], weights.min(), weights.max()  # over the WHOLE matrix
-    else:
+    elif options.class_relevance == "contribution":
         v = weights[c] * channel_means(x)[channels]
         low, high = v.min(), v.max()
-    if options.class_relevance == "contribution" and options.normalise == "max" and options.rule == "cfp":
+    else:                                                        # what speaks for c against its rivals
+        v = np.zeros(x.shape[0])
+        for k, g in enumerate(gradient):
+            v[group_channels(node, k)] += g * weights[k]
+        v = (v * channel_means(x))[channels]
+        low, high = v.min(), v.max()
+    if options.class_relevance != "weights" and options.normalise == "max" and options.rule == "cfp":
         r = by_max(v)
     elif options.rule == "reference" and high == low:
         r = np.full(v.shape, np.nan)                             # 0/0
@@ -196,6 +211,69 @@ def class_relevance(node, c, x, options):
     if options.propagate == "path" and r.max() > 0:              # False for NaN
         r = r / r.max()                                          # so the best path has R = 1
     return channels, r, condition(v, low, high)
+
+
+# ---- The target, and what the clip is compared with ------------------------------------------------
+
+def target_of(graph, options):
+    """--target as it is in force: a sigmoid head, or a lone class, has the logit alone."""
+    if options.target is None:
+        return "logit" if graph.head() == "sigmoid" or len(graph.classes) == 1 else "odds"
+    return options.target
+
+
+def target_gradient(z, c, target):
+    """g_k: the derivative of the target of class c by each logit z_k."""
+    z = np.asarray(z, np.float64)
+    g = np.zeros(len(z))
+    if target == "odds" and len(z) > 1:     # z_c - log(sum over k != c of exp z_k)
+        rivals = np.delete(np.arange(len(z)), c)
+        e = np.exp(z[rivals] - z[rivals].max())
+        g[rivals] = -e / e.sum()
+    elif target == "margin":                # z_c - mean over k of z_k
+        g -= 1 / len(z)
+    g[c] += 1
+    return g
+
+
+def shuffled(frames, seed):
+    """The order that `frames` frames are shuffled into.
+
+    decided: Fisher-Yates from the last frame down, by splitmix64, and again while nothing has moved.
+    """
+    state, bits = seed, (1 << 64) - 1
+    while True:
+        order = list(range(frames))
+        for t in range(frames - 1, 0, -1):
+            state = (state + 0x9E3779B97F4A7C15) & bits
+            z = ((state ^ state >> 30) * 0xBF58476D1CE4E5B9) & bits
+            z = ((z ^ z >> 27) * 0x94D049BB133111EB) & bits
+            k = (z ^ z >> 31) % (t + 1)
+            order[t], order[k] = order[k], order[t]
+        if frames < 2 or order != list(range(frames)):
+            return order
+
+
+def other_clip(x, options, clip=None):
+    """What the network is shown for the baseline, beside the prepared clip x (C x T x H x W).
+
+    decided: the middle frame of T is number T // 2.
+    """
+    frames = x.shape[1]
+    if options.baseline in ("zero", "blank"):       # zero: where the line of --steps begins
+        return np.zeros_like(x)
+    if options.baseline == "freeze":
+        return np.repeat(x[:, frames // 2:frames // 2 + 1], frames, 1)
+    if options.baseline == "reverse":
+        return x[:, ::-1]
+    return x[:, shuffled(frames, options.seed)] if options.baseline == "shuffle" else clip
+
+
+def points_between(x, other, steps):
+    """The clips at which gradients are taken.  decided: one step takes it at the clip itself."""
+    if steps == 1:
+        return [x]
+    return [other + (k + 0.5) / steps * (x - other) for k in range(steps)]
 
 
 # ---- Selection -----------------------------------------------------------------------------------
@@ -260,7 +338,7 @@ def tube(raw, values, options):
     return raw, unit_range(resize(raw, shape, options.interp))
 
 
-def add_tubes(result, graph, values, grads, options, consumers):
+def add_tubes(result, graph, values, other, grads, options, consumers):
     for name, layer in result.layers.items():
         node = graph.nodes[name]
         if node.op != "conv3d" or options.tubes == "none":
@@ -268,8 +346,11 @@ def add_tubes(result, graph, values, grads, options, consumers):
         where = map_tensor(graph, node, values, consumers)
         chosen = sorted(layer.relevance)
         maps = values[where][chosen].astype(np.float64)
-        if options.rule == "grad":      # decided: G at the map itself, in the masked backward pass
-            raw = np.maximum((maps * grads[where][chosen].astype(np.float64)).sum(0), 0.0)
+        if options.rule == "grad":      # decided: G at the map itself, in the (masked) backward pass,
+            if other is not None:       # and of the map what differs from the baseline's
+                maps = maps - other[where][chosen]
+            g = np.mean([point[where][chosen].astype(np.float64) for point in grads], 0)
+            raw = np.maximum((maps * g).sum(0), 0.0)
         else:
             raw = maps.sum(0)
         result.tubes[name] = tube(raw, values, options)
@@ -280,14 +361,51 @@ def add_tubes(result, graph, values, grads, options, consumers):
                 result.kernel_tubes[name, o] = tube(x[children].sum(0), values, options)
 
 
+# ---- Edges of the rule grad ------------------------------------------------------------------------
+
+def pair_values(node, x, gradient):
+    """v(o, i), O x C: the sum over taps of W(o, i) times its gradient, over T*H*W of x; 0 where o does
+    not read i.  gradient: at the layer's own output."""
+    weight = node.weights["weight"].astype(np.float64)
+    outputs, per_group = weight.shape[:2]
+    kernel, positions = weight.shape[2:] or (1, 1, 1), gradient.shape[1:]
+    weight = weight.reshape(outputs, per_group, *kernel)
+    triple = {key: node.attribute(key) if node.op == "conv3d" else default for key, default in
+              (("stride", (1, 1, 1)), ("dilation", (1, 1, 1)), ("pad_begin", (0, 0, 0)), ("pad_end", (0, 0, 0)))}
+    padded = np.pad(x, [(0, 0), *zip(triple["pad_begin"], triple["pad_end"])])
+    v = np.zeros((outputs, x.shape[0]))
+    for tap in np.ndindex(*kernel):
+        window = tuple(slice(k * d, k * d + (n - 1) * s + 1, s) for k, d, n, s in
+                       zip(tap, triple["dilation"], positions, triple["stride"]))
+        seen = padded[(slice(None), *window)].reshape(x.shape[0], -1)
+        for o in range(outputs):
+            channels = group_channels(node, o)
+            v[o, channels] += weight[(o, slice(None), *tap)] * (seen[channels] @ gradient[o].reshape(-1))
+    return v / x[0].size
+
+
+def add_edges(layer, name, o, chosen, v, high, decide):
+    """Of the channels that are selected those with v(o, i) > 0, and r(o, i) = v(o, i) / high."""
+    slack = 10 * NEAR * np.abs(v).max(initial=0.0)
+    for i in chosen:
+        edge = v[i] > 0
+        if abs(v[i]) <= slack:
+            layer.weak.add((o, i))
+            edge = decide(name, o, i) if decide else edge
+        if edge:
+            layer.edges[o, i] = v[i] / high if high > 0 else 0.0
+
+
 # ---- The descent ---------------------------------------------------------------------------------
 
-def explain(graph, values, options, backward=None, decide=None):
+def explain(graph, values, options, backward=None, decide=None, other=None, points=None):
     """The whole of SPEC 1 for one clip.
 
     values    tensor name -> C x T x H x W of the forward pass, "input" included
     backward  (node, inputs, gradient) -> gradients of the inputs; needed by the rule grad
     decide    see select()
+    other     values of the clip of --baseline, None for zero
+    points    values of each of the clips that points_between gives; None: values alone
 
     decided: every layer with depth <= D and at least one selected kernel is visited, and takes its
     back-step, at depth D too.
@@ -296,51 +414,87 @@ def explain(graph, values, options, backward=None, decide=None):
     result = Explanation()
     logits = graph.logits_node()
     demands = {logits: {options.class_index: 1.0}}               # tensor -> {channel: R}
-    grads = {}                                                   # tensor -> gradient of the masked pass
+    points = [values] if points is None else points
+    target = target_of(graph, options)
+    at_clip = target_gradient(values[logits].reshape(-1), options.class_index, target)
+    grads = [{} for _ in points]                                 # of each: tensor -> its gradient
     if options.rule == "grad":
-        grads[logits] = np.zeros(values[logits].shape, np.float32)
-        grads[logits].reshape(-1)[options.class_index] = 1.0
+        for point, mine in zip(points, grads):
+            g = target_gradient(point[logits].reshape(-1), options.class_index, target)
+            mine[logits] = g.astype(np.float32).reshape(values[logits].shape)
 
-    def backpropagate(node, gradient):
-        """Adds the gradients at the inputs of the node to what is there; returns them alone."""
-        parts = backward(node, [values[i] for i in node.inputs], gradient)
-        for source, part in zip(node.inputs, parts):
-            grads[source] = grads[source] + part if source in grads else part
-        return parts
+    def backpropagate(node, gradients):
+        """Adds the gradients at the inputs of the node, at every point, to what is there; returns
+        what it gave to its first input."""
+        first = []
+        for point, mine, gradient in zip(points, grads, gradients):
+            parts = backward(node, [point[i] for i in node.inputs], gradient)
+            for source, part in zip(node.inputs, parts):
+                mine[source] = mine[source] + part if source in mine else part
+            first.append(parts[0])
+        return first
+
+    def product(node, gradients):
+        """v(i): the mean over T, H, W of (x(i) - x'(i)) * G(i), G the mean of the gradients."""
+        x = values[node.inputs[0]].astype(np.float64)
+        if other is not None:
+            x = x - other[node.inputs[0]]
+        g = np.mean([g.astype(np.float64) for g in gradients], 0)
+        return (x * g).reshape(x.shape[0], -1).mean(1)
+
+    def pairs(node, gradients):
+        """v(o, i) of every kernel and channel of the layer."""
+        x = values[node.inputs[0]].astype(np.float64)
+        if other is not None:
+            x = x - other[node.inputs[0]]
+        return pair_values(node, x, np.mean([g.astype(np.float64) for g in gradients], 0))
 
     for name in reversed(list(graph.nodes)):
         node, demand = graph.nodes[name], demands.get(name, {})
         if node.op not in ("conv3d", "linear"):
             for position, source in enumerate(node.inputs):
                 merge(demands, source, route(node, position, demand, values, options.rule))
-            if name in grads:
-                backpropagate(node, grads[name])
+            if name in grads[0]:
+                backpropagate(node, [mine[name] for mine in grads])
             continue
-        if not demand or (options.depth is not None and layer_depth[name] > options.depth):
+        if name not in layer_depth or (options.depth is not None and layer_depth[name] > options.depth):
+            continue
+        # decided: nothing is masked at any layer of depth 0, which is where the classes' rivals are
+        masks = options.mask == "selected" and layer_depth[name] > 0
+        own = None                                               # G, this layer's own backward-data
+        if options.rule == "grad" and name in grads[0] and (demand or not masks):
+            passed = [mine[name].copy() for mine in grads]
+            for gradient in passed:
+                if masks:
+                    gradient[[o for o in range(len(gradient)) if o not in demand]] = 0.0
+            own = backpropagate(node, passed)
+        if not demand:
             continue
         layer = Layer(layer_depth[name], values[name].shape[0], dict(sorted(demand.items())))
         result.layers[name] = layer
         x = values[node.inputs[0]]
         r_of_all = None
         if options.rule == "grad":
-            masked = grads[name].copy()
-            masked[[o for o in range(len(masked)) if o not in demand]] = 0.0
-            own = backpropagate(node, masked)[0]                 # G, this layer's own backward-data
-            v = (x.astype(np.float64) * own).reshape(x.shape[0], -1).mean(1)
+            v = product(node, own)
+            v_of_pairs = pairs(node, passed)
             r_of_all = by_max(v)                                 # over the layer's input channels
         for o, relevance in layer.relevance.items():
             if options.rule == "grad":
                 channels = group_channels(node, o)
                 r, doubt = r_of_all[channels], 1.0
             elif layer.depth == 0:
-                channels, r, doubt = class_relevance(node, o, x, options)
+                channels, r, doubt = class_relevance(node, o, x, options, at_clip)
             elif options.rule == "cfp":
                 channels, r, doubt = rule_cfp(graph, node, o, x, options, consumers)
             else:
                 channels, r, doubt = rule_reference(graph, node, o, x, options, consumers)
             chosen = select(name, o, channels, r, relevance, options, doubt, decide, result.near)
-            layer.edges.update({(o, i): value for i, value in chosen.items()})
+            if options.rule == "grad":
+                add_edges(layer, name, o, chosen, v if layer.depth == 0 else v_of_pairs[o],
+                          max(v.max(), 0.0), decide)
+            else:
+                layer.edges.update({(o, i): value for i, value in chosen.items()})
             factor = relevance if options.propagate == "path" else 1.0
             merge(demands, node.inputs[0], {i: factor * value for i, value in chosen.items()})
-    add_tubes(result, graph, values, grads, options, consumers)
+    add_tubes(result, graph, values, other, grads, options, consumers)
     return result

@@ -76,6 +76,11 @@ class Graph:
         head = self._head_node()
         return head.inputs[0] if head else self.output
 
+    def head(self):
+        """What makes probabilities of the logits: "sigmoid", or "softmax" also where there is no head."""
+        node = self._head_node()
+        return node.op if node else "softmax"
+
     def _head_node(self):
         """The softmax or sigmoid that the graph ends in, identities aside, or None."""
         node = self.nodes[self.output]

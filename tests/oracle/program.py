@@ -63,6 +63,11 @@ def arguments(options):
         out += ["--propagate", options.propagate, "--class-relevance", options.class_relevance]
     if options.rule == "cfp":
         out += ["--normalise", options.normalise]
+    if options.target is not None:
+        out += ["--target", options.target]
+    if options.rule == "grad":
+        out += ["--mask", options.mask, "--baseline", options.baseline, "--steps", str(options.steps),
+                "--seed", str(options.seed)]
     if options.top is not None:
         out += ["--top", str(options.top)]
     return out + (["--interp", options.interp] if options.interp != "linear" else [])

@@ -169,13 +169,13 @@ def test_grad():
     # Class 1: only kernel 1 of conv gets a gradient, 3/2 a pixel (its relu is open: 4, 6).
     # fc: G = W: v = (0*0, 5*3): r = (0, 1).  conv: G = 3/2 * (-1, -1, 2):
     # v = means * G = (-1.5, -3, 12): r = (0, 0, 1).
-    e = explain(CHAIN, X, rule="grad", class_index=1, tubes="kernels")
+    e = explain(CHAIN, X, rule="grad", target="logit", class_index=1, tubes="kernels")
     assert e.layers["fc"].relevance == {1: 1.0} and set(e.layers["conv"].edges) == {(1, 2)}
     # Map = relu: (0, 4, 6) of kernel 1 times 3/2; it is resized to its own size.
     raw, tube = e.tubes["conv"]
     assert np.allclose(raw, [[[6, 9]]]) and np.allclose(tube, [[[0, 1]]])
     assert np.allclose(e.kernel_tubes["conv", 1][0], [[[3, 5]]])             # channel 2 of the clip
-    assert explain(CHAIN, X, rule="grad").layers["fc"].edges == {}           # v = (0, -5): nothing
+    assert explain(CHAIN, X, rule="grad", target="logit").layers["fc"].edges == {}   # v = (0, -5): nothing
 
 
 def test_grad_unmasked():
@@ -185,7 +185,7 @@ def test_grad_unmasked():
         g = Graph(g.name, g.output, sort_topologically(g.nodes), g.input, g.classes)
         x = model_io.prepare_clip(g, frames)
         values, grads = torch_net.gradients(g, x, 1, "float64")
-        e = method.explain(g, values, Options(1, "grad", -1.0, tubes="layers"),
+        e = method.explain(g, values, Options(1, "grad", -1.0, tubes="layers", target="logit"),
                            lambda *a: torch_net.backward_node(*a, "float64"))
         consumers = g.consumers()
         for name, (raw, _) in e.tubes.items():
@@ -193,6 +193,46 @@ def test_grad_unmasked():
             mine = sorted(e.layers[name].relevance)
             want = np.maximum((values[where][mine] * grads[where][mine]).sum(0), 0)
             assert np.allclose(raw, want, atol=1e-10), (seed, name)
+
+
+def test_pairs():
+    """v(o, i) is what comes through kernel o alone, and all of them add up to v(i)."""
+    for seed in range(0, 36, 3):
+        g, frames = random_graph.build(seed)
+        values, grads = torch_net.gradients(g, model_io.prepare_clip(g, frames), 1, "float64")
+        for node in g.kernel_layers():
+            x, dy = values[node.inputs[0]], grads[node.name]
+            v = method.pair_values(node, x, dy)
+            for o in range(len(dy)):
+                alone = np.zeros_like(dy)
+                alone[o] = dy[o]
+                part = torch_net.backward_node(node, [x], alone, "float64")[0]
+                assert np.allclose(v[o], (x * part).reshape(len(x), -1).mean(1), atol=1e-12), (seed, node.name, o)
+            whole = torch_net.backward_node(node, [x], dy, "float64")[0]
+            assert np.allclose(v.sum(0), (x * whole).reshape(len(x), -1).mean(1), atol=1e-12), (seed, node.name)
+
+
+def test_target_gradient():
+    z, step = np.random.default_rng(3).normal(size=6), 1e-6
+    targets = {"odds": lambda z, c: z[c] - np.log(np.exp(np.delete(z, c)).sum()),
+               "margin": lambda z, c: z[c] - z.mean(), "logit": lambda z, c: z[c]}
+    for name, value in targets.items():
+        g = method.target_gradient(z, 2, name)
+        slope = [(value(z + step * e, 2) - value(z - step * e, 2)) / (2 * step) for e in np.eye(6)]
+        assert np.allclose(g, slope, atol=1e-8), name
+    p = np.exp(z) / np.exp(z).sum()
+    assert np.isclose(targets["odds"](z, 2), np.log(p[2] / (1 - p[2])))
+
+
+def test_contrast():
+    # relu(bn(conv)) means (0, 5), logits (0 - 5, 15) = (-5, 15); of two classes the log-odds are the
+    # difference: for class 0 g = (1, -1), v = (1 - 0, -1 - 3) * (0, 5) = (0, -20); class 1: (0, 20).
+    o = {"class_relevance": "contrast"}
+    assert explain(CHAIN, X, class_index=0, **o).layers["fc"].edges == {(0, 0): 1.0}
+    assert explain(CHAIN, X, class_index=1, **o).layers["fc"].edges == {(1, 1): 1.0}
+    assert explain(CHAIN, X, class_index=0, normalise="max", **o).layers["fc"].edges == {}
+    # margin halves g, which scaling does not see; the logit alone is contribution: (0, 15)
+    assert explain(CHAIN, X, class_index=1, target="logit", normalise="max", **o).layers["fc"].edges == {(1, 1): 1.0}
 
 
 def test_depth_by_paths():

@@ -90,10 +90,14 @@ cfp_status cpu_channel_sum(cfp_backend *backend, float *map, const cfp_tensor *x
                            const cfp_tensor *g, const cfp_demand *demand, int questions, int thetas,
                            bool positive);
 cfp_status cpu_gate(cfp_backend *backend, const cfp_node *activation, cfp_tensor *dy,
-                    const cfp_tensor *y, const cfp_demand *demand);
+                    const cfp_tensor *y, const cfp_demand *demand, int entries);
 cfp_status cpu_back_step(cfp_backend *backend, const cfp_back_step *step);
 cfp_status cpu_list_edges(cfp_backend *backend, const cfp_back_step *step, int question,
                           cfp_edge *edge);
-cfp_status cpu_mask(cfp_backend *backend, cfp_tensor *x, const cfp_demand *demand);
+cfp_status cpu_mask(cfp_backend *backend, cfp_tensor *x, const cfp_demand *demand, int entries);
+cfp_status cpu_blend(cfp_backend *backend, cfp_tensor *dst, const cfp_tensor *src,
+                     const cfp_blend *blend);
+/* cpu_pairs.c */
+cfp_status cpu_weigh_pairs(cfp_backend *backend, const cfp_pairs *pairs);
 cfp_status cpu_accumulate(cfp_backend *backend, cfp_tensor *dst, const cfp_tensor *src);
 cfp_status cpu_copy(cfp_backend *backend, cfp_tensor *dst, const cfp_tensor *src);

@@ -126,16 +126,17 @@ cfp_status cpu_channel_sum(cfp_backend *backend, float *map, const cfp_tensor *x
 }
 
 cfp_status cpu_gate(cfp_backend *backend, const cfp_node *activation, cfp_tensor *dy,
-                    const cfp_tensor *y, const cfp_demand *demand)
+                    const cfp_tensor *y, const cfp_demand *demand, int entries)
 {
     const int row = cfp_blocks(dy) * dy->block;
     float *keep = NULL;
     if (dy->block != backend->lanes->width)
-        return ref_gate_step(backend, activation, dy, y, demand);
+        return ref_gate_step(backend, activation, dy, y, demand, entries);
     if (demand != NULL)
         CFP_TRY_ALLOC(backend->ctx, keep, (int64_t)dy->shape.n * row);
     for (int n = 0; n < dy->shape.n && demand != NULL; n++)
-        mark_kept(keep + (int64_t)n * row, demand + (int64_t)n * dy->shape.c, dy->shape.c);
+        mark_kept(keep + (int64_t)n * row, demand + (int64_t)(n / entries) * dy->shape.c,
+                  dy->shape.c);
     const lane_slope job = {.shape = dy->shape,
                             .dy = dy->data,
                             .value = y->data,
@@ -172,18 +173,18 @@ static int demanded_lanes(uint32_t bits[LANES_MAX], const cfp_demand *demand, in
     return count;
 }
 
-cfp_status cpu_mask(cfp_backend *backend, cfp_tensor *x, const cfp_demand *demand)
+cfp_status cpu_mask(cfp_backend *backend, cfp_tensor *x, const cfp_demand *demand, int entries)
 {
     const int64_t positions = cfp_positions(x->shape), blocks = cfp_blocks(x);
     if (x->block > LANES_MAX)
-        return ref_mask(backend, x, demand);
+        return ref_mask(backend, x, demand, entries);
 #pragma omp parallel for collapse(2) schedule(static) num_threads(backend->threads)
     for (int64_t b = 0; b < x->shape.n * blocks; b++)
         for (int64_t start = 0; start < positions; start += PIECE) {
             uint32_t bits[LANES_MAX];
             const int first = (int)(b % blocks) * x->block;
             const int lanes = cfp_min_int(x->block, x->shape.c - first);
-            const int kept = demanded_lanes(bits, demand + b / blocks * x->shape.c + first, lanes);
+            const int kept = demanded_lanes(bits, demand + b / blocks / entries * x->shape.c + first, lanes);
             const int64_t end = start + PIECE < positions ? start + PIECE : positions;
             float *piece = x->data + (b * positions + start) * x->block;
             if (kept == 0)
@@ -200,6 +201,33 @@ cfp_status cpu_accumulate(cfp_backend *backend, cfp_tensor *dst, const cfp_tenso
 #pragma omp parallel for schedule(static) num_threads(backend->threads)
     for (int64_t i = 0; i < count; i++)
         dst->data[i] += src->data[i];
+    return CFP_OK;
+}
+
+/* Of some numbers of one clip's entries, which stand `size` apart. */
+CFP_WIDE static void blend_piece(float *dst, const float *src, int64_t n, int64_t size,
+                                 const cfp_blend *b)
+{
+    for (int64_t i = 0; i < n; i++) {
+        double sum = 0;
+        for (int k = b->first; k < b->first + b->count; k++)
+            sum += (double)src[k * size + i];
+        sum *= b->scale;
+        if (b->minus >= 0)
+            sum -= (double)src[b->minus * size + i];
+        dst[i] = (float)sum;
+    }
+}
+
+cfp_status cpu_blend(cfp_backend *backend, cfp_tensor *dst, const cfp_tensor *src,
+                     const cfp_blend *blend)
+{
+    const int64_t size = cfp_stored(dst) / dst->shape.n;
+#pragma omp parallel for collapse(2) schedule(static) num_threads(backend->threads)
+    for (int n = 0; n < dst->shape.n; n++)
+        for (int64_t i = 0; i < size; i += PIECE)
+            blend_piece(dst->data + n * size + i, src->data + n * blend->entries * size + i,
+                        size - i < PIECE ? size - i : PIECE, size, blend);
     return CFP_OK;
 }
 

@@ -22,11 +22,15 @@ static int threads_for(const cfp_backend *backend, int64_t work, int64_t least)
     return worth < 1 ? 1 : worth < backend->threads ? (int)worth : backend->threads;
 }
 
-/* What lanes->score_row and score_list are for (lanes.h). */
+/* What lanes->score_list is for (lanes.h), ... */
+static bool lists_as_usual(const cfp_back_step *s)
+{
+    return s->rule == CFP_RULE_CFP && !s->classifier && s->normalise == CFP_NORMALISE_MINMAX;
+}
+/* ... and score_row. */
 static bool is_usual(const cfp_back_step *s)
 {
-    return s->rule == CFP_RULE_CFP && !s->classifier && s->normalise == CFP_NORMALISE_MINMAX &&
-           s->propagate == CFP_PROPAGATE_EDGE && s->top == 0;
+    return lists_as_usual(s) && s->propagate != CFP_PROPAGATE_PATH && s->top == 0;
 }
 
 /* One thread's room for score_row. */
@@ -135,7 +139,7 @@ static cfp_status list_rows(const cfp_backend *backend, cfp_ctx *ctx, const cfp_
                             int question, int first, int last, cfp_edge *edge)
 {
     lane_score job = {.step = s};
-    if (!is_usual(s))
+    if (!lists_as_usual(s))
         return ref_list_edges_rows(ctx, s, question, first, last, edge);
     CFP_TRY_ALLOC(ctx, job.value, cfp_span_length(s));
     cfp_status status = CFP_OK;

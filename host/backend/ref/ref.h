@@ -48,16 +48,22 @@ cfp_status ref_channel_sum(cfp_backend *backend, float *map, const cfp_tensor *x
                            const cfp_tensor *g, const cfp_demand *demand, int questions, int thetas,
                            bool positive);
 cfp_status ref_gate_step(cfp_backend *backend, const cfp_node *activation, cfp_tensor *dy,
-                         const cfp_tensor *y, const cfp_demand *demand);
-cfp_status ref_mask(cfp_backend *backend, cfp_tensor *x, const cfp_demand *demand);
+                         const cfp_tensor *y, const cfp_demand *demand, int entries);
+cfp_status ref_mask(cfp_backend *backend, cfp_tensor *x, const cfp_demand *demand, int entries);
+cfp_status ref_blend(cfp_backend *backend, cfp_tensor *dst, const cfp_tensor *src,
+                     const cfp_blend *blend);
 cfp_status ref_accumulate(cfp_backend *backend, cfp_tensor *dst, const cfp_tensor *src);
 cfp_status ref_copy(cfp_backend *backend, cfp_tensor *dst, const cfp_tensor *src);
-cfp_status ref_one_hot(cfp_backend *backend, cfp_tensor *x, const int32_t *channel);
+cfp_status ref_seed(cfp_backend *backend, cfp_tensor *x, const float *value);
 cfp_status ref_fill(cfp_backend *backend, void *memory, int byte, size_t bytes);
 cfp_status ref_put(cfp_backend *backend, void *memory, const void *host, size_t bytes);
 cfp_status ref_fetch(cfp_backend *backend, void *host, const void *memory, size_t bytes);
 cfp_status ref_route(cfp_backend *backend, const cfp_demand_route *route);
 cfp_status ref_back_step(cfp_backend *backend, const cfp_back_step *step);
+cfp_status ref_weigh_pairs(cfp_backend *backend, const cfp_pairs *pairs);
+/* True where a question of the clip selected the pair of kernel o and the j-th channel it reads. */
+bool ref_is_pair(const cfp_back_step *step, int clip, int o, int j);
+cfp_status ref_pick_edges(cfp_backend *backend, const cfp_back_step *step);
 cfp_status ref_list_edges(cfp_backend *backend, const cfp_back_step *step, int question,
                           cfp_edge *edge);
 /* Some of their rows (question x kernels + o) or kernels, for who shares them out.  Threads that

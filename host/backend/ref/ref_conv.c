@@ -30,9 +30,7 @@ typedef void add_tap_fn(double *sum, const conv *op, const cfp_tensor *from, con
 
 static conv conv_of(const cfp_node *node)
 {
-    /* A linear layer is a convolution of one tap: it reads C x 1 x 1 x 1. */
-    static const cfp_window one = {{1, 1, 1}, {1, 1, 1}, {1, 1, 1}, {0, 0, 0}, {0, 0, 0}};
-    const cfp_window *window = node->op == CFP_OP_LINEAR ? &one : &node->window;
+    const cfp_window *window = cfp_kernel_window(node);
     return (conv){.window = window,
                   .weight = node->weight,
                   .bias = node->bias,

@@ -91,7 +91,7 @@ cfp_status ref_channel_sum(cfp_backend *backend, float *map, const cfp_tensor *x
 }
 
 cfp_status ref_gate_step(cfp_backend *backend, const cfp_node *activation, cfp_tensor *dy,
-                         const cfp_tensor *y, const cfp_demand *demand)
+                         const cfp_tensor *y, const cfp_demand *demand, int entries)
 {
     for (int n = 0; n < dy->shape.n; n++)
         for (int c = 0; c < dy->shape.c; c++) {
@@ -100,16 +100,16 @@ cfp_status ref_gate_step(cfp_backend *backend, const cfp_node *activation, cfp_t
             for (int64_t p = 0; p < cfp_positions(dy->shape); p++)
                 slope[p * dy->block] *= ref_gate(activation, value[p * y->block]);
         }
-    return demand != NULL ? ref_mask(backend, dy, demand) : CFP_OK;
+    return demand != NULL ? ref_mask(backend, dy, demand, entries) : CFP_OK;
 }
 
-cfp_status ref_mask(cfp_backend *backend, cfp_tensor *x, const cfp_demand *demand)
+cfp_status ref_mask(cfp_backend *backend, cfp_tensor *x, const cfp_demand *demand, int entries)
 {
     (void)backend;
     for (int n = 0; n < x->shape.n; n++)
         for (int c = 0; c < x->shape.c; c++) {
             float *v = ref_channel(x, n, c);
-            const bool demanded = demand[(int64_t)n * x->shape.c + c] >= 0;
+            const bool demanded = demand[(int64_t)(n / entries) * x->shape.c + c] >= 0;
             for (int64_t p = 0; !demanded && p < cfp_positions(x->shape); p++)
                 v[p * x->block] = 0;
         }
@@ -131,12 +131,25 @@ cfp_status ref_copy(cfp_backend *backend, cfp_tensor *dst, const cfp_tensor *src
     return CFP_OK;
 }
 
-cfp_status ref_one_hot(cfp_backend *backend, cfp_tensor *x, const int32_t *channel)
+cfp_status ref_blend(cfp_backend *backend, cfp_tensor *dst, const cfp_tensor *src,
+                     const cfp_blend *b)
 {
     (void)backend;
-    memset(x->data, 0, ref_tensor_bytes(x));
-    for (int n = 0; n < x->shape.n; n++)
-        cfp_put(x, n, channel[n], 0, 0, 0, 1);
+    const int64_t size = cfp_stored(dst) / dst->shape.n; /* numbers of one entry */
+    for (int64_t i = 0; i < cfp_stored(dst); i++) {
+        const float *x = src->data + i / size * b->entries * size + i % size;
+        double sum = 0;
+        for (int k = b->first; k < b->first + b->count; k++)
+            sum += (double)x[k * size];
+        dst->data[i] = (float)(sum * b->scale - (b->minus >= 0 ? (double)x[b->minus * size] : 0));
+    }
+    return CFP_OK;
+}
+
+cfp_status ref_seed(cfp_backend *backend, cfp_tensor *x, const float *value)
+{
+    (void)backend;
+    cfp_pack(x, value);
     return CFP_OK;
 }
 

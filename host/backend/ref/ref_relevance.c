@@ -183,8 +183,8 @@ static void back_step_of(struct scoring *k, int question, int o)
     const cfp_back_step *s = k->step;
     const int64_t row = (int64_t)question * s->kernels + o;
     const double theta = s->theta[question % s->thetas];
-    const double gain =
-        s->propagate == CFP_PROPAGATE_PATH ? cfp_demanded_relevance(s->demand[row]) : 1.0;
+    const double above = cfp_demanded_relevance(s->demand[row]);
+    const double gain = s->propagate == CFP_PROPAGATE_PATH ? above : 1.0;
     score_values(k, question / s->thetas, o);
     score_row(k);
     score_relevances(k);
@@ -193,7 +193,7 @@ static void back_step_of(struct scoring *k, int question, int o)
     for (int w = 0; w < k->words; w++)
         for (uint32_t left = k->bits[w]; left != 0; left &= left - 1) {
             const int j = 32 * w + __builtin_ctz(left);
-            raise_to(&child[j], cfp_demand_of(gain * (double)k->relevance[j]));
+            raise_to(&child[j], cfp_demand_of(cfp_propagated(s, above, k->relevance[j])));
         }
     if (s->edges == NULL)
         return;
@@ -219,6 +219,25 @@ cfp_status ref_back_step_rows(cfp_ctx *ctx, const cfp_back_step *s, int64_t firs
     return status;
 }
 
+cfp_status ref_pick_edges(cfp_backend *backend, const cfp_back_step *s)
+{
+    (void)backend;
+    const int words = cfp_span_words(s);
+    const int64_t rows = (int64_t)s->clips * s->thetas * s->kernels;
+    for (int64_t row = 0; row < rows; row++) {
+        const int clip = (int)(row / s->kernels) / s->thetas, o = (int)(row % s->kernels);
+        s->n_edges[row] = 0;
+        for (int w = 0; w < words && s->demand[row] >= 0; w++) {
+            uint32_t *const bits = &s->edges[row * words + w];
+            for (uint32_t left = *bits; left != 0; left &= left - 1)
+                if (!(cfp_edge_value(s, clip, o, 32 * w + __builtin_ctz(left)) > 0))
+                    *bits &= ~(left & -left);
+            s->n_edges[row] += __builtin_popcount(*bits);
+        }
+    }
+    return CFP_OK;
+}
+
 cfp_status ref_list_edges_rows(cfp_ctx *ctx, const cfp_back_step *s, int question, int first,
                                int last, cfp_edge *edge)
 {
@@ -230,7 +249,10 @@ cfp_status ref_list_edges_rows(cfp_ctx *ctx, const cfp_back_step *s, int questio
         const int channel = cfp_span_first(s, o);
         if (s->n_edges[row] == 0)
             continue;
-        score_values(&k, question / s->thetas, o);
+        for (int j = 0; s->rule == CFP_RULE_GRAD && j < k.n; j++)
+            k.value[j] = cfp_edge_value(s, question / s->thetas, o, j);
+        if (s->rule != CFP_RULE_GRAD)
+            score_values(&k, question / s->thetas, o);
         k.row = s->row[row];
         score_relevances(&k);
         for (int w = 0; w < k.words; w++)

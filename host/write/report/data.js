@@ -48,8 +48,9 @@ cfp.data = (function () {
         });
         const links = {first: new Uint32Array(bytes(json.links.first).buffer),
                        target: new Uint32Array(bytes(json.links.target).buffer),
-                       value: new Float32Array(bytes(json.links.value).buffer),
+                       value: new Float32Array(bytes(json.links.value).buffer), asked: null,
                        total: json.links.total, deciding: json.links.deciding, weakest: json.links.weakest};
+        links.asked = json.links.asked ? new Float32Array(bytes(json.links.asked).buffer) : links.value;
         const kernelTube = new Map();
         json.tubes.forEach(function (tube) {
             const layer = layers[tube.layer], raw = bytes(tube.levels);

@@ -55,7 +55,7 @@ cfp.graph = (function () {
         /* The `most` strongest of a list; of those that are about as weak as the last, every so many-th. */
         function strongest(list, most, chosen) {
             const {target, value} = data.links, counts = new Uint32Array(BUCKETS + 1);
-            const bucket = (e) => Math.floor(value[e] * BUCKETS);
+            const bucket = (e) => Math.floor(Math.max(0, Math.min(1, value[e])) * BUCKETS);
             for (let i = 1; i < list.length; i += 2)
                 counts[bucket(list[i])]++;
             let least = BUCKETS, above = 0;
@@ -106,7 +106,7 @@ cfp.graph = (function () {
             for (let i = 0; i < links.chosen.length; i += TOGETHER) {
                 const part = links.chosen.slice(i, i + TOGETHER), list = [];
                 part.forEach((l) => list.push(...point(l.source), ...point(l.target)));
-                const share = span > 0 ? (part[part.length - 1].value - now.theta) / span : 1;
+                const share = span > 0 ? Math.max(0, Math.min(1, (part[part.length - 1].value - now.theta) / span)) : 1;
                 const crowd = Math.min(1, Math.sqrt(400 / links.chosen.length));
                 pen.curves(list, ink, (0.1 + 0.5 * share) * crowd * (dim ? 0.3 : 1) + 0.02, 0.4 + 0.6 * share);
             }

@@ -25,6 +25,7 @@ typedef struct survey {
     int32_t used, room;
     int32_t unused;          /* candidates that were dropped, a list */
     int64_t counts[BUCKETS]; /* links by value */
+    int64_t pairs;           /* links, and under rule grad pairs that are none */
     int64_t deciding, least; /* candidates; lowest bucket that is kept as a whole */
     cfp_kept_links *kept;
 } survey;
@@ -84,9 +85,11 @@ static cfp_status add_candidate(survey *s, int32_t target, int32_t source, doubl
     return CFP_OK;
 }
 
-static cfp_status survey_link(survey *s, int32_t source, int32_t target, float value)
+static cfp_status survey_link(survey *s, int32_t source, int32_t target, const cfp_link *link)
 {
-    s->kept->total++;
+    const float value = link->asked;
+    s->kept->total += link->value >= 0;
+    s->pairs++;
     s->counts[bucket_of(value)]++;
     const double up = s->reach[source];
     const double reach = s->paths ? up * (double)value : up < (double)value ? up : (double)value;
@@ -103,18 +106,20 @@ static bool decides(const survey *s, int32_t source, int32_t target)
     return false;
 }
 
-static cfp_status keep_link(survey *s, int32_t source, int32_t target, float value)
+static cfp_status keep_link(survey *s, int32_t source, int32_t target, const cfp_link *link)
 {
     cfp_kept_links *kept = s->kept;
-    if (bucket_of(value) >= s->least || decides(s, source, target)) {
+    if (bucket_of(link->asked) >= s->least || decides(s, source, target)) {
         kept->target[kept->n] = (uint32_t)target;
-        kept->value[kept->n++] = value;
+        kept->asked[kept->n] = link->asked;
+        kept->value[kept->n++] = link->value;
     }
     return CFP_OK;
 }
 
 /* Every link of the pyramid, from the class down, in the order of its source. */
-static cfp_status walk(survey *s, cfp_status (*visit)(survey *, int32_t, int32_t, float))
+static cfp_status walk(survey *s,
+                       cfp_status (*visit)(survey *, int32_t, int32_t, const cfp_link *))
 {
     cfp_links *links = &s->links;
     for (int l = 0; l < links->pyramid->n_layers; l++) {
@@ -128,7 +133,7 @@ static cfp_status walk(survey *s, cfp_status (*visit)(survey *, int32_t, int32_t
                 const cfp_link *link = &links->link[i];
                 if (link->layer >= 0)
                     CFP_TRY(visit(s, source, s->number[links->base[link->node] + link->kernel],
-                                  link->value));
+                                  link));
             }
             s->kept->first[source + 1] = (uint32_t)s->kept->n; /* in the first walk: 0 */
         }
@@ -158,9 +163,9 @@ static cfp_status number_kernels(survey *s)
 static int64_t choose_least(survey *s, int64_t most)
 {
     int64_t n = 0;
-    if (s->kept->total <= most) {
+    if (s->pairs <= most) {
         s->least = 0;
-        return s->kept->total;
+        return s->pairs;
     }
     s->kept->deciding = s->deciding;
     for (s->least = BUCKETS; s->least > 0; s->least--) {
@@ -176,11 +181,13 @@ static cfp_status keep(survey *s, const cfp_explanation *explanation, int64_t mo
 {
     s->paths = explanation->query.propagate == CFP_PROPAGATE_PATH;
     CFP_TRY(cfp_links_open(&s->links, s->ctx, explanation));
+    s->links.pairs = true;
     CFP_TRY(number_kernels(s));
     CFP_TRY(walk(s, survey_link));
     const int64_t room = choose_least(s, most);
     CFP_TRY_ALLOC(s->ctx, s->kept->target, room);
     CFP_TRY_ALLOC(s->ctx, s->kept->value, room);
+    CFP_TRY_ALLOC(s->ctx, s->kept->asked, room);
     return walk(s, keep_link);
 }
 
@@ -210,5 +217,6 @@ void cfp_kept_links_close(cfp_kept_links *kept)
     cfp_free(kept->first);
     cfp_free(kept->target);
     cfp_free(kept->value);
+    cfp_free(kept->asked);
     *kept = (cfp_kept_links){0};
 }

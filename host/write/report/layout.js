@@ -9,7 +9,7 @@ cfp.layout = (function () {
     /* Kernel numbers of each layer, in the order above. */
     function order(data, reach) {
         const asked = new Float64Array(data.n);
-        data.links.target.forEach((k, e) => { asked[k] += data.links.value[e]; });
+        data.links.target.forEach((k, e) => { asked[k] += data.links.asked[e]; });
         return data.layers.map(function (layer) {
             const kernels = Array.from({length: layer.count}, (_, i) => layer.first + i);
             return kernels.sort((a, b) => reach[b] - reach[a] || asked[b] - asked[a] || a - b);

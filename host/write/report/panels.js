@@ -80,8 +80,12 @@ cfp.panels = (function () {
                 r.fill.style.width = (100 * selected / r.layer.channels) + "%";
                 r.row.classList.toggle("shown", r.layer.number === shown);
             });
+            const below = rows.filter((r) => r.layer.depth > 0 && r.layer.channels > 1);
+            const full = below.filter((r) => 10 * now.selected[r.layer.number] >= 9 * r.layer.channels).length;
             find("layers-sum").textContent = number(now.selected.reduce((a, b) => a + b, 0)) + " kernels in "
-                + number(now.selected.filter((n) => n > 0).length) + " layers";
+                + number(now.selected.filter((n) => n > 0).length) + " layers"
+                + (2 * full > below.length ? "; saturated: " + full + " of " + below.length
+                    + " layers have at least 90 % of their kernels" : "");
         };
     }
 

@@ -76,9 +76,9 @@ cfp.page = (function () {
     function tellTheta() {
         const moved = now.theta !== data.query.theta;
         find("exact").textContent = !moved ? ""
-            : data.query.rule === "grad"
-                ? "Links of at least " + now.theta
-                    + ". Under rule grad this is no run at that theta, whose gradients would be masked to fewer kernels."
+            : data.query.rule === "grad" && data.query.mask !== "none"
+                ? "Kernels whose relevance is at least " + now.theta + " in this run. With --mask selected this is no run"
+                    + " at that theta: its gradients would be masked to fewer kernels. --mask none has theta exact."
                 : "Kernels and relevances are those of explain --theta " + now.theta
                     + ", exactly. Tubes stay those of theta " + data.query.theta + ".";
         find("theta").setAttribute("aria-valuetext", "theta " + now.theta);

@@ -1,0 +1,230 @@
+/* cpu_pairs.c - what pairs of a kernel and a channel have to do with the target (cfp_pairs): the
+ * selected kernels' gradients and the selected channels are gathered, then multiplied as matrices,
+ * tap by tap.
+ *
+ * A tile is TILE kernels times QUAD channels: its sums stay in registers while it goes along a row
+ * of outputs.  One thread makes a tile, so no sum depends on how many threads there are. */
+#include "cpu.h"
+#include "../ref/ref.h"
+#include "../relevance_math.h"
+#include <string.h>
+
+enum {
+    TILE = 16,
+    QUAD = 4,
+    LEAST_SUMS = 256, /* positions that are summed in float before they are added in double */
+    LEAST_WORK = 1 << 16
+};
+
+/* One group of a layer for one clip. */
+typedef struct gathered {
+    const cfp_pairs *pairs;
+    const cfp_window *window;
+    int clip, taps, span;
+    int n_kernels, n_channels;
+    int *kernel;  /* [n_kernels] o */
+    int *channel; /* [n_channels] j, within the group */
+    float *dy;    /* [tiles][positions of dy][TILE] */
+    float *x;     /* [n_channels, rounded up to QUAD][positions of x] */
+} gathered;
+
+static int tiles_of(int n, int size)
+{
+    return (n + size - 1) / size;
+}
+
+/* Which kernels of the group have a pair, and which channels. */
+static void list_pairs(gathered *g, int group)
+{
+    const cfp_back_step *s = g->pairs->step;
+    const int kernels = s->kernels / s->groups, words = cfp_span_words(s);
+    g->n_kernels = g->n_channels = 0;
+    memset(g->channel, 0, (size_t)g->span * sizeof *g->channel);
+    for (int o = group * kernels; o < (group + 1) * kernels; o++) {
+        bool any = false;
+        for (int q = g->clip * s->thetas; q < (g->clip + 1) * s->thetas; q++) {
+            const int64_t row = (int64_t)q * s->kernels + o;
+            for (int w = 0; w < words && s->demand[row] >= 0; w++)
+                for (uint32_t left = s->edges[row * words + w]; left != 0; left &= left - 1) {
+                    g->channel[32 * w + __builtin_ctz(left)] = 1;
+                    any = true;
+                }
+        }
+        if (any)
+            g->kernel[g->n_kernels++] = o;
+    }
+    for (int j = 0; j < g->span; j++)
+        if (g->channel[j])
+            g->channel[g->n_channels++] = j; /* never ahead of j */
+}
+
+static void gather_dy(const cfp_backend *backend, gathered *g)
+{
+    const cfp_tensor *dy = g->pairs->dy;
+    const int64_t positions = cfp_positions(dy->shape);
+    const int tiles = tiles_of(g->n_kernels, TILE);
+#pragma omp parallel for collapse(2) schedule(static) num_threads(backend->threads)
+    for (int tile = 0; tile < tiles; tile++)
+        for (int lane = 0; lane < TILE; lane++) {
+            const int k = tile * TILE + lane;
+            float *to = g->dy + tile * positions * TILE + lane;
+            const float *from =
+                k < g->n_kernels ? dy->data + cfp_offset(dy, g->clip, g->kernel[k], 0, 0, 0) : NULL;
+            for (int64_t p = 0; p < positions; p++)
+                to[p * TILE] = from != NULL ? from[p * dy->block] : 0;
+        }
+}
+
+static void gather_x(const cfp_backend *backend, gathered *g, int group)
+{
+    const cfp_tensor *x = g->pairs->x;
+    const int64_t positions = cfp_positions(x->shape);
+    const int rows = tiles_of(g->n_channels, QUAD) * QUAD;
+#pragma omp parallel for schedule(static) num_threads(backend->threads)
+    for (int k = 0; k < rows; k++) {
+        float *to = g->x + k * positions;
+        const int c = k < g->n_channels ? group * g->span + g->channel[k] : -1;
+        const float *from = c >= 0 ? x->data + cfp_offset(x, g->clip, c, 0, 0, 0) : NULL;
+        for (int64_t p = 0; p < positions; p++)
+            to[p] = from != NULL ? from[p * x->block] : 0;
+    }
+}
+
+/* sum[channel][kernel] += over n outputs of a row; x: of the first channel, the others `apart`. */
+CFP_WIDE static void add_row(float sum[QUAD][TILE], const float *dy, const float *x, int64_t apart,
+                             int stride, int n)
+{
+    float mine[QUAD][TILE];
+    memcpy(mine, sum, sizeof mine);
+    for (int w = 0; w < n; w++)
+        for (int q = 0; q < QUAD; q++) {
+            const float factor = x[q * apart + (int64_t)w * stride];
+            for (int lane = 0; lane < TILE; lane++)
+                mine[q][lane] += factor * dy[w * TILE + lane];
+        }
+    memcpy(sum, mine, sizeof mine);
+}
+
+static void flush(double total[QUAD][TILE], float sum[QUAD][TILE])
+{
+    for (int q = 0; q < QUAD; q++)
+        for (int lane = 0; lane < TILE; lane++)
+            total[q][lane] += (double)sum[q][lane];
+    memset(sum, 0, QUAD * sizeof *sum);
+}
+
+/* Outputs [first, last) along an axis that read, through tap k, inputs that are there: output p
+ * reads p * stride + reach. */
+typedef struct axis {
+    int first, last, stride, reach;
+} axis;
+
+static axis axis_of(const cfp_window *window, int a, int k, int inputs, int outputs)
+{
+    axis x = {.stride = window->stride[a],
+              .reach = k * window->dilation[a] - window->pad_begin[a]};
+    x.first = x.reach >= 0 ? 0 : (-x.reach + x.stride - 1) / x.stride;
+    x.last = inputs <= x.reach ? 0 : cfp_min_int(outputs, (inputs - 1 - x.reach) / x.stride + 1);
+    return x;
+}
+
+/* The sums of one tap over all outputs. */
+static void sum_tap(double total[QUAD][TILE], const gathered *g, int tile, int quad, const int k[3])
+{
+    const cfp_shape in = g->pairs->x->shape, out = g->pairs->dy->shape;
+    const axis t = axis_of(g->window, 0, k[0], in.t, out.t);
+    const axis h = axis_of(g->window, 1, k[1], in.h, out.h);
+    const axis w = axis_of(g->window, 2, k[2], in.w, out.w);
+    const float *dy = g->dy + tile * cfp_positions(out) * TILE;
+    const float *x = g->x + quad * QUAD * cfp_positions(in);
+    float sum[QUAD][TILE] = {{0}};
+    int summed = 0;
+    for (int i = t.first; i < t.last && w.first < w.last; i++)
+        for (int j = h.first; j < h.last; j++) {
+            const int64_t to = ((int64_t)i * out.h + j) * out.w + w.first;
+            const int64_t from =
+                ((int64_t)(i * t.stride + t.reach) * in.h + j * h.stride + h.reach) * in.w +
+                w.first * w.stride + w.reach;
+            add_row(sum, dy + to * TILE, x + from, cfp_positions(in), w.stride, w.last - w.first);
+            summed += w.last - w.first;
+            if (summed >= LEAST_SUMS) {
+                flush(total, sum);
+                summed = 0;
+            }
+        }
+    flush(total, sum);
+}
+
+static void make_tile(const gathered *g, int tile, int quad)
+{
+    const cfp_pairs *pairs = g->pairs;
+    const int *size = g->window->kernel;
+    const double positions = (double)cfp_positions(pairs->x->shape);
+    const int kernels = cfp_min_int(TILE, g->n_kernels - tile * TILE);
+    const int channels = cfp_min_int(QUAD, g->n_channels - quad * QUAD);
+    double value[QUAD][TILE] = {{0}};
+    int k[3], tap = 0;
+    for (k[0] = 0; k[0] < size[0]; k[0]++)
+        for (k[1] = 0; k[1] < size[1]; k[1]++)
+            for (k[2] = 0; k[2] < size[2]; k[2]++, tap++) {
+                double total[QUAD][TILE] = {{0}};
+                sum_tap(total, g, tile, quad, k);
+                for (int q = 0; q < channels; q++)
+                    for (int lane = 0; lane < kernels; lane++) {
+                        const int64_t pair =
+                            (int64_t)g->kernel[tile * TILE + lane] * g->span +
+                            g->channel[quad * QUAD + q];
+                        value[q][lane] +=
+                            (double)pairs->weight[pair * g->taps + tap] * total[q][lane];
+                    }
+            }
+    for (int q = 0; q < channels; q++)
+        for (int lane = 0; lane < kernels; lane++) {
+            const int64_t row =
+                (int64_t)g->clip * pairs->step->kernels + g->kernel[tile * TILE + lane];
+            float *to = &pairs->value[row * g->span + g->channel[quad * QUAD + q]];
+            *to = (float)(value[q][lane] / positions + (pairs->adds ? (double)*to : 0));
+        }
+}
+
+static void weigh_group(const cfp_backend *backend, gathered *g, int group)
+{
+    list_pairs(g, group);
+    if (g->n_kernels == 0 || g->n_channels == 0)
+        return;
+    gather_dy(backend, g);
+    gather_x(backend, g, group);
+    const int tiles = tiles_of(g->n_kernels, TILE), quads = tiles_of(g->n_channels, QUAD);
+    const int64_t work = (int64_t)tiles * TILE * quads * QUAD * g->taps *
+                         cfp_positions(g->pairs->dy->shape) / LEAST_WORK;
+    const int threads = work < 1                  ? 1
+                        : work < backend->threads ? (int)work
+                                                  : backend->threads;
+#pragma omp parallel for collapse(2) schedule(dynamic) num_threads(threads)
+    for (int tile = 0; tile < tiles; tile++)
+        for (int quad = 0; quad < quads; quad++)
+            make_tile(g, tile, quad);
+}
+
+cfp_status cpu_weigh_pairs(cfp_backend *backend, const cfp_pairs *pairs)
+{
+    const cfp_back_step *s = pairs->step;
+    const int kernels = s->kernels / s->groups, span = cfp_span_length(s);
+    const int64_t slopes = tiles_of(kernels, TILE) * TILE * cfp_positions(pairs->dy->shape);
+    const int64_t values = tiles_of(span, QUAD) * QUAD * cfp_positions(pairs->x->shape);
+    gathered g = {.pairs = pairs, .window = cfp_kernel_window(pairs->node), .span = span};
+    char *room;
+    CFP_TRY(cpu_room(&room, backend,
+                     cpu_aligned((size_t)slopes * sizeof *g.dy) +
+                         cpu_aligned((size_t)values * sizeof *g.x) +
+                         (size_t)(kernels + span) * sizeof *g.kernel));
+    g.dy = (float *)(void *)room;
+    g.x = (float *)(void *)(room + cpu_aligned((size_t)slopes * sizeof *g.dy));
+    g.kernel = (int *)(void *)((char *)g.x + cpu_aligned((size_t)values * sizeof *g.x));
+    g.channel = g.kernel + kernels;
+    g.taps = g.window->kernel[0] * g.window->kernel[1] * g.window->kernel[2];
+    for (g.clip = 0; g.clip < s->clips; g.clip++)
+        for (int group = 0; group < s->groups; group++)
+            weigh_group(backend, &g, group);
+    return CFP_OK;
+}

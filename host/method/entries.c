@@ -1,0 +1,104 @@
+/* entries.c - see entries.h. */
+#include "entries.h"
+#include <string.h>
+
+/* splitmix64: the same numbers on every machine. */
+static uint64_t next_random(uint64_t *state)
+{
+    uint64_t z = (*state += 0x9E3779B97F4A7C15u);
+    z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9u;
+    z = (z ^ (z >> 27)) * 0x94D049BB133111EBu;
+    return z ^ (z >> 31);
+}
+
+/* An order of n frames that is not their own, unless there is no other. */
+static void shuffle(int *order, int n, uint64_t seed)
+{
+    for (bool moved = n < 2; !moved;) {
+        for (int t = 0; t < n; t++)
+            order[t] = t;
+        for (int t = n - 1; t > 0; t--) {
+            const int k = (int)(next_random(&seed) % (uint64_t)(t + 1)), held = order[t];
+            order[t] = order[k];
+            order[k] = held;
+        }
+        for (int t = 0; t < n; t++)
+            moved |= order[t] != t;
+    }
+}
+
+/* Which frame of the clip stands at each place of the other one. */
+static void order_frames(int *order, int n, const cfp_query *query)
+{
+    for (int t = 0; t < n; t++)
+        order[t] = query->baseline == CFP_BASELINE_FREEZE    ? n / 2
+                   : query->baseline == CFP_BASELINE_REVERSE ? n - 1 - t
+                                                             : t;
+    if (query->baseline == CFP_BASELINE_SHUFFLE)
+        shuffle(order, n, query->seed);
+}
+
+/* The other clip, beside x, the clip.  A blank one is the mean colour: zeros. */
+static cfp_status make_other(float *to, const cfp_trace *trace, const float *x,
+                             const cfp_clip *other)
+{
+    const cfp_input_spec *in = &trace->model->input;
+    const cfp_baseline kind = trace->query.baseline;
+    const int64_t frame = (int64_t)in->height * in->width;
+    int *order;
+    if (kind == CFP_BASELINE_CLIP) {
+        cfp_clip_normalise(to, other, in);
+        return CFP_OK;
+    }
+    if (kind == CFP_BASELINE_ZERO || kind == CFP_BASELINE_BLANK) {
+        memset(to, 0, (size_t)(in->channels * in->frames * frame) * sizeof *to);
+        return CFP_OK;
+    }
+    CFP_TRY_ALLOC(trace->ctx, order, in->frames);
+    order_frames(order, in->frames, &trace->query);
+    for (int c = 0; c < in->channels; c++)
+        for (int t = 0; t < in->frames; t++)
+            memcpy(to + (int64_t)(c * in->frames + t) * frame,
+                   x + (int64_t)(c * in->frames + order[t]) * frame,
+                   (size_t)frame * sizeof *to);
+    cfp_free(order);
+    return CFP_OK;
+}
+
+/* Points k of all `steps`: (k + 1/2) / steps of the way from the other clip to x. */
+static void make_point(float *to, const float *other, const float *x, int64_t n, double share)
+{
+    for (int64_t i = 0; i < n; i++)
+        to[i] = (float)((double)other[i] + share * ((double)x[i] - (double)other[i]));
+}
+
+static cfp_status fill_clip(float *to, const cfp_trace *trace, const cfp_clip *clip,
+                            const cfp_clip *other, int first, float *room)
+{
+    const cfp_input_spec *in = &trace->model->input;
+    const cfp_entries *e = &trace->entries;
+    const int64_t n = (int64_t)in->channels * in->frames * in->height * in->width;
+    float *const from = e->other >= 0 ? to + e->other * n : room;
+    const int steps = trace->query.steps;
+    cfp_clip_normalise(to, clip, in);
+    CFP_TRY(make_other(from, trace, to, other));
+    for (int k = 0; k < e->count && steps > 1; k++) {
+        const int point = first + k < steps ? first + k : steps - 1; /* beyond the last: not used */
+        make_point(to + (e->first + k) * n, from, to, n, (point + 0.5) / steps);
+    }
+    return CFP_OK;
+}
+
+cfp_status cfp_entries_fill(float *input, const cfp_trace *trace, const cfp_clip *const *clip,
+                            const cfp_clip *other, int first)
+{
+    const cfp_input_spec *in = &trace->model->input;
+    const int64_t n = (int64_t)in->channels * in->frames * in->height * in->width;
+    float *room;
+    cfp_status status = CFP_OK;
+    CFP_TRY_ALLOC(trace->ctx, room, n);
+    for (int k = 0; k < trace->request.batch.clips && status == CFP_OK; k++)
+        status = fill_clip(input + k * trace->entries.n * n, trace, clip[k], other, first, room);
+    cfp_free(room);
+    return status;
+}

@@ -1,0 +1,10 @@
+/* entries.h - what a network is shown beside a clip: the clip of --baseline, and the points of
+ * --steps on the line from that one to this. */
+#pragma once
+#include "trace.h"
+
+/* Fills input, [clips x entries][C x T x H x W], with every entry of every clip; the points are
+ * those from number `first` of all of --steps.  other: the clip of CFP_BASELINE_CLIP, else NULL. */
+CFP_CHECKED cfp_status cfp_entries_fill(float *input, const cfp_trace *trace,
+                                        const cfp_clip *const *clip, const cfp_clip *other,
+                                        int first);

@@ -1,0 +1,391 @@
+/* sweep.c - see sweep.h.
+ *
+ * Most queries need one descent for all thetas.  Lowering theta only adds kernels: a kernel that is
+ * selected at one theta is selected at every lower one.  So each kernel has a highest theta that
+ * still selects it.  The descent finds this number itself, if it runs at the lowest theta of the
+ * list and R means the following:
+ *
+ *     --propagate path   R is the largest product of r along a path from the class.  R does not
+ *                        depend on theta, and a kernel is selected where R >= theta.
+ *     --propagate edge   R is the smallest r along a path, of the path where that is the largest
+ *                        (CFP_PROPAGATE_WIDEST).  Again a kernel is selected where R >= theta.
+ *
+ * An edge (o, i) has such a number, too: R(o) * r(o, i), or the smaller one of R(o) and r(o, i).
+ * What remains is to count how many of these numbers reach each theta.
+ *
+ * Rule grad with --mask selected is different: the gradient depends on what theta selected above.
+ * There the descent runs once for each theta. */
+#include "sweep.h"
+#include "../backend/relevance_math.h"
+#include "descent.h"
+#include "target.h"
+#include <omp.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* --- how many of some numbers reach each theta --- */
+
+enum { BUCKETS = 4096, LEAST_EDGES = 1 << 15 /* that are worth a second thread */ };
+
+typedef struct counter {
+    int n;
+    double *level;      /* [n] the thetas, ascending */
+    int *place;         /* [n] where theta k of the list stands among the levels */
+    int32_t *from;      /* [BUCKETS + 1] how many levels are at most bucket / BUCKETS */
+    int64_t *histogram; /* [threads][n + 1] numbers that reach just so many levels */
+    int threads;
+} counter;
+
+static int ascending(const void *a, const void *b)
+{
+    const double x = *(const double *)a, y = *(const double *)b;
+    return x < y ? -1 : x > y;
+}
+
+static int levels_up_to(const counter *c, double value)
+{
+    int low = 0, high = c->n;
+    while (low < high) {
+        const int middle = (low + high) / 2;
+        if (c->level[middle] <= value)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+static cfp_status open_counter(counter *c, cfp_ctx *ctx, const double *theta, int n)
+{
+    *c = (counter){.n = n, .threads = omp_get_max_threads()};
+    CFP_TRY_ALLOC(ctx, c->level, n);
+    CFP_TRY_ALLOC(ctx, c->place, n);
+    CFP_TRY_ALLOC(ctx, c->from, BUCKETS + 1);
+    CFP_TRY_ALLOC(ctx, c->histogram, (size_t)c->threads * ((size_t)n + 1));
+    memcpy(c->level, theta, (size_t)n * sizeof *theta);
+    qsort(c->level, (size_t)n, sizeof *c->level, ascending);
+    for (int k = 0; k < n; k++)
+        c->place[k] = levels_up_to(c, theta[k]) - 1;
+    for (int b = 0; b <= BUCKETS; b++)
+        c->from[b] = levels_up_to(c, (double)b / BUCKETS);
+    return CFP_OK;
+}
+
+static void close_counter(counter *c)
+{
+    cfp_free(c->level);
+    cfp_free(c->place);
+    cfp_free(c->from);
+    cfp_free(c->histogram);
+}
+
+static void clear_counter(counter *c)
+{
+    memset(c->histogram, 0, (size_t)c->threads * ((size_t)c->n + 1) * sizeof *c->histogram);
+}
+
+/* A number >= 0. */
+static inline void count(const counter *c, int64_t *histogram, double value)
+{
+    int reached = c->from[value < 1 ? (int)(value * BUCKETS) : BUCKETS];
+    while (reached < c->n && c->level[reached] <= value)
+        reached++;
+    histogram[reached]++;
+}
+
+/* Turns the histograms into sums: afterwards histogram[j] numbers reach at least j levels. */
+static void sum_up(counter *c)
+{
+    int64_t *all = c->histogram;
+    for (int t = 1; t < c->threads; t++)
+        for (int j = 0; j <= c->n; j++)
+            all[j] += all[(size_t)t * ((size_t)c->n + 1) + (size_t)j];
+    for (int j = c->n - 1; j >= 0; j--)
+        all[j] += all[j + 1];
+}
+
+static int64_t reaching(const counter *c, int theta)
+{
+    return c->histogram[c->place[theta] + 1];
+}
+
+/* --- a series on its way --- */
+
+typedef struct sweep {
+    cfp_trace *trace;
+    int n_thetas;
+    counter counter;
+    cfp_edge *edge; /* those of the layer at hand */
+    int64_t edges_room;
+    uint8_t **before; /* [room of the series] the kernels selected at the theta before */
+} sweep;
+
+static const cfp_demand *demanded(const sweep *s, int node)
+{
+    return cfp_ledger_seen(s->trace->ledger, s->trace->ledger->node[node].demand);
+}
+
+/* The walk back from a class; what it found is then in the ledger, where the host may look. */
+static cfp_status descend(const sweep *s, int class_index)
+{
+    CFP_TRY(cfp_descend_part(s->trace, &class_index));
+    return cfp_ledger_fetch_results(s->trace->ledger);
+}
+
+/* Of a layer that nobody demands, n_edges is from the descent before. */
+static int64_t count_edges(const sweep *s, const cfp_swept_layer *layer)
+{
+    const cfp_ledger *l = s->trace->ledger;
+    const cfp_demand *demand = demanded(s, layer->node);
+    int64_t total = 0;
+    const int32_t *n = cfp_ledger_seen(l, l->node[layer->node].n_edges);
+    for (int o = 0; o < layer->kernels; o++)
+        total += demand[o] >= 0 ? n[o] : 0;
+    return total;
+}
+
+/* The edges of a layer come to s->edge. */
+static cfp_status list_edges(sweep *s, const cfp_back_step *step, int64_t total)
+{
+    const cfp_device *device = &s->trace->device;
+    cfp_edge *there, *here;
+    if (!device->api->host_memory) {
+        CFP_TRY(cfp_ledger_edge_room(s->trace->ledger, s->trace->ctx, total, &there, &here));
+        CFP_TRY(device->api->list_edges(device->backend, step, 0, there));
+        s->edge = here;
+        return device->api->fetch(device->backend, here, there, (size_t)total * sizeof *here);
+    }
+    if (total > s->edges_room) {
+        cfp_free(s->edge);
+        s->edges_room = 0;
+        CFP_TRY_ALLOC(s->trace->ctx, s->edge, total);
+        s->edges_room = total;
+    }
+    return device->api->list_edges(device->backend, step, 0, s->edge);
+}
+
+/* The highest theta at which e is still an edge.  Rule grad takes every pair of a selected kernel
+ * and a selected channel whose value is above 0. */
+static inline double highest_theta(const cfp_back_step *step, const cfp_demand *demand,
+                                   const cfp_demand *child, const cfp_edge *e)
+{
+    const double above = cfp_demanded_relevance(demand[e->o]);
+    if (step->rule != CFP_RULE_GRAD)
+        return cfp_propagated(step, above, e->relevance);
+    const double below = cfp_demanded_relevance(child[e->i]);
+    return below < above ? below : above;
+}
+
+static cfp_status sweep_edges(sweep *s, cfp_swept_layer *layer)
+{
+    counter *c = &s->counter;
+    const cfp_ledger *l = s->trace->ledger;
+    const int64_t total = count_edges(s, layer);
+    const cfp_demand *demand = demanded(s, layer->node);
+    const cfp_demand *child = cfp_ledger_seen(l, l->node[layer->node].child);
+    const cfp_back_step step = cfp_back_step_of(s->trace, layer->node);
+    if (s->n_thetas == 1)
+        layer->edges[0] = total;
+    if (s->n_thetas == 1 || total == 0)
+        return CFP_OK;
+    CFP_TRY(list_edges(s, &step, total));
+    clear_counter(c);
+#pragma omp parallel num_threads(total < LEAST_EDGES ? 1 : c->threads)
+    {
+        int64_t *mine = c->histogram + (size_t)omp_get_thread_num() * ((size_t)c->n + 1);
+#pragma omp for schedule(static)
+        for (int64_t e = 0; e < total; e++)
+            count(c, mine, highest_theta(&step, demand, child, &s->edge[e]));
+    }
+    sum_up(c);
+    for (int k = 0; k < s->n_thetas; k++)
+        layer->edges[k] = reaching(c, k);
+    return CFP_OK;
+}
+
+/* Every theta of a layer, from the descent at the lowest. */
+static cfp_status sweep_layer(sweep *s, cfp_swept_layer *layer)
+{
+    const cfp_demand *demand = demanded(s, layer->node);
+    clear_counter(&s->counter);
+    for (int o = 0; o < layer->kernels; o++)
+        if (demand[o] >= 0)
+            count(&s->counter, s->counter.histogram, cfp_demanded_relevance(demand[o]));
+    sum_up(&s->counter);
+    for (int k = 0; k < s->n_thetas; k++) {
+        layer->selected[k] = (int32_t)reaching(&s->counter, k);
+        /* of two sets, one holds the other */
+        const int now = layer->selected[k], then = layer->selected[k > 0 ? k - 1 : 0];
+        const int larger = cfp_max_int(now, then);
+        layer->jaccard[k] = larger == 0 ? 1 : (double)cfp_min_int(now, then) / larger;
+    }
+    return sweep_edges(s, layer);
+}
+
+static cfp_status sweep_at_once(sweep *s, cfp_series *series, const cfp_query *query,
+                                int class_index)
+{
+    cfp_query lowest = *query;
+    lowest.theta = s->counter.level[0];
+    if (s->n_thetas > 1 && query->propagate == CFP_PROPAGATE_EDGE)
+        lowest.propagate = CFP_PROPAGATE_WIDEST;
+    CFP_TRY(cfp_trace_ask(s->trace, &lowest));
+    CFP_TRY(descend(s, class_index));
+    for (int i = 0; i < series->n_layers; i++) {
+        CFP_TRY(sweep_layer(s, &series->layer[i]));
+        CFP_TRY(cfp_check_interrupt(s->trace->ctx));
+    }
+    return CFP_OK;
+}
+
+/* The layer as theta k alone selects it. */
+static void read_layer(const sweep *s, cfp_swept_layer *layer, uint8_t *before, int k)
+{
+    const cfp_demand *demand = demanded(s, layer->node);
+    int both = 0, either = 0;
+    for (int o = 0; o < layer->kernels; o++) {
+        const bool now = demand[o] >= 0;
+        layer->selected[k] += now;
+        both += now && before[o];
+        either += now || before[o];
+        before[o] = now;
+    }
+    layer->jaccard[k] = either == 0 ? 1 : (double)both / either;
+    layer->edges[k] = count_edges(s, layer);
+}
+
+static cfp_status sweep_one_by_one(sweep *s, cfp_series *series, const cfp_query *query,
+                                   int class_index, const double *theta)
+{
+    CFP_TRY_ALLOC(s->trace->ctx, s->before, series->room);
+    for (int i = 0; i < series->n_layers; i++)
+        CFP_TRY_ALLOC(s->trace->ctx, s->before[i], series->layer[i].kernels);
+    CFP_TRY(cfp_trace_ask(s->trace, query));
+    for (int k = 0; k < s->n_thetas; k++) {
+        CFP_TRY(cfp_trace_set_theta(s->trace, theta[k]));
+        CFP_TRY(descend(s, class_index));
+        for (int i = 0; i < series->n_layers; i++)
+            read_layer(s, &series->layer[i], s->before[i], k);
+        cfp_progress(s->trace->ctx, "thetas", k + 1, s->n_thetas);
+    }
+    return CFP_OK;
+}
+
+static int by_depth(const void *a, const void *b)
+{
+    const cfp_swept_layer *x = a, *y = b;
+    return x->depth != y->depth ? x->depth - y->depth : y->node - x->node;
+}
+
+/* All kernel layers that the query could visit. */
+static cfp_status list_layers(cfp_series *series, cfp_trace *trace, int depth, int n_thetas)
+{
+    const cfp_model *model = trace->model;
+    CFP_TRY_ALLOC(trace->ctx, series->layer, model->n_nodes);
+    series->room = model->n_nodes;
+    for (int i = 1; i < model->n_nodes; i++) {
+        const cfp_node *node = &model->node[i];
+        if (!trace->used[i] || !cfp_is_kernel_layer(node) || node->depth < 0 ||
+            (depth != CFP_ALL_DEPTHS && node->depth > depth))
+            continue;
+        cfp_swept_layer *layer = &series->layer[series->n_layers++];
+        *layer = (cfp_swept_layer){.node = i, .depth = node->depth, .kernels = node->shape.c};
+        CFP_TRY_ALLOC(trace->ctx, layer->selected, n_thetas);
+        CFP_TRY_ALLOC(trace->ctx, layer->edges, n_thetas);
+        CFP_TRY_ALLOC(trace->ctx, layer->jaccard, n_thetas);
+    }
+    qsort(series->layer, (size_t)series->n_layers, sizeof *series->layer, by_depth);
+    return CFP_OK;
+}
+
+static void free_layer(cfp_swept_layer *layer)
+{
+    cfp_free(layer->selected);
+    cfp_free(layer->edges);
+    cfp_free(layer->jaccard);
+}
+
+/* Layers that no theta visited are no part of the series. */
+static void drop_unvisited(cfp_series *series, int n_thetas)
+{
+    int kept = 0;
+    for (int i = 0; i < series->n_layers; i++) {
+        cfp_swept_layer layer = series->layer[i];
+        bool visited = false;
+        for (int k = 0; k < n_thetas; k++)
+            visited |= layer.selected[k] > 0;
+        if (visited)
+            series->layer[kept++] = layer;
+        else
+            free_layer(&layer);
+    }
+    series->n_layers = kept;
+}
+
+void cfp_series_free(cfp_series *series)
+{
+    for (int i = 0; i < series->n_layers; i++)
+        free_layer(&series->layer[i]);
+    cfp_free(series->layer);
+    *series = (cfp_series){0};
+}
+
+/* Does each theta need a descent of its own? */
+static bool depends_on_theta(const cfp_query *query)
+{
+    return query->rule == CFP_RULE_GRAD && query->mask == CFP_MASK_SELECTED;
+}
+
+int cfp_sweep_descents(const cfp_query *query, int n_thetas)
+{
+    return depends_on_theta(query) ? n_thetas : 1;
+}
+
+static cfp_status run(sweep *s, cfp_series *out, const cfp_query *query, int class_index,
+                      const double *theta)
+{
+    CFP_TRY(open_counter(&s->counter, s->trace->ctx, theta, s->n_thetas));
+    CFP_TRY(list_layers(out, s->trace, query->depth, s->n_thetas));
+    if (depends_on_theta(query))
+        CFP_TRY(sweep_one_by_one(s, out, query, class_index, theta));
+    else
+        CFP_TRY(sweep_at_once(s, out, query, class_index));
+    drop_unvisited(out, s->n_thetas);
+    return CFP_OK;
+}
+
+cfp_status cfp_sweep(cfp_series *out, cfp_trace *trace, const cfp_query *query, int class_index,
+                     const double *theta, int n_thetas)
+{
+    sweep s = {.trace = trace, .n_thetas = n_thetas};
+    cfp_query first = *query;
+    first.theta = theta[0];
+    *out = (cfp_series){0};
+    const cfp_status status = run(&s, out, &first, class_index, theta);
+    for (int i = 0; s.before != NULL && i < out->room; i++)
+        cfp_free(s.before[i]);
+    cfp_free(s.before);
+    if (trace->device.api->host_memory)
+        cfp_free(s.edge);
+    close_counter(&s.counter);
+    if (status != CFP_OK)
+        cfp_series_free(out);
+    return status;
+}
+
+cfp_status cfp_trace_open_sweep(cfp_trace **out, cfp_ctx *ctx, const cfp_model *model,
+                                const cfp_device *device, const cfp_query *query, int n_queries)
+{
+    cfp_trace_request request = {.depth = query[0].depth};
+    *out = NULL;
+    for (int i = 0; i < n_queries; i++) {
+        const bool grad = query[i].rule == CFP_RULE_GRAD;
+        cfp_query resolved = query[i];
+        CFP_TRY(cfp_query_check(ctx, &query[i]));
+        CFP_TRY(cfp_resolve_target(&resolved, ctx, model));
+        request.backward |= grad;
+        request.means |= !grad;
+    }
+    request.again = request.backward;
+    return cfp_trace_open_request(out, ctx, model, device, &request);
+}

@@ -1,0 +1,296 @@
+/* cmd_sweep.c - cfp-gpu sweep: what every threshold selects, as a table.
+ *
+ * Each clip is decoded and runs through the network once.  Then every class and every query gives a
+ * series of rows (method/sweep.h).  A series is in memory as a whole, the table never is.
+ *
+ * One bad clip among many is reported and passed over, as predict does.  A table that cannot be
+ * written ends the run. */
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include "../method/sweep.h"
+#include "../write/csv.h"
+#include "../write/plot.h"
+#include "commands.h"
+#include "sweep_plan.h"
+#include "sweep_rows.h"
+
+typedef struct sweeping {
+    cfp_session *session;
+    cfp_sweep_plan plan;
+    cfp_csv csv;
+    cfp_json json;
+    cfp_plot *plot; /* NULL: none */
+    cfp_status plot_status;
+    cfp_sweep_rows rows;
+    float *probability;  /* [n_classes of the model] */
+    int *rank;           /* [n_classes of the model] */
+    int64_t done, total; /* descents, the unit of progress */
+} sweeping;
+
+/* Files that are written must not take the place of what is read, nor of each other. */
+static cfp_status spare_inputs(cfp_session *session, const char *option, const char *path)
+{
+    struct stat mine, theirs;
+    if (path == NULL || stat(path, &mine) != 0)
+        return CFP_OK;
+    for (int i = 0; i < session->config.n_operands; i++)
+        if (stat(session->config.operand[i], &theirs) == 0 && mine.st_dev == theirs.st_dev &&
+            mine.st_ino == theirs.st_ino)
+            return cfp_fail(&session->ctx, CFP_USAGE, "--%s: %s is %s that is read", option, path,
+                            i == 0 ? "the model" : "a clip");
+    return CFP_OK;
+}
+
+/* How many classes each clip is asked about. */
+static int classes_of(const sweeping *w)
+{
+    return w->plan.n_classes > 0 ? w->plan.n_classes
+                                 : cfp_min_int(w->plan.top_classes, w->session->model.n_classes);
+}
+
+static cfp_status open_plot(sweeping *w)
+{
+    cfp_session *session = w->session;
+    const int64_t n_clips = session->config.n_operands - 1;
+    int deepest = 0;
+    for (int i = 0; i < session->model.n_nodes; i++)
+        deepest = cfp_max_int(deepest, session->model.node[i].depth);
+    if (session->config.depth != CFP_ALL_DEPTHS)
+        deepest = cfp_min_int(deepest, (int)session->config.depth);
+    const cfp_plot_request request = {.path = session->config.plot,
+                                      .n_panels = n_clips * classes_of(w) * w->plan.n_queries,
+                                      .theta = w->plan.theta,
+                                      .n_thetas = w->plan.n_thetas,
+                                      .max_depth = deepest};
+    return cfp_plot_open(&w->plot, &session->ctx, &request);
+}
+
+static cfp_status open_outputs(sweeping *w)
+{
+    cfp_session *session = w->session;
+    const cfp_config *config = &session->config;
+    CFP_TRY(spare_inputs(session, "csv", config->csv));
+    CFP_TRY(spare_inputs(session, "plot", config->plot));
+    if (config->csv != NULL && config->plot != NULL && strcmp(config->csv, config->plot) == 0)
+        return cfp_fail(&session->ctx, CFP_USAGE, "--plot: %s is the table of --csv", config->plot);
+    if (config->csv != NULL) {
+        CFP_TRY(cfp_csv_open(&w->csv, &session->ctx, config->csv));
+        w->rows.csv = &w->csv;
+    } else if (!config->json) {
+        CFP_TRY(cfp_csv_open_stream(&w->csv, &session->ctx, stdout, "standard output"));
+        w->rows.csv = &w->csv;
+    }
+    if (config->plot != NULL)
+        CFP_TRY(open_plot(w));
+    return cfp_sweep_rows_header(&w->rows);
+}
+
+static cfp_status open_trace(sweeping *w)
+{
+    cfp_session *session = w->session;
+    const int n_classes = session->model.n_classes;
+    CFP_TRY_ALLOC(&session->ctx, session->logits, n_classes);
+    CFP_TRY_ALLOC(&session->ctx, w->probability, n_classes);
+    CFP_TRY_ALLOC(&session->ctx, w->rank, n_classes);
+    cfp_session_range_begin(session, CFP_RANGE_LOAD, "plan");
+    const cfp_status status =
+        cfp_trace_open_sweep(&session->trace, &session->ctx, &session->model, &session->device,
+                             w->plan.query, w->plan.n_queries);
+    cfp_session_range_end(session);
+    return status;
+}
+
+static int64_t descents_of_clip(const sweeping *w)
+{
+    int64_t descents = 0;
+    for (int i = 0; i < w->plan.n_queries; i++)
+        descents += cfp_sweep_descents(&w->plan.query[i], w->plan.n_thetas);
+    return descents * classes_of(w);
+}
+
+/* A panel says in its title what tells it from the others: the class and, where there are several,
+ * the clip; below that the query. */
+static cfp_status add_panel(sweeping *w, const cfp_sweep_subject *subject, const cfp_series *series)
+{
+    char title[512], options[256];
+    const cfp_sweep_words words = cfp_sweep_words_of(subject->query);
+    const char *const word[] = {words.mask, words.propagate, words.normalise,
+                                words.class_relevance};
+    static const char *const before[] = {"mask ", "", "", "class "};
+    const char *const slash = strrchr(subject->clip, '/');
+    const char *const clip = slash != NULL && slash[1] != '\0' ? slash + 1 : subject->clip;
+    int used = snprintf(options, sizeof options, "rule %s", words.rule);
+    for (int i = 0; i < 4; i++)
+        if (word[i] != NULL)
+            used += snprintf(options + used, sizeof options - (size_t)used, ", %s%s", before[i],
+                             word[i]);
+    snprintf(title, sizeof title, "%.200s (%.3g)%s%.200s",
+             subject->model->class_name[subject->class_index], subject->probability,
+             w->session->config.n_operands > 2 ? ", " : "",
+             w->session->config.n_operands > 2 ? clip : "");
+    return cfp_plot_add(w->plot, title, options, series);
+}
+
+static cfp_status sweep_series(sweeping *w, const char *clip, int class_index,
+                               const cfp_query *query)
+{
+    cfp_session *session = w->session;
+    cfp_series series;
+    const cfp_sweep_subject subject = {.model = &session->model,
+                                       .clip = clip,
+                                       .class_index = class_index,
+                                       .probability = (double)w->probability[class_index],
+                                       .query = query,
+                                       .theta = w->plan.theta,
+                                       .n_thetas = w->plan.n_thetas};
+    CFP_TRY(
+        cfp_sweep(&series, session->trace, query, class_index, w->plan.theta, w->plan.n_thetas));
+    cfp_terminal_clear(&session->terminal); /* rows may go to the same screen */
+    cfp_status status = cfp_sweep_rows_put(&w->rows, &session->ctx, &subject, &series);
+    if (status == CFP_OK && w->plot != NULL)
+        w->plot_status = status = add_panel(w, &subject, &series);
+    cfp_series_free(&series);
+    return status;
+}
+
+static cfp_status sweep_clip(sweeping *w, const cfp_clip *clip)
+{
+    cfp_session *session = w->session;
+    const int n_classes = session->model.n_classes, n = classes_of(w);
+    CFP_TRY(cfp_session_forward(session, clip));
+    cfp_probabilities(w->probability, &session->model, session->logits);
+    if (w->plan.n_classes > 0)
+        memcpy(w->rank, w->plan.class_index, (size_t)n * sizeof *w->rank);
+    else
+        cfp_rank_classes(w->rank, session->logits, n_classes);
+    for (int k = 0; k < n; k++)
+        for (int i = 0; i < w->plan.n_queries; i++) {
+            const cfp_query *query = &w->plan.query[i];
+            CFP_TRY(sweep_series(w, clip->path, w->rank[k], query));
+            w->done += cfp_sweep_descents(query, w->plan.n_thetas);
+            cfp_progress(&session->ctx, "sweep", w->done, w->total);
+        }
+    return CFP_OK;
+}
+
+static cfp_status sweep_next(sweeping *w)
+{
+    cfp_clip *clip;
+    CFP_TRY(cfp_session_next_clip(w->session, &clip));
+    const cfp_status status = sweep_clip(w, clip);
+    const cfp_status given_back = cfp_session_give_back(w->session, clip);
+    return status != CFP_OK ? status : given_back;
+}
+
+static bool is_broken(const sweeping *w)
+{
+    return w->csv.status != CFP_OK || w->json.status != CFP_OK || w->plot_status != CFP_OK;
+}
+
+/* Goes on after a clip that failed, says so at once and remembers it in *failed. */
+static cfp_status sweep_clips(sweeping *w, cfp_status *failed)
+{
+    cfp_session *session = w->session;
+    cfp_ctx *ctx = &session->ctx;
+    const int n_clips = session->config.n_operands - 1;
+    w->total = descents_of_clip(w) * n_clips;
+    for (int i = 1; i <= n_clips; i++) {
+        CFP_TRY(cfp_check_interrupt(ctx));
+        cfp_progress(ctx, "sweep", w->done, w->total);
+        const cfp_status status = sweep_next(w);
+        if (status == CFP_INTERRUPTED || is_broken(w) || (status != CFP_OK && n_clips == 1))
+            return status;
+        w->done = descents_of_clip(w) * i;
+        if (status == CFP_OK)
+            continue;
+        cfp_terminal_error(&session->terminal, ctx->message);
+        ctx->message[0] = '\0'; /* said */
+        *failed = *failed == CFP_OK ? status : *failed;
+    }
+    cfp_progress(ctx, "sweep", w->total, w->total);
+    return CFP_OK;
+}
+
+static cfp_status sweep_to_json(sweeping *w, cfp_status *failed)
+{
+    if (!w->session->config.json)
+        return sweep_clips(w, failed);
+    cfp_session_json(&w->json, w->session);
+    w->rows.json = &w->json;
+    cfp_json_object(&w->json);
+    cfp_json_key(&w->json, "rows");
+    cfp_json_array(&w->json);
+    const cfp_status status = sweep_clips(w, failed);
+    cfp_json_array_end(&w->json);
+    cfp_json_object_end(&w->json);
+    const cfp_status closed = cfp_session_json_close(&w->json);
+    return status != CFP_OK ? status : closed;
+}
+
+/* Says behind what went wrong where the rows are that it left. */
+static void keep_part(sweeping *w)
+{
+    cfp_ctx *ctx = &w->session->ctx;
+    int64_t rows;
+    char before[sizeof ctx->message];
+    char *part = cfp_csv_keep_part(&w->csv, &rows);
+    memcpy(before, ctx->message, sizeof before);
+    if (part != NULL)
+        (void)cfp_fail(ctx, CFP_OK, "%.700s; the %lld rows so far are in %.200s", before,
+                       (long long)rows, part);
+    cfp_free(part);
+}
+
+static cfp_status finish(sweeping *w)
+{
+    const cfp_config *config = &w->session->config;
+    if (w->rows.csv != NULL)
+        CFP_TRY(cfp_csv_commit(&w->csv));
+    if (config->csv != NULL)
+        cfp_log(&w->session->ctx, CFP_LOG_INFO, "%lld rows in %s", (long long)w->rows.n,
+                config->csv);
+    if (w->plot == NULL)
+        return CFP_OK;
+    int pages;
+    CFP_TRY(cfp_plot_commit(w->plot, &pages));
+    cfp_log(&w->session->ctx, CFP_LOG_INFO, "the figure is %s%s", config->plot,
+            pages > 1 ? ", and its further pages beside it" : "");
+    return CFP_OK;
+}
+
+static cfp_status sweep(sweeping *w)
+{
+    cfp_session *session = w->session;
+    const cfp_config *config = &session->config;
+    cfp_status failed = CFP_OK;
+    CFP_TRY(cfp_sweep_plan_make(&w->plan, &session->ctx, config));
+    if (config->plot != NULL)
+        CFP_TRY(cfp_plot_check(&session->ctx, config->plot));
+    CFP_TRY(cfp_session_open_device(session));
+    CFP_TRY(cfp_session_open_model(session));
+    CFP_TRY(cfp_sweep_plan_classes(&w->plan, &session->ctx, &session->model, config->class_name));
+    CFP_TRY(open_outputs(w));
+    CFP_TRY(cfp_session_open_clips(session, 1)); /* decoded while the network is planned, too */
+    CFP_TRY(open_trace(w));
+    CFP_TRY(sweep_to_json(w, &failed));
+    if (failed != CFP_OK && w->rows.n == 0)
+        return failed; /* no table without a row */
+    CFP_TRY(finish(w));
+    return failed;
+}
+
+cfp_status cfp_cmd_sweep(cfp_session *session)
+{
+    sweeping w = {.session = session};
+    const cfp_status status = sweep(&w);
+    if (status != CFP_OK)
+        keep_part(&w);
+    cfp_csv_abandon(&w.csv);
+    cfp_plot_close(&w.plot);
+    cfp_json_free(&w.json);
+    cfp_free(w.probability);
+    cfp_free(w.rank);
+    cfp_sweep_plan_free(&w.plan);
+    return status;
+}

@@ -1,0 +1,330 @@
+/* sweep_plan.c - see sweep_plan.h. */
+#include "sweep_plan.h"
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* --- theta --- */
+
+static cfp_status bad_thetas(cfp_ctx *ctx, const char *text)
+{
+    return cfp_fail(ctx, CFP_USAGE,
+                    "--theta: '%s' is not A:B:STEP, such as 0:1:0.02, nor numbers with commas "
+                    "between, such as 0.4,0.6",
+                    text);
+}
+
+/* A number that ends at one of `ends`, or at the end of the text; *text moves behind it. */
+static bool read_number(double *out, const char **text, const char *ends)
+{
+    char *end;
+    if (**text <= ' ')
+        return false; /* strtod would skip white space */
+    *out = strtod(*text, &end);
+    if (end == *text || (*end != '\0' && strchr(ends, *end) == NULL))
+        return false;
+    *text = end;
+    return true;
+}
+
+static cfp_status check_theta(cfp_ctx *ctx, double theta)
+{
+    if (theta >= 0 && theta <= 1)
+        return CFP_OK;
+    return cfp_fail(ctx, CFP_USAGE, "--theta: %g is not within 0 to 1", theta);
+}
+
+/* SPEC: A + k * STEP while it is at most B + STEP * 1e-9. */
+static bool within(double a, double b, double step, int64_t k)
+{
+    return a + (double)k * step <= b + step * 1e-9;
+}
+
+static cfp_status fill_range(double **out, int *n, cfp_ctx *ctx, double a, double b, double step)
+{
+    const double steps = floor((b - a) / step + 1e-9);
+    if (!(steps < CFP_MOST_THETAS))
+        return cfp_fail(ctx, CFP_USAGE, "--theta: %g:%g:%g is %.0f numbers; %d at most", a, b, step,
+                        steps + 1, CFP_MOST_THETAS);
+    int64_t count = (int64_t)steps + 1;
+    while (count > 1 && !within(a, b, step, count - 1))
+        count--;
+    *n = (int)count;
+    CFP_TRY_ALLOC(ctx, *out, count);
+    for (int k = 0; k < count; k++) /* the last may lie above 1 by a rounding error */
+        (*out)[k] = fmin(1, a + k * step);
+    return CFP_OK;
+}
+
+static cfp_status parse_range(double **out, int *n, cfp_ctx *ctx, const char *text)
+{
+    const char *at = text;
+    double number[3];
+    for (int i = 0; i < 3; i++) {
+        if (!read_number(&number[i], &at, ":") || (*at == '\0') != (i == 2))
+            return bad_thetas(ctx, text);
+        at += *at != '\0';
+    }
+    const double a = number[0], b = number[1], step = number[2];
+    CFP_TRY(check_theta(ctx, a));
+    CFP_TRY(check_theta(ctx, b));
+    if (!(step > 0 && step <= 1))
+        return cfp_fail(ctx, CFP_USAGE, "--theta: %s: the step is %g, not above 0 and at most 1",
+                        text, step);
+    if (!within(a, b, step, 0))
+        return cfp_fail(ctx, CFP_USAGE, "--theta: %s is empty: %g is above %g", text, a, b);
+    return fill_range(out, n, ctx, a, b, step);
+}
+
+static cfp_status parse_numbers(double **out, int *n, cfp_ctx *ctx, const char *text)
+{
+    int64_t count = 1;
+    for (const char *c = text; *c != '\0'; c++)
+        count += *c == ',';
+    if (count > CFP_MOST_THETAS)
+        return cfp_fail(ctx, CFP_USAGE, "--theta: %lld numbers; %d at most", (long long)count,
+                        CFP_MOST_THETAS);
+    CFP_TRY_ALLOC(ctx, *out, count);
+    const char *at = text;
+    for (*n = 0; *n < count; ++*n) {
+        double *theta = &(*out)[*n];
+        if (!read_number(theta, &at, ","))
+            return bad_thetas(ctx, text);
+        CFP_TRY(check_theta(ctx, *theta));
+        *theta += 0.0; /* no -0 in a row */
+        at += *at != '\0';
+    }
+    return *at == '\0' ? CFP_OK : bad_thetas(ctx, text);
+}
+
+cfp_status cfp_thetas_parse(double **out, int *n, cfp_ctx *ctx, const char *text)
+{
+    *out = NULL;
+    const cfp_status status = strchr(text, ':') != NULL ? parse_range(out, n, ctx, text)
+                                                        : parse_numbers(out, n, ctx, text);
+    if (status != CFP_OK) {
+        cfp_free(*out);
+        *out = NULL;
+    }
+    return status;
+}
+
+/* --- words --- */
+
+enum { MOST_WORDS = 8 };
+
+typedef struct words { /* indices of names, each once, in the order given */
+    int n, index[MOST_WORDS];
+} words;
+
+static int count_names(const char *const *names)
+{
+    int n = 0;
+    while (names[n] != NULL)
+        n++;
+    return n;
+}
+
+static cfp_status unknown_word(cfp_ctx *ctx, const char *option, const char *word,
+                               const char *const *names)
+{
+    char list[256] = "";
+    const int n = count_names(names);
+    for (int i = 0; i < n; i++) {
+        const size_t used = strlen(list);
+        snprintf(list + used, sizeof list - used, "%s%s", i == 0 ? "" : ", ", names[i]);
+    }
+    const char *near = cfp_nearest(word, names, n, sizeof *names);
+    return cfp_fail(ctx, CFP_USAGE, "--%s: '%s' is not one of %s%s%s%s", option, word, list,
+                    near != NULL ? "; did you mean " : "", near != NULL ? near : "",
+                    near != NULL ? "?" : "");
+}
+
+static cfp_status add_word(words *out, cfp_ctx *ctx, const char *option, const char *word,
+                           const char *const *names)
+{
+    int found = 0;
+    while (names[found] != NULL && strcmp(names[found], word) != 0)
+        found++;
+    if (names[found] == NULL)
+        return unknown_word(ctx, option, word, names);
+    for (int i = 0; i < out->n; i++)
+        if (out->index[i] == found)
+            return CFP_OK;
+    out->index[out->n++] = found;
+    return CFP_OK;
+}
+
+static cfp_status parse_words(words *out, cfp_ctx *ctx, const char *option, const char *list,
+                              const char *const *names)
+{
+    *out = (words){0};
+    for (const char *at = list;; at++) {
+        char word[64];
+        const size_t length = strcspn(at, ",");
+        snprintf(word, sizeof word, "%.*s", (int)(length < 63 ? length : 63), at);
+        CFP_TRY(add_word(out, ctx, option, word, names));
+        at += length;
+        if (*at == '\0')
+            return CFP_OK;
+    }
+}
+
+/* --- queries --- */
+
+static bool uses_target(const cfp_query *q)
+{
+    return q->rule == CFP_RULE_GRAD || q->class_relevance == CFP_CLASS_CONTRAST;
+}
+
+/* What the rule does not know becomes the default. */
+static cfp_query plain(cfp_query q)
+{
+    const cfp_query usual = cfp_query_default();
+    if (q.rule == CFP_RULE_GRAD) {
+        q.propagate = usual.propagate;
+        q.class_relevance = usual.class_relevance;
+    } else {
+        q.mask = usual.mask;
+    }
+    if (q.rule != CFP_RULE_CFP)
+        q.normalise = usual.normalise;
+    return q;
+}
+
+static bool same(const cfp_query *a, const cfp_query *b)
+{
+    return a->rule == b->rule && a->mask == b->mask && a->propagate == b->propagate &&
+           a->normalise == b->normalise && a->class_relevance == b->class_relevance;
+}
+
+static void add_query(cfp_sweep_plan *plan, const cfp_query *query)
+{
+    const cfp_query q = plain(*query);
+    for (int i = 0; i < plan->n_queries; i++)
+        if (same(&plan->query[i], &q))
+            return;
+    plan->query[plan->n_queries++] = q;
+}
+
+/* --target belongs to the queries that use one; where none does, cfp_query_check says so. */
+static void set_target(cfp_sweep_plan *plan, cfp_target target)
+{
+    bool used = false;
+    for (int i = 0; i < plan->n_queries; i++)
+        used |= uses_target(&plan->query[i]);
+    for (int i = 0; i < plan->n_queries; i++)
+        if (!used || uses_target(&plan->query[i]))
+            plan->query[i].target = target;
+}
+
+static cfp_status make_queries(cfp_sweep_plan *plan, cfp_ctx *ctx, const cfp_config *config)
+{
+    words rule, mask, propagate, normalise, relevance;
+    CFP_TRY(parse_words(&rule, ctx, "rule", config->rules, cfp_rule_names));
+    CFP_TRY(parse_words(&mask, ctx, "mask", config->masks, cfp_mask_names));
+    CFP_TRY(parse_words(&propagate, ctx, "propagate", config->propagates, cfp_propagate_names));
+    CFP_TRY(parse_words(&normalise, ctx, "normalise", config->normalises, cfp_normalise_names));
+    CFP_TRY(parse_words(&relevance, ctx, "class-relevance", config->class_relevances,
+                        cfp_class_relevance_names));
+    const int most = rule.n * mask.n * propagate.n * normalise.n * relevance.n;
+    CFP_TRY_ALLOC(ctx, plan->query, most);
+    cfp_query q = cfp_query_default();
+    q.tubes = CFP_TUBES_NONE;
+    q.depth = (int)config->depth;
+    for (int k = 0; k < most; k++) { /* the last list changes fastest */
+        int left = k;
+        q.class_relevance = (cfp_class_relevance)relevance.index[left % relevance.n];
+        left /= relevance.n;
+        q.normalise = (cfp_normalise)normalise.index[left % normalise.n];
+        left /= normalise.n;
+        q.propagate = (cfp_propagate)propagate.index[left % propagate.n];
+        left /= propagate.n;
+        q.mask = (cfp_mask)mask.index[left % mask.n];
+        q.rule = (cfp_rule)rule.index[left / mask.n];
+        add_query(plan, &q);
+    }
+    set_target(plan, cfp_config_query(config).target);
+    for (int i = 0; i < plan->n_queries; i++)
+        CFP_TRY(cfp_query_check(ctx, &plan->query[i]));
+    return CFP_OK;
+}
+
+cfp_status cfp_sweep_plan_make(cfp_sweep_plan *out, cfp_ctx *ctx, const cfp_config *config)
+{
+    *out = (cfp_sweep_plan){.top_classes = config->top_classes > 0 ? (int)config->top_classes : 1};
+    if (config->thetas == NULL)
+        return cfp_fail(ctx, CFP_USAGE,
+                        "--theta: missing: A:B:STEP, such as 0:1:0.02, or numbers with commas "
+                        "between");
+    if (config->class_name != NULL && config->top_classes > 0)
+        return cfp_fail(ctx, CFP_USAGE, "--top-classes: takes the place of --class; give one");
+    cfp_status status = cfp_thetas_parse(&out->theta, &out->n_thetas, ctx, config->thetas);
+    if (status == CFP_OK)
+        status = make_queries(out, ctx, config);
+    if (status != CFP_OK)
+        cfp_sweep_plan_free(out);
+    return status;
+}
+
+/* --- classes --- */
+
+static cfp_status add_class(cfp_sweep_plan *plan, cfp_ctx *ctx, const cfp_model *model,
+                            const char *name)
+{
+    int found;
+    CFP_TRY(cfp_model_class(&found, ctx, model, name));
+    for (int i = 0; i < plan->n_classes; i++)
+        if (plan->class_index[i] == found)
+            return CFP_OK;
+    plan->class_index[plan->n_classes++] = found;
+    return CFP_OK;
+}
+
+/* Some classes have a comma in their name: what is a class as a whole is not taken apart. */
+cfp_status cfp_sweep_plan_classes(cfp_sweep_plan *plan, cfp_ctx *ctx, const cfp_model *model,
+                                  const char *list)
+{
+    cfp_status status;
+    if (list == NULL)
+        return CFP_OK;
+    CFP_TRY_ALLOC(ctx, plan->class_index, model->n_classes);
+    status = add_class(plan, ctx, model, list);
+    if (status == CFP_OK || strchr(list, ',') == NULL)
+        return status;
+    char *names = cfp_strdup(ctx, list);
+    if (names == NULL)
+        return CFP_NOMEM;
+    status = CFP_OK;
+    for (char *name = names, *next; name != NULL && status == CFP_OK; name = next) {
+        next = strchr(name, ',');
+        if (next != NULL)
+            *next++ = '\0';
+        status = add_class(plan, ctx, model, name);
+    }
+    cfp_free(names);
+    if (status == CFP_OK)
+        ctx->message[0] = '\0'; /* of the list as a whole */
+    return status;
+}
+
+void cfp_sweep_plan_free(cfp_sweep_plan *plan)
+{
+    cfp_free(plan->theta);
+    cfp_free(plan->query);
+    cfp_free(plan->class_index);
+    *plan = (cfp_sweep_plan){0};
+}
+
+cfp_sweep_words cfp_sweep_words_of(const cfp_query *q)
+{
+    const bool grad = q->rule == CFP_RULE_GRAD;
+    return (cfp_sweep_words){
+        .rule = cfp_rule_names[q->rule],
+        .mask = grad ? cfp_mask_names[q->mask] : NULL,
+        .propagate = grad ? NULL : cfp_propagate_names[q->propagate],
+        .normalise = q->rule == CFP_RULE_CFP ? cfp_normalise_names[q->normalise] : NULL,
+        .class_relevance = grad ? NULL : cfp_class_relevance_names[q->class_relevance],
+    };
+}
