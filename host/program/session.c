@@ -119,12 +119,25 @@ cfp_status cfp_session_open_clip(cfp_session *session, const char *path)
     return open_clip(&session->clip, session, path);
 }
 
-cfp_status cfp_session_open_baseline(cfp_session *session, const cfp_query *query)
+/* What is said of a clip while it is read, until it is known to be of use. */
+typedef struct held_notes {
+    int n;
+    cfp_level level[4];
+    char line[4][512];
+} held_notes;
+
+static void hold_note(void *cookie, cfp_level level, const char *line)
+{
+    held_notes *held = cookie;
+    if (held->n == (int)(sizeof held->level / sizeof *held->level))
+        return;
+    held->level[held->n] = level;
+    snprintf(held->line[held->n++], sizeof held->line[0], "%s", line);
+}
+
+static cfp_status check_frames(cfp_session *session)
 {
     const cfp_clip *clip = &session->clip, *other = &session->other;
-    if (query->baseline != CFP_BASELINE_CLIP)
-        return CFP_OK;
-    CFP_TRY(open_clip(&session->other, session, query->baseline_path));
     if (other->source_frames != clip->source_frames)
         return cfp_fail(&session->ctx, CFP_FORMAT,
                         "--baseline: %s has %lld frame%s, %s has %lld: they are compared frame by "
@@ -132,7 +145,28 @@ cfp_status cfp_session_open_baseline(cfp_session *session, const cfp_query *quer
                         other->path, (long long)other->source_frames,
                         other->source_frames == 1 ? "" : "s", clip->path,
                         (long long)clip->source_frames);
-    cfp_trace_compare_with(session->trace, other);
+    return CFP_OK;
+}
+
+cfp_status cfp_session_open_baseline(cfp_session *session, const cfp_query *query)
+{
+    cfp_ctx *ctx = &session->ctx;
+    const cfp_ctx usual = *ctx;
+    held_notes held = {0};
+    if (query->baseline != CFP_BASELINE_CLIP)
+        return CFP_OK;
+    ctx->log = hold_note;
+    ctx->progress = NULL;
+    ctx->cookie = &held;
+    const cfp_status status = open_clip(&session->other, session, query->baseline_path);
+    ctx->log = usual.log;
+    ctx->progress = usual.progress;
+    ctx->cookie = usual.cookie;
+    CFP_TRY(status);
+    CFP_TRY(check_frames(session));
+    for (int i = 0; i < held.n; i++)
+        cfp_log(ctx, held.level[i], "%s", held.line[i]);
+    cfp_trace_compare_with(session->trace, &session->other);
     return CFP_OK;
 }
 
