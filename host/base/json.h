@@ -53,6 +53,3 @@ void cfp_json_put_int(cfp_json *json, const char *key, int64_t value);
 void cfp_json_put_float(cfp_json *json, const char *key, float value);
 void cfp_json_put_double(cfp_json *json, const char *key, double value);
 void cfp_json_put_bool(cfp_json *json, const char *key, bool value);
-
-/* Bytes of the UTF-8 sequence that starts at text (1..4), or 0 where none does. */
-int cfp_utf8_length(const char *text);

@@ -1,7 +1,24 @@
 /* text_shown.c - see text_shown.h. */
 #include "text_shown.h"
-#include "json.h"
 #include <string.h>
+
+int cfp_utf8_length(const char *text)
+{
+    const unsigned char *c = (const unsigned char *)text;
+    const int n = c[0] < 0x80                    ? 1
+                  : c[0] >= 0xc2 && c[0] <= 0xdf ? 2
+                  : (c[0] & 0xf0) == 0xe0        ? 3
+                  : c[0] >= 0xf0 && c[0] <= 0xf4 ? 4
+                                                 : 0;
+    for (int i = 1; i < n; i++)
+        if ((c[i] & 0xc0) != 0x80) /* the terminating 0 too */
+            return 0;
+    if ((c[0] == 0xe0 && c[1] < 0xa0) || (c[0] == 0xf0 && c[1] < 0x90))
+        return 0; /* longer than need be */
+    if ((c[0] == 0xed && c[1] > 0x9f) || (c[0] == 0xf4 && c[1] > 0x8f))
+        return 0; /* surrogates; beyond U+10FFFF */
+    return n;
+}
 
 /* Ranges of characters, besides controls, that are not shown. */
 static const struct {

@@ -14,6 +14,9 @@ int cfp_shown_length(const char *text);
 enum { CFP_ESCAPE_ROOM = 12 };
 int cfp_shown_escape(char escape[CFP_ESCAPE_ROOM], const char *text, int n);
 
+/* Bytes of the UTF-8 sequence that starts at text (1..4), or 0 where none does. */
+int cfp_utf8_length(const char *text);
+
 /* The code point of a UTF-8 sequence of n bytes. */
 uint32_t cfp_utf8_code(const char *text, int n);
 

@@ -1,6 +1,6 @@
 /* csv.c - see csv.h. */
 #include "csv.h"
-#include "../base/json.h"
+#include "../base/text_shown.h"
 #include <errno.h>
 #include <string.h>
 #include <sys/stat.h>

@@ -1,6 +1,6 @@
 /* figure.c - see figure.h. */
 #include "figure.h"
-#include "../base/json.h"
+#include "../base/text_shown.h"
 #include "png_file.h"
 #include "versions.h"
 #include <string.h>
