@@ -117,7 +117,9 @@ def sheet(name, clip):
 
 def numbers_of(path, count):
     """What a clip's frames are called: the numbers in a folder's names, else places from 0."""
-    if not os.path.isdir(path) or os.path.exists(os.path.join(path, "frames.db")):
+    if "db" in path.split(os.sep): # make_arrays numbers its frames from 1
+        return list(range(1, count + 1))
+    if not os.path.isdir(path):
         return list(range(count))
     stems = (os.path.splitext(f)[0] for f in os.listdir(path) if not f.endswith(".txt"))
     return sorted(int(re.search("[0-9]+$", stem).group()) for stem in stems)

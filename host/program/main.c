@@ -73,16 +73,7 @@ static cfp_status begin_hdf5(cfp_ctx *ctx)
                                         "HDF5_DRIVER_CONFIG", "HDF5_DEBUG"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         unsetenv(names[i]);
-    const int shown = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3);
-    const int nothing = shown < 0 ? -1 : open("/dev/null", O_WRONLY | O_CLOEXEC);
-    if (nothing >= 0)
-        dup2(nothing, STDERR_FILENO);
-    const bool begun = cfp_h5_begin();
-    if (nothing >= 0)
-        dup2(shown, STDERR_FILENO);
-    close(nothing);
-    close(shown);
-    return begun ? CFP_OK : cfp_fail(ctx, CFP_NOMEM, "out of memory: HDF5 cannot start");
+    return cfp_h5_begin() ? CFP_OK : cfp_fail(ctx, CFP_NOMEM, "out of memory: HDF5 cannot start");
 }
 
 static const cfp_command *find_command(const char *name)

@@ -25,7 +25,7 @@ static const char *const canvas_names[] = {"model", "source"};
 const cfp_option cfp_options[] = {
     {"start", 0, INT(0, 2147483647), FIELD(start), .argument = "FRAME", .fallback = "centre",
      WORD("centre", -1), .group = "Input", .commands = READS_CLIPS,
-     .help = "first frame of the window. In a folder of images this is the number in the file's name, as annotations mean it, whether names begin at 0 or 1; where names have no single number, and in every other source, it is the frame's place, counted from 0. centre puts the window in the middle of the source"},
+     .help = "first frame of the window. In a folder of images and in a frames.db this is the number in the frame's name, as annotations mean it, whether names begin at 0 or 1; where names have no single number, and in every other source, it is the frame's place, counted from 0. centre puts the window in the middle of the source"},
     {"stride", 0, INT(1, 100000), FIELD(stride), .argument = "N", .fallback = "model",
      WORD("model", 0), .group = "Input", .commands = READS_CLIPS,
      .help = "every N-th frame is read, of those that are there; model takes what the model was trained with. A source that is too short is looped"},

@@ -11,10 +11,17 @@ cfp_status cfp_output_open(cfp_output *out, cfp_ctx *ctx, const char *directory)
     return cfp_stage_open(&out->stage, ctx, directory);
 }
 
+cfp_status cfp_output_open_folder(cfp_output *out, cfp_ctx *ctx, const char *folder)
+{
+    *out = (cfp_output){.ctx = ctx, .folder = cfp_strdup(ctx, folder)};
+    return out->folder == NULL ? CFP_NOMEM : CFP_OK;
+}
+
 void cfp_output_close(cfp_output *output)
 {
     cfp_newfile_abandon(&output->file);
     cfp_stage_close(&output->stage);
+    cfp_free(output->folder);
     for (int i = 0; i < output->n_files; i++)
         cfp_free(output->files[i]);
     cfp_free(output->files);
@@ -42,14 +49,18 @@ static cfp_status make_room(cfp_output *output)
 cfp_status cfp_output_begin(cfp_output *output, const char *name)
 {
     char *grows = NULL;
+    const bool alone = output->folder != NULL;
     CFP_TRY(make_room(output));
     cfp_free(output->name);
     output->name = cfp_strdup(output->ctx, name);
-    char *path = cfp_format(output->ctx, "%s/%s", output->stage.directory, name);
+    char *path = cfp_format(output->ctx, "%s/%s", alone ? output->folder : output->stage.directory,
+                            name);
     cfp_status status = path == NULL || output->name == NULL ? CFP_NOMEM : CFP_OK;
-    if (status == CFP_OK)
+    if (status == CFP_OK && alone)
+        status = cfp_newfile_open(&output->file, output->ctx, path);
+    if (status == CFP_OK && !alone)
         status = cfp_stage_add(&grows, &output->stage, name);
-    if (status == CFP_OK)
+    if (status == CFP_OK && !alone)
         status = cfp_newfile_open_at(&output->file, output->ctx, path, grows);
     cfp_free(grows);
     cfp_free(path);

@@ -20,10 +20,14 @@ struct cfp_output {
     int n_files, room;
     int64_t done, total; /* of progress "write" */
     cfp_stage stage;     /* where the files are until all are whole */
+    char *folder;        /* of files that appear one by one: then there is no stage; else NULL */
 };
 
 /* Makes the directory and its parents.  On failure *out is empty. */
 CFP_CHECKED cfp_status cfp_output_open(cfp_output *out, cfp_ctx *ctx, const char *directory);
+/* The same for files that are no run's, such as figures: each appears when it is committed, in a
+ * folder that is there already. */
+CFP_CHECKED cfp_status cfp_output_open_folder(cfp_output *out, cfp_ctx *ctx, const char *folder);
 /* Abandons the run where it is not finished; accepts {0}. */
 void cfp_output_close(cfp_output *output);
 

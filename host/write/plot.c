@@ -379,9 +379,7 @@ static cfp_status open_folder(cfp_plot *p)
                                    : cfp_format(p->ctx, "%.*s", (int)(slash - path), path);
     if (folder == NULL)
         return CFP_NOMEM;
-    cfp_status status = cfp_directory_check(p->ctx, folder);
-    if (status == CFP_OK)
-        status = cfp_output_open(&p->output, p->ctx, folder);
+    const cfp_status status = cfp_output_open_folder(&p->output, p->ctx, folder);
     cfp_free(folder);
     return status;
 }

@@ -381,11 +381,31 @@ static cfp_status open_all(cfp_stage *stage)
     return mkdirat(stage->hidden, NEW, 0777) == 0 ? CFP_OK : fail(stage, "");
 }
 
+/* Who ends the program in the middle removes the hidden folder, while nothing of it has moved. */
+static cfp_status announce(cfp_stage *stage)
+{
+    stage->announced = cfp_format(stage->ctx, "%s/" HIDDEN, stage->directory);
+    if (stage->announced == NULL)
+        return CFP_NOMEM;
+    cfp_partial(stage->ctx, stage->announced, true);
+    return CFP_OK;
+}
+
+static void withdraw(cfp_stage *stage)
+{
+    if (stage->announced != NULL)
+        cfp_partial(stage->ctx, stage->announced, false);
+    cfp_free(stage->announced);
+    stage->announced = NULL;
+}
+
 cfp_status cfp_stage_open(cfp_stage *out, cfp_ctx *ctx, const char *directory)
 {
     *out = (cfp_stage){.ctx = ctx, .folder = -1, .hidden = -1, .lock = -1, .made_from = SIZE_MAX};
     out->directory = cfp_strdup(ctx, directory);
-    const cfp_status status = out->directory == NULL ? CFP_NOMEM : open_all(out);
+    cfp_status status = out->directory == NULL ? CFP_NOMEM : open_all(out);
+    if (status == CFP_OK)
+        status = announce(out);
     if (status != CFP_OK)
         cfp_stage_close(out);
     return status;
@@ -406,6 +426,7 @@ void cfp_stage_close(cfp_stage *stage)
             unlinkat(stage->folder, HIDDEN, AT_REMOVEDIR);
         }
     }
+    withdraw(stage);
     close_hidden(stage);
     if (stage->folder >= 0)
         close(stage->folder);
@@ -473,6 +494,7 @@ cfp_status cfp_stage_move(cfp_stage *stage, char *const *name, int n)
     }
     if (renameat(stage->hidden, NEW, stage->hidden, READY) != 0)
         return fail(stage, "");
+    withdraw(stage); /* from here on it is finished, by the next run if need be */
     fsync(stage->hidden);
     const cfp_status status = finish(stage);
     stage->moved = status == CFP_OK;

@@ -20,6 +20,7 @@ typedef struct cfp_stage {
     char *directory;
     int folder, hidden, lock; /* open files; -1: not open */
     size_t made_from;         /* what we made of `directory`: all from this byte on */
+    char *announced;          /* the hidden folder, to cfp_partial; NULL: not any more */
     bool moved;               /* the files are in their places */
     const char *spare[2]; /* files that must not be written over: the model, the clip; or NULL */
 } cfp_stage;
