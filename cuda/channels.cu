@@ -1,8 +1,8 @@
 /* channels.cu - selected channels: the others set to zero; their sum at each position, a tube's
  * map; the gradient of the logits set; entries of a clip blended into one.
  *
- * mask: one thread a number, writes only.  blend: one thread a number, in double.  sum: one warp a position, reads only what is demanded,
- * in double. */
+ * mask: one thread a number, writes only.  blend: one thread a number, in double.  sum: one warp a
+ * position, reads only what is demanded, in double. */
 #include "warp.h"
 
 template <class S>
@@ -25,8 +25,8 @@ static void mask_channels(const cuda_view &x, const cfp_demand *demand, int entr
            entries);
 }
 
-extern "C" cudaError_t cuda_mask_channels(const cuda_view *x, const cfp_demand *demand,
-                                          int entries, cudaStream_t stream)
+extern "C" cudaError_t cuda_mask_channels(const cuda_view *x, const cfp_demand *demand, int entries,
+                                          cudaStream_t stream)
 {
     FOR_TYPE(x->type, mask_channels, *x, demand, entries, stream);
     return cudaGetLastError();

@@ -152,8 +152,7 @@ typedef struct cuda_channel_sums {
 } cuda_channel_sums;
 cudaError_t cuda_sum_channels(const cuda_channel_sums *op, cudaStream_t stream);
 /* x (n, c), of one position, = value[n * x.c + c] * one; lanes behind the last channel are 0. */
-cudaError_t cuda_set_values(const cuda_view *x, const float *value, float one,
-                            cudaStream_t stream);
+cudaError_t cuda_set_values(const cuda_view *x, const float *value, float one, cudaStream_t stream);
 /* As cfp_blend says; dst and src lie alike, dst has the clips. */
 cudaError_t cuda_blend_entries(const cuda_view *dst, const cuda_view *src, const cfp_blend *blend,
                                cudaStream_t stream);

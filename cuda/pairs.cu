@@ -1,5 +1,5 @@
-/* pairs.cu - what pairs of a kernel and a channel have to do with the target: the weight gradient of
- * the pairs that were selected, times their weights.
+/* pairs.cu - what pairs of a kernel and a channel have to do with the target: the weight gradient
+ * of the pairs that were selected, times their weights.
  *
  * A block takes 32 kernels, side by side in memory, and one channel; its 8 rows of threads share
  * the positions, tap by tap, and are added in order.  Blocks and kernels without a selected pair do
@@ -124,8 +124,7 @@ static __global__ void pick_edges_kernel(cfp_back_step s)
         for (int w = 0; demanded && w < words; w++) {
             const unsigned bits = s.edges[(int64_t)row * words + w];
             const int j = w * WARP + lane;
-            const bool edge =
-                j < n && (bits >> lane & 1) && cfp_edge_value(&s, clip, o, j) > 0;
+            const bool edge = j < n && (bits >> lane & 1) && cfp_edge_value(&s, clip, o, j) > 0;
             const unsigned kept = __ballot_sync(~0u, edge);
             count += __popc(kept);
             if (lane == 0)

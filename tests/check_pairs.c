@@ -1,6 +1,6 @@
-/* check_pairs.c - weigh_pairs on every case of a kernel layer: some pairs against ref; and all pairs
- * against the layer's gradient, which they add up to: the sum over kernels o of pair (o, i) is the
- * mean of x(i) * G(i) (SPEC 1). */
+/* check_pairs.c - weigh_pairs on every case of a kernel layer: some pairs against ref; and all
+ * pairs against the layer's gradient, which they add up to: the sum over kernels o of pair (o, i)
+ * is the mean of x(i) * G(i) (SPEC 1). */
 #include "../host/backend/relevance_math.h"
 #include "check_backends.h"
 #include <math.h>
@@ -79,11 +79,10 @@ static cfp_status run_device(check *k, pair_case *c, bool adds)
     const cfp_node *node = c->t.step.node;
     const size_t rows = (size_t)s->clips * (size_t)s->kernels;
     const int *size = cfp_kernel_window(node)->kernel;
-    const size_t weights = (size_t)c->pairs / (size_t)s->clips * (size_t)(size[0] * size[1]) *
-                           (size_t)size[2];
+    const size_t weights =
+        (size_t)c->pairs / (size_t)s->clips * (size_t)(size[0] * size[1]) * (size_t)size[2];
     CFP_TRY(lend(k, &c->on_demand, c->demand, rows * sizeof *c->demand));
-    CFP_TRY(lend(k, &c->on_edges, c->edges,
-                 rows * (size_t)cfp_span_words(s) * sizeof *c->edges));
+    CFP_TRY(lend(k, &c->on_edges, c->edges, rows * (size_t)cfp_span_words(s) * sizeof *c->edges));
     CFP_TRY(lend(k, &c->on_value, c->value, (size_t)c->pairs * sizeof *c->value));
     CFP_TRY(lend(k, &c->on_weight, node->weight, weights * sizeof *node->weight));
     cfp_back_step there = *s;

@@ -366,11 +366,11 @@ void check_relevance(check *k, int cases)
             s->top = 0;
             c.words = cfp_span_words(s);
         }
-        snprintf(k->where, sizeof k->where,
-                 "relevance %d: %d x %d / %d, rule %d%s, path %d, max %d, class relevance %d, top %d",
-                 i, s->kernels, s->channels, s->groups, s->rule,
-                 s->classifier ? " at the classifier" : "", s->propagate, s->normalise,
-                 s->class_relevance, s->top);
+        snprintf(
+            k->where, sizeof k->where,
+            "relevance %d: %d x %d / %d, rule %d%s, path %d, max %d, class relevance %d, top %d", i,
+            s->kernels, s->channels, s->groups, s->rule, s->classifier ? " at the classifier" : "",
+            s->propagate, s->normalise, s->class_relevance, s->top);
         cfp_status status = take_memory(k, &c);
         if (status == CFP_OK) {
             fill_in(&c, &seed);

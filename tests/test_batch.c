@@ -300,8 +300,8 @@ static void parts_are_the_whole(struct setting *s)
         cfp_trace *trace = open_trace(s, &q, &batch);
         for (int again = 0; again < 2; again++) { /* a trace is for any number of clips */
             cfp_explanation_free(&parts);
-            CHECK_EQ(cfp_explain(&parts, trace, &s->clip[0], class_index,
-                                 CFP_INTERP_LINEAR), CFP_OK);
+            CHECK_EQ(cfp_explain(&parts, trace, &s->clip[0], class_index, CFP_INTERP_LINEAR),
+                     CFP_OK);
         }
         CHECK(near_explanation(&whole, &parts));
         CHECK_EQ(whole.tubes.n, parts.tubes.n);

@@ -300,7 +300,8 @@ static void databases_are_read(void)
     check_refusal("base/other", CFP_IO, "neither a file nor a video");
 
     cfp_clip clip; /* --start is a number of the names */
-    const cfp_input_spec one = {.channels = 3, .frames = 1, .height = 1, .width = 1, .frame_stride = 1};
+    const cfp_input_spec one = {
+        .channels = 3, .frames = 1, .height = 1, .width = 1, .frame_stride = 1};
     CHECK_EQ(cfp_clip_open(&clip, &ctx, "base", &one, &(cfp_sampling){.start = 9}), CFP_OK);
     CHECK_EQ(clip.index[0], 9);
     CHECK_EQ(clip.rgb[0], 90);

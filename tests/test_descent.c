@@ -322,7 +322,8 @@ static void grad_without_a_mask_lets_the_whole_gradient_through(void)
     q.rule = CFP_RULE_GRAD;
     q.mask = CFP_MASK_NONE;
     cfp_pyramid p = descend(&t, "fc", q, 0, (float[]){1, 3});
-    /* a: 2, 4; b: 6, 6; fc: v = 12, 6 -> 1, 0.5: kernel 0 alone.  G at a = 1 + 5/2, 1 - 1/2: v = 7, 2
+    /* a: 2, 4; b: 6, 6; fc: v = 12, 6 -> 1, 0.5: kernel 0 alone.  G at a = 1 + 5/2, 1 - 1/2: v = 7,
+     * 2
      * -> 1, 0.29.  Of the 7 kernel 0 of b gives 2: r(0, 0) = 2/7. */
     CHECK_EQ(toy_layer(&t, &p, "b")->n_selected, 1);
     const cfp_layer *b = toy_layer(&t, &p, "b");

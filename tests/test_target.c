@@ -45,7 +45,8 @@ static void logits_of_any_size_have_a_gradient(void)
 {
     static const float far[] = {1e4f, -1e4f, 9999, 0}, two[] = {-1e4f, 1e4f};
     double g[4];
-    cfp_target_gradient(g, far, 4, 0, CFP_TARGET_ODDS); /* p rounds to 1: its one near rival counts */
+    cfp_target_gradient(g, far, 4, 0,
+                        CFP_TARGET_ODDS); /* p rounds to 1: its one near rival counts */
     CHECK_NEAR(g[0], 1, 0);
     CHECK_NEAR(g[2], -1, 0);
     CHECK_NEAR(g[1] + g[3], 0, 0);

@@ -70,16 +70,17 @@ typedef struct cfp_step {
  * v(o,i)).  A pair is selected where a bit of step->edges says so in any question of the clip.
  *
  *     pair(n, o, i) = mean over T, H, W of x(i) times the part of its gradient that came through o
- *                   = sum over taps of weight(o, i) * sum over positions of dy(o) * x(i), over T*H*W
+ *                   = sum over taps of weight(o, i) * sum over positions of dy(o) * x(i), over
+ * T*H*W
  */
 typedef struct cfp_pairs {
     const cfp_back_step *step;
-    const cfp_node *node;  /* conv3d or linear: its window and groups */
-    const float *weight;   /* its weights, in backend memory */
-    const cfp_tensor *x;   /* [clips] what the layer reads */
-    const cfp_tensor *dy;  /* [clips] the gradient at the kernels' own output, masked */
-    float *value;          /* [clips][O][C / groups]; of other pairs nothing is written */
-    bool adds;             /* to what is there */
+    const cfp_node *node; /* conv3d or linear: its window and groups */
+    const float *weight;  /* its weights, in backend memory */
+    const cfp_tensor *x;  /* [clips] what the layer reads */
+    const cfp_tensor *dy; /* [clips] the gradient at the kernels' own output, masked */
+    float *value;         /* [clips][O][C / groups]; of other pairs nothing is written */
+    bool adds;            /* to what is there */
 } cfp_pairs;
 
 typedef struct cfp_backend_api {

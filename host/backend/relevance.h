@@ -91,8 +91,8 @@ typedef struct cfp_back_step {
     cfp_row *row;     /* [questions][O] */
 } cfp_back_step;
 
-/* Entries of a clip in a tensor whose clips have several: dst(n) = scale * (sum of src(n * entries +
- * k) over `count` of them from `first` on), minus src(n * entries + minus) unless minus < 0. */
+/* Entries of a clip in a tensor whose clips have several: dst(n) = scale * (sum of src(n * entries
+ * + k) over `count` of them from `first` on), minus src(n * entries + minus) unless minus < 0. */
 typedef struct cfp_blend {
     int entries, first, count, minus;
     double scale;

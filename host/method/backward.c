@@ -225,8 +225,7 @@ cfp_status cfp_backward_weigh(cfp_trace *trace, int node, const cfp_back_step *s
     const size_t bytes = (size_t)step->clips * (size_t)step->kernels *
                          (size_t)(step->channels / step->groups) * sizeof *value;
     if (!mine->active || !trace->diff_ready[mine->tail]) /* no gradient came */
-        return adds ? CFP_OK
-                    : trace->device.api->fill(trace->device.backend, value, 0, bytes);
+        return adds ? CFP_OK : trace->device.api->fill(trace->device.backend, value, 0, bytes);
     CFP_TRY(cfp_blend_value(&x, trace, &trace->value[mine->src[0]]));
     CFP_TRY(cfp_blend_gradient(&dy, trace, &trace->diff[mine->tail]));
     const cfp_pairs pairs = {.step = step,

@@ -67,8 +67,7 @@ cfp_back_step cfp_back_step_of(cfp_trace *trace, int index)
         step.kernel_mean = mine->kernel_mean;
         step.kernel_scale = mine->kernel_scale;
     }
-    step.input =
-        step.rule == CFP_RULE_GRAD ? mine->product : cfp_trace_mean(trace, node->input[0]);
+    step.input = step.rule == CFP_RULE_GRAD ? mine->product : cfp_trace_mean(trace, node->input[0]);
     step.contrast = mine->contrast;
     step.pair = mine->pair;
     step.clips = l->clips;
@@ -85,8 +84,7 @@ cfp_back_step cfp_back_step_of(cfp_trace *trace, int index)
 /* The kernels whose gradient goes on; NULL: all.  The classifier's rivals always pass. */
 static const cfp_demand *mask_of(cfp_trace *trace, int index)
 {
-    const bool all =
-        trace->query.mask == CFP_MASK_NONE || trace->model->node[index].depth == 0;
+    const bool all = trace->query.mask == CFP_MASK_NONE || trace->model->node[index].depth == 0;
     return all ? NULL : kept(trace, index)->demand;
 }
 
@@ -223,8 +221,7 @@ static cfp_status put_classes(cfp_trace *trace, const int *class_index)
 /* The logits of an entry of a clip. */
 static const float *logits_of(const cfp_trace *trace, int clip, int entry)
 {
-    return trace->logits +
-           ((int64_t)clip * trace->entries.n + entry) * trace->model->n_classes;
+    return trace->logits + ((int64_t)clip * trace->entries.n + entry) * trace->model->n_classes;
 }
 
 /* Rule grad: each point's backward pass starts from the target's gradient at that point; what the
@@ -244,8 +241,8 @@ static cfp_status put_seeds(cfp_trace *trace, const int *class_index, double *gr
             for (int c = 0; c < classes; c++)
                 seed[((int64_t)n * e->n + k) * classes + c] = (float)gradient[c];
         }
-    const cfp_status status = trace->device.api->put(trace->device.backend, l->seed, seed,
-                                                     (size_t)count * sizeof *seed);
+    const cfp_status status =
+        trace->device.api->put(trace->device.backend, l->seed, seed, (size_t)count * sizeof *seed);
     cfp_free(seed);
     return status;
 }
@@ -266,8 +263,7 @@ static cfp_status put_contrast(cfp_trace *trace, const int *class_index, int ind
                               gradient, trace->query.rule == CFP_RULE_REFERENCE);
     }
     if (status == CFP_OK)
-        status = trace->device.api->put(trace->device.backend, kept(trace, index)->contrast,
-                                        weight,
+        status = trace->device.api->put(trace->device.backend, kept(trace, index)->contrast, weight,
                                         (size_t)l->clips * (size_t)channels * sizeof *weight);
     cfp_free(weight);
     return status;

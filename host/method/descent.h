@@ -10,8 +10,7 @@ CFP_CHECKED cfp_status cfp_descend(cfp_pyramid *out, cfp_trace *trace, const int
 /* The same in two: the walk that trace->part says, over what the trace last ran forward; and, once
  * the last is done, what was found. */
 CFP_CHECKED cfp_status cfp_descend_part(cfp_trace *trace, const int *class_index);
-CFP_CHECKED cfp_status cfp_descend_read(cfp_pyramid *out, cfp_trace *trace,
-                                        const int *class_index);
+CFP_CHECKED cfp_status cfp_descend_read(cfp_pyramid *out, cfp_trace *trace, const int *class_index);
 
 /* A layer's back-step, as the backend is asked for it. */
 cfp_back_step cfp_back_step_of(cfp_trace *trace, int node);

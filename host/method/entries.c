@@ -59,8 +59,7 @@ static cfp_status make_other(float *to, const cfp_trace *trace, const float *x,
     for (int c = 0; c < in->channels; c++)
         for (int t = 0; t < in->frames; t++)
             memcpy(to + (int64_t)(c * in->frames + t) * frame,
-                   x + (int64_t)(c * in->frames + order[t]) * frame,
-                   (size_t)frame * sizeof *to);
+                   x + (int64_t)(c * in->frames + order[t]) * frame, (size_t)frame * sizeof *to);
     cfp_free(order);
     return CFP_OK;
 }

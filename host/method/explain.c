@@ -56,8 +56,9 @@ cfp_status cfp_trace_open(cfp_trace **out, cfp_ctx *ctx, const cfp_model *model,
     if (query != NULL) {
         if (query->rule == CFP_RULE_GRAD && query->mask == CFP_MASK_SELECTED &&
             request.batch.thetas > 1)
-            return cfp_fail(ctx, CFP_USAGE, "--rule: grad takes one theta at a time, but with "
-                                            "--mask none");
+            return cfp_fail(ctx, CFP_USAGE,
+                            "--rule: grad takes one theta at a time, but with "
+                            "--mask none");
         CFP_TRY(cfp_query_check(ctx, query));
         if (query->mask == CFP_MASK_SELECTED && request.batch.points > 0 &&
             request.batch.points < query->steps)

@@ -49,8 +49,8 @@ CFP_CHECKED cfp_status cfp_trace_open(cfp_trace **out, cfp_ctx *ctx, const cfp_m
                                       const cfp_device *device, const cfp_query *query,
                                       const cfp_batch *batch);
 void cfp_trace_close(cfp_trace **trace);
-/* Before the first clip, where the query's baseline is CFP_BASELINE_CLIP: that clip, which stays the
- * caller's. */
+/* Before the first clip, where the query's baseline is CFP_BASELINE_CLIP: that clip, which stays
+ * the caller's. */
 void cfp_trace_compare_with(cfp_trace *trace, const cfp_clip *other);
 /* The query as it is in force: its target is one that the model has. */
 const cfp_query *cfp_trace_query(const cfp_trace *trace);

@@ -184,8 +184,8 @@ static cfp_status put_constants(cfp_ledger *l, cfp_ctx *ctx, const cfp_query *qu
             CFP_TRY(put(l, mine->kernel_scale, node->kernel_scale,
                         (size_t)node->shape.c * sizeof(float)));
         if (mine->weight != NULL)
-            CFP_TRY(put(l, mine->weight, node->weight,
-                        (size_t)weights_of(l, node) * sizeof(float)));
+            CFP_TRY(
+                put(l, mine->weight, node->weight, (size_t)weights_of(l, node) * sizeof(float)));
         if (mine->route != NULL)
             CFP_TRY(put_routes(l, ctx, i));
     }
@@ -250,8 +250,8 @@ cfp_status cfp_ledger_open(cfp_ledger **out, cfp_ctx *ctx, const cfp_model *mode
                          .thetas = batch->thetas,
                          .questions = batch->clips * batch->thetas,
                          .entries = *entries,
-                         .in_parts = query != NULL && query->steps > 1 &&
-                                     query->steps > entries->count};
+                         .in_parts =
+                             query != NULL && query->steps > 1 && query->steps > entries->count};
     const cfp_status status = open_ledger(*out, ctx, query, batch, wanted);
     if (status != CFP_OK)
         cfp_ledger_close(out);

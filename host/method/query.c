@@ -8,8 +8,7 @@ const char *const cfp_normalise_names[] = {"minmax", "max", NULL};
 const char *const cfp_class_relevance_names[] = {"weights", "contribution", "contrast", NULL};
 const char *const cfp_mask_names[] = {"selected", "none", NULL};
 const char *const cfp_target_names[] = {"odds", "margin", "logit", NULL};
-const char *const cfp_baseline_names[] = {"zero",    "blank",   "freeze",
-                                          "reverse", "shuffle", NULL};
+const char *const cfp_baseline_names[] = {"zero", "blank", "freeze", "reverse", "shuffle", NULL};
 const char *const cfp_tubes_names[] = {"layers", "kernels", "none", NULL};
 const char *const cfp_interp_names[] = {"linear", "spline", NULL};
 
@@ -52,8 +51,7 @@ static cfp_status check_gradient(cfp_ctx *ctx, const cfp_query *query)
     if (query->class_relevance != CFP_CLASS_CONTRAST &&
         (query->target == CFP_TARGET_MARGIN || query->target == CFP_TARGET_LOGIT))
         return cfp_fail(ctx, CFP_USAGE,
-                        "--target: rule %s asks for none without --class-relevance contrast",
-                        rule);
+                        "--target: rule %s asks for none without --class-relevance contrast", rule);
     return CFP_OK;
 }
 

@@ -61,8 +61,9 @@ cfp_status cfp_trace_open_ledger(cfp_trace *trace)
         if (trace->means != NULL)
             wanted[i] &= (uint8_t)~CFP_WANT_MEAN;
     }
-    const cfp_status status = cfp_ledger_open(&trace->ledger, trace->ctx, model, &trace->device,
-                                              query, &trace->request.batch, &trace->entries, wanted);
+    const cfp_status status =
+        cfp_ledger_open(&trace->ledger, trace->ctx, model, &trace->device, query,
+                        &trace->request.batch, &trace->entries, wanted);
     cfp_free(wanted);
     return status;
 }
@@ -147,8 +148,7 @@ static cfp_status open_trace(cfp_trace *trace, const cfp_trace_request *request)
     CFP_TRY_ALLOC(trace->ctx, trace->value, n);
     CFP_TRY_ALLOC(trace->ctx, trace->map_made, n);
     CFP_TRY_ALLOC(trace->ctx, trace->logits,
-                  (int64_t)trace->request.batch.clips * trace->entries.n *
-                      trace->model->n_classes);
+                  (int64_t)trace->request.batch.clips * trace->entries.n * trace->model->n_classes);
     trace->part = (cfp_part){.count = trace->entries.count, .first = true, .last = true};
     if (trace->query.steps > trace->entries.count)
         trace->records = false; /* no two walks are the same then */

@@ -59,7 +59,7 @@ struct cfp_trace {
     cfp_trace_request request;
     cfp_entries entries;
     cfp_part part;
-    float *logits; /* [clips x entries][classes] of the last forward pass */
+    float *logits;         /* [clips x entries][classes] of the last forward pass */
     const cfp_clip *other; /* CFP_BASELINE_CLIP: the caller's */
     cfp_ledger *ledger;
     cfp_ledger *means; /* cfp_trace_ask: owns the channel means that `ledger` points to; or NULL */

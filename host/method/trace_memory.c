@@ -183,15 +183,15 @@ static cfp_status take_memory(struct plan *p)
     const char *whose;
     const size_t free_bytes = cfp_device_free(&whose, &trace->device, trace->ctx);
     if (trace->arena_bytes > free_bytes)
-        return cfp_fail(
-            trace->ctx, CFP_NOMEM,
-            "%s: needs %.2f GiB for the activations of %d clip%s, %s has %.2f GiB %s; "
-            "try a smaller %s%s--depth, --layers or --tubes none",
-            trace->model->path != NULL ? trace->model->path : "model",
-            (double)trace->arena_bytes / 0x1p30, trace->value[0].shape.n,
-            trace->value[0].shape.n == 1 ? "" : "s", api->name, (double)free_bytes / 0x1p30, whose,
-            trace->request.batch.clips == 1 ? "" : "--batch, ",
-            trace->entries.count == 1 ? "" : "--steps, --mask none, ");
+        return cfp_fail(trace->ctx, CFP_NOMEM,
+                        "%s: needs %.2f GiB for the activations of %d clip%s, %s has %.2f GiB %s; "
+                        "try a smaller %s%s--depth, --layers or --tubes none",
+                        trace->model->path != NULL ? trace->model->path : "model",
+                        (double)trace->arena_bytes / 0x1p30, trace->value[0].shape.n,
+                        trace->value[0].shape.n == 1 ? "" : "s", api->name,
+                        (double)free_bytes / 0x1p30, whose,
+                        trace->request.batch.clips == 1 ? "" : "--batch, ",
+                        trace->entries.count == 1 ? "" : "--steps, --mask none, ");
     CFP_TRY(api->alloc(trace->device.backend, &trace->arena,
                        trace->arena_bytes > 0 ? trace->arena_bytes : 1));
     char *base = trace->arena;

@@ -18,7 +18,8 @@ static cfp_status sum_layer(cfp_trace *trace, int m, int node, const cfp_tensor 
 {
     const cfp_ledger *l = trace->ledger;
     const cfp_backend_api *api = trace->device.api;
-    cfp_tensor map = *cfp_trace_value(trace, cfp_map_node(trace->model, m)), gradient = {.block = 1};
+    cfp_tensor map = *cfp_trace_value(trace, cfp_map_node(trace->model, m)),
+               gradient = {.block = 1};
     trace->map_made[m] = true;
     CFP_TRY(cfp_blend_value(&map, trace, &map));
     if (g != NULL)

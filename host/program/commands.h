@@ -74,7 +74,8 @@ CFP_CHECKED cfp_status cfp_session_open_clips(cfp_session *session, int first);
 /* The next of them, which there must be, one at a time; and where it goes when it is done with. */
 CFP_CHECKED cfp_status cfp_session_next_clip(cfp_session *session, cfp_clip **clip);
 CFP_CHECKED cfp_status cfp_session_give_back(cfp_session *session, cfp_clip *clip);
-/* rank: [n_classes], the numbers of the classes, the largest logit first, ties by the lower number. */
+/* rank: [n_classes], the numbers of the classes, the largest logit first, ties by the lower number.
+ */
 void cfp_rank_classes(int *rank, const float *logits, int n_classes);
 /* --class as a number; -1 where it was not given. */
 CFP_CHECKED cfp_status cfp_session_class(int *out, cfp_session *session);

@@ -193,8 +193,8 @@ cfp_status cfp_links_kernel(cfp_links *links, int o)
     cfp_status status = links->grad ? add_pairs(links, o) : CFP_OK;
     for (int64_t e = links->first_edge[o];
          !links->grad && e < links->first_edge[o + 1] && status == CFP_OK; e++)
-        status = add_edge(links, layer->edge[e].i, layer->edge[e].relevance,
-                          layer->edge[e].relevance);
+        status =
+            add_edge(links, layer->edge[e].i, layer->edge[e].relevance, layer->edge[e].relevance);
     for (int k = 0; k < links->n; k++)
         links->link_of[links->base[links->link[k].node] + links->link[k].kernel] = 0;
     return status;

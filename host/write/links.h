@@ -4,8 +4,9 @@
  * origins (pyramid.h), found once a channel and layer.  Demands that meet are merged: where several
  * channels lead kernel o to the same kernel (flatten), that is one link of the highest relevance.
  *
- * Under rule grad it is not an edge's value that selects a channel: every selected kernel of a layer
- * asks for the same channels of its group.  Who wants to select again asks for all these pairs. */
+ * Under rule grad it is not an edge's value that selects a channel: every selected kernel of a
+ * layer asks for the same channels of its group.  Who wants to select again asks for all these
+ * pairs. */
 #pragma once
 #include "writer.h"
 
@@ -20,11 +21,11 @@ typedef struct cfp_links {
     cfp_ctx *ctx;
     const cfp_model *model;
     const cfp_pyramid *pyramid;
-    bool only_first_add;  /* rule reference */
-    bool grad;            /* rule grad */
-    bool pairs;           /* under which pairs without an edge are links, too; the caller's choice */
-    int32_t *base;        /* [n_nodes] number of the first kernel of kernel layers and the clip */
-    int32_t *layer_of;    /* [n_nodes] in the pyramid, or -1 */
+    bool only_first_add; /* rule reference */
+    bool grad;           /* rule grad */
+    bool pairs;          /* under which pairs without an edge are links, too; the caller's choice */
+    int32_t *base;       /* [n_nodes] number of the first kernel of kernel layers and the clip */
+    int32_t *layer_of;   /* [n_nodes] in the pyramid, or -1 */
     uint8_t *is_selected; /* [n_kernels] */
     int32_t *link_of;     /* [n_kernels] 1 + its place in link[], 0: none */
     int32_t n_kernels;    /* of all kernel layers, the clip's channels included */

@@ -53,8 +53,8 @@ cfp_status cfp_output_begin(cfp_output *output, const char *name)
     CFP_TRY(make_room(output));
     cfp_free(output->name);
     output->name = cfp_strdup(output->ctx, name);
-    char *path = cfp_format(output->ctx, "%s/%s", alone ? output->folder : output->stage.directory,
-                            name);
+    char *path =
+        cfp_format(output->ctx, "%s/%s", alone ? output->folder : output->stage.directory, name);
     cfp_status status = path == NULL || output->name == NULL ? CFP_NOMEM : CFP_OK;
     if (status == CFP_OK && alone)
         status = cfp_newfile_open(&output->file, output->ctx, path);

@@ -121,8 +121,7 @@ typedef struct axis {
 
 static axis axis_of(const cfp_window *window, int a, int k, int inputs, int outputs)
 {
-    axis x = {.stride = window->stride[a],
-              .reach = k * window->dilation[a] - window->pad_begin[a]};
+    axis x = {.stride = window->stride[a], .reach = k * window->dilation[a] - window->pad_begin[a]};
     x.first = x.reach >= 0 ? 0 : (-x.reach + x.stride - 1) / x.stride;
     x.last = inputs <= x.reach ? 0 : cfp_min_int(outputs, (inputs - 1 - x.reach) / x.stride + 1);
     return x;
@@ -171,9 +170,8 @@ static void make_tile(const gathered *g, int tile, int quad)
                 sum_tap(total, g, tile, quad, k);
                 for (int q = 0; q < channels; q++)
                     for (int lane = 0; lane < kernels; lane++) {
-                        const int64_t pair =
-                            (int64_t)g->kernel[tile * TILE + lane] * g->span +
-                            g->channel[quad * QUAD + q];
+                        const int64_t pair = (int64_t)g->kernel[tile * TILE + lane] * g->span +
+                                             g->channel[quad * QUAD + q];
                         value[q][lane] +=
                             (double)pairs->weight[pair * g->taps + tap] * total[q][lane];
                     }
@@ -197,9 +195,7 @@ static void weigh_group(const cfp_backend *backend, gathered *g, int group)
     const int tiles = tiles_of(g->n_kernels, TILE), quads = tiles_of(g->n_channels, QUAD);
     const int64_t work = (int64_t)tiles * TILE * quads * QUAD * g->taps *
                          cfp_positions(g->pairs->dy->shape) / LEAST_WORK;
-    const int threads = work < 1                  ? 1
-                        : work < backend->threads ? (int)work
-                                                  : backend->threads;
+    const int threads = work < 1 ? 1 : work < backend->threads ? (int)work : backend->threads;
 #pragma omp parallel for collapse(2) schedule(dynamic) num_threads(threads)
     for (int tile = 0; tile < tiles; tile++)
         for (int quad = 0; quad < quads; quad++)

@@ -184,7 +184,8 @@ cfp_status cpu_mask(cfp_backend *backend, cfp_tensor *x, const cfp_demand *deman
             uint32_t bits[LANES_MAX];
             const int first = (int)(b % blocks) * x->block;
             const int lanes = cfp_min_int(x->block, x->shape.c - first);
-            const int kept = demanded_lanes(bits, demand + b / blocks / entries * x->shape.c + first, lanes);
+            const int kept =
+                demanded_lanes(bits, demand + b / blocks / entries * x->shape.c + first, lanes);
             const int64_t end = start + PIECE < positions ? start + PIECE : positions;
             float *piece = x->data + (b * positions + start) * x->block;
             if (kept == 0)

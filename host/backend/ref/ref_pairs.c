@@ -45,8 +45,8 @@ static double tap_sum(const struct pair *p, const int k[3])
     for (int t = at_t.first; t < at_t.last; t++)
         for (int h = at_h.first; h < at_h.last; h++) {
             const float *slope = ref_row(dy, p->clip, p->o, t, h);
-            const float *value = ref_row(x, p->clip, p->i, t * stride[0] + reach[0],
-                                         h * stride[1] + reach[1]);
+            const float *value =
+                ref_row(x, p->clip, p->i, t * stride[0] + reach[0], h * stride[1] + reach[1]);
             for (int w = at_w.first; w < at_w.last; w++)
                 sum += (double)slope[(int64_t)w * dy->block] *
                        (double)value[(int64_t)(w * stride[2] + reach[2]) * x->block];
@@ -73,8 +73,7 @@ cfp_status ref_weigh_pairs(cfp_backend *backend, const cfp_pairs *pairs)
     const cfp_back_step *s = pairs->step;
     const int span = cfp_span_length(s);
     struct pair p = {.pairs = pairs, .window = cfp_kernel_window(pairs->node)};
-    const int64_t taps =
-        (int64_t)p.window->kernel[0] * p.window->kernel[1] * p.window->kernel[2];
+    const int64_t taps = (int64_t)p.window->kernel[0] * p.window->kernel[1] * p.window->kernel[2];
     for (p.clip = 0; p.clip < s->clips; p.clip++)
         for (p.o = 0; p.o < s->kernels; p.o++)
             for (int j = 0; j < span; j++) {

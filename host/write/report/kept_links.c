@@ -118,8 +118,7 @@ static cfp_status keep_link(survey *s, int32_t source, int32_t target, const cfp
 }
 
 /* Every link of the pyramid, from the class down, in the order of its source. */
-static cfp_status walk(survey *s,
-                       cfp_status (*visit)(survey *, int32_t, int32_t, const cfp_link *))
+static cfp_status walk(survey *s, cfp_status (*visit)(survey *, int32_t, int32_t, const cfp_link *))
 {
     cfp_links *links = &s->links;
     for (int l = 0; l < links->pyramid->n_layers; l++) {
@@ -132,8 +131,8 @@ static cfp_status walk(survey *s,
             for (int i = 0; i < links->n; i++) {
                 const cfp_link *link = &links->link[i];
                 if (link->layer >= 0)
-                    CFP_TRY(visit(s, source, s->number[links->base[link->node] + link->kernel],
-                                  link));
+                    CFP_TRY(
+                        visit(s, source, s->number[links->base[link->node] + link->kernel], link));
             }
             s->kept->first[source + 1] = (uint32_t)s->kept->n; /* in the first walk: 0 */
         }

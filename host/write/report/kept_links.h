@@ -14,9 +14,9 @@
 #include "../links.h"
 
 typedef struct cfp_kept_links {
-    int n_kernels;    /* selected ones, numbered by layer of the pyramid, then by kernel */
-    int64_t total;    /* links of the pyramid */
-    int64_t n;        /* those that are kept; under rule grad also pairs that select without an edge */
+    int n_kernels; /* selected ones, numbered by layer of the pyramid, then by kernel */
+    int64_t total; /* links of the pyramid */
+    int64_t n;     /* those that are kept; under rule grad also pairs that select without an edge */
     int64_t deciding; /* of them the deciding ones; 0 where all are kept */
     float weakest;    /* every link that asks for more is kept; 0 where all are */
     uint32_t *first;  /* [n_kernels + 1] where a kernel's links start, in these: */
