@@ -13,11 +13,15 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <csetjmp>
 #include <functional>
 #include <ucontext.h>
 #include <vector>
 #ifdef __SANITIZE_ADDRESS__
 #include <sanitizer/common_interface_defs.h>
+enum { LONG_JUMPS = 0 }; /* AddressSanitizer follows swapcontext alone */
+#else
+enum { LONG_JUMPS = 1 }; /* swapcontext asks the kernel for the signal mask at each switch */
 #endif
 
 #define __global__
@@ -49,6 +53,8 @@ enum waiting { READY, AT_BARRIER, AT_WARP, DONE };
 
 struct fiber {
     ucontext_t context;
+    jmp_buf jump;
+    bool begun = false; /* with LONG_JUMPS a fiber goes on from block to block */
     std::vector<char> stack;
     waiting state = READY;
     unsigned mask = 0; /* of the lanes that it waits for */
@@ -61,6 +67,7 @@ struct machine {
     std::vector<fiber> fibers;
     fiber *current = nullptr; /* NULL: plain loops */
     ucontext_t home;
+    jmp_buf home_jump;
     void *home_fake = nullptr;
     const void *home_stack = nullptr;
     size_t home_size = 0;
@@ -100,6 +107,16 @@ inline void after_switch(void *fake, const void **stack, size_t *size)
 #endif
 }
 
+/* From the fiber that runs to the loop that resumed it. */
+inline void go_home(fiber &me)
+{
+    machine &m = now();
+    if (!LONG_JUMPS)
+        swapcontext(&me.context, &m.home);
+    else if (_setjmp(me.jump) == 0)
+        _longjmp(m.home_jump, 1);
+}
+
 inline void wait(waiting state, unsigned mask)
 {
     machine &m = now();
@@ -109,7 +126,7 @@ inline void wait(waiting state, unsigned mask)
     me.state = state;
     me.mask = mask;
     before_switch(&me.fake, m.home_stack, m.home_size);
-    swapcontext(&me.context, &m.home);
+    go_home(me);
     after_switch(me.fake, nullptr, nullptr);
 }
 
@@ -117,10 +134,25 @@ inline void enter()
 {
     machine &m = now();
     after_switch(nullptr, &m.home_stack, &m.home_size);
-    (*m.body)();
-    m.current->state = DONE;
-    before_switch(nullptr, m.home_stack, m.home_size);
-    setcontext(&m.home);
+    do {
+        (*m.body)();
+        m.current->state = DONE;
+        before_switch(nullptr, m.home_stack, m.home_size);
+        go_home(*m.current);
+    } while (LONG_JUMPS); /* the next block */
+}
+
+inline void go_to(fiber &f)
+{
+    machine &m = now();
+    if (!LONG_JUMPS) {
+        swapcontext(&m.home, &f.context);
+    } else if (_setjmp(m.home_jump) == 0) {
+        if (f.begun)
+            _longjmp(f.jump, 1);
+        f.begun = true;
+        setcontext(&f.context);
+    }
 }
 
 inline void resume(unsigned i)
@@ -130,7 +162,7 @@ inline void resume(unsigned i)
     m.current = &f;
     m.thread = m.block_size.at(i);
     before_switch(&m.home_fake, f.stack.data(), f.stack.size());
-    swapcontext(&m.home, &f.context);
+    go_to(f);
     after_switch(m.home_fake, nullptr, nullptr);
     m.current = nullptr;
 }
@@ -170,8 +202,10 @@ inline void run_block()
         m.fibers.resize(threads);
     for (unsigned i = 0; i < threads; i++) {
         fiber &f = m.fibers[i];
-        f.stack.resize(STACK);
         f.state = READY;
+        if (f.begun)
+            continue;
+        f.stack.resize(STACK);
         getcontext(&f.context);
         f.context.uc_stack.ss_sp = f.stack.data();
         f.context.uc_stack.ss_size = f.stack.size();
