@@ -40,13 +40,17 @@ add_test(NAME test_device COMMAND test_device "${CFP_FAKES}")
 # Every backend against ref; ref against itself tests the checker and finds holes in the case list.
 add_executable(check_backends check_backends.c check_trial.c check_primitives.c check_pairs.c check_relevance.c check_frames.c check_bench.c)
 target_link_libraries(check_backends PRIVATE libcfp cfp_flags m)
+set(fewer)
+if(CFP_SANITIZE)
+    set(fewer --seeds 4 --cases 40)
+endif()
 foreach(device ref cpu cuda)
     add_test(NAME check_backends_${device}
-        COMMAND check_backends --device ${device} --module-dir "${CMAKE_BINARY_DIR}")
+        COMMAND check_backends --device ${device} --module-dir "${CMAKE_BINARY_DIR}" ${fewer})
 endforeach()
 # A module, from file to results, where there is no GPU either; its blocks are 8, ref's are 1.
 add_test(NAME check_backends_module
-    COMMAND check_backends --device fake --module-dir "${CFP_FAKES}" --seeds 4)
+    COMMAND check_backends --device fake --module-dir "${CFP_FAKES}" --seeds 1 --cases 8)
 foreach(precision tf32 bf16 fp16)
     cfp_test(check_backends_cuda_${precision} fast 300 check_backends --device cuda --module-dir "${CMAKE_BINARY_DIR}"
         --precision ${precision})

@@ -318,7 +318,8 @@ def limit_memory_and_time():
 def found_in_hdf5(report):
     """Whether a sanitizer's report is about HDF5's own code: the first frame that is no wrapper of libc's."""
     frames = [line for line in report.splitlines() if re.match(r" *#\d+ 0x", line)]
-    ours = [line for line in frames if "/libsanitizer/" not in line]
+    # The process that reads HDF5 may open nothing, so its frames have no names of files and lines.
+    ours = [line for line in frames if "/libsanitizer/" not in line and "/libasan" not in line]
     return bool(ours) and "libhdf5" in ours[0]
 
 

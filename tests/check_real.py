@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Every real clip explained with every model at hand; broken ones refused in one clear line.
 
-    check_real.py --cfp BIN --data DIR MODEL...
+    check_real.py --cfp BIN --data DIR [--named-only] MODEL...
 
 DIR holds clips/ (video files and folders of frames); the models of DIR/models are used besides those
 named.  For each pair: exit status 0 and an explanation.h5 that holds what SPEC 3 says, or exit status
@@ -79,9 +79,10 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--cfp", required=True)
     parser.add_argument("--data", required=True, type=pathlib.Path)
+    parser.add_argument("--named-only", action="store_true", help="without the models of DIR/models")
     parser.add_argument("models", nargs="*", type=pathlib.Path)
     args = parser.parse_args()
-    models = args.models + sorted((args.data / "models").glob("*.h5"))
+    models = args.models + ([] if args.named_only else sorted((args.data / "models").glob("*.h5")))
     failed, done, refused = 0, 0, 0
     for clip in clips_in(args.data / "clips"):
         for model in models:

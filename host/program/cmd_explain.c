@@ -168,7 +168,6 @@ static cfp_status explain(cfp_session *session, cfp_result *result)
 
     CFP_TRY(check_request(session, &query));
     CFP_TRY(cfp_session_open_device(session));
-    CFP_TRY(cfp_hashing_begin(&result->hashing, &session->ctx, config->operand[0]));
     CFP_TRY(cfp_session_open_model(session));
     CFP_TRY(cfp_session_class(&class_index, session));
     CFP_TRY(cfp_session_open_trace(session, &query, true));
@@ -176,6 +175,9 @@ static cfp_status explain(cfp_session *session, cfp_result *result)
     CFP_TRY(cfp_session_open_clip(session, config->operand[1]));
     CFP_TRY(cfp_session_open_baseline(session, &query));
     const double decode_ms = cfp_now_ms() - start;
+    /* Its thread starts when HDF5's processes have been forked (host/h5): a sanitizer's allocator
+     * does not survive a fork beside another thread. */
+    CFP_TRY(cfp_hashing_begin(&result->hashing, &session->ctx, config->operand[0]));
     CFP_TRY(cfp_directory_check(&session->ctx, result->directory));
     cfp_session_profile(session, true);
     const cfp_status status = cfp_explain(&result->explanation, session->trace, &session->clip,

@@ -147,7 +147,8 @@ cfp_status cfp_csv_flush(cfp_csv *csv)
         csv->status = cfp_fail(csv->ctx, CFP_IO, "%s: %s", csv->name, strerror(error));
         return csv->status;
     }
-    memmove(csv->text, csv->text + csv->whole, csv->length - csv->whole);
+    if (csv->length > csv->whole)
+        memmove(csv->text, csv->text + csv->whole, csv->length - csv->whole);
     csv->length -= csv->whole;
     csv->whole = 0;
     return CFP_OK;
