@@ -212,8 +212,9 @@ static cfp_status say_what_was_taken(const cfp_numbered_list *list, cfp_ctx *ctx
         return CFP_OK;
     }
     other = *taken;
-    other.thousands = 0;
-    if (strchr(",'", taken->thousands) == NULL && (pair = turned_by(list, &other, false)) != NULL) {
+    other.thousands = "";
+    if (taken->thousands[0] != '\0' && strchr("_ .", taken->thousands[0]) != NULL &&
+        (pair = turned_by(list, &other, false)) != NULL) {
         say_reading(pair, ctx, path, "numbers with separated thousands", "several numbers");
         return CFP_OK;
     }
