@@ -402,7 +402,7 @@ static const start_case starts[] = {
      {30, 40},
      1,
      "27 of the frame numbers 0 to 30 are missing (1-9, "
-     "11-19, 21-29); every 10th is there"},
+     "11-19, 21-29); one in 10 is there"},
     {"clock", 1, 1, {1, 2}, {20, 30}, 1, "two ways"}, /* hours, minutes, seconds: places */
     {"signed", 0, 1, {0, 1}, {30, 40}, 0, NULL},
     {"signed", -1, 1, {-1, 0}, {20, 30}, 0, NULL},

@@ -361,7 +361,7 @@ void cfp_numbered_warn_of_gaps(const cfp_numbered_list *list, cfp_ctx *ctx, cons
     char text[256], step[64] = "";
     const int64_t missing = list_missing(text, sizeof text, list);
     if (list->count > 2 && regular_step(list) > 0)
-        snprintf(step, sizeof step, "; every %lldth is there", (long long)regular_step(list));
+        snprintf(step, sizeof step, "; one in %lld is there", (long long)regular_step(list));
     cfp_log(ctx, CFP_LOG_WARNING,
             "%s: %lld of the frame numbers %lld to %lld are missing (%s)%s: --stride counts the %d "
             "frames that are there",
