@@ -216,6 +216,10 @@ def check_tracks(at):
         told = clip.error.count("2 video tracks: the first one is read") / 2 # it is opened twice
         report(f"two tracks, --track {track}", worst == 0 and told == said,
                f"differs by {worst} {clip.error}")
+    longer = os.path.join(at, "longer.mkv")
+    ffmpeg("-i", small, *source("64x48", 3, kind="testsrc"), "-map", "0", "-map", "1", "-c", "ffv1", longer)
+    clip = Clip(longer, 10)
+    report("another track is longer: nothing is missing", clip.status == 0 and "claims" not in clip.error, clip.error)
     for path, words in ((two, "--track: 3: "), (os.path.join(at, "plain.mp4"), "has 1 video track"),
                         (os.path.join(at, "a.npy"), "is no video with tracks")):
         refused(f"{os.path.basename(path)}, --track 3", path, words, track=3)

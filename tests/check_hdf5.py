@@ -11,6 +11,7 @@ Exit status 77: numpy or h5py is not there."""
 import argparse
 import os
 import re
+import resource
 import shutil
 import signal
 import subprocess
@@ -216,6 +217,15 @@ def interrupted(check):
                 check.wrong("interrupted", f"processes are left: {left}")
 
 
+def few_descriptors(check):
+    """The file is whole: it is not called damaged where the process that reads it cannot begin."""
+    check.done += 1
+    ran = subprocess.run([check.program, "inspect", check.model], capture_output=True, text=True, check=False,
+                         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (10, 10)))
+    if ran.returncode != 1 or not ran.stderr.endswith("gets no descriptors (ulimit -n)\n") or ran.stderr.count("\n") != 1:
+        check.wrong("few descriptors", f"status {ran.returncode}: {ran.stderr!r}")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("program")
@@ -241,6 +251,7 @@ def main():
         if arguments.plugin:
             plugins(check, weights, arguments.plugin)
         repeated(check, weights)
+        few_descriptors(check)
         interrupted(check)
     finally:
         shutil.rmtree(folder, ignore_errors=True)

@@ -67,6 +67,33 @@ def check(name, arguments, stall, signals, left=None):
     return took
 
 
+def check_full_pipe(name, arguments, stream):
+    """Nobody reads the pipe that it writes to."""
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    try:
+        while True:
+            os.write(writer, bytes(4096))
+    except BlockingIOError:
+        os.set_blocking(writer, True)
+    streams = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, stream: writer}
+    run = subprocess.Popen([options.cfp, *arguments], **streams)
+    try:
+        run.wait(1)
+        report(name, f"it ended with status {run.returncode} before it was interrupted")
+    except subprocess.TimeoutExpired:
+        run.send_signal(signal.SIGINT)
+        try:
+            status = run.wait(LIMIT)
+        except subprocess.TimeoutExpired:
+            run.kill()
+            run.wait()
+            status = f"none within {LIMIT} s"
+        report(name, "" if status == 130 else f"status {status}, not 130")
+    os.close(reader)
+    os.close(writer)
+
+
 def main():
     at = tempfile.mkdtemp()
     frames = os.path.join(at, "frames")
@@ -91,6 +118,8 @@ def main():
           [signal.SIGINT, signal.SIGINT], base)
     check("Ctrl-C, then SIGTERM", ["predict", model, clip], "open:" + name,
           [signal.SIGINT, signal.SIGTERM])
+    check_full_pipe("results into a full pipe", ["predict", model, clip, "--device", "cpu"], "stdout")
+    check_full_pipe("an error into a full pipe", ["inspect", os.path.join(at, "none")], "stderr")
     shutil.rmtree(at)
     print(f"{failures} failed")
     return 1 if failures else 0

@@ -252,6 +252,10 @@ static const order_case orders[] = {
     {"frame_999.png|frame_1,000.png|frame_1,001.png|frame_12,000.png", false,
      "999 1000 1001 12000"},
     {"9'999.png|10'000.png|1'000'000.png", false, "9999 10000 1000000"},
+    {"f998.png|f999.png|f1\342\200\231000.png", false, "998 999 1000"}, /* U+2019 */
+    {"998.png|1\302\240000.png|1\302\240000\302\240001.png", false,
+     "998 1000 1000001"},                                /* U+00A0 */
+    {"998.png|1\342\200\257000.png", false, "998 1000"}, /* U+202F */
     {"frame_998.png|frame_999.png|frame_1_000.png", true, "998 999 1000"},
     {"frame_998.png|frame_999.png|frame_1.000.png", true, "998 999 1000"},
     {"f_1_001.png|f_1_002.png|f_2_001.png", false, NULL}, /* none is below 1000: two numbers */
@@ -390,7 +394,7 @@ static const start_case starts[] = {
      {30, 40},
      1,
      "27 of the frame numbers 0 to 30 are missing (1-9, "
-     "11-19, 21-29); every 10th is there"},
+     "11-19, 21-29); one in 10 is there"},
     {"clock", 1, 1, {1, 2}, {20, 30}, 1, "two ways"}, /* hours, minutes, seconds: places */
     {"signed", 0, 1, {0, 1}, {30, 40}, 0, NULL},
     {"signed", -1, 1, {-1, 0}, {20, 30}, 0, NULL},

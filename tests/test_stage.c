@@ -364,6 +364,12 @@ static void what_is_not_whole_is_said_to_be(void)
     check_says(folder, "/pyramid.json: No such file or directory; explain --format json makes it");
     CHECK_EQ(write_run(folder, "json,png", 0.6, NULL), CFP_OK);
     CHECK_EQ(cfp_run_check(&ctx, folder, json_need, 1), CFP_OK);
+    snprintf(path, sizeof path, "%s/pyramid.json", folder);
+    CHECK_EQ(unlink(path), 0);
+    CHECK_EQ(mkfifo(path, 0600), 0);
+    check_says(folder, "/pyramid.json: is not a regular file");
+    CHECK_EQ(unlink(path), 0);
+    CHECK_EQ(write_run(folder, "json,png", 0.6, NULL), CFP_OK);
     snprintf(path, sizeof path, "%s/overlay/a.png", folder);
     CHECK_EQ(unlink(path), 0);
     check_says(folder, "incomplete: overlay/a.png, which run.json lists, is missing");

@@ -1,12 +1,16 @@
 /* test_sweep.c - the parts of `sweep` that have rules of their own: lists of thresholds, queries
  * that mean the same, rows of a table, and when a pyramid counts as saturated.  check_sweep.py runs
  * the whole command. */
+#define _XOPEN_SOURCE 700
 #include "../host/method/pyramid.h"
 #include "../host/program/commands.h"
 #include "../host/program/sweep_plan.h"
 #include "../host/write/csv.h"
 #include "scratch.h"
 #include "test.h"
+#include <fcntl.h>
+#include <stdlib.h>
+#include <unistd.h>
 
 static void thetas_are(const char *text, int n, const double *want)
 {
@@ -129,6 +133,41 @@ static void rows_are_quoted(void)
     scratch_remove(folder);
 }
 
+/* Names come from files that nobody vouches for: none may move the cursor of a terminal.  A table
+ * that goes elsewhere has them byte by byte. */
+static void a_terminal_is_not_steered(void)
+{
+    static const char name[] = "a\x1b[2J\xe2\x80\xae\xc2\x9b\"";
+    cfp_ctx ctx = {0};
+    cfp_csv csv;
+    char got[256] = "";
+    const int terminal = posix_openpt(O_RDWR | O_NOCTTY);
+    if (terminal < 0 || grantpt(terminal) != 0 || unlockpt(terminal) != 0) {
+        printf("there is no terminal to be had: not tested\n");
+        return;
+    }
+    const int inner = open(ptsname(terminal), O_RDWR | O_NOCTTY);
+    FILE *const stream = fdopen(inner, "w");
+    CHECK_EQ(cfp_csv_open_stream(&csv, &ctx, stream, "here"), CFP_OK);
+    cfp_csv_text(&csv, name);
+    CHECK_EQ(cfp_csv_end_row(&csv), CFP_OK);
+    CHECK_EQ(cfp_csv_commit(&csv), CFP_OK);
+    CHECK(read(terminal, got, sizeof got - 1) > 0);
+    CHECK_HAS(got, "\"a\\x1b[2J\\u202e\\u009b\"\"\"");
+    fclose(stream);
+    close(terminal);
+    FILE *const file = tmpfile();
+    CHECK_EQ(cfp_csv_open_stream(&csv, &ctx, file, "here"), CFP_OK);
+    cfp_csv_text(&csv, name);
+    CHECK_EQ(cfp_csv_end_row(&csv), CFP_OK);
+    CHECK_EQ(cfp_csv_commit(&csv), CFP_OK);
+    rewind(file);
+    memset(got, 0, sizeof got);
+    CHECK(fread(got, 1, sizeof got - 1, file) > 0);
+    CHECK_STR(got, "\"a\x1b[2J\xe2\x80\xae\xc2\x9b\"\"\"\n");
+    fclose(file);
+}
+
 /* A row that has begun is no part of what is kept, nor is a table of a header alone. */
 static void a_part_is_whole_rows(void)
 {
@@ -208,6 +247,7 @@ int main(void)
     no_theta_lies_above_one();
     queries_that_mean_the_same_stand_once();
     rows_are_quoted();
+    a_terminal_is_not_steered();
     a_part_is_whole_rows();
     every_failing_allocation_is_reported();
     a_pyramid_is_saturated_where_most_layers_are();

@@ -53,14 +53,16 @@ static bool number_begins(const char *at, cfp_stem stem, const cfp_reading *read
 
 /* Where the groups of thousands behind the digits [begin, end) end: "1,000,000".  `end` where there
  * are none. */
-static const char *skip_groups(const char *begin, const char *end, const char *stop, char separator)
+static const char *skip_groups(const char *begin, const char *end, const char *stop,
+                               const char *separator)
 {
-    if (separator == 0 || end - begin > GROUP || *begin == '0')
+    const ptrdiff_t length = (ptrdiff_t)strlen(separator);
+    if (length == 0 || end - begin > GROUP || *begin == '0')
         return end;
     const char *at = end;
-    while (stop - at > GROUP && *at == separator) {
-        const char *group = skip_digits(at + 1, stop);
-        if (group - at != GROUP + 1)
+    while (stop - at >= GROUP + length && memcmp(at, separator, (size_t)length) == 0) {
+        const char *group = skip_digits(at + length, stop);
+        if (group - at != GROUP + length)
             return end; /* "1,5": no thousands at all */
         at = group;
     }
@@ -264,18 +266,25 @@ typedef struct separated { /* what stands around one character between two digit
     size_t prefix_length;
 } separated;
 
-/* Looks at the first place of the name where `c` stands between digits. */
-static void look_at_separator(separated *s, cfp_stem stem, char c)
+static bool stands_between_digits(const char *at, cfp_stem stem, const char *separator)
+{
+    const ptrdiff_t length = (ptrdiff_t)strlen(separator);
+    return stem.end - at > length && memcmp(at, separator, (size_t)length) == 0 &&
+           is_digit(at[-1]) && is_digit(at[length]);
+}
+
+/* Looks at the first place of the name where the separator stands between digits. */
+static void look_at_separator(separated *s, cfp_stem stem, const char *separator)
 {
     const char *at = stem.begin + 1;
-    while (at < stem.end - 1 && !(*at == c && is_digit(at[-1]) && is_digit(at[1])))
+    while (at < stem.end - 1 && !stands_between_digits(at, stem, separator))
         at++;
     if (at >= stem.end - 1)
         return;
     const char *begin = at;
     while (begin > stem.begin && is_digit(begin[-1]))
         begin--;
-    const char *const end = skip_groups(begin, at, stem.end, c);
+    const char *const end = skip_groups(begin, at, stem.end, separator);
     if (end == at) {
         s->misfits++;
         return;
@@ -289,7 +298,8 @@ static void look_at_separator(separated *s, cfp_stem stem, char c)
 
 /* Every name goes on behind the prefix either as groups of thousands or with up to three digits
  * alone; and there are some of the second kind. */
-static bool counts_up_to_thousands(const separated *s, const cfp_stem *stem, int count, char c)
+static bool counts_up_to_thousands(const separated *s, const cfp_stem *stem, int count,
+                                   const char *separator)
 {
     int plain = 0;
     for (int i = 0; i < count; i++) {
@@ -300,30 +310,34 @@ static bool counts_up_to_thousands(const separated *s, const cfp_stem *stem, int
         const char *end = skip_digits(begin, stem[i].end);
         if (end == begin || end - begin > GROUP)
             return false;
-        plain += end == stem[i].end || *end != c;
+        plain += skip_groups(begin, end, stem[i].end, separator) == end;
     }
     return plain > 0;
 }
 
-/* ',' and '\'' between groups of three digits hardly ever mean anything else.  '_', ' ' and '.' do,
- * so there have to be numbers below 1000 without them. */
-static char find_thousands(const cfp_stem *stem, int count)
+/* '_', ' ' and '.' between groups of three digits can mean something else, so there have to be
+ * numbers below 1000 without them.  The others hardly ever do: comma, apostrophe, U+2019 (the
+ * curved apostrophe), U+00A0, U+2009 and U+202F (no-break and thin spaces) and U+066C (Arabic). */
+static const char *find_thousands(const cfp_stem *stem, int count)
 {
-    static const char candidates[] = {',', '\'', '_', ' ', '.'};
-    for (size_t k = 0; k < sizeof candidates; k++) {
+    static const char *const candidates[] = {
+        ",", "'", "\xe2\x80\x99", "\xc2\xa0", "\xe2\x80\x89", "\xe2\x80\xaf", "\xd9\xac", "_",
+        " ", "."};
+    enum { SURE = 7, ALL = sizeof candidates / sizeof candidates[0] };
+    for (size_t k = 0; k < ALL; k++) {
         separated s = {0};
         for (int i = 0; i < count; i++)
             look_at_separator(&s, stem[i], candidates[k]);
         if (s.fits == 0 || s.misfits > 0)
             continue;
-        if (k < 2)
+        if (k < SURE)
             return candidates[k];
         /* Decimals beside whole numbers are not padded: none of them ends with a zero. */
-        if ((candidates[k] != '.' || s.round) &&
+        if ((*candidates[k] != '.' || s.round) &&
             counts_up_to_thousands(&s, stem, count, candidates[k]))
             return candidates[k];
     }
-    return 0;
+    return "";
 }
 
 typedef struct decimals { /* what stands around the points between two digits */
@@ -369,7 +383,7 @@ static void find_decimals(cfp_reading *reading, const cfp_stem *stem, int count)
     static const char points[] = {'.', ','};
     for (size_t k = 0; k < sizeof points && !reading->has_points; k++) {
         decimals d = {0};
-        for (int i = 0; i < count && points[k] != reading->thousands; i++)
+        for (int i = 0; i < count && points[k] != reading->thousands[0]; i++)
             for (const char *at = stem[i].begin + 1; at < stem[i].end - 1; at++)
                 if (*at == points[k] && is_digit(at[-1]) && is_digit(at[1]))
                     look_at_point(&d, stem[i], at, points[k]);

@@ -15,7 +15,8 @@ typedef struct cfp_reading {
     bool signs; /* a '-' or '+' before a number is its sign, where a letter does not touch it */
     bool letter_signs; /* and where a letter does: "t-1" beside "t0" */
     char point;        /* '.' or ',' between digits is a decimal point; 0: no */
-    char thousands;    /* this between groups of three digits belongs to the number; 0: none */
+    const char
+        *thousands; /* these bytes between groups of three digits belong to the number; "": none */
     /* What the choice rests on. */
     bool has_points; /* there are numbers that could be decimals */
     char spare_point;

@@ -212,8 +212,9 @@ static cfp_status say_what_was_taken(const cfp_numbered_list *list, cfp_ctx *ctx
         return CFP_OK;
     }
     other = *taken;
-    other.thousands = 0;
-    if (strchr(",'", taken->thousands) == NULL && (pair = turned_by(list, &other, false)) != NULL) {
+    other.thousands = "";
+    if (taken->thousands[0] != '\0' && strchr("_ .", taken->thousands[0]) != NULL &&
+        (pair = turned_by(list, &other, false)) != NULL) {
         say_reading(pair, ctx, path, "numbers with separated thousands", "several numbers");
         return CFP_OK;
     }
@@ -360,7 +361,7 @@ void cfp_numbered_warn_of_gaps(const cfp_numbered_list *list, cfp_ctx *ctx, cons
     char text[256], step[64] = "";
     const int64_t missing = list_missing(text, sizeof text, list);
     if (list->count > 2 && regular_step(list) > 0)
-        snprintf(step, sizeof step, "; every %lldth is there", (long long)regular_step(list));
+        snprintf(step, sizeof step, "; one in %lld is there", (long long)regular_step(list));
     cfp_log(ctx, CFP_LOG_WARNING,
             "%s: %lld of the frame numbers %lld to %lld are missing (%s)%s: --stride counts the %d "
             "frames that are there",

@@ -4,6 +4,7 @@
 #include "frame_rgb.h"
 #include <errno.h>
 #include <libavutil/dict.h>
+#include <libavutil/parseutils.h>
 #include <math.h>
 #include <string.h>
 
@@ -241,13 +242,24 @@ cfp_status cfp_video_next(cfp_video_file *video, bool *more)
     }
 }
 
+/* Seconds of the track alone.  Matroska and WebM say them in a tag; their header has the longest of
+ * all tracks, sound among them.  0: the file does not say. */
+static double track_seconds(const AVStream *stream)
+{
+    int64_t us;
+    if (stream->duration > 0)
+        return (double)stream->duration * av_q2d(stream->time_base);
+    const AVDictionaryEntry *tag = av_dict_get(stream->metadata, "DURATION", NULL, 0);
+    if (tag == NULL || av_parse_time(&us, tag->value, 1) < 0 || us <= 0)
+        return 0;
+    return (double)us / AV_TIME_BASE;
+}
+
 int64_t cfp_video_frames(const cfp_video_file *video)
 {
     const AVStream *stream = video->demuxer->streams[video->stream];
-    double seconds = 0;
-    if (stream->duration > 0)
-        seconds = (double)stream->duration * av_q2d(stream->time_base);
-    else if (video->demuxer->duration > 0)
+    double seconds = track_seconds(stream);
+    if (seconds == 0 && video->demuxer->duration > 0)
         seconds = (double)video->demuxer->duration / AV_TIME_BASE;
     const double frames = round(seconds * cfp_video_fps(video));
     const int64_t timed = frames > 0 && frames < INT32_MAX ? (int64_t)frames : 0;

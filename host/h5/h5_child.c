@@ -43,7 +43,7 @@ static void keep_descriptors(const cfp_h5_errand *errand)
             dup2(nothing, fd); /* libc writes to standard error where it finds its heap broken */
     for (int i = 0; i < 3; i++)
         if (mine[i] < 0 || dup2(mine[i], SOCKET + i) < 0)
-            _exit(2);
+            _exit(CFP_H5_CANNOT_BEGIN);
     if (close_range(LAST + 1, ~0U, 0) != 0)
         for (int fd = LAST + 1; fd < 65536; fd++)
             close(fd);

@@ -12,5 +12,8 @@ typedef struct cfp_h5_errand {
     pid_t parent;       /* without which it ends */
 } cfp_h5_errand;
 
+/* Its exit status where it gets no descriptors. */
+enum { CFP_H5_CANNOT_BEGIN = 3 };
+
 /* Never returns: to be called in a process of its own, right behind fork. */
 _Noreturn void cfp_h5_run_child(const cfp_h5_errand *errand);

@@ -85,6 +85,10 @@ static cfp_status died(cfp_h5 *file, cfp_ctx *ctx)
     if (status >= 0 && WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL)
         return cfp_fail(ctx, CFP_NOMEM, "%s: the process that reads it was killed (out of memory?)",
                         file->path);
+    if (status >= 0 && WIFEXITED(status) && WEXITSTATUS(status) == CFP_H5_CANNOT_BEGIN)
+        return cfp_fail(ctx, CFP_IO,
+                        "%s: the process that reads it gets no descriptors (ulimit -n)",
+                        file->path);
     return cfp_fail(ctx, CFP_FORMAT, "%s: damaged (HDF5 crashed while reading it)", file->path);
 }
 

@@ -106,9 +106,12 @@ static cfp_status predict_next(cfp_session *session, prediction *p, cfp_json *js
         json_clip(json, session, clip, p);
     else if (status == CFP_OK)
         print_clip(session, clip, p);
+    const int error = errno;
+    if (status == CFP_OK && ferror(stdout)) /* a signal ends a write that waits */
+        status = cfp_check_interrupt(&session->ctx);
     if (status == CFP_OK && ferror(stdout))
         status = cfp_fail(&session->ctx, CFP_IO, "standard output: %s",
-                          errno != 0 ? strerror(errno) : "write failed");
+                          error != 0 ? strerror(error) : "write failed");
     const cfp_status given_back = cfp_session_give_back(session, clip);
     return status != CFP_OK ? status : given_back;
 }

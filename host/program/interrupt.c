@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -110,13 +111,20 @@ static void remove_tree(int folder, const char *name, int depth)
     unlinkat(folder, name, AT_REMOVEDIR);
 }
 
+/* A pipe that nobody reads, or a terminal that was stopped, would hold the program for ever. */
+static bool can_be_told(void)
+{
+    struct pollfd one = {.fd = STDERR_FILENO, .events = POLLOUT};
+    return poll(&one, 1, 0) == 1 && (one.revents & POLLOUT) != 0;
+}
+
 static void end_now(void)
 {
     static const char line[] = "cfp-gpu: interrupted\n";
     for (int i = 0; i < MOST_PARTIAL && getpid() == owner; i++)
         if (__atomic_load_n(&partials[i].state, __ATOMIC_ACQUIRE) == THERE)
             remove_tree(AT_FDCWD, partials[i].path, 0);
-    if (!__atomic_load_n(&said, __ATOMIC_RELAXED) &&
+    if (!__atomic_load_n(&said, __ATOMIC_RELAXED) && can_be_told() &&
         write(STDERR_FILENO, line, sizeof line - 1) < 0) {
         /* nobody to tell */
     }

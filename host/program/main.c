@@ -120,6 +120,7 @@ static cfp_status flush_results(cfp_ctx *ctx, cfp_status status)
     errno = 0;
     if ((fflush(stdout) == 0 && !ferror(stdout)) || status != CFP_OK) /* that has been said */
         return status;
+    CFP_TRY(cfp_check_interrupt(ctx)); /* a signal ends a write that waits */
     return cfp_fail(ctx, CFP_IO, "standard output: %s",
                     errno != 0 ? strerror(errno) : "write failed");
 }

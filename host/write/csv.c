@@ -20,6 +20,7 @@ cfp_status cfp_csv_open(cfp_csv *out, cfp_ctx *ctx, const char *path)
 cfp_status cfp_csv_open_stream(cfp_csv *out, cfp_ctx *ctx, FILE *stream, const char *name)
 {
     *out = (cfp_csv){.ctx = ctx, .name = name, .descriptor = fileno(stream)};
+    out->shown = isatty(out->descriptor) == 1;
     if (fflush(stream) == 0)
         return CFP_OK;
     const int error = errno;
@@ -55,6 +56,22 @@ static void begin_field(cfp_csv *csv)
     csv->in_row = true;
 }
 
+/* One character, quotes doubled; returns the bytes of the text that it was. */
+static int append_character(cfp_csv *csv, const char *text)
+{
+    char escape[CFP_ESCAPE_ROOM];
+    const int shown = cfp_shown_length(text), length = cfp_utf8_length(text);
+    if (*text == '"')
+        append(csv, "\"", 1);
+    if (csv->shown && shown < 0)
+        append(csv, escape, (size_t)cfp_shown_escape(escape, text, -shown));
+    else if (length > 0)
+        append(csv, text, (size_t)length);
+    else
+        append(csv, "\xef\xbf\xbd", 3); /* U+FFFD for what is no UTF-8 */
+    return csv->shown && shown < 0 ? -shown : length > 0 ? length : 1;
+}
+
 void cfp_csv_text(cfp_csv *csv, const char *text)
 {
     begin_field(csv);
@@ -63,16 +80,8 @@ void cfp_csv_text(cfp_csv *csv, const char *text)
     const bool quoted = strpbrk(text, ",\"\r\n") != NULL;
     if (quoted)
         append(csv, "\"", 1);
-    while (*text != '\0') {
-        const int length = cfp_utf8_length(text);
-        if (*text == '"')
-            append(csv, "\"", 1);
-        if (length > 0)
-            append(csv, text, (size_t)length);
-        else
-            append(csv, "\xef\xbf\xbd", 3); /* U+FFFD for what is no UTF-8 */
-        text += length > 0 ? length : 1;
-    }
+    while (*text != '\0')
+        text += append_character(csv, text);
     if (quoted)
         append(csv, "\"", 1);
 }

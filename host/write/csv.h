@@ -9,6 +9,9 @@
  *                 name that is not complete
  *     a stream    is cut back to its last whole row, where it is a regular file
  *
+ * What goes to a terminal is for a person: text_shown.h says what is escaped there.  Everywhere
+ * else the table has every name byte by byte.
+ *
  * The first failure is remembered, and later calls do nothing: only the last call of a row is to be
  * checked. */
 #pragma once
@@ -23,6 +26,7 @@ typedef struct cfp_csv {
     size_t length, room;
     size_t whole; /* of the text: it ends with a row */
     bool in_row;  /* a field stands before the next one */
+    bool shown;   /* on a terminal: names are escaped where they would move its cursor */
     int64_t rows; /* that were written, the header's included */
     cfp_status status;
 } cfp_csv;

@@ -146,6 +146,13 @@ static bool exists(int folder, const char *name)
     return fstatat(folder, name, &about, 0) == 0;
 }
 
+/* A pipe or a device in the place of a file would hold up whoever reads it. */
+static bool is_file(int folder, const char *name)
+{
+    struct stat about;
+    return fstatat(folder, name, &about, 0) == 0 && S_ISREG(about.st_mode);
+}
+
 static cfp_status fail_need(cfp_ctx *ctx, const char *directory, const cfp_run_need *need,
                             int error)
 {
@@ -166,6 +173,8 @@ static cfp_status check(cfp_ctx *ctx, const char *directory, int folder, const c
     for (int i = 0; i < n; i++)
         if (!exists(folder, need[i].file))
             return fail_need(ctx, directory, &need[i], errno);
+        else if (!is_file(folder, need[i].file))
+            return cfp_fail(ctx, CFP_IO, "%s/%s: is not a regular file", directory, need[i].file);
     if (!run->there)
         return cfp_fail(ctx, CFP_IO,
                         "%s: incomplete: run.json, which explain writes last, is missing; explain "

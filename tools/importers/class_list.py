@@ -28,8 +28,18 @@ NAME_WORDS = ("name", "names", "key", "class_key", "class_name", "classname", "d
 WRAPPERS = ("categories", "classes", "class_names", "id2label", "labels", "names", "label_map", "idx_to_class", "class_to_idx",
             "label2id")
 SHAPE = 'JSON, but neither a list of names, nor {"name": number}, {"number": name}, nor a list of {"id": number, "name": name}'
-_LEADING = re.compile(r"([0-9]{1,9})(?:\s*[:=]\s*|\s+-\s+|[.)]?\s+)(\S.*)")
-_TRAILING = re.compile(r"(.*\S)(?:\s*[:=]\s*|\s+-\s+|\s+)([0-9]{1,9})")
+_BETWEEN = r"(?:\s*(?:->|=>|\u2192|[:=])\s*|\s+-\s+|{space})"
+_LEADING = re.compile(r"([0-9]{1,9})" + _BETWEEN.format(space=r"[.)]?\s+") + r"(\S.*)")
+_TRAILING = re.compile(r"(.*?\S)" + _BETWEEN.format(space=r"\s+") + r"([0-9]{1,9})")
+# Numbers that are told from a part of the name only because all of them together number the classes: "[0] take", "0_take",
+# "c000 Holding some clothes" (Charades), "A1. drink water" (NTU), "Clabel: 0; set: 1; ...; take" (FineGym), "take (0)".
+_CODED = tuple((re.compile(pattern), number, name) for pattern, number, name in (
+    (r"[\[(<]([0-9]{1,9})[\])>]\s*[:.-]?\s*(\S.*)", 1, 2),
+    (r"([0-9]{1,9})_(\S.*)", 1, 2),
+    (r"[A-Za-z]{1,2}([0-9]{1,9})(?:\s*[:.,)-]\s*|\s+)(\S.*)", 1, 2),
+    (r"\w+\s*:\s*([0-9]{1,9});(?:[^;]*;)*\s*([^;]*\S)", 1, 2),
+    (r"(.*\S)\s*[\[(<]([0-9]{1,9})[\])>]", 2, 1)))
+_BLOCK = re.compile(r"\b(?:item|label)\s*\{([^{}]*)\}")   # of a label map (.pbtxt)
 
 
 class Entry(NamedTuple):
@@ -49,15 +59,28 @@ class WrongLine(ValueError):
 
 def parse(text: str) -> List[str]:
     """The names in the order of their numbers. ValueError, WrongLine or csv.Error say what is wrong."""
-    if text.lstrip()[:1] in ("{", "["):
+    if text.lstrip()[:1] in ("{", "[") and not re.match(r"\[[0-9]+\][^\n\S]*[^\s,\]]", text.lstrip()):
         return _from_json(text)
     rows = [(line, stripped) for line, stripped in enumerate((line.strip() for line in re.split("\r\n|\n|\r", text)), 1)
             if stripped and not stripped.startswith("#")]
-    for reading in (_table, _numbered_lines):
+    if _BLOCK.match(text.lstrip()):
+        return by_number([_block(match) for match in _BLOCK.finditer(text)])
+    for reading in (_table, _numbered_lines, _coded_lines):
         entries = reading(text, rows)
         if entries is not None:
             return by_number(entries)
+    if len(rows) > 1 and all(re.match(r"-\s+\S", line) for _, line in rows[1:]) and re.fullmatch(r"\w+\s*:|-\s+\S.*", rows[0][1]):
+        rows = [(number, line[1:].strip()) for number, line in rows if line[0] == "-"]   # a list of YAML
     return [_unquoted(line) for _, line in rows]
+
+
+def _block(match: "re.Match[str]") -> Entry:
+    line = match.string.count("\n", 0, match.start()) + 1
+    number = re.search(r"\b(?:id|label_id)\s*:\s*([0-9]{1,9})\b", match[1])
+    name = re.search(r"\bdisplay_name\s*:\s*([\"'])(.*?)\1", match[1]) or re.search(r"\bname\s*:\s*([\"'])(.*?)\1", match[1])
+    if number is None or name is None:
+        raise WrongLine(line, "a number (id) and a name are wanted in each block")
+    return Entry(line, int(number[1]), name[2].strip())
 
 
 def by_number(entries: Sequence[Entry]) -> List[str]:
@@ -235,6 +258,17 @@ def _numbered_lines(text: str, rows: Sequence[Tuple[int, str]]) -> Optional[List
         raise WrongLine(_twice(entries), "without its number the name stands twice: if the number belongs to the name, put the "
                         "class's own number and a comma in front of every line")
     return entries
+
+
+def _coded_lines(text: str, rows: Sequence[Tuple[int, str]]) -> Optional[List[Entry]]:
+    """Every line has a number of some other form, the letters around it are the same in each, and no name stands twice."""
+    for pattern, number, name in _CODED:
+        entries = _by_pattern(rows, pattern, number, name)
+        alike = {line[:match.start(number)] for _, line in rows for match in [pattern.fullmatch(line)] if match}
+        if (len(entries) > 1 and _numbers_all([entry.number for entry in entries]) and (number > name or len(alike) == 1)
+                and len({entry.name for entry in entries}) == len(entries)):
+            return entries
+    return None
 
 
 def _twice(entries: Sequence[Entry]) -> int:
