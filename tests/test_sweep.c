@@ -43,6 +43,10 @@ static void ranges_and_lists_are_read(void)
     range_of("0.25:1:1", 0.25, 1, 1);
     range_of("0.5:0.5:1e-300", 0.5, 0, 1);
     range_of("1:1:0.5", 1, 0.5, 1);
+    range_of("0.5:1:2", 0.5, 2, 1); /* a step beyond B leaves A alone */
+    range_of("0:1:1e300", 0, 1e300, 1);
+    range_of(" 0 : 1 : 0.5 ", 0, 0.5, 3);
+    thetas_are("0.1, 0.5 ,0.9", 3, (double[]){0.1, 0.5, 0.9});
     thetas_are("0.6", 1, (double[]){0.6});
     thetas_are("0.9,0.1,0.5,0.1", 4, (double[]){0.9, 0.1, 0.5, 0.1});
     thetas_are("1e-3,0,1", 3, (double[]){1e-3, 0, 1});
@@ -69,7 +73,7 @@ static void queries_that_mean_the_same_stand_once(void)
     cfp_sweep_plan plan;
     const cfp_config config = {.command = &(cfp_command){.bit = CFP_CMD_SWEEP},
                                .thetas = "0.5",
-                               .rules = "grad,cfp,reference,cfp",
+                               .rules = "grad, cfp ,reference,cfp",
                                .masks = "none,selected",
                                .propagates = "edge,path",
                                .normalises = "max,minmax",

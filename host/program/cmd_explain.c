@@ -143,17 +143,16 @@ static void tell_of_saturation(cfp_session *session, const cfp_explanation *e)
 {
     const cfp_saturation s = cfp_pyramid_saturation(&e->pyramid);
     const cfp_query *q = &e->query;
-    const bool higher = q->theta < 1;
-    char help[160] = "a higher --theta";
-    if (!s.most || (q->rule == CFP_RULE_GRAD && !higher))
+    const bool higher = q->theta < 1, grad = q->rule == CFP_RULE_GRAD;
+    char help[160];
+    if (!s.most || (grad && !higher))
         return;
-    if (q->rule != CFP_RULE_GRAD)
-        snprintf(help, sizeof help, "--rule grad%s%s%s",
-                 q->class_relevance != CFP_CLASS_CONTRAST ? ", --class-relevance contrast" : "",
-                 q->propagate != CFP_PROPAGATE_PATH && higher
-                     ? ", --propagate path with a higher --theta"
-                     : "",
-                 higher ? " or a higher --theta" : "");
+    snprintf(help, sizeof help, "%s%s%s%s%s", grad ? "" : "--rule grad",
+             q->rule == CFP_RULE_CFP && q->normalise == CFP_NORMALISE_MINMAX ? ", --normalise max"
+                                                                             : "",
+             !grad && higher ? " or " : "", higher ? "a higher --theta" : "",
+             !grad && higher && q->propagate == CFP_PROPAGATE_EDGE ? ", best with --propagate path"
+                                                                   : "");
     cfp_log(&session->ctx, CFP_LOG_INFO,
             "saturated: at least 90 %% of the kernels are selected in %d of %d layers, which tells "
             "little about the class; try %s",

@@ -15,14 +15,19 @@ static cfp_status bad_thetas(cfp_ctx *ctx, const char *text)
                     text);
 }
 
-/* A number that ends at one of `ends`, or at the end of the text; *text moves behind it. */
+/* A number, with spaces around it or none, that ends at one of `ends` or at the end of the text;
+ * *text moves behind it. */
 static bool read_number(double *out, const char **text, const char *ends)
 {
     char *end;
-    if (**text <= ' ')
-        return false; /* strtod would skip white space */
-    *out = strtod(*text, &end);
-    if (end == *text || (*end != '\0' && strchr(ends, *end) == NULL))
+    const char *at = *text + strspn(*text, " ");
+    if (*at <= ' ')
+        return false; /* strtod would skip other white space */
+    *out = strtod(at, &end);
+    if (end == at)
+        return false;
+    end += strspn(end, " ");
+    if (*end != '\0' && strchr(ends, *end) == NULL)
         return false;
     *text = end;
     return true;
@@ -45,8 +50,8 @@ static cfp_status fill_range(double **out, int *n, cfp_ctx *ctx, double a, doubl
 {
     const double steps = floor((b - a) / step + 1e-9);
     if (!(steps < CFP_MOST_THETAS))
-        return cfp_fail(ctx, CFP_USAGE, "--theta: %g:%g:%g is %.0f numbers; %d at most", a, b, step,
-                        steps + 1, CFP_MOST_THETAS);
+        return cfp_fail(ctx, CFP_USAGE, "--theta: %g:%g:%g is more than %d numbers", a, b, step,
+                        CFP_MOST_THETAS);
     int64_t count = (int64_t)steps + 1;
     while (count > 1 && !within(a, b, step, count - 1))
         count--;
@@ -69,9 +74,9 @@ static cfp_status parse_range(double **out, int *n, cfp_ctx *ctx, const char *te
     const double a = number[0], b = number[1], step = number[2];
     CFP_TRY(check_theta(ctx, a));
     CFP_TRY(check_theta(ctx, b));
-    if (!(step > 0 && step <= 1))
-        return cfp_fail(ctx, CFP_USAGE, "--theta: %s: the step is %g, not above 0 and at most 1",
-                        text, step);
+    if (!(step > 0 && isfinite(step)))
+        return cfp_fail(ctx, CFP_USAGE, "--theta: %s: the step is %g, not a number above 0", text,
+                        step);
     if (!within(a, b, step, 0))
         return cfp_fail(ctx, CFP_USAGE, "--theta: %s is empty: %g is above %g", text, a, b);
     return fill_range(out, n, ctx, a, b, step);
@@ -156,14 +161,24 @@ static cfp_status add_word(words *out, cfp_ctx *ctx, const char *option, const c
     return CFP_OK;
 }
 
+/* Cuts the spaces at the end of `word`. */
+static void cut_spaces(char *word)
+{
+    size_t length = strlen(word);
+    while (length > 0 && word[length - 1] == ' ')
+        word[--length] = '\0';
+}
+
 static cfp_status parse_words(words *out, cfp_ctx *ctx, const char *option, const char *list,
                               const char *const *names)
 {
     *out = (words){0};
     for (const char *at = list;; at++) {
         char word[64];
+        at += strspn(at, " ");
         const size_t length = strcspn(at, ",");
         snprintf(word, sizeof word, "%.*s", (int)(length < 63 ? length : 63), at);
+        cut_spaces(word);
         CFP_TRY(add_word(out, ctx, option, word, names));
         at += length;
         if (*at == '\0')
@@ -301,7 +316,8 @@ cfp_status cfp_sweep_plan_classes(cfp_sweep_plan *plan, cfp_ctx *ctx, const cfp_
         next = strchr(name, ',');
         if (next != NULL)
             *next++ = '\0';
-        status = add_class(plan, ctx, model, name);
+        cut_spaces(name);
+        status = add_class(plan, ctx, model, name + strspn(name, " "));
     }
     cfp_free(names);
     if (status == CFP_OK)

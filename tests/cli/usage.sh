@@ -71,7 +71,7 @@ try predict model.h5 clip.mp4 --profile
 try sweep "$model" clip.mp4
 try sweep "$model" --theta 0.5
 for thetas in 0:1:0 0:1:-0.1 0:1:nan 0:1:inf 0.9:0.1:0.1 nan:1:0.1 0:nan:0.1 -0.1:1:0.1 0:1.1:0.1 0:1:1e-9 0:1 0:1:0.1:2 0::0.1 \
-    1.5 0.5,nan 0.5,-1 0.5,,0.6 '0.5,' ,0.5 '0.5, 0.6' 0.5:0.6 half 0.1,0:1:0.5 ''; do
+    1.5 0.5,nan 0.5,-1 0.5,,0.6 '0.5,' ,0.5 0.5:0.6 half 0.1,0:1:0.5 ''; do
     try sweep "$model" clip.mp4 --theta "$thetas"
 done
 try sweep "$model" clip.mp4 --theta 0.5 --rule cfp,gard
