@@ -184,6 +184,7 @@ def check_tiff(at):
     number = np.zeros((HEIGHT, WIDTH, 1), np.float32)
     for name, data, word in (("floats", tiff(32, 1, number, form=3), "floating-point"),
                              ("12 bits", tiff(12, 1, number), "12-bit"),
+                             ("CIELab", tiff(8, 8, np.zeros((HEIGHT, WIDTH, 3), np.uint8)), "Lab"),
                              ("signed", tiff(8, 1, number.astype(np.int8), form=2), "signed")):
         clip = Clip(write(os.path.join(at, "odd.tif"), data))
         report(f"TIFF of {name} is refused",

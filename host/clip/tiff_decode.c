@@ -236,6 +236,9 @@ static cfp_status look_at_page(page_facts *facts, cfp_tiff *t, cfp_ctx *ctx)
                         "%s: a TIFF of %s; a frame has unsigned numbers of 8 or 16 bits", t->name,
                         format == SAMPLEFORMAT_IEEEFP ? "floating-point numbers"
                                                       : "signed or complex numbers");
+    if (facts->photometric == PHOTOMETRIC_CIELAB || facts->photometric == PHOTOMETRIC_ICCLAB ||
+        facts->photometric == PHOTOMETRIC_ITULAB) /* readers turn it into RGB each in its own way */
+        return cfp_fail(ctx, CFP_UNSUPPORTED, "%s: a TIFF in Lab colours; save it as RGB", t->name);
     if (!TIFFRGBAImageOK(t->tiff, why))
         return cfp_fail(ctx, CFP_UNSUPPORTED, "%s: a TIFF that libtiff does not turn into RGB: %s",
                         t->name, why);
