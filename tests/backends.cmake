@@ -59,7 +59,9 @@ set_tests_properties(check_backends_cuda PROPERTIES SKIP_RETURN_CODE 77)
 
 # The cpu backend with every instruction set that this machine has, not only the widest.
 cfp_c_test(test_lanes check_trial.c check_relevance.c check_primitives.c)
-cfp_test(threads fast 600 bash "${CMAKE_CURRENT_SOURCE_DIR}/check_threads.sh" $<TARGET_FILE:test_lanes>)
+if(NOT CFP_SANITIZE) # bits, not memory
+    cfp_test(threads fast 600 bash "${CMAKE_CURRENT_SOURCE_DIR}/check_threads.sh" $<TARGET_FILE:test_lanes>)
+endif()
 
 # The cpu backend with another version of oneDNN: its two files compiled anew, all else is this build's.
 set(CFP_OTHER_DNNL "${CMAKE_SOURCE_DIR}/build/onednn" CACHE PATH
