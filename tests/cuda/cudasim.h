@@ -17,11 +17,20 @@
 #include <functional>
 #include <ucontext.h>
 #include <vector>
+
+/* How fibers are switched.  swapcontext asks the kernel for the signal mask at each switch, and
+ * AddressSanitizer's clears the shadow of a whole stack there. */
 #ifdef __SANITIZE_ADDRESS__
 #include <sanitizer/common_interface_defs.h>
-enum { LONG_JUMPS = 0 }; /* AddressSanitizer follows swapcontext alone */
+typedef void *jump_buffer[5];
+#define SET_JUMP(buffer) __builtin_setjmp(buffer)
+#define LONG_JUMP(buffer) __builtin_longjmp(buffer, 1)
+#define SWITCHES __attribute__((noinline, no_sanitize_address))
 #else
-enum { LONG_JUMPS = 1 }; /* swapcontext asks the kernel for the signal mask at each switch */
+typedef jmp_buf jump_buffer;
+#define SET_JUMP(buffer) _setjmp(buffer)
+#define LONG_JUMP(buffer) _longjmp(buffer, 1)
+#define SWITCHES __attribute__((noinline))
 #endif
 
 #define __global__
@@ -53,8 +62,8 @@ enum waiting { READY, AT_BARRIER, AT_WARP, DONE };
 
 struct fiber {
     ucontext_t context;
-    jmp_buf jump;
-    bool begun = false; /* with LONG_JUMPS a fiber goes on from block to block */
+    jump_buffer jump;
+    bool begun = false; /* a fiber goes on from block to block */
     std::vector<char> stack;
     waiting state = READY;
     unsigned mask = 0; /* of the lanes that it waits for */
@@ -66,8 +75,7 @@ struct machine {
     dim3 thread, block, block_size, grid;
     std::vector<fiber> fibers;
     fiber *current = nullptr; /* NULL: plain loops */
-    ucontext_t home;
-    jmp_buf home_jump;
+    jump_buffer home_jump;
     void *home_fake = nullptr;
     const void *home_stack = nullptr;
     size_t home_size = 0;
@@ -108,13 +116,10 @@ inline void after_switch(void *fake, const void **stack, size_t *size)
 }
 
 /* From the fiber that runs to the loop that resumed it. */
-inline void go_home(fiber &me)
+SWITCHES inline void go_home(fiber &me)
 {
-    machine &m = now();
-    if (!LONG_JUMPS)
-        swapcontext(&me.context, &m.home);
-    else if (_setjmp(me.jump) == 0)
-        _longjmp(m.home_jump, 1);
+    if (SET_JUMP(me.jump) == 0)
+        LONG_JUMP(now().home_jump);
 }
 
 inline void wait(waiting state, unsigned mask)
@@ -134,25 +139,24 @@ inline void enter()
 {
     machine &m = now();
     after_switch(nullptr, &m.home_stack, &m.home_size);
-    do {
+    for (;;) { /* block after block */
         (*m.body)();
-        m.current->state = DONE;
-        before_switch(nullptr, m.home_stack, m.home_size);
-        go_home(*m.current);
-    } while (LONG_JUMPS); /* the next block */
+        fiber &me = *m.current;
+        me.state = DONE;
+        before_switch(&me.fake, m.home_stack, m.home_size);
+        go_home(me);
+        after_switch(now().current->fake, &m.home_stack, &m.home_size);
+    }
 }
 
-inline void go_to(fiber &f)
+SWITCHES inline void go_to(fiber &f)
 {
-    machine &m = now();
-    if (!LONG_JUMPS) {
-        swapcontext(&m.home, &f.context);
-    } else if (_setjmp(m.home_jump) == 0) {
-        if (f.begun)
-            _longjmp(f.jump, 1);
-        f.begun = true;
-        setcontext(&f.context);
-    }
+    if (SET_JUMP(now().home_jump) != 0)
+        return;
+    if (f.begun)
+        LONG_JUMP(f.jump);
+    f.begun = true;
+    setcontext(&f.context);
 }
 
 inline void resume(unsigned i)
