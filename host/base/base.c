@@ -11,13 +11,14 @@
 cfp_status cfp_fail(cfp_ctx *ctx, cfp_status status, const char *format, ...)
 {
     if (ctx != NULL) {
-        /* The arguments may point into the old message (to extend it): write aside first. */
+        /* The arguments may point into the old message, so the new one is written elsewhere first.
+         */
         char text[sizeof ctx->message];
         va_list args;
         va_start(args, format);
         vsnprintf(text, sizeof text, format, args);
         va_end(args);
-        /* One line that shows what it holds, whatever a file's name contains. */
+        /* Names of files can hold any bytes.  The message stays one line that is safe to show. */
         cfp_shown_text(ctx->message, sizeof ctx->message, text);
     }
     return status;

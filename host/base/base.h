@@ -1,15 +1,15 @@
-/* base.h - what every file of cfp-gpu leans on: status, one error message, memory, logging.
+/* base.h - what every other file uses: status codes, error messages, memory and logging.
  *
- * There are no globals.  A cfp_ctx is created by main (or by a test) and handed down; the deepest
- * function that knows what is wrong writes the whole message, callers only forward the status.
- * Not here: printing, exiting, reading the environment.  Those belong to host/program/. */
+ * There are no global variables.  main (or a test) creates a cfp_ctx and passes it down.  The
+ * function that finds an error writes the whole message into it; its callers only return the
+ * status.  Nothing here prints, exits or reads the environment: host/program/ does. */
 #pragma once
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-/* On a function whose loops are faster in wider registers: it is compiled for AVX2, too, and the
- * one that this machine runs is chosen when the program starts.  The numbers are the same. */
+/* Marks a function whose loops run faster in wide registers.  The compiler makes a second version
+ * of it for AVX2.  The version to run is chosen at program start.  Both give the same numbers. */
 #if defined(__x86_64__) && defined(__GLIBC__) && defined(__GNUC__) && !defined(__clang__) &&       \
     !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
 #define CFP_WIDE __attribute__((target_clones("avx2", "default"), optimize("O3")))
@@ -25,13 +25,13 @@
 #define CFP_PRINTF(fmt, args)
 #endif
 
-/* One list: enumerator and the text that stands for it where no message was written. */
+/* The status codes, each with the text that is shown where no message was written. */
 #define CFP_STATUS_LIST(X)                                                                         \
     X(OK, "ok")                                                                                    \
-    X(USAGE, "wrong usage") /* the command line asks for what does not exist */                    \
+    X(USAGE, "wrong usage") /* the command line asks for something that does not exist */          \
     X(NOMEM, "out of memory")                                                                      \
-    X(IO, "cannot read or write") /* the file system said no */                                    \
-    X(FORMAT, "malformed file")   /* a file was read and is not what it claims to be */            \
+    X(IO, "cannot read or write") /* the file system reported an error */                          \
+    X(FORMAT, "malformed file")   /* the contents of a file are wrong */                           \
     X(SHAPE, "shapes do not fit")                                                                  \
     X(UNSUPPORTED, "not supported")                                                                \
     X(DEVICE, "device not usable")                                                                 \
@@ -45,21 +45,22 @@ typedef enum cfp_status {
 
 typedef enum cfp_level { CFP_LOG_ERROR, CFP_LOG_WARNING, CFP_LOG_INFO } cfp_level;
 
-/* One per thread of work.  {0} is valid: silent, unlimited memory, never interrupted. */
+/* The surroundings of a piece of work: its error message, its callbacks and its limits.  Each
+ * thread has its own.  {0} is valid: no log, no memory limit, no interrupt. */
 typedef struct cfp_ctx {
-    char message[1024]; /* what failed last, complete: "<file or option>: <what is wrong>" */
-    void (*log)(void *cookie, cfp_level level, const char *line); /* NULL: silent */
-    /* Called now and then from long loops; done of total in the unit of `what`.  NULL: none. */
+    char message[1024]; /* the last error, in full: "<file or option>: <what is wrong>" */
+    void (*log)(void *cookie, cfp_level level, const char *line); /* NULL: no log */
+    /* Long loops call this from time to time: `done` of `total` units of `what`.  NULL: no one. */
     void (*progress)(void *cookie, const char *what, int64_t done, int64_t total);
-    /* Told of each file or folder that is being made and is not finished (there), and again when it
-     * has its final name or is gone (!there): what is to be removed if the program must end at
-     * once. NULL: nobody is told. */
+    /* Called with there = true when an unfinished file or folder is made at `path`, and with false
+     * when it has got its final name or was removed.  So the caller knows what to remove if the
+     * program has to end at once.  NULL: no one. */
     void (*partial)(void *cookie, const char *path, bool there);
-    void *cookie;                    /* handed to the callbacks */
-    const volatile int *interrupted; /* non-zero asks for CFP_INTERRUPTED; NULL: never */
-    int64_t max_memory;   /* bytes that files may make it take; 0: what is free (--max-memory) */
-    int64_t memory_taken; /* of them, for what was read from files */
-    /* For the tests: the allocation that counts this down to 0 fails.  0: none ever does. */
+    void *cookie;                    /* passed to the callbacks */
+    const volatile int *interrupted; /* non-zero: stop with CFP_INTERRUPTED; NULL: never */
+    int64_t max_memory;   /* bytes that the contents of files may take; 0: what is free */
+    int64_t memory_taken; /* bytes that they have taken so far */
+    /* For tests: counts down with each allocation; the one that reaches 0 fails.  0: none fails. */
     int64_t fail_allocation;
 } cfp_ctx;
 
@@ -70,19 +71,20 @@ const char *cfp_status_text(cfp_status status);
 void cfp_log(cfp_ctx *ctx, cfp_level level, const char *format, ...) CFP_PRINTF(3, 4);
 void cfp_progress(cfp_ctx *ctx, const char *what, int64_t done, int64_t total);
 void cfp_partial(cfp_ctx *ctx, const char *path, bool there);
-CFP_CHECKED cfp_status cfp_check_interrupt(cfp_ctx *ctx); /* CFP_INTERRUPTED once asked for */
+CFP_CHECKED cfp_status cfp_check_interrupt(cfp_ctx *ctx); /* CFP_INTERRUPTED after a request */
 
-/* Zeroed memory for count x size bytes, aligned to 64 (a cache line, an AVX-512 register).
- * NULL with the message set when it does not fit or count x size overflows; count 0 gives a valid
- * pointer.  The caller frees with cfp_free, which accepts NULL. */
+/* Returns count x size bytes of zeroed memory, aligned to 64 bytes (a cache line, an AVX-512
+ * register).  Returns NULL and sets the message when memory is out or count x size overflows.  A
+ * count of 0 gives a valid pointer.  The caller frees the memory with cfp_free, which accepts NULL.
+ */
 void *cfp_alloc(cfp_ctx *ctx, size_t count, size_t size);
 void cfp_free(void *memory);
 char *cfp_strdup(cfp_ctx *ctx, const char *text);
-/* A new string, printf style; NULL when memory is out. */
+/* A new string in the style of printf; NULL when memory is out.  The caller frees it. */
 char *cfp_format(cfp_ctx *ctx, const char *format, ...) CFP_PRINTF(2, 3);
 
-/* Forwards a failure.  Leaks nothing by construction: what a function acquires hangs off a struct
- * that its caller frees once, whatever happened. */
+/* Returns from the calling function if the expression failed.  Nothing leaks: a function keeps what
+ * it acquires in a struct, and its caller frees that struct after success and failure alike. */
 #define CFP_TRY(expression)                                                                        \
     do {                                                                                           \
         cfp_status status_ = (expression);                                                         \
@@ -90,14 +92,15 @@ char *cfp_format(cfp_ctx *ctx, const char *format, ...) CFP_PRINTF(2, 3);
             return status_;                                                                        \
     } while (0)
 
-/* Allocates into pointer or returns CFP_NOMEM. */
+/* Allocates `count` elements for `pointer`, or returns CFP_NOMEM from the calling function. */
 #define CFP_TRY_ALLOC(ctx, pointer, count)                                                         \
     do {                                                                                           \
         if (((pointer) = cfp_alloc(ctx, (size_t)(count), sizeof *(pointer))) == NULL)              \
             return CFP_NOMEM;                                                                      \
     } while (0)
 
-/* Bytes that the machine could still give and, in a container, that its control group allows. */
+/* Bytes of memory that this process could still get: the machine's, or what the control group of a
+ * container leaves, whichever is less. */
 size_t cfp_free_memory(void);
 
 double cfp_now_ms(void); /* monotonic clock, milliseconds */

@@ -2,8 +2,8 @@
 #include "base.h"
 #include <stdio.h>
 
-/* A number of bytes from a file of one number, or of "Name:  number kB" lines; SIZE_MAX where it
- * has none ("max" in a control group). */
+/* Reads a number of bytes from a file that holds one number, or lines of "Name:  number kB".
+ * SIZE_MAX if there is none (control groups write "max"). */
 static size_t bytes_in_file(const char *path, const char *format, size_t unit)
 {
     size_t value = SIZE_MAX;

@@ -99,7 +99,7 @@ cfp_status cfp_sha256_file(char hex[65], cfp_ctx *ctx, const char *path)
 }
 
 struct cfp_hashing {
-    cfp_ctx ctx; /* the thread's own: nobody sees its progress */
+    cfp_ctx ctx; /* of the thread; it reports no progress */
     char *path;
     char hex[65];
     cfp_status status;
@@ -115,7 +115,7 @@ static void *hash(void *cookie)
     return NULL;
 }
 
-/* Signals are the main thread's. */
+/* The main thread alone handles signals, so this thread blocks them. */
 static int start(cfp_hashing *h)
 {
     sigset_t all, before;
@@ -135,11 +135,11 @@ cfp_status cfp_hashing_begin(cfp_hashing **out, cfp_ctx *ctx, const char *path)
         return CFP_NOMEM;
     h->running = start(h) == 0;
     if (!h->running)
-        hash(h); /* no thread is to be had: now, then */
+        hash(h); /* no thread could be started: do it here */
     return CFP_OK;
 }
 
-/* Waits, and looks for an interrupt now and then. */
+/* Waits for the thread, and checks for an interrupt from time to time. */
 static cfp_status wait_patiently(cfp_hashing *h, cfp_ctx *ctx)
 {
     enum { LOOK_EVERY_MS = 20 };

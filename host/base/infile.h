@@ -1,9 +1,10 @@
-/* infile.h - a file that is read: a regular one, opened without waiting for anybody.
+/* infile.h - opens a regular file for reading.
  *
- * A pipe or a device in the place of a file would let a plain fopen wait for ever. */
+ * A plain fopen can wait for ever when the path is a pipe or a device.  This one refuses both. */
 #pragma once
 #include "base.h"
 #include <stdio.h>
 
-/* CFP_IO where it cannot be opened or is no regular file; the caller closes it with fclose. */
+/* CFP_IO if the file cannot be opened or is not a regular file.  The caller closes it with fclose.
+ */
 CFP_CHECKED cfp_status cfp_infile_open(FILE **out, cfp_ctx *ctx, const char *path);

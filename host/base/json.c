@@ -1,5 +1,5 @@
-/* json.c - see json.h.  Only emission: a comma or an opening decides what comes before a value,
- * so no stack of containers is needed. */
+/* json.c - see json.h.  What comes before a value depends only on whether a value precedes it, so
+ * no stack of containers is kept. */
 #include "json.h"
 #include "text_shown.h"
 #include <errno.h>
@@ -84,7 +84,7 @@ static void new_line(cfp_json *json)
     put(json, blanks, (size_t)indent + 1);
 }
 
-/* What stands before any value or key. */
+/* Writes the comma, line break and spaces that belong before a value or a key. */
 static void before(cfp_json *json)
 {
     if (json->after_key) {
@@ -139,7 +139,7 @@ void cfp_json_array_end(cfp_json *json)
     close_container(json, "]");
 }
 
-/* JSON's escape of a character: beyond U+FFFF two halves. */
+/* JSON's escape of a character; above U+FFFF it is a pair of surrogates. */
 static int escape_utf16(char escape[16], uint32_t code)
 {
     if (code < 0x10000)
@@ -222,8 +222,8 @@ void cfp_json_int(cfp_json *json, int64_t value)
     cfp_json_raw(json, text, (size_t)snprintf(text, sizeof text, "%lld", (long long)value));
 }
 
-/* Millions of relevances lie in [0, 1]: those of up to 9 decimals need no library call.  m / 10^n
- * is the double nearest to the decimal, as a reader of the text would find it. */
+/* A fast path for relevances, of which there are millions, all in [0, 1].  Numbers of at most 9
+ * decimals m / 10^n need no library call: the division rounds as a reader of the text would. */
 static int short_decimal(char *text, float value)
 {
     if (!(value >= 0.0f && value <= 1.0f))

@@ -47,8 +47,8 @@ void cfp_newfile_sweep(int folder, const char *below)
         closedir(entries);
 }
 
-/* The open file is locked and still there: nobody took it for a dead one before it was locked.
- * Where a file system has no locks, nothing is swept either. */
+/* True if the open file is locked and still exists.  Another process could have removed it as left
+ * behind before the lock was taken.  On file systems without locks nothing is ever removed. */
 static bool is_held(int fd)
 {
     struct stat about;
@@ -66,7 +66,7 @@ static cfp_status take_stream(cfp_newfile *file, int fd)
     return fail(file->ctx, file->path, error);
 }
 
-/* A name that no other process and no other file of this one uses. */
+/* A name that no other process and no other file of this process uses. */
 static cfp_status create(cfp_newfile *file)
 {
     const char *slash = strrchr(file->path, '/');
@@ -95,7 +95,7 @@ static cfp_status create(cfp_newfile *file)
     }
 }
 
-/* Sweeps the folder that the file is to be in. */
+/* Removes old temporary files from the folder that the new file will be in. */
 static void sweep_beside(const cfp_newfile *file)
 {
     char folder[PATH_MAX] = ".";

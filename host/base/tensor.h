@@ -1,15 +1,15 @@
 /* tensor.h - the shape of a tensor and how its numbers lie in memory.
  *
- * The one idea: every layout we use is "blocks of channels".  Channels are cut into blocks of
- * `block`; within a block, for each position in T x H x W, its channels stand side by side:
+ * Every layout is made of blocks of channels.  The channels are cut into blocks of `block`.  Within
+ * a block, the channels of one position in T x H x W lie side by side:
  *
  *     block = 1       N C T H W          plain: files, frames, the interface
  *     block = 8, 16   N C/16 T H W 16    what vector units like (oneDNN's nCdhw16c)
  *     block >= C      N T H W C          channels last (what tensor cores like; one block)
  *
- * So one formula addresses all three, and a kernel written over blocks serves them all.  Where C is
- * no multiple of the block, the lanes behind the last channel exist in memory and are always ZERO:
- * whoever writes a tensor keeps them so. */
+ * So one formula addresses all three, and code that is written for blocks works on all of them.
+ * Where C is not a multiple of the block, there are lanes in memory behind the last channel.  They
+ * are always ZERO; code that writes a tensor must keep them zero. */
 #pragma once
 #include "base.h"
 
@@ -17,14 +17,15 @@ typedef struct cfp_shape {
     int n, c, t, h, w; /* clips, channels, frames, rows, columns; all >= 1 once known */
 } cfp_shape;
 
-/* What a number is in memory.  Host code and host backends only know CFP_FLOAT32. */
+/* The type of the numbers in memory.  Host code and host backends use only CFP_FLOAT32. */
 typedef enum cfp_type { CFP_FLOAT32, CFP_BFLOAT16, CFP_FLOAT16 } cfp_type;
 
-/* A view: it owns nothing.  In host memory `data` may be touched by host code; a device backend
- * keeps device pointers in it, which only that backend may follow, to numbers of `type`. */
+/* A view of memory that somebody else owns.  If `data` is host memory, host code may use it.  If it
+ * is the memory of a device, only the backend of that device may.  The numbers there are of `type`.
+ */
 typedef struct cfp_tensor {
     cfp_shape shape;
-    int block; /* channels side by side, see above */
+    int block; /* channels that lie side by side, see above */
     float *data;
     cfp_type type;
 } cfp_tensor;
@@ -50,7 +51,7 @@ static inline bool cfp_shape_equal(cfp_shape a, cfp_shape b)
     return a.n == b.n && a.c == b.c && a.t == b.t && a.h == b.h && a.w == b.w;
 }
 
-/* Where element (n, c, t, h, w) stands in data[]. */
+/* The index of element (n, c, t, h, w) in data[]. */
 static inline int64_t cfp_offset(const cfp_tensor *x, int n, int c, int t, int h, int w)
 {
     const cfp_shape s = x->shape;
@@ -71,7 +72,7 @@ static inline size_t cfp_type_bytes(cfp_type type)
 {
     return type == CFP_FLOAT32 ? 4 : 2;
 }
-/* Clip n of x, as a tensor of its own. */
+/* A view of clip n of x. */
 static inline cfp_tensor cfp_clip_of(const cfp_tensor *x, int n)
 {
     cfp_tensor one = *x;
@@ -81,7 +82,7 @@ static inline cfp_tensor cfp_clip_of(const cfp_tensor *x, int n)
     return one;
 }
 
-/* Copies between plain N C T H W and the layout of a tensor in host memory.  pack also zeroes the
- * lanes behind the last channel. */
+/* pack copies from plain N C T H W order to the layout of a tensor in host memory, unpack copies
+ * back.  pack also sets the lanes behind the last channel to zero. */
 void cfp_pack(cfp_tensor *dst, const float *plain);
 void cfp_unpack(float *plain, const cfp_tensor *src);

@@ -1,11 +1,11 @@
 /* antialias.c - see antialias.h.
  *
- * Pillow's way, so that the bytes are Pillow's: rows first, then columns, each pass rounded to
- * bytes, with weights in fixed point.  Only what the crop shows is computed. */
+ * The steps are Pillow's, so the bytes are, too: first rows, then columns, each pass rounded to
+ * bytes, with weights in fixed point.  Only the pixels of the crop are computed. */
 #include "antialias.h"
 #include <math.h>
 
-enum { WEIGHT_BITS = 22 }; /* of a weight behind the point: 255 times their sum fits into 31 */
+enum { WEIGHT_BITS = 22 }; /* bits after the binary point; 255 times the weights' sum fits 31 */
 
 typedef struct taps {   /* of `n` pixels in a row or a column */
     int *first, *count; /* [n] where a pixel's sources begin, and how many they are */
@@ -18,7 +18,7 @@ static double triangle(double x)
     return fabs(x) < 1 ? 1 - fabs(x) : 0;
 }
 
-/* The weights of one pixel whose centre lies at `centre` in the source.  They add up to 1. */
+/* Computes the weights of a pixel whose centre is at `centre` in the source.  Their sum is 1. */
 static void weigh(int *weight, double *real, int first, int count, double centre, double spread)
 {
     const double per_pixel = 1 / spread;
@@ -51,7 +51,7 @@ static void free_taps(taps *t)
     cfp_free(t->weight);
 }
 
-/* Pixels from..from + n of a side that is resized from `size` to `resized`. */
+/* Plans the pixels [from, from + n) of a side that is resized from `size` to `resized`. */
 static cfp_status find_taps(taps *t, cfp_ctx *ctx, int size, int resized, int from, int n)
 {
     const double scale = (double)size / resized;
@@ -66,7 +66,7 @@ static cfp_status find_taps(taps *t, cfp_ctx *ctx, int size, int resized, int fr
     return CFP_OK;
 }
 
-/* `n` values that lie `step` apart, weighed.  No weight is negative, so the sum is a byte. */
+/* The weighted sum of n values that are `step` apart.  No weight is negative, so it fits a byte. */
 static inline uint8_t weighed(const uint8_t *value, size_t step, const int *weight, int n)
 {
     int sum = 1 << (WEIGHT_BITS - 1);
@@ -90,7 +90,7 @@ static void resize_columns(uint8_t *out, const uint8_t *top, size_t row_bytes, c
         out[x] = weighed(top + x, row_bytes, weight, n);
 }
 
-/* `narrow` holds the rows of the source that the crop needs, `rows` from `first` on. */
+/* `narrow` holds the `rows` rows of the source, from row `first` on, that the crop needs. */
 static cfp_status resize_both(uint8_t *out, cfp_ctx *ctx, const cfp_image *image,
                               const taps *column, int width, const taps *row, int height)
 {

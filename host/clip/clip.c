@@ -1,9 +1,9 @@
-/* clip.c - from a path to the frames a model sees: find the kind of source, decide which frames,
- * let the source push them, resize each as it comes.
+/* clip.c - reads the frames that a model sees from a path: finds the kind of source, chooses the
+ * frames, and resizes each frame as the source delivers it.
  *
- * A video's length is only a guess until it has been decoded.  So: sample on the guess, read, and
- * sample again on the length that the reading found.  Mostly the guess was right and one pass was
- * enough; otherwise the wanted frames are read in a second one.  The result is the same. */
+ * The length of a video is a guess until the video has been decoded.  So clip.c samples by the
+ * guess, reads, and samples again by the length that reading found.  If the guess was right, which
+ * is usual, that is all.  If not, the wanted frames are read in a second pass. */
 #include "clip.h"
 #include "../base/infile.h"
 #include "clip_source.h"
@@ -15,20 +15,20 @@
 #include <strings.h>
 #include <sys/stat.h>
 
-/* The first row that matches is taken; the last one takes any file. */
+/* The first kind that matches a path reads it.  The last one matches any file. */
 static const cfp_source_kind *const kinds[] = {
     &cfp_source_db,   &cfp_source_folder, &cfp_source_npy,   &cfp_source_h5,
     &cfp_source_tiff, &cfp_source_image,  &cfp_source_video,
 };
 
-typedef struct opening { /* everything that one cfp_clip_open holds */
+typedef struct opening { /* the state of one cfp_clip_open */
     cfp_clip *clip;
     const cfp_input_spec *spec;
     cfp_source source;
-    int32_t *wanted; /* [n_wanted] of [frames]: the sampled numbers, ascending, each once */
+    int32_t *wanted; /* [n_wanted] the sampled places, ascending, each once; memory for [frames] */
     int n_wanted;
-    int32_t *index; /* [frames] as sampled from the true length */
-    uint8_t *have;  /* [frames] this frame of the clip has been filled */
+    int32_t *index; /* [frames] as sampled by the true length */
+    uint8_t *have;  /* [frames] 1: this frame of the clip has been read */
     bool enlarged;  /* see cfp_geometry */
 } opening;
 
@@ -82,7 +82,7 @@ const char *cfp_source_axes(int channels, int64_t given)
 uint8_t *cfp_source_bytes(const cfp_image *image, int channels)
 {
     const size_t pixels = (size_t)image->width * (size_t)image->height;
-    return image->rgb + (3 - (size_t)channels) * pixels; /* the end of the room for RGB */
+    return image->rgb + (3 - (size_t)channels) * pixels; /* the end of the memory for RGB */
 }
 
 void cfp_source_spread(const cfp_image *image, int channels)
@@ -91,7 +91,7 @@ void cfp_source_spread(const cfp_image *image, int channels)
         return;
     const size_t pixels = (size_t)image->width * (size_t)image->height;
     const uint8_t *from = cfp_source_bytes(image, channels);
-    for (size_t p = 0; p < pixels; p++) { /* what is written is behind what is read */
+    for (size_t p = 0; p < pixels; p++) { /* writing never overtakes reading */
         const uint8_t u = from[2 * p], v = from[2 * p + 1];
         image->rgb[3 * p] = u;
         image->rgb[3 * p + 1] = v;
@@ -104,7 +104,7 @@ static cfp_status look_at(cfp_path_facts *facts, cfp_ctx *ctx, const char *path)
     *facts = (cfp_path_facts){.path = path};
     struct stat status;
     if (stat(path, &status) != 0) {
-        facts->error = errno; /* a frames.db may still know the path: see source_db.c */
+        facts->error = errno; /* the path may still be a video in a frames.db: see source_db.c */
         return CFP_OK;
     }
     facts->is_folder = S_ISDIR(status.st_mode);
@@ -143,7 +143,7 @@ static cfp_status find_source(cfp_source *source, cfp_ctx *ctx, const char *path
     return cfp_fail(ctx, CFP_IO, "%s: %s", path, strerror(facts.error));
 }
 
-/* The sink: resizes one frame of the source into each place of the clip that shows it. */
+/* The sink: resizes a frame of the source into each place of the clip that shows it. */
 static cfp_status take_frame(void *cookie, cfp_ctx *ctx, int32_t frame, const cfp_image *image)
 {
     opening *o = cookie;
@@ -194,7 +194,7 @@ static void find_wanted(opening *o)
     memset(o->have, 0, (size_t)frames);
 }
 
-/* One walk through the source, for the frames in clip->index. */
+/* Reads the frames of clip->index in one pass through the source. */
 static cfp_status read_sampled(opening *o, cfp_ctx *ctx)
 {
     const cfp_sink sink = {take_frame, o};
@@ -202,7 +202,7 @@ static cfp_status read_sampled(opening *o, cfp_ctx *ctx)
     return o->source.kind->read(&o->source, ctx, o->wanted, o->n_wanted, &sink);
 }
 
-/* From the number that --start gives to a place.  Numbers ascend. */
+/* Finds the place of the frame number that --start gives.  Numbers ascend. */
 static cfp_status find_start(int64_t *start, const cfp_source *source, cfp_ctx *ctx)
 {
     if (source->number == NULL || *start < 0)
@@ -225,7 +225,7 @@ static cfp_status find_start(int64_t *start, const cfp_source *source, cfp_ctx *
     return CFP_OK;
 }
 
-/* From places to what the source calls its frames. */
+/* Replaces places by the source's own frame numbers. */
 static void name_frames(cfp_clip *clip, const cfp_source *source)
 {
     clip->place = clip->index[0];
@@ -239,7 +239,7 @@ static cfp_status read_frames(opening *o, cfp_ctx *ctx, int64_t start)
     cfp_clip *clip = o->clip;
     const size_t index_bytes = (size_t)clip->frames * sizeof *clip->index;
     bool done = false;
-    if (!source->exact) { /* the guess; where it is useless frame 0 is read, to get the length */
+    if (!source->exact) { /* a guess; if it is useless, frame 0 is read to find the length */
         if (source->frames > 0 && start < source->frames)
             CFP_TRY(cfp_sample_indices(clip->index, &clip->looped, ctx, clip->frames, clip->stride,
                                        start, source->frames));
@@ -294,7 +294,7 @@ static cfp_status check_spec(cfp_ctx *ctx, const char *path, const cfp_input_spe
     return CFP_OK;
 }
 
-/* Fills *o and its clip; the caller frees both. */
+/* Fills *o and its clip.  The caller frees both. */
 static cfp_status open_clip(opening *o, cfp_ctx *ctx, const char *path,
                             const cfp_sampling *sampling)
 {

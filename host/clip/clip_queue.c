@@ -1,7 +1,7 @@
 /* clip_queue.c - see clip_queue.h.
  *
- * A thread takes a free slot and the next path in one step.  So the paths under way are always
- * neighbours, and the one that is to be handed out next has a slot whenever any later one has. */
+ * A thread takes a free slot and the next path in one step.  So the paths in the slots are always
+ * consecutive, and the path that the caller gets next has a slot whenever a later one has. */
 #include "clip_queue.h"
 #include <pthread.h>
 #include <signal.h>
@@ -10,7 +10,7 @@
 
 enum { LOOK_EVERY_MS = 20 }; /* for an interrupt, and to show progress */
 
-typedef struct note { /* a line that was logged while its clip was read */
+typedef struct note { /* a log line, kept until its clip is handed out */
     struct note *next;
     cfp_level level;
     char *line;
@@ -24,17 +24,17 @@ typedef struct progress {
 typedef enum slot_state { FREE, READING, READ, HELD } slot_state;
 
 typedef struct slot {
-    cfp_clip clip; /* first: a clip that is handed out leads back to its slot */
+    cfp_clip clip; /* first member: the address of a clip is the address of its slot */
     cfp_clip_queue *queue;
     slot_state state; /* like `path` and `progress` under the queue's lock, the rest is the reader's
                          or, once READ, the caller's */
     int path;
     progress progress;
-    uint8_t *room; /* for the frames */
+    uint8_t *room; /* memory for the frames */
     cfp_status status;
     note *notes, **last_note;
     cfp_ctx ctx; /* of the thread, for this clip */
-    bool lost;   /* memory was out for a note */
+    bool lost;   /* a note was dropped because memory was out */
 } slot;
 
 struct cfp_clip_queue {
@@ -45,10 +45,10 @@ struct cfp_clip_queue {
     pthread_t *thread;
     slot *slot;
     int n_threads, n_slots;
-    int taken; /* paths that threads have begun */
-    int stop;  /* asks the threads to end; read without the lock, too */
-    /* Of the caller's thread alone: */
-    int given; /* paths that were handed out, or failed */
+    int taken; /* number of paths that threads have begun */
+    int stop;  /* asks the threads to end; also read without the lock */
+    /* Used only by the caller's thread: */
+    int given; /* paths that were handed out, or that failed */
     int held;  /* clips that were handed out and not given back */
 };
 
@@ -93,7 +93,7 @@ static void read_path(slot *s, const cfp_clip_queue_request *r)
     if (r->end_read != NULL)
         r->end_read();
     if (s->lost && s->status == CFP_OK)
-        s->status = CFP_NOMEM; /* cfp_alloc has said so */
+        s->status = CFP_NOMEM; /* cfp_alloc has set the message */
 }
 
 static slot *free_slot(cfp_clip_queue *queue)
@@ -137,8 +137,8 @@ static slot *slot_of_path(cfp_clip_queue *queue, int path)
     return NULL;
 }
 
-/* The slot of the next path once it has been read; NULL when a little time went by instead.  Shows
- * how far it is. */
+/* Waits a short time for the next path to be read, and shows progress.  Returns its slot, or NULL
+ * if it is not ready yet. */
 static slot *wait_a_little(cfp_clip_queue *queue, progress *seen)
 {
     struct timespec until;
@@ -157,7 +157,7 @@ static slot *wait_a_little(cfp_clip_queue *queue, progress *seen)
     return ready ? s : NULL;
 }
 
-/* Says, where ctx is given, and forgets what was logged. */
+/* Logs the kept lines to ctx, unless it is NULL, and frees them. */
 static void say_notes(slot *s, cfp_ctx *ctx)
 {
     for (note *n = s->notes, *next; n != NULL; n = next) {
@@ -240,7 +240,7 @@ static cfp_status take_room(cfp_clip_queue *queue, slot *s)
     return CFP_OK;
 }
 
-/* Who asks the program to end asks its first thread: these would only be disturbed in a read. */
+/* Blocks signals: the program's first thread handles them, and here they would only break reads. */
 static void start_threads(cfp_clip_queue *queue, int wanted)
 {
     sigset_t ends, before;
@@ -265,7 +265,7 @@ static cfp_status open_queue(cfp_clip_queue *queue)
     for (; queue->n_slots < slots; queue->n_slots++)
         CFP_TRY(take_room(queue, &queue->slot[queue->n_slots]));
     start_threads(queue, threads);
-    if (queue->n_threads == 0) /* fewer than asked for will do */
+    if (queue->n_threads == 0) /* fewer threads than requested are enough */
         return cfp_fail(queue->ctx, CFP_NOMEM, "no thread to decode clips could be started");
     return CFP_OK;
 }

@@ -1,19 +1,21 @@
-/* clip_source.h - what a kind of clip must answer, one row a kind; private to host/clip/.
+/* clip_source.h - the interface of a kind of clip (a video, a folder, an array ...); private to
+ * host/clip/.
  *
- * A source pushes: clip.c says which frames it wants, the source walks through its file once and
- * hands each wanted frame to a sink, which resizes it at once.  So no source ever holds more than
- * one frame.  A video does not know its length before it has been decoded; the same walk tells.
- * To add a kind: source_NAME.c, its row declared below, one line in the table of clip.c. */
+ * clip.c lists the frames it wants.  The source goes through its file once and passes each wanted
+ * frame to a sink, which resizes it at once.  So no source holds more than one frame.  The length
+ * of a video is known only after decoding; the same pass through the file finds it. To add a kind:
+ * write source_NAME.c, declare its row below, and add the row to the table in clip.c.
+ */
 #pragma once
 #include "../base/base.h"
 #include "../base/hash.h"
 
-/* No side and no frame of a source is larger (8K video has 2^25 pixels): what claims more is
- * broken, and is refused before memory is asked for. */
+/* The largest side and the most pixels of a frame (8K video has 2^25 pixels).  A file that claims
+ * more is taken for broken, and refused before memory is allocated. */
 #define CFP_MAX_FRAME_SIDE (1 << 16)
 #define CFP_MAX_FRAME_PIXELS (1 << 27)
 
-typedef struct cfp_image { /* as displayed, rows without gaps */
+typedef struct cfp_image { /* as displayed: rotated, without gaps between rows */
     int width, height;
     uint8_t *rgb; /* height x width x 3 */
 } cfp_image;
@@ -23,7 +25,7 @@ typedef struct cfp_sink {
     void *cookie;
 } cfp_sink;
 
-typedef struct cfp_path_facts { /* what a path is, before anything is opened */
+typedef struct cfp_path_facts { /* what is known of a path before its kind is chosen */
     const char *path;
     int error; /* errno of stat; 0: it exists */
     bool is_folder;
@@ -33,47 +35,47 @@ typedef struct cfp_path_facts { /* what a path is, before anything is opened */
 
 typedef struct cfp_source {
     const struct cfp_source_kind *kind;
-    const char *path; /* the caller's */
-    int channels;     /* that the model reads: 3 (red, green, blue) or 2 (optical flow) */
-    int64_t frames;   /* how many there are; where !exact a guess from the header, 0: none */
+    const char *path; /* belongs to the caller */
+    int channels;     /* of the model's input: 3 (red, green, blue) or 2 (optical flow) */
+    int64_t frames;   /* their number; if !exact, a guess from the header, or 0: unknown */
     bool exact;
-    /* [frames] what the source itself calls its frames, ascending; NULL: a frame's number is its
-     * place, from 0.  The kind's own. */
+    /* [frames] the frames' own numbers, ascending; NULL: a frame's number is its place, from 0.
+     * Belongs to the kind. */
     const int64_t *number;
-    int track;   /* the video track that is asked for, from 1; 0: the first */
-    double fps;  /* average; 0 where the kind has no time */
-    void *state; /* the kind's own */
+    int track;   /* the video track to read, from 1; 0: the first */
+    double fps;  /* average; 0 where frames have no times */
+    void *state; /* belongs to the kind */
 } cfp_source;
 
 typedef struct cfp_source_kind {
     const char *name;
-    bool flow;   /* can hold optical flow: clips of 2 channels */
-    bool tracks; /* can hold several video tracks */
+    bool flow;   /* may hold optical flow: clips of 2 channels */
+    bool tracks; /* may hold several video tracks */
     bool (*matches)(const cfp_path_facts *facts);
-    /* Sets frames, exact, fps, state.  close is called afterwards whatever open returns. */
+    /* Sets frames, exact, fps, state.  close is called afterwards, whether open fails or not. */
     CFP_CHECKED cfp_status (*open)(cfp_source *source, cfp_ctx *ctx);
-    /* Hands over frames wanted[0..n_wanted), each once and ascending; those behind the end are
-     * left out.  Afterwards frames is exact.  May be called again. */
+    /* Passes the frames wanted[0..n_wanted) to the sink, each once, in ascending order.  Frames
+     * behind the end are left out.  Afterwards source->frames is exact.  May be called again. */
     CFP_CHECKED cfp_status (*read)(cfp_source *source, cfp_ctx *ctx, const int32_t *wanted,
                                    int n_wanted, const cfp_sink *sink);
     /* Adds the stored bytes of one frame to the sum; NULL: the sum is that of the file. */
     CFP_CHECKED cfp_status (*digest)(cfp_source *source, cfp_ctx *ctx, cfp_sha256 *sum,
                                      int32_t frame);
-    void (*close)(cfp_source *source); /* accepts a state that is NULL or half made */
+    void (*close)(cfp_source *source); /* accepts a state that is NULL or incomplete */
 } cfp_source_kind;
 
 extern const cfp_source_kind cfp_source_db, cfp_source_folder, cfp_source_npy, cfp_source_h5,
     cfp_source_image, cfp_source_tiff, cfp_source_video;
 
-/* Frames x height x width x 3 within the limits above and int32?  Else CFP_FORMAT. */
+/* CFP_FORMAT unless frames x height x width x 3 is within the limits above and of int32. */
 CFP_CHECKED cfp_status cfp_source_check_size(cfp_ctx *ctx, const char *path, int64_t frames,
                                              int64_t height, int64_t width);
-/* What an array must be: for messages, "a clip is T x H x W x 3" and why. */
+/* For messages: what shape an array must have, "a clip is T x H x W x 3", and why. */
 const char *cfp_source_axes(int channels, int64_t given);
-/* Optical flow is kept as pictures: u in red, v in green, blue 128 (no motion).  In place: the
- * bytes u, v of each pixel, read to cfp_source_bytes(), become red, green, blue.  Nothing to do for
- * RGB. */
+/* Optical flow is kept as pictures: u in red, v in green, 128 (no motion) in blue.  A source reads
+ * its bytes to cfp_source_bytes(); for flow these are u, v of each pixel.  cfp_source_spread then
+ * turns them into red, green, blue in place.  For RGB it does nothing. */
 uint8_t *cfp_source_bytes(const cfp_image *image, int channels);
 void cfp_source_spread(const cfp_image *image, int channels);
-/* The path ends in this suffix, whatever its case. */
+/* True if the path ends in this suffix, in upper or lower case. */
 bool cfp_has_suffix(const char *path, const char *suffix);

@@ -15,7 +15,8 @@ void cfp_libav_quiet(void)
     av_log_set_level(AV_LOG_QUIET);
 }
 
-/* The matrix maps (p, q) to (a*p + c*q, b*p + d*q), see libavutil/display.h. */
+/* Finds the nearest quarter turn.  The matrix maps (p, q) to (a*p + c*q, b*p + d*q), see
+ * libavutil/display.h. */
 static orientation find_orientation(const int32_t *matrix)
 {
     if (matrix == NULL)
@@ -28,7 +29,7 @@ static orientation find_orientation(const int32_t *matrix)
 
 static void turn_image(cfp_image *to, const AVFrame *from, orientation turn)
 {
-    /* Going right (down) in the output moves by step_x (step_y) bytes in the input. */
+    /* One pixel right in the output is step_x bytes in the input, one pixel down step_y. */
     const ptrdiff_t line = from->linesize[0];
     const ptrdiff_t along_x = turn.transpose ? line : 3, along_y = turn.transpose ? 3 : line;
     const ptrdiff_t step_x = turn.mirror_x ? -along_x : along_x;
@@ -47,8 +48,9 @@ static void turn_image(cfp_image *to, const AVFrame *from, orientation turn)
     }
 }
 
-/* Matrix and range of the frame into a step; *full_range is what the step's input format implies
- * where it is -1, and is set to what holds.  keep_range: the output has the input's. */
+/* Sets the colour matrix and range of a step.  *full_range is the range of the step's input; -1
+ * means that the frame or its format decides, and it is then set.  keep_range: the output has the
+ * same range as the input. */
 static void set_colours(struct SwsContext *sws, const AVFrame *frame, int *full_range,
                         bool keep_range)
 {
@@ -68,7 +70,7 @@ static void set_colours(struct SwsContext *sws, const AVFrame *frame, int *full_
                              saturation);
 }
 
-/* Where colour has fewer samples than brightness: the format with as many, of no less depth. */
+/* For a format with subsampled chroma: the format with full chroma and at least the same depth. */
 static enum AVPixelFormat widened(enum AVPixelFormat format)
 {
     const AVPixFmtDescriptor *d = av_pix_fmt_desc_get(format);
@@ -84,7 +86,7 @@ static enum AVPixelFormat widened(enum AVPixelFormat format)
                          : AV_PIX_FMT_YUV444P16;
 }
 
-/* From one format to another at the frame's size. */
+/* Makes a step from one format to another, at the size of the frame. */
 static cfp_status make_step(cfp_rgb_step *step, cfp_ctx *ctx, const char *path,
                             const AVFrame *frame, enum AVPixelFormat from, enum AVPixelFormat to)
 {
@@ -124,14 +126,14 @@ static bool fits(const cfp_frame_rgb *out, const AVFrame *frame)
            out->range == (int)frame->color_range;
 }
 
-/* Makes the steps for frames like this one. */
+/* Makes the steps for frames of this size and format. */
 static cfp_status prepare(cfp_frame_rgb *out, cfp_ctx *ctx, const char *path, const AVFrame *frame)
 {
     enum AVPixelFormat from = frame->format;
     const enum AVPixelFormat wide = widened(from);
     int full_range = -1; /* not known yet */
     free_steps(out);
-    out->width = 0; /* until they are made they fit no frame */
+    out->width = 0; /* if this fails, the steps fit no frame */
     if (wide != AV_PIX_FMT_NONE) {
         cfp_rgb_step *step = &out->step[out->n_steps++];
         CFP_TRY(make_step(step, ctx, path, frame, from, wide));

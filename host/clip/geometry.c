@@ -9,21 +9,22 @@ typedef struct tap { /* position = low * (1 - weight) + high * weight */
     float weight;
 } tap;
 
-/* side * numerator / denominator, all > 0: to the nearest, halves up; torchvision rounds down. */
+/* side * numerator / denominator, all > 0; rounded to nearest, halves up, or down as torchvision.
+ */
 static int64_t scaled(int64_t side, int64_t numerator, int64_t denominator, bool down)
 {
     return (2 * side * numerator + (down ? 0 : denominator)) / (2 * denominator);
 }
 
-/* Where a crop begins: half of what is left over, rounded down; torchvision rounds to the nearest,
- * halves to even, as Python's round does. */
+/* The begin of a centred crop: half of the remaining length, rounded down, or as torchvision to
+ * nearest with halves to even (Python's round). */
 static int crop_begin(int resized, int crop, bool nearest)
 {
     const int half = (resized - crop) / 2;
     return half + (nearest && (resized - crop) % 2 != 0 && half % 2 != 0);
 }
 
-/* The size of a frame whose short side becomes spec->resize_short, or more to cover the crop. */
+/* The size of a frame whose short side becomes spec->resize_short, or more if the crop needs it. */
 static void keep_shape(int64_t *wide, int64_t *high, bool *enlarged, const cfp_image *image,
                        const cfp_input_spec *spec)
 {
@@ -61,7 +62,7 @@ cfp_status cfp_geometry_plan(cfp_geometry *out, cfp_ctx *ctx, const cfp_image *i
     return CFP_OK;
 }
 
-/* Where column (row) `at` of a side resized from `size` to `resized` comes from. */
+/* The source pixels of column (or row) `at` of a side that is resized from `size` to `resized`. */
 static tap find_tap(int size, int resized, int at)
 {
     const double scale = (double)size / resized;
@@ -79,7 +80,7 @@ static inline float between(float a, float b, float weight)
     return a + (b - a) * weight;
 }
 
-/* One row of the crop from the two rows of the image it lies between. */
+/* Computes a row of the crop from the two rows of the image that it lies between. */
 static void resize_row(uint8_t *out, const uint8_t *low, const uint8_t *high, float weight,
                        const tap *column, int columns)
 {

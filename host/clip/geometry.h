@@ -1,15 +1,17 @@
-/* geometry.h - SPEC "Geometry": resize, then centre crop; private to host/clip/.
+/* geometry.h - resizes a frame and cuts out its centre (SPEC "Geometry"); private to host/clip/.
  *
- * The resized frame is never made: each pixel of the crop is computed straight from the source.
- * resize_filter "bilinear": half-pixel centres, edge clamp, no antialiasing: OpenCV's INTER_LINEAR
- * computed in float and rounded to nearest (its 8-bit version works with 11-bit weights and may
- * be one level off).  "antialias": see antialias.h.
+ * The resized frame is never stored: each pixel of the crop is computed from the source.
  *
- * "antialias" stands for torchvision's transforms on PIL images, so it also takes their sizes: the
- * long side is rounded down (int(size * w / h) in torchvision/transforms/functional.py, and in
- * kenshohara/video-classification-3d-cnn-pytorch, spatial_transforms.py), and the crop begins at
- * round(left over / 2), halves to even. "bilinear" rounds the long side to the nearest and begins
- * its crop at half of what is left over, rounded down, as mmcv does. */
+ * resize_filter "bilinear" is OpenCV's INTER_LINEAR: half-pixel centres, clamped edges, no
+ * antialiasing.  It is computed in float and rounded to nearest.  (OpenCV's version for 8 bits has
+ * weights of 11 bits and may differ by one level.)  It rounds the long side to nearest.  Its crop
+ * begins at half of the remaining length, rounded down, as in mmcv.
+ *
+ * resize_filter "antialias" (antialias.h) is torchvision's transform of PIL images, with its
+ * rounding.  The long side is rounded down: int(size * w / h) in
+ * torchvision/transforms/functional.py, and in spatial_transforms.py of
+ * kenshohara/video-classification-3d-cnn-pytorch.  The crop begins at round(remaining / 2), halves
+ * to even. */
 #pragma once
 #include "../model/model.h"
 #include "clip_source.h"
@@ -17,15 +19,16 @@
 typedef struct cfp_geometry {
     int resized_width, resized_height;
     int left, top;  /* of the crop, in pixels of the resized frame */
-    bool enlarged;  /* resize_short would have left less than the crop */
-    bool antialias; /* how the frame is resized */
+    bool enlarged;  /* resize_short gave a frame smaller than the crop, so it was enlarged */
+    bool antialias; /* which filter */
 } cfp_geometry;
 
-/* The crop is the spec's width x height.  With a resize: stretched to that, whatever its shape.
- * resize_short S > 0: the short side becomes S and the frame keeps its shape.
- * Where that is smaller than the crop (a portrait video, a wide crop), the frame is resized so
- * that it just covers the crop and keeps its shape: no border is made up.  S = 0: stretched to the
- * crop's own size. */
+/* Plans the resize to a crop of the spec's width x height.
+ * With `resize`: the frame is stretched to that size.
+ * With resize_short S > 0: the short side becomes S, and the frame keeps its proportions.  If it
+ * would then not cover the crop (a portrait video, a wide crop), it is enlarged until it just does;
+ * no border is added.
+ * With resize_short 0: the frame is stretched to the size of the crop. */
 CFP_CHECKED cfp_status cfp_geometry_plan(cfp_geometry *out, cfp_ctx *ctx, const cfp_image *image,
                                          const cfp_input_spec *spec);
 

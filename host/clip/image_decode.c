@@ -14,7 +14,7 @@ typedef struct image_kind {
     const char *magic;
     int magic_bytes, at;
     enum AVCodecID codec;
-    bool checks; /* the decoder tells damage from what is merely unusual; if not: decode_twice */
+    bool checks; /* the decoder reports damage reliably; if not, decode_twice finds it */
 } image_kind;
 
 static const image_kind kinds[] = {
@@ -37,9 +37,9 @@ struct cfp_image_decoder {
     AVPacket *packet;
     AVFrame *frame;
     cfp_frame_rgb rgb;
-    uint8_t fill; /* what a decoder finds in a frame that it has not written yet */
+    uint8_t fill; /* the byte that fills a frame before it is decoded */
     cfp_tiff *tiff;
-    bool said; /* that a file holds more pictures than the one that is taken */
+    bool said; /* the warning about several pictures in a file has been logged */
 };
 
 bool cfp_is_image_name(const char *name)
@@ -115,7 +115,7 @@ cfp_status cfp_image_read_file(uint8_t **bytes, size_t *n_bytes, cfp_ctx *ctx, c
     return status;
 }
 
-/* The frame's memory, filled with a byte that shows where the decoder writes nothing. */
+/* Allocates a frame and fills it with decoder->fill, so that unwritten pixels can be found. */
 static int filled_buffer(AVCodecContext *context, AVFrame *frame, int flags)
 {
     const cfp_image_decoder *decoder = context->opaque;
@@ -125,7 +125,8 @@ static int filled_buffer(AVCodecContext *context, AVFrame *frame, int flags)
     return error;
 }
 
-/* decoder->packet -> decoder->frame; 0 or libav's error.  strict: any damage is an error. */
+/* Decodes decoder->packet into decoder->frame.  Returns 0 or the error of libav.  strict: any
+ * damage is an error. */
 static int decode(cfp_image_decoder *decoder, const AVCodec *codec, bool strict)
 {
     AVCodecContext *context = avcodec_alloc_context3(codec);
@@ -167,8 +168,8 @@ static cfp_status to_rgb(cfp_image_decoder *decoder, cfp_ctx *ctx, const char *n
     return cfp_frame_to_rgb(&decoder->rgb, ctx, name, decoder->frame, NULL);
 }
 
-/* Some decoders pass over what is missing and say nothing.  So the image is decoded into memory
- * filled with one byte and then with another: where the pictures differ nothing was written. */
+/* Some decoders skip missing parts without an error.  So the image is decoded twice, into memory
+ * that is filled with two different bytes.  Where the results differ, nothing was written. */
 static cfp_status decode_twice(cfp_image_decoder *decoder, cfp_ctx *ctx, const char *name,
                                const AVCodec *codec)
 {
@@ -190,7 +191,7 @@ static cfp_status decode_twice(cfp_image_decoder *decoder, cfp_ctx *ctx, const c
     return status;
 }
 
-/* JPEG and PNG: strictly, and if that fails as well as can be. */
+/* JPEG and PNG: decodes strictly; if that fails, again without `strict`. */
 static cfp_status decode_strictly(cfp_image_decoder *decoder, cfp_ctx *ctx, const char *name,
                                   const AVCodec *codec)
 {

@@ -29,7 +29,7 @@ static const char *skip_digits(const char *at, const char *end)
 
 /* --- tokens --- */
 
-/* Bytes of a sign: '-', '+' or U+2212, which is the minus sign proper; 0: there is none. */
+/* Length in bytes of a sign: '-', '+' or U+2212 (the minus sign of Unicode); 0: there is none. */
 static int sign_length(const char *at, const char *end)
 {
     if (at < end && (*at == '-' || *at == '+'))
@@ -37,8 +37,8 @@ static int sign_length(const char *at, const char *end)
     return end - at >= 3 && memcmp(at, "\xe2\x88\x92", 3) == 0 ? 3 : 0;
 }
 
-/* A digit begins a number.  So does a sign before a digit, unless it is a hyphen: "2024-01-02",
- * "clip-7". */
+/* True where a number begins: at a digit, or at a sign before a digit.  A hyphen is not a sign:
+ * "2024-01-02", "clip-7". */
 static bool number_begins(const char *at, cfp_stem stem, const cfp_reading *reading)
 {
     if (is_digit(*at))
@@ -51,8 +51,8 @@ static bool number_begins(const char *at, cfp_stem stem, const cfp_reading *read
     return !is_digit(at[-1]) && (!is_letter(at[-1]) || reading->letter_signs);
 }
 
-/* Where the groups of thousands behind the digits [begin, end) end: "1,000,000".  `end` where there
- * are none. */
+/* The end of the groups of thousands that follow the digits [begin, end), as in "1,000,000"; `end`
+ * if there are none. */
 static const char *skip_groups(const char *begin, const char *end, const char *stop,
                                const char *separator)
 {
@@ -63,7 +63,7 @@ static const char *skip_groups(const char *begin, const char *end, const char *s
     while (stop - at >= GROUP + length && memcmp(at, separator, (size_t)length) == 0) {
         const char *group = skip_digits(at + length, stop);
         if (group - at != GROUP + length)
-            return end; /* "1,5": no thousands at all */
+            return end; /* "1,5" has no thousands */
         at = group;
     }
     return at;
@@ -100,7 +100,7 @@ cfp_token cfp_token_next(const char **at, cfp_stem stem, const cfp_reading *read
 
 /* --- comparing --- */
 
-/* The digits of the whole part one by one, without leading zeros and separators. */
+/* Gives the digits of the integer part one by one, without leading zeros and separators. */
 static const char *next_digit(const char *at, const char *end)
 {
     while (at < end && !is_digit(*at))
@@ -151,7 +151,7 @@ static int compare_fractions(const cfp_token *a, const cfp_token *b)
 {
     const char *x = a->fraction != NULL ? a->fraction : a->end;
     const char *y = b->fraction != NULL ? b->fraction : b->end;
-    while (x < a->end || y < b->end) { /* a missing digit is a zero */
+    while (x < a->end || y < b->end) { /* missing digits count as zeros */
         const char p = x < a->end ? *x++ : '0', q = y < b->end ? *y++ : '0';
         if (p != q)
             return p < q ? -1 : 1;
@@ -227,8 +227,8 @@ static int compare_stems(const void *left, const void *right)
     return order != 0 ? order : (n > m) - (n < m);
 }
 
-/* A name begins with these bytes and goes on with a digit.  The names are sorted, so those that
- * do stand together. */
+/* True if a name begins with these bytes and continues with a digit.  The names are sorted, so such
+ * names are neighbours. */
 static bool goes_on_with_digit(const cfp_stem *stem, int count, const char *begin, size_t length)
 {
     int low = 0, high = count;
@@ -247,7 +247,7 @@ static bool goes_on_with_digit(const cfp_stem *stem, int count, const char *begi
     return false;
 }
 
-/* "t-1" beside "t0": the hyphen is a minus. */
+/* True if hyphens after letters are minus signs: there is "t-1" and also "t0". */
 static bool letters_take_signs(const cfp_stem *stem, int count)
 {
     for (int i = 0; i < count; i++)
@@ -258,11 +258,11 @@ static bool letters_take_signs(const cfp_stem *stem, int count)
     return false;
 }
 
-typedef struct separated { /* what stands around one character between two digits */
+typedef struct separated { /* statistics of one separator between two digits */
     int fits;              /* names with proper groups of thousands: "1,000" */
-    int misfits;           /* with other digits around it: "1,5", "01,000" */
+    int misfits;           /* names with other digits around it: "1,5", "01,000" */
     bool round;            /* some group ends with a zero */
-    const char *prefix;    /* of the first that fits: what stands before the number */
+    const char *prefix;    /* the part before the number, of the first name that fits */
     size_t prefix_length;
 } separated;
 
@@ -273,7 +273,7 @@ static bool stands_between_digits(const char *at, cfp_stem stem, const char *sep
            is_digit(at[-1]) && is_digit(at[length]);
 }
 
-/* Looks at the first place of the name where the separator stands between digits. */
+/* Looks at the first place in a name where the separator is between digits. */
 static void look_at_separator(separated *s, cfp_stem stem, const char *separator)
 {
     const char *at = stem.begin + 1;
@@ -296,8 +296,8 @@ static void look_at_separator(separated *s, cfp_stem stem, const char *separator
     }
 }
 
-/* Every name goes on behind the prefix either as groups of thousands or with up to three digits
- * alone; and there are some of the second kind. */
+/* True if every name continues after the prefix with groups of thousands or with a number of at
+ * most three digits, and some have the latter. */
 static bool counts_up_to_thousands(const separated *s, const cfp_stem *stem, int count,
                                    const char *separator)
 {
@@ -315,9 +315,11 @@ static bool counts_up_to_thousands(const separated *s, const cfp_stem *stem, int
     return plain > 0;
 }
 
-/* '_', ' ' and '.' between groups of three digits can mean something else, so there have to be
- * numbers below 1000 without them.  The others hardly ever do: comma, apostrophe, U+2019 (the
- * curved apostrophe), U+00A0, U+2009 and U+202F (no-break and thin spaces) and U+066C (Arabic). */
+/* The separators of thousands.  '_', ' ' and '.' often have other meanings, so they count only if
+ * there are also numbers below 1000.  The others are nearly always separators: comma, apostrophe,
+ * U+2019 (curved apostrophe), U+00A0, U+2009 and U+202F (no-break and thin spaces), U+066C
+ * (Arabic).
+ */
 static const char *find_thousands(const cfp_stem *stem, int count)
 {
     static const char *const candidates[] = {
@@ -332,7 +334,7 @@ static const char *find_thousands(const cfp_stem *stem, int count)
             continue;
         if (k < SURE)
             return candidates[k];
-        /* Decimals beside whole numbers are not padded: none of them ends with a zero. */
+        /* Decimals beside integers are not padded, so none of them ends with a zero. */
         if ((*candidates[k] != '.' || s.round) &&
             counts_up_to_thousands(&s, stem, count, candidates[k]))
             return candidates[k];
@@ -340,14 +342,14 @@ static const char *find_thousands(const cfp_stem *stem, int count)
     return "";
 }
 
-typedef struct decimals { /* what stands around the points between two digits */
+typedef struct decimals { /* statistics of the points between two digits */
     int count;
     bool chain;                /* "1.2.3": a date, a version */
-    bool round;                /* "1.10": of decimals that are not padded none ends with a zero */
-    bool same_wholes;          /* what stands before the point is always the same */
-    int least, most;           /* digits behind the point */
-    int64_t low, high;         /* the number that they make */
-    const char *begin, *point; /* the whole part of the first */
+    bool round;                /* some end with a zero ("1.10"): decimals without padding do not */
+    bool same_wholes;          /* the number before the point is the same in all */
+    int least, most;           /* fewest and most digits after the point */
+    int64_t low, high;         /* least and greatest number after the point */
+    const char *begin, *point; /* the integer part of the first */
 } decimals;
 
 static void look_at_point(decimals *d, cfp_stem stem, const char *at, char c)
@@ -372,7 +374,7 @@ static void look_at_point(decimals *d, cfp_stem stem, const char *at, char c)
     d->high = value > d->high ? value : d->high;
 }
 
-/* A running number behind a fixed one: "shot1.0001", "shot1.0002". */
+/* True for a counter after a fixed number: "shot1.0001", "shot1.0002". */
 static bool counts(const decimals *d)
 {
     return d->same_wholes && d->least == d->most && d->high - d->low < 2 * (int64_t)d->count;

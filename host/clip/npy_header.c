@@ -18,7 +18,7 @@ static void copy_cut(char *to, size_t room, const char *from, const char *end)
     to[n] = '\0';
 }
 
-/* 'text' or "text": what follows it, or NULL. */
+/* Reads 'text' or "text".  Returns the place behind it, or NULL. */
 static const char *read_string(char *to, size_t room, const char *at)
 {
     if (*at != '\'' && *at != '"')
@@ -30,7 +30,7 @@ static const char *read_string(char *to, size_t room, const char *at)
     return end + 1;
 }
 
-/* Digits, and the L that Python 2 puts behind them; what follows, or NULL. */
+/* Reads digits, and the L that Python 2 writes after them.  Returns the place behind, or NULL. */
 static const char *read_number(int64_t *value, const char *at)
 {
     if (*at < '0' || *at > '9')
@@ -42,7 +42,7 @@ static const char *read_number(int64_t *value, const char *at)
     return *at == 'L' ? at + 1 : at;
 }
 
-/* (1, 2, 3), (1,), (): what follows, or NULL. */
+/* Reads (1, 2, 3), (1,) or ().  Returns the place behind it, or NULL. */
 static const char *read_shape(cfp_npy_header *out, const char *at)
 {
     const char *begin = at;
@@ -70,7 +70,7 @@ static const char *read_shape(cfp_npy_header *out, const char *at)
 
 static const char *read_descr(cfp_npy_header *out, const char *at)
 {
-    if (*at != '[') /* of a record array: a list, whose end does not matter to us */
+    if (*at != '[') /* record arrays have a list here; it is not parsed */
         return read_string(out->descr, sizeof out->descr, at);
     static const char record[] = "(a record)";
     copy_cut(out->descr, sizeof out->descr, record, record + sizeof record - 1);
@@ -86,7 +86,7 @@ static const char *read_order(cfp_npy_header *out, const char *at)
     return strncmp(at, "False", 5) == 0 ? at + 5 : NULL;
 }
 
-/* One 'key': value; what follows, or NULL. */
+/* Reads one 'key': value.  Returns the place behind it, or NULL. */
 static const char *read_entry(cfp_npy_header *out, int *seen, const char *at)
 {
     char key[16];

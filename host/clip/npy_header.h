@@ -1,8 +1,9 @@
-/* npy_header.h - the dictionary at the head of an .npy file; private to host/clip/.
+/* npy_header.h - reads the dictionary at the head of an .npy file; private to host/clip/.
  *
  *     {'descr': '|u1', 'fortran_order': False, 'shape': (16, 112, 112, 3), }
  *
- * Only what such a header can hold is read: no escapes, no nesting but the tuple. */
+ * It reads the part of Python's syntax that such headers use: no escapes, and no nesting except for
+ * the tuple of the shape. */
 #pragma once
 #include <stdbool.h>
 #include <stdint.h>
@@ -10,12 +11,12 @@
 enum { CFP_NPY_MOST_DIMENSIONS = 8 };
 
 typedef struct cfp_npy_header {
-    char descr[32]; /* cut where longer; "(a record)" where it is a list */
+    char descr[32]; /* cut to this length; "(a record)" if it is a list */
     bool fortran_order;
-    int rank;                               /* CFP_NPY_MOST_DIMENSIONS + 1: more */
-    int64_t shape[CFP_NPY_MOST_DIMENSIONS]; /* INT64_MAX where a number is larger */
-    char shape_text[80];                    /* as written, cut where longer */
-    const char *wrong;                      /* what is wrong where the parse failed */
+    int rank;                               /* CFP_NPY_MOST_DIMENSIONS + 1 if there are more */
+    int64_t shape[CFP_NPY_MOST_DIMENSIONS]; /* INT64_MAX stands for larger numbers */
+    char shape_text[80];                    /* the shape as written, cut to this length */
+    const char *wrong;                      /* after a failure: what is wrong */
 } cfp_npy_header;
 
 /* text ends in '\0'. */

@@ -69,7 +69,7 @@ static int compare_items(const void *left, const void *right)
     return order != 0 ? order : strcmp(a->name, b->name);
 }
 
-/* The `which`-th number of a name, or its last (-1). */
+/* Number `which` of a name, from 0; -1: the last. */
 static bool find_number(cfp_token *out, const cfp_numbered *item, int which)
 {
     const char *at = item->stem.begin;
@@ -120,8 +120,8 @@ static void say_reading(const cfp_numbered *pair, cfp_ctx *ctx, const char *path
 
 /* --- other readings that the names allow --- */
 
-/* The first neighbours that another reading puts the other way round, or NULL.  numbers_only: the
- * other reading counts only where it finds numbers to compare. */
+/* Finds the first neighbours that another reading would swap, or NULL.  numbers_only: only where
+ * that reading compares numbers. */
 static const cfp_numbered *turned_by(const cfp_numbered_list *list, const cfp_reading *other,
                                      bool numbers_only)
 {
@@ -137,7 +137,7 @@ static const cfp_numbered *turned_by(const cfp_numbered_list *list, const cfp_re
     return first;
 }
 
-/* All names consist of the same words with numbers between them: of how many?  Else 0. */
+/* If all names have the same words with numbers between them: how many numbers; else 0. */
 static int count_columns(const cfp_numbered_list *list)
 {
     int columns = 0;
@@ -159,7 +159,7 @@ static int count_columns(const cfp_numbered_list *list)
     return columns;
 }
 
-/* The last number of each name is another one: it could be the frame's. */
+/* True if the last numbers of all names differ, so that they could be frame numbers. */
 static bool last_numbers_differ(const cfp_numbered_list *list, cfp_ctx *ctx, cfp_status *status)
 {
     cfp_numbered *copy = cfp_alloc(ctx, (size_t)list->count, sizeof *copy);
@@ -188,7 +188,7 @@ static const cfp_numbered *turned_by_last_number(const cfp_numbered_list *list, 
     return first;
 }
 
-/* One line, where another reading is as good and gives another order. */
+/* Logs one warning if another reading is equally good and gives another order. */
 static cfp_status say_what_was_taken(const cfp_numbered_list *list, cfp_ctx *ctx, const char *path)
 {
     const cfp_reading *taken = list->reading;
@@ -225,7 +225,7 @@ static cfp_status say_what_was_taken(const cfp_numbered_list *list, cfp_ctx *ctx
 
 /* --- sorting --- */
 
-/* Some neighbours differ in a word before they differ in a number. */
+/* True if some neighbours differ in a word before they differ in a number. */
 static bool words_differ(const cfp_numbered_list *list)
 {
     for (int i = 1; i < list->count; i++)
@@ -246,7 +246,8 @@ static cfp_status sort_by_last_number(cfp_numbered_list *list, cfp_ctx *ctx, con
     return CFP_OK;
 }
 
-/* Where all neighbours differ first in the same number of the name, a whole one, that is theirs. */
+/* If all neighbours differ first in the same number of the name, and it is an integer, it becomes
+ * the frame number. */
 static cfp_status find_numbers(cfp_numbered_list *list, cfp_ctx *ctx, bool by_last)
 {
     int column = -1;
@@ -313,7 +314,7 @@ bool cfp_numbered_fit_int32(const cfp_numbered_list *list)
 
 /* --- gaps --- */
 
-/* "2, 4, 6-11, ...": the missing numbers, shortened.  Returns how many there are. */
+/* Writes the missing numbers in short, as "2, 4, 6-11, ...".  Returns how many there are. */
 static int64_t list_missing(char *text, size_t room, const cfp_numbered_list *list)
 {
     enum { SHOWN = 5 };
@@ -340,7 +341,7 @@ static int64_t list_missing(char *text, size_t room, const cfp_numbered_list *li
     return missing;
 }
 
-/* All numbers are this far apart; 0: they are not. */
+/* The distance between consecutive numbers; 0 if it varies. */
 static int64_t regular_step(const cfp_numbered_list *list)
 {
     const int64_t step = list->number[1] - list->number[0];

@@ -1,4 +1,4 @@
-/* pictures_inside.c - see pictures_inside.h.  Only headers are read; what is broken counts as one
+/* pictures_inside.c - see pictures_inside.h.  Only headers are read.  A broken file counts as one
  * picture. */
 #include "pictures_inside.h"
 #include <limits.h>
@@ -25,7 +25,7 @@ static int at_least_one(uint32_t count)
     return count >= 1 && count <= INT_MAX ? (int)count : 1;
 }
 
-/* The index of a multi-picture JPEG is a small TIFF; tag 0xB001 is the number of pictures. */
+/* The index of a multi-picture JPEG is a small TIFF.  Its tag 0xB001 is the number of pictures. */
 static int count_mpf(const uint8_t *tiff, size_t n_bytes)
 {
     enum { NUMBER_OF_IMAGES = 0xb001, ENTRY = 12 };

@@ -1,14 +1,14 @@
-/* source_db.c - frames in an SQLite file frames.db, the layout that the published code reads:
- * table Images(ObjId, frames, size), ObjId "<video>/frame_%05d", frames an image file as a blob.
+/* source_db.c - reads frames from an SQLite file frames.db, the format of the published code: table
+ * Images(ObjId, frames, size), ObjId "<video>/frame_%05d", `frames` an image file as a blob.
  *
- * Three paths lead to it: the folder it lies in, the file itself, and - where it holds several
- * videos - FOLDER/VIDEO, where VIDEO is what stands before the last '/' of the ObjIds.  A folder
- * that bears the name of one of several videos means that one.  Frames are ordered by their
- * names (numbered.h), and a frame's number is the one in its name, as in a folder of images.
+ * A path can be the file, its folder, or FOLDER/VIDEO if the file holds several videos.  VIDEO is
+ * the part of the ObjIds before the last '/'.  If the folder has the name of one of the videos, the
+ * folder means that video.  Frames are sorted by name (numbered.h).  A frame's number is the one in
+ * its name, as in a folder of images.
  *
- * The file may come from anybody.  Images has to be a table, and its two columns have to be stored:
- * a view or a computed column is a program, which may never end.  What SQLite hands over cannot be
- * more than the file holds.  SQLite asks for an interrupt while it works. */
+ * The file is not trusted.  Images must be a table and its two columns must be stored, because a
+ * view or a computed column runs code that may never end.  Results are limited to the size of the
+ * file.  SQLite checks for interrupts while it works. */
 #include "image_decode.h"
 #include "numbered.h"
 #include <limits.h>
@@ -20,12 +20,12 @@
 enum {
     LARGEST_BLOB = 1 << 28,
     LARGEST_SQL = 1 << 16,
-    LEAST_ROW = 4,        /* bytes of a row in the file, at the least */
-    STEPS_A_LOOK = 10000, /* of SQLite's virtual machine, between two looks for an interrupt */
+    LEAST_ROW = 4,        /* smallest size of a row in the file, in bytes */
+    STEPS_A_LOOK = 10000, /* steps of SQLite's virtual machine between checks for an interrupt */
     URI_ROOM = 3 * (PATH_MAX + 16) + 32,
 };
 
-typedef struct place { /* where the frames of a path lie */
+typedef struct place { /* where the frames of a path are */
     char file[PATH_MAX + 16];
     const char *name; /* the last component of the path, name_length bytes */
     int name_length;
@@ -53,7 +53,7 @@ static bool is_folder(const char *path)
     return stat(path, &status) == 0 && S_ISDIR(status.st_mode);
 }
 
-/* False where the path has nothing to do with a frames.db. */
+/* False if the path does not lead to a frames.db. */
 static bool locate(place *out, const char *path)
 {
     size_t end = strlen(path);
@@ -117,8 +117,8 @@ static int file_beside(const char *file, const char *suffix)
     return stat(path, &status) == 0 && S_ISREG(status.st_mode) ? 1 : -1;
 }
 
-/* The file's name as SQLite's URI.  immutable: nobody writes to it, so SQLite need not look for
- * locks, nor for files beside it. */
+/* The file's name as a URI for SQLite.  "immutable" says that nobody writes to the file, so SQLite
+ * needs no locks and opens no other files. */
 static void make_uri(char uri[URI_ROOM], const char *file, bool immutable)
 {
     static const char digits[] = "0123456789ABCDEF";
@@ -136,7 +136,7 @@ static void make_uri(char uri[URI_ROOM], const char *file, bool immutable)
     snprintf(out, (size_t)(uri + URI_ROOM - out), "?mode=ro%s", immutable ? "&immutable=1" : "");
 }
 
-/* Nothing in the file is run: no trigger, no view, no function of the schema. */
+/* Forbids everything in the file that would run code: triggers, views, functions of the schema. */
 static void defend(sqlite3 *db, cfp_ctx *ctx)
 {
     static const int on[] = {SQLITE_DBCONFIG_DEFENSIVE};
@@ -152,7 +152,8 @@ static void defend(sqlite3 *db, cfp_ctx *ctx)
     sqlite3_progress_handler(db, STEPS_A_LOOK, look_for_interrupt, ctx);
 }
 
-/* One row of `sql`, which takes Images' name or a column's.  *row is the caller's to finalize. */
+/* Runs `sql`, whose parameter is the name of the table or of a column, up to its first row.  The
+ * caller finalizes *row. */
 static cfp_status ask(sqlite3_stmt **row, bool *found, cfp_source *source, cfp_ctx *ctx,
                       const char *sql)
 {
@@ -267,7 +268,7 @@ static int count_of_video(const db_state *state, const char *video, int length)
     return count;
 }
 
-/* Leaves only the frames of one video in the list. */
+/* Removes the frames of other videos from the list. */
 static cfp_status choose_video(cfp_source *source, cfp_ctx *ctx)
 {
     db_state *state = source->state;
@@ -324,7 +325,7 @@ static cfp_status db_open(cfp_source *source, cfp_ctx *ctx)
     return CFP_OK;
 }
 
-/* *blob lives until the next call. */
+/* *blob is valid until the next call. */
 static cfp_status get_blob(const void **blob, size_t *bytes, cfp_source *source, cfp_ctx *ctx,
                            int32_t frame)
 {

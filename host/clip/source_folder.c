@@ -1,9 +1,8 @@
-/* source_folder.c - a folder of frame images in the order of their names (numbered.h).
+/* source_folder.c - reads a folder of frame images in the order of their names (numbered.h).
  *
- * A frame's number is the one in its name, where names have one; else its place in the order, from
- * 0.  Images without a number in the name (a poster) are no frames, and a warning says so; two
- * series in one folder (img_00001 and flow_x_00001) are refused, since mixing them would go
- * unnoticed. */
+ * A frame's number is the number in its name, or its place in the order, from 0, if names have
+ * none. Images without any number in the name (a poster) are left out with a warning.  Two series
+ * in one folder (img_00001 and flow_x_00001) are refused, because nobody would notice a mixture. */
 #include "image_decode.h"
 #include "numbered.h"
 #include <dirent.h>

@@ -1,5 +1,5 @@
-/* source_h5.c - clips in HDF5: the dataset /frames, uint8, T x H x W x 3 RGB (x 2: optical flow).
- */
+/* source_h5.c - reads clips from HDF5: the data set /frames, uint8, T x H x W x 3 RGB (or x 2:
+ * optical flow). */
 #include "../h5/h5_file.h"
 #include "clip_source.h"
 #include <string.h>

@@ -1,5 +1,5 @@
-/* source_image.c - one image file as a clip: a TIFF with all its pages as frames, or a single
- * picture of another kind, which is shown in every frame.
+/* source_image.c - reads an image file as a clip.  The pages of a TIFF are frames.  A picture of
+ * another kind is shown in every frame.
  *
  * An animated PNG or GIF is a video (source_video.c). */
 #include "../base/infile.h"
@@ -11,7 +11,7 @@
 
 /* --- TIFF --- */
 
-enum { READ_WHOLE = 1 << 26 }; /* a file up to this size; a larger one page by page */
+enum { READ_WHOLE = 1 << 26 }; /* files up to this size are read whole, larger ones by page */
 
 typedef struct tiff_state {
     FILE *file;
@@ -82,7 +82,7 @@ typedef struct image_state {
     cfp_image_decoder *decoder;
 } image_state;
 
-/* An animated PNG says so before its first picture. */
+/* True for an animated PNG; its header says so before the first picture. */
 static bool is_animated_png(const cfp_path_facts *facts)
 {
     enum { LOOK = 1 << 16 };
@@ -96,7 +96,7 @@ static bool is_animated_png(const cfp_path_facts *facts)
     return n_bytes > 0 && cfp_pictures_inside(bytes, n_bytes) > 1;
 }
 
-/* By its name, too: a video can begin like a picture (a run of JPEGs). */
+/* Also looks at the name, because a video can begin like a picture (a series of JPEGs). */
 static bool image_matches(const cfp_path_facts *facts)
 {
     return facts->error == 0 && !facts->is_folder && cfp_is_image_name(facts->path) &&

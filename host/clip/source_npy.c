@@ -1,5 +1,5 @@
-/* source_npy.c - NumPy arrays of frames: .npy versions 1.0, 2.0 and 3.0, uint8, T x H x W x 3 (x 2:
- * optical flow), C order.
+/* source_npy.c - reads NumPy arrays of frames: .npy versions 1.0, 2.0 and 3.0, uint8, T x H x W x 3
+ * (or x 2: optical flow), in C order.
  *
  * The header is a Python dictionary; npy_header.c reads it.  Frames are read one by one. */
 #include "../base/infile.h"
@@ -26,7 +26,7 @@ static bool npy_matches(const cfp_path_facts *facts)
             (facts->head_bytes >= 6 && memcmp(facts->head, magic, 6) == 0));
 }
 
-/* Reads the header's text into *header, which the caller frees. */
+/* Reads the text of the header into *header.  The caller frees it. */
 static cfp_status read_header(char **header, cfp_ctx *ctx, const char *path, FILE *file)
 {
     uint8_t start[MAGIC_BYTES + 4];

@@ -1,7 +1,7 @@
-/* source_video.c - video files of any kind that libavformat knows.
+/* source_video.c - reads video files of any kind that libavformat knows.
  *
- * A frame's number is its place in the run of decoded frames.  What the container says about
- * frame counts and times is only a first guess: broken and trimmed files say anything. */
+ * A frame's number is its place among the decoded frames.  The container's count of frames is only
+ * a first guess, because it is wrong in broken and trimmed files. */
 #include "clip_source.h"
 #include "frame_rgb.h"
 #include "video_file.h"
@@ -9,7 +9,7 @@
 typedef struct video_state {
     cfp_video_file video;
     cfp_frame_rgb rgb;
-    bool used; /* frames have been taken from `video`: to begin again, open it again */
+    bool used; /* frames have been read; to start again, the file must be opened again */
 } video_state;
 
 static bool video_matches(const cfp_path_facts *facts)
@@ -32,7 +32,7 @@ static cfp_status video_open(cfp_source *source, cfp_ctx *ctx)
     return CFP_OK;
 }
 
-/* From the first frame to the last, or to the last wanted one when the length is known. */
+/* Decodes from the first frame to the last, or to the last wanted one if the length is known. */
 static cfp_status walk(cfp_source *source, cfp_ctx *ctx, const int32_t *wanted, int n_wanted,
                        const cfp_sink *sink, int64_t *count)
 {

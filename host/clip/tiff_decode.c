@@ -8,15 +8,15 @@ enum { MOST_PAGES = 1 << 20, LARGEST_ALLOCATION = 1 << 30 };
 struct cfp_tiff {
     const char *name;
     FILE *file;
-    const uint8_t *bytes; /* [n_bytes], where there is no file */
+    const uint8_t *bytes; /* [n_bytes], if there is no file */
     uint64_t n_bytes, at;
     TIFF *tiff;
-    uint64_t *page; /* [n_pages] where each one's directory lies */
+    uint64_t *page; /* [n_pages] offset of the directory of each page */
     int n_pages, room;
-    char error[256]; /* the first that libtiff reported; empty: none */
-    bool warned;     /* libtiff warned of what it read */
+    char error[256]; /* the first error that libtiff reported; empty: none */
+    bool warned;     /* libtiff has logged a warning */
     cfp_image image;
-    size_t image_bytes; /* room behind image.rgb */
+    size_t image_bytes; /* size of the memory at image.rgb */
 };
 
 bool cfp_is_tiff(const uint8_t *head, size_t n_bytes)
@@ -25,7 +25,7 @@ bool cfp_is_tiff(const uint8_t *head, size_t n_bytes)
                             memcmp(head, "II+\0", 4) == 0 || memcmp(head, "MM\0+", 4) == 0);
 }
 
-/* --- what libtiff asks for --- */
+/* --- functions that libtiff calls --- */
 
 static tmsize_t read_bytes(thandle_t cookie, void *to, tmsize_t bytes)
 {
@@ -67,8 +67,8 @@ static toff_t size_of(thandle_t cookie)
     return t->n_bytes;
 }
 
-/* Memory lies open to libtiff; a file is read piece by piece.  (Of those pieces libtiff 4.5 makes
- * multiples of 1024 bytes, and then refuses tiles of other sizes that are not compressed.) */
+/* Gives libtiff direct access to memory; files are read in pieces.  (libtiff 4.5 rounds those
+ * pieces to multiples of 1024 bytes, and then refuses uncompressed tiles of other sizes.) */
 static int map_bytes(thandle_t cookie, void **base, toff_t *size)
 {
     const cfp_tiff *t = cookie;
@@ -89,7 +89,7 @@ static int keep_error(TIFF *tiff, void *cookie, const char *module, const char *
     (void)tiff, (void)module;
     if (t->error[0] == '\0')
         vsnprintf(t->error, sizeof t->error, format, values);
-    return 1; /* said: nobody else is to say it */
+    return 1; /* handled: libtiff prints nothing */
 }
 
 static int keep_warning(TIFF *tiff, void *cookie, const char *module, const char *format,
@@ -136,7 +136,7 @@ static cfp_status find_pages(cfp_tiff *t, cfp_ctx *ctx)
         if ((kind & (FILETYPE_REDUCEDIMAGE | FILETYPE_MASK)) == 0)
             CFP_TRY(add_page(t, ctx, TIFFCurrentDirOffset(t->tiff)));
     } while (TIFFReadDirectory(t->tiff));
-    if (t->error[0] != '\0' && t->n_pages > 0) /* the directory behind the last good page */
+    if (t->error[0] != '\0' && t->n_pages > 0) /* the directory after the last good page is bad */
         cfp_log(ctx, CFP_LOG_WARNING, "%s: damaged behind page %d: %s", t->name, t->n_pages,
                 t->error);
     else if (t->n_pages == 0)
@@ -195,15 +195,15 @@ int cfp_tiff_pages(const cfp_tiff *tiff)
 
 /* --- one page --- */
 
-/* What a page says of itself. */
+/* The tags of a page that are needed. */
 typedef struct page_facts {
     uint32_t width, height;
     uint16_t orientation, photometric;
-    bool premultiplied; /* its colours have been multiplied by its alpha */
+    bool premultiplied; /* the colours are multiplied by alpha */
 } page_facts;
 
-/* libtiff would multiply the colours by an alpha that stands beside them: told that this is done,
- * it hands them over as they are. */
+/* libtiff would multiply the colours by alpha.  It is told that they already are, so that it
+ * returns them as stored. */
 static void keep_colours(TIFF *tiff, page_facts *facts)
 {
     uint16_t count = 0, *extra = NULL, samples = 1;
@@ -215,7 +215,7 @@ static void keep_colours(TIFF *tiff, page_facts *facts)
         extra[0] == EXTRASAMPLE_ASSOCALPHA && facts->photometric == PHOTOMETRIC_RGB;
     if (extra[0] != EXTRASAMPLE_UNASSALPHA)
         return;
-    uint16_t changed[8] = {EXTRASAMPLE_ASSOCALPHA}; /* the others: unspecified */
+    uint16_t changed[8] = {EXTRASAMPLE_ASSOCALPHA}; /* the others are unspecified */
     if (count <= sizeof changed / sizeof *changed)
         TIFFSetField(tiff, TIFFTAG_EXTRASAMPLES, count, changed);
 }
@@ -237,13 +237,13 @@ static cfp_status look_at_page(page_facts *facts, cfp_tiff *t, cfp_ctx *ctx)
                         format == SAMPLEFORMAT_IEEEFP ? "floating-point numbers"
                                                       : "signed or complex numbers");
     if (facts->photometric == PHOTOMETRIC_CIELAB || facts->photometric == PHOTOMETRIC_ICCLAB ||
-        facts->photometric == PHOTOMETRIC_ITULAB) /* readers turn it into RGB each in its own way */
+        facts->photometric == PHOTOMETRIC_ITULAB) /* readers disagree on its conversion to RGB */
         return cfp_fail(ctx, CFP_UNSUPPORTED, "%s: a TIFF in Lab colours; save it as RGB", t->name);
     if (!TIFFRGBAImageOK(t->tiff, why))
         return cfp_fail(ctx, CFP_UNSUPPORTED, "%s: a TIFF that libtiff does not turn into RGB: %s",
                         t->name, why);
     keep_colours(t->tiff, facts);
-    /* Turned here: libtiff only mirrors. */
+    /* The rotation is done here, because libtiff can only mirror. */
     TIFFSetField(t->tiff, TIFFTAG_ORIENTATION, ORIENTATION_TOPLEFT);
     return CFP_OK;
 }
@@ -253,7 +253,7 @@ static uint8_t undo_alpha(uint8_t value, uint8_t alpha)
     return alpha == 0 ? value : (uint8_t)cfp_min_int(255, 255 * value / alpha);
 }
 
-/* The stored picture into t->image, turned and mirrored as its orientation (1 to 8) says. */
+/* Copies the stored picture to t->image, rotated and mirrored by its orientation (1 to 8). */
 static void turn_page(cfp_tiff *t, const uint32_t *raster, const page_facts *facts)
 {
     const int o = facts->orientation >= 1 && facts->orientation <= 8 ? facts->orientation : 1;

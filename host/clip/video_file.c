@@ -36,7 +36,7 @@ static int64_t seek_bytes(void *cookie, int64_t offset, int whence)
     return ftello(video->file);
 }
 
-/* libav asks it while it looks for something that may never come. */
+/* libav calls this while it searches the file, so that an interrupt can stop it. */
 static int is_interrupted(void *cookie)
 {
     const cfp_video_file *video = cookie;
@@ -87,10 +87,10 @@ static cfp_status open_io(cfp_video_file *video)
     return CFP_OK;
 }
 
-/* Looking into the streams decodes a little: with a bound on the frame size there too. */
+/* Finding the streams decodes some frames, so the limit on the frame size is set here, too. */
 static int find_streams(AVFormatContext *demuxer)
 {
-    const unsigned n = demuxer->nb_streams; /* may grow while looking */
+    const unsigned n = demuxer->nb_streams; /* the search may find more */
     AVDictionary **options = av_calloc(n + 1, sizeof(AVDictionary *));
     if (options == NULL)
         return AVERROR(ENOMEM);
@@ -138,7 +138,7 @@ static cfp_status open_demuxer(cfp_video_file *video, int track)
 {
     AVDictionary *options = NULL;
     int error = av_dict_set(&options, "protocol_whitelist", "none", 0);
-    if (error >= 0) /* frees the demuxer when it fails */
+    if (error >= 0) /* a failed open has freed the demuxer */
         error = avformat_open_input(&video->demuxer, NULL, NULL, &options);
     av_dict_free(&options);
     if (error < 0)
@@ -194,7 +194,7 @@ void cfp_video_close(cfp_video_file *video)
     *video = (cfp_video_file){0};
 }
 
-/* Gives the decoder the next packet of our stream, or tells it that the file has ended. */
+/* Sends the decoder the next packet of our stream, or the end of the file. */
 static void feed(cfp_video_file *video)
 {
     AVPacket *packet = video->packet;
@@ -235,15 +235,15 @@ cfp_status cfp_video_next(cfp_video_file *video, bool *more)
         if (error != AVERROR(EAGAIN)) {
             video->damage++;
             if (video->drained && ++errors > MOST_ERRORS_IN_A_ROW)
-                return CFP_OK; /* a decoder that does not get to its end */
+                return CFP_OK; /* the decoder does not reach its end */
         }
         if (!video->drained)
             feed(video);
     }
 }
 
-/* Seconds of the track alone.  Matroska and WebM say them in a tag; their header has the longest of
- * all tracks, sound among them.  0: the file does not say. */
+/* The duration of this track in seconds; 0 if the file does not tell.  Matroska and WebM have it in
+ * a tag; the duration in their header is that of the longest track, which may be the sound. */
 static double track_seconds(const AVStream *stream)
 {
     int64_t us;
@@ -264,7 +264,7 @@ int64_t cfp_video_frames(const cfp_video_file *video)
     const double frames = round(seconds * cfp_video_fps(video));
     const int64_t timed = frames > 0 && frames < INT32_MAX ? (int64_t)frames : 0;
     const int64_t stored = stream->nb_frames;
-    /* An edit list may show less than is stored. */
+    /* An edit list may leave out some of the stored frames. */
     return stored > 0 && (timed == 0 || stored < timed) ? stored : timed;
 }
 

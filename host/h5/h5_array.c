@@ -8,7 +8,7 @@ enum { MOST_EXTENT = 1 << 24, MOST_TEXTS = 1 << 24 };
 static cfp_status copy_list(char ***value, int *n, cfp_ctx *ctx, const cfp_h5_group *group,
                             const cfp_h5_words *words, const char *where, const char *name)
 {
-    enum { EACH = 128 + sizeof(char *) }; /* what a short string takes */
+    enum { EACH = 128 + sizeof(char *) }; /* memory of a short string */
     cfp_h5_cursor from = {.word = words->word, .n = words->n};
     const int64_t count = cfp_h5_take_count(&from);
     const int64_t bytes = (int64_t)(words->n * sizeof *words->word) + count * EACH;
@@ -106,7 +106,7 @@ cfp_status cfp_h5_rows(void *out, cfp_ctx *ctx, const cfp_h5_group *group,
     if (!fits)
         return cfp_fail(ctx, CFP_FORMAT, "%s: '%s' does not hold %s", path, dataset->path,
                         element == CFP_H5_F32 ? "floating-point numbers" : "bytes");
-    /* Of what is left, but the caller's to give back. */
+    /* Counts against --max-memory.  The caller gives the memory back. */
     int64_t bytes = dataset->element_bytes;
     for (int a = 1; a < dataset->rank && a < CFP_H5_MAX_RANK; a++)
         if (__builtin_mul_overflow(bytes, dataset->size[a], &bytes))

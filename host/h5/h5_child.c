@@ -1,9 +1,10 @@
-/* h5_child.c - see h5_child.h: locks itself up, then answers requests until nobody asks any more.
+/* h5_child.c - see h5_child.h.  The child gives up its rights, then answers requests until the
+ * parent closes the socket.
  *
- * The locks, in this order: it ends with its parent; it holds three descriptors and no environment;
- * it cannot get another descriptor (RLIMIT_NOFILE); a filter lets through nothing but the system
- * calls of reading, memory and time (seccomp; where the kernel has none, the other locks remain);
- * its memory is limited.  Its time is its parent's business. */
+ * It asks to be killed when its parent ends; it closes all descriptors but three and
+ * drops its environment; it forbids itself new descriptors (RLIMIT_NOFILE); it limits its memory; a
+ * seccomp filter allows only the system calls for reading, memory and time.  If the kernel has no
+ * seccomp, the other limits remain.  The parent limits its time. */
 #define _GNU_SOURCE
 #include "h5_child.h"
 #include "h5_source.h"
@@ -22,11 +23,11 @@
 
 extern char **environ;
 
-/* Descriptors from here on: whatever the parent had open is closed. */
+/* Descriptors from this number on are closed. */
 enum { SOCKET = 3, THE_FILE = 4, WINDOW = 5, LAST = 5, ASIDE = 10 };
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-enum { REPORTS = 1 }; /* of a sanitizer are to be seen */
+enum { REPORTS = 1 }; /* show the reports of a sanitizer */
 #else
 enum { REPORTS = 0 };
 #endif
@@ -40,7 +41,7 @@ static void keep_descriptors(const cfp_h5_errand *errand)
         if (nothing < 0)
             close(fd);
         else
-            dup2(nothing, fd); /* libc writes to standard error where it finds its heap broken */
+            dup2(nothing, fd); /* libc writes to standard error if it finds its heap damaged */
     for (int i = 0; i < 3; i++)
         if (mine[i] < 0 || dup2(mine[i], SOCKET + i) < 0)
             _exit(CFP_H5_CANNOT_BEGIN);
@@ -55,7 +56,7 @@ static void limit(int what, rlim_t most)
     setrlimit(what, &none);
 }
 
-/* The size of this process as it is, and what reading may take. */
+/* Limits the memory to the present size of the process and what reading may take. */
 static void limit_memory(int64_t bytes)
 {
     unsigned long long pages = 0;
@@ -67,7 +68,7 @@ static void limit_memory(int64_t bytes)
         limit(RLIMIT_AS, (rlim_t)pages * (rlim_t)sysconf(_SC_PAGESIZE) + (rlim_t)bytes);
 }
 
-/* Anything else fails, as if the right to do it were missing. */
+/* All other system calls fail with EPERM. */
 static void filter_calls(void)
 {
     static const int allowed[] = {
@@ -89,7 +90,7 @@ static void filter_calls(void)
     bool good = true;
     for (size_t i = 0; i < sizeof allowed / sizeof *allowed; i++)
         good = good && seccomp_rule_add(filter, SCMP_ACT_ALLOW, allowed[i], 0) == 0;
-    /* abort(): a signal to itself */
+    /* abort() sends a signal to its own process */
     good = good && seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 1,
                                     SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)getpid())) == 0;
     if (good)
@@ -97,7 +98,7 @@ static void filter_calls(void)
     seccomp_release(filter);
 }
 
-/* A crash ends it, whatever the parent does with one.  Other signals are the parent's. */
+/* A crash ends the child: the parent's handlers are removed.  Other signals are blocked. */
 static void forget_handlers(void)
 {
     static const int crashes[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT};
@@ -115,12 +116,12 @@ static void lock_up(const cfp_h5_errand *errand)
         _exit(2);
     forget_handlers();
     keep_descriptors(errand);
-    environ = NULL; /* HDF5 looks there for what to load */
+    environ = NULL; /* HDF5 would look there for plugins to load */
     H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
     H5PLset_loading_state(0);
     limit_memory(errand->memory);
     limit(RLIMIT_CORE, 0);
-    if (!REPORTS) /* which may go into a file */
+    if (!REPORTS) /* a report may need to open a file */
         limit(RLIMIT_FSIZE, 0);
     limit(RLIMIT_NOFILE, 0);
     filter_calls();
@@ -149,7 +150,7 @@ static void send_all(const void *from, size_t bytes)
         if (n < 0 && errno == EINTR)
             continue;
         if (n <= 0)
-            _exit(0); /* nobody listens any more */
+            _exit(0); /* the parent has closed its end */
         at += n;
         bytes -= (size_t)n;
     }

@@ -1,8 +1,8 @@
-/* h5_file.c - see h5_file.h: the file, the child process that reads it, and what is asked of it.
+/* h5_file.c - see h5_file.h.  Opens files, starts the child process and sends it requests.
  *
- * The child is waited for with an eye on the clock, on its processor time and on whoever wants to
- * interrupt.  Where it dies or does not come to an end the file is damaged: HDF5 has no way to say
- * so. */
+ * While it waits for the child it checks the clock, the child's processor time and interrupts.  If
+ * the child dies or does not finish, the file is reported as damaged, because HDF5 crashes or hangs
+ * on some damaged files. */
 #define _GNU_SOURCE
 #include "h5_file.h"
 #include "h5_ask.h"
@@ -22,19 +22,19 @@
 
 enum { MB = 1 << 20, WAIT_MS = 100 };
 
-/* What an answer may take: far more than any machine needs.  The clock runs while others have the
- * processor, or while a disk is slow. */
+/* Limits for one answer, far above what any machine needs.  The limit by the clock is larger than
+ * that of processor time, because other processes or a slow disk may delay the child. */
 enum { LEAST_SECONDS = 2, BYTES_PER_SECOND = 20 * MB, CLOCK_TIMES = 20 };
-/* What reading may take, beside what the file holds: HDF5 unpacks a chunk as a whole. */
+/* Memory for reading, in addition to the size of the file: HDF5 unpacks whole chunks. */
 enum { LEAST_MEMORY = 256 * MB, MOST_MEMORY = 512 * MB, MEMORY_PER_BYTE = 64 };
 
 struct cfp_h5 {
     char *path;
     int fd, socket, window; /* negative: not open */
-    pid_t child;            /* 0: none, or it has ended */
-    bool hung;              /* it was ended since no answer came */
+    pid_t child;            /* 0: there is none, or it has ended */
+    bool hung;              /* it was killed because it did not answer */
     int64_t bytes;
-    int64_t budget; /* bytes that may be taken of this process's memory */
+    int64_t budget; /* bytes of this process's memory that reading may still take */
 };
 
 const char *cfp_h5_path(const cfp_h5 *file)
@@ -61,7 +61,8 @@ cfp_status cfp_h5_take_memory(cfp_h5 *file, cfp_ctx *ctx, const char *where, con
     return CFP_OK;
 }
 
-/* Its wait status; -1 where somebody else has taken it, or the kernel cannot end it now. */
+/* Returns the wait status of the child; -1 if other code has already collected it, or if the kernel
+ * cannot end it now. */
 static int end_child(cfp_h5 *file, bool at_once)
 {
     int status = -1;
@@ -69,7 +70,7 @@ static int end_child(cfp_h5 *file, bool at_once)
         return -1;
     if (at_once)
         kill(file->child, SIGKILL);
-    for (long ns = 20000; ns < 100000000; ns += ns / 8) { /* a second in all: a disk may hang */
+    for (long ns = 20000; ns < 100000000; ns += ns / 8) { /* about a second: a disk may hang */
         const pid_t done = waitpid(file->child, &status, WNOHANG);
         if (done == file->child || (done < 0 && errno != EINTR))
             break;
@@ -79,7 +80,7 @@ static int end_child(cfp_h5 *file, bool at_once)
     return status;
 }
 
-/* The child has closed its end without an answer. */
+/* Sets the message after the child has ended without an answer. */
 static cfp_status died(cfp_h5 *file, cfp_ctx *ctx)
 {
     const int status = end_child(file, false);
@@ -104,7 +105,7 @@ static double child_seconds(const cfp_h5 *file)
 }
 
 typedef struct patience {
-    double processor, clock_ms; /* until when */
+    double processor, clock_ms; /* deadlines */
 } patience;
 
 static patience begin_waiting(const cfp_h5 *file, int64_t bytes)
@@ -113,7 +114,7 @@ static patience begin_waiting(const cfp_h5 *file, int64_t bytes)
     return (patience){child_seconds(file) + seconds, cfp_now_ms() + 1e3 * CLOCK_TIMES * seconds};
 }
 
-/* Until the socket has something to read. */
+/* Waits until the socket has something to read. */
 static cfp_status wait_for_answer(cfp_h5 *file, cfp_ctx *ctx, const patience *p)
 {
     for (;;) {
@@ -165,7 +166,7 @@ static cfp_status send_request(cfp_h5 *file, cfp_ctx *ctx, const void *from, siz
     return CFP_OK;
 }
 
-/* Text that says why, as the end of a message. */
+/* Reads the text of a refusal and makes it the end of the message. */
 static cfp_status refused(cfp_h5 *file, cfp_ctx *ctx, const char *where, int64_t bytes,
                           const patience *p)
 {
@@ -176,7 +177,7 @@ static cfp_status refused(cfp_h5 *file, cfp_ctx *ctx, const char *where, int64_t
     return cfp_fail(ctx, CFP_FORMAT, "%s: %s", where, why);
 }
 
-/* The reply to what was asked last; *words is the caller's, as many as the reply has. */
+/* Receives the reply to the last request.  The caller frees *words. */
 static cfp_status take_reply(cfp_h5_words *words, cfp_h5 *file, cfp_ctx *ctx, const char *where,
                              int64_t most, const patience *p)
 {
@@ -210,13 +211,13 @@ static cfp_status ask(cfp_h5_words *words, cfp_h5 *file, cfp_ctx *ctx, const cha
 cfp_status cfp_h5_ask_words(cfp_h5_words *words, cfp_h5 *file, cfp_ctx *ctx, const char *where,
                             cfp_h5_what what, const char *path)
 {
-    /* A number of one byte becomes a word, and a name takes up to three more. */
+    /* A number of one byte becomes a word of eight, and each name takes up to three words more. */
     const int64_t most = MB + 32 * file->bytes;
     *words = (cfp_h5_words){0};
     return ask(words, file, ctx, where, (cfp_h5_request){.what = what, .bytes = most}, path);
 }
 
-/* Straight from the file: its bytes are the numbers, and nothing has to be understood. */
+/* Reads rows straight from the file, without HDF5: they lie in one piece and need no conversion. */
 static cfp_status read_bytes(cfp_h5 *file, cfp_ctx *ctx, int fd, const char *where,
                              const cfp_h5_dataset *dataset, char *to, int64_t at, int64_t bytes)
 {
@@ -237,12 +238,12 @@ static cfp_status read_bytes(cfp_h5 *file, cfp_ctx *ctx, int fd, const char *whe
     return CFP_OK;
 }
 
-/* Through the window, whose memory is taken before the child writes into it. */
+/* Reads rows through the window.  Its memory is allocated before the child writes to it. */
 static cfp_status read_window(cfp_h5 *file, cfp_ctx *ctx, const char *where,
                               const cfp_h5_dataset *dataset, cfp_h5_request request, void *out)
 {
     int wrong = ftruncate(file->window, (off_t)request.bytes) != 0 ? errno : EINTR;
-    while (wrong == EINTR) { /* a signal: perhaps it asks to end */
+    while (wrong == EINTR) { /* a signal came, perhaps an interrupt */
         CFP_TRY(cfp_check_interrupt(ctx));
         wrong = posix_fallocate(file->window, 0, (off_t)request.bytes);
     }
@@ -301,7 +302,8 @@ static int64_t child_memory(const cfp_h5 *file)
     return most > LEAST_MEMORY ? most : LEAST_MEMORY;
 }
 
-/* Signals wait until the child is locked up: it must not run this program's handlers. */
+/* Starts the child.  Signals are blocked meanwhile, so that the child never runs the handlers of
+ * this program. */
 static cfp_status start_child(cfp_h5 *file, cfp_ctx *ctx)
 {
     int ends[2];
@@ -336,7 +338,7 @@ static cfp_status open_regular(cfp_h5 *file, cfp_ctx *ctx)
     struct stat facts;
     if (stat(file->path, &facts) != 0)
         return cfp_fail(ctx, CFP_IO, "%s: %s", file->path, strerror(errno));
-    /* looked at before it is opened, since opening some devices does something; and after */
+    /* Checked before it is opened, because opening some devices has effects, and again after. */
     if (S_ISREG(facts.st_mode)) {
         file->fd = open(file->path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
         if (file->fd < 0 || fstat(file->fd, &facts) != 0)
@@ -349,8 +351,9 @@ static cfp_status open_regular(cfp_h5 *file, cfp_ctx *ctx)
     return CFP_OK;
 }
 
-/* A sanitizer's allocator may be locked by another thread at the fork; then the child waits for
- * ever when it first asks for memory, which is before its first reply.  glibc's is not. */
+/* In a sanitizer build another thread may hold the allocator's lock at the fork.  The child then
+ * hangs at its first allocation, before its first reply.  (glibc's allocator has no such problem.)
+ */
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 enum { MOST_TRIES = 5 };
 #else

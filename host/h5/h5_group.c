@@ -1,5 +1,4 @@
-/* h5_group.c - see h5_file.h: what a group holds, and its attributes as the numbers and words that
- * are wanted. */
+/* h5_group.c - see h5_file.h.  Lists a group, and converts its attributes to the wanted types. */
 #include "h5_ask.h"
 #include <limits.h>
 #include <math.h>
@@ -125,7 +124,7 @@ static cfp_status missing(cfp_ctx *ctx, const char *where, const char *name, boo
     return required ? cfp_fail(ctx, CFP_FORMAT, "%s: '%s' is missing", where, name) : CFP_OK;
 }
 
-/* n numbers are wanted; 0: one. */
+/* Checks that the attribute has n numbers; 0: a single one. */
 static cfp_status check_numbers(cfp_ctx *ctx, const cfp_h5_attribute *a, int n, const char *where,
                                 const char *wanted)
 {

@@ -1,4 +1,4 @@
-/* h5_source.c - see h5_source.h.  It reads, and what lies behind the end of the file fails. */
+/* h5_source.c - see h5_source.h.  A read behind the end of the file fails. */
 #include "h5_source.h"
 #if H5_VERSION_GE(1, 13, 0)
 #include <H5FDdevelop.h>
@@ -10,10 +10,11 @@
 typedef struct source_file {
     H5FD_t base; /* HDF5's; stays first */
     int fd;
-    haddr_t eoa, eof; /* HDF5's words: end of what is allocated, of what there is */
+    haddr_t eoa, eof; /* HDF5's terms: end of the allocated part, end of the file */
 } source_file;
 
-/* What is opened next.  HDF5 also opens files by itself, which a file may name: those find -1. */
+/* The descriptor for the next open.  HDF5 may try to open other files that the file names; it then
+ * finds -1. */
 static int next_fd = -1;
 
 static H5FD_t *source_open(const char *name, unsigned flags, hid_t access, haddr_t most)

@@ -1,9 +1,9 @@
-/* h5_source.h - an open descriptor as the file that HDF5 reads (a virtual file driver).
+/* h5_source.h - lets HDF5 read a file descriptor that is already open (a virtual file driver).
  *
- * HDF5 opens nothing by name through it: one descriptor, one file. */
+ * HDF5 cannot open any file by name through this driver. */
 #pragma once
 #include <hdf5.h>
 #include <stdbool.h>
 
-/* A file that can only be read; negative: it is no HDF5 file, or a damaged one. */
+/* Opens the file read-only; negative if it is not an HDF5 file or is damaged. */
 hid_t cfp_h5_source_open(int fd);

@@ -1,14 +1,15 @@
-/* h5_values.c - see h5_walk.h: values of attributes, and strings, whatever type the file gives
- * them.  Numbers become int64, uint64 or double, without loss but for long doubles and whole
- * numbers of more than 53 bits where a real number is wanted.  What is no number and no text is
- * refused. */
+/* h5_values.c - see h5_walk.h.  Converts values of attributes, and strings, from any type in the
+ * file.  Numbers become int64, uint64 or double.  Precision is lost only for long doubles, and for
+ * integers of more than 53 bits that are read as real numbers.  Types that are neither numbers nor
+ * text are refused. */
 #include "h5_walk.h"
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
 static const char damaged[] = "cannot be read (damaged?)";
-/* References to strings do not pack well, unless they are made to. */
+/* The most strings for each byte of the file.  References to strings hardly compress, except in
+ * files that are made to. */
 enum { MOST_PACKED_TEXT = 100, LONGEST_TEXT = 1 << 20, MOST_TEXTS = 1 << 24, SMALL = 1 << 16 };
 
 const char *cfp_h5_type_refusal(cfp_h5_class *class, hid_t type)
@@ -28,7 +29,7 @@ const char *cfp_h5_type_refusal(cfp_h5_class *class, hid_t type)
         return NULL;
     case H5T_NO_CLASS:
         return damaged;
-    default: /* of a data set; attributes look further */
+    default: /* refused for data sets; attributes have more cases */
         return NULL;
     }
 }
@@ -53,15 +54,15 @@ static const char *other_class(hid_t type)
     }
 }
 
-/* Values of an attribute while they are converted. */
+/* The values of an attribute during conversion. */
 typedef struct values {
-    hid_t type;  /* of one element: an array's base */
-    hid_t whole; /* the attribute's own */
+    hid_t type;  /* of one element; for an array type, its base */
+    hid_t whole; /* the type of the attribute */
     int64_t n;
-    void *data; /* [n], of `type`, with room for n x 8 bytes */
+    void *data; /* [n] of `type`, in memory for n x 8 bytes */
 } values;
 
-/* An array type is so many elements of its base. */
+/* Takes an array type apart: its base, times its number of elements. */
 static const char *unfold(values *v)
 {
     while (H5Tget_class(v->type) == H5T_ARRAY) {
@@ -84,7 +85,7 @@ static bool convert(values *v, hid_t from, hid_t to)
     return v->n == 0 || H5Tconvert(from, to, (size_t)v->n, v->data, NULL, H5P_DEFAULT) >= 0;
 }
 
-/* The number of a member of an enum, as int64; false: HDF5 does not tell. */
+/* The number of a member of an enum, as int64; false if HDF5 reports an error. */
 static bool member_value(int64_t *value, hid_t type, hid_t base, unsigned i)
 {
     uint64_t room = 0;
@@ -96,7 +97,7 @@ static bool member_value(int64_t *value, hid_t type, hid_t base, unsigned i)
     return true;
 }
 
-/* Booleans are enums with the members FALSE and TRUE.  Each value must be that of a member. */
+/* Converts booleans: enums with the members FALSE and TRUE.  Any other value is refused. */
 static const char *check_members(const values *v, hid_t base)
 {
     const int members = H5Tget_nmembers(v->type);
@@ -116,7 +117,7 @@ static const char *check_members(const values *v, hid_t base)
     return found >= v->n ? NULL : "has a value that its enum does not have";
 }
 
-/* Numbers to int64, uint64 or double, in place. */
+/* Converts numbers to int64, uint64 or double, in place. */
 static const char *to_numbers(cfp_h5_class *class, values *v)
 {
     const bool is_enum = H5Tget_class(v->type) == H5T_ENUM;
@@ -138,7 +139,7 @@ static const char *to_numbers(cfp_h5_class *class, values *v)
     return why;
 }
 
-/* One string of a fixed width, without what fills it up; NULL: it has a zero byte inside. */
+/* A string of fixed width, without its padding; NULL if it has a zero byte inside. */
 static const char *trimmed(size_t *length, const char *text, size_t width, H5T_str_t fill)
 {
     *length = strnlen(text, width);
@@ -166,8 +167,8 @@ static const char *add_fixed(cfp_h5_words *out, hid_t type, const char *data, in
     return NULL;
 }
 
-/* In a file no two strings of variable length share their bytes: more than the file has of them
- * are not stored, but repeated. */
+/* In a sound file, strings of variable length do not share bytes.  If they add up to more than the
+ * file holds, they are repeated references and are refused. */
 static const char *add_variable(const cfp_h5_reader *reader, cfp_h5_words *out, char *const *text,
                                 int64_t n)
 {
@@ -191,7 +192,7 @@ static const char *add_texts(const cfp_h5_reader *reader, cfp_h5_words *out, con
     return add_fixed(out, v->type, v->data, v->n);
 }
 
-/* Reads the attribute, and puts class, number of values and values behind each other. */
+/* Reads an attribute, and writes its class, the number of its values and the values. */
 static const char *add_values(const cfp_h5_reader *reader, cfp_h5_words *out, hid_t attribute,
                               values *v, hid_t space)
 {
@@ -235,7 +236,7 @@ void cfp_h5_add_attribute(cfp_h5_reader *reader, cfp_h5_words *out, hid_t object
     cfp_h5_add_text(out, "", 0);
     const char *const why =
         v.type < 0 || space < 0 ? damaged : add_values(reader, out, attribute, &v, space);
-    if (why != NULL && !out->full) { /* again, from where the refusal stands */
+    if (why != NULL && !out->full) { /* go back to the place of the refusal */
         out->n = at;
         cfp_h5_add_text(out, why, strlen(why));
     }
@@ -250,8 +251,8 @@ void cfp_h5_add_attribute(cfp_h5_reader *reader, cfp_h5_words *out, hid_t object
         H5Aclose(attribute);
 }
 
-/* What HDF5 takes for strings of variable length is counted: a damaged heap gives them any length,
- * and references that repeat give many. */
+/* Counts the memory that HDF5 allocates for strings of variable length: a damaged heap can claim
+ * any length, and repeated references can add up to any amount. */
 typedef struct counted {
     size_t left;
 } counted;
@@ -283,7 +284,7 @@ static const char *read_texts(cfp_h5_reader *reader, cfp_h5_words *out, hid_t da
         why = variable ? "claims more text than the file has bytes, or is damaged" : damaged;
     if (why == NULL)
         why = add_texts(reader, out, v);
-    /* The strings are not given back: a file has one list of them, and then the process ends. */
+    /* The strings are not freed: a file has one such list, and then the process ends. */
     free(v->data);
     if (how >= 0)
         H5Pclose(how);

@@ -1,4 +1,4 @@
-/* h5_walk.c - see h5_walk.h: groups, links and data sets; values are h5_values.c's. */
+/* h5_walk.c - see h5_walk.h.  Groups, links and data sets; h5_values.c converts values. */
 #include "h5_walk.h"
 #include <stdarg.h>
 #include <stdio.h>
@@ -6,8 +6,8 @@
 #include <string.h>
 #include <sys/mman.h>
 
-/* deflate packs zeros about a thousand times, nothing packs them further.  A data set that is said
- * to be larger than that holds what nobody has stored. */
+/* The highest ratio of compression that is believed.  deflate shrinks zeros about a thousand times.
+ * A data set that claims a higher ratio is refused. */
 enum { MOST_PACKED = 1100, ALWAYS_FITS = 1 << 20 };
 
 bool cfp_h5_refuse(cfp_h5_reader *reader, const char *format, ...)
@@ -24,7 +24,7 @@ static void add_words(cfp_h5_words *out, const char *text)
     cfp_h5_add_text(out, text, strlen(text));
 }
 
-/* The object that a link leads to; negative: `why` says why it is not followed. */
+/* Opens the object that a link leads to; negative if it is not followed, and *why says why. */
 static hid_t open_child(hid_t group, const char *name, const char **why)
 {
     H5L_info_t link;
@@ -46,7 +46,7 @@ static hid_t open_child(hid_t group, const char *name, const char **why)
     }
 }
 
-/* Filters that HDF5 brings along.  Others are code that would have to be loaded. */
+/* Filters that are built into HDF5.  Others would have to be loaded as code. */
 static const char *filter_refusal(hid_t how)
 {
     static const H5Z_filter_t known[] = {H5Z_FILTER_DEFLATE,    H5Z_FILTER_SHUFFLE,
@@ -71,7 +71,7 @@ static const char *filter_refusal(hid_t how)
     return NULL;
 }
 
-/* Every chunk must be there: one that is not would be read as the fill value. */
+/* All chunks must exist: HDF5 would read a missing one as the fill value. */
 static const char *chunk_refusal(hid_t dataset, hid_t how, hid_t space)
 {
     hsize_t size[H5S_MAX_RANK], chunk[H5S_MAX_RANK], there = 0, wanted = 1;
@@ -110,7 +110,7 @@ static cfp_h5_element element_of(hid_t type)
                                                   : CFP_H5_NO_ELEMENT;
 }
 
-/* Elements, or -1 where they cannot be counted. */
+/* The number of elements, or -1 if it does not fit int64. */
 static int64_t count_of(hid_t space)
 {
     hsize_t size[H5S_MAX_RANK];
@@ -122,8 +122,8 @@ static int64_t count_of(hid_t space)
     return rank < 0 ? -1 : n;
 }
 
-/* Bytes before the HDF5 file itself: then versions of HDF5 count an offset from different places.
- */
+/* The size of a user block in front of the HDF5 data.  With one, versions of HDF5 disagree on what
+ * offsets are relative to. */
 static bool has_userblock(hid_t dataset)
 {
     const hid_t file = H5Iget_file_id(dataset);
@@ -138,7 +138,7 @@ static bool has_userblock(hid_t dataset)
     return bytes != 0;
 }
 
-/* The data set in words; NULL, or why it is not read. */
+/* Writes the facts of a data set in words.  Returns why it is not read, or NULL if it is. */
 static const char *add_facts(cfp_h5_words *out, hid_t dataset, hid_t how, hid_t type, hid_t space)
 {
     hsize_t size[H5S_MAX_RANK] = {0};
@@ -178,7 +178,7 @@ static const char *add_facts(cfp_h5_words *out, hid_t dataset, hid_t how, hid_t 
 static const char *add_dataset(cfp_h5_words *out, hid_t dataset)
 {
     const hid_t how = H5Dget_create_plist(dataset);
-    if (how >= 0 && H5Pget_layout(how) == H5D_VIRTUAL) { /* HDF5 asks those files for its shape */
+    if (how >= 0 && H5Pget_layout(how) == H5D_VIRTUAL) { /* its shape depends on other files */
         H5Pclose(how);
         return "is a virtual data set, which shows other files; only what lies in this file is "
                "read";
@@ -197,7 +197,7 @@ static const char *add_dataset(cfp_h5_words *out, hid_t dataset)
     return why;
 }
 
-/* Name, kind, why it is not read, and of a data set what it is. */
+/* Writes a child: its name, its kind, why it is not read, and the facts of a data set. */
 static void add_child(cfp_h5_words *out, hid_t group, const char *name)
 {
     const char *why;
@@ -217,7 +217,7 @@ static void add_child(cfp_h5_words *out, hid_t group, const char *name)
         why = "is neither a group nor a data set";
     if (id >= 0)
         H5Oclose(id);
-    if (why != NULL && !out->full) { /* again, from where the kind stands */
+    if (why != NULL && !out->full) { /* go back to the place of the kind */
         out->n = at;
         cfp_h5_add(out, CFP_H5_UNREAD);
         add_words(out, why);
@@ -249,7 +249,7 @@ static herr_t see_child(hid_t group, const char *name, const H5L_info_t *link, v
     return w->out->full ? -1 : 0;
 }
 
-/* Follows hard links alone, a name at a time.  Negative: refused. */
+/* Opens the object at a path, following only hard links; negative if it is refused. */
 static hid_t open_path(cfp_h5_reader *reader, const char *path)
 {
     hid_t at = H5Oopen(reader->file, "/", H5P_DEFAULT);
@@ -307,7 +307,7 @@ bool cfp_h5_walk_group(cfp_h5_reader *reader, cfp_h5_words *out, const char *pat
     return good;
 }
 
-/* It is looked at anew: nobody has to have asked for its group before. */
+/* The data set is checked again, because the request may come without one for its group. */
 static bool open_dataset(cfp_h5_reader *reader, const char *path)
 {
     if (reader->path != NULL && strcmp(reader->path, path) == 0)

@@ -34,7 +34,7 @@ void cfp_h5_add(cfp_h5_words *words, int64_t number)
 
 void cfp_h5_add_text(cfp_h5_words *words, const char *text, size_t bytes)
 {
-    const size_t n = bytes / sizeof(uint64_t) + 1; /* the zero byte has room */
+    const size_t n = bytes / sizeof(uint64_t) + 1; /* with space for the zero byte */
     cfp_h5_add(words, (int64_t)bytes);
     uint64_t *const at = cfp_h5_add_numbers(words, n);
     if (at == NULL)

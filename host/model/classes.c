@@ -1,5 +1,5 @@
-/* classes.c - from what a user typed to a class: exact name, name without case, or index; and what
- * they may have meant where it is none. */
+/* classes.c - finds the class that a user typed, by exact name, name without case, or index.  If
+ * there is none, it suggests similar names. */
 #include "model.h"
 #include <ctype.h>
 #include <errno.h>
@@ -8,8 +8,8 @@
 #include <string.h>
 #include <strings.h>
 
-/* Edit distance without case, so that "basball pitch" finds BaseballPitch; spaces and underscores
- * count as nothing because data sets disagree on them. */
+/* Edit distance without case, so that "basball pitch" finds BaseballPitch.  Spaces and underscores
+ * are ignored, because data sets write them differently. */
 static int distance(const char *a, const char *b)
 {
     enum { LONGEST = 96 };
@@ -43,7 +43,7 @@ static cfp_status unknown_class(cfp_ctx *ctx, const cfp_model *model, const char
     enum { NEAR = 3 };
     int near[NEAR], how_far[NEAR], n = 0;
     for (int c = 0; c < model->n_classes; c++) {
-        /* a name that contains what was typed is near, whatever its length */
+        /* a name that contains the typed text is near, however long it is */
         const int d = strcasestr(model->class_name[c], name) != NULL && *name != '\0'
                           ? 0
                           : distance(name, model->class_name[c]);
@@ -84,7 +84,7 @@ cfp_status cfp_model_class(int *out, cfp_ctx *ctx, const cfp_model *model,
     for (int c = 0; hits <= 0 && c < model->n_classes; c++)
         if (strcasecmp(model->class_name[c], name) == 0) {
             found = found < 0 ? c : found;
-            hits -= 1; /* counted below zero until all are seen */
+            hits -= 1; /* negative until all names have been looked at */
         }
     hits = hits < 0 ? -hits : hits;
     if (hits > 1)

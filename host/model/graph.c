@@ -1,5 +1,5 @@
-/* graph.c - from a heap of nodes to a model: topological order, consumers, shapes, folded batch
- * norms, kernel means, depths.  Knows no file format. */
+/* graph.c - makes a model of a list of nodes: topological order, consumers, shapes, folded batch
+ * norms, kernel means, depths.  It does not depend on a file format. */
 #include "model.h"
 #include <math.h>
 #include <stdarg.h>
@@ -58,8 +58,8 @@ void cfp_model_free(cfp_model *model)
     *model = (cfp_model){0};
 }
 
-/* A node on a cycle, where none is ready: upstream of a node that waits there is always another
- * one, so after n steps one goes round. */
+/* Finds a node on a cycle, when no node is ready.  Each waiting node has another waiting node
+ * upstream, so n steps upstream end on a cycle. */
 static int find_cycle(const cfp_model *model, const int *waits)
 {
     int at = 0;
@@ -74,8 +74,8 @@ static int find_cycle(const cfp_model *model, const int *waits)
     return at;
 }
 
-/* Kahn's algorithm, taking of the ready nodes the one that stood first: the same file always gives
- * the same order, and a file in order stays as it is. */
+/* Kahn's algorithm.  Of the ready nodes it takes the one that came first, so the same file always
+ * gives the same order, and sorted files keep theirs. */
 static cfp_status order_nodes(cfp_model *model, cfp_ctx *ctx, int *order, int *waits)
 {
     const int n = model->n_nodes;
@@ -170,8 +170,8 @@ static cfp_status kernel_means(cfp_model *model, cfp_ctx *ctx, cfp_node *node)
     return CFP_OK;
 }
 
-/* SPEC: "K' is the kernel with a directly following batchnorm folded in".  Directly following: it
- * is the only reader of the kernels' output, which nobody else (the output included) sees raw. */
+/* SPEC: "K' is the kernel with a directly following batchnorm folded in".  A batch norm directly
+ * follows if it is the only reader of the layer's output, and that is not the network's output. */
 static cfp_status fold_batchnorm(cfp_model *model, cfp_ctx *ctx, int index)
 {
     cfp_node *node = &model->node[index];
@@ -196,10 +196,10 @@ static cfp_status fold_batchnorm(cfp_model *model, cfp_ctx *ctx, int index)
     return CFP_OK;
 }
 
-/* The longest route from the output in kernel layers, walked backwards once. */
+/* Depths: the longest routes from the output, counted in kernel layers, in one backward walk. */
 static cfp_status find_depths(cfp_model *model, cfp_ctx *ctx)
 {
-    int *level; /* kernel layers between the output and this node's output; -1: on no route */
+    int *level; /* kernel layers between this node's output and the network's; -1: no route */
     CFP_TRY_ALLOC(ctx, level, model->n_nodes);
     for (int i = 0; i < model->n_nodes; i++)
         level[i] = i == model->output ? 0 : -1;
@@ -221,7 +221,7 @@ static cfp_status find_depths(cfp_model *model, cfp_ctx *ctx)
     return CFP_OK;
 }
 
-/* Identities, and ops that become one where there is a single position. */
+/* True for identities, and for ops that are identities where T = H = W = 1. */
 static bool gives_what_it_reads(const cfp_model *model, const cfp_node *node)
 {
     const bool shrinks = node->op == CFP_OP_FLATTEN || node->op == CFP_OP_GLOBALAVGPOOL;
@@ -231,8 +231,8 @@ static bool gives_what_it_reads(const cfp_model *model, const cfp_node *node)
 
 const char *const cfp_head_names[] = {"softmax", "sigmoid"};
 
-/* The head is the last node that computes anything.  A softmax before it is no head: logits are
- * what the last one reads, whatever that is (SPEC "The class scores"). */
+/* The head is the last node that computes anything, if that is a softmax or a sigmoid.  The logits
+ * are what it reads, even if that is another softmax (SPEC "The class scores"). */
 static void find_head(cfp_model *model)
 {
     int last = model->output;

@@ -1,7 +1,7 @@
-/* model_read.c - a model file (SPEC: model file) into nodes; graph.c makes the model of them.
+/* model_read.c - reads the nodes of a model file (SPEC: model file); graph.c completes the model.
  *
- * The file is not trusted: another process reads it (h5_file.h), and everything that is wrong is
- * said by file, node and name. */
+ * The file is not trusted: another process reads it (h5_file.h).  Every error names the file, the
+ * node and the attribute or data set. */
 #include "../h5/h5_file.h"
 #include "model.h"
 #include <math.h>
@@ -11,15 +11,15 @@
 
 enum { MAX_NODES = 10000 };
 
-/* What one open file needs until its nodes stand: closed and freed in one place. */
+/* Everything that is needed while a file is read; closed and freed in one place. */
 struct reader {
     cfp_model *model;
     cfp_ctx *ctx;
     cfp_h5 *file;
     cfp_h5_group root;
-    cfp_h5_group group; /* the object at hand */
-    char ***input_name; /* [n_nodes][n_inputs] names, until numbers are known */
-    char where[512];    /* how messages about the object at hand start */
+    cfp_h5_group group; /* the current object */
+    char ***input_name; /* [n_nodes][n_inputs] names, until node numbers are known */
+    char where[512];    /* the start of messages about the current object */
     char *output;
 };
 
@@ -57,7 +57,7 @@ static cfp_status check_extent(struct reader *r, const char *name, int value, in
     return CFP_OK;
 }
 
-/* Black and white must become numbers: a ReLU would turn what is none into a 0, and say nothing. */
+/* The input values of 0 and 255 must be finite.  A ReLU would silently turn a NaN into 0. */
 static cfp_status check_normalised(struct reader *r, const cfp_input_spec *in)
 {
     for (int c = 0; c < in->channels; c++) {
@@ -119,7 +119,7 @@ static cfp_status read_words(struct reader *r, cfp_input_spec *in)
     return status;
 }
 
-/* Optional: files of before this word are shown their frames bilinearly. */
+/* Optional: older files do not have it and mean "bilinear". */
 static cfp_status read_filter(struct reader *r, cfp_input_spec *in)
 {
     char *filter = NULL;
@@ -136,7 +136,7 @@ static cfp_status read_filter(struct reader *r, cfp_input_spec *in)
     return status;
 }
 
-/* Optional; where it is there, resize_short beside it is for readers that do not know it. */
+/* Optional.  With it, resize_short is ignored; it is for readers that do not know `resize`. */
 static cfp_status read_resize(struct reader *r, cfp_input_spec *in)
 {
     if (cfp_h5_find_attribute(&r->group, "resize") == NULL)
@@ -198,7 +198,7 @@ static cfp_status read_kernels(struct reader *r, cfp_node *node)
     return CFP_OK;
 }
 
-/* gamma, beta, mean, var become one multiply and one add a channel, computed in double. */
+/* Turns gamma, beta, mean and var into one scale and one shift a channel, computed in double. */
 static cfp_status read_batchnorm(struct reader *r, cfp_node *node)
 {
     static const char *const name[4] = {"gamma", "beta", "mean", "var"};
@@ -284,7 +284,7 @@ static cfp_status read_attributes(struct reader *r, cfp_node *node)
         return read_batchnorm(r, node);
     case CFP_OP_LEAKYRELU:
         CFP_TRY(read_real(r, &node->negative_slope, 0.01, "negative_slope"));
-        /* The backward pass tells the side of the kink from the sign of the output. */
+        /* The backward pass finds the side of the kink by the sign of the output. */
         if (node->negative_slope < 0)
             return cfp_fail(r->ctx, CFP_UNSUPPORTED,
                             "%s: 'negative_slope' is %g; below 0 is not supported", r->where,
@@ -342,7 +342,7 @@ static cfp_status read_node(struct reader *r, int index)
     return read_attributes(r, node);
 }
 
-/* Makes the group at `path` the object at hand. */
+/* Makes the group at `path` the current object. */
 static cfp_status look_at(struct reader *r, const char *path)
 {
     cfp_h5_group_free(&r->group);
@@ -392,7 +392,7 @@ static int compare_names(const void *a, const void *b)
     return strcmp((*x)->name, (*y)->name);
 }
 
-/* Names of inputs become node numbers. */
+/* Replaces names of inputs by node numbers. */
 static cfp_status link_nodes(struct reader *r, cfp_node **sorted)
 {
     cfp_model *m = r->model;
@@ -456,7 +456,7 @@ static cfp_status open_model(cfp_model *out, cfp_ctx *ctx, const char *path)
         return CFP_NOMEM;
     struct reader r = {.model = out, .ctx = ctx};
     cfp_status status = read_file(&r);
-    char *output = r.output; /* the reader's names go by the unsorted numbers: finish comes after */
+    char *output = r.output; /* the reader's names have unsorted numbers, so it is closed first */
     r.output = NULL;
     reader_close(&r, out->n_nodes);
     if (status == CFP_OK)

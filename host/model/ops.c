@@ -1,4 +1,4 @@
-/* ops.c - what is known of each op without looking at a graph: the rows of ops.def as a table. */
+/* ops.c - the rows of ops.def as a table: what is known of each op without a graph. */
 #include "model.h"
 
 const cfp_op_info cfp_op_table[CFP_OP_COUNT] = {

@@ -1,7 +1,7 @@
-/* routes.c - where a channel comes from: SPEC "Routing", one line an op.
+/* routes.c - finds where a channel comes from (SPEC "Routing").
  *
- * Only kernel layers mix channels; every other op passes them on, and this file says which goes
- * where.  The descent, the origins of links and the maps of tubes all ask here. */
+ * Only kernel layers mix channels.  Every other op passes each channel on, and this file knows to
+ * where.  The descent, the links of a pyramid and the maps of tubes use it. */
 #include "model.h"
 
 static int concat_offset(const cfp_model *model, const cfp_node *node, int k)
@@ -53,7 +53,7 @@ int cfp_map_node(const cfp_model *model, int index)
         const cfp_node *next = &model->node[node->consumer[0]];
         const bool follows = next->op == CFP_OP_BATCHNORM || next->op == CFP_OP_IDENTITY ||
                              cfp_is_activation(next) ||
-                             /* one channel added to many is no channel of their map */
+                             /* one channel that is added to many cannot hold their map */
                              (next->op == CFP_OP_ADD && next->shape.c == node->shape.c);
         if (!follows)
             return index;

@@ -1,5 +1,5 @@
-/* shapes.c - the output shape of every op from its inputs and attributes, and every refusal of
- * shapes that do not fit.  Nothing is computed on a graph whose shapes have not passed here. */
+/* shapes.c - computes the output shape of every op, and refuses shapes that do not fit.  No graph
+ * is run before its shapes have been checked here. */
 #include "model.h"
 #include <limits.h>
 
@@ -8,7 +8,7 @@ static const int64_t max_elements = (int64_t)1 << 40;
 
 static const char axis_name[3] = {'T', 'H', 'W'};
 
-/* Output extent of a window over one axis, by PyTorch's rules; <= 0 where it does not fit. */
+/* Output length of a window along one axis, by PyTorch's rules; <= 0 if it does not fit. */
 static int64_t window_extent(int64_t in, const cfp_window *w, int axis, bool ceil_mode)
 {
     const int64_t padded = in + w->pad_begin[axis] + w->pad_end[axis];
@@ -21,7 +21,7 @@ static int64_t window_extent(int64_t in, const cfp_window *w, int axis, bool cei
         return (padded - reach) / stride + 1;
     int64_t out = (padded - reach + stride - 1) / stride + 1;
     if ((out - 1) * stride >= in + w->pad_begin[axis])
-        out--; /* a last window that starts in the end padding does not count */
+        out--; /* a last window that starts in the padding at the end does not count */
     return out;
 }
 
@@ -40,7 +40,7 @@ static cfp_status window_check(cfp_ctx *ctx, const cfp_model *model, const cfp_n
             w->pad_end[a] > MAX_EXTENT)
             return cfp_fail_node(ctx, CFP_SHAPE, model, node, "padding %d, %d along %c",
                                  w->pad_begin[a], w->pad_end[a], axis_name[a]);
-        /* A pool window that sees padding alone has no value. */
+        /* A pool whose window covers only padding has no value. */
         if (pool && (w->pad_begin[a] >= w->kernel[a] || w->pad_end[a] >= w->kernel[a]))
             return cfp_fail_node(ctx, CFP_SHAPE, model, node,
                                  "padding %d, %d along %c is not smaller than the kernel %d",
@@ -163,7 +163,8 @@ static cfp_status pad_shape(cfp_ctx *ctx, const cfp_model *model, cfp_node *node
     return CFP_OK;
 }
 
-/* Makes start and stop what Python makes of them: from the end where negative, clamped. */
+/* Resolves start and stop as Python does: negative ones count from the end, then both are clamped.
+ */
 static int64_t python_bound(int64_t at, int64_t extent)
 {
     if (at < 0)
