@@ -2,7 +2,7 @@
 # else.  The one place with a glob: a header that nobody listed is just what this is to find.
 function(cfp_check_headers target)
     file(GLOB_RECURSE headers CONFIGURE_DEPENDS RELATIVE "${CMAKE_SOURCE_DIR}/host" "${CMAKE_SOURCE_DIR}/host/*.h")
-    list(FILTER headers EXCLUDE REGEX "lane_vec_") # vector operations: parts of lanes_*.c, not headers
+    list(FILTER headers EXCLUDE REGEX "lane_vec_") # vector operations: lane.h includes the right one
     set(sources)
     foreach(header ${headers})
         string(MAKE_C_IDENTIFIER "${header}" name)

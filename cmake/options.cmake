@@ -17,8 +17,6 @@ if(CFP_SANITIZE)
     # -g1: a report's lines need no more, and tracking variables through instrumented code took half the build
     target_compile_options(cfp_flags INTERFACE ${sanitizers} -O1 -g1 -fno-omit-frame-pointer)
     target_link_options(cfp_flags INTERFACE ${sanitizers})
-    # The same kernels, compiled for AVX2 and as plain C, are checked; AVX-512's took a third of this build's time.
-    target_compile_definitions(cfp_flags INTERFACE CFP_WITHOUT_AVX512)
 endif()
 
 # A module that lacks a function must fail when it is linked, not when a user loads it.  (A sanitizer's
@@ -35,6 +33,19 @@ function(cfp_check_by_calls)
         set_source_files_properties(${ARGN} PROPERTIES
             COMPILE_OPTIONS "--param;asan-instrumentation-with-call-threshold=0")
     endif()
+endfunction()
+
+# cfp_add_lanes(NAME OPTION...): compiles CFP_LANE_SOURCES for one instruction set, and tells lanes.c that it is there.
+function(cfp_add_lanes name)
+    string(TOUPPER "CFP_LANES_${name}" definition)
+    add_library(lanes_${name} OBJECT ${CFP_LANE_SOURCES})
+    target_compile_definitions(lanes_${name} PRIVATE ${definition})
+    target_compile_options(lanes_${name} PRIVATE ${ARGN})
+    set_target_properties(lanes_${name} PROPERTIES POSITION_INDEPENDENT_CODE ON)
+    target_link_libraries(lanes_${name} PRIVATE cfp_flags OpenMP::OpenMP_C)
+    string(TOUPPER "CFP_HAS_LANES_${name}" has)
+    set_property(SOURCE host/backend/cpu/lanes.c APPEND PROPERTY COMPILE_DEFINITIONS ${has})
+    set(CFP_LANE_OBJECTS ${CFP_LANE_OBJECTS} $<TARGET_OBJECTS:lanes_${name}> PARENT_SCOPE)
 endfunction()
 
 # Where installed programs look for libraries: beside themselves, for a shared libcfp, and where the libraries lie

@@ -1,4 +1,4 @@
-/* cpu_direct.c - see cpu_direct.h: the kernel of lane_direct.inc does the work, here are the
+/* cpu_direct.c - see cpu_direct.h: the kernel of lane_direct.c does the work, here are the
  * weights and which channels are read. */
 #include "cpu_direct.h"
 #include "cpu_axis.h"

@@ -1,4 +1,4 @@
-/* cpu_filter.h - the weights of minimal filtering, F(2, 3) (lane_winograd.inc): 3 taps become 4. */
+/* cpu_filter.h - the weights of minimal filtering, F(2, 3) (lane_winograd.c): 3 taps become 4. */
 #pragma once
 #include "lanes.h"
 

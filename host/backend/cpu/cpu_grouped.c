@@ -1,4 +1,4 @@
-/* cpu_grouped.c - depth-wise and grouped convolution by the kernel of lane_conv.inc.
+/* cpu_grouped.c - depth-wise and grouped convolution by the kernel of lane_conv.c.
  *
  * oneDNN 2.6 has no 3-D depth-wise kernel and none for 6 channels a group: only its gemm would be
  * left.  Its kernels for 4 and 8 channels want blocks of 4 and 8, which the layers around do not

@@ -1,4 +1,4 @@
-/* cpu_linear.c - linear by the kernel of lane_linear.inc, with the model's own weights.
+/* cpu_linear.c - linear by the kernel of lane_linear.c, with the model's own weights.
  *
  * For few clips: with more of them a weight is used more often than it is read, and oneDNN's
  * blocked product wins (cpu_conv.c). */

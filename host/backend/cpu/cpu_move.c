@@ -1,6 +1,6 @@
 /* cpu_move.c - ops that compute nothing: identity, concat, slice, pad, channel_shuffle.
  *
- * cpu_channels: what moves along C, by shuffles of whole blocks (lane_gather.inc); a slice, a pad
+ * cpu_channels: what moves along C, by shuffles of whole blocks (lane_gather.c); a slice, a pad
  * and a shuffle of one tensor and a concat of many differ only in the table of where each channel
  * comes from.  Backward reads the table the other way round.
  * cpu_positions: slice and pad along T, H, W, by copies of rows (of points, where a slice leaves

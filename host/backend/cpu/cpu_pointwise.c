@@ -1,4 +1,4 @@
-/* cpu_pointwise.c - batchnorm, activations, add and mul by the kernels of lane_map.inc.
+/* cpu_pointwise.c - batchnorm, activations, add and mul by the kernels of lane_map.c.
  *
  * add and mul are taken where all inputs have one shape, or where one of two is C x 1 x 1 x 1 (the
  * gate of a squeeze-and-excite): such a vector in blocks is just what `map` takes for its scale or

@@ -1,5 +1,5 @@
-/* cpu_pool.c - maxpool3d, avgpool3d and globalavgpool by the kernels of lane_pool.inc and
- * lane_sum.inc. */
+/* cpu_pool.c - maxpool3d, avgpool3d and globalavgpool by the kernels of lane_pool.c and
+ * lane_sum.c. */
 #include "cpu.h"
 #include <string.h>
 

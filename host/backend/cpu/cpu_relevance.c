@@ -1,5 +1,5 @@
 /* cpu_relevance.c - the back-step of a layer, its kernels shared out among the threads: by the
- * kernel of lane_score.inc where the query is the usual one, else by ref's loops.
+ * kernel of lane_score.c where the query is the usual one, else by ref's loops.
  *
  * Each thread raises a demand of its own; they are merged by their maximum, so the result does not
  * depend on how many there are, nor on who takes which kernel. */

@@ -1,5 +1,5 @@
 /* cpu_stem.c - the first convolution, from a clip's few channels, where its kernel spans several
- * frames: the kernel of lane_stem.inc does the work, here are who is taken and the weights.
+ * frames: the kernel of lane_stem.c does the work, here are who is taken and the weights.
  *
  * weights[pair of blocks of kernels][layer][channel][kH][kW][2][lanes]: of each level of filtering
  * along T a layer has g0, g0 + g1 or g1, by the digits of its number to base 3.

@@ -1,5 +1,5 @@
 /* cpu_winograd.c - convolutions with kernels of 3 taps and stride 1 by minimal filtering: the
- * kernel of lane_winograd.inc does the work, here are who is taken and the weights.
+ * kernel of lane_winograd.c does the work, here are who is taken and the weights.
  *
  * weights[group][pair of blocks of kernels][layer][plane][channel][2][lanes]: plane (i, j) of layer
  * l is element (l, i, j) of the kernel transformed along H and W, `deep` along T, too: [g0, (g0 +

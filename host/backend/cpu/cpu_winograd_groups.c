@@ -1,5 +1,5 @@
 /* cpu_winograd_groups.c - convolutions of 3 x 3 x 3 or 1 x 3 x 3 and stride 1 in groups of a few
- * channels by minimal filtering: the kernel of lane_winograd_groups.inc does the work, here are who
+ * channels by minimal filtering: the kernel of lane_winograd_groups.c does the work, here are who
  * is taken, how frames are cut into segments, and the weights.
  *
  * weights[group][plane][channel][layer][kernel]: see cpu_filter.h for planes and layers.

@@ -2,7 +2,7 @@
  *
  * The one idea: a tensor's block is as wide as a vector register, so that one load brings all the
  * channels of a block at one position, and every kernel is plain arithmetic on such vectors.  The
- * kernels (lane_*.inc) are written over a dozen vector operations (lane_vec_*.h) and compiled three
+ * kernels (lane_*.c) are written over a dozen vector operations (lane_vec_*.h) and compiled three
  * times: AVX-512 (16 lanes), AVX2 (8) and plain C (8).
  *
  * Every kernel runs on `threads` threads, and which thread computes what never changes a sum: the
@@ -63,7 +63,7 @@ typedef struct lane_direct {
 } lane_direct;
 
 /* dst = max(floor, bias + added + convolution with a kernel of taps_t x 3 x 3, stride 1), by
- * minimal filtering (lane_winograd.inc).  `deep`: along T, too; taps_t is 3 then. */
+ * minimal filtering (lane_winograd.c).  `deep`: along T, too; taps_t is 3 then. */
 typedef struct lane_winograd {
     cfp_shape src_shape, dst_shape;
     const float *src;
@@ -80,7 +80,7 @@ typedef struct lane_winograd {
 } lane_winograd;
 
 /* The same with a kernel of 3 x 3 x 3 (deep) or 1 x 3 x 3 in groups of a few channels
- * (lane_winograd_groups.inc). */
+ * (lane_winograd_groups.c). */
 typedef struct lane_winograd_groups {
     cfp_shape src_shape, dst_shape;
     const float *src;
@@ -98,7 +98,7 @@ typedef struct lane_winograd_groups {
 } lane_winograd_groups;
 
 /* dst = max(floor, bias + convolution) of a plain source of few channels, stride 1 along T, 1 or 2
- * along H and W, by `levels` (1 to 3) of minimal filtering along T (lane_stem.inc). */
+ * along H and W, by `levels` (1 to 3) of minimal filtering along T (lane_stem.c). */
 typedef struct lane_stem {
     cfp_shape src_shape, dst_shape;
     const float *src; /* plain */

@@ -1,9 +1,10 @@
-/* lane_direct.inc - a convolution by its plain sum, any window, both directions (lanes.h:
+/* lane_direct.c - a convolution by its plain sum, any window, both directions (lanes.h:
  * lane_direct).
  *
  * A row of outputs of two blocks is begun with the bias; then each tap (t, h) is added to all of
  * the row, a few columns at a time, so that the tap's weights are read from the cache.  What a
  * column reads beyond the edge is left out: there a tap is added to one column at a time. */
+#include "lane.h"
 
 enum { DIRECT_PAIR = 2, DIRECT_COLUMNS = 6 }; /* 12 sums, two vectors of weights, one source */
 
@@ -146,7 +147,7 @@ static void direct_row(const lane_direct *job, int n, int pair, int t, int h)
         }
 }
 
-static void lane_direct_run(const lane_direct *job, int threads)
+void LANE(direct_run)(const lane_direct *job, int threads)
 {
     const lane_axis *x = job->axis;
     const int pairs = (job->dst_shape.c + DIRECT_PAIR * LANES - 1) / (DIRECT_PAIR * LANES);

@@ -1,5 +1,6 @@
-/* lane_gather.inc - channels moved to other channels (lanes.h: lane_gather): concat, slice, pad and
+/* lane_gather.c - channels moved to other channels (lanes.h: lane_gather): concat, slice, pad and
  * shuffle along C, whatever the offsets; one shuffle a source block. */
+#include "lane.h"
 
 static void gather_chunk(const lane_gather *job, int64_t clip, int64_t block, int64_t chunk)
 {
@@ -28,7 +29,7 @@ static void gather_chunk(const lane_gather *job, int64_t clip, int64_t block, in
             v_store(to + i, nowhere);
 }
 
-static void lane_gather_run(const lane_gather *job, int threads)
+void LANE(gather_run)(const lane_gather *job, int threads)
 {
     const cfp_shape s = job->shape;
     const int64_t blocks = (s.c + LANES - 1) / LANES, chunks = lane_chunks(s);

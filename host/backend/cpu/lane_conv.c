@@ -1,44 +1,9 @@
-/* lane_conv.inc - depth-wise and grouped convolution, both directions (lanes.h: lane_conv).
+/* lane_conv.c - depth-wise and grouped convolution, both directions (lanes.h: lane_conv).
  *
  * A tile of outputs along W is summed up while taps and channels go by.  Here: how a tile finds its
  * rows, weights and place, the tile that takes any window, and the loop over tiles.  The tiles that
- * the compiler unrolls for the usual windows are in lane_conv_tiles.inc. */
-
-struct tile {
-    int n, b, t, h, w, n_w; /* clip, block of dst, indices along the axes, outputs along W */
-};
-
-typedef void tile_fn(const lane_conv *job, const struct tile *at);
-
-static inline int reads(const lane_axis *axis, int a, int k) /* the input that a reads through k */
-{
-    return axis->in_step * a + axis->offset[k];
-}
-
-/* Row (t, h) of the source's first block; another block's stands `plane` floats further on. */
-static inline const float *source_row(const lane_conv *job, int n, int t, int h, int64_t plane)
-{
-    const int64_t blocks = (job->src_shape.c + LANES - 1) / LANES;
-    return job->src + n * blocks * plane +
-           ((int64_t)t * job->src_shape.h + h) * job->src_shape.w * LANES;
-}
-
-static inline const float *weights_at(const lane_conv *job, int b, int tap_t, int tap_h)
-{
-    const int *k = job->kernel;
-    return job->weights +
-           (((int64_t)b * k[0] + tap_t) * k[1] + tap_h) * job->channels * k[2] * LANES;
-}
-
-static inline float *dst_row(const lane_conv *job, const struct tile *at)
-{
-    const lane_axis *x = job->axis;
-    const cfp_shape s = job->dst_shape;
-    const int64_t blocks = (s.c + LANES - 1) / LANES;
-    const int64_t t = x[0].first + at->t * x[0].step, h = x[1].first + at->h * x[1].step;
-    const int64_t w = x[2].first + (int64_t)at->w * x[2].step;
-    return job->dst + ((((at->n * blocks + at->b) * s.t + t) * s.h + h) * s.w + w) * LANES;
-}
+ * the compiler unrolls for the usual windows are in lane_conv_tiles.c. */
+#include "lane_conv_tile.h"
 
 /* Channel j's vector at `at`, from any number of sources: see pick in lanes.h. */
 static vec fetch_any(const lane_conv *job, const struct tile *tile, const float *at, int64_t plane,
@@ -91,9 +56,6 @@ static void lane_conv_tile_any(const lane_conv *job, const struct tile *at)
         v_store(to + (int64_t)i * x[2].step * LANES, v_max(floor, sum[i]));
 }
 
-/* The unrolled tile for block b of dst, of length TILE_NARROW or TILE_WIDE; NULL: there is none. */
-static tile_fn *unrolled_tile(const lane_conv *job, int b, bool narrow);
-
 /* The tile that wastes fewer registers: of W = 7 and 21 half of a wide one would stand idle. */
 static bool narrow_is_better(int count)
 {
@@ -102,7 +64,7 @@ static bool narrow_is_better(int count)
     return narrow < wide;
 }
 
-static void lane_conv_run(const lane_conv *job, int threads)
+void LANE(conv_run)(const lane_conv *job, int threads)
 {
     const lane_axis *x = job->axis;
     const int blocks = (job->dst_shape.c + LANES - 1) / LANES;
@@ -113,7 +75,7 @@ static void lane_conv_run(const lane_conv *job, int threads)
     for (int n = 0; n < job->dst_shape.n; n++)
         for (int b = 0; b < blocks; b++)
             for (int t = 0; t < x[0].count; t++) {
-                tile_fn *const unrolled = unrolled_tile(job, b, narrow);
+                tile_fn *const unrolled = LANE(unrolled_tile)(job, b, narrow);
                 tile_fn *const run = unrolled != NULL ? unrolled : lane_conv_tile_any;
                 for (int h = 0; h < x[1].count; h++)
                     for (int w = 0; w < x[2].count; w += length) {

@@ -1,7 +1,8 @@
-/* lane_linear.inc - a vector times a matrix that stays in the model's order (lanes.h: linear).
+/* lane_linear.c - a vector times a matrix that stays in the model's order (lanes.h: linear).
  *
  * Bound by memory: every weight is read once and used once a clip, so there is nothing to gain from
  * another order, and a second copy (C3D: 134 MB in one layer) is spared. */
+#include "lane.h"
 
 enum { ABREAST = 4 }; /* sums that need not wait for each other */
 
@@ -21,7 +22,7 @@ static float dot(const float *a, const float *b, int n)
     return total;
 }
 
-static void lane_linear_run(const lane_linear *job, int threads)
+void LANE(linear_run)(const lane_linear *job, int threads)
 {
 #pragma omp parallel for schedule(static) num_threads(threads)
     for (int o = 0; o < job->kernels; o++)
@@ -61,7 +62,7 @@ static void linear_back_piece(const lane_linear *job, int n, int first, int widt
             to[i] += row[i] * dy[o];
 }
 
-static void lane_linear_back(const lane_linear *job, int threads)
+void LANE(linear_back)(const lane_linear *job, int threads)
 {
     const int piece = BACK_ABREAST * LANES;
 #pragma omp parallel for collapse(2) schedule(static) num_threads(threads)

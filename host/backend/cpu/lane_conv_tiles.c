@@ -1,4 +1,4 @@
-/* lane_conv_tiles.inc - lane_conv.inc's inner loops, unrolled: 1 to 3 neighbouring taps along W,
+/* lane_conv_tiles.c - lane_conv.c's inner loops, unrolled: 1 to 3 neighbouring taps along W,
  * stride 1 or 2, channels from any number of blocks.
  *
  * The tile stays in registers while taps and channels go by.  Each source vector is loaded, and
@@ -6,6 +6,9 @@
  * test a load, never a multiply-add.  What a tile knows at compile time (its length, taps, stride,
  * sources) is an argument of conv_tile, of which the macros below make the copies.
  * Not compiled for plain C: 80 s of compiler time for loops that no vector unit runs. */
+#include "lane_conv_tile.h"
+
+#ifndef LANES_PLAIN
 
 enum { MANY = 4 }; /* as a number of sources: four or more */
 
@@ -170,7 +173,7 @@ TILE_SHAPES(NARROW)
 /* [narrow][taps - 1][step - 1][sources] */
 static tile_fn *const lane_conv_tiles[2][3][2][MANY + 1] = {TILE_TABLE(WIDE), TILE_TABLE(NARROW)};
 
-static tile_fn *unrolled_tile(const lane_conv *job, int b, bool narrow)
+tile_fn *LANE(unrolled_tile)(const lane_conv *job, int b, bool narrow)
 {
     const lane_axis *x = &job->axis[2];
     const int sources = job->sources == 0 ? 0 : job->n_source[b];
@@ -181,3 +184,13 @@ static tile_fn *unrolled_tile(const lane_conv *job, int b, bool narrow)
         return NULL;
     return lane_conv_tiles[narrow][x->n_taps - 1][x->in_step - 1][cfp_min_int(sources, MANY)];
 }
+
+#else
+
+tile_fn *LANE(unrolled_tile)(const lane_conv *job, int b, bool narrow)
+{
+    (void)job, (void)b, (void)narrow;
+    return NULL;
+}
+
+#endif

@@ -1,7 +1,8 @@
-/* lane_sum.inc - sums over positions and over channels, in double (lanes.h).
+/* lane_sum.c - sums over positions and over channels, in double (lanes.h).
  *
  * Positions are cut into chunks whatever the number of threads, each chunk is summed on its own,
  * and the chunks are added up in order: the same bits for any number of threads. */
+#include "lane.h"
 
 static dvec chunk_sum(const float *x, const float *g, int64_t floats)
 {
@@ -19,8 +20,8 @@ static dvec chunk_sum(const float *x, const float *g, int64_t floats)
     return d_add(sum, other);
 }
 
-static void lane_sums_run(double *sum, const float *x, const float *g, cfp_shape s, double *scratch,
-                          int threads)
+void LANE(sums_run)(double *sum, const float *x, const float *g, cfp_shape s, double *scratch,
+                    int threads)
 {
     const int64_t blocks = (int64_t)s.n * ((s.c + LANES - 1) / LANES), chunks = lane_chunks(s);
 #pragma omp parallel for collapse(2) schedule(static) num_threads(threads)
@@ -93,8 +94,8 @@ static void add_kept(double *sum, streams *of, bool times_g, int64_t n)
 
 /* Blocks outside, a few positions inside: few streams of memory at a time, and none for a block of
  * which nothing is kept. */
-static void lane_channel_sum_run(float *map, const float *x, const float *g, const float *keep,
-                                 cfp_shape s, int threads)
+void LANE(channel_sum_run)(float *map, const float *x, const float *g, const float *keep,
+                           cfp_shape s, int threads)
 {
     const int blocks = (s.c + LANES - 1) / LANES;
     const int64_t positions = cfp_positions(s);

@@ -1,8 +1,9 @@
-/* lane_map.inc - what happens to each element alone: activations and their slopes, scale and shift
+/* lane_map.c - what happens to each element alone: activations and their slopes, scale and shift
  * per channel, sums and products of two tensors (lanes.h).
  *
  * The lanes behind the last channel: scale and shift are 0 there, but sigmoid(0) is not, so the
  * last block goes through `keep`. */
+#include "lane.h"
 
 /* Cephes' expf: 2^n times a polynomial on [-ln 2 / 2, ln 2 / 2]; relative error below 2e-7. */
 static inline vec v_exp(vec x)
@@ -99,21 +100,6 @@ static inline __attribute__((always_inline)) vec slope_from(vec y, cfp_op op, fl
     }
 }
 
-/* 1 in the lanes that hold channels, in block `block` of a clip. */
-static inline vec lanes_kept(int channels, int64_t block)
-{
-    float keep[LANES];
-    for (int i = 0; i < LANES; i++)
-        keep[i] = block * LANES + i < channels ? 1.0f : 0.0f;
-    return v_load(keep);
-}
-
-static inline int64_t chunk_length(cfp_shape s, int64_t chunk)
-{
-    const int64_t left = cfp_positions(s) - chunk * LANE_CHUNK;
-    return left < LANE_CHUNK ? left : LANE_CHUNK;
-}
-
 /* One switch a chunk, not one an element: `op` is a constant in each copy of `body`. */
 #define FOR_ACTIVATION(op, body)                                                                   \
     switch (op) {                                                                                  \
@@ -152,7 +138,7 @@ static inline float negative_slope_of(const cfp_node *activation)
     return activation == NULL ? 0 : activation->negative_slope;
 }
 
-static void lane_map_run(const lane_map *job, int threads)
+void LANE(map_run)(const lane_map *job, int threads)
 {
     const cfp_shape s = job->shape;
     const int64_t blocks = (s.c + LANES - 1) / LANES, chunks = lane_chunks(s);
@@ -176,8 +162,8 @@ static void lane_map_run(const lane_map *job, int threads)
         }
 }
 
-static void lane_join_run(float *dst, const float *a, const float *b, cfp_shape s, lane_join how,
-                          const cfp_node *activation, int threads)
+void LANE(join_run)(float *dst, const float *a, const float *b, cfp_shape s, lane_join how,
+                    const cfp_node *activation, int threads)
 {
     const int64_t blocks = (s.c + LANES - 1) / LANES, chunks = lane_chunks(s);
     const float negative = negative_slope_of(activation);
@@ -204,15 +190,7 @@ static void lane_join_run(float *dst, const float *a, const float *b, cfp_shape 
         }
 }
 
-static bool any_kept(const float *keep)
-{
-    for (int lane = 0; lane < LANES; lane++)
-        if (keep[lane] > 0)
-            return true;
-    return false;
-}
-
-static void lane_slope_run(const lane_slope *job, int threads)
+void LANE(slope_run)(const lane_slope *job, int threads)
 {
     const cfp_shape s = job->shape;
     const int64_t blocks = (int64_t)s.n * ((s.c + LANES - 1) / LANES), chunks = lane_chunks(s);

@@ -1,7 +1,7 @@
-/* lane_winograd_groups.inc - minimal filtering for groups of a few channels (lanes.h:
+/* lane_winograd_groups.c - minimal filtering for groups of a few channels (lanes.h:
  * winograd_groups).
  *
- * As lane_winograd.inc, but in the product a lane is a tile: with 6 channels in and out of a group,
+ * As lane_winograd.c, but in the product a lane is a tile: with 6 channels in and out of a group,
  * vectors of channels would have to be put together by a shuffle for every multiplication.  What is
  * transformed is turned from a vector of channels a tile to a vector of tiles a channel, and the
  * result back, some shuffles for each input and output:
@@ -15,6 +15,8 @@
  * A task is as many tiles as lanes, in so many channels that whole groups are whole blocks (a
  * unit), from the first frame of a segment to its last.  Short clips of small maps are cut into
  * segments so that fewer lanes stand empty. */
+#include "lane_filter.h"
+#include <omp.h>
 
 enum { FRAMES_KEPT = 4 }; /* of V */
 
@@ -58,7 +60,7 @@ static int64_t unit_floats(const struct unit_plan *p) /* V, M and the planes of 
            (int64_t)SQUARE_PLANES * LANES * LANES;
 }
 
-static size_t lane_winograd_groups_scratch(const lane_winograd_groups *job, int threads)
+size_t LANE(winograd_groups_scratch)(const lane_winograd_groups *job, int threads)
 {
     const struct unit_plan p = unit_plan_of(job);
     return (size_t)unit_floats(&p) * sizeof(float) * (size_t)threads;
@@ -287,7 +289,7 @@ static void run_unit(const lane_winograd_groups *job, const struct unit_plan *p,
     }
 }
 
-static void lane_winograd_groups_run(const lane_winograd_groups *job, int threads)
+void LANE(winograd_groups_run)(const lane_winograd_groups *job, int threads)
 {
     const struct unit_plan p = unit_plan_of(job);
     const int64_t runs = (p.count + LANES - 1) / LANES;

@@ -1,4 +1,4 @@
-/* lane_winograd.inc - convolution with kernels of 3 taps and stride 1 by minimal filtering
+/* lane_winograd.c - convolution with kernels of 3 taps and stride 1 by minimal filtering
  * (lanes.h: winograd; Winograd 1980, Lavin and Gray 2016: F(2, 3)).
  *
  * Two neighbouring outputs of a 3-tap filter take 4 multiplications instead of 6: a tile of 2 x 2
@@ -15,9 +15,10 @@
  * A task is a few tiles of one frame (deep: of two) and some blocks of kernels of one group, small
  * enough that V stays in the second cache.  Each output is summed up in the same order whatever the
  * tasks. */
+#include "lane_filter.h"
+#include <omp.h>
 
-enum { SQUARE_PLANES = 16, BESIDE = 2 }; /* of a 2 x 2 tile; blocks of kernels side by side */
-enum { CACHED_FLOATS = 160 << 10 };      /* of V */
+enum { CACHED_FLOATS = 160 << 10 }; /* of V */
 
 struct winograd_plan {
     int frames;       /* outputs of a task along T: 1, deep 2 */
@@ -59,51 +60,10 @@ static struct winograd_plan winograd_plan_of(const lane_winograd *job)
     return p;
 }
 
-static size_t lane_winograd_scratch(const lane_winograd *job, int threads)
+size_t LANE(winograd_scratch)(const lane_winograd *job, int threads)
 {
     const struct winograd_plan p = winograd_plan_of(job);
     return (size_t)(p.v_floats + p.m_floats) * sizeof(float) * (size_t)threads;
-}
-
-/* x becomes [x0 - x2, x1 + x2, x2 - x1, x1 - x3]. */
-static inline __attribute__((always_inline)) void filter_input(vec *x, int step)
-{
-    const vec a = x[0], b = x[step], c = x[2 * step], d = x[3 * step];
-    x[0] = v_sub(a, c);
-    x[step] = v_add(b, c);
-    x[2 * step] = v_sub(c, b);
-    x[3 * step] = v_sub(b, d);
-}
-
-static inline __attribute__((always_inline)) void filter_tile(vec x[16])
-{
-#pragma GCC unroll 4
-    for (int i = 0; i < 4; i++)
-        filter_input(x + i, 4);
-#pragma GCC unroll 4
-    for (int i = 0; i < 4; i++)
-        filter_input(x + 4 * i, 1);
-}
-
-/* The 4 x 4 inputs whose first stands at (h, w) of the frame; 0 outside. */
-static inline __attribute__((always_inline)) void load_tile(vec x[16], const float *frame, int h,
-                                                            int w, int height, int width)
-{
-    if (h >= 0 && w >= 0 && h + 4 <= height && w + 4 <= width) {
-        const float *from = frame + ((int64_t)h * width + w) * LANES;
-#pragma GCC unroll 16
-        for (int i = 0; i < 16; i++)
-            x[i] = v_load(from + ((int64_t)(i / 4) * width + i % 4) * LANES);
-        return;
-    }
-    static const float
-        nothing[LANES]; /* loaded from where a branch for each point would cost more */
-#pragma GCC unroll 16
-    for (int i = 0; i < 16; i++) {
-        const int y = h + i / 4, z = w + i % 4;
-        const bool inside = ((y >= 0) & (y < height) & (z >= 0) & (z < width)) != 0;
-        x[i] = v_load(inside ? frame + ((int64_t)y * width + z) * LANES : nothing);
-    }
 }
 
 static inline void add_tile(vec x[16], const vec y[16], bool subtract)
@@ -271,27 +231,6 @@ static void multiply(const struct winograd_plan *p, const struct winograd_task *
     }
 }
 
-/* [m0 + m1 + m2, m1 - m2 - m3] */
-static inline __attribute__((always_inline)) void filter_output(vec *y, const vec *m, int to,
-                                                                int from)
-{
-    const vec both = v_add(m[from], m[2 * from]), apart = v_sub(m[from], m[2 * from]);
-    y[0] = v_add(m[0], both);
-    y[to] = v_sub(apart, m[3 * from]);
-}
-
-/* 2 x 2 outputs of the 16 planes of a tile. */
-static inline __attribute__((always_inline)) void filter_tile_back(vec y[4], const vec m[16])
-{
-    vec half[8];
-#pragma GCC unroll 4
-    for (int i = 0; i < 4; i++)
-        filter_output(half + i, m + i, 4, 4);
-#pragma GCC unroll 2
-    for (int i = 0; i < 2; i++)
-        filter_output(y + 2 * i, half + 4 * i, 1, 1);
-}
-
 static inline __attribute__((always_inline)) void put_output(const lane_winograd *job, int64_t at,
                                                              vec y, vec bias)
 {
@@ -385,7 +324,7 @@ static void run_task(const lane_winograd *job, const struct winograd_plan *p,
     }
 }
 
-static void lane_winograd_run(const lane_winograd *job, int threads)
+void LANE(winograd_run)(const lane_winograd *job, int threads)
 {
     enum { TASKS_A_THREAD = 4 };
     const struct winograd_plan p = winograd_plan_of(job);

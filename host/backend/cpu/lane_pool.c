@@ -1,8 +1,9 @@
-/* lane_pool.inc - maximum and average over windows, both directions (lanes.h: lane_pool).
+/* lane_pool.c - maximum and average over windows, both directions (lanes.h: lane_pool).
  *
- * Forward holds a tile of outputs along W in registers, as lane_conv.inc does, and loads each
+ * Forward holds a tile of outputs along W in registers, as lane_conv.c does, and loads each
  * source vector once for all outputs that it counts for.  64 x 16 x 112 x 112, 3 x 3 x 3 / 2: bound
  * by memory (51 MB read). */
+#include "lane.h"
 
 static inline const float *frame_row(const float *x, cfp_shape s, int64_t block, int t, int h)
 {
@@ -116,12 +117,12 @@ static inline __attribute__((always_inline)) void pool_run(const lane_pool *job,
             }
 }
 
-static void lane_maxpool(const lane_pool *job, int threads)
+void LANE(maxpool)(const lane_pool *job, int threads)
 {
     pool_run(job, threads, false);
 }
 
-static void lane_avgpool(const lane_pool *job, int threads)
+void LANE(avgpool)(const lane_pool *job, int threads)
 {
     pool_run(job, threads, true);
 }
@@ -159,7 +160,7 @@ static void give_to_maximum(const lane_pool *job, int64_t block, int t, int h, i
 }
 
 /* Threads share out blocks of channels only: windows overlap in T, H and W. */
-static void lane_maxpool_back(const lane_pool *job, int threads)
+void LANE(maxpool_back)(const lane_pool *job, int threads)
 {
     const cfp_shape s = job->src_shape, d = job->dst_shape;
     const int64_t blocks = (int64_t)d.n * ((d.c + LANES - 1) / LANES);
@@ -182,7 +183,7 @@ static inline void windows_over(int *first, int *last, const lane_window *x, int
     *last = cfp_min_int(reach / x->stride + 1, x->count);
 }
 
-static void lane_avgpool_back(const lane_pool *job, int threads)
+void LANE(avgpool_back)(const lane_pool *job, int threads)
 {
     const lane_window *x = job->axis;
     const cfp_shape s = job->src_shape, d = job->dst_shape;

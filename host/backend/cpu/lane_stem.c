@@ -1,4 +1,4 @@
-/* lane_stem.inc - the first convolution, from the few channels of a clip, with fewer
+/* lane_stem.c - the first convolution, from the few channels of a clip, with fewer
  * multiplications along T (lanes.h: stem; Winograd's F(2, 2), nested).
  *
  * Two neighbouring outputs of a 2-tap filter take 3 multiplications instead of 4:
@@ -12,6 +12,8 @@
  * nothing.
  *
  * A task is one row of outputs, of 2^levels frames. */
+#include "lane_filter.h"
+#include <omp.h>
 
 enum { STEM_LEVELS = 3, STEM_FRAMES = 8, STEM_LAYERS = 27, STEM_SPAN = 15 };
 
@@ -38,7 +40,7 @@ static struct stem_plan stem_plan_of(const lane_stem *job)
     return p;
 }
 
-static size_t lane_stem_scratch(const lane_stem *job, int threads)
+size_t LANE(stem_scratch)(const lane_stem *job, int threads)
 {
     const struct stem_plan p = stem_plan_of(job);
     return (size_t)((p.layer_rows + p.layer_sums) * p.layers) * sizeof(float) * (size_t)threads;
@@ -260,7 +262,7 @@ static void stem_task(const lane_stem *job, const struct stem_plan *p, const str
     }
 }
 
-static void lane_stem_run(const lane_stem *job, int threads)
+void LANE(stem_run)(const lane_stem *job, int threads)
 {
     const struct stem_plan p = stem_plan_of(job);
     const cfp_shape s = job->dst_shape;

@@ -1,4 +1,4 @@
-/* lane_score.inc - relevance of a layer's channels, several at a time, for the rule that is asked
+/* lane_score.c - relevance of a layer's channels, several at a time, for the rule that is asked
  * for most: cfp, scaled between the least and the most, selected edge by edge (lanes.h: score).
  *
  * What is written is relevance_math.h's to the last bit: values in double, one rounding at the end.
@@ -11,6 +11,9 @@
  *                 that to the value that theta asks for is computed
  *     greatest    a relevance is computed where its estimate, raised by more than it may be off,
  *                 is not below what the channel has */
+#include "lane.h"
+#include "../relevance_math.h"
+
 enum {
     WORD = 32, /* channels whose bits share a word: so many are estimated, or a multiple */
     FEW = 6    /* fewer than these are computed at once */
@@ -164,7 +167,7 @@ static void select_exactly(uint32_t *bits, float *best, struct scored *s, float 
     }
 }
 
-static void lane_score_row(const lane_score *job, int question, int o)
+void LANE(score_row)(const lane_score *job, int question, int o)
 {
     const cfp_back_step *s = job->step;
     const int n = s->channels / s->groups, first = o / (s->kernels / s->groups) * n;
@@ -243,7 +246,7 @@ static void score_values(double *value, cfp_row *row, const float *w, const floa
     }
 }
 
-static void lane_score_list(const lane_score *job, int question, int o, cfp_edge *edge)
+void LANE(score_list)(const lane_score *job, int question, int o, cfp_edge *edge)
 {
     const cfp_back_step *s = job->step;
     const int n = s->channels / s->groups, first = o / (s->kernels / s->groups) * n;
