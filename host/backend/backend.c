@@ -1,8 +1,9 @@
 /* backend.c - finds a backend by name and opens its device.
  *
- * ref and cpu are built in.  Any other NAME is a module, cfp_NAME.so, exporting one table; it is
- * looked for by absolute path only, beside the program and in its library directory, never in the
- * current one.  A module is never unloaded: device libraries leave threads and handlers behind. */
+ * ref and cpu are built in.  Any other NAME is a module, cfp_NAME.so, that exports one table.  It
+ * is searched by absolute path beside the program and in the library directory, never in the
+ * current directory.  A module is never unloaded, because device libraries leave threads and
+ * handlers behind. */
 #include "backend.h"
 #include <dlfcn.h>
 #include <limits.h>
@@ -30,7 +31,7 @@ static const cfp_backend_api *find_built_in(const char *word)
     return NULL;
 }
 
-/* Words are lower case letters, digits and '_': none can lead out of the module directories. */
+/* A name has only lower-case letters, digits and '_', so it cannot lead out of the directories. */
 static cfp_status parse_name(device_name *out, cfp_ctx *ctx, const char *text)
 {
     const size_t length = strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789_");
@@ -54,7 +55,7 @@ static cfp_status parse_name(device_name *out, cfp_ctx *ctx, const char *text)
     return CFP_OK;
 }
 
-/* The directory of the running program, absolute; out: [PATH_MAX], here and below. */
+/* The absolute directory of the running program.  Here and below, out is [PATH_MAX]. */
 static bool program_directory(char *out)
 {
     char program[PATH_MAX];
@@ -70,7 +71,7 @@ static bool program_directory(char *out)
     return true;
 }
 
-/* Where modules may be, in order; entry i into `out`, false past the last. */
+/* Copies directory i of those that modules are searched in; false behind the last. */
 static bool module_directory(char *out, const cfp_device_request *request, int i)
 {
     char program[PATH_MAX];
@@ -99,7 +100,7 @@ static bool module_directory(char *out, const cfp_device_request *request, int i
     return true;
 }
 
-/* The first cfp_<word>.so that exists; false where there is none. */
+/* Finds the first cfp_<word>.so that exists; false if there is none. */
 static bool find_module(char *out, const char *word, const cfp_device_request *request)
 {
     char directory[PATH_MAX];
@@ -113,7 +114,7 @@ static bool find_module(char *out, const char *word, const cfp_device_request *r
     return false;
 }
 
-/* A hole in the table would be found by a crash, much later. */
+/* Checks that no entry of the table is missing: that would crash much later. */
 static bool is_complete(const cfp_backend_api *api)
 {
     return api->name && api->open && api->close && api->describe && api->alloc && api->release &&
@@ -126,7 +127,7 @@ static bool is_complete(const cfp_backend_api *api)
            api->frames_wait;
 }
 
-/* Reasons here are bare; cfp_device_open puts "--device NAME: " in front. */
+/* Messages here are only the reason; cfp_device_open puts "--device NAME: " in front. */
 static cfp_status load_module(const cfp_backend_api **out, cfp_ctx *ctx, const char *word,
                               const char *path)
 {
@@ -161,7 +162,7 @@ static cfp_status no_module(cfp_ctx *ctx, const char *word)
         word, directory);
 }
 
-/* Opens one device by its taken-apart name, giving bare reasons. */
+/* Opens the device of a parsed name; the message is only the reason. */
 static cfp_status open_named(cfp_device *out, cfp_ctx *ctx, const device_name *name,
                              const cfp_device_request *request)
 {
@@ -182,7 +183,7 @@ static cfp_status open_named(cfp_device *out, cfp_ctx *ctx, const device_name *n
     return CFP_OK;
 }
 
-/* cuda where it can be, else cpu; the log says which, and why. */
+/* Opens cuda if it works here, else cpu; the log says which, and why. */
 static cfp_status open_auto(cfp_device *out, cfp_ctx *ctx, const cfp_device_request *request)
 {
     const device_name cuda = {"cuda", -1}, cpu = {"cpu", -1};

@@ -1,8 +1,8 @@
-/* both.h - formulas that are compiled twice from the same lines, for the host and, by nvcc, for the
- * device, and give the same bits there.
+/* both.h - marks formulas that are compiled for the host and, by nvcc, for the device, and must
+ * give the same bits on both.
  *
- * Wherever such lines are compiled, no multiply-adds are fused: C11 as we build it, nvcc
- * -fmad=false (cuda/CMakeLists.txt). */
+ * Neither compiler may fuse multiply-adds in them: we build C11 without, and nvcc with -fmad=false
+ * (cuda/CMakeLists.txt). */
 #pragma once
 
 #ifdef __CUDACC__

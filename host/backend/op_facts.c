@@ -1,12 +1,12 @@
-/* op_facts.c - what every backend and the planner of memory must agree on, op by op.
+/* op_facts.c - facts about each op on which all backends and the memory planner rely.
  *
- * A tensor is kept for the backward pass only where an op's backward reads its value. */
+ * A tensor is kept for the backward pass only if the backward pass of an op reads it. */
 #include "backend.h"
 
 cfp_backward_reads cfp_op_backward_reads(cfp_op op)
 {
     switch (op) {
-    case CFP_OP_SILU: /* not monotonic: the output does not tell the slope */
+    case CFP_OP_SILU: /* not monotonic: the derivative cannot be computed from the output */
     case CFP_OP_HARDSWISH:
     case CFP_OP_MAXPOOL3D: /* where the maximum was */
     case CFP_OP_MUL:       /* the other factors */

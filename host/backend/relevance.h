@@ -1,12 +1,12 @@
-/* relevance.h - the arithmetic of the method as a backend runs it, layer by layer: which channels a
- * kernel rests on, and how demands travel back.  host/method/descent.c says in which order.
+/* relevance.h - the descent of one layer, as a backend computes it: which channels a kernel relies
+ * on, and how demands go upstream.  host/method/descent.c decides the order of the layers.
  *
- * Several questions are answered at once.  A QUESTION is one clip held against one theta: there are
- * clips x thetas of them, those of a clip side by side, and question q is of clip q / thetas.
+ * Several questions are answered at once.  A QUESTION is one clip with one theta.  There are clips
+ * x thetas of them; those of a clip are neighbours, so question q is about clip q / thetas.
  *
- * A DEMAND is R (SPEC section 1) of one channel in one question, kept as the bits of that double:
- * numbers that are not negative stand in the same order as their bits, so demands that meet are
- * merged by an integer maximum, which has the same result in whatever order they come.
+ * A DEMAND is the relevance R (SPEC section 1) of one channel in one question, stored as the bits
+ * of a double.  Non-negative doubles have the same order as their bits.  So demands are merged by
+ * an integer maximum, and the order in which they are merged does not matter.
  *
  * All arrays are backend memory. */
 #pragma once
@@ -17,10 +17,10 @@ typedef enum cfp_rule { CFP_RULE_CFP, CFP_RULE_REFERENCE, CFP_RULE_GRAD, CFP_RUL
 typedef enum cfp_propagate {
     CFP_PROPAGATE_EDGE,
     CFP_PROPAGATE_PATH,
-    /* Selects as EDGE does, but R is the smallest r along the path, of the path where that is the
-     * largest.  This is the highest theta at which EDGE still selects the channel.  So one descent
-     * at the lowest theta answers every theta (method/sweep.c).  Demands are floats, and at least
-     * theta.  Not a choice of the command line. */
+    /* Selects as EDGE does, but R is another number: for each path take its smallest r, and of
+     * these the largest.  That is the highest theta at which EDGE still selects the channel.  So
+     * one descent at the lowest theta answers all thetas (method/sweep.c).  Demands are floats, and
+     * at least theta.  The command line does not offer it. */
     CFP_PROPAGATE_WIDEST
 } cfp_propagate;
 typedef enum cfp_normalise { CFP_NORMALISE_MINMAX, CFP_NORMALISE_MAX } cfp_normalise;
@@ -46,21 +46,22 @@ static inline double cfp_demanded_relevance(cfp_demand demand) /* not of CFP_NOT
     return relevance;
 }
 
-/* SPEC "edge": kernel `o` of a layer rests on channel `i` of the tensor that the layer reads. */
+/* An edge (SPEC section 1): from kernel `o` of a layer to channel `i` of the tensor that it reads.
+ */
 typedef struct cfp_edge {
     int32_t o, i;
     float relevance; /* r(o, i) in [0, 1] */
 } cfp_edge;
 
-/* What scoring one kernel's channels needs to know of all of them. */
+/* Statistics of all channels of a kernel, which the relevance of each one needs. */
 typedef struct cfp_row {
-    double low, high; /* of the values, as its rule scales them */
+    double low, high; /* range of the values, by which the rule scales them */
     double sum;       /* rule reference: what values are divided by */
     float best;       /* above 0: relevances are divided by it (classifier, propagate path) */
 } cfp_row;
 
-/* One kernel layer in all questions: for every demanded kernel, the channels that are relevant to
- * it join the demand on what the layer reads. */
+/* The back-step of one kernel layer in all questions: for each demanded kernel, raises the demands
+ * on the channels that are relevant to it. */
 typedef struct cfp_back_step {
     /* The layer. */
     int kernels, channels, groups; /* O; C of the tensor that it reads */
@@ -91,14 +92,14 @@ typedef struct cfp_back_step {
     cfp_row *row;     /* [questions][O] */
 } cfp_back_step;
 
-/* Entries of a clip in a tensor whose clips have several: dst(n) = scale * (sum of src(n * entries
- * + k) over `count` of them from `first` on), minus src(n * entries + minus) unless minus < 0. */
+/* Combines the entries of each clip: dst(n) = scale * (sum of src(n * entries + k) over the `count`
+ * entries k from `first` on) - src(n * entries + minus), the last term only if minus >= 0. */
 typedef struct cfp_blend {
     int entries, first, count, minus;
     double scale;
 } cfp_blend;
 
-/* Demands on a node's output that pass through it: to[map[j]] is raised to from[j]. */
+/* Passes demands through a node that is no kernel layer: raises to[map[j]] to from[j]. */
 typedef struct cfp_demand_route {
     const cfp_demand *from; /* [questions][n_from] */
     cfp_demand *to;         /* [questions][n_to] */

@@ -1,8 +1,9 @@
-/* relevance_math.h - r(o, i): the rules of SPEC section 1, number by number.
+/* relevance_math.h - the formulas of r(o, i), by the rules of SPEC section 1.
  *
- * The same lines are compiled for the host and, by nvcc, for the device: what is selected must not
- * depend on where.  Values are in double; a relevance is rounded to float32 once, at the end: what
- * is compared with theta is what is written, so a file can be re-thresholded exactly. */
+ * The same lines are compiled for the host and, by nvcc, for the device, so that both select the
+ * same channels.  Values are in double.  A relevance is rounded to float32 once, at the end.  The
+ * number that is compared with theta is the number that is written, so a file can be thresholded
+ * again exactly. */
 #pragma once
 #include "both.h"
 #include "relevance.h"
@@ -12,8 +13,8 @@ CFP_BOTH bool cfp_inflates(const cfp_back_step *s) /* the published code's group
 {
     return s->rule == CFP_RULE_REFERENCE && !s->classifier;
 }
-/* The channels that kernel o is scored over: its group's, or all of them where the published code
- * inflates grouped kernels.  The first, and how many. */
+/* The first of the channels over which kernel o is scored, and their number: those of its group, or
+ * all channels where the published code inflates grouped kernels. */
 CFP_BOTH int cfp_span_first(const cfp_back_step *s, int o)
 {
     return cfp_inflates(s) ? 0 : o / (s->kernels / s->groups) * (s->channels / s->groups);
@@ -28,7 +29,7 @@ CFP_BOTH int cfp_span_words(const cfp_back_step *s) /* of bits, one a channel */
     return (cfp_span_length(s) + 31) / 32;
 }
 
-/* v of the j-th channel of kernel o's span, for one clip. */
+/* v(o, i) of the j-th channel in the span of kernel o, for one clip. */
 CFP_BOTH double cfp_value(const cfp_back_step *s, int clip, int o, int j)
 {
     const float *input = s->input + (int64_t)clip * s->channels + cfp_span_first(s, o);
@@ -48,7 +49,7 @@ CFP_BOTH double cfp_value(const cfp_back_step *s, int clip, int o, int j)
     return scale * (double)k[j] * (double)input[j];
 }
 
-/* The same of an edge: under rule grad a pair has a value of its own. */
+/* The value of an edge: under rule grad each pair has its own. */
 CFP_BOTH double cfp_edge_value(const cfp_back_step *s, int clip, int o, int j)
 {
     const int64_t row = (int64_t)clip * s->kernels + o;
@@ -57,20 +58,20 @@ CFP_BOTH double cfp_edge_value(const cfp_back_step *s, int clip, int o, int j)
     return cfp_value(s, clip, o, j);
 }
 
-/* (v - min) / (max - min); where max = min: 1 if v != 0, else 0.  Never -0, which is not in the
- * order of its bits, as demands are compared: hence + 0. */
+/* (v - min) / (max - min); if max = min: 1 if v != 0, else 0.  The + 0 avoids -0, because demands
+ * are compared by their bits. */
 CFP_BOTH float cfp_min_max(double v, double low, double high)
 {
     return high > low ? (float)((v - low) / (high - low)) + 0.0f : v != 0 ? 1.0f : 0.0f;
 }
-/* max(v, 0) / high, zero where nothing is above 0. */
+/* max(v, 0) / high; 0 if no value is above 0. */
 CFP_BOTH float cfp_positive_share(double v, double high)
 {
     return high > 0 && v > 0 ? (float)(v / high) : 0.0f;
 }
 
-/* What published code computes, its quirks included: values divided by their sum (a negative one
- * turns the order round); NaN, from 0/0 or inf - inf, is below every theta, as it is there. */
+/* The published code's formula, with its quirks: values are divided by their sum (a negative sum
+ * reverses their order); NaN, from 0/0 or inf - inf, is below every theta. */
 CFP_BOTH float cfp_reference_share(double v, const cfp_row *row)
 {
     return (float)((v / row->sum - row->low) / (row->high - row->low)) + 0.0f;
@@ -101,19 +102,20 @@ CFP_BOTH float cfp_relevance(const cfp_back_step *s, const cfp_row *row, double 
         r = cfp_min_max(v, row->low, row->high);
     return row->best > 0 ? r / row->best : r;
 }
-/* The best path from the class has R = 1: relevances of the classifier are divided by the best. */
+/* True if the classifier's relevances are divided by the highest, so that the best path has R = 1.
+ */
 CFP_BOTH bool cfp_divides_by_best(const cfp_back_step *s)
 {
     return s->classifier && s->rule != CFP_RULE_GRAD && s->propagate == CFP_PROPAGATE_PATH;
 }
-/* R of a channel that a kernel of relevance `above` selects by r. */
+/* R of a channel that a kernel of relevance `above` selects with r. */
 CFP_BOTH double cfp_propagated(const cfp_back_step *s, double above, float r)
 {
     if (s->propagate == CFP_PROPAGATE_PATH)
         return above * (double)r;
     return s->propagate == CFP_PROPAGATE_WIDEST && (double)r > above ? above : (double)r;
 }
-/* Does the highest of the row start from 0? */
+/* True if the search for the highest value of a row starts from 0. */
 CFP_BOTH bool cfp_highest_from_zero(const cfp_back_step *s)
 {
     return s->rule == CFP_RULE_GRAD || (s->normalise == CFP_NORMALISE_MAX && !cfp_inflates(s));

@@ -1,6 +1,6 @@
-/* render.h - what becomes of a tube's map: a volume over the clip, and frames coloured by it.
+/* render.h - how the map of a tube becomes a volume over the clip, and frames coloured by it.
  *
- * Plain data, read by the host and by devices; the formulas are in render_math.h. */
+ * Plain data for the host and for devices.  The formulas are in render_math.h. */
 #pragma once
 #include "../base/base.h"
 

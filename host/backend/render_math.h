@@ -1,11 +1,11 @@
-/* render_math.h - the numbers of render.h, one by one: what is written of a tube must not depend on
- * where it was drawn. */
+/* render_math.h - the formulas of render.h, for the host and for devices: the pictures of a tube
+ * must not depend on where they are drawn. */
 #pragma once
 #include "both.h"
 #include "render.h"
 #include <math.h>
 
-/* Where output position u of an axis reads: half-pixel centres, clamped at the edges. */
+/* The two inputs, and their weights, of an output position: half-pixel centres, clamped edges. */
 typedef struct cfp_taps {
     int at[2];
     double weight[2];
@@ -20,29 +20,28 @@ CFP_BOTH cfp_taps cfp_taps_linear(int u, int from, int to)
     return taps;
 }
 
-/* v of a volume that reaches from low to high, as 0 to 1; a constant one is 0.  The last 0 keeps
- * -0 away, whichever zero was found to be the lowest. */
+/* Scales v from [low, high] to [0, 1]; a constant volume becomes 0.  The + 0 avoids -0. */
 CFP_BOTH float cfp_tube_share(float v, float low, float high)
 {
     return high > low ? (float)(((double)v - (double)low) / ((double)high - (double)low)) + 0.0f
                       : 0.0f;
 }
 
-/* The colour for v in [0, 1]; what lies outside is clamped, NaN is 0. */
+/* The index of the colour of v.  Values outside [0, 1] are clamped; NaN counts as 0. */
 CFP_BOTH int cfp_colour_index(float v)
 {
     return v >= 1.0f ? 255 : v > 0.0f ? (int)(v * 255.0f + 0.5f) : 0;
 }
 
-/* Where pixel x of the frames lies among the n pixels of the crop; false: outside. */
+/* The place of pixel x of the frames among the n pixels of the crop; false if it is outside. */
 CFP_BOTH bool cfp_in_crop(double *out, int x, double begin, double step, int n)
 {
     *out = (x - begin + 0.5) / step - 0.5;
     return *out >= -0.5 && *out <= n - 0.5;
 }
 
-/* One frame of a volume at pixel (y, x) of the frames, bilinear between the pixels that the model
- * saw; -1: it saw nothing there. */
+/* The value of a volume's frame at pixel (y, x) of the frames, interpolated bilinearly; -1 if the
+ * model did not see that pixel. */
 CFP_BOTH float cfp_tube_at(const cfp_overlay *o, const float *frame, int y, int x)
 {
     const int H = o->seen_height, W = o->seen_width;
@@ -60,7 +59,7 @@ CFP_BOTH float cfp_tube_at(const cfp_overlay *o, const float *frame, int y, int 
     return (float)(above * (1 - fv) + below * fv);
 }
 
-/* Pixel (y, x) of a frame, coloured in place: alpha * colour + (1 - alpha) * frame, rounded. */
+/* Colours pixel (y, x) of a frame in place: alpha * colour + (1 - alpha) * frame, rounded. */
 CFP_BOTH void cfp_overlay_pixel(const cfp_overlay *o, uint8_t *rgb, const float *frame, int y,
                                 int x)
 {

@@ -1,10 +1,9 @@
-/* cpu.h - inside the cpu backend: what its files share.
+/* cpu.h - declarations that the files of the cpu backend share.
  *
- * The one idea: a step is taken by the first kernel of a short list (cpu_backend.c) that can do it
- * better than ref's plain loops; whatever none takes, and every direction that a kernel leaves
- * empty, is lent by ref.  So every op always works, and a faster kernel is one more row.
- * Tensors are in blocks as wide as a vector register from layer to layer; only the clip is plain.
- */
+ * The backend has a list of kernels (cpu_backend.c).  The first kernel that accepts a step runs it.
+ * If no kernel accepts the step, or the kernel has no backward pass, ref runs it.  So every op
+ * always works, and a faster kernel is one more row in the list.
+ * Between layers, tensors are in blocks as wide as a vector register.  Only the clip is plain. */
 #pragma once
 #include "cpu_dnnl.h"
 #include "lanes.h"
@@ -21,16 +20,17 @@ struct cfp_backend {
 
 /* One way to compute a step. */
 typedef struct cpu_kernel {
-    /* Whether it wants this step, by shapes, layouts and attributes.  dst->block is chosen. */
+    /* True if it accepts the step, by shapes, layouts and attributes.  dst->block is already set.
+     */
     bool (*takes)(const cfp_backend *backend, const cfp_step *step, const cfp_tensor *const *src,
                   const cfp_tensor *dst);
-    /* Prepares *own, NULL before, and asks for step->scratch_bytes; NULL: nothing to prepare.
-     * CFP_UNSUPPORTED: ref is to do it after all.  Whatever it returns, close comes after. */
+    /* Prepares *own, which is NULL before, and sets step->scratch_bytes.  NULL: nothing to prepare.
+     * CFP_UNSUPPORTED: ref runs the step instead.  close is called after success and failure. */
     cfp_status (*open)(void **own, cfp_backend *backend, cfp_step *step,
                        const cfp_tensor *const *src, const cfp_tensor *dst);
     cfp_status (*forward)(const void *own, cfp_backend *backend, const cfp_step *step,
                           const cfp_tensor *const *src, cfp_tensor *dst, void *scratch);
-    /* As step_backward in backend.h; NULL: lent by ref. */
+    /* As step_backward in backend.h; NULL: ref runs it. */
     cfp_status (*backward)(const void *own, cfp_backend *backend, const cfp_step *step,
                            const cfp_tensor *const *src, const cfp_tensor *dst,
                            const cfp_tensor *diff_dst, cfp_tensor *const *diff_src, void *scratch);
@@ -41,12 +41,12 @@ extern const cpu_kernel cpu_linear, cpu_winograd, cpu_winograd_groups, cpu_group
     cpu_conv, cpu_batchnorm, cpu_activation, cpu_add, cpu_mul, cpu_maxpool, cpu_avgpool,
     cpu_globalavgpool, cpu_flatten, cpu_channels, cpu_positions;
 
-/* For the tests: as open, with the given kernels instead of the widest (an AVX-512 machine also
- * runs AVX2 and plain C). */
+/* For tests: opens the backend with these kernels instead of the widest ones.  (A machine with
+ * AVX-512 also runs AVX2 and plain C.) */
 cfp_status cpu_open_with(cfp_backend **out, cfp_ctx *ctx, const cfp_device_request *request,
                          const cpu_lanes *lanes);
 
-/* True where every source and dst is in blocks as wide as a vector. */
+/* True if all sources and dst are in blocks as wide as a vector. */
 static inline bool cpu_in_lanes(const cfp_backend *backend, const cfp_step *step,
                                 const cfp_tensor *const *src, const cfp_tensor *dst)
 {
@@ -56,26 +56,27 @@ static inline bool cpu_in_lanes(const cfp_backend *backend, const cfp_step *step
     return dst->block == backend->lanes->width;
 }
 
-/* src to dst, the same shape in another layout. */
+/* Copies src to dst, which has the same shape and another layout. */
 void cpu_relayout(const cfp_backend *backend, cfp_tensor *dst, const cfp_tensor *src);
 
-/* The activation of a step on dst in place, in any layout; NULL: none. */
+/* Applies an activation to dst in place, in any layout; NULL: does nothing. */
 void cpu_activate(const cfp_backend *backend, cfp_tensor *dst, const cfp_node *activation);
-/* dst = activation(a + b), all of one shape, a in dst's layout, b in any; dst may be b. */
+/* dst = activation(a + b).  All have one shape.  a has dst's layout, b may have any; dst may be b.
+ */
 void cpu_add_activate(const cfp_backend *backend, cfp_tensor *dst, const cfp_tensor *a,
                       const cfp_tensor *b, const cfp_node *activation);
 
-/* Bytes rounded up, so that what follows in a scratch pad is aligned to a cache line. */
+/* Rounds up, so that the next part of a scratch pad is aligned to a cache line. */
 static inline size_t cpu_aligned(size_t bytes)
 {
     return (bytes + 63) / 64 * 64;
 }
 
-/* Room of so many bytes, aligned to a cache line, until the next call. */
+/* Working memory, aligned to a cache line and valid until the next call. */
 cfp_status cpu_room(char **out, cfp_backend *backend, size_t bytes);
 
-/* The sums over the positions of x (times g unless NULL), [n][blocks][lanes], in scratch of so many
- * bytes. */
+/* Sums x (times g unless NULL) over the positions, to [n][blocks][lanes].  cpu_sums_bytes is the
+ * size of the scratch memory that it needs. */
 size_t cpu_sums_bytes(const cfp_backend *backend, const cfp_tensor *x);
 const double *cpu_sums(const cfp_backend *backend, const cfp_tensor *x, const cfp_tensor *g,
                        void *scratch);

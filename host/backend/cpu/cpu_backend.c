@@ -1,6 +1,6 @@
 /* cpu_backend.c - the backend `cpu`: oneDNN's convolutions, our own kernels, and ref for the rest.
  *
- * Here: opening, memory, and who takes a step.  Not here: any arithmetic. */
+ * This file opens the backend, gives out memory, and chooses the kernel for each step. */
 #include "cpu.h"
 #include "../ref/ref.h"
 #include <omp.h>
@@ -16,7 +16,7 @@ typedef struct cpu_plan {
     void *own;
 } cpu_plan;
 
-/* First come, first served. */
+/* The first kernel that accepts a step runs it. */
 static const cpu_kernel *const kernels[] = {
     &cpu_linear,        &cpu_winograd, &cpu_winograd_groups, &cpu_grouped,
     &cpu_stem,          &cpu_conv,     &cpu_batchnorm,       &cpu_activation,
@@ -61,8 +61,8 @@ cfp_status cpu_open_with(cfp_backend **out, cfp_ctx *ctx, const cfp_device_reque
     return CFP_OK;
 }
 
-/* The widest instructions that this machine has, or those that are wanted: to see here what a
- * smaller machine will do. */
+/* Chooses the widest instruction set of this machine, or the wanted one, so that a large machine
+ * can show what a smaller one does. */
 static cfp_status choose_lanes(const cpu_lanes **out, cfp_ctx *ctx, const char *wanted)
 {
     static const char *const word[] = {"avx512", "avx2", "plain"};
@@ -92,12 +92,12 @@ static const char *cpu_describe(const cfp_backend *backend)
     return backend->description;
 }
 
-/* Big pieces are not zeroed (whoever runs a step writes all of its tensor) and begin on a huge
- * page, which saves page faults at first use and misses in the TLB later. */
+/* Large pieces are not zeroed, because a step writes its whole tensor.  They begin on a huge page:
+ * that saves page faults at the first use and TLB misses later. */
 static cfp_status cpu_alloc(cfp_backend *backend, void **out, size_t bytes)
 {
     cfp_ctx *ctx = backend->ctx;
-    if (bytes < HUGE_PAGE || ctx->fail_allocation > 0) { /* the latter: a test counts cfp_alloc */
+    if (bytes < HUGE_PAGE || ctx->fail_allocation > 0) { /* a test that counts cfp_alloc */
         *out = cfp_alloc(ctx, bytes, 1);
         return *out == NULL ? CFP_NOMEM : CFP_OK;
     }
@@ -106,7 +106,7 @@ static cfp_status cpu_alloc(cfp_backend *backend, void **out, size_t bytes)
     if (*out == NULL)
         return cfp_fail(ctx, CFP_NOMEM, "out of memory: %.1f MiB asked for",
                         (double)bytes / 1048576.0);
-    (void)madvise(*out, rounded, MADV_HUGEPAGE); /* advice: where it is refused, small pages do */
+    (void)madvise(*out, rounded, MADV_HUGEPAGE); /* if this fails, small pages are used */
     return CFP_OK;
 }
 
@@ -128,14 +128,14 @@ cfp_status cpu_room(char **out, cfp_backend *backend, size_t bytes)
     return CFP_OK;
 }
 
-/* oneDNN takes the number of threads from the calling thread's OpenMP settings. */
+/* oneDNN reads the number of threads from the OpenMP settings of the calling thread. */
 static void use_threads(const cfp_backend *backend)
 {
     omp_set_num_threads(backend->threads);
 }
 
-/* Kernel layers and whole vectors come in blocks.  What only moves or pools keeps its source's
- * layout, so that the clip stays plain until a convolution has read it. */
+/* Kernel layers, and tensors of whole blocks, are blocked.  Ops that only move or pool keep the
+ * layout of their source, so the clip stays plain until a convolution reads it. */
 static int choose_block(const cfp_backend *backend, const cfp_step *step,
                         const cfp_tensor *const *src)
 {

@@ -1,12 +1,12 @@
 /* cpu_conv.c - conv3d and linear by oneDNN, in the blocks that tensors have from layer to layer.
  *
- * Which layout a convolution works in: that of its tensors where oneDNN has a kernel for it that
- * may be used (cpu_dnnl.h), else blocks on both sides.  Where it has none either, our own plain sum
- * does it (cpu_direct.h), from any layout to blocks.  Where the layout differs from what the
- * tensors have, they are converted through scratch.
+ * A convolution works in the layout of its tensors if oneDNN has an allowed kernel for that
+ * (cpu_dnnl.h); if not, in blocks on both sides.  If oneDNN has no such kernel either, our own
+ * plain sum computes it (cpu_direct.h), from any layout to blocks.  Where the layouts differ,
+ * tensors are converted in scratch memory.
  *
- * The residual operand: oneDNN adds it while it stands in dst ("sum"), or reads it beside
- * ("binary").  A step may come either way, so both are compiled; they share their weights. */
+ * oneDNN can add the residual operand in dst ("sum"), or read it from its own memory ("binary").  A
+ * step may need either, so both are compiled; they share their weights. */
 #include "cpu_direct.h"
 #include <string.h>
 
@@ -34,8 +34,8 @@ static bool conv_takes(const cfp_backend *backend, const cfp_step *step,
     return cfp_is_kernel_layer(step->node);
 }
 
-/* Opens oneDNN's in the layout of the ask, else in blocks on both sides; *ask keeps what was taken.
- * CFP_UNSUPPORTED: there is none, and *ask is as it was. */
+/* Opens a convolution of oneDNN in the layout of *ask, or else in blocks on both sides; *ask then
+ * holds the layout that was chosen.  CFP_UNSUPPORTED: there is neither, and *ask is unchanged. */
 static cfp_status open_dnnl(cpu_dnnl_conv **out, const cfp_backend *backend, cpu_conv_ask *ask,
                             const cfp_node *node)
 {
@@ -62,10 +62,10 @@ static cpu_conv_ask state(const cfp_step *step, const cfp_tensor *src, const cfp
                           .has_bias = step->node->bias != NULL};
 }
 
-/* 1 x 1 x 1 with a stride reads only every so many positions.  oneDNN's kernel for that runs at
- * half speed forward (14.5 ms against 8.9 for 256 -> 512 of 8 x 56 x 56, one thread), and it has
- * none for the way back (gemm: 3 times slower).  The source thinned out by the stride is a
- * convolution without one: that is run, from a copy of what it reads or spread over zeros after. */
+/* True for a kernel of 1 x 1 x 1 with a stride, which reads only every stride-th position. oneDNN's
+ * kernel for it takes 14.5 ms where 8.9 suffice (256 -> 512 channels, 8 x 56 x 56, one thread), and
+ * backward it has only gemm, 3 times slower.  So the positions that are read are copied, and a
+ * convolution without stride runs on the copy; backward, its result is spread over zeros. */
 static bool thinned(const cfp_window *w)
 {
     const bool point = w->kernel[0] * w->kernel[1] * w->kernel[2] == 1;
@@ -74,7 +74,7 @@ static bool thinned(const cfp_window *w)
     return point && !pads && w->stride[0] * w->stride[1] * w->stride[2] > 1;
 }
 
-/* Our own sum for the ask, from the layout of what is read to blocks. */
+/* Opens our own sum for *ask, from the layout of its source to blocks. */
 static cfp_status open_own(cpu_direct **out, const cfp_backend *backend, cpu_conv_ask *ask,
                            const cfp_node *node)
 {
@@ -196,7 +196,7 @@ static void conv_close(void *own)
     cfp_free(c);
 }
 
-/* A tensor in the shape and layout asked for: itself, or room for it cut off scratch. */
+/* The tensor itself if it has this shape and layout, else a new tensor in scratch memory. */
 static cfp_tensor in_layout(const cfp_tensor *x, cfp_shape shape, int block, char **scratch)
 {
     if (x->block == block && cfp_shape_equal(x->shape, shape))
@@ -247,7 +247,8 @@ static void spread(const cfp_backend *backend, cfp_tensor *many, const cfp_tenso
             }
 }
 
-/* The operand may stand where the result goes: then the sum is made beside it. */
+/* If the residual operand is in dst, the convolution is computed in scratch memory and then added.
+ */
 static void own_forward(const conv *c, const cfp_backend *backend, const cfp_step *step,
                         const cfp_tensor *const *src, cfp_tensor *dst, void *scratch)
 {

@@ -1,5 +1,5 @@
-/* cpu_direct.c - see cpu_direct.h: the kernel of lane_direct.c does the work, here are the
- * weights and which channels are read. */
+/* cpu_direct.c - see cpu_direct.h.  Prepares the weights and the list of channels; lane_direct.c
+ * computes. */
 #include "cpu_direct.h"
 #include "cpu_axis.h"
 #include <string.h>
@@ -15,7 +15,7 @@ struct cpu_direct {
     int64_t *channel;
 };
 
-typedef struct side { /* one direction: channels of `made` and `read`, in all and a group */
+typedef struct side { /* one direction: channels written and read, in all and in a group */
     int channels, sources, made, read, width;
 } side;
 
@@ -24,8 +24,8 @@ static int pairs_of(const side *s)
     return (s->channels + PAIR * s->width - 1) / (PAIR * s->width);
 }
 
-/* A pair of blocks reads the channels of all its groups; weights are 0 where a lane belongs to
- * another.  All pairs read equally many. */
+/* A pair of blocks reads the channels of all its groups.  The weight is 0 where a lane belongs to
+ * another group.  All pairs read the same number of channels. */
 static cfp_status open_channels(cpu_direct *d, cfp_ctx *ctx, const side *s, const cfp_tensor *read)
 {
     const int pairs = pairs_of(s), lanes = PAIR * s->width;

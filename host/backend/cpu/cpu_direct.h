@@ -1,17 +1,17 @@
-/* cpu_direct.h - a convolution by our own plain sum, for what oneDNN has no kernel that may be used
- * (cpu_dnnl.h says which may).
+/* cpu_direct.h - a convolution by our own plain sum, where oneDNN has no allowed kernel (cpu_dnnl.h
+ * says which are allowed).
  *
- * Any kernel, stride, dilation and pad, both directions, dense or in groups; up to LANE_TAPS taps
- * and strides along an axis.  Every output is summed by one thread, in an order that depends on its
- * position alone. */
+ * It takes any kernel, stride, dilation, padding and groups, in both directions, with at most
+ * LANE_TAPS taps and strides along an axis.  One thread sums each output, in an order that depends
+ * only on the output's position. */
 #pragma once
 #include "cpu.h"
 
 typedef struct cpu_direct cpu_direct; /* with its weights, in the order that the kernel reads */
 
-/* Forward `made` is the output and `read` the input; backward both are gradients, and `made` is the
- * input's.  made->block is as wide as a vector, read->block anything; no data is looked at.
- * CFP_UNSUPPORTED: more taps or a larger stride. */
+/* Forward, `made` is the output and `read` the input.  Backward, `made` is the gradient of the
+ * input and `read` that of the output.  made->block must be as wide as a vector; read->block may be
+ * anything.  No data is read.  CFP_UNSUPPORTED: too many taps or too large a stride. */
 cfp_status cpu_direct_open(cpu_direct **out, const cfp_backend *backend, const cfp_node *node,
                            const cfp_window *window, const cfp_tensor *made, const cfp_tensor *read,
                            bool backward);

@@ -1,7 +1,8 @@
-/* cpu_dnnl.c - see cpu_dnnl.h: a convolution's life, from its descriptor (cpu_dnnl_desc.c) on.
+/* cpu_dnnl.c - see cpu_dnnl.h.  Makes a convolution from its descriptor (cpu_dnnl_desc.c), runs it
+ * and frees it.
  *
- * Memory objects are made once and told their data at every run; the scratch pad is the caller's,
- * so that one piece of memory serves all convolutions of a network. */
+ * Memory objects are made once and get their data pointers at each run.  The caller provides the
+ * scratch pad, so that all convolutions of a network share one. */
 #include "cpu_dnnl_desc.h"
 #include <stdio.h>
 #include <string.h>
@@ -19,7 +20,7 @@ struct cpu_dnnl_conv {
 
 void cpu_dnnl_limit_to_avx2(void)
 {
-    (void)dnnl_set_max_cpu_isa(dnnl_cpu_isa_avx2); /* refused once it has run: then it stays */
+    (void)dnnl_set_max_cpu_isa(dnnl_cpu_isa_avx2); /* has no effect after oneDNN's first use */
 }
 
 void cpu_dnnl_describe(char *text, size_t bytes)
@@ -50,7 +51,7 @@ void cpu_dnnl_close(cpu_dnnl **dnnl)
     *dnnl = NULL;
 }
 
-/* Copies; which implementation does it changes no value. */
+/* Copies to another layout.  All implementations give the same values. */
 static cfp_status reorder(cpu_dnnl *dnnl, dnnl_memory_t from, dnnl_memory_t to)
 {
     dnnl_primitive_desc_t desc = NULL;
@@ -73,19 +74,19 @@ static cfp_status reorder(cpu_dnnl *dnnl, dnnl_memory_t from, dnnl_memory_t to)
     return CFP_OK;
 }
 
-/* Brings the weights from the order `plain` into the one that the primitive chose. */
+/* Copies the weights from the order `plain` to the one that the primitive chose. */
 static cfp_status order_weights(cpu_dnnl_conv *conv, const float *weight,
                                 const_dnnl_memory_desc_t plain, const cpu_dnnl_conv *like)
 {
     cpu_dnnl *dnnl = conv->dnnl;
     const const_dnnl_memory_desc_t chosen = cpu_md(&conv->weights_desc);
     dnnl_memory_t from;
-    void *const plain_memory = (void *)(uintptr_t)weight; /* oneDNN takes no const; it only reads */
+    void *const plain_memory = (void *)(uintptr_t)weight; /* oneDNN only reads it */
 
     if (like != NULL && dnnl_memory_desc_equal(cpu_md(&like->weights_desc), chosen)) {
         conv->weights_memory = like->weights_memory;
     } else if (dnnl_memory_desc_equal(plain, chosen)) {
-        conv->weights_memory = plain_memory; /* the model's own, which outlives every step */
+        conv->weights_memory = plain_memory; /* of the model, which lives longer than all steps */
     } else {
         CFP_TRY_ALLOC(dnnl->ctx, conv->own_weights,
                       dnnl_memory_desc_get_size(chosen) / sizeof(float) + 1);
@@ -110,7 +111,7 @@ static cfp_status open_weights(cpu_dnnl_conv *conv, const float *weight, const c
     return st;
 }
 
-/* A memory object for query `what` of the descriptor, its data to be named later. */
+/* Makes a memory object for query `what` of the descriptor; each run sets its data pointer. */
 static cfp_status open_memory(dnnl_memory_t *out, cpu_dnnl *dnnl, dnnl_primitive_desc_t desc,
                               dnnl_query_t what)
 {

@@ -1,18 +1,18 @@
-/* cpu_dnnl.h - all that cfp-gpu knows of oneDNN: convolutions, forward and backward-data.
+/* cpu_dnnl.h - the interface to oneDNN: convolutions, forward and backward-data.
  *
- * The one idea: everybody else asks for a convolution over the block layouts of tensor.h and gets
- * one, or CFP_UNSUPPORTED.  What differs between oneDNN 2 and 3 stays in cpu_dnnl_compat.h.
- * Not here: which layout is good for what (cpu_conv.c). */
+ * Callers ask for a convolution over the block layouts of tensor.h and get one, or CFP_UNSUPPORTED.
+ * Differences between oneDNN 2 and 3 are hidden in cpu_dnnl_compat.h.  cpu_conv.c chooses layouts.
+ */
 #pragma once
 #include "../backend.h"
 
 typedef struct cpu_dnnl cpu_dnnl;           /* an engine and a stream */
 typedef struct cpu_dnnl_conv cpu_dnnl_conv; /* a convolution, compiled, with its weights */
 
-/* How the residual operand comes to the destination. */
+/* How the residual operand is added. */
 typedef enum cpu_residual {
     CPU_ADD_NONE,
-    CPU_ADD_IN_PLACE, /* it stands in dst already ("sum") */
+    CPU_ADD_IN_PLACE, /* it is in dst already ("sum") */
     CPU_ADD_BESIDE    /* it has memory of its own ("binary") */
 } cpu_residual;
 
@@ -27,7 +27,7 @@ typedef struct cpu_conv_ask {
     bool backward;              /* backward-data: from dst (its gradient) to src */
 } cpu_conv_ask;
 
-/* From now on oneDNN keeps to AVX2; before its first use only. */
+/* Limits oneDNN to AVX2.  To be called before its first use. */
 void cpu_dnnl_limit_to_avx2(void);
 /* "oneDNN 2.6.3" */
 void cpu_dnnl_describe(char *text, size_t bytes);
@@ -35,22 +35,21 @@ void cpu_dnnl_describe(char *text, size_t bytes);
 cfp_status cpu_dnnl_open(cpu_dnnl **out, cfp_ctx *ctx);
 void cpu_dnnl_close(cpu_dnnl **dnnl); /* accepts NULL inside; nulls */
 
-/* Whether oneDNN computes the activation as a post-op, as exactly as ref does. */
+/* True if oneDNN can compute the activation as a post-op with the accuracy of ref. */
 bool cpu_dnnl_activates(const cfp_node *activation);
 
-/* weight: (O, I/groups, kT, kH, kW), plain; it is copied in the order that the convolution likes,
- * unless `like` (may be NULL) holds the same order already: then like's copy is shared, and like
- * must live longer.  bias: [O], borrowed, read where ask->has_bias says so.
- * CFP_UNSUPPORTED: oneDNN has no such convolution, or none whose bits are the same for any number
- * of threads: it takes the first implementation whose name is on a list of such (cpu_dnnl_desc.c).
- */
+/* Makes a convolution.  weight: (O, I/groups, kT, kH, kW), plain.  It is copied in the order that
+ * the convolution wants.  If `like` (may be NULL) already has a copy in that order, that copy is
+ * shared, and `like` must live longer.  bias: [O], borrowed; read if ask->has_bias.
+ * Only implementations whose results do not depend on the number of threads are used; a list of
+ * their names is in cpu_dnnl_desc.c.  CFP_UNSUPPORTED: oneDNN has none for this convolution. */
 cfp_status cpu_dnnl_conv_open(cpu_dnnl_conv **out, cpu_dnnl *dnnl, const cpu_conv_ask *ask,
                               const float *weight, const float *bias, const cpu_dnnl_conv *like);
 void cpu_dnnl_conv_close(cpu_dnnl_conv **conv);
 
 size_t cpu_dnnl_conv_scratch(const cpu_dnnl_conv *conv); /* bytes that run wants */
 
-/* Forward: src -> dst, with added read where the ask said CPU_ADD_BESIDE (else NULL).  Backward:
- * src and dst are the gradients, and src is written.  Layouts are those of the ask. */
+/* Forward: computes dst from src; `added` is the residual operand of CPU_ADD_BESIDE, else NULL.
+ * Backward: src and dst are gradients, and src is written.  Layouts are those of the ask. */
 cfp_status cpu_dnnl_conv_run(cpu_dnnl_conv *conv, float *src, float *dst, const float *added,
                              void *scratch);

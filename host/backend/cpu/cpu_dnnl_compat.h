@@ -1,10 +1,9 @@
-/* cpu_dnnl_compat.h - oneDNN's C interface as version 3 has it, on 2.x too (from 2.6 on).
+/* cpu_dnnl_compat.h - the C interface of oneDNN 3, also for oneDNN 2.6 and later.
  *
- * The cpu backend is written for oneDNN 3; where 2.x has another way, this header puts 3's name
- * over it, and nothing else knows which version it is.  What cannot be named alike is how a memory
- * descriptor is held: a struct in 2.x, a handle to be destroyed in 3.x.  Both are declared as
- * dnnl_memory_desc_t, handed to calls as cpu_md(&desc) and given back by cpu_md_close(&desc).
- * Not here: what is asked of oneDNN (cpu_dnnl_desc.c). */
+ * The cpu backend is written for oneDNN 3.  For 2.x this header defines 3's names, and no other
+ * file knows the version.  One difference remains: a memory descriptor is a struct in 2.x, and a
+ * handle that must be destroyed in 3.x.  Both are declared as dnnl_memory_desc_t, passed to calls
+ * as cpu_md(&desc), and freed by cpu_md_close(&desc). */
 #pragma once
 #include <dnnl.h>
 #include <stdbool.h>
@@ -17,7 +16,7 @@
 #error "this oneDNN computes by SYCL or not on the CPU; one built for OpenMP is wanted"
 #endif
 
-/* Whether an implementation is wanted: the next one is asked otherwise. */
+/* True if an implementation may be used; if not, the next one is looked at. */
 typedef bool cpu_pd_accepts(const_dnnl_primitive_desc_t desc);
 
 #if DNNL_VERSION_MAJOR == 2
@@ -48,8 +47,8 @@ static inline dnnl_status_t dnnl_memory_desc_clone(dnnl_memory_desc_t *out,
 #define dnnl_post_ops_append_eltwise(ops, algorithm, alpha, beta)                                  \
     dnnl_post_ops_append_eltwise((ops), 1.0f, (algorithm), (alpha), (beta))
 
-/* In 2.x a primitive descriptor comes from an op descriptor, made first; and an iterator goes from
- * implementation to implementation. */
+/* In 2.x a primitive descriptor is made from an op descriptor, and an iterator goes through the
+ * implementations. */
 static inline dnnl_status_t cpu_pd_first(dnnl_primitive_desc_t *out, const_dnnl_op_desc_t op,
                                          const_dnnl_primitive_attr_t attr, dnnl_engine_t engine,
                                          const_dnnl_primitive_desc_t hint, cpu_pd_accepts *accepts)
@@ -110,7 +109,7 @@ static inline void cpu_md_close(dnnl_memory_desc_t *desc)
     *desc = NULL;
 }
 
-/* The first accepted implementation, from the one that *out is at on. */
+/* Finds the first accepted implementation, beginning with the present one of *out. */
 static inline dnnl_status_t cpu_pd_first(dnnl_primitive_desc_t *out, dnnl_status_t st,
                                          cpu_pd_accepts *accepts)
 {

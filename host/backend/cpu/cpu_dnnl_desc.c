@@ -27,8 +27,8 @@ cfp_status cpu_dnnl_failed(cfp_ctx *ctx, dnnl_status_t status, const char *call)
                     status_text(status));
 }
 
-/* The eltwise algorithm of an activation.  dnnl_eltwise_undef: none that is as exact as ref's.
- * (hardsigmoid came with 2.7.) */
+/* The eltwise algorithm of an activation; dnnl_eltwise_undef if none is as exact as ref's.
+ * (hardsigmoid is new in 2.7.) */
 static dnnl_alg_kind_t eltwise(const cfp_node *activation, float *alpha, float *beta)
 {
     *alpha = *beta = 0;
@@ -48,7 +48,7 @@ static dnnl_alg_kind_t eltwise(const cfp_node *activation, float *alpha, float *
         *alpha = 1.0f / 6;
         *beta = 0.5f;
         return dnnl_eltwise_hardswish;
-    default: /* sigmoid too: logistic(0) is not 0, and the zero lanes must stay so */
+    default: /* also sigmoid: logistic(0) is not 0, and the zero lanes must stay zero */
         return dnnl_alg_kind_undef;
     }
 }
@@ -115,7 +115,7 @@ static dnnl_status_t set_post_ops(dnnl_primitive_attr_t attr, const cpu_conv_ask
     return st;
 }
 
-struct problem { /* the ask in oneDNN's terms */
+struct problem { /* the requested convolution in oneDNN's terms */
     dnnl_memory_desc_t src, dst, weights, bias;
     dnnl_dims_t stride, dilation, pad_begin, pad_end;
 };
@@ -144,10 +144,11 @@ static void close_problem(struct problem *p)
     cpu_md_close(&p->bias);
 }
 
-/* The implementations whose bits do not depend on the number of threads: there one thread sums up
- * an output alone, in an order that the shape gives.  Not so gemm's: it divides a matrix product,
- * its sums included, by the number of threads.  What is not known stays out ("brgconv:...", and
- * what wraps another, "jit_uni_ncsp:..."), and ref's is slower than our own (cpu_direct.h). */
+/* True for implementations whose results do not depend on the number of threads: in these, one
+ * thread sums each output, in an order that the shape decides.  gemm is not one of them, because it
+ * divides sums by the number of threads.  Unknown implementations are not used ("brgconv:...", and
+ * wrappers such as "jit_uni_ncsp:...").  oneDNN's "ref" is slower than our own sum (cpu_direct.h).
+ */
 static bool is_thread_fixed(const_dnnl_primitive_desc_t desc)
 {
     static const char *const kinds[] = {"jit:", "jit_1x1:", "jit_dw:"};
@@ -180,8 +181,8 @@ static dnnl_status_t convolution_forward(dnnl_primitive_desc_t *out, cpu_dnnl *d
                                    p->stride, p->dilation, p->pad_begin, p->pad_end, attr, accepts);
 }
 
-/* A forward descriptor of the same problem is asked for as a hint; which one does not matter to a
- * convolution, so its weights may be in any order. */
+/* oneDNN wants a forward descriptor of the same problem as a hint.  Any one will do, so its weights
+ * may be in any order. */
 static cfp_status convolution_backward(dnnl_primitive_desc_t *out, cpu_dnnl *dnnl,
                                        const struct problem *p, const_dnnl_primitive_attr_t attr)
 {

@@ -1,5 +1,5 @@
-/* cpu_dnnl_desc.h - between cpu_dnnl.c and cpu_dnnl_desc.c: a convolution asked for, in oneDNN's
- * terms.  Nobody else includes it (nor dnnl.h). */
+/* cpu_dnnl_desc.h - describes a convolution in oneDNN's terms; only for cpu_dnnl.c and
+ * cpu_dnnl_desc.c. */
 #pragma once
 #include "cpu_dnnl.h"
 #include "cpu_dnnl_compat.h"
@@ -10,7 +10,7 @@ struct cpu_dnnl {
     dnnl_stream_t stream;
 };
 
-/* "oneDNN: <call>: <why>", and the status that fits. */
+/* Sets the message "oneDNN: <call>: <why>"; returns the matching status. */
 cfp_status cpu_dnnl_failed(cfp_ctx *ctx, dnnl_status_t status, const char *call);
 
 #define DNNL_TRY(ctx, call)                                                                        \
@@ -20,10 +20,10 @@ cfp_status cpu_dnnl_failed(cfp_ctx *ctx, dnnl_status_t status, const char *call)
             return cpu_dnnl_failed((ctx), status_, #call);                                         \
     } while (0)
 
-/* The weights of the ask: plain, as the model holds them, or `any`, for the primitive to choose.
- * The caller closes *desc. */
+/* Describes the weights: plain, as the model has them, or `any`, so that the primitive chooses. The
+ * caller closes *desc. */
 dnnl_status_t cpu_dnnl_weight_desc(dnnl_memory_desc_t *desc, const cpu_conv_ask *ask, bool any);
 
-/* The primitive descriptor of the ask; attr gets its post-ops.  The caller destroys *out. */
+/* Makes the primitive descriptor; the post-ops go to attr.  The caller destroys *out. */
 cfp_status cpu_dnnl_conv_desc(dnnl_primitive_desc_t *out, cpu_dnnl *dnnl, const cpu_conv_ask *ask,
                               dnnl_primitive_attr_t attr);

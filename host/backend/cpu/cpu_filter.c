@@ -20,7 +20,7 @@ double cpu_tap(const cpu_taps *t, int o, int i, int k)
     return (double)t->node->weight[(row * columns + column) * t->count + tap];
 }
 
-/* Along one axis, of `lanes` kernels: 3 numbers `step` apart become 4. */
+/* Transforms 3 numbers that are `step` apart to 4 numbers, for `lanes` kernels. */
 static void transform(double to[4][LANES_MAX], const double *from, int step, int lanes)
 {
     for (int l = 0; l < lanes; l++) {
@@ -32,7 +32,7 @@ static void transform(double to[4][LANES_MAX], const double *from, int step, int
     }
 }
 
-/* Planes of one tap of T, 3 x 3. */
+/* Transforms the 3 x 3 weights of one tap of T to planes. */
 static void transform_square(double to[FILTER_PLANES][LANES_MAX], const double *tap, int lanes)
 {
     double rows[3][4][LANES_MAX];

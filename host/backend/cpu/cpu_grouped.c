@@ -1,22 +1,21 @@
 /* cpu_grouped.c - depth-wise and grouped convolution by the kernel of lane_conv.c.
  *
- * oneDNN 2.6 has no 3-D depth-wise kernel and none for 6 channels a group: only its gemm would be
- * left.  Its kernels for 4 and 8 channels want blocks of 4 and 8, which the layers around do not
- * have.
- * Where groups are whole blocks, oneDNN is as fast and takes them (cpu_conv.c).
+ * oneDNN 2.6 has no depth-wise kernel for 3-D and none for 6 channels a group, so it would use its
+ * gemm.  Its kernels for 4 and 8 channels a group want blocks of 4 and 8, which the neighbouring
+ * layers do not have.  Where groups are whole blocks, oneDNN is as fast and runs them (cpu_conv.c).
  * One thread of a busy EPYC 9004, AVX-512, 3 x 3 x 3, ms of CPU time, oneDNN through PyTorch 1.13 /
  * here: depth-wise 54 @ 16 x 56 x 56: 48 / 3.8; 128 in 32 @ 8 x 56 x 56: 18 / 7.4.  With stride 1
  * and 6 channels a group or more, cpu_winograd_groups.c is faster still and takes them first.
  *
- * Here: which source channels a vector of output channels reads, the order of the weights, and the
- * positions that a tap connects.  Backward is the same sum seen from the input: lanes are input
- * channels, j runs over the kernels of the group, and a stride s makes s runs an axis, one for each
- * remainder of the position, each with the taps that reach it. */
+ * This file finds the source channels that a vector of output channels reads, orders the weights,
+ * and finds the positions that each tap connects.  Backward is the same sum seen from the input:
+ * the lanes are input channels and j runs over the kernels of the group.  With stride s an axis has
+ * s runs, one for each remainder of the position, each with the taps that reach it. */
 #include "cpu_axis.h"
 #include <math.h>
 #include <string.h>
 
-typedef struct side { /* what the kernel needs for one direction, weights included */
+typedef struct side { /* tables and weights for one direction */
     int channels, sources;
     float *weights, *bias;
     int32_t *n_source, *source, *pick;
@@ -50,7 +49,8 @@ static int blocks_of(const groups *g)
     return (g->channels + g->width - 1) / g->width;
 }
 
-/* The channel that lane l of block b reads as its j-th; the last channel's where l has none. */
+/* The j-th channel that lane l of block b reads.  Lanes behind the last channel read the same as
+ * the last. */
 static int channel_read(const groups *g, int b, int l, int j)
 {
     const int c = cfp_min_int(b * g->width + l, g->channels - 1);
@@ -63,13 +63,13 @@ static int list_sources(int32_t list[LANES_MAX], const groups *g, int b, int j)
     int n = 0;
     for (int l = 0; l < g->width; l++) {
         const int block = channel_read(g, b, l, j) / g->width;
-        if (n == 0 || list[n - 1] != block) /* channels ascend with l, so blocks do */
+        if (n == 0 || list[n - 1] != block) /* channels ascend with l, so blocks ascend, too */
             list[n++] = block;
     }
     return n;
 }
 
-/* Lane l comes from its block by shuffles as lane_conv (lanes.h) wants them. */
+/* Writes the shuffles that bring each lane its channel, in the form of lane_conv (lanes.h). */
 static void write_picks(int32_t *pick, const int32_t *source, int n, const groups *g, int b, int j)
 {
     for (int k = 0; k < n; k++)

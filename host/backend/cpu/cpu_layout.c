@@ -1,11 +1,11 @@
-/* cpu_layout.c - from one layout to another: the clip, downloads, flatten, and convolutions whose
- * fast version wants another block than their source has. */
+/* cpu_layout.c - converts tensors between layouts: for the clip, downloads, flatten, and
+ * convolutions that work in another block than their source has. */
 #include "cpu.h"
 #include <string.h>
 
-enum { STRIP = 64 }; /* positions at a time: 64 x 16 floats in and out stay in the first cache */
+enum { STRIP = 64 }; /* positions at a time: 2 x 64 x 16 floats fit the first-level cache */
 
-/* Channels first ... first + lanes of one clip, positions start ... end. */
+/* Copies the channels [first, first + lanes) of one clip at the positions [start, end). */
 static void move_strip(float *to, int to_block, const float *from, int from_block, int first,
                        int channels, int64_t positions, int64_t start, int64_t end)
 {
@@ -52,7 +52,7 @@ static bool flatten_takes(const cfp_backend *backend, const cfp_step *step,
     return step->node->op == CFP_OP_FLATTEN;
 }
 
-/* Clip n of a vector, seen as the plain tensor it holds. */
+/* Clip n of a flattened vector, as the plain tensor that it came from. */
 static cfp_tensor plain_clip(const cfp_tensor *vector, cfp_shape shape, int n)
 {
     shape.n = 1;

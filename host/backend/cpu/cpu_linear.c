@@ -1,7 +1,7 @@
-/* cpu_linear.c - linear by the kernel of lane_linear.c, with the model's own weights.
+/* cpu_linear.c - linear layers by the kernel of lane_linear.c, with the weights of the model.
  *
- * For few clips: with more of them a weight is used more often than it is read, and oneDNN's
- * blocked product wins (cpu_conv.c). */
+ * For few clips.  With more clips, each weight that is read is used several times, and oneDNN's
+ * blocked matrix product is faster (cpu_conv.c). */
 #include "cpu.h"
 #include <string.h>
 
@@ -32,7 +32,7 @@ static cfp_status linear_open(void **own, cfp_backend *backend, cfp_step *step,
                               const cfp_tensor *const *src, const cfp_tensor *dst)
 {
     (void)own, (void)backend, (void)src;
-    if (step->adds) /* the operand may stand where the result goes */
+    if (step->adds) /* the residual operand may be in dst */
         step->scratch_bytes = cpu_aligned((size_t)cfp_stored(dst) * sizeof(float));
     return CFP_OK;
 }

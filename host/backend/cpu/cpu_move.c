@@ -1,21 +1,19 @@
-/* cpu_move.c - ops that compute nothing: identity, concat, slice, pad, channel_shuffle.
+/* cpu_move.c - ops that only move data: identity, concat, slice, pad, channel_shuffle.
  *
- * cpu_channels: what moves along C, by shuffles of whole blocks (lane_gather.c); a slice, a pad
- * and a shuffle of one tensor and a concat of many differ only in the table of where each channel
- * comes from.  Backward reads the table the other way round.
- * cpu_positions: slice and pad along T, H, W, by copies of rows (of points, where a slice leaves
- * some out), in any layout, both directions.
- * A pad of both kinds at once is ref's. */
+ * cpu_channels moves along C by shuffles of whole blocks (lane_gather.c).  slice, pad, shuffle and
+ * concat differ only in a table that says where each channel comes from.  Backward uses the table
+ * in reverse. cpu_positions does slice and pad along T, H, W in any layout and both directions.  It
+ * copies rows, or single points if a slice skips some. ref does a pad along both C and T, H, W. */
 #include "cpu.h"
 #include <string.h>
 
 enum { NOWHERE = -1 };
 
-typedef struct origin { /* of a channel: a tensor of a list and its channel, or NOWHERE */
+typedef struct origin { /* where a channel comes from: a tensor and its channel, or NOWHERE */
     int tensor, channel;
 } origin;
 
-/* Where the channels of one destination come from, as lane_gather wants it. */
+/* Where the channels of a tensor come from, in the form of lane_gather (lanes.h). */
 typedef struct table {
     int32_t *first, *source, *block, *pick;
 } table;
@@ -49,7 +47,7 @@ static bool channels_takes(const cfp_backend *backend, const cfp_step *step,
     return moves_channels(step->node) && cpu_in_lanes(backend, step, src, dst);
 }
 
-/* The input and its channel that channel c of the output is. */
+/* The input, and its channel, that channel c of the output is a copy of. */
 static origin origin_of(const cfp_step *step, const cfp_tensor *const *src, int c)
 {
     for (int k = 0; k < step->n_src; k++) {
@@ -83,7 +81,7 @@ static void free_table(table *t)
     cfp_free(t->pick);
 }
 
-/* Adds lane `lane`, which comes from `from`, to the entries [first, *end) of its block. */
+/* Adds a lane, which comes from `from`, to the entries [first, *end) of its block. */
 static void add_lane(table *t, int first, int *end, int lane, origin from, int width)
 {
     int e = first;
@@ -212,7 +210,7 @@ static cfp_status channels_backward(const void *own, cfp_backend *backend, const
     return CFP_OK;
 }
 
-/* T, H, W: output p is input p * step + start of its axis, or the constant outside */
+/* Along T, H, W: output p is input p * step + start of that axis, or the constant outside. */
 
 typedef struct window_map {
     int start[3], step[3];
@@ -244,7 +242,7 @@ static window_map map_of(const cfp_node *node)
     return m;
 }
 
-/* A row of w points of `lanes` channels each, all `value`; lanes behind them stay 0. */
+/* Fills a row of w points, `lanes` channels each, with `value`.  The lanes behind them become 0. */
 static void fill_row(float *to, int w, int block, int lanes, float value)
 {
     for (int64_t p = 0; p < w; p++)
@@ -260,7 +258,8 @@ static void overlap(int *first, int *end, const window_map *m, int to_w, int fro
     *end = start < from_w ? cfp_min_int(to_w, (from_w - 1 - start) / step + 1) : 0;
 }
 
-/* Copies points first to end of row `to` from where they are in row `from`; back: to there. */
+/* Copies the points [first, end) of row `to` from their places in row `from`; with `back`, from
+ * `to` to those places. */
 static void copy_row(float *to, float *from, int block, const window_map *m, int first, int end,
                      bool back)
 {
@@ -296,7 +295,7 @@ static cfp_status positions_forward(const void *own, cfp_backend *backend, const
     return CFP_OK;
 }
 
-/* The output that input i of an axis is, of `size`; NOWHERE: none. */
+/* The output that is a copy of input i along an axis of `size` outputs; NOWHERE: there is none. */
 static int output_of(const window_map *m, int axis, int i, int size)
 {
     const int at = i - m->start[axis], step = m->step[axis];

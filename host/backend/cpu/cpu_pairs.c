@@ -1,9 +1,9 @@
-/* cpu_pairs.c - what pairs of a kernel and a channel have to do with the target (cfp_pairs): the
- * selected kernels' gradients and the selected channels are gathered, then multiplied as matrices,
- * tap by tap.
+/* cpu_pairs.c - computes what pairs of a kernel and a channel contribute to the target (cfp_pairs).
+ * The gradients of the selected kernels and the selected channels are gathered, then multiplied as
+ * matrices, tap by tap.
  *
- * A tile is TILE kernels times QUAD channels: its sums stay in registers while it goes along a row
- * of outputs.  One thread makes a tile, so no sum depends on how many threads there are. */
+ * A tile is TILE kernels times QUAD channels.  Its sums stay in registers along a row of outputs.
+ * One thread computes a tile, so no sum depends on the number of threads. */
 #include "cpu.h"
 #include "../ref/ref.h"
 #include "../relevance_math.h"
@@ -33,7 +33,7 @@ static int tiles_of(int n, int size)
     return (n + size - 1) / size;
 }
 
-/* Which kernels of the group have a pair, and which channels. */
+/* Lists the kernels and the channels of the group that have a selected pair. */
 static void list_pairs(gathered *g, int group)
 {
     const cfp_back_step *s = g->pairs->step;
@@ -90,7 +90,8 @@ static void gather_x(const cfp_backend *backend, gathered *g, int group)
     }
 }
 
-/* sum[channel][kernel] += over n outputs of a row; x: of the first channel, the others `apart`. */
+/* Adds n outputs of a row to sum[channel][kernel].  x is the row of the first channel; the rows of
+ * the others are `apart` floats further on. */
 CFP_WIDE static void add_row(float sum[QUAD][TILE], const float *dy, const float *x, int64_t apart,
                              int stride, int n)
 {
@@ -113,7 +114,7 @@ static void flush(double total[QUAD][TILE], float sum[QUAD][TILE])
     memset(sum, 0, QUAD * sizeof *sum);
 }
 
-/* Outputs [first, last) along an axis that read, through tap k, inputs that are there: output p
+/* The outputs [first, last) along an axis that read an existing input through tap k.  Output p
  * reads p * stride + reach. */
 typedef struct axis {
     int first, last, stride, reach;

@@ -1,8 +1,8 @@
 /* cpu_pointwise.c - batchnorm, activations, add and mul by the kernels of lane_map.c.
  *
- * add and mul are taken where all inputs have one shape, or where one of two is C x 1 x 1 x 1 (the
- * gate of a squeeze-and-excite): such a vector in blocks is just what `map` takes for its scale or
- * shift.  Other broadcasts are ref's. */
+ * add and mul run here if all inputs have one shape, or if one of two is C x 1 x 1 x 1 (the gate of
+ * a squeeze-and-excitation block).  Such a vector is then the scale or the shift of the kernel
+ * `map`. ref does other broadcasts. */
 #include "cpu.h"
 #include "../ref/ref.h"
 #include <string.h>
@@ -26,7 +26,7 @@ void cpu_add_activate(const cfp_backend *backend, cfp_tensor *dst, const cfp_ten
                          backend->threads);
 }
 
-/* batchnorm: own = scale, then shift, both padded */
+/* batchnorm: `own` is the scale, then the shift, both padded to whole blocks */
 
 static bool batchnorm_takes(const cfp_backend *backend, const cfp_step *step,
                             const cfp_tensor *const *src, const cfp_tensor *dst)
@@ -121,7 +121,8 @@ static bool is_vector(const cfp_tensor *x)
     return cfp_positions(x->shape) == 1;
 }
 
-/* Which of two sources is a vector over the channels of the other; -1: they have one shape. */
+/* The index of the source that is a vector over the channels of the other; -1: both have one shape.
+ */
 static int vector_among(const cfp_tensor *const *src, const cfp_tensor *dst)
 {
     if (cfp_shape_equal(src[0]->shape, dst->shape))
@@ -196,7 +197,7 @@ static cfp_status join_forward(const void *own, cfp_backend *backend, const cfp_
     return CFP_OK;
 }
 
-/* The gradient of a vector: over the positions, the sum of dy (times x unless NULL). */
+/* The gradient of a vector: the sum of dy (times x unless NULL) over the positions. */
 static void sum_to_vector(const cfp_backend *backend, cfp_tensor *vector, const cfp_tensor *dy,
                           const cfp_tensor *x, void *scratch)
 {

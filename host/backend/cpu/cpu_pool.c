@@ -21,8 +21,9 @@ static bool avgpool_takes(const cfp_backend *backend, const cfp_step *step,
     return pool_takes(backend, step, src, dst, CFP_OP_AVGPOOL3D);
 }
 
-/* Cells that window a counts along one axis: real ones and, where asked, padding; never what only
- * ceil_mode's last window reaches. */
+/* The number of cells of window a that count along one axis: those in the input and, with
+ * count_include_pad, those in the padding.  Cells behind the padding, which only the last window of
+ * ceil_mode reaches, never count. */
 static int cells(const cfp_node *node, int axis, int a, int size)
 {
     const cfp_window *w = &node->window;

@@ -1,5 +1,5 @@
-/* cpu_primitives.c - what the method asks of tensors beside the ops, on all threads: means, sums,
- * masks, copies.  Layouts that the kernels do not serve (the plain clip) go to ref. */
+/* cpu_primitives.c - the primitives of the method on all threads: means, sums, masks, copies.  ref
+ * does layouts that the kernels cannot read (the plain clip). */
 #include "cpu.h"
 #include "../ref/ref.h"
 #include <stdint.h>
@@ -59,7 +59,8 @@ static cfp_status means(cfp_backend *backend, float *mean, const cfp_tensor *x, 
     return CFP_OK;
 }
 
-/* Channels of the plain clip, each read as one block, whose lanes then are added up. */
+/* Means of the plain clip: each channel is read as one block, and the sums of the lanes are added.
+ */
 static cfp_status plain_means(cfp_backend *backend, float *mean, const cfp_tensor *x)
 {
     const int width = backend->lanes->width, channels = x->shape.n * x->shape.c;
@@ -149,7 +150,7 @@ cfp_status cpu_gate(cfp_backend *backend, const cfp_node *activation, cfp_tensor
     return CFP_OK;
 }
 
-/* Positions of one block: lanes whose bits are 0 become 0. */
+/* Sets the lanes whose bits are 0 to zero, at all positions of a block. */
 CFP_WIDE static void keep_lanes(float *x, int64_t positions, int block, const uint32_t *bits)
 {
     for (int64_t p = 0; p < positions; p++, x += block)
@@ -161,7 +162,8 @@ CFP_WIDE static void keep_lanes(float *x, int64_t positions, int block, const ui
         }
 }
 
-/* Which lanes of the block that begins at a channel are demanded, as all bits or none; how many. */
+/* For each lane of the block that begins at a channel: all bits set if it is demanded, else none.
+ * Returns the number of demanded lanes. */
 static int demanded_lanes(uint32_t bits[LANES_MAX], const cfp_demand *demand, int lanes)
 {
     int count = 0;
@@ -205,7 +207,7 @@ cfp_status cpu_accumulate(cfp_backend *backend, cfp_tensor *dst, const cfp_tenso
     return CFP_OK;
 }
 
-/* Of some numbers of one clip's entries, which stand `size` apart. */
+/* Blends n numbers of the entries of a clip.  The entries are `size` floats apart. */
 CFP_WIDE static void blend_piece(float *dst, const float *src, int64_t n, int64_t size,
                                  const cfp_blend *b)
 {

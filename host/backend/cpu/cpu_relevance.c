@@ -1,8 +1,8 @@
-/* cpu_relevance.c - the back-step of a layer, its kernels shared out among the threads: by the
- * kernel of lane_score.c where the query is the usual one, else by ref's loops.
+/* cpu_relevance.c - the back-step of a layer, with its kernels divided among the threads.  The
+ * usual query is computed by lane_score.c, others by ref's loops.
  *
- * Each thread raises a demand of its own; they are merged by their maximum, so the result does not
- * depend on how many there are, nor on who takes which kernel. */
+ * Each thread has its own demands.  At the end their maximum is taken, so the result does not
+ * depend on the number of threads, nor on which thread scores which kernel. */
 #include "cpu.h"
 #include "../ref/ref.h"
 #include "../relevance_math.h"
@@ -10,7 +10,7 @@
 #include <string.h>
 
 enum {
-    LEAST_PAIRS = 1 << 15, /* (kernel, channel) pairs that are worth a thread to ref's loops */
+    LEAST_PAIRS = 1 << 15, /* pairs (kernel, channel) for each thread of ref's loops, at least */
     LEAST_WORK = 1 << 16,  /* and to score_row, where a kernel costs as much again */
     ROW_WORK = 128,        /* as so many pairs */
     PIECE_WORK = 1 << 13   /* what a thread takes at a time */
@@ -22,18 +22,18 @@ static int threads_for(const cfp_backend *backend, int64_t work, int64_t least)
     return worth < 1 ? 1 : worth < backend->threads ? (int)worth : backend->threads;
 }
 
-/* What lanes->score_list is for (lanes.h), ... */
+/* True if lanes->score_list can list the edges (lanes.h). */
 static bool lists_as_usual(const cfp_back_step *s)
 {
     return s->rule == CFP_RULE_CFP && !s->classifier && s->normalise == CFP_NORMALISE_MINMAX;
 }
-/* ... and score_row. */
+/* True if lanes->score_row can do the back-step. */
 static bool is_usual(const cfp_back_step *s)
 {
     return lists_as_usual(s) && s->propagate != CFP_PROPAGATE_PATH && s->top == 0;
 }
 
-/* One thread's room for score_row. */
+/* Bytes of working memory of score_row, for one thread. */
 static size_t estimate_bytes(const cfp_back_step *s)
 {
     return cpu_aligned((size_t)cfp_span_words(s) * 32 * sizeof(float));
@@ -50,7 +50,7 @@ static float least_that_reaches(double theta)
     return (double)r < theta ? nextafterf(r, INFINITY) : r;
 }
 
-/* The relevances in best join the demand on the layer's channels. */
+/* Raises the demands on the layer's channels to the relevances in job->best. */
 static void raise_children(const lane_score *job, int question)
 {
     const cfp_back_step *s = job->step;

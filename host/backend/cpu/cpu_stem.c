@@ -1,5 +1,5 @@
-/* cpu_stem.c - the first convolution, from a clip's few channels, where its kernel spans several
- * frames: the kernel of lane_stem.c does the work, here are who is taken and the weights.
+/* cpu_stem.c - the first convolution, which reads the few channels of the clip, if its kernel spans
+ * several frames.  Decides which steps it accepts and prepares the weights; lane_stem.c computes.
  *
  * weights[pair of blocks of kernels][layer][channel][kH][kW][2][lanes]: of each level of filtering
  * along T a layer has g0, g0 + g1 or g1, by the digits of its number to base 3.
@@ -14,10 +14,10 @@ enum { MOST_LEVELS = 3, MOST_LAYERS = 27, PAIR = 2 };
 typedef struct stem {
     int levels;
     float *weights, *bias;
-    void *conv; /* cpu_conv's own, for the way back; NULL: it is not asked for */
+    void *conv; /* of cpu_conv, for the backward pass; NULL: none is wanted */
 } stem;
 
-/* How many levels of filtering take the fewest multiplications along T; 0: the plain sum does. */
+/* The number of levels of filtering with the fewest multiplications along T; 0: the plain sum. */
 static int levels_that_pay(const cfp_window *w, int frames, int in_frames)
 {
     int best = 0, least = 0;
@@ -50,7 +50,7 @@ static bool stem_takes(const cfp_backend *backend, const cfp_step *step,
            dst->shape.w >= LEAST_WIDTH && levels_that_pay(w, dst->shape.t, src[0]->shape.t) > 0;
 }
 
-/* The taps along T of one weight -> one number a layer. */
+/* Transforms the taps along T of one weight to one number for each layer. */
 static void filter_taps(double layer[MOST_LAYERS], const float *tap, int taps, int64_t apart,
                         int levels)
 {

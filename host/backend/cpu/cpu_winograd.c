@@ -1,5 +1,5 @@
-/* cpu_winograd.c - convolutions with kernels of 3 taps and stride 1 by minimal filtering: the
- * kernel of lane_winograd.c does the work, here are who is taken and the weights.
+/* cpu_winograd.c - convolutions with kernels of 3 taps and stride 1 by minimal filtering.  Decides
+ * which steps it accepts and prepares the weights; lane_winograd.c computes.
  *
  * weights[group][pair of blocks of kernels][layer][plane][channel][2][lanes]: plane (i, j) of layer
  * l is element (l, i, j) of the kernel transformed along H and W, `deep` along T, too: [g0, (g0 +
@@ -35,8 +35,9 @@ static bool in_whole_blocks(const cfp_node *node, int channels, int lanes)
 static bool winograd_takes(const cfp_backend *backend, const cfp_step *step,
                            const cfp_tensor *const *src, const cfp_tensor *dst)
 {
-    /* Weights grow by a third at least and are read once for so many positions; each input and
-     * output is transformed once for so many kernels and channels of its group. */
+    /* Smallest sizes for which filtering is faster.  Weights grow by at least a third, so they must
+     * be used for enough positions.  Inputs and outputs are transformed once, so they must be used
+     * for enough kernels and channels. */
     enum { LEAST_POSITIONS = 128, LEAST_CHANNELS = 16, LEAST_OF_GROUP = 24 };
     const cfp_node *node = step->node;
     const cfp_window *w = &node->window;

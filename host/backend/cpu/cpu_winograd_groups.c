@@ -1,6 +1,6 @@
 /* cpu_winograd_groups.c - convolutions of 3 x 3 x 3 or 1 x 3 x 3 and stride 1 in groups of a few
- * channels by minimal filtering: the kernel of lane_winograd_groups.c does the work, here are who
- * is taken, how frames are cut into segments, and the weights.
+ * channels by minimal filtering.  Decides which steps it accepts, cuts frames into segments and
+ * prepares the weights; lane_winograd_groups.c computes.
  *
  * weights[group][plane][channel][layer][kernel]: see cpu_filter.h for planes and layers.
  * Backward-data is the same convolution with kernels and channels exchanged and all taps in
@@ -22,7 +22,7 @@ typedef struct winograd_groups {
     unit_filter forward, backward;
 } winograd_groups;
 
-/* The least number of groups that fill whole blocks, or all of them. */
+/* The smallest number of groups that fill whole blocks, or all groups. */
 static int unit_of(int groups, int channels, int kernels, int lanes)
 {
     for (int unit = 1; unit < groups; unit++)
@@ -32,8 +32,8 @@ static int unit_of(int groups, int channels, int kernels, int lanes)
     return groups;
 }
 
-/* How many steps to take in one go: the more, the fewer frames are read twice; the fewer, the fewer
- * lanes stand empty.  Costs as measured, in thousands of cycles a block. */
+/* The number of steps in a segment.  With more steps, fewer frames are read twice.  With fewer
+ * steps, fewer lanes are empty.  Costs were measured, in thousands of cycles for a block. */
 static int choose_steps(cfp_shape s, int channels, bool deep, int lanes)
 {
     enum { INPUT = 2, OUTPUT = 1 }; /* of a frame; a channel's product of a step 1 */
@@ -57,8 +57,8 @@ static int choose_steps(cfp_shape s, int channels, bool deep, int lanes)
 static bool groups_takes(const cfp_backend *backend, const cfp_step *step,
                          const cfp_tensor *const *src, const cfp_tensor *dst)
 {
-    /* Transforming a channel costs as much as a few products with it; what is kept of a unit has to
-     * stay in the second cache. */
+    /* Smallest sizes for which filtering is faster: transforming a channel costs as much as a few
+     * products.  The data of a unit must fit the second-level cache. */
     enum { LEAST_DEEP = 6, LEAST_FLAT = 12, MOST_OF_UNIT = 128, LEAST_POSITIONS = 128 };
     const cfp_node *node = step->node;
     const cfp_window *w = &node->window;

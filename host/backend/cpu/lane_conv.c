@@ -1,8 +1,8 @@
 /* lane_conv.c - depth-wise and grouped convolution, both directions (lanes.h: lane_conv).
  *
- * A tile of outputs along W is summed up while taps and channels go by.  Here: how a tile finds its
- * rows, weights and place, the tile that takes any window, and the loop over tiles.  The tiles that
- * the compiler unrolls for the usual windows are in lane_conv_tiles.c. */
+ * The sums of a tile of outputs along W stay in registers during the loops over taps and channels.
+ * This file has the tile for any window, and the loop over tiles.  lane_conv_tiles.c has unrolled
+ * tiles for the usual windows. */
 #include "lane_conv_tile.h"
 
 /* Channel j's vector at `at`, from any number of sources: see pick in lanes.h. */
@@ -56,7 +56,8 @@ static void lane_conv_tile_any(const lane_conv *job, const struct tile *at)
         v_store(to + (int64_t)i * x[2].step * LANES, v_max(floor, sum[i]));
 }
 
-/* The tile that wastes fewer registers: of W = 7 and 21 half of a wide one would stand idle. */
+/* True if narrow tiles leave fewer registers unused: with W = 7 or 21, half of a wide one would be.
+ */
 static bool narrow_is_better(int count)
 {
     const int wide = (count + TILE_WIDE - 1) / TILE_WIDE * TILE_WIDE;

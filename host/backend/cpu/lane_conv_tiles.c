@@ -1,18 +1,18 @@
-/* lane_conv_tiles.c - lane_conv.c's inner loops, unrolled: 1 to 3 neighbouring taps along W,
- * stride 1 or 2, channels from any number of blocks.
+/* lane_conv_tiles.c - unrolled inner loops of lane_conv.c: 1 to 3 neighbouring taps along W, stride
+ * 1 or 2, channels from any number of blocks.
  *
- * The tile stays in registers while taps and channels go by.  Each source vector is loaded, and
- * shuffled, once for all taps of W: three multiply-adds a shuffle for the usual 3.  Borders cost a
- * test a load, never a multiply-add.  What a tile knows at compile time (its length, taps, stride,
- * sources) is an argument of conv_tile, of which the macros below make the copies.
- * Not compiled for plain C: 80 s of compiler time for loops that no vector unit runs. */
+ * Each source vector is loaded and shuffled once for all taps of W, so there are three
+ * multiply-adds for each shuffle with the usual 3 taps.  A border costs a test for each load, and
+ * no multiply-add. The length, taps, stride and sources of a tile are constant arguments of
+ * conv_tile; the macros below make a copy of it for each combination. Plain C has no unrolled
+ * tiles: they would take 80 s to compile and gain nothing. */
 #include "lane_conv_tile.h"
 
 #ifndef LANES_PLAIN
 
-enum { MANY = 4 }; /* as a number of sources: four or more */
+enum { MANY = 4 }; /* stands for four or more sources */
 
-/* One channel j of one row: where its source vectors stand and how they are put together. */
+/* Channel j of a row: where its source vectors are, and how they are combined. */
 struct row {
     const float *from[3];
     ivec pick, pick_third; /* of the first two sources, of the third */
@@ -42,8 +42,8 @@ static inline __attribute__((always_inline)) vec fetch(const struct row *r, int 
     return all;
 }
 
-/* Its share of the tile.  Loads outside [low, high) are left out; only the first and last
- * `checked` of them can be. */
+/* Adds a row to the sums of a tile.  Loads outside [low, high) are left out.  Only the first and
+ * last `checked` loads can be outside. */
 static inline __attribute__((always_inline)) void add_row(vec *sum, const struct row *r,
                                                           const float *weight, const int *tap,
                                                           int low, int high, int checked, int tile,

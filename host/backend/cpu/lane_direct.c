@@ -1,9 +1,9 @@
 /* lane_direct.c - a convolution by its plain sum, any window, both directions (lanes.h:
  * lane_direct).
  *
- * A row of outputs of two blocks is begun with the bias; then each tap (t, h) is added to all of
- * the row, a few columns at a time, so that the tap's weights are read from the cache.  What a
- * column reads beyond the edge is left out: there a tap is added to one column at a time. */
+ * A row of outputs of two blocks starts with the bias.  Then each tap (t, h) is added to the whole
+ * row, a few columns at a time, so that the weights of the tap come from the cache.  At the edges,
+ * where not all columns have the same taps, a tap is added to one column at a time. */
 #include "lane.h"
 
 enum { DIRECT_PAIR = 2, DIRECT_COLUMNS = 6 }; /* 12 sums, two vectors of weights, one source */
@@ -13,8 +13,8 @@ struct direct_row {
     const float *src;       /* first position of the row that tap (t, h) reads, channel 0 */
     const int64_t *channel; /* floats from there to channel c of those that the pair reads */
     const float *weights;   /* of tap (t, h): [kW][channels][DIRECT_PAIR][LANES] */
-    /* The row in its two blocks.  Where the second does not exist it is the first one's place:
-     * second is stored before first, so that nothing of it remains. */
+    /* The row in its two blocks.  If there is no second block, `second` points to the first one. It
+     * is stored before `first`, so it is overwritten. */
     float *first, *second;
 };
 
@@ -79,7 +79,7 @@ static void direct_tile(const struct direct_row *r, int w, int columns)
 {
     const lane_axis *x = &r->job->axis[2];
     const int width = r->job->src_shape.w;
-    int from = 0, end = 0; /* taps that every column reads */
+    int from = 0, end = 0; /* the taps that all columns have */
     while (from < x->n_taps && reads(x, w, from) < 0)
         from++;
     while (end < x->n_taps && reads(x, w + columns - 1, end) < width)

@@ -1,5 +1,5 @@
-/* lane_gather.c - channels moved to other channels (lanes.h: lane_gather): concat, slice, pad and
- * shuffle along C, whatever the offsets; one shuffle a source block. */
+/* lane_gather.c - moves channels to other channels (lanes.h: lane_gather): concat, slice, pad and
+ * shuffle along C, with any offsets.  Each source block takes one shuffle. */
 #include "lane.h"
 
 static void gather_chunk(const lane_gather *job, int64_t clip, int64_t block, int64_t chunk)

@@ -1,10 +1,12 @@
-/* lane_linear.c - a vector times a matrix that stays in the model's order (lanes.h: linear).
+/* lane_linear.c - multiplies a vector by a matrix that stays in the order of the model (lanes.h:
+ * linear).
  *
- * Bound by memory: every weight is read once and used once a clip, so there is nothing to gain from
- * another order, and a second copy (C3D: 134 MB in one layer) is spared. */
+ * The speed is limited by memory: every weight is read once and used once for each clip.  Another
+ * order would gain nothing, and would need a second copy of the weights (C3D: 134 MB in one layer).
+ */
 #include "lane.h"
 
-enum { ABREAST = 4 }; /* sums that need not wait for each other */
+enum { ABREAST = 4 }; /* independent sums, so that additions overlap */
 
 static float dot(const float *a, const float *b, int n)
 {
@@ -32,7 +34,7 @@ void LANE(linear_run)(const lane_linear *job, int threads)
                                                   job->src + n * job->src_clip, job->channels);
 }
 
-/* Backward walks down columns: the wider a piece of them, the fewer pages it crosses a row. */
+/* Backward goes down the columns of the matrix, many at a time, to touch fewer pages. */
 enum { BACK_ABREAST = LANES };
 
 /* `width` channels of the gradient from `first` on: sum over o of weight(o, channel) * dy(o). */

@@ -1,8 +1,8 @@
-/* lane_map.c - what happens to each element alone: activations and their slopes, scale and shift
- * per channel, sums and products of two tensors (lanes.h).
+/* lane_map.c - functions of single elements: activations and their derivatives, scale and shift of
+ * channels, sums and products of two tensors (lanes.h).
  *
- * The lanes behind the last channel: scale and shift are 0 there, but sigmoid(0) is not, so the
- * last block goes through `keep`. */
+ * The lanes behind the last channel must stay zero.  Scale and shift are 0 there, but sigmoid(0) is
+ * not 0, so the last block is multiplied by `keep`. */
 #include "lane.h"
 
 /* Cephes' expf: 2^n times a polynomial on [-ln 2 / 2, ln 2 / 2]; relative error below 2e-7. */
@@ -86,7 +86,7 @@ static inline __attribute__((always_inline)) vec slope_at(vec x, cfp_op op, floa
     }
 }
 
-/* The derivative told from output y. */
+/* The derivative, computed from output y. */
 static inline __attribute__((always_inline)) vec slope_from(vec y, cfp_op op, float negative_slope)
 {
     const vec zero = v_set(0), one = v_set(1);
@@ -100,7 +100,8 @@ static inline __attribute__((always_inline)) vec slope_from(vec y, cfp_op op, fl
     }
 }
 
-/* One switch a chunk, not one an element: `op` is a constant in each copy of `body`. */
+/* Copies `body` for each activation, so that there is one switch for each chunk instead of one for
+ * each element.  `op` is a constant in each copy. */
 #define FOR_ACTIVATION(op, body)                                                                   \
     switch (op) {                                                                                  \
     case CFP_OP_RELU:                                                                              \

@@ -1,8 +1,8 @@
 /* lane_pool.c - maximum and average over windows, both directions (lanes.h: lane_pool).
  *
- * Forward holds a tile of outputs along W in registers, as lane_conv.c does, and loads each
- * source vector once for all outputs that it counts for.  64 x 16 x 112 x 112, 3 x 3 x 3 / 2: bound
- * by memory (51 MB read). */
+ * Forward keeps a tile of outputs along W in registers, as lane_conv.c does, and loads each source
+ * vector once for all outputs that need it.  For 64 x 16 x 112 x 112 and 3 x 3 x 3 / 2 the speed is
+ * limited by memory (51 MB are read). */
 #include "lane.h"
 
 static inline const float *frame_row(const float *x, cfp_shape s, int64_t block, int t, int h)
@@ -15,7 +15,7 @@ static inline vec pool_in(vec sum, vec v, bool average)
     return average ? v_add(sum, v) : v_max(v, sum);
 }
 
-/* Part of the window, cut to the input: [*first, *last). */
+/* The part [*first, *last) of window a that lies inside the input. */
 static inline void cut_window(int *first, int *last, const lane_window *x, int a, int size)
 {
     const int start = a * x->stride - x->pad;
@@ -127,7 +127,7 @@ void LANE(avgpool)(const lane_pool *job, int threads)
     pool_run(job, threads, true);
 }
 
-/* The gradient of window (t, h, w) goes, lane by lane, to the first place of its maximum. */
+/* Adds the gradient of window (t, h, w), lane by lane, to the first place of its maximum. */
 static void give_to_maximum(const lane_pool *job, int64_t block, int t, int h, int w)
 {
     const lane_window *x = job->axis;
@@ -159,7 +159,7 @@ static void give_to_maximum(const lane_pool *job, int64_t block, int t, int h, i
         }
 }
 
-/* Threads share out blocks of channels only: windows overlap in T, H and W. */
+/* Only blocks of channels are divided among threads, because windows overlap in T, H and W. */
 void LANE(maxpool_back)(const lane_pool *job, int threads)
 {
     const cfp_shape s = job->src_shape, d = job->dst_shape;

@@ -1,25 +1,25 @@
-/* lane_score.c - relevance of a layer's channels, several at a time, for the rule that is asked
- * for most: cfp, scaled between the least and the most, selected edge by edge (lanes.h: score).
+/* lane_score.c - the relevance of a layer's channels, several at a time, for the usual query: rule
+ * cfp, min-max normalised, selected edge by edge (lanes.h: lane_score).
  *
- * What is written is relevance_math.h's to the last bit: values in double, one rounding at the end.
- * But few of those numbers are wanted: the extremes of a row, which channels reach theta, and of
- * all the relevances of a channel the greatest.  So every value is ESTIMATED in float, as a product
- * of two floats, and the few that estimates leave open are computed.
+ * The results are those of relevance_math.h to the last bit: values in double, rounded once at the
+ * end.  But only a few exact numbers are needed: the extremes of a row, which channels reach theta,
+ * and the largest relevance of each channel.  So every value is first ESTIMATED as a product of two
+ * floats.  A value is computed exactly only if its estimate cannot decide:
  *
- *     extremes    rounding keeps order: the least value is one of those with the least estimate
- *     theta       an estimate is off by 2^-24 of the largest at most; who is nearer than some times
- *                 that to the value that theta asks for is computed
- *     greatest    a relevance is computed where its estimate, raised by more than it may be off,
- *                 is not below what the channel has */
+ *     extremes    rounding keeps the order, so the smallest value has the smallest estimate
+ *     theta       an estimate is off by at most 2^-24 of the largest; a value is computed if its
+ *                 estimate is closer than a few times that to the bound
+ *     largest     a relevance is computed if its estimate plus the possible error is not below the
+ *                 channel's largest relevance so far */
 #include "lane.h"
 #include "../relevance_math.h"
 
 enum {
-    WORD = 32, /* channels whose bits share a word: so many are estimated, or a multiple */
-    FEW = 6    /* fewer than these are computed at once */
+    WORD = 32, /* channels in a word of bits; estimates are made for whole words */
+    FEW = 6    /* if fewer are open, they are computed one by one */
 };
 
-/* A row as its functions read it: cfp_value(j) = scale * w[j] * x[j]. */
+/* The row of a kernel: cfp_value(j) = scale * w[j] * x[j]. */
 struct scored {
     const float *w, *x;
     double scale;
@@ -74,7 +74,9 @@ static void estimate_values(struct scored *s)
     s->most = -v_least(v_sub(zero, high));
 }
 
-/* The row that begins where this one ends is likely to be next. */
+/* Finds the smallest and the largest value.  Prefetches the next row, which is probably needed
+ * next.
+ */
 static void find_extremes(struct scored *s)
 {
     const vec low = v_set(s->least), high = v_set(s->most);
@@ -92,13 +94,13 @@ static void find_extremes(struct scored *s)
     s->row = row;
 }
 
-/* What estimates are compared with. */
+/* The bounds with which estimates are compared. */
 struct bars {
-    float reach, width; /* who is nearer than width to reach is to be computed */
-    float growth, lift; /* estimate * growth + lift is no less than its relevance */
+    float reach, width; /* estimates within `width` of `reach` are computed exactly */
+    float growth, lift; /* estimate * growth + lift is an upper bound of the relevance */
 };
 
-/* False where estimates tell little: all values are one, not finite, or tiny. */
+/* False if estimates are useless: all values are equal, not finite, or tiny. */
 static bool find_bars(struct bars *bars, const struct scored *s, float floor)
 {
     const double unscale = 1 / fabs(s->scale), low = s->row.low * unscale;
@@ -113,7 +115,7 @@ static bool find_bars(struct bars *bars, const struct scored *s, float floor)
     return true;
 }
 
-/* Once more for the channels that estimates leave open. */
+/* Computes the channels that their estimates could not decide. */
 static void settle_channels(uint32_t *bits, const struct scored *s, const struct bars *bars,
                             float floor)
 {
@@ -125,8 +127,8 @@ static void settle_channels(uint32_t *bits, const struct scored *s, const struct
         }
 }
 
-/* Bits of the channels whose relevance reaches floor; `best` is raised, and only their relevances
- * are above what it starts from. */
+/* Sets the bits of the channels whose relevance reaches floor, and raises `best` to their
+ * relevances. */
 static void select_channels(uint32_t *bits, float *best, const struct scored *s,
                             const struct bars *bars, float floor)
 {

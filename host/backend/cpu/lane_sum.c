@@ -1,12 +1,12 @@
 /* lane_sum.c - sums over positions and over channels, in double (lanes.h).
  *
- * Positions are cut into chunks whatever the number of threads, each chunk is summed on its own,
- * and the chunks are added up in order: the same bits for any number of threads. */
+ * Positions are cut into chunks of a fixed size.  Each chunk is summed separately, and the sums are
+ * added in order, so any number of threads gives the same bits. */
 #include "lane.h"
 
 static dvec chunk_sum(const float *x, const float *g, int64_t floats)
 {
-    dvec sum = d_zero(), other = d_zero(); /* two, so that additions need not wait for each other */
+    dvec sum = d_zero(), other = d_zero(); /* two independent sums, so that additions overlap */
     int64_t i = 0;
     if (g != NULL)
         for (; i < floats; i += LANES)
@@ -41,8 +41,8 @@ void LANE(sums_run)(double *sum, const float *x, const float *g, cfp_shape s, do
 }
 
 enum {
-    SUMMED = 64, /* positions whose sums over the channels are held in the first cache */
-    STREAMS = 4  /* blocks that are read at once */
+    SUMMED = 64, /* positions at a time; their sums fit the first-level cache */
+    STREAMS = 4  /* blocks that are read at the same time */
 };
 
 /* Blocks of x and g, from one position on, and their channels that are kept. */
@@ -92,8 +92,8 @@ static void add_kept(double *sum, streams *of, bool times_g, int64_t n)
     of->n = 0;
 }
 
-/* Blocks outside, a few positions inside: few streams of memory at a time, and none for a block of
- * which nothing is kept. */
+/* The outer loop goes over blocks, the inner one over a few positions.  So few streams of memory
+ * are read at a time, and blocks without a kept channel are not read. */
 void LANE(channel_sum_run)(float *map, const float *x, const float *g, const float *keep,
                            cfp_shape s, int threads)
 {

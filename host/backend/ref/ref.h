@@ -1,14 +1,14 @@
-/* ref.h - the backend that defines every op: plain loops, written to be read.
+/* ref.h - the backend that defines every op, as plain loops that are easy to read.
  *
- * Its functions work on host tensors of any block, so that another backend in host memory may lend
- * whichever it has no better version of.  Sums run in double. */
+ * Its functions work on host tensors of any block.  So another backend in host memory can use those
+ * for which it has no faster version.  Sums are computed in double. */
 #pragma once
 #include "../backend.h"
 
-/* One op, told by step->node: forward, and backward-data as step_backward in backend.h describes
- * it (src, dst: NULL where cfp_op_backward_reads says so).  conv3d and linear add the last source
- * where step->adds; the activation fused behind is ref_step_forward's business.  Both write every
- * channel of what they are given, but not the zero lanes behind the last. */
+/* The functions of an op: forward, and backward-data as step_backward in backend.h describes it.
+ * step->node has the attributes.  src and dst may be NULL if cfp_op_backward_reads says that they
+ * are not read.  conv3d and linear add the last source if step->adds.  ref_step_forward applies the
+ * fused activation.  Both write all channels, but not the zero lanes behind the last. */
 typedef struct ref_op {
     void (*forward)(const cfp_step *step, const cfp_tensor *const *src, cfp_tensor *dst);
     void (*backward)(const cfp_step *step, const cfp_tensor *const *src, const cfp_tensor *dst,
@@ -17,17 +17,17 @@ typedef struct ref_op {
 
 extern const ref_op ref_op_table[CFP_OP_COUNT];
 
-/* Elements of the activation and of its derivative at x (the INPUT). */
+/* The activation of one element, and its derivative, at x (the INPUT). */
 float ref_activation(const cfp_node *activation, float x);
 float ref_activation_slope(const cfp_node *activation, float x);
-/* The derivative told from the output y (backend.h, gate). */
+/* The derivative, computed from the output y (backend.h, gate). */
 float ref_gate(const cfp_node *activation, float y);
 
-/* Zeroes the lanes behind the last channel (tensor.h). */
+/* Sets the lanes behind the last channel to zero (tensor.h). */
 void ref_zero_lanes(cfp_tensor *x);
 
-/* Entries of cfp_backend_api, usable by any backend in host memory (they read no cfp_backend, no
- * plan and no scratch). */
+/* Entries of cfp_backend_api that every backend in host memory can use: they need no cfp_backend,
+ * no plan and no scratch memory. */
 size_t ref_free_bytes(cfp_backend *backend);
 size_t ref_tensor_bytes(const cfp_tensor *x);
 cfp_status ref_upload(cfp_backend *backend, cfp_tensor *dst, const float *plain);
@@ -61,13 +61,14 @@ cfp_status ref_fetch(cfp_backend *backend, void *host, const void *memory, size_
 cfp_status ref_route(cfp_backend *backend, const cfp_demand_route *route);
 cfp_status ref_back_step(cfp_backend *backend, const cfp_back_step *step);
 cfp_status ref_weigh_pairs(cfp_backend *backend, const cfp_pairs *pairs);
-/* True where a question of the clip selected the pair of kernel o and the j-th channel it reads. */
+/* True if a question of the clip selected the pair of kernel o and the j-th channel that it reads.
+ */
 bool ref_is_pair(const cfp_back_step *step, int clip, int o, int j);
 cfp_status ref_pick_edges(cfp_backend *backend, const cfp_back_step *step);
 cfp_status ref_list_edges(cfp_backend *backend, const cfp_back_step *step, int question,
                           cfp_edge *edge);
-/* Some of their rows (question x kernels + o) or kernels, for who shares them out.  Threads that
- * run at a time need a ctx each. */
+/* The same for some of the rows (question x kernels + o) or kernels, so that threads can divide
+ * them.  Each thread needs its own ctx. */
 cfp_status ref_back_step_rows(cfp_ctx *ctx, const cfp_back_step *step, int64_t first, int64_t last);
 cfp_status ref_list_edges_rows(cfp_ctx *ctx, const cfp_back_step *step, int question, int first,
                                int last, cfp_edge *edge);

@@ -113,7 +113,7 @@ cfp_status ref_step_backward(cfp_backend *backend, const cfp_step *step,
     return CFP_OK;
 }
 
-/* The tests ask ref for numbers without opening it; a failure has no message then. */
+/* Tests call ref without opening it; a failure then has no message. */
 static cfp_ctx *ctx_of(const cfp_backend *backend)
 {
     return backend == NULL ? NULL : backend->ctx;

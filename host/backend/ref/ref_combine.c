@@ -1,10 +1,10 @@
 /* ref_combine.c - add and mul of two or more tensors, with broadcasting.
  *
- * Each axis C, T, H, W of an input is as long as the output's or 1; where it is 1, its one element
- * serves the whole axis, and its gradient is the sum over that axis. */
+ * Each axis C, T, H, W of an input is as long as the output's, or 1.  If it is 1, its one element
+ * is used for the whole axis, and its gradient is the sum over that axis. */
 #include "ref_ops.h"
 
-/* The element of x that serves output (n, c, t, h, w). */
+/* The element of x that output (n, c, t, h, w) uses. */
 static double serving(const cfp_tensor *x, int n, int c, int t, int h, int w)
 {
     const cfp_shape s = x->shape;
@@ -41,7 +41,7 @@ void ref_mul(const cfp_step *step, const cfp_tensor *const *src, cfp_tensor *dst
                     }
 }
 
-/* The outputs along one axis that element i of an input serves. */
+/* The outputs along one axis that use element i of an input. */
 static ref_span served(int i, int size, int out_size)
 {
     return size == 1 ? (ref_span){0, out_size} : (ref_span){i, i + 1};
@@ -52,7 +52,8 @@ typedef struct place { /* element (n, c, t, h, w) of input k, whose shape is `sh
     cfp_shape shape;
 } place;
 
-/* The gradient of one element: of all that it serves, times (mul) the other inputs there. */
+/* The gradient of one element: the sum over the outputs that use it, for mul times the other inputs
+ * there. */
 static double gather(const cfp_step *step, const cfp_tensor *const *src, const cfp_tensor *diff_dst,
                      const place *at)
 {
@@ -74,7 +75,7 @@ static double gather(const cfp_step *step, const cfp_tensor *const *src, const c
     return sum;
 }
 
-/* The one backward of both; add reads no values, mul those of its inputs. */
+/* The backward pass of both ops.  add reads no values, mul reads those of its inputs. */
 void ref_combine_backward(const cfp_step *step, const cfp_tensor *const *src, const cfp_tensor *dst,
                           const cfp_tensor *diff_dst, cfp_tensor *const *diff_src)
 {

@@ -3,11 +3,11 @@
  *     dst(o, p) = bias(o) + sum over i, k of weight(o, i, k) * src(i, p * stride - pad + k *
  * dilation)
  *
- * p and k run over T, H, W, i over the channels of o's group, and src is zero outside.  Backward is
- * the transpose: src(i, ...) gets weight(o, i, k) * diff_dst(o, p) from every p that read it.
+ * p and k run over T, H, W; i runs over the channels of o's group; src is zero outside.  Backward
+ * is the transpose: src(i, ...) gets weight(o, i, k) * diff_dst(o, p) from every p that read it.
  *
- * Both directions work on a piece of one row at a time, whose sums stand side by side in double:
- * then the innermost loop runs along the row for one tap, with no border to look out for. */
+ * Both directions compute a piece of a row at a time, with its sums in double.  The innermost loop
+ * runs along the row for one tap, and needs no test for the border. */
 #include "ref_ops.h"
 
 enum { PIECE = 128 };
@@ -39,7 +39,7 @@ static conv conv_of(const cfp_node *node)
                   .taps = (int64_t)window->kernel[0] * window->kernel[1] * window->kernel[2]};
 }
 
-/* weight(o, 0, k); weight(o, i, k) stands i * taps behind it. */
+/* The address of weight(o, 0, k); weight(o, i, k) is i * taps further on. */
 static const float *kernel_tap(const conv *op, int o, const int k[3])
 {
     const int *size = op->window->kernel;
@@ -47,13 +47,13 @@ static const float *kernel_tap(const conv *op, int o, const int k[3])
            ((int64_t)k[0] * size[1] + k[1]) * size[2] + k[2];
 }
 
-/* Output p reads, through tap k, input p * stride + reach. */
+/* Output p reads input p * stride + reach through tap k. */
 static int reach(const conv *op, int axis, int k)
 {
     return k * op->window->dilation[axis] - op->window->pad_begin[axis];
 }
 
-/* sum[w] += what the outputs `y` read through tap k. */
+/* Adds to sum[w] what each output reads through tap k. */
 static void add_tap(double *sum, const conv *op, const cfp_tensor *src, const piece *y,
                     const int k[3])
 {
@@ -80,7 +80,7 @@ static void add_tap(double *sum, const conv *op, const cfp_tensor *src, const pi
     }
 }
 
-/* sum[w] += what the inputs `x` get back from the outputs that read them through tap k. */
+/* Adds to sum[w] the gradient that each input gets from the outputs that read it through tap k. */
 static void add_tap_backward(double *sum, const conv *op, const cfp_tensor *diff_dst,
                              const piece *x, const int k[3])
 {
@@ -105,7 +105,7 @@ static void add_tap_backward(double *sum, const conv *op, const cfp_tensor *diff
     }
 }
 
-/* to = bias + all taps of `from` + added; the last may be `to` itself. */
+/* to = bias + all taps of `from` + added; `added` may be `to` itself. */
 static void fill_piece(cfp_tensor *to, const piece *at, const conv *op, add_tap_fn *add,
                        const cfp_tensor *const from[2])
 {
@@ -147,7 +147,7 @@ void ref_conv3d(const cfp_step *step, const cfp_tensor *const *src, cfp_tensor *
 void ref_conv3d_backward(const cfp_step *step, const cfp_tensor *const *src, const cfp_tensor *dst,
                          const cfp_tensor *diff_dst, cfp_tensor *const *diff_src)
 {
-    (void)src, (void)dst; /* linear in its input: the gradient reads no values */
+    (void)src, (void)dst; /* the op is linear in its input, so the gradient needs no values */
     if (diff_src[0] == NULL)
         return;
     conv op = conv_of(step->node);

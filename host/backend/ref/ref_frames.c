@@ -1,4 +1,4 @@
-/* ref_frames.c - frames of bytes into a tensor of any block; there is nothing to wait for. */
+/* ref_frames.c - converts frames of bytes to a tensor of any block.  It is done on return. */
 #include "ref.h"
 
 cfp_status ref_upload_frames(cfp_backend *backend, cfp_tensor *dst, int clip, const uint8_t *rgb,

@@ -1,8 +1,8 @@
-/* ref_move.c - identity, flatten, concat, pad, slice, channel_shuffle: ops that compute nothing.
+/* ref_move.c - ops that only move data: identity, flatten, concat, pad, slice, channel_shuffle.
  *
- * Every output element is one input element or, in a pad, a constant; no input element is used
- * twice.  So an op is told by where an output element comes from: forward copies along that map,
- * backward copies against it and leaves 0 where nothing came back. */
+ * Every output element is a copy of one input element, or the constant of a pad.  No input element
+ * is used twice.  So a function that maps an output element to its input element defines an op.
+ * Forward copies along this map; backward copies against it, and is 0 where nothing came from. */
 #include "ref_ops.h"
 #include <string.h>
 
@@ -10,7 +10,7 @@ typedef struct place { /* element (c, t, h, w) of input k */
     int k, c, t, h, w;
 } place;
 
-/* Turns `at` from an output element into the input element that it is; false where it is the
+/* Replaces the output element `at` by the input element that it is a copy of; false if it is the
  * constant.  `in` is the shape of input 0. */
 typedef bool come_from_fn(const cfp_step *step, cfp_shape in, place *at);
 
@@ -34,7 +34,7 @@ static bool from_flat(const cfp_step *step, cfp_shape in, place *at)
 
 static bool from_part(const cfp_step *step, cfp_shape in, place *at)
 {
-    (void)in; /* every input has its own number of channels, known to the graph */
+    (void)in; /* each input has its own number of channels; the graph knows it */
     int channels;
     while (at->c >= (channels = step->model->node[step->node->input[at->k]].shape.c)) {
         at->c -= channels;

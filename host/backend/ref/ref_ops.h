@@ -1,8 +1,8 @@
-/* ref_ops.h - inside ref: its ops by name, and how its loops walk a tensor.
+/* ref_ops.h - the ops of ref, and how its loops address a tensor; private to ref.
  *
- * The one idea: within a channel, whatever the block, element (t, h, w) stands at
- * [((t * H + h) * W + w) * block] from the channel's first.  So loops fetch a channel or a row once
- * and then step by `block`; none of them asks which layout it has. */
+ * Within a channel, element (t, h, w) is at [((t * H + h) * W + w) * block] from the channel's
+ * first element, whatever the block.  So a loop finds a channel or a row once and then steps by
+ * `block`.  It need not know the layout. */
 #pragma once
 #include "ref.h"
 
@@ -41,8 +41,8 @@ static inline int ref_ceil_divide(int a, int b) /* b > 0 */
     return a > 0 ? (a - 1) / b + 1 : -(-a / b);
 }
 
-/* The i whose i * stride + offset lies in `inside`: with them known, the inner loops over taps and
- * windows need no test for the border. */
+/* The i for which i * stride + offset lies in `inside`.  So inner loops over taps and windows need
+ * no test for the border. */
 static inline ref_span ref_reaching(ref_span inside, int stride, int offset)
 {
     return (ref_span){ref_ceil_divide(inside.first - offset, stride),

@@ -1,5 +1,5 @@
-/* ref_pairs.c - what a pair of a kernel and a channel has to do with the target (cfp_pairs): the
- * weight gradient of the pair, times its weights, tap by tap. */
+/* ref_pairs.c - computes what pairs of a kernel and a channel contribute to the target (cfp_pairs):
+ * the weight gradient of the pair times its weights, tap by tap. */
 #include "../relevance_math.h"
 #include "ref_ops.h"
 
@@ -14,14 +14,14 @@ bool ref_is_pair(const cfp_back_step *s, int clip, int o, int j)
     return false;
 }
 
-/* A pair that is being weighed. */
+/* The pair whose value is computed. */
 struct pair {
     const cfp_pairs *pairs;
     const cfp_window *window;
     int clip, o, i;
 };
 
-/* Outputs along an axis that read, through tap k, something that is there. */
+/* The outputs along an axis that read an existing input through tap k. */
 static ref_span readers(const cfp_window *window, int axis, int k, int inputs, int outputs)
 {
     const int reach = k * window->dilation[axis] - window->pad_begin[axis];
@@ -29,7 +29,7 @@ static ref_span readers(const cfp_window *window, int axis, int k, int inputs, i
                     ref_reaching((ref_span){0, inputs}, window->stride[axis], reach));
 }
 
-/* The sum over positions of dy(o) * x(i), through one tap. */
+/* The sum over positions of dy(o) * x(i) for one tap. */
 static double tap_sum(const struct pair *p, const int k[3])
 {
     const cfp_tensor *x = p->pairs->x, *dy = p->pairs->dy;

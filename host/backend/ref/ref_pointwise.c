@@ -4,7 +4,7 @@
 
 static float clamp(float x, float low, float high)
 {
-    return x < low ? low : x > high ? high : x; /* so written that NaN stays NaN */
+    return x < low ? low : x > high ? high : x; /* NaN stays NaN */
 }
 
 static double sigmoid(double x)
@@ -34,7 +34,8 @@ float ref_activation(const cfp_node *activation, float x)
     }
 }
 
-/* At a kink the slope is that of PyTorch: the flat side's; leakyrelu's at 0 is the negative one. */
+/* At a kink the derivative is PyTorch's: that of the flat side; for leakyrelu at 0, negative_slope.
+ */
 float ref_activation_slope(const cfp_node *activation, float x)
 {
     const double s = sigmoid(x);
@@ -88,7 +89,7 @@ void ref_activate(const cfp_step *step, const cfp_tensor *const *src, cfp_tensor
         }
 }
 
-/* Told from the output where that is enough: then nobody has to keep the input. */
+/* Computed from the output where possible; then the input need not be kept. */
 void ref_activate_backward(const cfp_step *step, const cfp_tensor *const *src,
                            const cfp_tensor *dst, const cfp_tensor *diff_dst,
                            cfp_tensor *const *diff_src)
@@ -112,7 +113,7 @@ void ref_activate_backward(const cfp_step *step, const cfp_tensor *const *src,
         }
 }
 
-/* to(c) = from(c) * scale(c) + shift(c); shift NULL: 0. */
+/* to(c) = from(c) * scale(c) + shift(c); a NULL shift is 0. */
 static void affine(cfp_tensor *to, const cfp_tensor *from, const float *scale, const float *shift)
 {
     const cfp_shape s = to->shape;

@@ -1,9 +1,9 @@
-/* ref_pool.c - maxpool3d, avgpool3d, globalavgpool: one number for a window of one channel.
+/* ref_pool.c - maxpool3d, avgpool3d and globalavgpool, by PyTorch's rules.
  *
- * PyTorch's rules.  Padding never wins a maximum, and a maximum's gradient goes to the FIRST place
- * (t, then h, then w) where it stands.  An average divides by the cells of the window that are real
- * or, with count_include_pad, real or padding; never by those that only ceil_mode's last window
- * reaches, beyond the padding. */
+ * Padding is never the maximum.  The gradient of a maximum goes to the FIRST place (by t, then h,
+ * then w) that has the maximal value.  An average divides by the number of cells in the input; with
+ * count_include_pad, by the number in input and padding.  Cells behind the padding, which only the
+ * last window of ceil_mode reaches, never count. */
 #include "ref_ops.h"
 #include <math.h>
 #include <string.h>
@@ -25,7 +25,7 @@ static box box_at(const cfp_window *window, int t, int h, int w, cfp_shape src)
 }
 
 /* The place of the first maximum of a box in channel (n, c), as an index from the channel's first
- * element; -1 for a box of padding only.  NaN counts as the greatest of all. */
+ * element; -1 if the box has only padding.  NaN counts as the largest value. */
 static int64_t first_maximum(const cfp_tensor *x, int n, int c, const box *b)
 {
     const float *channel = ref_channel(x, n, c);
@@ -78,7 +78,7 @@ void ref_maxpool3d_backward(const cfp_step *step, const cfp_tensor *const *src,
                     }
 }
 
-/* What window p counts along one axis towards the divisor. */
+/* The number of cells of window p along one axis that count for the divisor. */
 static int counted(const cfp_node *node, int axis, int p, int size)
 {
     const cfp_window *window = &node->window;
@@ -90,7 +90,7 @@ static int counted(const cfp_node *node, int axis, int p, int size)
     return cfp_max_int(span.last - span.first, 0);
 }
 
-/* One over the cells that window (t, h, w) of the average counts; 0 where it counts none. */
+/* 1 / the number of cells that the average of window (t, h, w) counts; 0 if there are none. */
 static double share(const cfp_node *node, int t, int h, int w, cfp_shape src)
 {
     const double cells = (double)counted(node, 0, t, src.t) * counted(node, 1, h, src.h) *
@@ -134,7 +134,7 @@ static ref_span covering(const cfp_window *window, int axis, int i, int windows)
                     ref_reaching(starts, window->stride[axis], -window->pad_begin[axis]));
 }
 
-/* The gradient of one input: its share in every window that covers it. */
+/* The gradient of one input: its part of the gradient of each window that covers it. */
 static double gather_shares(const cfp_node *node, const cfp_tensor *diff_dst, int n, int c,
                             const box *windows, cfp_shape src)
 {

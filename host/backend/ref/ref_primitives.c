@@ -1,4 +1,4 @@
-/* ref_primitives.c - what the method asks of tensors beside the ops: means, sums, masks, copies. */
+/* ref_primitives.c - the primitives of the method: means, sums, masks, copies. */
 #include "ref_ops.h"
 #include <string.h>
 
@@ -163,7 +163,7 @@ cfp_status ref_fill(cfp_backend *backend, void *memory, int byte, size_t bytes)
 cfp_status ref_put(cfp_backend *backend, void *memory, const void *host, size_t bytes)
 {
     (void)backend;
-    memmove(memory, host, bytes); /* they may be one */
+    memmove(memory, host, bytes); /* both may be the same */
     return CFP_OK;
 }
 

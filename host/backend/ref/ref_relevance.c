@@ -1,4 +1,4 @@
-/* ref_relevance.c - the back-step of a layer, one kernel after the other; see relevance.h. */
+/* ref_relevance.c - the back-step of a layer, kernel by kernel; see relevance.h. */
 #include "../relevance_math.h"
 #include "ref.h"
 #include <stdlib.h>
@@ -21,7 +21,7 @@ cfp_status ref_route(cfp_backend *backend, const cfp_demand_route *r)
     return CFP_OK;
 }
 
-/* A layer's kernels, being scored one after the other. */
+/* The state while the kernels of a layer are scored one after the other. */
 struct scoring {
     const cfp_back_step *step;
     int n, words;     /* channels of a span, and words of bits for them */
@@ -50,8 +50,8 @@ static void close_scoring(struct scoring *k)
     cfp_free(k->order);
 }
 
-/* The loops below are those of relevance_math.h for a whole span: written so that the rule is asked
- * for once, and the compiler can take several channels at a time.  The tests hold both together. */
+/* The loops below apply the formulas of relevance_math.h to a whole span.  They test the rule once,
+ * so that the compiler can vectorise them.  Tests compare both versions. */
 
 /* cfp_value of every channel. */
 static void score_values(struct scoring *k, int clip, int o)
@@ -114,7 +114,7 @@ static double highest_product(const cfp_back_step *s, int clip)
     return high;
 }
 
-/* The row of kernel o; under rule grad it is the layer's, and there already. */
+/* Computes the row of kernel o.  Under rule grad the layer has one row, which exists already. */
 static void score_row(struct scoring *k)
 {
     const cfp_back_step *s = k->step;
@@ -132,7 +132,7 @@ static void score_row(struct scoring *k)
     k->row.best = best;
 }
 
-/* Bits of what reaches theta; how many. */
+/* Sets the bits of the channels that reach theta; returns their number. */
 static int select_channels(struct scoring *k, double gain, double theta)
 {
     int count = 0;
@@ -148,7 +148,7 @@ static int select_channels(struct scoring *k, double gain, double theta)
     return count;
 }
 
-/* For qsort, which takes no cookie. */
+/* For the comparison function of qsort, which has no argument for it. */
 static _Thread_local const float *relevance_of;
 
 static int by_relevance(const void *a, const void *b)
@@ -156,10 +156,10 @@ static int by_relevance(const void *a, const void *b)
     const int x = *(const int *)a, y = *(const int *)b;
     if (relevance_of[x] != relevance_of[y])
         return relevance_of[x] < relevance_of[y] ? 1 : -1;
-    return x - y; /* SPEC: among equals the lower index */
+    return x - y; /* SPEC: the lower index wins a tie */
 }
 
-/* SPEC "--top": at most the `top` highest stay. */
+/* Keeps at most the `top` highest (SPEC "--top"). */
 static int keep_top(struct scoring *k, int count)
 {
     const int top = k->step->top;
@@ -177,7 +177,7 @@ static int keep_top(struct scoring *k, int count)
     return top;
 }
 
-/* One demanded kernel: the channels that are relevant to it join the demand. */
+/* The back-step of one demanded kernel: raises the demands on its relevant channels. */
 static void back_step_of(struct scoring *k, int question, int o)
 {
     const cfp_back_step *s = k->step;
