@@ -205,7 +205,7 @@ static void holding_every_slot_is_refused(void)
     CHECK_EQ(cfp_clip_queue_next(queue, &clip[0]), CFP_OK);
     CHECK_EQ(cfp_clip_queue_next(queue, &clip[1]), CFP_OK);
     CHECK_EQ(cfp_clip_queue_next(queue, &clip[2]), CFP_NOMEM);
-    CHECK_STR(ctx.message, "2.npy: no room: 2 clips are held");
+    CHECK_STR(ctx.message, "2.npy: no free slot: 2 clips are held");
     cfp_clip_queue_give_back(queue, clip[0]);
     CHECK_EQ(cfp_clip_queue_next(queue, &clip[2]), CFP_OK);
     CHECK_EQ(clip[2]->rgb[0], level_of(2));

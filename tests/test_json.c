@@ -184,7 +184,7 @@ static void a_long_file_goes_out_in_pieces(void)
         cfp_json_int(&json, k);
     cfp_json_raw(&json, wide, 200000);
     cfp_json_array_end(&json);
-    CHECK(json.room <= 1 << 18);
+    CHECK(json.capacity <= 1 << 18);
     CHECK_EQ(cfp_json_close(&json), CFP_OK);
     cfp_json_free(&json);
     free(wide);

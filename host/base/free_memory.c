@@ -23,9 +23,9 @@ size_t cfp_free_memory(void)
     const size_t machine = bytes_in_file("/proc/meminfo", "MemAvailable: %llu kB", 1024);
     const size_t limit = bytes_in_file("/sys/fs/cgroup/memory.max", "%llu", 1);
     const size_t used = bytes_in_file("/sys/fs/cgroup/memory.current", "%llu", 1);
-    size_t least = machine < SIZE_MAX / 4 ? machine : SIZE_MAX / 4; /* unknown: no limit */
+    size_t min = machine < SIZE_MAX / 4 ? machine : SIZE_MAX / 4; /* unknown: no limit */
     if (limit == SIZE_MAX || used == SIZE_MAX)
-        return least;
+        return min;
     const size_t group = limit > used ? limit - used : 0;
-    return group < least ? group : least;
+    return group < min ? group : min;
 }

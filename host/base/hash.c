@@ -25,7 +25,7 @@ cfp_status cfp_sha256_open(cfp_sha256 **out, cfp_ctx *ctx)
     sum->sha = av_sha_alloc();
     if (sum->sha == NULL) {
         cfp_free(sum);
-        return cfp_fail(ctx, CFP_NOMEM, "out of memory: no room for a checksum");
+        return cfp_fail(ctx, CFP_NOMEM, "out of memory: no memory for a checksum");
     }
     av_sha_init(sum->sha, 8 * DIGEST);
     *out = sum;

@@ -39,23 +39,23 @@ static void flush(cfp_json *json)
 }
 
 /* Room for `more` bytes and a terminating 0. */
-static bool make_room(cfp_json *json, size_t more)
+static bool grow(cfp_json *json, size_t more)
 {
     if (json->status != CFP_OK)
         return false;
-    if (json->room - json->length > more)
+    if (json->capacity - json->length > more)
         return true;
     if (json->file != NULL) {
         flush(json);
-        if (json->status == CFP_OK && json->room > more)
+        if (json->status == CFP_OK && json->capacity > more)
             return true;
     }
     if (json->status != CFP_OK)
         return false;
-    size_t room = json->room == 0 ? BUFFER : json->room;
-    while (room - json->length <= more)
-        room *= 2;
-    char *text = cfp_alloc(json->ctx, room, 1);
+    size_t capacity = json->capacity == 0 ? BUFFER : json->capacity;
+    while (capacity - json->length <= more)
+        capacity *= 2;
+    char *text = cfp_alloc(json->ctx, capacity, 1);
     if (text == NULL) {
         json->status = CFP_NOMEM;
         return false;
@@ -64,13 +64,13 @@ static bool make_room(cfp_json *json, size_t more)
         memcpy(text, json->text, json->length);
     cfp_free(json->text);
     json->text = text;
-    json->room = room;
+    json->capacity = capacity;
     return true;
 }
 
 static void put(cfp_json *json, const char *text, size_t length)
 {
-    if (!make_room(json, length))
+    if (!grow(json, length))
         return;
     memcpy(json->text + json->length, text, length);
     json->length += length;

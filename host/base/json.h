@@ -12,7 +12,7 @@ typedef struct cfp_json {
     FILE *file;       /* borrowed; NULL: everything stays in text */
     const char *name; /* of the file, for messages; borrowed */
     char *text;       /* with a file: what is not yet written; else all of it, ends with '\0' */
-    size_t length, room;
+    size_t length, capacity;
     int lines;  /* elements of containers down to this depth are written on lines of their own */
     int depth;  /* open containers */
     bool comma; /* the next value needs a comma before it */

@@ -84,7 +84,7 @@ int cfp_shown_escape(char escape[CFP_ESCAPE_ROOM], const char *text, int n)
     return 2 + put_hex(escape + 2, code, n == 1 ? 2 : code > 0xffff ? 8 : 4);
 }
 
-void cfp_shown_text(char *to, size_t room, const char *text)
+void cfp_shown_text(char *to, size_t capacity, const char *text)
 {
     size_t used = 0;
     while (*text != '\0') {
@@ -93,7 +93,7 @@ void cfp_shown_text(char *to, size_t room, const char *text)
         const int n = length < 0 ? -length : length;
         const char *const from = length < 0 ? escape : text;
         const size_t bytes = (size_t)(length < 0 ? cfp_shown_escape(escape, text, n) : n);
-        if (used + bytes >= room)
+        if (used + bytes >= capacity)
             break;
         memcpy(to + used, from, bytes);
         used += bytes;

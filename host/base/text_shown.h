@@ -21,5 +21,6 @@ int cfp_utf8_length(const char *text);
 /* The code point of a UTF-8 sequence of n bytes. */
 uint32_t cfp_utf8_code(const char *text, int n);
 
-/* Copies the text with escapes; cuts it so that it fits into `room` bytes with its final '\0'. */
-void cfp_shown_text(char *to, size_t room, const char *text);
+/* Copies the text with escapes; cuts it so that it fits into `capacity` bytes with its final '\0'.
+ */
+void cfp_shown_text(char *to, size_t capacity, const char *text);

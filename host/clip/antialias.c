@@ -10,7 +10,7 @@ enum { WEIGHT_BITS = 22 }; /* bits after the binary point; 255 times the weights
 typedef struct taps {   /* of `n` pixels in a row or a column */
     int *first, *count; /* [n] where a pixel's sources begin, and how many they are */
     int *weight;        /* [n][most] */
-    int most;
+    int max;
 } taps;
 
 static double triangle(double x)
@@ -40,7 +40,7 @@ static void plan(taps *t, double *real, int size, double scale, int from, int n)
         const int high = cfp_min_int((int)(centre + spread + 0.5), size);
         t->first[i] = low;
         t->count[i] = high - low;
-        weigh(t->weight + (int64_t)i * t->most, real, low, high - low, centre, spread);
+        weigh(t->weight + (int64_t)i * t->max, real, low, high - low, centre, spread);
     }
 }
 
@@ -56,11 +56,11 @@ static cfp_status find_taps(taps *t, cfp_ctx *ctx, int size, int resized, int fr
 {
     const double scale = (double)size / resized;
     double *real;
-    t->most = cfp_min_int((int)ceil(scale > 1 ? scale : 1) * 2 + 1, size);
+    t->max = cfp_min_int((int)ceil(scale > 1 ? scale : 1) * 2 + 1, size);
     CFP_TRY_ALLOC(ctx, t->first, n);
     CFP_TRY_ALLOC(ctx, t->count, n);
-    CFP_TRY_ALLOC(ctx, t->weight, (int64_t)n * t->most);
-    CFP_TRY_ALLOC(ctx, real, t->most);
+    CFP_TRY_ALLOC(ctx, t->weight, (int64_t)n * t->max);
+    CFP_TRY_ALLOC(ctx, real, t->max);
     plan(t, real, size, scale, from, n);
     cfp_free(real);
     return CFP_OK;
@@ -80,7 +80,7 @@ static void resize_row(uint8_t *out, const uint8_t *row, const taps *column, int
     for (int x = 0; x < columns; x++)
         for (int c = 0; c < 3; c++)
             out[3 * x + c] = weighed(row + 3 * (size_t)column->first[x] + c, 3,
-                                     column->weight + (int64_t)x * column->most, column->count[x]);
+                                     column->weight + (int64_t)x * column->max, column->count[x]);
 }
 
 static void resize_columns(uint8_t *out, const uint8_t *top, size_t row_bytes, const int *weight,
@@ -105,7 +105,7 @@ static cfp_status resize_both(uint8_t *out, cfp_ctx *ctx, const cfp_image *image
     for (int y = 0; y < height; y++)
         resize_columns(out + row_bytes * (size_t)y,
                        narrow + row_bytes * (size_t)(row->first[y] - first), row_bytes,
-                       row->weight + (int64_t)y * row->most, row->count[y]);
+                       row->weight + (int64_t)y * row->max, row->count[y]);
     cfp_free(narrow);
     return CFP_OK;
 }

@@ -342,9 +342,10 @@ cfp_status cfp_clip_open(cfp_clip *out, cfp_ctx *ctx, const char *path, const cf
 }
 
 cfp_status cfp_clip_open_in(cfp_clip *out, cfp_ctx *ctx, const char *path,
-                            const cfp_input_spec *spec, const cfp_sampling *sampling, uint8_t *room)
+                            const cfp_input_spec *spec, const cfp_sampling *sampling,
+                            uint8_t *buffer)
 {
-    *out = (cfp_clip){.rgb = room, .lent = room != NULL};
+    *out = (cfp_clip){.rgb = buffer, .lent = buffer != NULL};
     opening o = {.clip = out, .spec = spec};
     const cfp_status status = open_clip(&o, ctx, path, sampling);
     if (o.source.kind != NULL)

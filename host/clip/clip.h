@@ -48,11 +48,11 @@ typedef struct cfp_clip {
  * are in geometry.h, frame_rgb.h and at the top of each source_NAME.c. */
 CFP_CHECKED cfp_status cfp_clip_open(cfp_clip *out, cfp_ctx *ctx, const char *path,
                                      const cfp_input_spec *spec, const cfp_sampling *sampling);
-/* The same, but the frames are written to `room`, which has cfp_clip_bytes(spec) bytes.  It belongs
- * to the caller and must live longer than the clip. */
+/* The same, but the frames are written to `buffer`, which has cfp_clip_bytes(spec) bytes.  It
+ * belongs to the caller and must live longer than the clip. */
 CFP_CHECKED cfp_status cfp_clip_open_in(cfp_clip *out, cfp_ctx *ctx, const char *path,
                                         const cfp_input_spec *spec, const cfp_sampling *sampling,
-                                        uint8_t *room);
+                                        uint8_t *buffer);
 size_t cfp_clip_bytes(const cfp_input_spec *spec); /* of rgb */
 void cfp_clip_free(cfp_clip *clip);
 

@@ -30,7 +30,7 @@ typedef struct slot {
                          or, once READ, the caller's */
     int path;
     progress progress;
-    uint8_t *room; /* memory for the frames */
+    uint8_t *buffer; /* memory for the frames */
     cfp_status status;
     note *notes, **last_note;
     cfp_ctx ctx; /* of the thread, for this clip */
@@ -89,7 +89,7 @@ static void read_path(slot *s, const cfp_clip_queue_request *r)
                        .max_memory = s->queue->ctx->max_memory};
     if (r->begin_read != NULL)
         r->begin_read(path);
-    s->status = cfp_clip_open_in(&s->clip, &s->ctx, path, r->input, &r->sampling, s->room);
+    s->status = cfp_clip_open_in(&s->clip, &s->ctx, path, r->input, &r->sampling, s->buffer);
     if (r->end_read != NULL)
         r->end_read();
     if (s->lost && s->status == CFP_OK)
@@ -185,7 +185,7 @@ cfp_status cfp_clip_queue_next(cfp_clip_queue *queue, cfp_clip **clip)
     if (queue->given == queue->request.n_paths)
         return CFP_OK;
     if (queue->held == queue->n_slots)
-        return cfp_fail(queue->ctx, CFP_NOMEM, "%s: no room: %d clips are held",
+        return cfp_fail(queue->ctx, CFP_NOMEM, "%s: no free slot: %d clips are held",
                         queue->request.path[queue->given], queue->n_slots);
     while (s == NULL) {
         progress seen;
@@ -226,17 +226,17 @@ void cfp_clip_queue_give_back(cfp_clip_queue *queue, cfp_clip *clip)
     set_state((slot *)(void *)clip, FREE);
 }
 
-static cfp_status take_room(cfp_clip_queue *queue, slot *s)
+static cfp_status take_buffer(cfp_clip_queue *queue, slot *s)
 {
     const cfp_clip_queue_request *r = &queue->request;
     const size_t bytes = cfp_clip_bytes(r->input);
-    void *room = NULL;
+    void *buffer = NULL;
     s->queue = queue;
     if (r->alloc != NULL)
-        CFP_TRY(r->alloc(r->cookie, &room, bytes));
-    else if ((room = cfp_alloc(queue->ctx, bytes, 1)) == NULL)
+        CFP_TRY(r->alloc(r->cookie, &buffer, bytes));
+    else if ((buffer = cfp_alloc(queue->ctx, bytes, 1)) == NULL)
         return CFP_NOMEM;
-    s->room = room;
+    s->buffer = buffer;
     return CFP_OK;
 }
 
@@ -263,7 +263,7 @@ static cfp_status open_queue(cfp_clip_queue *queue)
     CFP_TRY_ALLOC(queue->ctx, queue->thread, threads);
     CFP_TRY_ALLOC(queue->ctx, queue->slot, slots);
     for (; queue->n_slots < slots; queue->n_slots++)
-        CFP_TRY(take_room(queue, &queue->slot[queue->n_slots]));
+        CFP_TRY(take_buffer(queue, &queue->slot[queue->n_slots]));
     start_threads(queue, threads);
     if (queue->n_threads == 0) /* fewer threads than requested are enough */
         return cfp_fail(queue->ctx, CFP_NOMEM, "no thread to decode clips could be started");
@@ -295,9 +295,9 @@ static void free_slots(cfp_clip_queue *queue)
         say_notes(s, NULL);
         cfp_clip_free(&s->clip);
         if (queue->request.alloc != NULL)
-            queue->request.release(queue->request.cookie, s->room);
+            queue->request.release(queue->request.cookie, s->buffer);
         else
-            cfp_free(s->room);
+            cfp_free(s->buffer);
     }
     cfp_free(queue->slot);
 }

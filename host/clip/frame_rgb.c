@@ -151,7 +151,7 @@ static cfp_status prepare(cfp_frame_rgb *out, cfp_ctx *ctx, const char *path, co
     return CFP_OK;
 }
 
-static cfp_status make_room(cfp_frame_rgb *out, cfp_ctx *ctx, size_t bytes)
+static cfp_status grow(cfp_frame_rgb *out, cfp_ctx *ctx, size_t bytes)
 {
     if (bytes <= out->image_bytes)
         return CFP_OK;
@@ -180,7 +180,7 @@ cfp_status cfp_frame_to_rgb(cfp_frame_rgb *out, cfp_ctx *ctx, const char *path,
     if (own != NULL && own->size >= 9 * sizeof *matrix)
         matrix = (const int32_t *)(const void *)own->data;
     const orientation turn = find_orientation(matrix);
-    CFP_TRY(make_room(out, ctx, 3 * (size_t)frame->width * (size_t)frame->height));
+    CFP_TRY(grow(out, ctx, 3 * (size_t)frame->width * (size_t)frame->height));
     out->image.width = turn.transpose ? frame->height : frame->width;
     out->image.height = turn.transpose ? frame->width : frame->height;
     turn_image(&out->image, flat, turn);

@@ -57,7 +57,7 @@ cfp_status cfp_image_decoder_open(cfp_image_decoder **out, cfp_ctx *ctx)
     (*out)->packet = av_packet_alloc();
     (*out)->frame = av_frame_alloc();
     if ((*out)->packet == NULL || (*out)->frame == NULL)
-        return cfp_fail(ctx, CFP_NOMEM, "out of memory: no room for a decoder");
+        return cfp_fail(ctx, CFP_NOMEM, "out of memory: no memory for a decoder");
     return CFP_OK;
 }
 

@@ -347,7 +347,7 @@ typedef struct decimals { /* statistics of the points between two digits */
     bool chain;                /* "1.2.3": a date, a version */
     bool round;                /* some end with a zero ("1.10"): decimals without padding do not */
     bool same_wholes;          /* the number before the point is the same in all */
-    int least, most;           /* fewest and most digits after the point */
+    int min, max;              /* fewest and most digits after the point */
     int64_t low, high;         /* least and greatest number after the point */
     const char *begin, *point; /* the integer part of the first */
 } decimals;
@@ -368,8 +368,8 @@ static void look_at_point(decimals *d, cfp_stem stem, const char *at, char c)
     d->round |= width > 1 && end[-1] == '0';
     d->same_wholes = d->same_wholes && at - begin == d->point - d->begin &&
                      memcmp(begin, d->begin, (size_t)(at - begin)) == 0;
-    d->least = cfp_min_int(d->least, width);
-    d->most = cfp_max_int(d->most, width);
+    d->min = cfp_min_int(d->min, width);
+    d->max = cfp_max_int(d->max, width);
     d->low = value < d->low ? value : d->low;
     d->high = value > d->high ? value : d->high;
 }
@@ -377,7 +377,7 @@ static void look_at_point(decimals *d, cfp_stem stem, const char *at, char c)
 /* True for a counter after a fixed number: "shot1.0001", "shot1.0002". */
 static bool counts(const decimals *d)
 {
-    return d->same_wholes && d->least == d->most && d->high - d->low < 2 * (int64_t)d->count;
+    return d->same_wholes && d->min == d->max && d->high - d->low < 2 * (int64_t)d->count;
 }
 
 static void find_decimals(cfp_reading *reading, const cfp_stem *stem, int count)
@@ -393,7 +393,7 @@ static void find_decimals(cfp_reading *reading, const cfp_stem *stem, int count)
             continue;
         reading->has_points = true;
         reading->spare_point = points[k];
-        if (!counts(&d) && !(d.round && d.least < d.most))
+        if (!counts(&d) && !(d.round && d.min < d.max))
             reading->point = points[k];
     }
 }

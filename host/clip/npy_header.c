@@ -10,23 +10,23 @@ static const char *skip_space(const char *at)
     return at + strspn(at, " \t\r\n");
 }
 
-static void copy_cut(char *to, size_t room, const char *from, const char *end)
+static void copy_cut(char *to, size_t capacity, const char *from, const char *end)
 {
     const size_t length = (size_t)(end - from);
-    const size_t n = length < room ? length : room - 1;
+    const size_t n = length < capacity ? length : capacity - 1;
     memcpy(to, from, n);
     to[n] = '\0';
 }
 
 /* Reads 'text' or "text".  Returns the place behind it, or NULL. */
-static const char *read_string(char *to, size_t room, const char *at)
+static const char *read_string(char *to, size_t capacity, const char *at)
 {
     if (*at != '\'' && *at != '"')
         return NULL;
     const char *end = strchr(at + 1, *at);
     if (end == NULL)
         return NULL;
-    copy_cut(to, room, at + 1, end);
+    copy_cut(to, capacity, at + 1, end);
     return end + 1;
 }
 
@@ -54,9 +54,9 @@ static const char *read_shape(cfp_npy_header *out, const char *at)
         at = read_number(&value, at);
         if (at == NULL)
             return NULL;
-        if (out->rank < CFP_NPY_MOST_DIMENSIONS)
+        if (out->rank < CFP_NPY_MAX_DIMENSIONS)
             out->shape[out->rank] = value;
-        if (out->rank <= CFP_NPY_MOST_DIMENSIONS)
+        if (out->rank <= CFP_NPY_MAX_DIMENSIONS)
             out->rank++;
         at = skip_space(at);
         if (*at == ',')

@@ -8,15 +8,15 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { CFP_NPY_MOST_DIMENSIONS = 8 };
+enum { CFP_NPY_MAX_DIMENSIONS = 8 };
 
 typedef struct cfp_npy_header {
     char descr[32]; /* cut to this length; "(a record)" if it is a list */
     bool fortran_order;
-    int rank;                               /* CFP_NPY_MOST_DIMENSIONS + 1 if there are more */
-    int64_t shape[CFP_NPY_MOST_DIMENSIONS]; /* INT64_MAX stands for larger numbers */
-    char shape_text[80];                    /* the shape as written, cut to this length */
-    const char *wrong;                      /* after a failure: what is wrong */
+    int rank;                              /* CFP_NPY_MOST_DIMENSIONS + 1 if there are more */
+    int64_t shape[CFP_NPY_MAX_DIMENSIONS]; /* INT64_MAX stands for larger numbers */
+    char shape_text[80];                   /* the shape as written, cut to this length */
+    const char *wrong;                     /* after a failure: what is wrong */
 } cfp_npy_header;
 
 /* text ends in '\0'. */

@@ -5,20 +5,20 @@
 #include <stdlib.h>
 #include <string.h>
 
-static cfp_status make_room(cfp_numbered_list *list, cfp_ctx *ctx)
+static cfp_status grow(cfp_numbered_list *list, cfp_ctx *ctx)
 {
-    if (list->count < list->room)
+    if (list->count < list->capacity)
         return CFP_OK;
-    if (list->room > INT_MAX / 2)
-        return cfp_fail(ctx, CFP_UNSUPPORTED, "more than %d frames", list->room);
-    const int room = cfp_max_int(64, 2 * list->room);
+    if (list->capacity > INT_MAX / 2)
+        return cfp_fail(ctx, CFP_UNSUPPORTED, "more than %d frames", list->capacity);
+    const int capacity = cfp_max_int(64, 2 * list->capacity);
     cfp_numbered *item;
-    CFP_TRY_ALLOC(ctx, item, room);
+    CFP_TRY_ALLOC(ctx, item, capacity);
     if (list->count > 0)
         memcpy(item, list->item, (size_t)list->count * sizeof *item);
     cfp_free(list->item);
     list->item = item;
-    list->room = room;
+    list->capacity = capacity;
     return CFP_OK;
 }
 
@@ -35,7 +35,7 @@ cfp_status cfp_numbered_add(cfp_numbered_list *list, cfp_ctx *ctx, const char *n
     *added = false;
     if (strcspn(name, "0123456789") >= length || length > INT_MAX / 2)
         return CFP_OK;
-    CFP_TRY(make_room(list, ctx));
+    CFP_TRY(grow(list, ctx));
     cfp_numbered item = {.name = cfp_strdup(ctx, name)};
     if (item.name == NULL)
         return CFP_NOMEM;
@@ -315,7 +315,7 @@ bool cfp_numbered_fit_int32(const cfp_numbered_list *list)
 /* --- gaps --- */
 
 /* Writes the missing numbers in short, as "2, 4, 6-11, ...".  Returns how many there are. */
-static int64_t list_missing(char *text, size_t room, const cfp_numbered_list *list)
+static int64_t list_missing(char *text, size_t capacity, const cfp_numbered_list *list)
 {
     enum { SHOWN = 5 };
     int64_t missing = 0;
@@ -327,15 +327,16 @@ static int64_t list_missing(char *text, size_t room, const cfp_numbered_list *li
         if (to < from)
             continue;
         missing += to - from + 1;
-        if (ranges++ > SHOWN || used >= room)
+        if (ranges++ > SHOWN || used >= capacity)
             continue;
         const char *comma = ranges > 1 ? ", " : "";
         if (ranges > SHOWN)
-            used += (size_t)snprintf(text + used, room - used, "%s...", comma);
+            used += (size_t)snprintf(text + used, capacity - used, "%s...", comma);
         else if (from == to)
-            used += (size_t)snprintf(text + used, room - used, "%s%lld", comma, (long long)from);
+            used +=
+                (size_t)snprintf(text + used, capacity - used, "%s%lld", comma, (long long)from);
         else
-            used += (size_t)snprintf(text + used, room - used, "%s%lld-%lld", comma,
+            used += (size_t)snprintf(text + used, capacity - used, "%s%lld-%lld", comma,
                                      (long long)from, (long long)to);
     }
     return missing;

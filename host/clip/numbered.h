@@ -19,7 +19,7 @@ typedef struct cfp_numbered {
 
 typedef struct cfp_numbered_list {
     cfp_numbered *item; /* [count] */
-    int count, room;
+    int count, capacity;
     cfp_reading *reading; /* NULL before the list is sorted */
     int64_t *number; /* [count] ascending, set by cfp_numbered_sort; NULL: names have no numbers */
 } cfp_numbered_list;

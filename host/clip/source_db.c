@@ -20,7 +20,7 @@
 enum {
     LARGEST_BLOB = 1 << 28,
     LARGEST_SQL = 1 << 16,
-    LEAST_ROW = 4,        /* smallest size of a row in the file, in bytes */
+    MIN_ROW = 4,          /* smallest size of a row in the file, in bytes */
     STEPS_A_LOOK = 10000, /* steps of SQLite's virtual machine between checks for an interrupt */
     URI_ROOM = 3 * (PATH_MAX + 16) + 32,
 };
@@ -222,7 +222,7 @@ static cfp_status list_rows(cfp_source *source, cfp_ctx *ctx, sqlite3_stmt *rows
         CFP_TRY(cfp_check_interrupt(ctx));
         const char *id = (const char *)sqlite3_column_text(rows, 0);
         bool added = false;
-        bytes += LEAST_ROW + sqlite3_column_bytes(rows, 0);
+        bytes += MIN_ROW + sqlite3_column_bytes(rows, 0);
         if (bytes > state->file_bytes)
             return cfp_fail(ctx, CFP_FORMAT,
                             "%s: damaged: Images claims more rows than the file can hold",

@@ -3,7 +3,7 @@
 #include <string.h>
 #include <tiffio.h>
 
-enum { MOST_PAGES = 1 << 20, LARGEST_ALLOCATION = 1 << 30 };
+enum { MAX_PAGES = 1 << 20, LARGEST_ALLOCATION = 1 << 30 };
 
 struct cfp_tiff {
     const char *name;
@@ -12,7 +12,7 @@ struct cfp_tiff {
     uint64_t n_bytes, at;
     TIFF *tiff;
     uint64_t *page; /* [n_pages] offset of the directory of each page */
-    int n_pages, room;
+    int n_pages, capacity;
     char error[256]; /* the first error that libtiff reported; empty: none */
     bool warned;     /* libtiff has logged a warning */
     cfp_image image;
@@ -111,17 +111,17 @@ static cfp_status fail_tiff(const cfp_tiff *t, cfp_ctx *ctx, const char *what)
 
 static cfp_status add_page(cfp_tiff *t, cfp_ctx *ctx, uint64_t offset)
 {
-    if (t->n_pages == MOST_PAGES)
-        return cfp_fail(ctx, CFP_UNSUPPORTED, "%s: more than %d pages", t->name, MOST_PAGES);
-    if (t->n_pages == t->room) {
-        const int room = cfp_max_int(16, 2 * t->room);
+    if (t->n_pages == MAX_PAGES)
+        return cfp_fail(ctx, CFP_UNSUPPORTED, "%s: more than %d pages", t->name, MAX_PAGES);
+    if (t->n_pages == t->capacity) {
+        const int capacity = cfp_max_int(16, 2 * t->capacity);
         uint64_t *page;
-        CFP_TRY_ALLOC(ctx, page, room);
+        CFP_TRY_ALLOC(ctx, page, capacity);
         if (t->n_pages > 0)
             memcpy(page, t->page, (size_t)t->n_pages * sizeof *page);
         cfp_free(t->page);
         t->page = page;
-        t->room = room;
+        t->capacity = capacity;
     }
     t->page[t->n_pages++] = offset;
     return CFP_OK;

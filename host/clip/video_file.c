@@ -8,7 +8,7 @@
 #include <math.h>
 #include <string.h>
 
-enum { IO_BYTES = 1 << 16, MOST_ERRORS_IN_A_ROW = 1000 };
+enum { IO_BYTES = 1 << 16, MAX_ERRORS_IN_A_ROW = 1000 };
 
 static int read_bytes(void *cookie, uint8_t *to, int bytes)
 {
@@ -234,7 +234,7 @@ cfp_status cfp_video_next(cfp_video_file *video, bool *more)
             return no_memory(video);
         if (error != AVERROR(EAGAIN)) {
             video->damage++;
-            if (video->drained && ++errors > MOST_ERRORS_IN_A_ROW)
+            if (video->drained && ++errors > MAX_ERRORS_IN_A_ROW)
                 return CFP_OK; /* the decoder does not reach its end */
         }
         if (!video->drained)

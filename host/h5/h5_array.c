@@ -3,7 +3,7 @@
 #include <math.h>
 #include <string.h>
 
-enum { MOST_EXTENT = 1 << 24, MOST_TEXTS = 1 << 24 };
+enum { MAX_EXTENT = 1 << 24, MAX_TEXTS = 1 << 24 };
 
 static cfp_status copy_list(char ***value, int *n, cfp_ctx *ctx, const cfp_h5_group *group,
                             const cfp_h5_words *words, const char *where, const char *name)
@@ -12,7 +12,7 @@ static cfp_status copy_list(char ***value, int *n, cfp_ctx *ctx, const cfp_h5_gr
     cfp_h5_cursor from = {.word = words->word, .n = words->n};
     const int64_t count = cfp_h5_take_count(&from);
     const int64_t bytes = (int64_t)(words->n * sizeof *words->word) + count * EACH;
-    if (from.bad || count > MOST_TEXTS)
+    if (from.bad || count > MAX_TEXTS)
         return cfp_fail(ctx, CFP_FORMAT, "%s: damaged", cfp_h5_path(group->file));
     CFP_TRY(cfp_h5_take_memory(group->file, ctx, where, name, bytes));
     CFP_TRY_ALLOC(ctx, *value, count);
@@ -53,7 +53,7 @@ static cfp_status check_floats(int dims[CFP_H5_MAX_RANK], cfp_ctx *ctx,
         return cfp_fail(ctx, CFP_SHAPE, "%s: '%s' has %d axes, expected %d", where, name,
                         dataset->rank, rank);
     for (int a = 0; a < rank; a++) {
-        if (dataset->size[a] < 1 || dataset->size[a] > MOST_EXTENT ||
+        if (dataset->size[a] < 1 || dataset->size[a] > MAX_EXTENT ||
             n > ((int64_t)1 << 40) / dataset->size[a])
             return cfp_fail(ctx, CFP_SHAPE, "%s: '%s' has an absurd extent %lld", where, name,
                             (long long)dataset->size[a]);

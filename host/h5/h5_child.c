@@ -50,9 +50,9 @@ static void keep_descriptors(const cfp_h5_errand *errand)
             close(fd);
 }
 
-static void limit(int what, rlim_t most)
+static void limit(int what, rlim_t max)
 {
-    const struct rlimit none = {most, most};
+    const struct rlimit none = {max, max};
     setrlimit(what, &none);
 }
 
@@ -175,7 +175,7 @@ static void serve(cfp_h5_reader *reader)
         char *path = calloc(1, (size_t)request.path_bytes + 1);
         if (path == NULL || !receive(path, (size_t)request.path_bytes))
             _exit(2);
-        cfp_h5_words out = {.most = (size_t)request.bytes / sizeof *out.word};
+        cfp_h5_words out = {.max = (size_t)request.bytes / sizeof *out.word};
         const bool good = request.what == CFP_H5_ASK_GROUP ? cfp_h5_walk_group(reader, &out, path)
                           : request.what == CFP_H5_ASK_TEXT
                               ? cfp_h5_walk_text(reader, &out, path)

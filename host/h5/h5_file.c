@@ -24,9 +24,9 @@ enum { MB = 1 << 20, WAIT_MS = 100 };
 
 /* Limits for one answer, far above what any machine needs.  The limit by the clock is larger than
  * that of processor time, because other processes or a slow disk may delay the child. */
-enum { LEAST_SECONDS = 2, BYTES_PER_SECOND = 20 * MB, CLOCK_TIMES = 20 };
+enum { MIN_SECONDS = 2, BYTES_PER_SECOND = 20 * MB, CLOCK_TIMES = 20 };
 /* Memory for reading, in addition to the size of the file: HDF5 unpacks whole chunks. */
-enum { LEAST_MEMORY = 256 * MB, MOST_MEMORY = 512 * MB, MEMORY_PER_BYTE = 64 };
+enum { MIN_MEMORY = 256 * MB, MAX_MEMORY = 512 * MB, MEMORY_PER_BYTE = 64 };
 
 struct cfp_h5 {
     char *path;
@@ -110,7 +110,7 @@ typedef struct patience {
 
 static patience begin_waiting(const cfp_h5 *file, int64_t bytes)
 {
-    const double seconds = LEAST_SECONDS + ((double)file->bytes + (double)bytes) / BYTES_PER_SECOND;
+    const double seconds = MIN_SECONDS + ((double)file->bytes + (double)bytes) / BYTES_PER_SECOND;
     return (patience){child_seconds(file) + seconds, cfp_now_ms() + 1e3 * CLOCK_TIMES * seconds};
 }
 
@@ -296,10 +296,10 @@ cfp_status cfp_h5_ask_rows(void *out, cfp_h5 *file, cfp_ctx *ctx, const char *wh
 static int64_t child_memory(const cfp_h5 *file)
 {
     const int64_t holds = file->bytes < INT64_MAX / MEMORY_PER_BYTE / 2
-                              ? MOST_MEMORY + MEMORY_PER_BYTE * file->bytes
+                              ? MAX_MEMORY + MEMORY_PER_BYTE * file->bytes
                               : INT64_MAX / 2;
     const int64_t most = holds < file->budget ? holds : file->budget;
-    return most > LEAST_MEMORY ? most : LEAST_MEMORY;
+    return most > MIN_MEMORY ? most : MIN_MEMORY;
 }
 
 /* Starts the child.  Signals are blocked meanwhile, so that the child never runs the handlers of
@@ -355,9 +355,9 @@ static cfp_status open_regular(cfp_h5 *file, cfp_ctx *ctx)
  * hangs at its first allocation, before its first reply.  (glibc's allocator has no such problem.)
  */
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-enum { MOST_TRIES = 5 };
+enum { MAX_TRIES = 5 };
 #else
-enum { MOST_TRIES = 1 };
+enum { MAX_TRIES = 1 };
 #endif
 
 static cfp_status first_reply(cfp_h5 *file, cfp_ctx *ctx)
@@ -382,7 +382,7 @@ static cfp_status open_file(cfp_h5 *file, cfp_ctx *ctx, const char *path)
         return cfp_fail(ctx, CFP_NOMEM, "%s: no memory to read it through: %s", path,
                         strerror(errno));
     cfp_status status = first_reply(file, ctx);
-    for (int tries = 1; file->hung && tries < MOST_TRIES; tries++) {
+    for (int tries = 1; file->hung && tries < MAX_TRIES; tries++) {
         close(file->socket);
         file->socket = -1;
         file->hung = false;

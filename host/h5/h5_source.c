@@ -17,11 +17,11 @@ typedef struct source_file {
  * finds -1. */
 static int next_fd = -1;
 
-static H5FD_t *source_open(const char *name, unsigned flags, hid_t access, haddr_t most)
+static H5FD_t *source_open(const char *name, unsigned flags, hid_t access, haddr_t max)
 {
     (void)name;
     (void)access;
-    (void)most;
+    (void)max;
     const off_t end = next_fd < 0 ? -1 : lseek(next_fd, 0, SEEK_END);
     if (end < 0 || (flags & H5F_ACC_RDWR) != 0)
         return NULL;

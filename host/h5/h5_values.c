@@ -10,7 +10,7 @@
 static const char damaged[] = "cannot be read (damaged?)";
 /* The most strings for each byte of the file.  References to strings hardly compress, except in
  * files that are made to. */
-enum { MOST_PACKED_TEXT = 100, LONGEST_TEXT = 1 << 20, MOST_TEXTS = 1 << 24, SMALL = 1 << 16 };
+enum { MAX_PACKED_TEXT = 100, LONGEST_TEXT = 1 << 20, MAX_TEXTS = 1 << 24, SMALL = 1 << 16 };
 
 const char *cfp_h5_type_refusal(cfp_h5_class *class, hid_t type)
 {
@@ -88,12 +88,12 @@ static bool convert(values *v, hid_t from, hid_t to)
 /* The number of a member of an enum, as int64; false if HDF5 reports an error. */
 static bool member_value(int64_t *value, hid_t type, hid_t base, unsigned i)
 {
-    uint64_t room = 0;
+    uint64_t bits = 0;
     *value = 0;
-    if (H5Tget_size(base) > sizeof room || H5Tget_member_value(type, i, &room) < 0 ||
-        H5Tconvert(base, H5T_NATIVE_INT64, 1, &room, NULL, H5P_DEFAULT) < 0)
+    if (H5Tget_size(base) > sizeof bits || H5Tget_member_value(type, i, &bits) < 0 ||
+        H5Tconvert(base, H5T_NATIVE_INT64, 1, &bits, NULL, H5P_DEFAULT) < 0)
         return false;
-    memcpy(value, &room, sizeof *value);
+    memcpy(value, &bits, sizeof *value);
     return true;
 }
 
@@ -302,9 +302,9 @@ const char *cfp_h5_add_strings(cfp_h5_reader *reader, cfp_h5_words *out, hid_t d
         why = damaged;
     else if (H5Tget_class(v.type) != H5T_STRING || H5Sget_simple_extent_ndims(space) > 1)
         why = "is not a list of strings";
-    else if (v.n < 0 || v.n > MOST_TEXTS || H5Tget_size(v.type) > LONGEST_TEXT)
+    else if (v.n < 0 || v.n > MAX_TEXTS || H5Tget_size(v.type) > LONGEST_TEXT)
         why = "claims to be longer or wider than any list of names";
-    else if (v.n > stored / 16 * MOST_PACKED_TEXT + SMALL)
+    else if (v.n > stored / 16 * MAX_PACKED_TEXT + SMALL)
         why = "claims more strings than the file holds";
     cfp_h5_add(out, v.n);
     if (why == NULL && v.n > 0)

@@ -8,7 +8,7 @@
 
 /* The highest ratio of compression that is believed.  deflate shrinks zeros about a thousand times.
  * A data set that claims a higher ratio is refused. */
-enum { MOST_PACKED = 1100, ALWAYS_FITS = 1 << 20 };
+enum { MAX_PACKED = 1100, ALWAYS_FITS = 1 << 20 };
 
 bool cfp_h5_refuse(cfp_h5_reader *reader, const char *format, ...)
 {
@@ -158,7 +158,7 @@ static const char *add_facts(cfp_h5_words *out, hid_t dataset, hid_t how, hid_t 
     if (n > 0 && stored == 0)
         return "is not there: nothing was ever written into it";
     if (n < 0 || __builtin_mul_overflow(n, width, &bytes) ||
-        bytes / MOST_PACKED > stored + ALWAYS_FITS / MOST_PACKED)
+        bytes / MAX_PACKED > stored + ALWAYS_FITS / MAX_PACKED)
         return "claims more numbers than the bytes that the file holds of it could pack";
     if (H5Pget_layout(how) != H5D_CHUNKED && stored < bytes)
         return "claims more numbers than the file holds of it";
@@ -319,7 +319,7 @@ static bool open_dataset(cfp_h5_reader *reader, const char *path)
     reader->dataset = open_path(reader, path);
     if (reader->dataset < 0)
         return false;
-    cfp_h5_words facts = {.most = 64};
+    cfp_h5_words facts = {.max = 64};
     const char *const why = H5Iget_type(reader->dataset) == H5I_DATASET
                                 ? add_dataset(&facts, reader->dataset)
                                 : "is not a data set";

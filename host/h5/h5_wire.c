@@ -5,20 +5,20 @@
 
 uint64_t *cfp_h5_add_numbers(cfp_h5_words *words, size_t n)
 {
-    if (words->full || n > words->most - words->n) {
+    if (words->full || n > words->max - words->n) {
         words->full = true;
         return NULL;
     }
-    if (words->n + n > words->room) {
-        size_t room = 2 * words->room + n + 64;
-        room = room < words->most ? room : words->most;
-        uint64_t *grown = realloc(words->word, room * sizeof *grown);
+    if (words->n + n > words->capacity) {
+        size_t capacity = 2 * words->capacity + n + 64;
+        capacity = capacity < words->max ? capacity : words->max;
+        uint64_t *grown = realloc(words->word, capacity * sizeof *grown);
         if (grown == NULL) {
             words->full = true;
             return NULL;
         }
         words->word = grown;
-        words->room = room;
+        words->capacity = capacity;
     }
     uint64_t *const at = words->word + words->n;
     words->n += n;

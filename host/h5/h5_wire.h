@@ -29,7 +29,7 @@ typedef struct cfp_h5_reply {
 /* A growing list of words; `full` after memory ran out or the limit `most` was reached. */
 typedef struct cfp_h5_words {
     uint64_t *word;
-    size_t n, room, most;
+    size_t n, capacity, max;
     bool full;
 } cfp_h5_words;
 

@@ -8,7 +8,7 @@
 #define CFP_MAX_INPUTS 4096 /* of one node; far more than any published network has */
 
 typedef enum cfp_op {
-#define OP(id, name, least, most, class) CFP_OP_##id,
+#define OP(id, name, min, max, class) CFP_OP_##id,
 #include "ops.def"
 #undef OP
     CFP_OP_COUNT
@@ -18,7 +18,7 @@ typedef enum cfp_op_class { CFP_CLASS_KERNEL, CFP_CLASS_POINTWISE, CFP_CLASS_PAS
 
 typedef struct cfp_op_info {
     const char *name; /* as in the file */
-    int least_inputs, most_inputs;
+    int min_inputs, max_inputs;
     cfp_op_class class;
 } cfp_op_info;
 

@@ -49,11 +49,11 @@ static cfp_status read_root(struct reader *r)
     return CFP_OK;
 }
 
-static cfp_status check_extent(struct reader *r, const char *name, int value, int least, int most)
+static cfp_status check_extent(struct reader *r, const char *name, int value, int min, int max)
 {
-    if (value < least || value > most)
+    if (value < min || value > max)
         return cfp_fail(r->ctx, CFP_FORMAT, "%s: '%s' is %d, expected %d to %d", r->where, name,
-                        value, least, most);
+                        value, min, max);
     return CFP_OK;
 }
 
@@ -336,7 +336,7 @@ static cfp_status read_node(struct reader *r, int index)
     CFP_TRY(cfp_h5_attr_strings(&r->input_name[index], &node->n_inputs, r->ctx, &r->group, r->where,
                                 "inputs"));
     const cfp_op_info *info = &cfp_op_table[node->op];
-    if (node->n_inputs < info->least_inputs || node->n_inputs > info->most_inputs)
+    if (node->n_inputs < info->min_inputs || node->n_inputs > info->max_inputs)
         return cfp_fail(r->ctx, CFP_FORMAT, "%s: %s with %d inputs", r->where, info->name,
                         node->n_inputs);
     return read_attributes(r, node);

@@ -2,7 +2,7 @@
 #include "model.h"
 
 const cfp_op_info cfp_op_table[CFP_OP_COUNT] = {
-#define OP(id, name, least, most, class) [CFP_OP_##id] = {name, least, most, CFP_CLASS_##class},
+#define OP(id, name, min, max, class) [CFP_OP_##id] = {name, min, max, CFP_CLASS_##class},
 #include "ops.def"
 #undef OP
 };

@@ -10,10 +10,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     char *text = fuzz_text(data, size);
     if (cfp_npy_parse(&header, text)) {
         fuzz_good++;
-        MUST(header.rank >= 0 && header.rank <= CFP_NPY_MOST_DIMENSIONS + 1);
+        MUST(header.rank >= 0 && header.rank <= CFP_NPY_MAX_DIMENSIONS + 1);
         MUST(memchr(header.descr, '\0', sizeof header.descr) != NULL);
         MUST(memchr(header.shape_text, '\0', sizeof header.shape_text) != NULL);
-        for (int i = 0; i < header.rank && i < CFP_NPY_MOST_DIMENSIONS; i++)
+        for (int i = 0; i < header.rank && i < CFP_NPY_MAX_DIMENSIONS; i++)
             MUST(header.shape[i] >= 0);
     } else {
         MUST(header.wrong != NULL);

@@ -13,8 +13,8 @@ struct cfp_backend {
     int threads;
     const cpu_lanes *lanes; /* the widest that this machine runs */
     cpu_dnnl *dnnl;
-    char *room; /* what a primitive of the method works in, kept from call to call (cpu_room) */
-    size_t room_bytes;
+    char *workspace; /* memory for primitives, kept between calls (cpu_workspace) */
+    size_t workspace_bytes;
     char description[96];
 };
 
@@ -73,7 +73,7 @@ static inline size_t cpu_aligned(size_t bytes)
 }
 
 /* Working memory, aligned to a cache line and valid until the next call. */
-cfp_status cpu_room(char **out, cfp_backend *backend, size_t bytes);
+cfp_status cpu_workspace(char **out, cfp_backend *backend, size_t bytes);
 
 /* Sums x (times g unless NULL) over the positions, to [n][blocks][lanes].  cpu_sums_bytes is the
  * size of the scratch memory that it needs. */

@@ -29,7 +29,7 @@ static void cpu_close(cfp_backend **backend)
     if (*backend == NULL)
         return;
     cpu_dnnl_close(&(*backend)->dnnl);
-    cfp_free((*backend)->room);
+    cfp_free((*backend)->workspace);
     cfp_free(*backend);
     *backend = NULL;
 }
@@ -116,15 +116,15 @@ static void cpu_release(cfp_backend *backend, void *memory)
     cfp_free(memory);
 }
 
-cfp_status cpu_room(char **out, cfp_backend *backend, size_t bytes)
+cfp_status cpu_workspace(char **out, cfp_backend *backend, size_t bytes)
 {
-    if (bytes > backend->room_bytes) {
-        cfp_free(backend->room);
-        backend->room_bytes = 0;
-        CFP_TRY_ALLOC(backend->ctx, backend->room, bytes);
-        backend->room_bytes = bytes;
+    if (bytes > backend->workspace_bytes) {
+        cfp_free(backend->workspace);
+        backend->workspace_bytes = 0;
+        CFP_TRY_ALLOC(backend->ctx, backend->workspace, bytes);
+        backend->workspace_bytes = bytes;
     }
-    *out = backend->room;
+    *out = backend->workspace;
     return CFP_OK;
 }
 

@@ -270,10 +270,10 @@ static cfp_status conv_forward(const void *own, cfp_backend *backend, const cfp_
         own_forward(c, backend, step, src, dst, scratch);
         return CFP_OK;
     }
-    char *room = scratch;
+    char *rest = scratch;
     const cfp_tensor *added = step->adds ? src[step->n_src - 1] : NULL;
-    cfp_tensor from = in_layout(src[0], c->front_src, c->src_block, &room);
-    cfp_tensor to = in_layout(dst, dst->shape, c->dst_block, &room);
+    cfp_tensor from = in_layout(src[0], c->front_src, c->src_block, &rest);
+    cfp_tensor to = in_layout(dst, dst->shape, c->dst_block, &rest);
 
     if (!cfp_shape_equal(from.shape, src[0]->shape))
         thin_out(backend, &from, src[0], step->node->window.stride);
@@ -281,11 +281,11 @@ static cfp_status conv_forward(const void *own, cfp_backend *backend, const cfp_
         cpu_relayout(backend, &from, src[0]);
     const bool apart = added != NULL && added->data != dst->data && added->block == to.block;
     if (apart && c->beside != NULL) {
-        CFP_TRY(cpu_dnnl_conv_run(c->beside, from.data, to.data, added->data, room));
+        CFP_TRY(cpu_dnnl_conv_run(c->beside, from.data, to.data, added->data, rest));
     } else {
         if (added != NULL && added->data != to.data)
             cpu_relayout(backend, &to, added);
-        CFP_TRY(cpu_dnnl_conv_run(c->forward, from.data, to.data, NULL, room));
+        CFP_TRY(cpu_dnnl_conv_run(c->forward, from.data, to.data, NULL, rest));
     }
     if (to.data != dst->data)
         cpu_relayout(backend, dst, &to);
@@ -300,19 +300,19 @@ static cfp_status conv_backward(const void *own, cfp_backend *backend, const cfp
 {
     (void)src, (void)dst;
     const conv *c = own;
-    char *room = scratch;
+    char *rest = scratch;
     cfp_tensor *dx = diff_src[0];
     if (dx == NULL)
         return CFP_OK;
-    cfp_tensor from = in_layout(diff_dst, diff_dst->shape, c->back_dst_block, &room);
-    cfp_tensor to = in_layout(dx, c->back_src, c->back_src_block, &room);
+    cfp_tensor from = in_layout(diff_dst, diff_dst->shape, c->back_dst_block, &rest);
+    cfp_tensor to = in_layout(dx, c->back_src, c->back_src_block, &rest);
 
     if (from.data != diff_dst->data)
         cpu_relayout(backend, &from, diff_dst);
     if (c->own_backward != NULL)
         cpu_direct_run(c->own_backward, backend, &to, &from);
     else
-        CFP_TRY(cpu_dnnl_conv_run(c->backward, to.data, from.data, NULL, room));
+        CFP_TRY(cpu_dnnl_conv_run(c->backward, to.data, from.data, NULL, rest));
     if (!cfp_shape_equal(to.shape, dx->shape))
         spread(backend, dx, &to, step->node->window.stride);
     else if (to.data != dx->data)

@@ -12,8 +12,8 @@
 enum {
     TILE = 16,
     QUAD = 4,
-    LEAST_SUMS = 256, /* positions that are summed in float before they are added in double */
-    LEAST_WORK = 1 << 16
+    MIN_SUMS = 256, /* positions that are summed in float before they are added in double */
+    MIN_WORK = 1 << 16
 };
 
 /* One group of a layer for one clip. */
@@ -147,7 +147,7 @@ static void sum_tap(double total[QUAD][TILE], const gathered *g, int tile, int q
                 w.first * w.stride + w.reach;
             add_row(sum, dy + to * TILE, x + from, cfp_positions(in), w.stride, w.last - w.first);
             summed += w.last - w.first;
-            if (summed >= LEAST_SUMS) {
+            if (summed >= MIN_SUMS) {
                 flush(total, sum);
                 summed = 0;
             }
@@ -195,7 +195,7 @@ static void weigh_group(const cfp_backend *backend, gathered *g, int group)
     gather_x(backend, g, group);
     const int tiles = tiles_of(g->n_kernels, TILE), quads = tiles_of(g->n_channels, QUAD);
     const int64_t work = (int64_t)tiles * TILE * quads * QUAD * g->taps *
-                         cfp_positions(g->pairs->dy->shape) / LEAST_WORK;
+                         cfp_positions(g->pairs->dy->shape) / MIN_WORK;
     const int threads = work < 1 ? 1 : work < backend->threads ? (int)work : backend->threads;
 #pragma omp parallel for collapse(2) schedule(dynamic) num_threads(threads)
     for (int tile = 0; tile < tiles; tile++)
@@ -210,13 +210,13 @@ cfp_status cpu_weigh_pairs(cfp_backend *backend, const cfp_pairs *pairs)
     const int64_t slopes = tiles_of(kernels, TILE) * TILE * cfp_positions(pairs->dy->shape);
     const int64_t values = tiles_of(span, QUAD) * QUAD * cfp_positions(pairs->x->shape);
     gathered g = {.pairs = pairs, .window = cfp_kernel_window(pairs->node), .span = span};
-    char *room;
-    CFP_TRY(cpu_room(&room, backend,
-                     cpu_aligned((size_t)slopes * sizeof *g.dy) +
-                         cpu_aligned((size_t)values * sizeof *g.x) +
-                         (size_t)(kernels + span) * sizeof *g.kernel));
-    g.dy = (float *)(void *)room;
-    g.x = (float *)(void *)(room + cpu_aligned((size_t)slopes * sizeof *g.dy));
+    char *workspace;
+    CFP_TRY(cpu_workspace(&workspace, backend,
+                          cpu_aligned((size_t)slopes * sizeof *g.dy) +
+                              cpu_aligned((size_t)values * sizeof *g.x) +
+                              (size_t)(kernels + span) * sizeof *g.kernel));
+    g.dy = (float *)(void *)workspace;
+    g.x = (float *)(void *)(workspace + cpu_aligned((size_t)slopes * sizeof *g.dy));
     g.kernel = (int *)(void *)((char *)g.x + cpu_aligned((size_t)values * sizeof *g.x));
     g.channel = g.kernel + kernels;
     g.taps = g.window->kernel[0] * g.window->kernel[1] * g.window->kernel[2];

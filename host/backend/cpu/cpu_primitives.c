@@ -6,8 +6,8 @@
 #include <string.h>
 
 enum {
-    PIECE = 1 << 14,       /* floats of a copy or a sum that one thread takes at a time */
-    LEAST_SUMMED = 1 << 18 /* floats to be summed that are worth a thread */
+    PIECE = 1 << 14,     /* floats of a copy or a sum that one thread takes at a time */
+    MIN_SUMMED = 1 << 18 /* floats to be summed that are worth a thread */
 };
 
 static cfp_tensor plain_view(cfp_shape shape, float *data)
@@ -40,7 +40,7 @@ const double *cpu_sums(const cfp_backend *backend, const cfp_tensor *x, const cf
 {
     double *sums = scratch;
     double *rest = sums + (int64_t)x->shape.n * cfp_blocks(x) * x->block;
-    const int64_t worth = 1 + cfp_stored(x) / LEAST_SUMMED;
+    const int64_t worth = 1 + cfp_stored(x) / MIN_SUMMED;
     const int threads = worth < backend->threads ? (int)worth : backend->threads;
     backend->lanes->sums(sums, x->data, g == NULL ? NULL : g->data, x->shape, rest, threads);
     return sums;
@@ -49,7 +49,7 @@ const double *cpu_sums(const cfp_backend *backend, const cfp_tensor *x, const cf
 static cfp_status means(cfp_backend *backend, float *mean, const cfp_tensor *x, const cfp_tensor *g)
 {
     char *scratch;
-    CFP_TRY(cpu_room(&scratch, backend, cpu_sums_bytes(backend, x)));
+    CFP_TRY(cpu_workspace(&scratch, backend, cpu_sums_bytes(backend, x)));
     const double *sums = cpu_sums(backend, x, g, scratch);
     const int row = cfp_blocks(x) * x->block;
     for (int n = 0; n < x->shape.n; n++)
@@ -69,7 +69,7 @@ static cfp_status plain_means(cfp_backend *backend, float *mean, const cfp_tenso
                         .block = width,
                         .data = x->data};
     char *scratch;
-    CFP_TRY(cpu_room(&scratch, backend, cpu_sums_bytes(backend, &lanes)));
+    CFP_TRY(cpu_workspace(&scratch, backend, cpu_sums_bytes(backend, &lanes)));
     const double *sums = cpu_sums(backend, &lanes, NULL, scratch);
     for (int c = 0; c < channels; c++) {
         double sum = 0;

@@ -10,15 +10,15 @@
 #include <string.h>
 
 enum {
-    LEAST_PAIRS = 1 << 15, /* pairs (kernel, channel) for each thread of ref's loops, at least */
-    LEAST_WORK = 1 << 16,  /* and to score_row, where a kernel costs as much again */
-    ROW_WORK = 128,        /* as so many pairs */
-    PIECE_WORK = 1 << 13   /* what a thread takes at a time */
+    MIN_PAIRS = 1 << 15, /* pairs (kernel, channel) for each thread of ref's loops, at least */
+    MIN_WORK = 1 << 16,  /* and to score_row, where a kernel costs as much again */
+    ROW_WORK = 128,      /* as so many pairs */
+    PIECE_WORK = 1 << 13 /* what a thread takes at a time */
 };
 
-static int threads_for(const cfp_backend *backend, int64_t work, int64_t least)
+static int threads_for(const cfp_backend *backend, int64_t work, int64_t min)
 {
-    const int64_t worth = work / least;
+    const int64_t worth = work / min;
     return worth < 1 ? 1 : worth < backend->threads ? (int)worth : backend->threads;
 }
 
@@ -44,7 +44,7 @@ static size_t best_bytes(const cfp_back_step *s)
 }
 
 /* The least float r >= 0 with (double)r >= theta. */
-static float least_that_reaches(double theta)
+static float min_that_reaches(double theta)
 {
     const float r = theta > 0 ? (float)theta : 0;
     return (double)r < theta ? nextafterf(r, INFINITY) : r;
@@ -68,7 +68,7 @@ static void score_question(const cfp_backend *backend, lane_score *job, int ques
 {
     const cfp_back_step *s = job->step;
     const int piece = 1 + PIECE_WORK / (ROW_WORK + cfp_span_length(s));
-    job->floor = least_that_reaches(s->theta[question % s->thetas]);
+    job->floor = min_that_reaches(s->theta[question % s->thetas]);
     const float below = nextafterf(job->floor, -INFINITY);
     for (int c = 0; c < s->channels; c++)
         job->best[c] = below;
@@ -87,15 +87,14 @@ static cfp_status usual_back_step(cfp_backend *backend, const cfp_back_step *s)
     const int questions = s->clips * s->thetas;
     const size_t estimates = estimate_bytes(s), bytes = estimates + best_bytes(s);
     int64_t demanded = 0;
-    char *room;
+    char *workspace;
     for (int64_t row = 0; row < (int64_t)questions * s->kernels; row++)
         demanded += s->demand[row] >= 0;
-    const int threads =
-        threads_for(backend, demanded * (ROW_WORK + cfp_span_length(s)), LEAST_WORK);
-    CFP_TRY(cpu_room(&room, backend, (size_t)threads * bytes));
+    const int threads = threads_for(backend, demanded * (ROW_WORK + cfp_span_length(s)), MIN_WORK);
+    CFP_TRY(cpu_workspace(&workspace, backend, (size_t)threads * bytes));
 #pragma omp parallel num_threads(threads)
     {
-        char *mine = room + (size_t)omp_get_thread_num() * bytes;
+        char *mine = workspace + (size_t)omp_get_thread_num() * bytes;
         lane_score job = {
             .step = s, .estimate = (float *)mine, .best = (float *)(mine + estimates)};
         for (int question = 0; question < questions; question++)
@@ -108,7 +107,7 @@ cfp_status cpu_back_step(cfp_backend *backend, const cfp_back_step *s)
 {
     const int64_t all = (int64_t)s->clips * s->thetas * s->kernels;
     const int64_t count = (int64_t)s->clips * s->thetas * s->channels;
-    const int threads = threads_for(backend, all * cfp_span_length(s), LEAST_PAIRS);
+    const int threads = threads_for(backend, all * cfp_span_length(s), MIN_PAIRS);
     cfp_demand *child;
     cfp_status result = CFP_OK;
     if (is_usual(s))
@@ -160,7 +159,7 @@ static cfp_status list_rows(const cfp_backend *backend, cfp_ctx *ctx, const cfp_
 cfp_status cpu_list_edges(cfp_backend *backend, const cfp_back_step *s, int question,
                           cfp_edge *edge)
 {
-    const int threads = threads_for(backend, (int64_t)s->kernels * cfp_span_length(s), LEAST_PAIRS);
+    const int threads = threads_for(backend, (int64_t)s->kernels * cfp_span_length(s), MIN_PAIRS);
     const int32_t *n = s->n_edges + (int64_t)question * s->kernels;
     cfp_status result = CFP_OK;
 #pragma omp parallel for schedule(static, 1) num_threads(threads)

@@ -9,7 +9,7 @@
 #include <math.h>
 #include <string.h>
 
-enum { MOST_LEVELS = 3, MOST_LAYERS = 27, PAIR = 2 };
+enum { MAX_LEVELS = 3, MAX_LAYERS = 27, PAIR = 2 };
 
 typedef struct stem {
     int levels;
@@ -20,14 +20,14 @@ typedef struct stem {
 /* The number of levels of filtering with the fewest multiplications along T; 0: the plain sum. */
 static int levels_that_pay(const cfp_window *w, int frames, int in_frames)
 {
-    int best = 0, least = 0;
+    int best = 0, min = 0;
     for (int t = 0; t < frames; t++)
         for (int k = 0; k < w->kernel[0]; k++)
-            least += t + k - w->pad_begin[0] >= 0 && t + k - w->pad_begin[0] < in_frames;
-    for (int levels = 1, products = 3; levels <= MOST_LEVELS; levels++, products *= 3) {
+            min += t + k - w->pad_begin[0] >= 0 && t + k - w->pad_begin[0] < in_frames;
+    for (int levels = 1, products = 3; levels <= MAX_LEVELS; levels++, products *= 3) {
         const int made = 1 << levels, cost = (frames + made - 1) / made * products;
-        if (w->kernel[0] <= made && cost < least) {
-            least = cost;
+        if (w->kernel[0] <= made && cost < min) {
+            min = cost;
             best = levels;
         }
     }
@@ -37,7 +37,7 @@ static int levels_that_pay(const cfp_window *w, int frames, int in_frames)
 static bool stem_takes(const cfp_backend *backend, const cfp_step *step,
                        const cfp_tensor *const *src, const cfp_tensor *dst)
 {
-    enum { MOST_CHANNELS = 4, LEAST_KERNELS = 8, LEAST_WIDTH = 8 };
+    enum { MAX_CHANNELS = 4, MIN_KERNELS = 8, MIN_WIDTH = 8 };
     const cfp_node *node = step->node;
     const cfp_window *w = &node->window;
     if (node->op != CFP_OP_CONV3D || node->groups > 1 || step->adds || src[0]->block != 1 ||
@@ -46,12 +46,12 @@ static bool stem_takes(const cfp_backend *backend, const cfp_step *step,
     for (int i = 0; i < 3; i++)
         if (w->dilation[i] != 1 || w->stride[i] > (i == 0 ? 1 : 2))
             return false;
-    return src[0]->shape.c <= MOST_CHANNELS && dst->shape.c >= LEAST_KERNELS &&
-           dst->shape.w >= LEAST_WIDTH && levels_that_pay(w, dst->shape.t, src[0]->shape.t) > 0;
+    return src[0]->shape.c <= MAX_CHANNELS && dst->shape.c >= MIN_KERNELS &&
+           dst->shape.w >= MIN_WIDTH && levels_that_pay(w, dst->shape.t, src[0]->shape.t) > 0;
 }
 
 /* Transforms the taps along T of one weight to one number for each layer. */
-static void filter_taps(double layer[MOST_LAYERS], const float *tap, int taps, int64_t apart,
+static void filter_taps(double layer[MAX_LAYERS], const float *tap, int taps, int64_t apart,
                         int levels)
 {
     const int layers = levels == 1 ? 3 : levels == 2 ? 9 : 27;
@@ -74,7 +74,7 @@ static cfp_status open_weights(stem *m, const cfp_backend *backend, const cfp_no
     const int kernels = node->shape.c, layers = m->levels == 1 ? 3 : m->levels == 2 ? 9 : 27;
     const int blocks = (kernels + lanes - 1) / lanes, pairs = (blocks + PAIR - 1) / PAIR;
     const int64_t taps = (int64_t)k[1] * k[2], layer = channels * taps * PAIR * lanes;
-    double filtered[MOST_LAYERS];
+    double filtered[MAX_LAYERS];
     CFP_TRY_ALLOC(backend->ctx, m->weights, pairs * layers * layer);
     CFP_TRY_ALLOC(backend->ctx, m->bias, (int64_t)pairs * PAIR * lanes);
     for (int o = 0; o < kernels; o++) {

@@ -38,21 +38,21 @@ static bool winograd_takes(const cfp_backend *backend, const cfp_step *step,
     /* Smallest sizes for which filtering is faster.  Weights grow by at least a third, so they must
      * be used for enough positions.  Inputs and outputs are transformed once, so they must be used
      * for enough kernels and channels. */
-    enum { LEAST_POSITIONS = 128, LEAST_CHANNELS = 16, LEAST_OF_GROUP = 24 };
+    enum { MIN_POSITIONS = 128, MIN_CHANNELS = 16, MIN_OF_GROUP = 24 };
     const cfp_node *node = step->node;
     const cfp_window *w = &node->window;
     if (node->op != CFP_OP_CONV3D || !cpu_in_lanes(backend, step, src, dst))
         return false;
     const int groups = cfp_max_int(node->groups, 1);
-    const int least = groups > 1 ? LEAST_OF_GROUP : LEAST_CHANNELS;
+    const int min = groups > 1 ? MIN_OF_GROUP : MIN_CHANNELS;
     if (!in_whole_blocks(node, src[0]->shape.c, backend->lanes->width) ||
-        src[0]->shape.c / groups < least || dst->shape.c / groups < least)
+        src[0]->shape.c / groups < min || dst->shape.c / groups < min)
         return false;
     for (int i = 0; i < 3; i++)
         if (w->stride[i] != 1 || w->dilation[i] != 1 || w->pad_begin[i] >= w->kernel[i] ||
             w->pad_end[i] >= w->kernel[i])
             return false;
-    if (cfp_positions(dst->shape) * dst->shape.n < LEAST_POSITIONS)
+    if (cfp_positions(dst->shape) * dst->shape.n < MIN_POSITIONS)
         return false;
     if (w->kernel[1] == 1 && w->kernel[2] == 1)
         return cpu_filter_pays_along_t(dst->shape.t, w->kernel[0], w->pad_begin[0],

@@ -40,14 +40,14 @@ static int choose_steps(cfp_shape s, int channels, bool deep, int lanes)
     const int frames = deep ? 2 : 4, beside = deep ? 2 : 0, all = (s.t + frames - 1) / frames;
     const int64_t tiles = (int64_t)s.n * ((s.h + 1) / 2) * ((s.w + 1) / 2);
     int best = all;
-    int64_t least = INT64_MAX;
+    int64_t min = INT64_MAX;
     for (int steps = all; steps >= 1; steps--) {
         const int64_t segments = (all + steps - 1) / steps;
         const int64_t runs = (tiles * segments + lanes - 1) / lanes;
         const int64_t cost =
             runs * (steps * (frames * (OUTPUT + INPUT) + channels) + beside * INPUT);
-        if (cost < least) {
-            least = cost;
+        if (cost < min) {
+            min = cost;
             best = steps;
         }
     }
@@ -59,7 +59,7 @@ static bool groups_takes(const cfp_backend *backend, const cfp_step *step,
 {
     /* Smallest sizes for which filtering is faster: transforming a channel costs as much as a few
      * products.  The data of a unit must fit the second-level cache. */
-    enum { LEAST_DEEP = 6, LEAST_FLAT = 12, MOST_OF_UNIT = 128, LEAST_POSITIONS = 128 };
+    enum { MIN_DEEP = 6, MIN_FLAT = 12, MAX_OF_UNIT = 128, MIN_POSITIONS = 128 };
     const cfp_node *node = step->node;
     const cfp_window *w = &node->window;
     if (node->op != CFP_OP_CONV3D || node->groups < 2 || !cpu_in_lanes(backend, step, src, dst))
@@ -67,15 +67,15 @@ static bool groups_takes(const cfp_backend *backend, const cfp_step *step,
     const int channels = src[0]->shape.c, kernels = dst->shape.c, groups = node->groups;
     const int unit = unit_of(groups, channels, kernels, backend->lanes->width);
     const bool deep = w->kernel[0] > 1;
-    const int least = cfp_min_int(channels, kernels) / groups;
-    const int most = cfp_max_int(channels, kernels) / groups * unit;
-    if (least < (deep ? LEAST_DEEP : LEAST_FLAT) || most > MOST_OF_UNIT)
+    const int min = cfp_min_int(channels, kernels) / groups;
+    const int max = cfp_max_int(channels, kernels) / groups * unit;
+    if (min < (deep ? MIN_DEEP : MIN_FLAT) || max > MAX_OF_UNIT)
         return false;
     for (int i = 0; i < 3; i++)
         if (w->kernel[i] != (i == 0 && !deep ? 1 : 3) || w->stride[i] != 1 || w->dilation[i] != 1 ||
             w->pad_begin[i] >= w->kernel[i] || w->pad_end[i] >= w->kernel[i])
             return false;
-    return cfp_positions(dst->shape) * dst->shape.n >= LEAST_POSITIONS &&
+    return cfp_positions(dst->shape) * dst->shape.n >= MIN_POSITIONS &&
            (!deep || cpu_filter_pays_along_t(dst->shape.t, 3, w->pad_begin[0], src[0]->shape.t));
 }
 

@@ -137,12 +137,12 @@ static void give_to_maximum(const lane_pool *job, int64_t block, int t, int h, i
     cut_window(&first[1], &last[1], &x[1], h, s.h);
     cut_window(&first[2], &last[2], &x[2], w, s.w);
 
-    vec most = v_set(-INFINITY);
+    vec max = v_set(-INFINITY);
     for (int i = first[0]; i < last[0]; i++)
         for (int j = first[1]; j < last[1]; j++) {
             const float *row = frame_row(job->src, s, block, i, j);
             for (int q = first[2]; q < last[2]; q++)
-                most = v_max(v_load(row + (int64_t)q * LANES), most);
+                max = v_max(v_load(row + (int64_t)q * LANES), max);
         }
     const vec zero = v_set(0);
     vec left = v_load(frame_row(job->diff_dst, d, block, t, h) + (int64_t)w * LANES);
@@ -152,8 +152,8 @@ static void give_to_maximum(const lane_pool *job, int64_t block, int t, int h, i
             float *to = job->diff_src + (row - job->src);
             for (int q = first[2]; q < last[2]; q++) {
                 const vec v = v_load(row + (int64_t)q * LANES);
-                const vec given = v_where_equal(v, most, left, zero);
-                left = v_where_equal(v, most, zero, left);
+                const vec given = v_where_equal(v, max, left, zero);
+                left = v_where_equal(v, max, zero, left);
                 v_store(to + (int64_t)q * LANES, v_add(v_load(to + (int64_t)q * LANES), given));
             }
         }

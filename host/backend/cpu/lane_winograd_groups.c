@@ -72,7 +72,7 @@ struct unit_task {
         int n, t, h, w; /* clip, first frame of the segment, first output; n -1: an empty lane */
         int64_t to;     /* floats from dst to the first output, were it of block 0 and frame 0 */
     } place[LANES];
-    float *v, *m, *room;
+    float *v, *m, *workspace;
 };
 
 static struct place place_of(const struct unit_plan *p, cfp_shape s, int64_t lane)
@@ -125,11 +125,11 @@ static void unit_input(const lane_winograd_groups *job, const struct unit_plan *
     float *v = task->v + frame % FRAMES_KEPT * p->v_frame;
     for (int b = 0; b < p->src_blocks; b++, v += LANES * LANES) {
         for (int i = 0; i < LANES; i++)
-            unit_tile(task->room + i * LANES, job, &task->place[i], task->unit * p->src_blocks + b,
-                      task->place[i].t + frame - job->pad[0]);
+            unit_tile(task->workspace + i * LANES, job, &task->place[i],
+                      task->unit * p->src_blocks + b, task->place[i].t + frame - job->pad[0]);
         for (int plane = 0; plane < SQUARE_PLANES; plane++) {
             vec x[LANES];
-            load_turned(x, task->room + plane * LANES * LANES);
+            load_turned(x, task->workspace + plane * LANES * LANES);
 #pragma GCC unroll 16
             for (int c = 0; c < LANES; c++)
                 v_store(v + plane * p->v_plane + c * LANES, x[c]);
@@ -247,13 +247,13 @@ static void unit_output(const lane_winograd_groups *job, const struct unit_plan 
         filter_tile_back(y, x);
 #pragma GCC unroll 4
         for (int i = 0; i < 4; i++)
-            v_store(task->room + (i * LANES + k) * LANES, y[i]);
+            v_store(task->workspace + (i * LANES + k) * LANES, y[i]);
     }
     for (int down = 0; down < 2; down++) {
         _Alignas(64) float sums[2][LANES * LANES]; /* of neighbours in a row, which are stored so */
         for (int beside = 0; beside < 2; beside++) {
             vec y[LANES];
-            load_turned(y, task->room + (down * 2 + beside) * LANES * LANES);
+            load_turned(y, task->workspace + (down * 2 + beside) * LANES * LANES);
 #pragma GCC unroll 16
             for (int l = 0; l < LANES; l++)
                 v_store(sums[beside] + l * LANES, v_add(y[l], bias));
@@ -298,7 +298,7 @@ void LANE(winograd_groups_run)(const lane_winograd_groups *job, int threads)
         float *v = job->scratch + unit_floats(&p) * omp_get_thread_num();
         float *m = v + FRAMES_KEPT * p.v_frame;
         struct unit_task task = {
-            .unit = (int)(i / runs), .v = v, .m = m, .room = m + p.frames * p.m_frame};
+            .unit = (int)(i / runs), .v = v, .m = m, .workspace = m + p.frames * p.m_frame};
         for (int l = 0; l < LANES; l++)
             task.place[l] = place_of(&p, job->dst_shape, i % runs * LANES + l);
         run_unit(job, &p, &task);

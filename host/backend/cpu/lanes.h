@@ -179,11 +179,11 @@ typedef struct lane_score {
     const cfp_back_step *step;
     /* For score_row: */
     float floor;     /* the least relevance that reaches theta */
-    float *estimate; /* room for [channels / groups], in whole words of 32 */
+    float *estimate; /* workspace, [channels / groups] in whole words of 32 */
     float *best;     /* [channels + 32] raised to the relevances of what is selected, from the float
                         below floor */
     /* For score_list: */
-    double *value; /* room for [channels / groups] */
+    double *value; /* workspace, [channels / groups] */
 } lane_score;
 
 typedef struct cpu_lanes {

@@ -137,10 +137,10 @@ static int select_channels(struct scoring *k, double gain, double theta)
 {
     int count = 0;
     for (int w = 0; w < k->words; w++) {
-        const int most = cfp_min_int(32, k->n - 32 * w);
+        const int max = cfp_min_int(32, k->n - 32 * w);
         const float *r = k->relevance + 32 * w;
         uint32_t bits = 0;
-        for (int j = 0; j < most; j++) /* NaN compares false: not selected */
+        for (int j = 0; j < max; j++) /* NaN compares false: not selected */
             bits |= (uint32_t)(gain * (double)r[j] >= theta) << j;
         k->bits[w] = bits;
         count += __builtin_popcount(bits);
