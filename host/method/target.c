@@ -23,6 +23,28 @@ cfp_status cfp_resolve_target(cfp_query *query, cfp_ctx *ctx, const cfp_model *m
                                          : "has one class, which has no rivals");
 }
 
+/* log(sum over the rivals of exp z_k), for logits of any size. */
+static double rivals(const float *logits, int n, int c)
+{
+    double highest = -INFINITY, sum = 0;
+    for (int k = 0; k < n; k++)
+        if (k != c && (double)logits[k] > highest)
+            highest = (double)logits[k];
+    for (int k = 0; k < n; k++)
+        sum += k == c ? 0 : exp((double)logits[k] - highest);
+    return highest + log(sum);
+}
+
+double cfp_target_value(const float *logits, int n, int c, cfp_target target)
+{
+    double mean = 0;
+    if (target == CFP_TARGET_ODDS)
+        return (double)logits[c] - rivals(logits, n, c);
+    for (int k = 0; k < n && target == CFP_TARGET_MARGIN; k++)
+        mean += (double)logits[k] / n;
+    return (double)logits[c] - mean;
+}
+
 /* The derivative of z_c - log(sum over the rivals of exp z_k): 1, and minus the softmax of the
  * rivals among themselves. */
 static void odds_gradient(double *gradient, const float *logits, int n, int c)
