@@ -3,7 +3,7 @@
  * Inputs are what a network reads: C x T x H x W, normalised.  They are made one by one, as they
  * are needed, and go through the network in batches. */
 #pragma once
-#include "../clip/clip.h"
+#include "../backend/backend.h"
 #include "../method/query.h"
 
 typedef struct cfp_network cfp_network;
