@@ -54,7 +54,7 @@ typedef struct cfp_volume {
     int node;     /* of the layer that it is made of; -1: none */
     double theta; /* of the kernel methods; else NaN */
     float *s;     /* [T x H x W] the higher, the more it matters; may be below 0 */
-    char definition[192];
+    char definition[256];
 } cfp_volume;
 
 typedef struct cfp_volume_list {
