@@ -43,15 +43,15 @@ static void fill_difference(cfp_volume *volume, cfp_shape s, const float *x)
 }
 
 cfp_status cfp_volumes_of_controls(cfp_volume_list *out, cfp_volume_maker *maker,
-                                   cfp_volume_method method, const cfp_volume_subject *subject)
+                                   const cfp_volume_ask *ask, const cfp_volume_subject *subject)
 {
     const cfp_shape s = cfp_maker_shape(maker);
     cfp_volume *volume;
     CFP_TRY(cfp_volumes_room(out, maker, 1));
-    CFP_TRY(cfp_volumes_add(&volume, out, maker, method, -1));
-    if (method == CFP_VOLUME_RANDOM)
-        fill_random(volume, s, cfp_volume_stream(maker, method, subject));
-    else if (method == CFP_VOLUME_CENTRE)
+    CFP_TRY(cfp_volumes_add(&volume, out, maker, ask, -1));
+    if (ask->method == CFP_VOLUME_RANDOM)
+        fill_random(volume, s, cfp_volume_stream(maker, ask, subject));
+    else if (ask->method == CFP_VOLUME_CENTRE)
         fill_centre(volume, s);
     else
         fill_difference(volume, s, subject->input);

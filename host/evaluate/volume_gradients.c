@@ -69,13 +69,13 @@ static cfp_status take_gradients(cfp_volume *volume, struct points *p, cfp_volum
                                  const cfp_volume_subject *subject)
 {
     const cfp_volume_settings *want = &maker->settings;
-    const char *target = cfp_target_names[want->query.target];
-    const bool noisy = volume->method == CFP_VOLUME_SMOOTHGRAD;
-    const bool line = volume->method == CFP_VOLUME_INTEGRATED_GRADIENTS;
+    const char *target = cfp_target_names[maker->settings.target];
+    const bool noisy = volume->ask->method == CFP_VOLUME_SMOOTHGRAD;
+    const bool line = volume->ask->method == CFP_VOLUME_INTEGRATED_GRADIENTS;
     const int64_t n = noisy ? want->smoothgrad_draws : line ? want->ig_steps : 1;
     p->steps = want->ig_steps;
     p->sigma = want->smoothgrad_noise * range_of(p->x, p->count);
-    p->stream = cfp_volume_stream(maker, volume->method, subject);
+    p->stream = cfp_volume_stream(maker, volume->ask, subject);
     CFP_TRY_ALLOC(maker->ctx, p->sum, p->count);
     if (noisy)
         snprintf(volume->definition, sizeof volume->definition,
@@ -95,17 +95,17 @@ static cfp_status take_gradients(cfp_volume *volume, struct points *p, cfp_volum
 }
 
 static cfp_status make(cfp_volume_list *out, struct points *p, cfp_volume_maker *maker,
-                       cfp_volume_method method, const cfp_volume_subject *subject)
+                       const cfp_volume_ask *ask, const cfp_volume_subject *subject)
 {
     const cfp_volume_settings *want = &maker->settings;
     const int64_t voxels = cfp_positions(cfp_maker_shape(maker));
-    const bool noisy = method == CFP_VOLUME_SMOOTHGRAD;
-    const double n = noisy                                        ? want->smoothgrad_draws
-                     : method == CFP_VOLUME_INTEGRATED_GRADIENTS ? want->ig_steps
-                                                                  : 1;
+    const bool noisy = ask->method == CFP_VOLUME_SMOOTHGRAD;
+    const double n = noisy                                            ? want->smoothgrad_draws
+                     : ask->method == CFP_VOLUME_INTEGRATED_GRADIENTS ? want->ig_steps
+                                                                      : 1;
     cfp_volume *volume;
     CFP_TRY(cfp_volumes_room(out, maker, 1));
-    CFP_TRY(cfp_volumes_add(&volume, out, maker, method, -1));
+    CFP_TRY(cfp_volumes_add(&volume, out, maker, ask, -1));
     CFP_TRY(take_gradients(volume, p, maker, subject));
     for (int64_t v = 0; v < voxels; v++) {
         double s = 0;
@@ -117,12 +117,11 @@ static cfp_status make(cfp_volume_list *out, struct points *p, cfp_volume_maker 
 }
 
 cfp_status cfp_volumes_of_gradients(cfp_volume_list *out, cfp_volume_maker *maker,
-                                    cfp_volume_method method, const cfp_volume_subject *subject)
+                                    const cfp_volume_ask *ask, const cfp_volume_subject *subject)
 {
-    struct points p = {.maker = maker,
-                       .x = subject->input,
-                       .count = cfp_count(cfp_maker_shape(maker))};
-    const cfp_status status = make(out, &p, maker, method, subject);
+    struct points p = {
+        .maker = maker, .x = subject->input, .count = cfp_count(cfp_maker_shape(maker))};
+    const cfp_status status = make(out, &p, maker, ask, subject);
     cfp_free(p.sum);
     return status;
 }

@@ -35,10 +35,10 @@ static int last_convolution(const cfp_model *model, bool extent)
 
 /* The layers to look at: those that --layers matches, else the last convolution. */
 static cfp_status choose_layers(int *layer, int *n, const cfp_volume_maker *maker,
-                                cfp_volume_method method)
+                                const cfp_volume_ask *ask)
 {
     const cfp_model *model = maker->model;
-    const char *glob = maker->settings.query.layers;
+    const char *glob = ask->query.layers;
     *n = 0;
     for (int i = model->n_nodes - 1; i > 0 && glob != NULL; i--)
         if (is_candidate(model, i, 0) && fnmatch(glob, model->node[i].name, 0) == 0)
@@ -53,7 +53,7 @@ static cfp_status choose_layers(int *layer, int *n, const cfp_volume_maker *make
         return CFP_OK;
     return cfp_fail(maker->ctx, CFP_UNSUPPORTED,
                     "--methods: %s: %s has no convolution below its classifier",
-                    cfp_volume_names[method], model->path != NULL ? model->path : "the model");
+                    cfp_volume_names[ask->method], model->path != NULL ? model->path : "the model");
 }
 
 /* --- the formulas: raw[t x h x w] from A and G --- */
@@ -188,10 +188,11 @@ static cfp_status class_weights(double *weight, cfp_volume_maker *maker, int m, 
         any |= weight[o] != 0;
     if (status != CFP_OK || any)
         return status;
-    return cfp_fail(maker->ctx, CFP_UNSUPPORTED,
-                    "--methods: saliency-tubes: the classifier of %s does not read the map of '%s', "
-                    "so its weights say nothing of its channels",
-                    model->path != NULL ? model->path : "the model", model->node[m].name);
+    return cfp_fail(
+        maker->ctx, CFP_UNSUPPORTED,
+        "--methods: saliency-tubes: the classifier of %s does not read the map of '%s', "
+        "so its weights say nothing of its channels",
+        model->path != NULL ? model->path : "the model", model->node[m].name);
 }
 
 static cfp_status saliency_tubes(double *sum, cfp_volume_maker *maker, int m, const cfp_map *map,
@@ -217,7 +218,7 @@ struct room { /* of one layer: what is summed, and that in float */
 static cfp_status fill(cfp_volume *volume, struct room *r, cfp_volume_maker *maker,
                        const cfp_map *map, int class_index)
 {
-    const formula f = formula_of(volume->method);
+    const formula f = formula_of(volume->ask->method);
     const int64_t n = cfp_positions(map->shape);
     CFP_TRY_ALLOC(maker->ctx, r->sum, n);
     CFP_TRY_ALLOC(maker->ctx, r->raw, n);
@@ -228,18 +229,17 @@ static cfp_status fill(cfp_volume *volume, struct room *r, cfp_volume_maker *mak
     for (int64_t p = 0; p < n; p++)
         r->raw[p] = (float)(f.positive ? fmax(r->sum[p], 0) : r->sum[p]);
     snprintf(volume->definition, sizeof volume->definition, "map: %s target=%s interp=%s", f.words,
-             cfp_target_names[maker->settings.query.target],
-             cfp_interp_names[maker->settings.interp]);
+             cfp_target_names[maker->settings.target], cfp_interp_names[maker->settings.interp]);
     return cfp_volume_from_raw(volume, maker, r->raw, map->shape);
 }
 
-static cfp_status fill_all(cfp_volume_list *out, cfp_volume_maker *maker, cfp_volume_method method,
+static cfp_status fill_all(cfp_volume_list *out, cfp_volume_maker *maker, const cfp_volume_ask *ask,
                            const int *layer, const cfp_map *map, int n, int class_index)
 {
     for (int k = 0; k < n; k++) {
         cfp_volume *volume;
         struct room r = {0};
-        CFP_TRY(cfp_volumes_add(&volume, out, maker, method, layer[k]));
+        CFP_TRY(cfp_volumes_add(&volume, out, maker, ask, layer[k]));
         const cfp_status status = fill(volume, &r, maker, &map[k], class_index);
         cfp_free(r.sum);
         cfp_free(r.raw);
@@ -254,29 +254,28 @@ struct layers {
 };
 
 static cfp_status make(cfp_volume_list *out, struct layers *l, cfp_volume_maker *maker,
-                       cfp_volume_method method, const cfp_volume_subject *subject)
+                       const cfp_volume_ask *ask, const cfp_volume_subject *subject)
 {
     int n;
     CFP_TRY_ALLOC(maker->ctx, l->layer, maker->model->n_nodes);
-    CFP_TRY(choose_layers(l->layer, &n, maker, method));
+    CFP_TRY(choose_layers(l->layer, &n, maker, ask));
     CFP_TRY_ALLOC(maker->ctx, l->node, n);
     CFP_TRY_ALLOC(maker->ctx, l->map, n);
     for (int k = 0; k < n; k++)
         l->node[k] = cfp_map_node(maker->model, l->layer[k]);
     CFP_TRY(cfp_volumes_room(out, maker, n));
-    CFP_TRY(cfp_network_maps(maker->network, l->map, l->node, n, subject->input,
-                             subject->class_index));
-    const cfp_status status =
-        fill_all(out, maker, method, l->layer, l->map, n, subject->class_index);
+    CFP_TRY(
+        cfp_network_maps(maker->network, l->map, l->node, n, subject->input, subject->class_index));
+    const cfp_status status = fill_all(out, maker, ask, l->layer, l->map, n, subject->class_index);
     cfp_maps_free(l->map, n);
     return status;
 }
 
 cfp_status cfp_volumes_of_maps(cfp_volume_list *out, cfp_volume_maker *maker,
-                               cfp_volume_method method, const cfp_volume_subject *subject)
+                               const cfp_volume_ask *ask, const cfp_volume_subject *subject)
 {
     struct layers l = {0};
-    const cfp_status status = make(out, &l, maker, method, subject);
+    const cfp_status status = make(out, &l, maker, ask, subject);
     cfp_free(l.layer);
     cfp_free(l.node);
     cfp_free(l.map);

@@ -3,6 +3,7 @@
  *
  * README.md has the definition of every metric, what its number means and what chance gives. */
 #pragma once
+#include "base_clip.h"
 #include "row.h"
 #include "volumes.h"
 
@@ -29,9 +30,6 @@ extern const char *const cfp_volume_metric_names[]; /* by metric */
 int cfp_volume_metric_named(const char *name);
 bool cfp_volume_metric_wants_mask(cfp_volume_metric metric);
 
-/* What stands in the place of what is taken out of a clip. */
-typedef enum cfp_base { CFP_BASE_ZEROS, CFP_BASE_MEAN, CFP_BASE_BLUR, CFP_BASE_FREEZE } cfp_base;
-extern const char *const cfp_base_names[];
 /* What is taken out as a whole: a voxel, a block of `block` x `block` pixels of a frame, a frame,
  * or a pixel in all frames. */
 typedef enum cfp_unit { CFP_UNIT_VOXEL, CFP_UNIT_BLOCK, CFP_UNIT_FRAME, CFP_UNIT_TUBE } cfp_unit;
@@ -61,23 +59,23 @@ typedef struct cfp_volume_metric_settings {
 } cfp_volume_metric_settings;
 cfp_volume_metric_settings cfp_volume_metric_settings_default(void);
 
-/* All that stays from clip to clip. */
+/* All that stays from clip to clip.  The asks and the texts of the settings stay the caller's. */
 typedef struct cfp_volume_evaluation cfp_volume_evaluation;
 /* tick, where it is not NULL, is told of every input that has been through the network. */
 CFP_CHECKED cfp_status cfp_volume_evaluation_open(cfp_volume_evaluation **out, cfp_ctx *ctx,
                                                   const cfp_model *model, const cfp_device *device,
                                                   const cfp_volume_metric_settings *settings,
+                                                  const cfp_volume_ask *ask, int n_asks,
                                                   void (*tick)(void *cookie, int64_t inputs),
                                                   void *cookie);
 void cfp_volume_evaluation_close(cfp_volume_evaluation **evaluation);
 
-/* Every metric of every method (flags, by enumerator) for one class of one clip.  Rows are handed
- * on by method, layer, metric.  A mask that does not fit: CFP_SHAPE or CFP_FORMAT, by its file. */
+/* Every metric (flags, by enumerator) of every method that was asked for, for one class of one
+ * clip. Rows are handed on by method, layer, metric.  A mask that does not fit: CFP_SHAPE or
+ * CFP_FORMAT, by its file. */
 CFP_CHECKED cfp_status cfp_eval_volumes(cfp_volume_evaluation *evaluation, const cfp_clip *clip,
-                                        int class_index, const uint8_t methods[CFP_VOLUME_COUNT],
-                                        const uint8_t metrics[CFP_METRIC_COUNT],
+                                        int class_index, const uint8_t metrics[CFP_METRIC_COUNT],
                                         cfp_eval_emit emit);
 /* How many inputs go through the network for one class of one clip, about: for progress. */
 int64_t cfp_eval_volumes_cost(const cfp_volume_evaluation *evaluation,
-                              const uint8_t methods[CFP_VOLUME_COUNT],
                               const uint8_t metrics[CFP_METRIC_COUNT]);

@@ -1,5 +1,5 @@
-/* volume_occlusion.c - occlusion (Zeiler and Fergus 2014): a window slides over the clip and what it
- * covers is blank (zeros: the mean colour).  A voxel gets the mean fall of the target over the
+/* volume_occlusion.c - occlusion (Zeiler and Fergus 2014): a window slides over the clip and what
+ * it covers is blank (zeros: the mean colour).  A voxel gets the mean fall of the target over the
  * windows that cover it. */
 #include "volume_maker.h"
 #include <stdio.h>
@@ -66,7 +66,8 @@ static void choose_windows(struct windows *w, const cfp_volume_settings *want)
 }
 
 /* sum: of the falls, covered: how many windows, voxel by voxel. */
-static void add_window(const struct windows *w, int64_t i, double fall, double *sum, double *covered)
+static void add_window(const struct windows *w, int64_t i, double fall, double *sum,
+                       double *covered)
 {
     int begin[3], end[3];
     place(w, i, begin, end);
@@ -99,19 +100,19 @@ static cfp_status run(cfp_volume *volume, struct room *r, const struct windows *
     snprintf(volume->definition, sizeof volume->definition,
              "mean fall of the target, window=%dx%dx%d stride=%dx%dx%d base=zeros target=%s",
              w->window[0], w->window[1], w->window[2], w->stride[0], w->stride[1], w->stride[2],
-             cfp_target_names[maker->settings.query.target]);
+             cfp_target_names[maker->settings.target]);
     return CFP_OK;
 }
 
 cfp_status cfp_volumes_of_occlusion(cfp_volume_list *out, cfp_volume_maker *maker,
-                                    cfp_volume_method method, const cfp_volume_subject *subject)
+                                    const cfp_volume_ask *ask, const cfp_volume_subject *subject)
 {
     struct windows w = {.shape = cfp_maker_shape(maker), .x = subject->input};
     struct room r = {0};
     cfp_volume *volume;
     choose_windows(&w, &maker->settings);
     CFP_TRY(cfp_volumes_room(out, maker, 1));
-    CFP_TRY(cfp_volumes_add(&volume, out, maker, method, -1));
+    CFP_TRY(cfp_volumes_add(&volume, out, maker, ask, -1));
     const cfp_status status = run(volume, &r, &w, maker, subject);
     cfp_free(r.score);
     cfp_free(r.sum);

@@ -1,8 +1,8 @@
 /* volume_rise.c - RISE (Petsiuk 2018), with masks that also change along time.
  *
- * A mask is a coarse grid of cells that are 1 with the probability `keep`, else 0, enlarged smoothly
- * to one cell more than the clip needs, and shifted by less than a cell.  A voxel gets the mean,
- * over all masks, of the probability of the masked clip times the mask there, over `keep`. */
+ * A mask is a coarse grid of cells that are 1 with the probability `keep`, else 0, enlarged
+ * smoothly to one cell more than the clip needs, and shifted by less than a cell.  A voxel gets the
+ * mean, over all masks, of the probability of the masked clip times the mask there, over `keep`. */
 #include "volume_maker.h"
 #include <math.h>
 #include <stdio.h>
@@ -64,9 +64,9 @@ static float cell_at(const struct masks *m, place t, place h, int x)
 {
     const float *const low = m->cells + (int64_t)t.low * m->grid[1] * m->grid[2];
     const float *const high = m->cells + (int64_t)t.high * m->grid[1] * m->grid[2];
-    return between(
-        between(low[h.low * m->grid[2] + x], low[h.high * m->grid[2] + x], h.weight),
-        between(high[h.low * m->grid[2] + x], high[h.high * m->grid[2] + x], h.weight), t.weight);
+    return between(between(low[h.low * m->grid[2] + x], low[h.high * m->grid[2] + x], h.weight),
+                   between(high[h.low * m->grid[2] + x], high[h.high * m->grid[2] + x], h.weight),
+                   t.weight);
 }
 
 static void enlarge(struct masks *m)
@@ -77,10 +77,10 @@ static void enlarge(struct masks *m)
             for (int w = 0; w < m->shape.w; w++) {
                 const place p = m->along[2][w];
                 const float low = cell_at(m, m->along[0][t], m->along[1][h], p.low);
-                *out++ = p.weight > 0
-                             ? between(low, cell_at(m, m->along[0][t], m->along[1][h], p.high),
-                                       p.weight)
-                             : low;
+                *out++ =
+                    p.weight > 0
+                        ? between(low, cell_at(m, m->along[0][t], m->along[1][h], p.high), p.weight)
+                        : low;
             }
 }
 
@@ -134,25 +134,25 @@ static cfp_status open_masks(struct masks *m, cfp_ctx *ctx, const cfp_volume_set
 }
 
 static cfp_status make(cfp_volume_list *out, struct masks *m, double **sum, cfp_volume_maker *maker,
-                       cfp_volume_method method, const cfp_volume_subject *subject)
+                       const cfp_volume_ask *ask, const cfp_volume_subject *subject)
 {
     cfp_volume *volume;
     CFP_TRY(open_masks(m, maker->ctx, &maker->settings));
     CFP_TRY_ALLOC(maker->ctx, *sum, cfp_positions(m->shape));
     CFP_TRY(cfp_volumes_room(out, maker, 1));
-    CFP_TRY(cfp_volumes_add(&volume, out, maker, method, -1));
+    CFP_TRY(cfp_volumes_add(&volume, out, maker, ask, -1));
     return run(volume, *sum, m, maker, subject);
 }
 
 cfp_status cfp_volumes_of_rise(cfp_volume_list *out, cfp_volume_maker *maker,
-                               cfp_volume_method method, const cfp_volume_subject *subject)
+                               const cfp_volume_ask *ask, const cfp_volume_subject *subject)
 {
     struct masks m = {.shape = cfp_maker_shape(maker),
                       .x = subject->input,
                       .keep = maker->settings.rise_keep,
-                      .stream = cfp_volume_stream(maker, method, subject)};
+                      .stream = cfp_volume_stream(maker, ask, subject)};
     double *sum = NULL;
-    const cfp_status status = make(out, &m, &sum, maker, method, subject);
+    const cfp_status status = make(out, &m, &sum, maker, ask, subject);
     for (int axis = 0; axis < 3; axis++)
         cfp_free(m.along[axis]);
     cfp_free(m.cells);

@@ -4,26 +4,12 @@
 #include <stdio.h>
 #include <string.h>
 
-const char *const cfp_volume_names[] = {"cfp",
-                                        "cfp-path",
-                                        "reference",
-                                        "grad",
-                                        "grad-masked",
-                                        "saliency-tubes",
-                                        "gradcam",
-                                        "gradcam-frame",
-                                        "gradcam++",
-                                        "hirescam",
-                                        "gradient-input",
-                                        "integrated-gradients",
-                                        "smoothgrad",
-                                        "occlusion",
-                                        "rise",
-                                        "random",
-                                        "centre",
-                                        "frame-difference",
-                                        "activation",
-                                        NULL};
+const char *const cfp_volume_names[] = {
+    "cfp",         "cfp-path",         "reference",      "grad",
+    "grad-masked", "saliency-tubes",   "gradcam",        "gradcam-frame",
+    "gradcam++",   "hirescam",         "gradient-input", "integrated-gradients",
+    "smoothgrad",  "occlusion",        "rise",           "random",
+    "centre",      "frame-difference", "activation",     NULL};
 
 static cfp_volume_family *const family[CFP_VOLUME_COUNT] = {
     [CFP_VOLUME_CFP] = cfp_volumes_of_kernels,
@@ -58,7 +44,7 @@ int cfp_volume_named(const char *name)
 /* README.md says where each number comes from. */
 cfp_volume_settings cfp_volume_settings_default(void)
 {
-    return (cfp_volume_settings){.query = cfp_query_default(),
+    return (cfp_volume_settings){.target = CFP_TARGET_BY_HEAD,
                                  .ig_steps = 50,
                                  .smoothgrad_draws = 25,
                                  .smoothgrad_noise = 0.15,
@@ -82,10 +68,10 @@ cfp_status cfp_volumes_room(cfp_volume_list *list, cfp_volume_maker *maker, int 
 }
 
 cfp_status cfp_volumes_add(cfp_volume **out, cfp_volume_list *list, cfp_volume_maker *maker,
-                           cfp_volume_method method, int node)
+                           const cfp_volume_ask *ask, int node)
 {
     cfp_volume *volume = &list->volume[list->n];
-    *volume = (cfp_volume){.method = method, .node = node, .theta = NAN};
+    *volume = (cfp_volume){.ask = ask, .node = node, .theta = NAN};
     CFP_TRY_ALLOC(maker->ctx, volume->s, cfp_positions(cfp_maker_shape(maker)));
     list->n++;
     *out = volume;
@@ -106,20 +92,21 @@ cfp_status cfp_volume_from_raw(cfp_volume *volume, cfp_volume_maker *maker, floa
                            maker->settings.interp);
 }
 
-cfp_random cfp_volume_stream(const cfp_volume_maker *maker, cfp_volume_method method,
+cfp_random cfp_volume_stream(const cfp_volume_maker *maker, const cfp_volume_ask *ask,
                              const cfp_volume_subject *subject)
 {
     cfp_random stream = cfp_random_seed(maker->settings.seed);
     stream = cfp_random_of_text(stream, subject->name);
     stream = cfp_random_of_number(stream, (uint64_t)subject->class_index);
-    return cfp_random_of_text(stream, cfp_volume_names[method]);
+    return cfp_random_of_text(stream, cfp_volume_names[ask->method]);
 }
 
 /* --- the maker --- */
 
 cfp_status cfp_volume_maker_open(cfp_volume_maker **out, cfp_ctx *ctx, const cfp_model *model,
                                  const cfp_device *device, cfp_network *network,
-                                 const cfp_volume_settings *settings)
+                                 const cfp_volume_settings *settings, const cfp_volume_ask *ask,
+                                 int n_asks)
 {
     CFP_TRY_ALLOC(ctx, *out, 1);
     (*out)->ctx = ctx;
@@ -127,6 +114,9 @@ cfp_status cfp_volume_maker_open(cfp_volume_maker **out, cfp_ctx *ctx, const cfp
     (*out)->device = *device;
     (*out)->network = network;
     (*out)->settings = *settings;
+    (*out)->ask = ask;
+    (*out)->n_asks = n_asks;
+    CFP_TRY_ALLOC(ctx, (*out)->trace, n_asks);
     return CFP_OK;
 }
 
@@ -134,17 +124,18 @@ void cfp_volume_maker_close(cfp_volume_maker **maker)
 {
     if (*maker == NULL)
         return;
-    for (int m = 0; m < CFP_KERNEL_METHODS; m++)
-        cfp_trace_close(&(*maker)->trace[m]);
+    for (int a = 0; (*maker)->trace != NULL && a < (*maker)->n_asks; a++)
+        cfp_trace_close(&(*maker)->trace[a]);
+    cfp_free((*maker)->trace);
     cfp_free(*maker);
     *maker = NULL;
 }
 
-cfp_status cfp_volumes_make(cfp_volume_list *out, cfp_volume_maker *maker, cfp_volume_method method,
+cfp_status cfp_volumes_make(cfp_volume_list *out, cfp_volume_maker *maker, int ask,
                             const cfp_volume_subject *subject)
 {
     *out = (cfp_volume_list){0};
-    const cfp_status status = family[method](out, maker, method, subject);
+    const cfp_status status = family[maker->ask[ask].method](out, maker, &maker->ask[ask], subject);
     if (status != CFP_OK)
         cfp_volumes_free(out);
     return status;

@@ -33,11 +33,21 @@ extern const char *const cfp_volume_names[]; /* by method */
 /* The method of this name, or -1. */
 int cfp_volume_named(const char *name);
 
+/* A method that is asked for. */
+typedef struct cfp_volume_ask {
+    const char *word; /* what rows call it */
+    cfp_volume_method method;
+    /* Kernel methods: the whole query; cfp_volume_query sets what the method says of it.  Methods
+     * on maps: the layers; with layers NULL they look at the last convolution, else at every one
+     * that matches. */
+    cfp_query query;
+    const cfp_clip *other; /* query.baseline CFP_BASELINE_CLIP: that clip; borrowed */
+} cfp_volume_ask;
+void cfp_volume_query(cfp_query *query, cfp_volume_method method);
+
 /* What the methods may be told.  cfp_volume_settings_default says what they start from. */
 typedef struct cfp_volume_settings {
-    cfp_query query;   /* of the kernel methods (each sets its own rule, propagate and mask) and, as
-                        * far as target and layers go, of all: with query.layers the methods on maps
-                        * look at every convolution that it matches, else at the last one */
+    cfp_target target; /* of all methods but the kernel methods, whose query has it */
     cfp_interp interp; /* how maps are resized to the clip */
     uint64_t seed;
     int ig_steps;                 /* integrated-gradients: points on the line from the blank clip */
@@ -50,7 +60,7 @@ typedef struct cfp_volume_settings {
 cfp_volume_settings cfp_volume_settings_default(void);
 
 typedef struct cfp_volume {
-    cfp_volume_method method;
+    const cfp_volume_ask *ask;
     int node;     /* of the layer that it is made of; -1: none */
     double theta; /* of the kernel methods; else NaN */
     float *s;     /* [T x H x W] the higher, the more it matters; may be below 0 */
@@ -65,21 +75,22 @@ void cfp_volumes_free(cfp_volume_list *list); /* accepts {0} */
 
 /* Makes volumes of any number of clips: it owns the traces of the kernel methods. */
 typedef struct cfp_volume_maker cfp_volume_maker;
+/* The asks stay the caller's, and stay. */
 CFP_CHECKED cfp_status cfp_volume_maker_open(cfp_volume_maker **out, cfp_ctx *ctx,
                                              const cfp_model *model, const cfp_device *device,
                                              cfp_network *network,
-                                             const cfp_volume_settings *settings);
+                                             const cfp_volume_settings *settings,
+                                             const cfp_volume_ask *ask, int n_asks);
 void cfp_volume_maker_close(cfp_volume_maker **maker);
 
-/* What is explained.  stream names the clip and the class, for what is drawn at random. */
+/* What is explained. */
 typedef struct cfp_volume_subject {
     const float *input; /* C x T x H x W, normalised */
     int class_index;
-    const char *name; /* of the clip: where random numbers come from */
+    const char *name; /* the clip's: where random numbers come from */
 } cfp_volume_subject;
 
-/* One volume, or one for each layer.  CFP_UNSUPPORTED where the network has nothing that the method
- * could look at; the message starts with the method.  On failure *out is empty. */
-CFP_CHECKED cfp_status cfp_volumes_make(cfp_volume_list *out, cfp_volume_maker *maker,
-                                        cfp_volume_method method,
+/* The volume of ask number `ask`, or its volumes, one for each layer.  CFP_UNSUPPORTED where the
+ * network has nothing that the method could look at.  On failure *out is empty. */
+CFP_CHECKED cfp_status cfp_volumes_make(cfp_volume_list *out, cfp_volume_maker *maker, int ask,
                                         const cfp_volume_subject *subject);
