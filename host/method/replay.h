@@ -50,5 +50,5 @@ CFP_CHECKED cfp_status cfp_replay_activation(cfp_replay *replay, int layer, floa
  * every layer ablated.  `done` is told the cost of each batch of sets when it is finished; the
  * costs of a call's batches add up to the call's.  Without `done` (NULL), cfp_progress counts the
  * sets of each call. */
-double cfp_replay_cost(const cfp_replay *replay, int layer, int n_sets);
+double cfp_replay_cost(cfp_replay *replay, int layer, int n_sets);
 void cfp_replay_watch(cfp_replay *replay, void (*done)(void *cookie, double cost), void *cookie);
