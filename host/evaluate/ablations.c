@@ -214,8 +214,7 @@ static cfp_status run_together(asking *ask, int first, int n, uint8_t *sets, flo
         const int kernels = model->node[ask->layer[l]].shape.c;
         of_node[ask->layer[l]] = sets + at;
         for (int i = 0; i < n; i++, at += kernels)
-            memcpy(sets + at,
-                   ask->ablated + (int64_t)ask->new[first + i] * ask->kernels + from,
+            memcpy(sets + at, ask->ablated + (int64_t)ask->new[first + i] * ask->kernels + from,
                    (size_t)kernels);
         from += kernels;
     }
@@ -252,8 +251,8 @@ static cfp_status run(asking *ask, bool together)
     if (ask->n_new == 0)
         return CFP_OK;
     CFP_TRY_ALLOC(ask->a->ctx, sets, (int64_t)most * ask->kernels);
-    logits = cfp_alloc(ask->a->ctx, (size_t)most * (size_t)ask->a->model->n_classes,
-                       sizeof *logits);
+    logits =
+        cfp_alloc(ask->a->ctx, (size_t)most * (size_t)ask->a->model->n_classes, sizeof *logits);
     const cfp_status status =
         logits == NULL ? CFP_NOMEM : run_new(ask, together, sets, logits, most);
     cfp_free(logits);
@@ -296,8 +295,8 @@ static cfp_status answer(asking *ask, bool together, double *z)
 static cfp_status ask_for(cfp_ablations *a, const int *layer, int n_layers, const uint8_t *ablated,
                           int n_sets, double *z, bool together)
 {
-    asking ask = {.a = a, .layer = layer, .n_layers = n_layers, .ablated = ablated,
-                  .n_sets = n_sets};
+    asking ask = {
+        .a = a, .layer = layer, .n_layers = n_layers, .ablated = ablated, .n_sets = n_sets};
     for (int l = 0; l < n_layers; l++)
         ask.kernels += a->model->node[layer[l]].shape.c;
     ask.bytes = (size_t)n_layers * sizeof(int32_t) + ((size_t)ask.kernels + 7) / 8;

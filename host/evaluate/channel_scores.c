@@ -74,8 +74,8 @@ static void give_scores(scoring *s, cfp_scores *out, cfp_score_form form)
     for (int m = 1; m < s->model->n_nodes; m++) {
         layer_sum *layer = &s->layer[m];
         for (int o = 0; layer->value != NULL && o < layer->channels; o++)
-            out->score[m][o] = of_channel(layer->value + o * layer->positions, layer->positions,
-                                          form);
+            out->score[m][o] =
+                of_channel(layer->value + o * layer->positions, layer->positions, form);
         if (layer->value != NULL)
             cfp_scores_select(out, m, layer->channels, s->method->query.theta);
         cfp_free(layer->value);
@@ -89,8 +89,8 @@ static cfp_status add_maps(scoring *s, int sign)
 {
     for (int m = 1; m < s->model->n_nodes; m++)
         if (s->out->score[m] != NULL)
-            CFP_TRY(add_map(s, m, cfp_trace_value(s->trace, cfp_map_node(s->model, m)), NULL,
-                            sign));
+            CFP_TRY(
+                add_map(s, m, cfp_trace_value(s->trace, cfp_map_node(s->model, m)), NULL, sign));
     return CFP_OK;
 }
 
@@ -217,8 +217,7 @@ static cfp_status open_trace(scoring *s, const cfp_device *device)
         if (s->out->score[m] != NULL)
             keep[cfp_map_node(s->model, m)] = 1;
     const cfp_trace_request request = {.depth = CFP_ALL_DEPTHS, .keep = keep};
-    const cfp_status status =
-        cfp_trace_open_request(&s->trace, s->ctx, s->model, device, &request);
+    const cfp_status status = cfp_trace_open_request(&s->trace, s->ctx, s->model, device, &request);
     cfp_free(keep);
     return status;
 }

@@ -3,10 +3,10 @@
 #include "metrics_inside.h"
 #include <fnmatch.h>
 
-const char *const cfp_kernel_metric_names[] = {
-    "kernel-drop",   "kernel-keep",    "pyramid-keep", "pyramid-drop", "kernel-rank",
-    "class-jaccard", "weight-jaccard", NULL};
-const char *const cfp_fill_names[] = {"blank",   "zero",    "freeze", "reverse",
+const char *const cfp_kernel_metric_names[] = {"kernel-drop",    "kernel-keep", "pyramid-keep",
+                                               "pyramid-drop",   "kernel-rank", "class-jaccard",
+                                               "weight-jaccard", NULL};
+const char *const cfp_fill_names[] = {"blank",   "zero",  "freeze", "reverse",
                                       "shuffle", "clips", NULL};
 
 cfp_eval_row cfp_kernel_row(const cfp_kernel_subject *s, int k, int method,

@@ -226,8 +226,8 @@ static cfp_status class_row(picked *p, int k, int method, cfp_eval_emit emit)
     if (rival >= 0) {
         const cfp_scores *theirs = cfp_scores_of(s, method, rival);
         row.value = cfp_jaccard(mine->selected[p->layer], theirs->selected[p->layer], p->kernels);
-        row.chance = cfp_jaccard_by_chance(mine->n_selected[p->layer],
-                                           theirs->n_selected[p->layer], p->kernels);
+        row.chance = cfp_jaccard_by_chance(mine->n_selected[p->layer], theirs->n_selected[p->layer],
+                                           p->kernels);
         snprintf(definition, sizeof definition, "Jaccard with the selection of class %.200s",
                  s->model->class_name[s->class_index[rival]]);
     }
@@ -246,8 +246,9 @@ static cfp_status weight_row(picked *p, int k, int method, cfp_eval_emit emit)
     row.value = s->redrawn[at];
     row.chance = cfp_jaccard_by_chance(cfp_scores_of(s, method, k)->n_selected[p->layer],
                                        s->redrawn_count[at], p->kernels);
-    row.definition = "Jaccard with the selection after the weights of this layer and of all between "
-                     "it and the class were permuted";
+    row.definition =
+        "Jaccard with the selection after the weights of this layer and of all between "
+        "it and the class were permuted";
     return emit.row(emit.cookie, &row);
 }
 

@@ -204,8 +204,7 @@ cfp_status cfp_pyramid_metrics(cfp_kernel_subject *s, int k, cfp_eval_emit emit)
     if (!wanted(s))
         return CFP_OK;
     for (int i = 1; i < s->model->n_nodes && cfp_wants_exact(s); i++)
-        if (cfp_is_scored(s->model, i, s->request->depth) &&
-            s->model->node[i].op == CFP_OP_CONV3D)
+        if (cfp_is_scored(s->model, i, s->request->depth) && s->model->node[i].op == CFP_OP_CONV3D)
             CFP_TRY(cfp_make_exact(s, i));
     for (int m = 0; m < s->request->n_methods; m++)
         for (int i = 0; i < s->request->n_shares; i++)

@@ -105,8 +105,7 @@ static void compare(redrawing *r, int method)
 {
     cfp_kernel_subject *s = r->s;
     for (int k = 0; k < s->n_classes; k++) {
-        const int64_t at =
-            ((int64_t)method * s->n_classes + k) * s->model->n_nodes + r->layer;
+        const int64_t at = ((int64_t)method * s->n_classes + k) * s->model->n_nodes + r->layer;
         const cfp_scores *before = cfp_scores_of(s, method, k);
         s->redrawn[at] = cfp_jaccard(before->selected[r->layer], r->scores[k].selected[r->layer],
                                      s->model->node[r->layer].shape.c);

@@ -6,9 +6,9 @@
 #include <math.h>
 #include <string.h>
 
-const char *const cfp_score_names[] = {"cfp",        "cfp-path",   "reference",
-                                       "grad",       "grad-masked", "activation",
-                                       "gradient-activation", "exact", "random", NULL};
+const char *const cfp_score_names[] = {"cfp",         "cfp-path",   "reference",           "grad",
+                                       "grad-masked", "activation", "gradient-activation", "exact",
+                                       "random",      NULL};
 const char *const cfp_score_form_names[] = {"signed", "absolute", "positions", NULL};
 
 void cfp_score_query(cfp_query *query, cfp_score_kind kind)
@@ -16,7 +16,7 @@ void cfp_score_query(cfp_query *query, cfp_score_kind kind)
     const bool gradient = kind == CFP_SCORE_GRAD || kind == CFP_SCORE_GRAD_MASKED ||
                           kind == CFP_SCORE_GRADIENT_ACTIVATION || kind == CFP_SCORE_ACTIVATION;
     const cfp_query usual = cfp_query_default();
-    query->rule = gradient                     ? CFP_RULE_GRAD
+    query->rule = gradient                      ? CFP_RULE_GRAD
                   : kind == CFP_SCORE_REFERENCE ? CFP_RULE_REFERENCE
                                                 : CFP_RULE_CFP;
     query->mask = gradient && kind != CFP_SCORE_GRAD_MASKED ? CFP_MASK_NONE : CFP_MASK_SELECTED;
@@ -47,8 +47,7 @@ bool cfp_score_descends(cfp_score_kind kind)
 bool cfp_is_scored(const cfp_model *model, int node, int depth)
 {
     const cfp_node *n = &model->node[node];
-    return cfp_is_kernel_layer(n) && n->depth > 0 &&
-           (depth == CFP_ALL_DEPTHS || n->depth <= depth);
+    return cfp_is_kernel_layer(n) && n->depth > 0 && (depth == CFP_ALL_DEPTHS || n->depth <= depth);
 }
 
 static cfp_status open_layers(cfp_scores *out, cfp_ctx *ctx, const cfp_model *model, int depth)
@@ -163,8 +162,8 @@ static cfp_status raise_kernels(cfp_scores *out, const cfp_trace *trace, int nod
     return CFP_OK;
 }
 
-/* v(i) over the highest of the layer, not cut off at 0: so what speaks against the class comes last.
- * Where no v is above 0 the largest size stands for it. */
+/* v(i) over the highest of the layer, not cut off at 0: so what speaks against the class comes
+ * last. Where no v is above 0 the largest size stands for it. */
 static cfp_status score_channels(cfp_scores *out, cfp_trace *trace, int node, const float *v, int n)
 {
     double highest = 0, largest = 0;
@@ -174,8 +173,8 @@ static cfp_status score_channels(cfp_scores *out, cfp_trace *trace, int node, co
     }
     const double scale = highest > 0 ? highest : largest > 0 ? largest : 1;
     for (int i = 0; i < n; i++)
-        CFP_TRY(raise_kernels(out, trace, trace->model->node[node].input[0], i,
-                              (double)v[i] / scale));
+        CFP_TRY(
+            raise_kernels(out, trace, trace->model->node[node].input[0], i, (double)v[i] / scale));
     return CFP_OK;
 }
 
@@ -257,10 +256,10 @@ cfp_status cfp_scores_make(cfp_scores *out, cfp_ctx *ctx, const cfp_model *model
     for (int k = 0; k < n_classes && status == CFP_OK; k++)
         status = cfp_scores_open(&out[k], ctx, model, method->query.depth);
     if (status == CFP_OK)
-        status = looks_at_maps(method->kind)
-                     ? cfp_channel_scores(out, ctx, model, device, method, clip, class_index,
-                                          n_classes)
-                     : score_classes(out, ctx, model, device, method, clip, class_index, n_classes);
+        status =
+            looks_at_maps(method->kind)
+                ? cfp_channel_scores(out, ctx, model, device, method, clip, class_index, n_classes)
+                : score_classes(out, ctx, model, device, method, clip, class_index, n_classes);
     for (int k = 0; k < n_classes && status != CFP_OK; k++)
         cfp_scores_free(&out[k]);
     return status;
