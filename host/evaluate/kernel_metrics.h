@@ -69,7 +69,7 @@ typedef struct cfp_kernel_subject {
     int *redrawn_count; /* the same: how many kernels the re-drawn network's layer selected */
     uint8_t *exact;     /* [n_nodes] its scores are there */
     uint8_t *noted;     /* [n_nodes] what is to be said of a layer has been said */
-    const cfp_replay *replay; /* for costs */
+    cfp_replay *replay; /* for costs */
     /* Told of each part of the work that begins and what it costs (cfp_replay_cost); the part
      * before is done. */
     void (*part)(void *cookie, double cost);

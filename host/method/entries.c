@@ -63,8 +63,8 @@ static cfp_status make_other(float *to, const cfp_trace *trace, const float *x,
 {
     const cfp_query *query = &trace->query;
     if (query->baseline != CFP_BASELINE_CLIP)
-        return cfp_baseline_clip(to, trace->ctx, &trace->model->input, query->baseline,
-                                 query->seed, x);
+        return cfp_baseline_clip(to, trace->ctx, &trace->model->input, query->baseline, query->seed,
+                                 x);
     cfp_clip_normalise(to, other, &trace->model->input);
     return CFP_OK;
 }

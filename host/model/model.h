@@ -127,8 +127,8 @@ typedef struct cfp_model {
     cfp_head head;  /* what makes probabilities of the logits */
     bool own_head;  /* the graph itself ends in that softmax or sigmoid */
     int n_classes;
-    char **class_name; /* [n_classes] */
-    int max_depth;     /* deepest kernel layer */
+    char **class_name;               /* [n_classes] */
+    int max_depth;                   /* deepest kernel layer */
     const cfp_weight_change *change; /* while it is opened; NULL: none */
 } cfp_model;
 
