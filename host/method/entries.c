@@ -28,39 +28,44 @@ static void shuffle(int *order, int n, uint64_t seed)
 }
 
 /* Which frame of the clip stands at each place of the other one. */
-static void order_frames(int *order, int n, const cfp_query *query)
+static void order_frames(int *order, int n, cfp_baseline kind, uint64_t seed)
 {
     for (int t = 0; t < n; t++)
-        order[t] = query->baseline == CFP_BASELINE_FREEZE    ? n / 2
-                   : query->baseline == CFP_BASELINE_REVERSE ? n - 1 - t
-                                                             : t;
-    if (query->baseline == CFP_BASELINE_SHUFFLE)
-        shuffle(order, n, query->seed);
+        order[t] = kind == CFP_BASELINE_FREEZE    ? n / 2
+                   : kind == CFP_BASELINE_REVERSE ? n - 1 - t
+                                                  : t;
+    if (kind == CFP_BASELINE_SHUFFLE)
+        shuffle(order, n, seed);
 }
 
-/* The other clip, beside x, the clip.  A blank one is the mean colour: zeros. */
-static cfp_status make_other(float *to, const cfp_trace *trace, const float *x,
-                             const cfp_clip *other)
+cfp_status cfp_baseline_clip(float *to, cfp_ctx *ctx, const cfp_input_spec *in, cfp_baseline kind,
+                             uint64_t seed, const float *x)
 {
-    const cfp_input_spec *in = &trace->model->input;
-    const cfp_baseline kind = trace->query.baseline;
     const int64_t frame = (int64_t)in->height * in->width;
     int *order;
-    if (kind == CFP_BASELINE_CLIP) {
-        cfp_clip_normalise(to, other, in);
-        return CFP_OK;
-    }
     if (kind == CFP_BASELINE_ZERO || kind == CFP_BASELINE_BLANK) {
         memset(to, 0, (size_t)(in->channels * in->frames * frame) * sizeof *to);
         return CFP_OK;
     }
-    CFP_TRY_ALLOC(trace->ctx, order, in->frames);
-    order_frames(order, in->frames, &trace->query);
+    CFP_TRY_ALLOC(ctx, order, in->frames);
+    order_frames(order, in->frames, kind, seed);
     for (int c = 0; c < in->channels; c++)
         for (int t = 0; t < in->frames; t++)
             memcpy(to + (int64_t)(c * in->frames + t) * frame,
                    x + (int64_t)(c * in->frames + order[t]) * frame, (size_t)frame * sizeof *to);
     cfp_free(order);
+    return CFP_OK;
+}
+
+/* The other clip, beside x, the clip. */
+static cfp_status make_other(float *to, const cfp_trace *trace, const float *x,
+                             const cfp_clip *other)
+{
+    const cfp_query *query = &trace->query;
+    if (query->baseline != CFP_BASELINE_CLIP)
+        return cfp_baseline_clip(to, trace->ctx, &trace->model->input, query->baseline, query->seed,
+                                 x);
+    cfp_clip_normalise(to, other, &trace->model->input);
     return CFP_OK;
 }
 
@@ -71,15 +76,14 @@ static void make_point(float *to, const float *other, const float *x, int64_t n,
         to[i] = (float)((double)other[i] + share * ((double)x[i] - (double)other[i]));
 }
 
-static cfp_status fill_clip(float *to, const cfp_trace *trace, const cfp_clip *clip,
-                            const cfp_clip *other, int first, float *room)
+/* Behind a clip's own numbers, its first entry, all the others. */
+static cfp_status fill_others(float *to, const cfp_trace *trace, const cfp_clip *other, int first,
+                              float *room)
 {
-    const cfp_input_spec *in = &trace->model->input;
     const cfp_entries *e = &trace->entries;
-    const int64_t n = (int64_t)in->channels * in->frames * in->height * in->width;
+    const int64_t n = cfp_count(trace->model->node[0].shape);
     float *const from = e->other >= 0 ? to + e->other * n : room;
     const int steps = trace->query.steps;
-    cfp_clip_normalise(to, clip, in);
     CFP_TRY(make_other(from, trace, to, other));
     for (int k = 0; k < e->count && steps > 1; k++) {
         const int point = first + k < steps ? first + k : steps - 1; /* beyond the last: not used */
@@ -89,15 +93,20 @@ static cfp_status fill_clip(float *to, const cfp_trace *trace, const cfp_clip *c
 }
 
 cfp_status cfp_entries_fill(float *input, const cfp_trace *trace, const cfp_clip *const *clip,
-                            const cfp_clip *other, int first)
+                            const float *given, const cfp_clip *other, int first)
 {
-    const cfp_input_spec *in = &trace->model->input;
-    const int64_t n = (int64_t)in->channels * in->frames * in->height * in->width;
+    const int64_t n = cfp_count(trace->model->node[0].shape);
     float *room;
     cfp_status status = CFP_OK;
     CFP_TRY_ALLOC(trace->ctx, room, n);
-    for (int k = 0; k < trace->request.batch.clips && status == CFP_OK; k++)
-        status = fill_clip(input + k * trace->entries.n * n, trace, clip[k], other, first, room);
+    for (int k = 0; k < trace->request.batch.clips && status == CFP_OK; k++) {
+        float *to = input + k * trace->entries.n * n;
+        if (given != NULL)
+            memcpy(to, given + k * n, (size_t)n * sizeof *to);
+        else
+            cfp_clip_normalise(to, clip[k], &trace->model->input);
+        status = fill_others(to, trace, other, first, room);
+    }
     cfp_free(room);
     return status;
 }

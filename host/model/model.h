@@ -107,6 +107,13 @@ typedef enum cfp_head {
 } cfp_head;
 extern const char *const cfp_head_names[]; /* by cfp_head */
 
+/* Changes weights as they were trained, before anything is made of them: called for each kernel
+ * layer, whose weight[n] it may write. */
+typedef struct cfp_weight_change {
+    void (*layer)(void *cookie, const cfp_node *node, float *weight, int64_t n);
+    void *cookie;
+} cfp_weight_change;
+
 typedef struct cfp_model {
     char *path, *name, *source, *licence; /* source, licence: "" if the file has none */
     char sha256[65];                      /* of the file; empty until it is computed (hash.h) */
@@ -118,8 +125,9 @@ typedef struct cfp_model {
     cfp_head head;  /* how logits become probabilities */
     bool own_head;  /* the graph contains that softmax or sigmoid */
     int n_classes;
-    char **class_name; /* [n_classes] */
-    int max_depth;     /* deepest kernel layer */
+    char **class_name;               /* [n_classes] */
+    int max_depth;                   /* deepest kernel layer */
+    const cfp_weight_change *change; /* while it is opened; NULL: none */
 } cfp_model;
 
 /* Reads and checks a model file.  Errors: CFP_FORMAT, CFP_SHAPE, CFP_UNSUPPORTED, CFP_IO,
@@ -127,6 +135,9 @@ typedef struct cfp_model {
  * empty model. */
 CFP_CHECKED cfp_status cfp_model_open(cfp_model *out, cfp_ctx *ctx, const char *path);
 void cfp_model_free(cfp_model *model);
+/* The same model with other weights: its nodes have the same numbers. */
+CFP_CHECKED cfp_status cfp_model_open_changed(cfp_model *out, cfp_ctx *ctx, const char *path,
+                                              const cfp_weight_change *change);
 
 /* Completes a graph that was made in memory: sorts the nodes, and computes shapes, consumers,
  * folding, kernel means and depths.  cfp_model_open and the tests call it.

@@ -1,12 +1,14 @@
 /* options_table.c - every option of every command: the rows.  See options.h for the columns. */
 #include <stddef.h>
 #include "../backend/backend.h"
+#include "../evaluate/volume_metrics.h"
 #include "../method/input_check.h"
 #include "../write/writer.h"
 #include "options.h"
 #include "terminal.h"
 
 const char *const cfp_precision_names[] = {"fp32", "tf32", "bf16", "fp16"};
+static const char *const order_names[] = {"most", "least"};
 static const char *const canvas_names[] = {"model", "source"};
 
 #define FIELD(member) .field = offsetof(cfp_config, member)
@@ -19,7 +21,8 @@ static const char *const canvas_names[] = {"model", "source"};
 #define WORD(text, value) .word = (text), .word_value = (value)
 
 #define EXPLAINS (CFP_CMD_EXPLAIN | CFP_CMD_BENCH)
-#define READS_CLIPS (CFP_CMD_EXPLAIN | CFP_CMD_PREDICT | CFP_CMD_SWEEP)
+#define TABLES (CFP_CMD_SWEEP | CFP_CMD_EVALUATE)
+#define READS_CLIPS (CFP_CMD_EXPLAIN | CFP_CMD_PREDICT | TABLES)
 
 /* clang-format off */
 const cfp_option cfp_options[] = {
@@ -38,10 +41,10 @@ const cfp_option cfp_options[] = {
 
     {"class", 0, TEXT("NAME|INDEX"), FIELD(class_name), .group = "Question", .commands = EXPLAINS,
      .help = "the class to explain [default: the top predicted one]"},
-    {"class", 0, TEXT("LIST"), FIELD(class_name), .group = "Question", .commands = CFP_CMD_SWEEP,
+    {"class", 0, TEXT("LIST"), FIELD(class_name), .group = "Question", .commands = TABLES,
      .help = "the classes to explain, by name or index, with commas between [default: the top predicted one of each clip]"},
     {"top-classes", 0, INT(1, 1000000), FIELD(top_classes), .argument = "N", .group = "Question",
-     .commands = CFP_CMD_SWEEP, .help = "instead of --class: the N most probable classes of each clip"},
+     .commands = TABLES, .help = "instead of --class: the N most probable classes of each clip"},
     {"theta", 0, TEXT("A:B:STEP|LIST"), FIELD(thetas), .group = "Question", .commands = CFP_CMD_SWEEP,
      .help = "thresholds: from A to B in steps of STEP, such as 0:1:0.02, or numbers with commas between. This option is needed"},
     {"rule", 0, TEXT("LIST"), FIELD(rules), .fallback = "cfp", .group = "Question", .commands = CFP_CMD_SWEEP,
@@ -60,8 +63,11 @@ const cfp_option cfp_options[] = {
      .help = "how a kernel's inputs are scored: cfp, mean kernel times mean activation; reference, as the published code does; grad, activation times gradient"},
     {"theta", 0, REAL(0, 1), FIELD(theta), .argument = "X", .fallback = "0.6",
      .group = "Question", .commands = EXPLAINS, .help = "relevance from which an input is selected"},
+    {"theta", 0, REAL(0, 1), FIELD(theta), .argument = "X", .fallback = "0.6",
+     .group = "Question", .commands = CFP_CMD_EVALUATE,
+     .help = "relevance from which a method selects a kernel. A method without a relevance selects the kernels whose score is at least so much of the highest in its layer"},
     {"depth", 0, INT(0, 65535), FIELD(depth), .argument = "D", .fallback = "all",
-     WORD("all", CFP_ALL_DEPTHS), .group = "Question", .commands = EXPLAINS | CFP_CMD_SWEEP,
+     WORD("all", CFP_ALL_DEPTHS), .group = "Question", .commands = EXPLAINS | TABLES,
      .help = "how many kernel layers to go down; the classifier has depth 0"},
     {"top", 0, INT(1, 1000000), FIELD(top), .argument = "N", .fallback = "all", WORD("all", 0),
      .group = "Question", .commands = EXPLAINS,
@@ -70,23 +76,71 @@ const cfp_option cfp_options[] = {
      .group = "Question", .commands = EXPLAINS,
      .help = "what theta is held against: each edge, or the product along the path from the class"},
     {"normalise", 0, CHOICE(cfp_normalise_names, 2), FIELD(normalise), .fallback = "minmax",
-     .group = "Question", .commands = EXPLAINS,
+     .group = "Question", .commands = EXPLAINS | CFP_CMD_EVALUATE,
      .help = "how rule cfp scales: between least and most, or by the most alone, so that what contributes nothing has relevance 0"},
     {"class-relevance", 0, CHOICE(cfp_class_relevance_names, 3), FIELD(class_relevance),
-     .fallback = "weights", .group = "Question", .commands = EXPLAINS,
+     .fallback = "weights", .group = "Question", .commands = EXPLAINS | CFP_CMD_EVALUATE,
      .help = "at the classifier: its weights alone; weights times activations; or contrast, what speaks for the class against its rivals (--target) in this clip"},
     {"target", 0, CHOICE(cfp_target_names, 3), FIELD(target), .fallback = "odds",
      .group = "Question", .commands = EXPLAINS | CFP_CMD_SWEEP,
      .help = "the number that rule grad and --class-relevance contrast explain: odds, the log-odds of the class, by which a softmax decides; margin, its logit minus the mean of all logits; logit, its logit alone, which is all that a model with a sigmoid at its end has"},
+    {"target", 0, CHOICE(cfp_target_names, 3), FIELD(target), .fallback = "odds",
+     .group = "Question", .commands = CFP_CMD_EVALUATE,
+     .help = "z, the number whose drops are measured, and that grad explains: odds, the log-odds of the class; margin, its logit minus the mean of all logits; logit, its logit alone, which is all that a model with a sigmoid at its end has"},
     {"mask", 0, CHOICE(cfp_mask_names, 2), FIELD(mask), .fallback = "selected",
      .group = "Question", .commands = EXPLAINS,
      .help = "rule grad: the gradient goes on through selected kernels alone, or through all of them"},
     {"baseline", 0, TEXT("zero|blank|freeze|reverse|shuffle|CLIP"), FIELD(baseline),
      .fallback = "zero", .group = "Question", .commands = EXPLAINS,
      .help = "rule grad: what activations are compared with: zero, or what they are for a blank clip, for this clip frozen at its middle frame, reversed or with its frames shuffled by --seed, or for another clip"},
+    {"baseline", 0, TEXT("zero|blank|freeze|reverse|shuffle|CLIP"), FIELD(baseline),
+     .fallback = "zero", .group = "Question", .commands = CFP_CMD_EVALUATE,
+     .help = "methods grad, grad-masked and gradient-activation: what activations are compared with, as in explain"},
+    {"gradient-steps", 0, INT(1, CFP_MOST_STEPS), FIELD(gradient_steps), .argument = "N", .fallback = "1",
+     .group = "Question", .commands = CFP_CMD_EVALUATE,
+     .help = "the same methods: how many gradients are averaged between the clip of --baseline and this one, as --steps of explain"},
     {"steps", 0, INT(1, CFP_MOST_STEPS), FIELD(steps), .argument = "N", .fallback = "1",
      .group = "Question", .commands = EXPLAINS,
      .help = "rule grad: 1 takes the gradient at the clip; more take the mean of the gradients at N points between the clip of --baseline (zero: a blank one) and this one, as integrated gradients do"},
+
+    {"metrics", 0, TEXT("LIST"), FIELD(metrics), .fallback = "kernel-drop,pyramid-keep",
+     .group = "Measurement", .commands = CFP_CMD_EVALUATE,
+     .help = "what is measured, with commas between; or all"},
+    {"methods", 0, TEXT("LIST"), FIELD(methods), .fallback = "cfp,activation",
+     .group = "Measurement", .commands = CFP_CMD_EVALUATE,
+     .help = "whose answers are measured, with commas between. A method may have options of its own, such as grad:baseline=blank:gradient-steps=8"},
+    {"layers", 0, TEXT("GLOB"), FIELD(layers), .group = "Measurement", .commands = CFP_CMD_EVALUATE,
+     .help = "only layers whose name matches, such as 'layer4.*'; the pyramid is of all layers in any case [default: all]"},
+    {"share", 0, TEXT("LIST"), FIELD(shares), .fallback = "selected", .group = "Measurement",
+     .commands = CFP_CMD_EVALUATE,
+     .help = "which kernels of each layer are ablated, or kept: shares of them, such as 0.1,0.25,0.5, those of the highest score; or selected, those that the method selects at --theta"},
+    {"draws", 0, INT(1, 1000000), FIELD(draws), .argument = "N", .fallback = "200",
+     .group = "Measurement", .commands = CFP_CMD_EVALUATE,
+     .help = "random sets of kernels of the same size that each result is compared with"},
+    {"fill", 0, TEXT("blank|zero|freeze|reverse|shuffle|clips|CLIP"), FIELD(fill), .fallback = "blank",
+     .group = "Measurement", .commands = CFP_CMD_EVALUATE,
+     .help = "what ablated kernels give instead: what they give for a blank clip; zero; what they give for this clip frozen at its middle frame, reversed or shuffled by --seed; their mean over all clips of the call; or what they give for another clip"},
+    {"steps", 0, INT(1, 100000), FIELD(steps), .argument = "N", .fallback = "20",
+     .group = "Volumes", .commands = CFP_CMD_EVALUATE,
+     .help = "deletion, insertion: in how many steps the clip is taken out or put in"},
+    {"base", 0, CHOICE(cfp_base_names, 4), FIELD(base), .fallback = "zeros",
+     .group = "Volumes", .commands = CFP_CMD_EVALUATE,
+     .help = "what stands in the place of what is taken out: the mean colour; the clip's own mean; the clip, blurred; or its frame before, held"},
+    {"unit", 0, CHOICE(cfp_unit_names, 4), FIELD(unit), .fallback = "voxel",
+     .group = "Volumes", .commands = CFP_CMD_EVALUATE,
+     .help = "what is taken out as a whole: a voxel, a block of 16 x 16 pixels, a frame, or a pixel in all frames"},
+    {"order", 0, CHOICE(order_names, 2), FIELD(order), .fallback = "most",
+     .group = "Volumes", .commands = CFP_CMD_EVALUATE,
+     .help = "deletion, insertion: what matters most goes, or comes, first; or what matters least"},
+    {"mask-file", 0, TEXT("FILE|DIR"), FIELD(mask_file), .group = "Volumes",
+     .commands = CFP_CMD_EVALUATE,
+     .help = "where the object is, for energy, pointing, rank-accuracy, iou and temporal-pointing: an .npy of T x H x W, a folder of PNG, or a CSV of boxes; see host/evaluate/README.md"},
+    {"tolerance", 0, REAL(-1, 100000), FIELD(tolerance), .argument = "PIXELS", .fallback = "-1",
+     .group = "Volumes", .commands = CFP_CMD_EVALUATE,
+     .help = "pointing: how far from the object a hit may be; below 0: 15 pixels of a short side of 224"},
+    {"interp", 0, CHOICE(cfp_interp_names, 2), FIELD(interp), .fallback = "linear",
+     .group = "Volumes", .commands = CFP_CMD_EVALUATE,
+     .help = "how tubes are resized to the clip; spline is cubic, as published"},
 
     {"tubes", 0, CHOICE(cfp_tubes_names, 3), FIELD(tubes), .fallback = "layers",
      .group = "Tubes", .commands = EXPLAINS,
@@ -114,7 +168,7 @@ const cfp_option cfp_options[] = {
     {"canvas", 0, CHOICE(canvas_names, 2), FIELD(canvas), .fallback = "model",
      .group = "Output", .commands = CFP_CMD_EXPLAIN,
      .help = "what is drawn on: the frames as the model saw them, or the source's, uncropped"},
-    {"csv", 0, TEXT("FILE"), FIELD(csv), .group = "Output", .commands = CFP_CMD_SWEEP,
+    {"csv", 0, TEXT("FILE"), FIELD(csv), .group = "Output", .commands = TABLES,
      .help = "the table of rows. A run that breaks off keeps its whole rows as FILE.part [default: standard output]"},
     {"plot", 0, TEXT("FILE"), FIELD(plot), .group = "Output", .commands = CFP_CMD_SWEEP,
      .help = "a figure of the table, .png or .svg: the share of selected kernels against theta, a line for each depth, a panel for each series; more than fit on a page go to FILE-2 and so on"},
@@ -143,17 +197,17 @@ const cfp_option cfp_options[] = {
      .help = "threads of the processor; all that the process may use"},
     {"max-memory", 0, BYTES(1 << 20, 0x1p60), FIELD(max_memory), .argument = "BYTES",
      .fallback = "free", WORD("free", 0), .group = "Device",
-     .commands = EXPLAINS | CFP_CMD_PREDICT | CFP_CMD_INSPECT | CFP_CMD_REPORT,
+     .commands = EXPLAINS | CFP_CMD_PREDICT | CFP_CMD_INSPECT | CFP_CMD_REPORT | CFP_CMD_EVALUATE,
      .help = "memory of this machine that models, clips and explanations may take, such as 512M or 4G; a file that claims more is refused. free: what the machine has free"},
     {"precision", 0, CHOICE(cfp_precision_names, 4), FIELD(precision), .fallback = "fp32",
      .group = "Device", .commands = CFP_CMD_ALL,
      .help = "arithmetic inside the network; what a device lacks is refused"},
     {"autotune", 0, TEXT("FILE"), FIELD(autotune), .group = "Device",
-     .commands = CFP_CMD_EXPLAIN | CFP_CMD_PREDICT | CFP_CMD_BENCH | CFP_CMD_SWEEP,
+     .commands = CFP_CMD_EXPLAIN | CFP_CMD_PREDICT | CFP_CMD_BENCH | TABLES,
      .help = "cuda: time several of cuDNN's plans for each convolution and take the fastest. Choices are added to FILE, and those in it are followed, so that a run can be repeated [default: cuDNN's first choice]"},
     {"seed", 0, INT(0, 9007199254740992), FIELD(seed), .argument = "N", .fallback = "0",
      .group = "Device", .commands = CFP_CMD_ALL,
-     .help = "of whatever is random: the clip of bench, the frames of --baseline shuffle"},
+     .help = "of whatever is random: the clip of bench, the frames of --baseline shuffle, the sets of evaluate"},
 };
 /* clang-format on */
 
