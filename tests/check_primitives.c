@@ -243,6 +243,37 @@ static cfp_status check_blends(check *k, pair *p)
     return status;
 }
 
+/* Some numbers are 0, 1 and 6: what was turned comes back to exactly those. */
+static cfp_status check_turns(check *k, pair *p)
+{
+    const cfp_backend_api *api = k->device.api;
+    const int n = p->shape.n;
+    const cfp_turn how[] = {{n, n - 1, 0, 0.8f, false}, {n, 0, -1, 0.7f, false}};
+    float *const before = p->g;
+    cfp_tensor x = plain_tensor(p->shape, before), right = plain_tensor(p->shape, p->right);
+    static const float kinks[] = {0, 1, 6};
+    for (int64_t i = 0; i < p->count; i++)
+        if (i % 5 < 3)
+            before[i] = kinks[i % 5];
+    for (int i = 0; i < 2; i++) {
+        cfp_turn back = how[i];
+        back.back = true;
+        CFP_TRY(api->upload(k->device.backend, &p->on_x, before));
+        CFP_TRY(api->turn(k->device.backend, &p->on_g, &p->on_x, &how[i]));
+        CFP_TRY(cfp_backend_ref.turn(NULL, &right, &x, &how[i]));
+        k->exact = p->on_g.type == CFP_FLOAT32;
+        CFP_TRY(check_tensor(k, "turn", &p->on_g, p->right));
+        CFP_TRY(api->download(k->device.backend, p->right, &p->on_g));
+        CFP_TRY(cfp_backend_ref.turn(NULL, &right, &right, &back));
+        CFP_TRY(api->turn(k->device.backend, &p->on_x, &p->on_g, &back));
+        CFP_TRY(check_tensor(k, "turn back", &p->on_x, p->right));
+        for (int64_t j = 0; j < p->count && p->on_g.type == CFP_FLOAT32; j++)
+            if (j % 5 < 3 && p->right[j] != before[j])
+                check_failed(k, "a number at a kink does not come back");
+    }
+    return CFP_OK;
+}
+
 /* Channels of every clip replaced by those of one clip, and by zeros: all of them, some, none. What
  * is replaced everywhere holds NaN before, lanes included, and what stands in its place has to be
  * another clip's to the last bit. */
@@ -335,6 +366,8 @@ static cfp_status check_shape(check *k, pair *p, const cfp_tensor *like)
     CFP_TRY(check_means(k, p));
     CFP_TRY(check_blends(k, p));
     CFP_TRY(check_replaces(k, p));
+    CFP_TRY(check_turns(k, p));
+    CFP_TRY(k->device.api->upload(k->device.backend, &p->on_g, p->g));
     CFP_TRY(k->device.api->upload(k->device.backend, &p->on_x, p->x));
     CFP_TRY(check_writers(k, p));
     return check_gates(k, p);

@@ -107,6 +107,7 @@ const cfp_backend_api cfp_backend_module = {
 #if !defined(FAKE_HOLED)
     .seed = ref_seed,
     .blend = ref_blend,
+    .turn = ref_turn,
     .weigh_pairs = ref_weigh_pairs,
     .pick_edges = ref_pick_edges,
 #endif

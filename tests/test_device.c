@@ -55,7 +55,7 @@ static void tables_have_no_holes(void)
         CHECK(api->free_bytes && api->tensor_bytes && api->upload && api->download);
         CHECK(api->step_open && api->step_forward && api->step_backward && api->step_close);
         CHECK(api->channel_mean && api->channel_mean_product && api->channel_sum && api->gate);
-        CHECK(api->mask && api->accumulate && api->copy && api->seed && api->blend);
+        CHECK(api->mask && api->accumulate && api->copy && api->seed && api->blend && api->turn);
         CHECK(api->host_alloc && api->host_release && api->upload_frames && api->frames_wait);
     }
 }

@@ -154,6 +154,9 @@ typedef struct cfp_backend_api {
     /* dst has the clips, src the entries of each; shape, block and type are the same otherwise. */
     cfp_status (*blend)(cfp_backend *backend, cfp_tensor *dst, const cfp_tensor *src,
                         const cfp_blend *blend);
+    /* dst = src with one entry of each clip turned down (relevance.h); dst may be src. */
+    cfp_status (*turn)(cfp_backend *backend, cfp_tensor *dst, const cfp_tensor *src,
+                       const cfp_turn *turn);
     /* dst += src, same shape, block and type. */
     cfp_status (*accumulate)(cfp_backend *backend, cfp_tensor *dst, const cfp_tensor *src);
     /* dst = src, same shape, block and type. */

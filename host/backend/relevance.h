@@ -99,6 +99,15 @@ typedef struct cfp_blend {
     double scale;
 } cfp_blend;
 
+/* Moves entry `entry` of each clip towards entry `other`: dst = b + alpha * (x - b), where b is
+ * that other entry's number; other < 0: b = 0.  back: the inverse, dst = b + (x - b) / alpha.  The
+ * other entries are copied.  dst may be src. */
+typedef struct cfp_turn {
+    int entries, entry, other;
+    float alpha;
+    bool back;
+} cfp_turn;
+
 /* Passes demands through a node that is no kernel layer: raises to[map[j]] to from[j]. */
 typedef struct cfp_demand_route {
     const cfp_demand *from; /* [questions][n_from] */

@@ -53,10 +53,45 @@ static cfp_status received(cfp_trace *trace, int v)
 
 /* True where nothing needs the gated gradient before the head does, which is a kernel layer: gate
  * and mask are one pass there. */
-static bool gated_at_head(const cfp_trace_step *step)
+static bool gated_at_head(const cfp_trace *trace, const cfp_trace_step *step)
 {
     return step->step.activation != NULL && !step->step.adds &&
-           cfp_is_kernel_layer(step->step.node);
+           cfp_is_kernel_layer(step->step.node) && trace->turned == NULL;
+}
+
+/* --- the network turned down: y = b + alpha * (y - b) at the maps --- */
+
+static cfp_status turn(cfp_tensor *out, cfp_trace *trace, const cfp_tensor *x, int other, bool back)
+{
+    const cfp_entries *e = &trace->entries;
+    const cfp_turn how = {e->n, e->first, other, trace->turn_down, back};
+    return trace->device.api->turn(trace->device.backend, out, x, &how);
+}
+
+cfp_status cfp_turn_value(cfp_trace *trace, int value)
+{
+    cfp_tensor *x = &trace->value[value];
+    if (trace->turned == NULL || !trace->turned[value])
+        return CFP_OK;
+    return turn(x, trace, x, trace->entries.other, false);
+}
+
+cfp_status cfp_unturned_value(cfp_tensor *out, cfp_trace *trace, int value)
+{
+    *out = trace->value[value];
+    if (trace->turned == NULL || !trace->turned[value])
+        return CFP_OK;
+    out->data = trace->unturned;
+    return turn(out, trace, &trace->value[value], trace->entries.other, true);
+}
+
+/* The gradient on its way back through a map that is turned down. */
+static cfp_status turn_gradient(cfp_trace *trace, int value)
+{
+    cfp_tensor *g = &trace->diff[value];
+    if (trace->turned == NULL || !trace->turned[value])
+        return CFP_OK;
+    return turn(g, trace, g, -1, false);
 }
 
 cfp_status cfp_backward_leave(cfp_trace *trace, int node)
@@ -66,10 +101,12 @@ cfp_status cfp_backward_leave(cfp_trace *trace, int node)
         return CFP_OK;
     const cfp_backend_api *api = trace->device.api;
     const cfp_trace_step *step = &trace->step[s];
-    cfp_tensor *diff = &trace->diff[node];
-    if (step->step.activation != NULL && !gated_at_head(step))
-        CFP_TRY(api->gate(trace->device.backend, step->step.activation, diff, &trace->value[node],
-                          NULL, 1));
+    cfp_tensor *diff = &trace->diff[node], made;
+    CFP_TRY(turn_gradient(trace, node));
+    if (step->step.activation != NULL && !gated_at_head(trace, step)) {
+        CFP_TRY(cfp_unturned_value(&made, trace, node));
+        CFP_TRY(api->gate(trace->device.backend, step->step.activation, diff, &made, NULL, 1));
+    }
     if (!step->step.adds)
         return CFP_OK;
     const int added = step->src[step->step.n_src - 1];
@@ -94,9 +131,11 @@ static bool repeated(const cfp_trace_step *step, int k)
 static cfp_status run_backward(cfp_trace *trace, const cfp_trace_step *step, const cfp_tensor **src,
                                cfp_tensor **diff_src, int n_src)
 {
-    const cfp_tensor *dst = &trace->value[step->tail];
+    cfp_tensor made;
+    const cfp_tensor *dst = &made;
     const cfp_tensor *diff = &trace->diff[step->tail];
     int left = 0;
+    CFP_TRY(cfp_unturned_value(&made, trace, step->tail));
     for (int k = 0; k < n_src; k++)
         src[k] = &trace->value[step->src[k]];
     for (int k = 0; k < n_src; k++) {
@@ -145,7 +184,11 @@ static cfp_status blend(cfp_tensor *out, cfp_trace *trace, const cfp_tensor *x, 
 cfp_status cfp_blend_value(cfp_tensor *out, cfp_trace *trace, const cfp_tensor *x)
 {
     const cfp_entries *e = &trace->entries;
-    const cfp_blend how = {.entries = e->n, .count = 1, .minus = e->other, .scale = 1};
+    const cfp_blend how = {.entries = e->n,
+                           .first = e->turned ? e->first : 0, /* x of the run with the gradient */
+                           .count = 1,
+                           .minus = e->other,
+                           .scale = 1};
     return blend(out, trace, x, trace->blended[0], &how);
 }
 
@@ -178,7 +221,7 @@ static cfp_status kernel_layer(cfp_trace *trace, const cfp_trace_step *step,
     const cfp_backend_api *api = trace->device.api;
     const int v = step->src[0];
     cfp_tensor *diff = &trace->diff[step->tail];
-    if (gated_at_head(step))
+    if (gated_at_head(trace, step))
         CFP_TRY(api->gate(trace->device.backend, step->step.activation, diff,
                           &trace->value[step->tail], demand, trace->entries.n));
     else if (demand != NULL)

@@ -85,6 +85,8 @@ static cfp_status fill_others(float *to, const cfp_trace *trace, const cfp_clip 
     float *const from = e->other >= 0 ? to + e->other * n : room;
     const int steps = trace->query.steps;
     CFP_TRY(make_other(from, trace, to, other));
+    if (e->turned)
+        memcpy(to + e->first * n, to, (size_t)n * sizeof *to);
     for (int k = 0; k < e->count && steps > 1; k++) {
         const int point = first + k < steps ? first + k : steps - 1; /* beyond the last: not used */
         make_point(to + (e->first + k) * n, from, to, n, (point + 0.5) / steps);

@@ -20,10 +20,11 @@ typedef struct cfp_batch {
  * it is compared with (--baseline), then the points whose gradients are averaged (--steps; with one
  * step that point is the clip itself). */
 typedef struct cfp_entries {
-    int n;     /* of each clip */
-    int other; /* the baseline's; -1: zero, which needs none */
-    int first; /* the first of the points, */
-    int count; /* and how many there is room for */
+    int n;       /* of each clip */
+    int other;   /* the baseline's; -1: zero, which needs none */
+    int first;   /* the first of the points, */
+    int count;   /* and how many there is room for */
+    bool turned; /* the point is this clip in a network that is turned down (--turn-down) */
 } cfp_entries;
 
 /* What is kept of one node, in backend memory; NULL where it has no such thing. */

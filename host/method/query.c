@@ -24,6 +24,7 @@ cfp_query cfp_query_default(void)
                        .mask = CFP_MASK_SELECTED,
                        .baseline = CFP_BASELINE_ZERO,
                        .steps = 1,
+                       .turn_down = 1,
                        .tubes = CFP_TUBES_LAYERS};
 }
 
@@ -33,6 +34,25 @@ const char *cfp_baseline_word(const cfp_query *query)
                                                 : cfp_baseline_names[query->baseline];
 }
 
+static cfp_status check_turn_down(cfp_ctx *ctx, const cfp_query *query)
+{
+    if (!(query->turn_down > 0 && query->turn_down <= 1))
+        return cfp_fail(ctx, CFP_USAGE, "--turn-down: %g is not within 0 to 1, or is 0",
+                        query->turn_down);
+    if (query->turn_down == 1)
+        return CFP_OK;
+    if (query->rule != CFP_RULE_GRAD)
+        return cfp_fail(ctx, CFP_USAGE, "--turn-down: rule %s has no gradient",
+                        cfp_rule_names[query->rule]);
+    if (query->baseline == CFP_BASELINE_ZERO)
+        return cfp_fail(
+            ctx, CFP_USAGE,
+            "--turn-down: needs a --baseline with a clip, such as blank, to turn down to");
+    if (query->steps != 1)
+        return cfp_fail(ctx, CFP_USAGE, "--turn-down: takes one gradient, --steps 1");
+    return CFP_OK;
+}
+
 /* What only rule grad can do. */
 static cfp_status check_gradient(cfp_ctx *ctx, const cfp_query *query)
 {
@@ -40,6 +60,7 @@ static cfp_status check_gradient(cfp_ctx *ctx, const cfp_query *query)
     if (query->steps < 1 || query->steps > CFP_MOST_STEPS)
         return cfp_fail(ctx, CFP_USAGE, "--steps: %d is not within 1 to %d", query->steps,
                         CFP_MOST_STEPS);
+    CFP_TRY(check_turn_down(ctx, query));
     if (query->rule == CFP_RULE_GRAD)
         return CFP_OK;
     if (query->mask != CFP_MASK_SELECTED)

@@ -51,12 +51,14 @@ typedef struct cfp_query {
     const char *baseline_path; /* CFP_BASELINE_CLIP: the clip's */
     uint64_t seed;             /* CFP_BASELINE_SHUFFLE */
     int steps;                 /* points whose gradients are averaged; 1: the clip itself */
+    double turn_down; /* in (0, 1): the gradient is taken in a network that is turned down to this
+                       * part of its strength; 1: in the network as it is */
     cfp_tubes tubes;
     const char *layers; /* glob (fnmatch) on layer names: whose tubes are made; NULL: all */
 } cfp_query;
 
 /* What the command line starts from: cfp, 0.6, all depths, edge, minmax, weights, selected, the
- * target by the head, zero, 1 step, layers. */
+ * target by the head, zero, 1 step, not turned down, layers. */
 cfp_query cfp_query_default(void);
 
 /* CFP_USAGE where the combination has no meaning (grad knows no paths); the message starts with

@@ -122,12 +122,28 @@ static cfp_entries entries_of(const cfp_query *query, int points)
     cfp_entries e = {.n = 1, .other = -1, .count = 1};
     if (query->baseline != CFP_BASELINE_ZERO)
         e.other = e.n++;
-    if (query->steps == 1)
+    e.turned = query->turn_down < 1;
+    if (query->steps == 1 && !e.turned)
         return e; /* the point is the clip itself */
     e.first = e.n;
     e.count = points > 0 && points < query->steps ? points : query->steps;
     e.n += e.count;
     return e;
+}
+
+/* --turn-down P: from the class down a route passes at most max_depth maps, each of which is turned
+ * down by the same factor; together they make P. */
+static cfp_status mark_turned(cfp_trace *trace)
+{
+    const cfp_model *model = trace->model;
+    if (!trace->entries.turned)
+        return CFP_OK;
+    CFP_TRY_ALLOC(trace->ctx, trace->turned, model->n_nodes);
+    trace->turn_down = (float)pow(trace->query.turn_down, 1.0 / cfp_max_int(1, model->max_depth));
+    for (int i = 1; i < model->n_nodes; i++)
+        if (trace->used[i] && model->node[i].op == CFP_OP_CONV3D && model->node[i].depth > 0)
+            trace->turned[trace->holder[cfp_map_node(model, i)]] = true;
+    return CFP_OK;
 }
 
 static cfp_status open_trace(cfp_trace *trace, const cfp_trace_request *request)
@@ -154,6 +170,7 @@ static cfp_status open_trace(cfp_trace *trace, const cfp_trace_request *request)
     if (trace->query.steps > trace->entries.count)
         trace->records = false; /* no two walks are the same then */
     CFP_TRY(cfp_trace_fuse(trace));
+    CFP_TRY(mark_turned(trace));
     mark_active(trace);
     CFP_TRY(open_steps(trace));
     CFP_TRY(cfp_trace_place(trace));
@@ -206,6 +223,7 @@ void cfp_trace_close(cfp_trace **trace)
     cfp_free(t->value);
     cfp_free(t->used);
     cfp_free(t->theta);
+    cfp_free(t->turned);
     cfp_free(t->map_made);
     cfp_free(t->rule_step);
     cfp_free(t->logits);
@@ -243,6 +261,7 @@ cfp_status cfp_trace_run_step(cfp_trace *trace, const cfp_trace_step *step, cons
     cfp_tensor *dst = &trace->value[step->tail];
     sources(trace, step, src);
     CFP_TRY(api->step_forward(trace->device.backend, &step->step, src, dst, trace->scratch));
+    CFP_TRY(cfp_turn_value(trace, step->tail));
     if (step->mean)
         CFP_TRY(pool(trace, step->tail));
     return cfp_check_interrupt(trace->ctx);

@@ -71,6 +71,8 @@ struct cfp_trace {
     int *step_of;      /* [n_nodes] the step that a node is part of; -1: none */
     cfp_tensor *value; /* [n_nodes] by tail */
     bool *used;        /* [n_nodes] upstream of the logits */
+    bool *turned;      /* [n_nodes] the value is a convolution's map, and turned down; or NULL */
+    float turn_down;   /* by how much each map is, with turned */
     bool *map_made;    /* [n_nodes] the descent made this layer's raw map on its way (grad) */
     void *recording[CFP_WORK_COUNT]; /* NULL: none */
     int runs[CFP_WORK_COUNT];        /* how often each was enqueued */
@@ -83,6 +85,7 @@ struct cfp_trace {
     cfp_tensor *share; /* [n_nodes] by value: room for a second contribution to its gradient */
     bool *diff_ready;  /* [n_nodes] the gradient holds something in this pass */
     void *blended[2];  /* room for a value and a gradient of the clips alone (cfp_blend) */
+    void *unturned;    /* with turned: room for any value */
 };
 
 CFP_CHECKED cfp_status cfp_trace_open_request(cfp_trace **out, cfp_ctx *ctx, const cfp_model *model,
@@ -160,6 +163,11 @@ CFP_CHECKED cfp_status cfp_backward_through(cfp_trace *trace, int node, const cf
  * what is there where `adds`. */
 CFP_CHECKED cfp_status cfp_backward_weigh(cfp_trace *trace, int node, const cfp_back_step *step,
                                           const float *weight, float *value, bool adds);
+
+/* Turns the value of a step down, and back into trace->unturned: *out is the value as its step made
+ * it.  Where it is not turned down nothing happens, and *out is the value. */
+CFP_CHECKED cfp_status cfp_turn_value(cfp_trace *trace, int value);
+CFP_CHECKED cfp_status cfp_unturned_value(cfp_tensor *out, cfp_trace *trace, int value);
 
 /* What rule grad multiplies, of the clips alone: a value less that of the baseline (x - x'), and
  * the mean of a gradient over the points of --steps; `out` may be what is given. */

@@ -164,6 +164,22 @@ static void place_blended(struct plan *p, int buffer[2])
     }
 }
 
+/* Room for any value as it was before it was turned down; -1: none is wanted. */
+static int place_unturned(struct plan *p)
+{
+    const cfp_trace *trace = p->trace;
+    size_t most = 0;
+    if (trace->turned == NULL)
+        return -1;
+    for (int i = 0; i < trace->model->n_nodes; i++)
+        if (trace->turned[i]) {
+            const size_t bytes = trace->device.api->tensor_bytes(&trace->value[i]);
+            most = bytes > most ? bytes : most;
+        }
+    p->life[p->n] = (cfp_lifetime){most, trace->model->n_nodes, p->end, 0};
+    return p->n++;
+}
+
 static cfp_status does_not_fit(const cfp_trace *trace, size_t free_bytes, const char *whose)
 {
     const cfp_trace_request *want = &trace->request;
@@ -193,6 +209,7 @@ static cfp_status take_memory(struct plan *p)
     const int scratch = p->n++;
     int blended[2];
     place_blended(p, blended);
+    const int unturned = place_unturned(p);
 
     CFP_TRY(cfp_memory_plan(&trace->arena_bytes, trace->ctx, p->life, p->n));
     for (int i = 0; i < p->n; i++)
@@ -206,6 +223,7 @@ static cfp_status take_memory(struct plan *p)
                        trace->arena_bytes > 0 ? trace->arena_bytes : 1));
     char *base = trace->arena;
     trace->scratch = base + p->life[scratch].offset;
+    trace->unturned = unturned < 0 ? NULL : base + p->life[unturned].offset;
     for (int k = 0; k < 2; k++)
         trace->blended[k] = blended[k] < 0 ? NULL : base + p->life[blended[k]].offset;
     for (int i = 0; i < trace->model->n_nodes; i++) {
@@ -233,8 +251,9 @@ cfp_status cfp_trace_place(cfp_trace *trace)
     p.value = numbers;
     p.diff = numbers + n;
     p.share = numbers + 2 * n;
-    /* at most a value, a gradient and a share a node, the scratch, and what is blended */
-    p.life = cfp_alloc(trace->ctx, 3 * (size_t)n + 3, sizeof *p.life);
+    /* at most a value, a gradient and a share a node, the scratch, what is blended, a value
+     * unturned */
+    p.life = cfp_alloc(trace->ctx, 3 * (size_t)n + 4, sizeof *p.life);
     cfp_status status = p.life == NULL ? CFP_NOMEM : CFP_OK;
     if (status == CFP_OK) {
         place_values(&p);

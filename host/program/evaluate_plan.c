@@ -139,16 +139,18 @@ typedef enum own_option {
     OWN_NORMALISE,
     OWN_CLASS,
     OWN_FORM,
+    OWN_TURN_DOWN,
     OWN_COUNT
 } own_option;
 
 static const char *const own_names[] = {
-    "theta", "baseline", "gradient-steps", "normalise", "class-relevance", "form", NULL};
+    "theta",           "baseline", "gradient-steps", "normalise",
+    "class-relevance", "form",     "turn-down",      NULL};
 
 /* Bits of the options that a method has. */
 static unsigned knows(cfp_score_kind kind)
 {
-    static const unsigned gradient = 1u << OWN_BASELINE | 1u << OWN_STEPS;
+    static const unsigned gradient = 1u << OWN_BASELINE | 1u << OWN_STEPS | 1u << OWN_TURN_DOWN;
     static const unsigned bits[CFP_SCORE_COUNT] = {
         [CFP_SCORE_CFP] = 1u << OWN_NORMALISE | 1u << OWN_CLASS,
         [CFP_SCORE_CFP_PATH] = 1u << OWN_NORMALISE | 1u << OWN_CLASS,
@@ -204,6 +206,8 @@ static cfp_status set_own(cfp_score_method *m, cfp_ctx *ctx, own_option option, 
     switch (option) {
     case OWN_THETA:
         return own_number(&q->theta, ctx, m, name, value, 0, 1);
+    case OWN_TURN_DOWN:
+        return own_number(&q->turn_down, ctx, m, name, value, 0.001, 1);
     case OWN_STEPS:
         CFP_TRY(own_number(&number, ctx, m, name, value, 1, CFP_MOST_STEPS));
         q->steps = (int)number;
@@ -253,8 +257,10 @@ static cfp_query query_for(const cfp_config *config, cfp_score_kind kind)
     cfp_query query = cfp_config_query(config);
     query.steps = (int)config->gradient_steps;
     query.layers = NULL;
-    if (kind == CFP_SCORE_ACTIVATION)
+    if (kind == CFP_SCORE_ACTIVATION) {
         query.baseline = CFP_BASELINE_ZERO;
+        query.turn_down = 1;
+    }
     return query;
 }
 

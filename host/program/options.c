@@ -323,6 +323,7 @@ cfp_query cfp_config_query(const cfp_config *config)
                        .baseline_path = config->baseline,
                        .seed = (uint64_t)config->seed,
                        .steps = (int)config->steps,
+                       .turn_down = config->turn_down > 0 ? config->turn_down : 1,
                        .tubes = (cfp_tubes)config->tubes,
                        .layers = config->layers};
 }

@@ -38,6 +38,7 @@ typedef struct cfp_config {
     /* question */
     const char *class_name; /* NULL: the top predicted class */
     int64_t rule, depth, top, propagate, normalise, class_relevance, mask, target, steps;
+    double turn_down;
     const char *baseline; /* a word of cfp_baseline_names, or a clip */
     double theta;
     /* sweep: lists with commas between */

@@ -103,6 +103,13 @@ const cfp_option cfp_options[] = {
      .group = "Question", .commands = EXPLAINS,
      .help = "rule grad: 1 takes the gradient at the clip; more take the mean of the gradients at N points between the clip of --baseline (zero: a blank one) and this one, as integrated gradients do"},
 
+    {"turn-down", 0, REAL(0.001, 1), FIELD(turn_down), .argument = "P", .fallback = "1",
+     .group = "Question", .commands = EXPLAINS,
+     .help = "rule grad: the gradient is taken in a network that is turned down to P of its strength, every map being moved towards what the clip of --baseline gives; 1 takes it in the network as it is. Turned down, a gradient says what a kernel adds to a network that lacks a little of everything"},
+    {"turn-down", 0, REAL(0.001, 1), FIELD(turn_down), .argument = "P", .fallback = "1",
+     .group = "Question", .commands = CFP_CMD_EVALUATE,
+     .help = "methods grad, grad-masked and gradient-activation: as in explain"},
+
     {"metrics", 0, TEXT("LIST"), FIELD(metrics), .fallback = "kernel-drop,pyramid-keep",
      .group = "Measurement", .commands = CFP_CMD_EVALUATE,
      .help = "what is measured, with commas between; or all"},

@@ -46,6 +46,7 @@ static cfp_status put_root(h5 *f, const cfp_run *run)
     CFP_TRY(cfp_h5_put_int(&f->file, root, "class_index", e->class_index));
     CFP_TRY(cfp_h5_put_int(&f->file, root, "depth", e->query.depth));
     CFP_TRY(cfp_h5_put_int(&f->file, root, "steps", e->query.steps));
+    CFP_TRY(cfp_h5_put_double(&f->file, root, "turn_down", e->query.turn_down));
     CFP_TRY(cfp_h5_put_double(&f->file, root, "theta", e->query.theta));
     CFP_TRY(cfp_h5_put_double(&f->file, root, "probability", e->probabilities[e->class_index]));
     const cfp_h5_array classes = cfp_h5_list_floats(m->n_classes);

@@ -100,6 +100,8 @@ cfp_status cpu_replace(cfp_backend *backend, cfp_tensor *x, const cfp_tensor *ot
                        const uint8_t *where);
 cfp_status cpu_blend(cfp_backend *backend, cfp_tensor *dst, const cfp_tensor *src,
                      const cfp_blend *blend);
+cfp_status cpu_turn(cfp_backend *backend, cfp_tensor *dst, const cfp_tensor *src,
+                    const cfp_turn *turn);
 /* cpu_pairs.c */
 cfp_status cpu_weigh_pairs(cfp_backend *backend, const cfp_pairs *pairs);
 cfp_status cpu_accumulate(cfp_backend *backend, cfp_tensor *dst, const cfp_tensor *src);

@@ -255,6 +255,7 @@ const cfp_backend_api cfp_backend_cpu = {
     .copy = cpu_copy,
     .seed = ref_seed,
     .blend = cpu_blend,
+    .turn = cpu_turn,
     .weigh_pairs = cpu_weigh_pairs,
     .pick_edges = ref_pick_edges,
     .fill = ref_fill,

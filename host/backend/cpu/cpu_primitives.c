@@ -1,6 +1,7 @@
 /* cpu_primitives.c - the primitives of the method on all threads: means, sums, masks, copies.  ref
  * does layouts that the kernels cannot read (the plain clip). */
 #include "cpu.h"
+#include "../turn_math.h"
 #include "../ref/ref.h"
 #include <stdint.h>
 #include <string.h>
@@ -290,6 +291,35 @@ cfp_status cpu_blend(cfp_backend *backend, cfp_tensor *dst, const cfp_tensor *sr
         for (int64_t i = 0; i < size; i += PIECE)
             blend_piece(dst->data + n * size + i, src->data + n * blend->entries * size + i,
                         size - i < PIECE ? size - i : PIECE, size, blend);
+    return CFP_OK;
+}
+
+/* Turns n numbers of one entry; b: those of the other, or NULL. */
+CFP_WIDE static void turn_piece(float *x, const float *b, int64_t n, const cfp_turn *turn)
+{
+    const float alpha = turn->alpha;
+    for (int64_t i = 0; i < n && !turn->back; i++)
+        x[i] = cfp_turned(x[i], b != NULL ? b[i] : 0, alpha);
+    for (int64_t i = 0; i < n && turn->back; i++) {
+        const float base = b != NULL ? b[i] : 0;
+        x[i] = cfp_turned_back(x[i], base, alpha, cfp_turned(0, base, alpha),
+                               cfp_turned(1, base, alpha), cfp_turned(6, base, alpha));
+    }
+}
+
+cfp_status cpu_turn(cfp_backend *backend, cfp_tensor *dst, const cfp_tensor *src,
+                    const cfp_turn *turn)
+{
+    const int64_t size = cfp_stored(dst) / dst->shape.n;
+    CFP_TRY(cpu_copy(backend, dst, src));
+#pragma omp parallel for collapse(2) schedule(static) num_threads(backend->threads)
+    for (int n = 0; n < dst->shape.n / turn->entries; n++)
+        for (int64_t i = 0; i < size; i += PIECE) {
+            float *clip = dst->data + n * turn->entries * size + i;
+            turn_piece(clip + turn->entry * size,
+                       turn->other < 0 ? NULL : clip + turn->other * size,
+                       size - i < PIECE ? size - i : PIECE, turn);
+        }
     return CFP_OK;
 }
 

@@ -54,6 +54,8 @@ cfp_status ref_replace(cfp_backend *backend, cfp_tensor *x, const cfp_tensor *ot
                        const uint8_t *where);
 cfp_status ref_blend(cfp_backend *backend, cfp_tensor *dst, const cfp_tensor *src,
                      const cfp_blend *blend);
+cfp_status ref_turn(cfp_backend *backend, cfp_tensor *dst, const cfp_tensor *src,
+                    const cfp_turn *turn);
 cfp_status ref_accumulate(cfp_backend *backend, cfp_tensor *dst, const cfp_tensor *src);
 cfp_status ref_copy(cfp_backend *backend, cfp_tensor *dst, const cfp_tensor *src);
 cfp_status ref_seed(cfp_backend *backend, cfp_tensor *x, const float *value);

@@ -158,6 +158,7 @@ const cfp_backend_api cfp_backend_ref = {
     .copy = ref_copy,
     .seed = ref_seed,
     .blend = ref_blend,
+    .turn = ref_turn,
     .weigh_pairs = ref_weigh_pairs,
     .pick_edges = ref_pick_edges,
     .fill = ref_fill,

@@ -1,5 +1,6 @@
 /* ref_primitives.c - the primitives of the method: means, sums, masks, copies. */
 #include "ref_ops.h"
+#include "../turn_math.h"
 #include <string.h>
 
 size_t ref_tensor_bytes(const cfp_tensor *x)
@@ -160,6 +161,25 @@ cfp_status ref_blend(cfp_backend *backend, cfp_tensor *dst, const cfp_tensor *sr
             sum += (double)x[k * size];
         dst->data[i] = (float)(sum * b->scale - (b->minus >= 0 ? (double)x[b->minus * size] : 0));
     }
+    return CFP_OK;
+}
+
+cfp_status ref_turn(cfp_backend *backend, cfp_tensor *dst, const cfp_tensor *src,
+                    const cfp_turn *turn)
+{
+    (void)backend;
+    const float alpha = turn->alpha;
+    const int64_t size = cfp_stored(dst) / dst->shape.n; /* numbers of one entry */
+    if (dst->data != src->data)
+        memcpy(dst->data, src->data, (size_t)cfp_stored(src) * sizeof *dst->data);
+    for (int n = turn->entry; n < dst->shape.n; n += turn->entries)
+        for (int64_t i = 0; i < size; i++) {
+            float *x = dst->data + n * size + i;
+            const float b = turn->other < 0 ? 0 : x[(turn->other - turn->entry) * size];
+            *x = turn->back ? cfp_turned_back(*x, b, alpha, cfp_turned(0, b, alpha),
+                                              cfp_turned(1, b, alpha), cfp_turned(6, b, alpha))
+                            : cfp_turned(*x, b, alpha);
+        }
     return CFP_OK;
 }
 
