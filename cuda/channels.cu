@@ -1,11 +1,12 @@
 /* channels.cu - selected channels: the others set to zero, or to what another clip holds; their sum
  * at each position, a tube's map; the gradient of the logits set; entries of a clip blended into
- * one.
+ * one, or one of them turned down (cfp_turn).
  *
  * mask: one thread a number, writes only.  replace: one thread V channels of a position; it reads
  * what it replaces only where it keeps some of the V.  blend: one thread a number, in double.  sum:
  * one warp a position, reads only what is demanded, in double. */
 #include "warp.h"
+#include "../host/backend/turn_math.h"
 
 template <class S>
 static __global__ void mask_channels_kernel(cuda_view x, const cfp_demand *demand, int entries)
@@ -172,5 +173,54 @@ extern "C" cudaError_t cuda_blend_entries(const cuda_view *dst, const cuda_view 
                                           const cfp_blend *blend, cudaStream_t stream)
 {
     FOR_TYPE(dst->type, blend_entries, *dst, *src, *blend, stream);
+    return cudaGetLastError();
+}
+
+/* What x becomes when it is stored as an S. */
+template <class S> static __device__ float stored(float x)
+{
+    S s;
+    round_to(&s, x);
+    return widened(s);
+}
+
+/* One thread a number; blockIdx.y counts all entries of all clips. */
+template <class S>
+static __global__ void turn_kernel(S *dst, const S *src, int64_t size, cfp_turn op)
+{
+    const int n = blockIdx.y;
+    const bool turns = n % op.entries == op.entry;
+    if (!turns && dst == src)
+        return;
+    for (int64_t i = (int64_t)blockIdx.x * blockDim.x + threadIdx.x; i < size;
+         i += (int64_t)gridDim.x * blockDim.x) {
+        const S *from = src + n * size + i;
+        const float x = widened(*from), a = op.alpha;
+        if (!turns) {
+            dst[n * size + i] = *from;
+            continue;
+        }
+        const float b = op.other < 0 ? 0.0f : widened(from[(op.other - op.entry) * size]);
+        round_to(&dst[n * size + i],
+                 op.back ? cfp_turned_back(x, b, a, stored<S>(cfp_turned(0, b, a)),
+                                           stored<S>(cfp_turned(1, b, a)),
+                                           stored<S>(cfp_turned(6, b, a)))
+                         : cfp_turned(x, b, a));
+    }
+}
+
+template <class S>
+static void turn_entry(const cuda_view &dst, const cuda_view &src, const cfp_turn &op,
+                       cudaStream_t stream)
+{
+    const int64_t size = count_of(dst, 1);
+    LAUNCH(turn_kernel<S>, grid_of(size, dst.n), THREADS, stream, static_cast<S *>(dst.data),
+           static_cast<const S *>(src.data), size, op);
+}
+
+extern "C" cudaError_t cuda_turn_entry(const cuda_view *dst, const cuda_view *src,
+                                       const cfp_turn *turn, cudaStream_t stream)
+{
+    FOR_TYPE(dst->type, turn_entry, *dst, *src, *turn, stream);
     return cudaGetLastError();
 }

@@ -312,6 +312,7 @@ const cfp_backend_api cfp_backend_module = {
     .copy = cuda_copy,
     .seed = cuda_seed,
     .blend = cuda_blend,
+    .turn = cuda_turn,
     .weigh_pairs = cuda_weigh_pairs,
     .pick_edges = cuda_pick_edges,
     .fill = cuda_fill,

@@ -103,6 +103,14 @@ cfp_status cuda_seed(cfp_backend *backend, cfp_tensor *x, const float *value)
     return CFP_OK;
 }
 
+cfp_status cuda_turn(cfp_backend *backend, cfp_tensor *dst, const cfp_tensor *src,
+                     const cfp_turn *turn)
+{
+    const cuda_view to = cuda_view_of(dst), from = cuda_view_of(src);
+    CUDA_TRY(backend, cuda_turn_entry(&to, &from, turn, backend->stream));
+    return cuda_watch_tensor(backend, dst);
+}
+
 cfp_status cuda_blend(cfp_backend *backend, cfp_tensor *dst, const cfp_tensor *src,
                       const cfp_blend *blend)
 {

@@ -160,6 +160,9 @@ cudaError_t cuda_set_values(const cuda_view *x, const float *value, float one, c
 /* As cfp_blend says; dst and src lie alike, dst has the clips. */
 cudaError_t cuda_blend_entries(const cuda_view *dst, const cuda_view *src, const cfp_blend *blend,
                                cudaStream_t stream);
+/* As cfp_turn says; dst and src lie alike, and may be one. */
+cudaError_t cuda_turn_entry(const cuda_view *dst, const cuda_view *src, const cfp_turn *turn,
+                            cudaStream_t stream);
 
 /* What pairs have to do with the target (cfp_pairs of backend.h); x and dy may have two types. */
 typedef struct cuda_pairs {

@@ -48,6 +48,8 @@ def cases_of(seed, number, classes, competes):
             o.mask, o.steps = pick("selected", "none"), pick(1, 1, 1, 2, 3)
             o.baseline = pick("zero", "zero", "blank", "freeze", "reverse", "shuffle", "clip")
             o.seed = int(rng.integers(3))
+            if o.baseline != "zero" and rng.random() < 0.5:
+                o.steps, o.turn_down = 1, pick(0.25, 0.5)
         if competes and (rule == "grad" or o.class_relevance == "contrast"):
             o.target = pick(None, None, "odds", "margin", "logit")
         yield o
@@ -145,6 +147,11 @@ class Checker:
         if options.rule != "grad" or (options.baseline == "zero" and options.steps == 1):
             return {}
         other = method.other_clip(self.x, options, self.clip)
+        if options.turn_down < 1:
+            values = torch_net.run(self.graph, np.ascontiguousarray(other), kind)
+            turned = method.turned_maps(self.graph, values, options)
+            return {"other": values,
+                    "points": [torch_net.run_turned(self.graph, self.x, values, turned, kind)]}
         points = method.points_between(self.x, other, options.steps)
         return {"other": None if options.baseline == "zero"
                 else torch_net.run(self.graph, np.ascontiguousarray(other), kind),

@@ -28,6 +28,7 @@ class Options:
     mask: str = "selected"              # selected, none
     baseline: str = "zero"              # zero, blank, freeze, reverse, shuffle, or a clip's path
     steps: int = 1
+    turn_down: float = 1.0
     seed: int = 0                       # of shuffle
     tubes: str = "none"                 # none, layers, kernels (which includes layers)
     interp: str = "linear"              # linear, spline
@@ -326,6 +327,16 @@ def map_tensor(graph, node, values, consumers):
     return name
 
 
+def turned_maps(graph, values, options):
+    """--turn-down: tensor -> the factor by which it is moved towards the baseline's."""
+    if options.turn_down == 1:
+        return {}
+    consumers, depth = graph.consumers(), depths(graph)
+    factor = float(np.float32(options.turn_down ** (1.0 / max(1, max(depth.values())))))
+    return {map_tensor(graph, node, values, consumers): factor for name, node in graph.nodes.items()
+            if node.op == "conv3d" and depth.get(name, 0) > 0}
+
+
 def tube(raw, values, options):
     """(the raw map, the tube): resized to the clip, then min-max normalised.
 
@@ -338,14 +349,14 @@ def tube(raw, values, options):
     return raw, unit_range(resize(raw, shape, options.interp))
 
 
-def add_tubes(result, graph, values, other, grads, options, consumers):
+def add_tubes(result, graph, values, weighed, other, grads, options, consumers):
     for name, layer in result.layers.items():
         node = graph.nodes[name]
         if node.op != "conv3d" or options.tubes == "none":
             continue
         where = map_tensor(graph, node, values, consumers)
         chosen = sorted(layer.relevance)
-        maps = values[where][chosen].astype(np.float64)
+        maps = weighed[where][chosen].astype(np.float64)
         if options.rule == "grad":      # decided: G at the map itself, in the (masked) backward pass,
             if other is not None:       # and of the map what differs from the baseline's
                 maps = maps - other[where][chosen]
@@ -405,7 +416,8 @@ def explain(graph, values, options, backward=None, decide=None, other=None, poin
     backward  (node, inputs, gradient) -> gradients of the inputs; needed by the rule grad
     decide    see select()
     other     values of the clip of --baseline, None for zero
-    points    values of each of the clips that points_between gives; None: values alone
+    points    values of each of the clips that points_between gives; None: values alone.  With
+              --turn-down: those of the clip in the network that is turned down
 
     decided: every layer with depth <= D and at least one selected kernel is visited, and takes its
     back-step, at depth D too.
@@ -415,6 +427,8 @@ def explain(graph, values, options, backward=None, decide=None, other=None, poin
     logits = graph.logits_node()
     demands = {logits: {options.class_index: 1.0}}               # tensor -> {channel: R}
     points = [values] if points is None else points
+    turned = turned_maps(graph, values, options)
+    weighed = points[0] if turned else values                    # whose x meets the gradient
     target = target_of(graph, options)
     at_clip = target_gradient(values[logits].reshape(-1), options.class_index, target)
     grads = [{} for _ in points]                                 # of each: tensor -> its gradient
@@ -436,7 +450,7 @@ def explain(graph, values, options, backward=None, decide=None, other=None, poin
 
     def product(node, gradients):
         """v(i): the mean over T, H, W of (x(i) - x'(i)) * G(i), G the mean of the gradients."""
-        x = values[node.inputs[0]].astype(np.float64)
+        x = weighed[node.inputs[0]].astype(np.float64)
         if other is not None:
             x = x - other[node.inputs[0]]
         g = np.mean([g.astype(np.float64) for g in gradients], 0)
@@ -444,7 +458,7 @@ def explain(graph, values, options, backward=None, decide=None, other=None, poin
 
     def pairs(node, gradients):
         """v(o, i) of every kernel and channel of the layer."""
-        x = values[node.inputs[0]].astype(np.float64)
+        x = weighed[node.inputs[0]].astype(np.float64)
         if other is not None:
             x = x - other[node.inputs[0]]
         return pair_values(node, x, np.mean([g.astype(np.float64) for g in gradients], 0))
@@ -455,7 +469,7 @@ def explain(graph, values, options, backward=None, decide=None, other=None, poin
             for position, source in enumerate(node.inputs):
                 merge(demands, source, route(node, position, demand, values, options.rule))
             if name in grads[0]:
-                backpropagate(node, [mine[name] for mine in grads])
+                backpropagate(node, [np.float32(turned.get(name, 1)) * mine[name] for mine in grads])
             continue
         if name not in layer_depth or (options.depth is not None and layer_depth[name] > options.depth):
             continue
@@ -463,7 +477,7 @@ def explain(graph, values, options, backward=None, decide=None, other=None, poin
         masks = options.mask == "selected" and layer_depth[name] > 0
         own = None                                               # G, this layer's own backward-data
         if options.rule == "grad" and name in grads[0] and (demand or not masks):
-            passed = [mine[name].copy() for mine in grads]
+            passed = [np.float32(turned.get(name, 1)) * mine[name] for mine in grads]
             for gradient in passed:
                 if masks:
                     gradient[[o for o in range(len(gradient)) if o not in demand]] = 0.0
@@ -496,5 +510,5 @@ def explain(graph, values, options, backward=None, decide=None, other=None, poin
                 layer.edges.update({(o, i): value for i, value in chosen.items()})
             factor = relevance if options.propagate == "path" else 1.0
             merge(demands, node.inputs[0], {i: factor * value for i, value in chosen.items()})
-    add_tubes(result, graph, values, other, grads, options, consumers)
+    add_tubes(result, graph, values, weighed, other, grads, options, consumers)
     return result

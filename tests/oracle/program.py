@@ -67,7 +67,7 @@ def arguments(options):
         out += ["--target", options.target]
     if options.rule == "grad":
         out += ["--mask", options.mask, "--baseline", options.baseline, "--steps", str(options.steps),
-                "--seed", str(options.seed)]
+                "--seed", str(options.seed), "--turn-down", str(options.turn_down)]
     if options.top is not None:
         out += ["--top", str(options.top)]
     return out + (["--interp", options.interp] if options.interp != "linear" else [])

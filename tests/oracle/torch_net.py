@@ -142,6 +142,20 @@ def run(graph, x, dtype="float32"):
     return {name: _array(value) for name, value in values.items()}
 
 
+def run_turned(graph, x, other, turned, dtype="float32"):
+    """As run, with the tensors of `turned` (name -> factor) moved towards those of `other`: y becomes
+    b + factor * (y - b)."""
+    values = {"input": _tensor(x, dtype)}
+    with torch.no_grad():
+        for node in graph.nodes.values():
+            value = apply_node(node, [values[i] for i in node.inputs])
+            if node.name in turned:
+                base = _tensor(other[node.name], dtype)
+                value = base + turned[node.name] * (value - base)
+            values[node.name] = value
+    return {name: _array(value) for name, value in values.items()}
+
+
 def gradients(graph, x, class_index, dtype="float32"):
     """(values, gradients) of the logit of class_index at every tensor, "input" included.
 
