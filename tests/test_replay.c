@@ -490,6 +490,33 @@ static void memory_that_is_not_there_is_refused_in_numbers(void)
     end(&b);
 }
 
+/* Every request for memory that fails, one after the other, ends in CFP_NOMEM; sanitizers see what
+ * is lost then. */
+static void an_allocation_that_fails_is_said(void)
+{
+    struct bench b;
+    static const uint8_t none[2 * 64];
+    float logits[2 * 8];
+    begin(&b, judge_branches);
+    const int stem = cfp_model_find(&b.t.model, "stem");
+    int n = 0;
+    for (cfp_status status = CFP_NOMEM; status == CFP_NOMEM && n < 1000; n++) {
+        b.t.ctx.fail_allocation = n + 1;
+        status = cfp_replay_open(&b.replay, &b.t.ctx, &b.t.model, &b.t.device, 2);
+        if (status == CFP_OK)
+            status = cfp_replay_gather(b.replay, b.clip[1]);
+        if (status == CFP_OK)
+            status = cfp_replay_clip(b.replay, b.clip[0], cfp_fill_gathered, logits);
+        if (status == CFP_OK)
+            status = cfp_replay_layer(b.replay, stem, none, 2, logits);
+        CHECK(status == CFP_OK || status == CFP_NOMEM);
+        cfp_replay_close(&b.replay);
+    }
+    b.t.ctx.fail_allocation = 0;
+    CHECK(n > 20 && n < 1000);
+    end(&b);
+}
+
 int main(int argc, char **argv)
 {
     struct toy probe = {0};
@@ -516,5 +543,6 @@ int main(int argc, char **argv)
     only_what_is_downstream_is_run();
     an_interrupt_ends_it_and_it_can_go_on();
     memory_that_is_not_there_is_refused_in_numbers();
+    an_allocation_that_fails_is_said();
     return test_result();
 }
