@@ -180,7 +180,8 @@ class Net:
 
     def gradient(self, x):
         leaf = torch.from_numpy(np.asarray(x, np.float64))[None].requires_grad_()
-        self.z(self.values(leaf)).backward()
+        with torch.enable_grad():            # captum turns it off
+            self.z(self.values(leaf)).backward()
         return leaf.grad[0].numpy()
 
     def map(self, x, name):
@@ -731,9 +732,13 @@ def check_captum(case):
     close(row["gradient-input", "infidelity", ""][0], float(found), "captum infidelity", 2e-3)
     noise = case.stream.text("max-sensitivity").number(0)
     moved = np.float32(case.x + 0.02 * (2 * np.array([noise.unit() for _ in range(case.x.size)]) - 1).reshape(case.x.shape))
+
+    def again(inputs):
+        y = (inputs[0] if isinstance(inputs, tuple) else inputs)[0].detach().numpy()
+        return (torch.from_numpy((y * net.gradient(y)).sum(0))[None],)  # captum 0.9 takes a lone tensor apart
+
     found = metrics.sensitivity_max(
-        lambda y: torch.from_numpy((y[0].detach().numpy() * net.gradient(y[0].detach().numpy())).sum(0))[None], x,
-        perturb_func=lambda y: torch.from_numpy(moved.astype(np.float64))[None], n_perturb_samples=1)
+        again, x, perturb_func=lambda y: torch.from_numpy(moved.astype(np.float64))[None], n_perturb_samples=1)
     close(dumped.rows["gradient-input", "max-sensitivity", ""][0], float(found), "captum sensitivity_max", 5e-3)
     print("captum agrees" if not any("captum" in w for w in wrong) else "captum does not agree")
 
