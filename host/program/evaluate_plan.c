@@ -246,6 +246,21 @@ static cfp_status parse_own(cfp_score_method *m, cfp_ctx *ctx, char *options)
     return CFP_OK;
 }
 
+/* The same of a method that only has a volume: ":masks=4000:keep=0.3". */
+static cfp_status parse_numbers(cfp_evaluate_plan *plan, cfp_ctx *ctx, char *options)
+{
+    const int k = plan->request.n_volumes - 1;
+    plan->own[k] = cfp_volume_settings_default();
+    for (char *option; (option = next_word(&options, ':')) != NULL;) {
+        char *value = strchr(option, '=');
+        if (value != NULL)
+            *value++ = '\0';
+        CFP_TRY(cfp_volume_option(&plan->own[k], ctx, plan->volume[k].method, option, value));
+        plan->volume[k].own = &plan->own[k];
+    }
+    return CFP_OK;
+}
+
 /* What the command line says for all methods alike; activation is compared with nothing unless it
  * is told so itself. */
 static cfp_query query_for(const cfp_config *config, cfp_score_kind kind)
@@ -307,9 +322,8 @@ static cfp_status add_method(cfp_evaluate_plan *plan, cfp_ctx *ctx, const cfp_co
     cfp_score_method m = {.word = whole,
                           .kind = kind >= 0 ? (cfp_score_kind)kind : CFP_SCORE_EXACT};
     m.query = query_for(config, m.kind);
-    if (kind < 0 && options != NULL)
-        return cfp_fail(ctx, CFP_USAGE, "--methods: %s has no option '%s'", name, options);
-    CFP_TRY(parse_own(&m, ctx, options));
+    if (kind >= 0)
+        CFP_TRY(parse_own(&m, ctx, options));
     if (volume >= 0) {
         cfp_volume_ask *ask = &plan->volume[request->n_volumes++];
         *ask = (cfp_volume_ask){.word = whole, .method = volume, .query = m.query};
@@ -317,7 +331,7 @@ static cfp_status add_method(cfp_evaluate_plan *plan, cfp_ctx *ctx, const cfp_co
         cfp_volume_query(&ask->query, ask->method);
     }
     if (kind < 0)
-        return CFP_OK;
+        return parse_numbers(plan, ctx, options);
     cfp_score_query(&m.query, m.kind);
     plan->method[request->kernels.n_methods++] = m;
     return cfp_query_check(ctx, &m.query);
@@ -340,6 +354,7 @@ static cfp_status parse_methods(cfp_evaluate_plan *plan, cfp_ctx *ctx, const cfp
     const size_t bytes = strlen(config->methods) + 1;
     CFP_TRY_ALLOC(ctx, plan->method, count_words(config->methods));
     CFP_TRY_ALLOC(ctx, plan->volume, count_words(config->methods));
+    CFP_TRY_ALLOC(ctx, plan->own, count_words(config->methods));
     CFP_TRY_ALLOC(ctx, plan->words, 2 * bytes);
     memcpy(plan->words, config->methods, bytes);
     char *at = plan->words;
@@ -468,6 +483,7 @@ void cfp_evaluate_plan_free(cfp_evaluate_plan *plan)
 {
     cfp_free(plan->method);
     cfp_free(plan->volume);
+    cfp_free(plan->own);
     cfp_free(plan->words);
     cfp_free(plan->share);
     cfp_free(plan->class_index);
