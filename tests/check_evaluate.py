@@ -656,19 +656,19 @@ def check_refusals(cfp, model, clip):
             (["--depth", "0"], "--depth"), (["--target", "odd"], "--target"), (["--baseline", "blank"], "--baseline"),
             (["--normalise", "max", "--methods", "random"], "--normalise"), (["--gradient-steps", "0"], "--gradient-steps"),
             (["--fill", "clips", "--methods", "exact", "--metrics", "weight-jaccard"], "--fill"), (["--csv", model], "--csv")):
-        done = evaluate(cfp, model, clip, *words, status=2)
+        done = evaluate(cfp, model, clip, *words, "--device", "ref", status=2)
         one_line(done, piece, str(words))
-    one_line(evaluate(cfp, model, clip, "--fill", "blanc", status=1), "blanc: ", "a fill that is neither word nor clip")
+    one_line(evaluate(cfp, model, clip, "--fill", "blanc", "--device", "ref", status=1), "blanc: ", "a fill that is neither word nor clip")
 
 
 def check_breaks(cfp, model, clip, folder):
     """A lone kernel is said and gone on behind; clips that fail; a file that may not grow."""
-    done = subprocess.run([cfp, "evaluate", model, clip, "--draws", "2", "--device", "cpu", "-q"], capture_output=True)
+    done = subprocess.run([cfp, "evaluate", model, clip, "--draws", "2", "--device", "ref", "-q"], capture_output=True)
     one_line(done, "layer one has one kernel", "a layer of one kernel")
     lone = [r for r in rows_of(done.stdout.decode()) if r["layer"] == "one"]
     check(lone and all(r["chance"] == r["value"] and r["percentile"] == "0.5" for r in lone), f"a lone kernel: {lone}")
     table, missing = os.path.join(folder, "table.csv"), os.path.join(folder, "missing.npy")
-    few = ["--draws", "2", "--device", "cpu", "--layers", "[ab]", "--metrics", "kernel-drop"]
+    few = ["--draws", "2", "--device", "ref", "--layers", "[ab]", "--metrics", "kernel-drop"]
     done = evaluate(cfp, model, clip, missing, clip, *few, "--csv", table, status=1)
     one_line(done, "missing.npy: ", "a missing clip")
     with open(table, encoding="utf-8", newline="") as f:
