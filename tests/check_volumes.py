@@ -180,7 +180,8 @@ class Net:
 
     def gradient(self, x):
         leaf = torch.from_numpy(np.asarray(x, np.float64))[None].requires_grad_()
-        self.z(self.values(leaf)).backward()
+        with torch.enable_grad():            # captum turns it off
+            self.z(self.values(leaf)).backward()
         return leaf.grad[0].numpy()
 
     def map(self, x, name):
@@ -694,6 +695,25 @@ def check_seed(case):
         check(one[key][0] != other[key][0], f"{metric} does not depend on the seed")
 
 
+def check_own(case):
+    """METHOD:KEY=VALUE is the same as the setting, for that method alone; what a method lacks is refused."""
+    def volumes(methods, *words):
+        return case.run(f"methods={methods}", *words, volumes=True).volumes
+
+    for word, same in (("integrated-gradients:steps=3", ("ig-steps=3",)),
+                       ("smoothgrad:draws=2:noise=0.3", ("smoothgrad-draws=2", "noise=0.3")),
+                       ("occlusion:window=2x5x4:stride=1x5x4", ("window=2x5x4", "stride=1x5x4")),
+                       ("rise:masks=4:grid=2x2x2:keep=0.7", ("rise-masks=4", "grid=2x2x2", "rise-keep=0.7"))):
+        key = word.split(":")[0], ""
+        check(np.array_equal(volumes(word)[key], volumes(key[0], *same)[key]), f"{word} is not {same}")
+    for word, says in (("rise:steps=3", "'steps'"), ("gradcam:masks=1", "'masks'"), ("rise:masks=0", "'0'"),
+                       ("rise:masks=", "''"), ("rise:masks", "needs a value"), ("rise:keep=1.5", "'1.5'"), ("occlusion:window=2x3", "'2x3'"),
+                       ("occlusion:window=2x3x4x5", "'2x3x4x5'"), ("smoothgrad:noise=nan", "'nan'"),
+                       ("occlusion:stride=0x1x1", "'0x1x1'"), ("integrated-gradients:steps=9999999999", "'9999999999'")):
+        error = case.run(f"methods={word}", status=2)
+        check(says in error and word.split(":")[0] in error and error.count("\n") == 1, f"{word}: {error!r}")
+
+
 def check_captum(case):
     """captum's own code where it is installed: (name, the program's volume or row, captum's)."""
     try:
@@ -731,9 +751,13 @@ def check_captum(case):
     close(row["gradient-input", "infidelity", ""][0], float(found), "captum infidelity", 2e-3)
     noise = case.stream.text("max-sensitivity").number(0)
     moved = np.float32(case.x + 0.02 * (2 * np.array([noise.unit() for _ in range(case.x.size)]) - 1).reshape(case.x.shape))
+
+    def again(inputs):
+        y = (inputs[0] if isinstance(inputs, tuple) else inputs)[0].detach().numpy()
+        return (torch.from_numpy((y * net.gradient(y)).sum(0))[None],)  # captum 0.9 takes a lone tensor apart
+
     found = metrics.sensitivity_max(
-        lambda y: torch.from_numpy((y[0].detach().numpy() * net.gradient(y[0].detach().numpy())).sum(0))[None], x,
-        perturb_func=lambda y: torch.from_numpy(moved.astype(np.float64))[None], n_perturb_samples=1)
+        again, x, perturb_func=lambda y: torch.from_numpy(moved.astype(np.float64))[None], n_perturb_samples=1)
     close(dumped.rows["gradient-input", "max-sensitivity", ""][0], float(found), "captum sensitivity_max", 5e-3)
     print("captum agrees" if not any("captum" in w for w in wrong) else "captum does not agree")
 
@@ -762,6 +786,7 @@ def main():
         check_masks(plain)
         check_refusals(args.dump, folder)
         check_seed(plain)
+        check_own(plain)
         check_captum(plain)
     print(*wrong, sep="\n", end="\n" if wrong else "")
     print(f"{checks} checks: {len(wrong)} wrong")
