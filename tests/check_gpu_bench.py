@@ -237,7 +237,7 @@ class Run(unittest.TestCase):
 
     def test_once_on_the_processor(self):
         with tempfile.TemporaryDirectory() as folder:
-            words = ("--dry-run", "--out", folder, "--networks", "mfnet", "--precisions", "fp32,fp16", "--no-compile")
+            words = ("--dry-run", "--out", folder, "--networks", "mfnet", "--precisions", "fp32,fp16")
             done = gpu_bench(*words)
             self.assertEqual(done.returncode, 0, done.stderr)
             result = json.loads((Path(folder) / "times.json").read_text())
