@@ -115,9 +115,9 @@ int main(int argc, char **argv)
         printf("skipped: %s\n", ctx.message);
         return NOT_HERE;
     }
+    const int result = describe_device(dnn, argv[1]);
     if (argc == 2)
         describe_cublas();
-    const int result = describe_device(dnn, argv[1]);
     cuda_dnn_close(&dnn);
     return result;
 }
