@@ -183,7 +183,7 @@ class StandIns(Case):
         self.assertEqual(at, sorted(at), order)
         self.assertLess(order.index("models"), order.index("check_network"))
         ran = (self.folder / "order").read_text()
-        self.assertRegex(ran, "test_batch --device cuda .*--sums by-shape --model .*motion.h5")
+        self.assertRegex(ran, "test_batch --device cuda .*--sums by-shape")
         self.assertRegex(ran, "check_network --device cuda --module-dir .* .*resnet-50.h5")
         self.assertRegex(ran, "gpu-bench .*--autotune .*--core")
         self.assertNotIn("--compile", ran)
@@ -304,6 +304,7 @@ class StandIns(Case):
         self.assertRegex(ran, "ncu .*reduce.*bench")
         self.assertRegex(ran, "check_network .*--batch 8")
         self.assertRegex(ran, "gpu-bench .*--resume .*--compile")
+        self.assertRegex(ran, "test_batch .*--model .*motion.h5")
         self.assertRegex(self.said, "passed   explanations as the method in Python")
         self.assertEqual(self.results(), FIVE)
 
@@ -340,6 +341,16 @@ class StandIns(Case):
         self.row("cuda   no     a reason")
         self.expect(1, "the program cannot use it", *self.words())
         self.assertIn("a reason", self.report())
+
+    def test_a_program_that_hangs(self):
+        self.does("cfp-gpu", f"echo $$ >{self.folder}/pid; exec sleep 300\n")
+        self.refused(1, "cfp-gpu takes longer than 1 s: devices", *self.words("--budget", "60", *QUICK))
+        self.assertFalse(alive((self.folder / "pid").read_text().strip()))
+
+    def test_a_bundle_that_takes_the_whole_budget(self):
+        script(self.folder / "b.unpack", f"#!/bin/sh\necho $$ >{self.folder}/pid\nexec sleep 300\n")
+        self.refused(1, "sh takes longer than 1 s: b.unpack", "--bundle", "b.unpack", "--budget", "3", *QUICK)
+        self.assertFalse(alive((self.folder / "pid").read_text().strip()))
 
     def test_a_bundle_that_is_not_whole(self):
         (self.folder / "stand-in" / "bin" / "row").write_text("another\n")        # and SHA256SUMS as before

@@ -4,6 +4,7 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+import signal
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,20 +32,33 @@ class Place:
             raise Failure(why(problem))
 
 
+def run_within(words: List[str], seconds: Optional[float], **options) -> subprocess.CompletedProcess:
+    """As subprocess.run, but what the command started ends with it, too. Failure where it takes longer than `seconds`."""
+    try:
+        with subprocess.Popen(words, start_new_session=True, text=True, errors="replace", **options) as child:
+            try:
+                out, err = child.communicate(timeout=seconds)
+            except BaseException:             # also a signal
+                os.killpg(child.pid, signal.SIGKILL)
+                raise
+    except subprocess.TimeoutExpired:
+        raise Failure(f"{Path(words[0]).name} takes longer than {seconds:.0f} s: {' '.join(words[1:4])}")
+    return subprocess.CompletedProcess(words, child.returncode, out or "", err or "")
+
+
 def _last_line(done: subprocess.CompletedProcess) -> str:
     return ((done.stderr + done.stdout).strip().splitlines() or [f"exit status {done.returncode}"])[-1]
 
 
-def _unpack_parts(script: Path, work: Path) -> Path:
-    done = subprocess.run(["sh", str(script), str(work)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, errors="replace")
+def _unpack_parts(script: Path, work: Path, seconds: Optional[float]) -> Path:
+    done = run_within(["sh", str(script), str(work)], seconds, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     if done.returncode:
         raise Failure(_last_line(done))
     return Path(done.stdout.strip().splitlines()[-1])
 
 
-def _unpack_file(bundle: Path, work: Path) -> Path:
-    done = subprocess.run(["tar", "-xf", str(bundle), "-C", str(work)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-                          errors="replace")
+def _unpack_file(bundle: Path, work: Path, seconds: Optional[float]) -> Path:
+    done = run_within(["tar", "-xf", str(bundle), "-C", str(work)], seconds, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     if done.returncode:
         raise Failure(f"--bundle {bundle}: it cannot be unpacked in {work}: {_reason(done.stderr)}")
     names = subprocess.run(["tar", "-tf", str(bundle)], stdout=subprocess.PIPE, text=True, errors="replace").stdout.splitlines()
@@ -65,12 +79,12 @@ def bundled(root: Path) -> Place:
     return Place(root, root / "bin" / "cfp-gpu", root / "libexec", root / "lib" / "cfp-gpu")
 
 
-def unpack(bundle: Path, work: Path) -> Place:
+def unpack(bundle: Path, work: Path, seconds: Optional[float]) -> Place:
     """bundle: one file, or the .unpack script that lies beside the parts of one."""
-    return bundled((_unpack_parts if bundle.suffix == ".unpack" else _unpack_file)(bundle, work))
+    return bundled((_unpack_parts if bundle.suffix == ".unpack" else _unpack_file)(bundle, work, seconds))
 
 
-def build(root: Path, work: Path, cudnn: Optional[Path]) -> Place:
+def build(root: Path, work: Path, cudnn: Optional[Path], seconds: Optional[float]) -> Place:
     """For the GPU at hand alone."""
     built, log = work / "build", work / "build.log"
     options = ["-DCMAKE_BUILD_TYPE=Release", "-DCFP_CUDA=ON", "-DCMAKE_CUDA_ARCHITECTURES=native"]
@@ -79,7 +93,7 @@ def build(root: Path, work: Path, cudnn: Optional[Path]) -> Place:
         for words in (["cmake", "-S", str(root), "-B", str(built), *options],
                       ["cmake", "--build", str(built), "--parallel", str(os.cpu_count() or 1)]):
             try:
-                status = subprocess.run(words, stdout=out, stderr=subprocess.STDOUT).returncode
+                status = run_within(words, seconds, stdout=out, stderr=subprocess.STDOUT).returncode
             except OSError as problem:
                 raise Failure(f"there is no build: {why(problem)}; tools/bundle makes one elsewhere, for --bundle FILE")
             if status:
@@ -100,8 +114,8 @@ def simulated(root: Path, built: Path) -> Place:
 
 def pip_folders(python: str) -> List[Path]:
     """Where that Python's packages have NVIDIA's libraries."""
-    asked = subprocess.run([python, "-c", "import nvidia; print(*nvidia.__path__, sep='\\n')"], stdout=subprocess.PIPE,
-                           stderr=subprocess.DEVNULL, text=True)
+    asked = run_within([python, "-c", "import nvidia; print(*nvidia.__path__, sep='\\n')"], 60, stdout=subprocess.PIPE,
+                       stderr=subprocess.DEVNULL)
     found = []
     for base in asked.stdout.splitlines() if asked.returncode == 0 else []:
         found += [Path(base) / name for name in PIP_FOLDERS if (Path(base) / name / "lib").is_dir()]

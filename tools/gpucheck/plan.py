@@ -93,7 +93,7 @@ class Plan:
         smi = cuda_tool("nvidia-smi")
         return [Command("devices", [str(self.place.cfp), "devices"]), Command("version", [str(self.place.cfp), "--version"]),
                 Command("driver", [smi or "nvidia-smi", "--query-gpu=name,driver_version,memory.total,clocks.max.sm,clocks.max.mem,"
-                                   "power.limit,mig.mode.current", "--format=csv"], "" if smi else "there is no nvidia-smi"),
+                                   "power.limit,mig.mode.current", "--format=csv"], "" if smi else "there is no nvidia-smi", skip_where="."),
                 self._described()]
 
     def _described(self) -> Command:
@@ -109,11 +109,10 @@ class Plan:
                 for precision in PRECISIONS]
 
     def whole(self, _: float) -> List[Command]:
-        model = [] if self.dry else ["--model", self.shipped()[0]]
         layers = ["--layers", "fiber*"] if self.dry else []
         same = ('for run in one two; do "$1" explain -q "$2" "$3" --device "$5" --rule grad --depth "$6" --format h5 -o "$4/$run" || exit 1; done; '
                 'cmp "$4/one/explanation.h5" "$4/two/explanation.h5" && echo "the same"')
-        return [self.helper("batches, recorded and replayed", "test_batch", "--sums", "by-shape", *model),
+        return [self.helper("batches, recorded and replayed", "test_batch", "--sums", "by-shape"),
                 self.helper("tubes, frames and files, as the host's", "test_render"),
                 self.script("the motion model, as ref explains it", "tests/cuda/check_device.py", *layers, *self.shipped()),
                 Command("twice the same bytes", ["bash", "-c", same, "-", str(self.place.cfp), *self.shipped(), str(self.work / "twice"),
@@ -160,7 +159,9 @@ class Plan:
 
     def method(self, _: float) -> List[Command]:
         few = ["--seeds", "1", "--cases", "1"] if self.dry else ["--seeds", "3"]
-        return [self.script("explanations as the method in Python", "tests/oracle/check_method.py", *few)]
+        model = ["--model", self.shipped()[0]]        # hundreds of times it is planned anew
+        batches = [] if self.dry else [self.helper("batches of the motion model", "test_batch", "--sums", "by-shape", *model)]
+        return [self.script("explanations as the method in Python", "tests/oracle/check_method.py", *few), *batches]
 
     def compiled(self, seconds: float) -> List[Command]:
         row = ["--networks", "resnet-50", "--precisions", "fp32" if self.dry else "bf16", "--batches", "1", "--resume", "--autotune"]
@@ -180,8 +181,8 @@ class Plan:
         return [
             Step("devices", "devices", "devices and versions", FIRST_SECONDS, 30, self.devices, background=self.models_made()),
             Step("operations", "tests", "every op and primitive", 60, 120, self.operations),
-            Step("whole", "tests", "replay, tubes, the motion model", 20, 60, self.whole),
-            Step("sizes", "sizes", "published sizes", 30, 90, self.sizes, wants_models=True),
+            Step("whole", "tests", "replay, tubes, the motion model", 40, 90, self.whole),
+            Step("sizes", "sizes", "published sizes", 40, 90, self.sizes, wants_models=True),
             Step("bench", "bench", "the benchmark", 60, 300, self.benchmark, wants_models=True, ends_itself=True)]
 
     def second(self) -> List[Step]:
@@ -189,6 +190,6 @@ class Plan:
                   for tool in ("memcheck", "racecheck")]
         return [*checks,
                 Step("profile", "profile", "what six kernels do", 25, 60, self.profile, wants_models=True),
-                Step("method", "method", "the method in Python", 25, 60, self.method),
+                Step("method", "method", "the method in Python, batches", 40, 150, self.method),
                 Step("batch", "sizes", "published sizes, a batch", 40, 90, self.batch_of_eight, wants_models=True),
                 Step("compile", "compile", "torch.compile", 90, 180, self.compiled, wants_models=True)]
