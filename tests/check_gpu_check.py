@@ -196,7 +196,7 @@ class StandIns(Case):
     def test_options_of_the_benchmark(self):
         self.expect(0, "^0 failed", *self.words("--only", "bench", "--", "--networks", "mfnet"))
         self.assertRegex((self.folder / "order").read_text(), "gpu-bench .*--networks mfnet")
-        self.assertEqual(self.order(), ["cfp-gpu", "gpu-bench"])
+        self.assertEqual(self.order(), ["cfp-gpu", "models", "gpu-bench"])
 
     def test_a_failure_shows_its_beginning_and_its_end(self):
         self.does("check_backends-fp16", "seq -f 'line %g' 30; exit 1\n")

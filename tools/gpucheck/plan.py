@@ -46,9 +46,8 @@ class Step:
     expected: float
     limit: float
     commands: Callable[[float], List[Command]]                    # of the seconds that it may take; they run side by side
-    background: Optional[Command] = None                          # started with it, and waited for where it is needed
-    wants_models: bool = False
-    ends_itself: bool = False                                     # it is told how long it may take, and keeps to that
+    makes_models: bool = False                                    # they are made beside it and what follows
+    wants_models: bool = False                                    # so long it waits
 
 
 @dataclass
@@ -179,11 +178,11 @@ class Plan:
 
     def first(self) -> List[Step]:
         return [
-            Step("devices", "devices", "devices and versions", FIRST_SECONDS, 30, self.devices, background=self.models_made()),
+            Step("devices", "devices", "devices and versions", FIRST_SECONDS, 30, self.devices, makes_models=True),
             Step("operations", "tests", "every op and primitive", 60, 120, self.operations),
             Step("whole", "tests", "replay, tubes, the motion model", 40, 90, self.whole),
             Step("sizes", "sizes", "published sizes", 40, 90, self.sizes, wants_models=True),
-            Step("bench", "bench", "the benchmark", 60, 300, self.benchmark, wants_models=True, ends_itself=True)]
+            Step("bench", "bench", "the benchmark", 60, 300, self.benchmark, wants_models=True)]
 
     def second(self) -> List[Step]:
         checks = [Step(tool, "sanitizer", f"compute-sanitizer, {tool}", 30, 60, lambda s, tool=tool: self.sanitizer(tool, s))
