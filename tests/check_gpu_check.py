@@ -143,7 +143,7 @@ class StandIns(Case):
         top = self.folder / "stand-in"
         script(top / "bin" / "cfp-gpu", PROGRAM)
         for name in "check_backends", "check_network", "test_batch", "test_render":
-            script(top / "libexec" / name, TOOL + f"echo '9 checks, 0 failed'\n")
+            script(top / "libexec" / name, TOOL + "echo '9 checks, 0 failed'\n")
         script(top / "libexec" / "describe_gpu", TOOL + "echo '{}' >\"$1\"\necho \"cuBLASLt is loaded; $LD_LIBRARY_PATH\"\n")
         for path in "tests/oracle/check_method.py", "tests/cuda/check_device.py":
             script(top / path, "print('as the method')\n")
@@ -192,6 +192,13 @@ class StandIns(Case):
             self.assertRegex(self.said, f"(?m)^{line}")
         self.assertEqual((self.folder / "results" / "choices.txt").read_text(), "a choice\n")
         self.assertIn("-- ", self.report())           # what was run, with its output
+
+    def test_a_budget_that_is_refused_forgets_nothing(self):
+        self.expect(0, "^0 failed", *self.words("--only", "bench"))
+        before = self.report()
+        self.refused(2, r"--budget 10: the first step \(the benchmark\) alone takes about 60 s", *self.words("--only", "bench",
+                                                                                                          "--budget", "10"))
+        self.assertEqual((self.report(), self.results()), (before, FIVE - {"device.json"}))
 
     def test_options_of_the_benchmark(self):
         self.expect(0, "^0 failed", *self.words("--only", "bench", "--", "--networks", "mfnet"))
