@@ -23,6 +23,11 @@ cfp_fake_module(fake $<TARGET_OBJECTS:fake_ref>)    # right: ref under another n
 cfp_fake_module(renamed $<TARGET_OBJECTS:fake_ref>) # says it is "fake"
 cfp_fake_module(holed $<TARGET_OBJECTS:fake_ref>)
 target_compile_definitions(fake_holed PRIVATE FAKE_HOLED)
+foreach(way forward backward) # computes one number wrong
+    cfp_fake_module(${way} $<TARGET_OBJECTS:fake_ref>)
+    string(TOUPPER ${way} word)
+    target_compile_definitions(fake_${way} PRIVATE FAKE_WRONG_${word})
+endforeach()
 cfp_fake_module(stale)
 target_compile_definitions(fake_stale PRIVATE FAKE_ABI=77 FAKE_SIZE=12)
 cfp_fake_module(shrunk)
@@ -56,6 +61,15 @@ foreach(precision tf32 bf16 fp16)
         --precision ${precision})
 endforeach()
 set_tests_properties(check_backends_cuda PROPERTIES SKIP_RETURN_CODE 77)
+
+# A whole network on a device against the same on the processor; and what the comparison says of a device that is wrong.
+add_executable(check_network check_network.c)
+target_link_libraries(check_network PRIVATE libcfp cfp_flags m)
+add_dependencies(check_network fake_fake fake_forward fake_backward)
+if(NOT CFP_SANITIZE) # numbers
+    cfp_test(check_network fast 300 bash "${CMAKE_CURRENT_SOURCE_DIR}/check_network.sh" $<TARGET_FILE:check_network>
+        "${CFP_FAKES}" "${CMAKE_SOURCE_DIR}/weights/motion.h5")
+endif()
 
 # The cpu backend with every instruction set that this machine has, not only the widest.
 cfp_c_test(test_lanes check_trial.c check_relevance.c check_primitives.c)

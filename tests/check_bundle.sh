@@ -14,7 +14,7 @@ wrong() {
     bad=1
 }
 
-for words in "-o" "-o bundle.zip" "--nothing"; do
+for words in "-o" "-o bundle.zip" "--nothing" "--max-mib" "--max-mib 0" "--max-mib few"; do
     # shellcheck disable=SC2086
     "$root/tools/bundle" $words >/dev/null 2>"$work/said"
     [ $? -eq 2 ] || wrong "tools/bundle $words: exit status is not 2: $(tail -n 1 "$work/said")"
@@ -30,12 +30,14 @@ refused() { # PATTERN WORDS...
     [ "$(wc -l <"$work/said")" -eq 1 ] || wrong "tools/bundle $*: not one line"
     grep -q "^bundle: .*$pattern" "$work/said" || wrong "tools/bundle $*: $(cat "$work/said")"
 }
-mkdir "$work/a folder" "$work/folder.tar" "$work/part.tar.part" "$work/one" "$work/two"
+mkdir "$work/parts.unpack" "$work/a folder" "$work/folder.tar" "$work/part.tar.part" "$work/one" "$work/two"
 touch "$work/one/m.h5" "$work/two/m.h5"
 refused ': is a folder$' -o "$work/a folder"
 refused ': is a folder$' -o "$work/folder.tar"
 refused ' is a folder$' -o "$work/part.tar"
 [ -d "$work/part.tar.part" ] || wrong "a folder that was there is gone"
+refused 'parts.unpack is a folder$' -o "$work/parts.tar" --max-mib 40
+rmdir "$work/parts.unpack"
 refused ': there is no folder ' -o "$work/none/b.tar"
 refused ': nothing can be written in the folder /proc$' -o /proc/b.tar # root included
 refused ' have the same name$' -o "$work/b.tar" --models "$work/one/m.h5" --models "$work/two/m.h5"
@@ -103,6 +105,67 @@ if command -v python3 >/dev/null; then
         --out "$work/times" >"$work/said" 2>&1 || wrong "gpu-bench: $(tail -n 1 "$work/said")"
     grep -q '^| motion | fp32 | 1 |' "$work/times/table.md" || wrong "gpu-bench wrote no table"
 fi
+
+# In parts, and without libraries that no format of ours needs.
+cd "$work" || exit 1
+"$root/tools/bundle" --build "$build" --slim --max-mib 40 -o parts.tar >said 2>&1 || wrong "in parts: $(cat said)"
+grep -q 'sh parts.unpack DIR$' said || wrong "it does not say how parts are joined: $(cat said)"
+parts=(parts.tar.[0-9]*of*)
+[ ${#parts[@]} -gt 1 ] || wrong "one part: ${parts[*]}"
+for part in "${parts[@]}"; do
+    [ "$(stat -c %s "$part")" -le $((40 << 20)) ] || wrong "$part is larger than 40 MiB"
+done
+unpacked=$(sh parts.unpack joined 2>said) || wrong "parts.unpack: $(cat said)"
+(cd "$unpacked" && sha256sum --quiet -c SHA256SUMS) || wrong "what was joined is not whole"
+[ "$(find "$unpacked/lib" -name '*.so*' | wc -l)" -lt "$(find "$top/lib" -name '*.so*' | wc -l)" ] || wrong "--slim leaves out nothing"
+for helper in check_backends check_network test_batch test_render; do
+    [ -x "$unpacked/libexec/$helper" ] || wrong "there is no $helper in it"
+done
+(
+    cd "$unpacked" || exit 1
+    bad=0
+    for file in bin/* libexec/*; do
+        env -i ldd "$file" | grep -v -E 'libcu|libnv' | grep 'not found' && wrong "$file lacks a library (above)"
+    done
+    ! find lib -name 'libcodec2.so*' -size +64k | grep . || wrong "a library of 17 MB is there in spite of --slim"
+    run bin/cfp-gpu predict weights/motion.h5 "$clip" --device cpu -q >"$work/said" || wrong "slim, predict: exit status $?"
+    cmp "$work/said" "$work/expected" || wrong "the slim program says something else"
+    run bin/cfp-gpu explain weights/motion.h5 "$clip" --device cpu -q -o out --layers 'fiber*' --format h5,png,mp4 ||
+        wrong "slim, explain: exit status $?"
+    codec2=$(find lib -name 'libcodec2.so*' | head -n 1)
+    if [ -n "$codec2" ] && command -v python3 >/dev/null; then
+        run "$(command -v python3)" -c "import ctypes; ctypes.CDLL('$codec2').codec2_create(0)" 2>"$work/said"
+        [ $? -eq 1 ] && grep -q '^cfp-gpu: this bundle was made with --slim: it has no libcodec2' "$work/said" ||
+            wrong "a stand-in that is called: $(cat "$work/said")"
+    fi
+    exit "$bad"
+) || bad=1
+unpack_refused() { # PATTERN DIR
+    sh parts.unpack "$2" >/dev/null 2>said && wrong "parts.unpack: no failure, but $1 was expected"
+    [ "$(wc -l <said)" -eq 1 ] && grep -q "^parts.unpack: .*$1" said || wrong "parts.unpack: not one line of $1: $(cat said)"
+    [ ! -e "$2/${unpacked##*/}" ] || wrong "parts.unpack: something half was left in $2"
+}
+mkdir few
+printf '#!/bin/sh\necho head; echo disk 9 9 2048 9 /\n' >few/df
+chmod +x few/df
+PATH=$PWD/few:$PATH unpack_refused ' MiB are wanted, 2 are free$' again
+(
+    trap '' XFSZ
+    ulimit -f 1000
+    bad=0
+    unpack_refused 'again: not unpacked: .*\(File too large\|Wrote only\)' again
+    exit "$bad"
+) || bad=1
+unpack_refused '/proc/here: is no folder that can be written$' /proc/here
+cp parts.unpack kept
+sed -i "s/^press=.*/press=nothing/" parts.unpack
+unpack_refused 'there is no nothing here to unpack with$' again
+mv kept parts.unpack
+printf x >>"${parts[1]}"
+unpack_refused "${parts[1]} is damaged, or of another build than commit\|${parts[1]} is damaged, or of another build than a tree" again
+rm "${parts[1]}"
+unpack_refused "${parts[1]} is missing" again
+cd "$top" || exit 1
 
 [ "$bad" -eq 0 ] && echo "$(find lib -name '*.so*' | wc -l) libraries of its own, of the system: glibc"
 exit "$bad"

@@ -142,12 +142,121 @@ class Descent(unittest.TestCase):
         self.check("resnext-101")
 
 
+# A program that answers `bench` at once. It refuses what the file `refuses` beside it names, and waits as long as `waits` says.
+QUICK = """echo "$@" >>"$0.ran"
+case $1 in
+--version) echo "cfp-gpu 0.0.0"; exit ;;
+devices) echo '{"devices": []}'; exit ;;
+esac
+while read -r words; do case "$*" in *"$words"*) echo "cfp-gpu: no $words here" >&2; exit 1 ;; esac; done <"$0.refuses"
+[ ! -f "$0.waits" ] || sleep "$(cat "$0.waits")"
+echo '{"ms": {"forward": {"median": 1}, "backstep": {"median": 2}, "tubes": {"median": 3}}, "gflop": 4}'
+"""
+
+
+class Rows(unittest.TestCase):
+    """Which rows are timed, in which order, and what is left of one where something is refused."""
+
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = Path(folder.name)
+        self.program = script(self.folder / "quick", QUICK)
+        self.refuses()
+        for name in "resnet-50", "resnext-101", "i3d", "x3d-m", "mfnet":
+            (self.folder / f"{name}.h5").write_text("")
+        self.words = ("--out", self.folder / "out", "--models", self.folder, "--no-peers", "--device", "cpu")
+
+    def refuses(self, *words):
+        (self.folder / "quick.refuses").write_text("".join(f"{word}\n" for word in words))
+
+    def rows(self, *words, status=0):
+        done = gpu_bench(*self.words, *words, cfp=self.program)
+        self.assertEqual(done.returncode, status, done.stderr)
+        self.result = json.loads((self.folder / "out" / "times.json").read_text())
+        return [f"{row['network']} {row['precision']} {row['batch']}" for row in self.result["rows"]]
+
+    CORE = ["resnet-50 bf16 1", "resnet-50 bf16 8", "resnet-50 tf32 1", "resnet-50 tf32 8", "resnet-50 fp32 1", "resnext-101 bf16 1",
+            "resnext-101 tf32 1", "i3d bf16 1", "i3d tf32 1", "x3d-m bf16 1", "x3d-m tf32 1", "mfnet bf16 1", "mfnet tf32 1"]
+
+    def test_the_core(self):
+        self.assertEqual(self.rows("--core", "--autotune"), self.CORE)
+        ran = [line for line in (self.folder / "quick.ran").read_text().splitlines() if line.startswith("bench")]
+        self.assertEqual(len(ran), 3 * len(self.CORE))
+        self.assertTrue(all(f"--autotune {self.folder / 'out' / 'choices.txt'}" in line for line in ran))
+
+    def test_the_core_comes_first(self):
+        self.assertEqual(self.rows("--networks", "mfnet,resnet-50", "--precisions", "fp32,bf16", "--batches", "1"),
+                         ["resnet-50 bf16 1", "resnet-50 fp32 1", "mfnet bf16 1", "mfnet fp32 1"])
+        self.assertNotIn("--autotune", (self.folder / "quick.ran").read_text())
+
+    def test_a_stage_that_is_refused(self):
+        one = ("--networks", "resnet-50", "--precisions", "bf16", "--batches", "1")
+        self.refuses("--rule grad")
+        self.rows(*one)
+        row = self.result["rows"][0]
+        self.assertEqual((row["ours"], row["refused"]), ({"forward": 1, "backstep": 2, "tubes": 3, "backstep_published": 2}, None))
+        self.assertIn("resnet-50, bf16, batch 1: bench --rule grad --tubes none: cfp-gpu: no --rule grad here", self.result["notes"])
+        self.refuses("--rule cfp")
+        self.rows(*one)
+        self.assertEqual(self.result["rows"][0]["ours"], {"forward": 1, "grad": 2})
+        self.assertIn("| resnet-50 | bf16 | 1 | 1.00 |", (self.folder / "out" / "table.md").read_text())
+        self.refuses("bench")
+        self.rows(*one, status=1)
+        self.assertEqual(self.result["rows"][0]["refused"], "cfp-gpu: no bench here")
+
+    def test_no_row_that_would_end_late(self):
+        (self.folder / "quick.waits").write_text("0.3")
+        done = self.rows("--core", "--seconds", "2.5")
+        self.assertTrue(0 < len(done) < 5, done)
+        self.assertEqual(done, self.CORE[:len(done)])
+        note = next(note for note in self.result["notes"] if note.startswith("no time was left for: "))
+        self.assertIn("resnet-50 fp32 batch 1, resnext-101", note)
+        (self.folder / "quick.waits").unlink()
+        self.assertEqual(self.rows("--core", "--resume"), self.CORE)
+        self.assertEqual(self.result["notes"], [])
+
+    def test_what_a_row_lacks_is_added(self):
+        from importlib.machinery import SourceFileLoader
+        from importlib.util import module_from_spec, spec_from_loader
+        from types import SimpleNamespace
+        before = signal.getsignal(signal.SIGINT)
+        tool = module_from_spec(spec_from_loader("gpu_bench", SourceFileLoader("gpu_bench", str(ROOT / "tools" / "gpu-bench"))))
+        tool.__loader__.exec_module(tool)
+        signal.signal(signal.SIGINT, before)
+        asked = []
+
+        def measure(case, precision, batch, device, timer, ways):
+            asked.append(ways)
+            return {way: {"forward": 7} for way in ways}, []
+        other = SimpleNamespace(measure=measure, release=lambda: None), None
+        args = SimpleNamespace(out=self.folder / "out", resume=False, cfp=self.program, models=self.folder, device="cpu", runs=1, warmup=0,
+                               autotune=False, compile=False)
+        record = tool.Record(args)
+        for args.compile in False, True:
+            self.assertFalse(tool.has_all(args, other, record.row("mfnet", "bf16", 1)))
+            row = tool.time_row(args, record, other, Case("mfnet"), "bf16", 1)
+            self.assertTrue(tool.has_all(args, other, row))
+        self.assertEqual(asked, [["eager"], ["compile"]])
+        self.assertEqual((row["eager"], row["compile"], len(record.result["rows"])), ({"forward": 7}, {"forward": 7}, 1))
+
+    def test_models_alone(self):
+        done = gpu_bench(*self.words, "--core", "--models-only", cfp=self.program)
+        self.assertEqual(done.stdout.splitlines(), [str(self.folder / f"{name}.h5") for name in
+                                                    ("resnet-50", "resnext-101", "i3d", "x3d-m", "mfnet")])
+        self.assertFalse((self.folder / "out").exists())
+        (self.folder / "h5py.py").write_text("raise ModuleNotFoundError(\"No module named 'h5py'\")\n")
+        done = gpu_bench("--models-only", "--core", "--models", self.folder / "none", cfp=self.program,
+                         env={"PYTHONPATH": str(self.folder), "PYTHONDONTWRITEBYTECODE": "1"})
+        self.assertEqual((done.returncode, done.stderr), (1, "gpu-bench: no model file can be made: No module named 'h5py'\n"))
+
+
 class Run(unittest.TestCase):
     def test_wrong_usage(self):
         for words, said in ((("--networks", "resnet-5"), "--networks: 'resnet-5' is none of"),
                             (("--precisions", "fp8"), "--precisions: 'fp8' is none of"),
                             (("--batches", "one"), "--batches: 'one' is no list of numbers"), (("--runs", "0"), "at least 1"),
-                            (("--size", "0"), "--size: at least 1"), (("--frames", "-1"), "--frames: at least 1"),
+                            (("--size", "0"), "--size: at least 1"), (("--seconds", "0"), "--seconds: more than 0"), (("--frames", "-1"), "--frames: at least 1"),
                             (("--width", "0"), "--width: "), (("--width", "nan"), "--width: "), (("--width", "inf"), "--width: ")):
             done = gpu_bench(*words)
             self.assertEqual(done.returncode, 2)
@@ -237,7 +346,7 @@ class Run(unittest.TestCase):
 
     def test_once_on_the_processor(self):
         with tempfile.TemporaryDirectory() as folder:
-            words = ("--dry-run", "--out", folder, "--networks", "mfnet", "--precisions", "fp32,fp16", "--no-compile")
+            words = ("--dry-run", "--out", folder, "--networks", "mfnet", "--precisions", "fp32,fp16")
             done = gpu_bench(*words)
             self.assertEqual(done.returncode, 0, done.stderr)
             result = json.loads((Path(folder) / "times.json").read_text())

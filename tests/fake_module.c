@@ -1,8 +1,10 @@
-/* fake_module.c - modules for test_device.c, one source for three files:
+/* fake_module.c - modules for test_device.c and check_network.c, one source for several files:
  *
  *     cfp_fake.so       right: ref under the name "fake"; refuses device 7
  *     cfp_stale.so      -DFAKE_ABI=..., -DFAKE_SIZE=...: built for another interface
  *     cfp_holed.so      -DFAKE_HOLED: one function is missing
+ *     cfp_forward.so    -DFAKE_WRONG_FORWARD: a convolution's first number is wrong
+ *     cfp_backward.so   -DFAKE_WRONG_BACKWARD: so is that of its gradient
  *     cfp_empty.so      -DFAKE_EMPTY: a library, but no module
  *
  * The right one is linked with ref's own sources, as a real module is with its own. */
@@ -16,6 +18,14 @@ extern const uint32_t cfp_backend_module[2]; /* no more than abi and size may be
 const uint32_t cfp_backend_module[2] = {FAKE_ABI, FAKE_SIZE};
 #else
 #include "../host/backend/ref/ref.h"
+
+#if defined(FAKE_WRONG_FORWARD)
+#define FAKE_NAME "forward"
+#elif defined(FAKE_WRONG_BACKWARD)
+#define FAKE_NAME "backward"
+#else
+#define FAKE_NAME "fake"
+#endif
 
 struct cfp_backend {
     int ordinal;
@@ -68,11 +78,35 @@ static void fake_step_close(cfp_backend *backend, cfp_step *step)
     (void)backend, (void)step;
 }
 
+static cfp_status fake_forward(cfp_backend *backend, const cfp_step *step,
+                               const cfp_tensor *const *src, cfp_tensor *dst, void *scratch)
+{
+    CFP_TRY(ref_step_forward(backend, step, src, dst, scratch));
+#if defined(FAKE_WRONG_FORWARD)
+    if (step->node->op == CFP_OP_CONV3D)
+        dst->data[0] += 1;
+#endif
+    return CFP_OK;
+}
+
+static cfp_status fake_backward(cfp_backend *backend, const cfp_step *step,
+                                const cfp_tensor *const *src, const cfp_tensor *dst,
+                                const cfp_tensor *diff_dst, cfp_tensor *const *diff_src,
+                                void *scratch)
+{
+    CFP_TRY(ref_step_backward(backend, step, src, dst, diff_dst, diff_src, scratch));
+#if defined(FAKE_WRONG_BACKWARD)
+    if (step->node->op == CFP_OP_CONV3D && diff_src[0] != NULL)
+        diff_src[0]->data[0] += 1;
+#endif
+    return CFP_OK;
+}
+
 extern const cfp_backend_api cfp_backend_module;
 const cfp_backend_api cfp_backend_module = {
     .abi = CFP_BACKEND_ABI,
     .size = sizeof(cfp_backend_api),
-    .name = "fake",
+    .name = FAKE_NAME,
     .host_memory = true,
     .open = fake_open,
     .close = fake_close,
@@ -84,8 +118,8 @@ const cfp_backend_api cfp_backend_module = {
     .upload = ref_upload,
     .download = ref_download,
     .step_open = fake_step_open,
-    .step_forward = ref_step_forward,
-    .step_backward = ref_step_backward,
+    .step_forward = fake_forward,
+    .step_backward = fake_backward,
     .step_close = fake_step_close,
     .channel_mean = ref_channel_mean,
     .channel_mean_product = ref_channel_mean_product,

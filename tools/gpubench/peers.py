@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import gc
 import time
-from typing import Callable, Dict, List, Optional, Tuple
+from typing import Callable, Dict, List, Optional, Sequence, Tuple
 
 import torch
 
@@ -116,10 +116,10 @@ class Peer:
         return work
 
 
-def measure(case, precision: str, batch: int, device: str, timer: Timer, compiled: bool) -> Tuple[Dict[str, Dict[str, float]],
-                                                                                                List[str]]:
-    """({"eager": {stage: ms}, "compile": {"forward": ms}}, what PyTorch could not do)."""
-    found: Dict[str, Dict[str, float]] = {"eager": {}, "compile": {}}
+def measure(case, precision: str, batch: int, device: str, timer: Timer, ways: Sequence[str]) -> Tuple[Dict[str, Dict[str, float]],
+                                                                                               List[str]]:
+    """({"eager": {stage: ms}, "compile": {"forward": ms}} of the `ways` that are asked for, what PyTorch could not do)."""
+    found: Dict[str, Dict[str, float]] = {way: {} for way in ways}
     notes: List[str] = []
     where = f"{case.name}, {precision}, batch {batch}"
 
@@ -132,16 +132,17 @@ def measure(case, precision: str, batch: int, device: str, timer: Timer, compile
         peer = Peer(case, precision, batch, device)
     except CANNOT as problem:
         return found, [f"{where}: PyTorch: {first_line(problem)}"]
-    attempt("eager", "forward", lambda: peer.forward)
-    attempt("eager", "descent", peer.descend)
-    attempt("eager", "grad", peer.gradients)
-    attempt("eager", "tubes", peer.tubes)
+    if "eager" in ways:
+        attempt("eager", "forward", lambda: peer.forward)
+        attempt("eager", "descent", peer.descend)
+        attempt("eager", "grad", peer.gradients)
+        attempt("eager", "tubes", peer.tubes)
     peer.inputs.clear(), peer.outputs.clear()
-    if compiled and hasattr(torch, "compile"):
+    if "compile" in ways and hasattr(torch, "compile"):
         torch._dynamo.reset()
         fast = torch.compile(peer.module, mode="default" if device == "cpu" else "max-autotune")
         attempt("compile", "forward", lambda: lambda: peer.forward(fast))
-    elif compiled:
+    elif "compile" in ways:
         notes.append(f"torch.compile: PyTorch {torch.__version__} has none")
     return found, notes
 
