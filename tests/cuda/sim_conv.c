@@ -188,7 +188,7 @@ static void run(const cuda_conv_spec *s, const operand *x, const operand *w, con
         y->x[i] = (z->x != NULL ? z->x[i] : 0) + (bias->x != NULL ? bias->x[i % s->y_channels] : 0);
     meet_all(s, gather, y->x, x->x, w->x);
     for (int64_t i = 0; i < y->count && s->relu; i++)
-        y->x[i] = y->x[i] > 0 ? y->x[i] : 0; /* NaN, too: cuDNN promises nothing of it */
+        y->x[i] = y->x[i] < 0 ? 0 : y->x[i]; /* NaN stays, as cuDNN is told */
     write_back(y);
 }
 

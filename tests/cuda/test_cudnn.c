@@ -2,9 +2,10 @@
  *
  *     test_cudnn DEVICE.json
  *
- * It stands in front of cudnnGetVersion, to be an old cuDNN. */
+ * It stands in front of cudnnGetVersion, to be an old cuDNN, and of cudnnBackendSetAttribute, to
+ * see what is set. */
 #include "../../cuda/conv.h"
-#include "../../cuda/cudnn_graph.h"
+#include "../../cuda/cudnn_conv_graph.h"
 #include "../test.h"
 #include <dlfcn.h>
 
@@ -15,6 +16,26 @@ size_t cudnnGetVersion(void)
     size_t (*real)(void);
     *(void **)&real = dlsym(RTLD_NEXT, "cudnnGetVersion");
     return pretended != 0 ? pretended : real();
+}
+
+/* The descriptors that were last told to be a relu, and to keep NaN. */
+static cudnnBackendDescriptor_t told_relu, told_nan;
+
+cudnnStatus_t cudnnBackendSetAttribute(cudnnBackendDescriptor_t desc,
+                                       cudnnBackendAttributeName_t name,
+                                       cudnnBackendAttributeType_t type, int64_t count,
+                                       const void *values)
+{
+    cudnnStatus_t (*real)(cudnnBackendDescriptor_t, cudnnBackendAttributeName_t,
+                          cudnnBackendAttributeType_t, int64_t, const void *);
+    *(void **)&real = dlsym(RTLD_NEXT, "cudnnBackendSetAttribute");
+    if (name == CUDNN_ATTR_POINTWISE_MODE &&
+        *(const cudnnPointwiseMode_t *)values == CUDNN_POINTWISE_RELU_FWD)
+        told_relu = desc;
+    if (name == CUDNN_ATTR_POINTWISE_NAN_PROPAGATION &&
+        *(const cudnnNanPropagation_t *)values == CUDNN_PROPAGATE_NAN)
+        told_nan = desc;
+    return real(desc, name, type, count, values);
 }
 
 static const size_t CAP = (size_t)64 << 20;
@@ -127,6 +148,25 @@ static void an_epilogue_wants_a_bias(const char *json)
         CHECK_EQ(planned(&facts, &ctx, json, CAP, &spec), lacking ? CFP_UNSUPPORTED : CFP_OK);
         CHECK_HAS(ctx.message, lacking ? "plan" : "");
     }
+}
+
+/* A fused relu that makes 0 of NaN hides an overflow: every one is told that NaN stays.  (cuDNN does
+ * not give the attribute back.) */
+static void a_fused_relu_keeps_nan(void)
+{
+    for (int p = CFP_FP32; p <= CFP_FP16; p++)
+        for (int adds = 0; adds < 2; adds++) {
+            cuda_descs graph = {.n = 0};
+            cuda_conv_spec spec = simple();
+            spec.precision = (cfp_precision)p;
+            spec.adds = adds == 1;
+            spec.bias = spec.relu = true;
+            told_nan = told_relu = NULL;
+            cuda_conv_graph(&graph, &spec);
+            CHECK_EQ(graph.status, CUDNN_STATUS_SUCCESS);
+            CHECK(told_relu != NULL && told_nan == told_relu);
+            cuda_descs_free(&graph);
+        }
 }
 
 /* The shapes that tell whether an attribute arrives: with it the output is this, and no other. */
@@ -296,6 +336,7 @@ int main(int argc, char **argv)
     a_device_is_wanted_to_run(json);
     precision_decides_on_tensor_cores(json);
     an_epilogue_wants_a_bias(json);
+    a_fused_relu_keeps_nan();
     geometry_arrives(json);
     groups_arrive(json);
     the_workspace_is_kept_to(json);
