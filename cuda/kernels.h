@@ -183,6 +183,9 @@ cudaError_t cuda_overlay_frame(const cfp_overlay *op, uint8_t *rgb, const float 
 
 /* *seen, on the device, becomes 1 where one of `count` numbers of float16 is infinite or NaN. */
 cudaError_t cuda_watch(const void *x, cfp_type type, int64_t count, int *seen, cudaStream_t stream);
+/* `count` random numbers between -1 and 1, the same for the same seed. */
+cudaError_t cuda_make_noise(void *x, cfp_type type, int64_t count, unsigned seed,
+                            cudaStream_t stream);
 /* Frames of T x H x W x 3 bytes into dst, one clip: channel c = (its color / scale - mean) / std.
  */
 enum { CUDA_FRAME_CHANNELS = 3 };

@@ -1,6 +1,7 @@
 /* sim_streams.c - see sim_streams.h; and the stream and event functions of the runtime. */
 #include "sim_streams.h"
 #include "sim_capture.h"
+#include "sim_time.h"
 #include <stdint.h>
 #include <stdlib.h>
 
@@ -18,6 +19,7 @@ struct simulated_stream {
 struct simulated_event {
     cudaStream_t stream; /* NULL: never recorded, nothing to wait for */
     uint64_t after;      /* so many pieces of its work */
+    int convolutions;    /* so many had been enqueued by then */
 };
 
 static struct simulated_stream *streams; /* that are open, in their order */
@@ -128,8 +130,13 @@ cudaError_t cudaEventDestroy(cudaEvent_t event)
 
 cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream)
 {
-    *event = (struct simulated_event){stream, stream->begun};
+    *event = (struct simulated_event){stream, stream->begun, sim_convolutions};
     return cudaSuccess;
+}
+
+int sim_event_convolutions(cudaEvent_t event)
+{
+    return event->convolutions;
 }
 
 cudaError_t cudaEventSynchronize(cudaEvent_t event)

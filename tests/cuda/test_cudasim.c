@@ -320,8 +320,11 @@ static cfp_status plan_conv(const cfp_device *device, int length)
     return status;
 }
 
-/* Opens two convolutions, the second twice; autotune's choices among the simulator's three
- * candidates, if they take `times`.  Returns how many plans were timed. */
+enum { PLANS = 3 };     /* that autotune tries of the simulator's */
+static double tuned_ms; /* of the convolution that was tuned last */
+
+/* Opens two convolutions, the second twice; autotune's choices among the simulator's candidates, if
+ * they take `times`.  Returns how many plans were timed. */
 static int tune(cfp_ctx *ctx, const char *file, const char *times, cfp_status want,
                 int candidate[2])
 {
@@ -333,8 +336,8 @@ static int tune(cfp_ctx *ctx, const char *file, const char *times, cfp_status wa
     if (status != CFP_OK)
         return 0;
     const cfp_backend_api *api = device.api;
-    int *const timed = counter("cudasim_timed");
-    *timed = 0;
+    int *const timed = counter("cudasim_timed"), *const zeros = counter("cudasim_of_zeros");
+    *timed = *zeros = *counter("cudasim_most_timed") = 0;
     setenv("CUDASIM_TIMES", times, 1);
     for (int i = 0; i < 3; i++)
         CHECK_EQ(plan_conv(&device, i == 0 ? 2 : 5), CFP_OK);
@@ -344,9 +347,11 @@ static int tune(cfp_ctx *ctx, const char *file, const char *times, cfp_status wa
         CHECK_HAS(row.what, i == 0 ? "conv 1x8x2x3x3 -> " : "conv 1x8x5x3x3 -> ");
         CHECK_EQ(row.engine, 100 + row.candidate);
         candidate[i] = row.candidate;
+        tuned_ms = (double)row.ms;
     }
     CHECK(!api->tuned(device.backend, 2, &row));
-    const int asked = *timed / 6; /* the first run, and five that count */
+    const int asked = *timed / 4; /* one execution alone, and three rounds */
+    CHECK_EQ(*zeros, 0);
     cfp_device_close(&device);
     return asked;
 }
@@ -364,18 +369,25 @@ static void autotune_takes_the_fastest(void)
     int candidate[2] = {-1, -1};
     cfp_ctx ctx = {0};
     CHECK(made >= 0 && close(made) == 0);
-    CHECK_EQ(tune(&ctx, path, "3,2,1", CFP_OK, candidate), 6);
+    CHECK_EQ(tune(&ctx, path, "3,2,1", CFP_OK, candidate), 2 * PLANS);
     CHECK(candidate[0] == 2 && candidate[1] == 2);
     CHECK_EQ(tune(&ctx, path, "1,2,3", CFP_OK, candidate), 0); /* the file is followed */
     CHECK(candidate[0] == 2 && candidate[1] == 2);
 
+    /* Short ones are timed by tens, and what counts is the time of one. */
     write_text(path, "w", "");
-    CHECK_EQ(tune(&ctx, path, "2,1,1", CFP_OK, candidate), 6); /* of equals the earlier */
+    CHECK_EQ(tune(&ctx, path, "0.3,0.25,0.5", CFP_OK, candidate), 2 * PLANS);
+    CHECK(candidate[0] == 1 && candidate[1] == 1);
+    CHECK_EQ(*counter("cudasim_most_timed"), 10);
+    CHECK_NEAR(tuned_ms, 0.25, 1e-6);
+
+    write_text(path, "w", "");
+    CHECK_EQ(tune(&ctx, path, "2,1,1", CFP_OK, candidate), 2 * PLANS); /* of equals the earlier */
     CHECK(candidate[0] == 1 && candidate[1] == 1);
 
     /* A line of another device is left alone; one whose engine is no longer there is made anew. */
     write_text(path, "w", "");
-    CHECK_EQ(tune(&ctx, path, "1,1,1", CFP_OK, candidate), 6);
+    CHECK_EQ(tune(&ctx, path, "1,1,1", CFP_OK, candidate), 2 * PLANS);
     CHECK(candidate[0] == 0 && candidate[1] == 0);
     FILE *file = fopen(path, "r");
     CHECK(file != NULL && fgets(line, sizeof line, file) != NULL && fclose(file) == 0);
@@ -384,7 +396,7 @@ static void autotune_takes_the_fastest(void)
     if (engine != NULL) {
         engine[3] = '7';
         write_text(path, "a", line);
-        CHECK_EQ(tune(&ctx, path, "2,2,1", CFP_OK, candidate), 3);
+        CHECK_EQ(tune(&ctx, path, "2,2,1", CFP_OK, candidate), PLANS);
         CHECK(candidate[0] == 2 && candidate[1] == 0);
         line[0] = '?';
         write_text(path, "a", line);
