@@ -19,7 +19,7 @@ typedef struct sim_work {
     const void *from;             /* the host's memory that it will read, or NULL */
 } sim_work;
 
-/* stream NULL: the one that was created first, on which all kernels run. */
+/* Stops where there is no stream: everything has its own. */
 void sim_stream_put(cudaStream_t stream, sim_work work);
 /* Until all streams are done. */
 void sim_device_wait(void);
