@@ -100,8 +100,10 @@ static cfp_status start(cfp_backend *backend, int ordinal)
     CFP_TRY(write_text(backend, &gpu));
     CUDA_TRY(backend, cudaStreamCreateWithFlags(&backend->stream, cudaStreamNonBlocking));
     backend->ranges = cuda_ranges_open();
+    void *memory;
+    CFP_TRY(cuda_new_bytes(backend, &memory, CUDA_COUNTERS * sizeof *backend->counters));
+    backend->counters = memory;
     if (backend->precision == CFP_FP16) {
-        void *memory;
         CFP_TRY(cuda_new_bytes(backend, &memory, sizeof *backend->overflow));
         backend->overflow = memory;
     }
@@ -123,6 +125,7 @@ static void cuda_close(cfp_backend **backend)
     cuda_ranges_close(b->ranges);
     (void)cudaFree(b->aside);
     (void)cudaFree(b->overflow);
+    (void)cudaFree(b->counters);
     (void)cudaFreeHost(b->staging);
     if (b->stream != NULL)
         (void)cudaStreamDestroy(b->stream);

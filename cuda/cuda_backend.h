@@ -23,6 +23,7 @@ struct cfp_backend {
     float gradient_unit; /* what 1 is in a gradient's memory: a power of two, see cuda_step.c */
     int *overflow;       /* fp16: on the device, 1 once a number went out of range; else NULL */
     cuda_ranges *ranges; /* for profilers */
+    unsigned *counters;  /* of blocks, for sums */
     void *aside;         /* working memory of uploads, downloads and sums, grown as needed */
     cuda_frames_ring *frames; /* NULL: none came yet */
     size_t aside_bytes;

@@ -75,14 +75,14 @@ if(NOT CFP_SANITIZE)
         set_target_properties(${target} PROPERTIES POSITION_INDEPENDENT_CODE ON CXX_VISIBILITY_PRESET hidden)
     endforeach()
     sim_module(cfp_cudasim_checked "${CFP_SIM_CHECKED_DIR}" sim_check.c $<TARGET_OBJECTS:sim_kernels_checked>)
-    set(parts primitives relevance) # where threads meet
-    if(CFP_FULL)
-        list(APPEND parts all)
-    endif()
-    foreach(part ${parts})
+    foreach(part primitives relevance) # where threads meet
         cfp_test(checked_cudasim_${part} cuda 300 check_backends --device cudasim --module-dir "${CFP_SIM_CHECKED_DIR}"
             --seeds 1 --cases 40 --only ${part})
     endforeach()
+    if(CFP_FULL)
+        cfp_test(checked_cudasim_all cuda 600 check_backends --device cudasim --module-dir "${CFP_SIM_CHECKED_DIR}"
+            --seeds 1 --cases 40)
+    endif()
     add_executable(test_simulator test_simulator.c ${runtime} sim_check.c)
     target_include_directories(test_simulator PRIVATE sim)
     target_link_libraries(test_simulator PRIVATE sim_kernels_checked sim_mutants cfp_flags m)
@@ -124,6 +124,9 @@ endif()
 add_executable(test_cudasim test_cudasim.c)
 target_link_libraries(test_cudasim PRIVATE libcfp cfp_flags m ${CMAKE_DL_LIBS})
 cfp_test(cudasim cuda 120 test_cudasim "${CFP_SIM_DIR}")
+if(NOT CFP_SANITIZE)
+    cfp_test(checked_cudasim cuda 120 test_cudasim "${CFP_SIM_CHECKED_DIR}")
+endif()
 # Under sanitizers the kernels run in check_backends_cudasim and batch_cudasim: here are numbers.
 if(NOT CFP_SANITIZE)
     cfp_test(method_cudasim cuda 600 ${CFP_PYTHON} "${CMAKE_SOURCE_DIR}/tests/oracle/check_method.py" --cfp "${program}"

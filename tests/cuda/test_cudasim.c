@@ -536,6 +536,67 @@ static void an_overflow_of_gradients_is_refused(void)
     }
 }
 
+enum { LONG_CHANNELS = 40, LONG_T = 9, LONG_SIDE = 16, LONG = LONG_T * LONG_SIDE * LONG_SIDE };
+
+/* Number i of a long tensor; small whole numbers, which every type holds. */
+static float long_number(int64_t i, int salt)
+{
+    return (float)((i * 7 + salt) % 13 - 4);
+}
+
+/* The means of x, or of x * g, of two clips against plain sums. */
+static void check_long_means(const cfp_device *device, const cfp_tensor *x, const cfp_tensor *g,
+                             float *there)
+{
+    float mean[2 * LONG_CHANNELS];
+    const cfp_backend_api *api = device->api;
+    CHECK_EQ(g != NULL ? api->channel_mean_product(device->backend, there, x, g)
+                       : api->channel_mean(device->backend, there, x),
+             CFP_OK);
+    CHECK_EQ(api->fetch(device->backend, mean, there, sizeof mean), CFP_OK);
+    for (int64_t row = 0; row < 2 * LONG_CHANNELS; row++) {
+        double sum = 0;
+        for (int64_t i = row * LONG; i < (row + 1) * LONG; i++)
+            sum += (double)long_number(i, 0) * (g != NULL ? (double)long_number(i, 5) : 1);
+        CHECK_NEAR(mean[row], sum / LONG, 1e-6 * fabs(sum / LONG) + 1e-9);
+    }
+}
+
+/* Many blocks share such a sum, and the last of them adds what they have; again and again. */
+static void long_sums_are_shared(void)
+{
+    enum { COUNT = 2 * LONG_CHANNELS * LONG };
+    static float plain[2][COUNT];
+    for (int p = CFP_FP32; p <= CFP_FP16; p++) {
+        static const cfp_type types[] = {CFP_FLOAT32, CFP_FLOAT32, CFP_BFLOAT16, CFP_FLOAT16};
+        cfp_ctx ctx = {0};
+        cfp_device device;
+        cfp_tensor x[2];
+        void *memory[3] = {NULL};
+        CHECK_EQ(open_device(&device, &ctx, "cudasim", (cfp_precision)p), CFP_OK);
+        const cfp_backend_api *api = device.api;
+        for (int k = 0; k < 2; k++) {
+            x[k] = (cfp_tensor){.shape = {2, LONG_CHANNELS, LONG_T, LONG_SIDE, LONG_SIDE},
+                                .block = LONG_CHANNELS,
+                                .type = types[p]};
+            for (int64_t i = 0; i < COUNT; i++)
+                plain[k][i] = long_number(i, 5 * k);
+            CHECK_EQ(api->alloc(device.backend, &memory[k], api->tensor_bytes(&x[k])), CFP_OK);
+            x[k].data = memory[k];
+            CHECK_EQ(api->upload(device.backend, &x[k], plain[k]), CFP_OK);
+        }
+        CHECK_EQ(api->alloc(device.backend, &memory[2], 2 * LONG_CHANNELS * sizeof(float)), CFP_OK);
+        for (int again = 0; again < 2; again++) {
+            check_long_means(&device, &x[0], NULL, memory[2]);
+            if (p != CFP_FP16) /* whose gradients have another unit */
+                check_long_means(&device, &x[0], &x[1], memory[2]);
+        }
+        for (int k = 0; k < 3; k++)
+            api->release(device.backend, memory[k]);
+        cfp_device_close(&device);
+    }
+}
+
 /* For code that libraries load late. */
 static void what_is_planned_leaves_room(void)
 {
@@ -611,6 +672,7 @@ int main(int argc, char **argv)
     an_overflow_of_gradients_is_refused();
     every_error_of_cuda_is_told();
     what_is_planned_leaves_room();
+    long_sums_are_shared();
     a_tensor_too_long_is_refused_by_its_node();
     frames_have_no_more_than_three_channels();
     opening_survives_lack_of_memory();
