@@ -14,7 +14,7 @@
 #include "relevance.h"
 #include "render.h"
 
-#define CFP_BACKEND_ABI 5
+#define CFP_BACKEND_ABI 6
 
 typedef struct cfp_backend cfp_backend; /* an opened device; each backend defines its own */
 

@@ -68,6 +68,8 @@ cfp_status ref_list_edges(cfp_backend *backend, const cfp_back_step *step, int q
                           cfp_edge *edge);
 /* Some of their rows (question x kernels + o) or kernels, for who shares them out.  Threads that
  * run at a time need a ctx each. */
+/* Passes the layer's children on to its targets. */
+void ref_raise_targets(const cfp_back_step *step);
 cfp_status ref_back_step_rows(cfp_ctx *ctx, const cfp_back_step *step, int64_t first, int64_t last);
 cfp_status ref_list_edges_rows(cfp_ctx *ctx, const cfp_back_step *step, int question, int first,
                                int last, cfp_edge *edge);
