@@ -3,7 +3,8 @@
 include(CheckLanguage)
 check_language(CXX)
 if(NOT CMAKE_CXX_COMPILER)
-    foreach(test check_backends_cudasim batch_cudasim render_cudasim batch_cudasim_by_shape autotune_cudasim check_backends_cudasim_bf16 check_backends_cudasim_fp16 cudasim method_cudasim
+    foreach(test check_backends_cudasim batch_cudasim render_cudasim batch_cudasim_by_shape autotune_cudasim check_backends_cudasim_bf16 check_backends_cudasim_fp16 cudasim simulator_cudasim checked_cudasim
+            checked_cudasim_primitives checked_cudasim_relevance method_cudasim
             explain_cudasim agreement_cudasim ranges)
         cfp_test(${test} cuda 60 bash -c "echo 'skipped: no C++ compiler' && exit 77")
     endforeach()
