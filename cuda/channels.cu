@@ -2,21 +2,27 @@
  * at each position, a tube's map; the gradient of the logits set; entries of a clip blended into
  * one, or one of them turned down (cfp_turn).
  *
- * mask: one thread a number, writes only.  replace: one thread V channels of a position; it reads
- * what it replaces only where it keeps some of the V.  blend: one thread a number, in double.  sum:
- * one warp a position, reads only what is demanded, in double. */
+ * mask: one thread 16 bytes, touches only what is not demanded.  replace: one thread V channels of a
+ * position; it reads what it replaces only where it keeps some of the V.  blend: one thread a number,
+ * in double.  sum: one warp a position, reads only what is demanded, in double. */
 #include "warp.h"
 #include "../host/backend/turn_math.h"
 
-template <class S>
+template <class S, int V>
 static __global__ void mask_channels_kernel(cuda_view x, const cfp_demand *demand, int entries)
 {
     const int n = blockIdx.y;
-    for (unsigned i = blockIdx.x * blockDim.x + threadIdx.x; i < places<1>(x);
+    const cfp_demand *const mine = demand + (int64_t)(n / entries) * x.c;
+    for (unsigned i = blockIdx.x * blockDim.x + threadIdx.x; i < places<V>(x);
          i += gridDim.x * blockDim.x) {
-        const place at = place_of<1>(x, i);
-        if (at.c < x.c && demand[(int64_t)(n / entries) * x.c + at.c] < 0)
-            round_to(address<S>(x, offset_of(x, n, at.position, at.c)), 0);
+        const place at = place_of<V>(x, i);
+        bool all = true; /* stay */
+        for (int k = 0; k < V && at.c + k < x.c; k++)
+            all = all && mine[at.c + k] >= 0;
+        if (all)
+            continue;
+        S *const lying = address<S>(x, offset_of(x, n, at.position, at.c));
+        store<V>(lying, masked(load<V>(lying), mine, at.c, x.c));
     }
 }
 
@@ -24,8 +30,12 @@ template <class S>
 static void mask_channels(const cuda_view &x, const cfp_demand *demand, int entries,
                           cudaStream_t stream)
 {
-    LAUNCH(mask_channels_kernel<S>, grid_of(count_of(x, 1), x.n), THREADS, stream, x, demand,
-           entries);
+    const bool wide = goes_wide<S>(x, x);
+    const dim3 grid = grid_of(count_of(x, wide ? WIDE<S> : 1), x.n);
+    if (wide)
+        LAUNCH((mask_channels_kernel<S, WIDE<S>>), grid, THREADS, stream, x, demand, entries);
+    else
+        LAUNCH((mask_channels_kernel<S, 1>), grid, THREADS, stream, x, demand, entries);
 }
 
 extern "C" cudaError_t cuda_mask_channels(const cuda_view *x, const cfp_demand *demand, int entries,

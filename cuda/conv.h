@@ -60,7 +60,7 @@ void cuda_dnn_close(cuda_dnn **dnn); /* accepts NULL inside; nulls */
 CFP_CHECKED cfp_status cuda_conv_open(cuda_conv **out, cuda_dnn *dnn, cfp_ctx *ctx,
                                       const cuda_conv_spec *spec);
 /* The same, but the candidate behind `nth` better ones, all different plans that would do; those
- * of autotune.  CFP_UNSUPPORTED past the last. */
+ * of autotune: the first of each engine, then the others.  CFP_UNSUPPORTED past the last. */
 CFP_CHECKED cfp_status cuda_conv_open_nth(cuda_conv **out, cuda_dnn *dnn, cfp_ctx *ctx,
                                           const cuda_conv_spec *spec, int nth);
 cuda_conv_facts cuda_conv_get_facts(const cuda_conv *conv);

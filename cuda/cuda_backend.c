@@ -100,8 +100,10 @@ static cfp_status start(cfp_backend *backend, int ordinal)
     CFP_TRY(write_text(backend, &gpu));
     CUDA_TRY(backend, cudaStreamCreateWithFlags(&backend->stream, cudaStreamNonBlocking));
     backend->ranges = cuda_ranges_open();
+    void *memory;
+    CFP_TRY(cuda_new_bytes(backend, &memory, CUDA_COUNTERS * sizeof *backend->counters));
+    backend->counters = memory;
     if (backend->precision == CFP_FP16) {
-        void *memory;
         CFP_TRY(cuda_new_bytes(backend, &memory, sizeof *backend->overflow));
         backend->overflow = memory;
     }
@@ -114,6 +116,8 @@ static void cuda_close(cfp_backend **backend)
     *backend = NULL;
     if (b == NULL)
         return;
+    if (b->stream != NULL)
+        (void)cudaStreamSynchronize(b->stream); /* what is under way may read what goes now */
     cuda_frames_ring_close(&b->frames);
     cuda_tuning_close(&b->tuning);
     cuda_blas_close(&b->blas);
@@ -121,6 +125,8 @@ static void cuda_close(cfp_backend **backend)
     cuda_ranges_close(b->ranges);
     (void)cudaFree(b->aside);
     (void)cudaFree(b->overflow);
+    (void)cudaFree(b->counters);
+    (void)cudaFreeHost(b->staging);
     if (b->stream != NULL)
         (void)cudaStreamDestroy(b->stream);
     cfp_free(b);
@@ -152,75 +158,9 @@ static bool cuda_tuned(const cfp_backend *backend, int i, cfp_tuned *row)
     return backend->tuning != NULL && cuda_tuning_row(backend->tuning, i, row);
 }
 
-static cfp_status cuda_alloc(cfp_backend *backend, void **out, size_t bytes)
-{
-    *out = NULL;
-    const cudaError_t status = cudaMalloc(out, bytes > 0 ? bytes : 1);
-    if (status != cudaErrorMemoryAllocation) {
-        CUDA_TRY(backend, status);
-        return CFP_OK;
-    }
-    size_t unused = 0, total = 0;
-    (void)cudaGetLastError();
-    (void)cudaMemGetInfo(&unused, &total);
-    return cfp_fail(backend->ctx, CFP_NOMEM,
-                    "out of device memory: %.1f MiB asked for, %.1f of %.1f MiB are free",
-                    (double)bytes / 1048576.0, (double)unused / 1048576.0,
-                    (double)total / 1048576.0);
-}
-
-static void cuda_release(cfp_backend *backend, void *memory)
-{
-    (void)backend;
-    (void)cudaFree(memory);
-}
-
-static size_t cuda_free_bytes(cfp_backend *backend)
-{
-    size_t unused = 0, total = 0;
-    (void)backend;
-    return cudaMemGetInfo(&unused, &total) == cudaSuccess ? unused : 0;
-}
-
 static size_t cuda_tensor_bytes(const cfp_tensor *x)
 {
     return (size_t)cfp_stored(x) * cuda_size_of(x->type);
-}
-
-cfp_status cuda_aside(cfp_backend *backend, void **out, size_t bytes)
-{
-    *out = backend->aside;
-    if (bytes <= backend->aside_bytes)
-        return CFP_OK;
-    CUDA_TRY(backend, cudaStreamSynchronize(backend->stream));
-    CUDA_TRY(backend, cudaFree(backend->aside));
-    backend->aside = NULL;
-    backend->aside_bytes = 0;
-    CFP_TRY(cuda_alloc(backend, &backend->aside, bytes));
-    backend->aside_bytes = bytes;
-    *out = backend->aside;
-    return CFP_OK;
-}
-
-cfp_status cuda_new_bytes(cfp_backend *backend, void **out, size_t bytes)
-{
-    CFP_TRY(cuda_alloc(backend, out, bytes));
-    CUDA_TRY(backend, cudaMemsetAsync(*out, 0, bytes, backend->stream));
-    return CFP_OK;
-}
-
-cfp_status cuda_new_floats(cfp_backend *backend, float **out, const float *values, int64_t count,
-                           int64_t room)
-{
-    void *memory;
-    const size_t used = (size_t)count * sizeof *values;
-    *out = NULL;
-    CFP_TRY(cuda_new_bytes(backend, &memory, (size_t)room * sizeof *values));
-    *out = memory;
-    if (count > 0)
-        CUDA_TRY(backend,
-                 cudaMemcpyAsync(memory, values, used, cudaMemcpyHostToDevice, backend->stream));
-    return CFP_OK;
 }
 
 static cfp_status cuda_upload(cfp_backend *backend, cfp_tensor *dst, const float *plain)
@@ -233,8 +173,7 @@ static cfp_status cuda_upload(cfp_backend *backend, cfp_tensor *dst, const float
         CFP_TRY(cuda_aside(backend, &memory, bytes));
         lying.data = memory;
     }
-    CUDA_TRY(backend,
-             cudaMemcpyAsync(lying.data, plain, bytes, cudaMemcpyHostToDevice, backend->stream));
+    CFP_TRY(cuda_put_bytes(backend, lying.data, plain, bytes));
     if (direct)
         return CFP_OK;
     const cuda_view to = cuda_view_of(dst), from = cuda_view_of(&lying);

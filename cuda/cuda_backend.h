@@ -23,9 +23,12 @@ struct cfp_backend {
     float gradient_unit; /* what 1 is in a gradient's memory: a power of two, see cuda_step.c */
     int *overflow;       /* fp16: on the device, 1 once a number went out of range; else NULL */
     cuda_ranges *ranges; /* for profilers */
+    unsigned *counters;  /* of blocks, for sums */
     void *aside;         /* working memory of uploads, downloads and sums, grown as needed */
     cuda_frames_ring *frames; /* NULL: none came yet */
     size_t aside_bytes;
+    char *staging; /* pinned: what put copies from; NULL: nothing was put yet */
+    size_t staged; /* bytes of it that copies under way may still read */
     char text[160]; /* describe */
 };
 
@@ -51,6 +54,11 @@ cfp_status cuda_check_overflow(cfp_backend *backend);
 
 /* Working memory that lasts until the next call asks for more. */
 CFP_CHECKED cfp_status cuda_aside(cfp_backend *backend, void **out, size_t bytes);
+/* Copies to the device and does not look at `host` again: small pieces lie in pinned memory until
+ * they are copied, large ones are waited for.  (Of ordinary memory, a copy of CUDA's may still be
+ * under way when the call returns, where the GPU reads the host's memory itself.) */
+CFP_CHECKED cfp_status cuda_put_bytes(cfp_backend *backend, void *memory, const void *host,
+                                      size_t bytes);
 /* Device memory full of zeros. */
 CFP_CHECKED cfp_status cuda_new_bytes(cfp_backend *backend, void **out, size_t bytes);
 /* Device memory with `count` floats of the host in front and zeros behind, up to `room`. */
@@ -154,6 +162,9 @@ void cuda_product_close(cuda_product *product);
 void cuda_frames_ring_close(cuda_frames_ring **ring); /* accepts NULL inside; nulls */
 
 /* Entries of cfp_backend_api. */
+cfp_status cuda_alloc(cfp_backend *backend, void **out, size_t bytes);
+void cuda_release(cfp_backend *backend, void *memory);
+size_t cuda_free_bytes(cfp_backend *backend);
 cfp_status cuda_host_alloc(cfp_backend *backend, void **out, size_t bytes);
 void cuda_host_release(cfp_backend *backend, void *memory);
 cfp_status cuda_upload_frames(cfp_backend *backend, cfp_tensor *dst, int clip, const uint8_t *rgb,

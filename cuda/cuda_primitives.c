@@ -59,9 +59,11 @@ cfp_status cuda_gate(cfp_backend *backend, const cfp_node *activation, cfp_tenso
                            .dy = diff,
                            .value = cuda_view_of(y),
                            .activation = cuda_activation_of(activation),
-                           .from_output = true};
+                           .from_output = true,
+                           .demand = demand,
+                           .entries = entries};
     CUDA_TRY(backend, cuda_apply_slope(&op, backend->stream));
-    return demand != NULL ? cuda_mask(backend, dy, demand, entries) : CFP_OK;
+    return CFP_OK;
 }
 
 cfp_status cuda_mask(cfp_backend *backend, cfp_tensor *x, const cfp_demand *demand, int entries)

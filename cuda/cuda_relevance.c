@@ -10,9 +10,7 @@ cfp_status cuda_fill(cfp_backend *backend, void *memory, int byte, size_t bytes)
 
 cfp_status cuda_put(cfp_backend *backend, void *memory, const void *host, size_t bytes)
 {
-    CUDA_TRY(backend,
-             cudaMemcpyAsync(memory, host, bytes, cudaMemcpyHostToDevice, backend->stream));
-    return CFP_OK;
+    return cuda_put_bytes(backend, memory, host, bytes);
 }
 
 cfp_status cuda_fetch(cfp_backend *backend, void *host, const void *memory, size_t bytes)

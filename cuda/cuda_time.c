@@ -1,56 +1,92 @@
 /* cuda_time.c - the time of one convolution on the device: for autotune.
  *
- * Operands are zeros in memory of their own.  The first run loads code and is not counted; of some
- * more the fastest is taken, which other programs on the device disturb least. */
+ * Operands are random numbers in memory of their own: with zeros a GPU draws less power and may run
+ * faster than it ever will.  The first execution loads code and is not counted.  Of some rounds the
+ * fastest is taken, which other programs on the device disturb least.  A round has several
+ * executions between its two events: an idle stream reaches the first event before the host has
+ * enqueued what is timed, and the time that the host takes for it would count, too. */
 #include "tune.h"
 #include "cuda_backend.h"
 
-enum { RUNS = 5, OPERANDS = 6 };
+enum { ROUNDS = 3, EACH = 10, OPERANDS = 6, WORKSPACE = 5 };
+/* Executions that take longer than this are timed one by one: what the host adds is little then. */
+static const float LONG_MS = 1;
 
-static size_t bytes_of(const cuda_conv_spec *s, const int extent[3], int channels)
+typedef struct timing {
+    cfp_backend *backend;
+    const cuda_conv *conv;
+    cfp_type type;
+    size_t bytes[OPERANDS]; /* x, w, y, z, bias, workspace; 0: not wanted */
+    void *memory[OPERANDS];
+    cudaEvent_t event[2];
+} timing;
+
+static size_t bytes_of(const timing *t, const cuda_conv_spec *s, const int extent[3], int channels)
 {
-    const size_t each = s->precision == CFP_BF16 || s->precision == CFP_FP16 ? 2 : 4;
     return (size_t)s->n * (size_t)extent[0] * (size_t)extent[1] * (size_t)extent[2] *
-           (size_t)channels * each;
+           (size_t)channels * cuda_size_of(t->type);
 }
 
-/* x, w, y, z, bias, workspace; 0: not wanted. */
-static void count_bytes(size_t bytes[OPERANDS], const cuda_conv *conv, const cuda_conv_spec *s)
+static void count_bytes(timing *t, const cuda_conv_spec *s)
 {
-    const size_t w = bytes_of(s, s->kernel, s->x_channels / s->groups) / (size_t)s->n;
-    bytes[0] = bytes_of(s, s->x, s->x_channels);
-    bytes[1] = w * (size_t)s->y_channels;
-    bytes[2] = bytes_of(s, s->y, s->y_channels);
-    bytes[3] = s->adds ? bytes[2] : 0;
-    bytes[4] = s->bias ? (size_t)s->y_channels * 4 : 0;
-    bytes[5] = cuda_conv_get_facts(conv).workspace_bytes;
+    const size_t w = bytes_of(t, s, s->kernel, s->x_channels / s->groups) / (size_t)s->n;
+    t->type = s->precision == CFP_BF16   ? CFP_BFLOAT16
+              : s->precision == CFP_FP16 ? CFP_FLOAT16
+                                         : CFP_FLOAT32;
+    t->bytes[0] = bytes_of(t, s, s->x, s->x_channels);
+    t->bytes[1] = w * (size_t)s->y_channels;
+    t->bytes[2] = bytes_of(t, s, s->y, s->y_channels);
+    t->bytes[3] = s->adds ? t->bytes[2] : 0;
+    t->bytes[4] = s->bias ? (size_t)s->y_channels * cuda_size_of(t->type) : 0;
+    t->bytes[WORKSPACE] = cuda_conv_get_facts(t->conv).workspace_bytes;
 }
 
-static cfp_status run_once(float *ms, cfp_backend *backend, const cuda_conv *conv,
-                           void *const memory[OPERANDS], const cudaEvent_t event[2])
+static cfp_status make_operands(timing *t)
 {
-    CUDA_TRY(backend, cudaEventRecord(event[0], backend->stream));
-    CFP_TRY(cuda_conv_run(conv, backend->ctx, memory[0], memory[1], memory[2], memory[3], memory[4],
-                          memory[5]));
-    CUDA_TRY(backend, cudaEventRecord(event[1], backend->stream));
-    CUDA_TRY(backend, cudaEventSynchronize(event[1]));
-    CUDA_TRY(backend, cudaEventElapsedTime(ms, event[0], event[1]));
+    for (int i = 0; i < OPERANDS; i++) {
+        if (t->bytes[i] == 0)
+            continue;
+        CFP_TRY(cuda_new_bytes(t->backend, &t->memory[i], t->bytes[i]));
+        const int64_t count = (int64_t)(t->bytes[i] / cuda_size_of(t->type));
+        if (i != WORKSPACE)
+            CUDA_TRY(t->backend, cuda_make_noise(t->memory[i], t->type, count, (unsigned)i,
+                                                 t->backend->stream));
+    }
     return CFP_OK;
 }
 
-static cfp_status run_some(float *ms, cfp_backend *backend, const cuda_conv *conv,
-                           const size_t bytes[OPERANDS], void *memory[OPERANDS],
-                           cudaEvent_t event[2])
+static cfp_status execute(const timing *t, int times)
 {
-    for (int i = 0; i < OPERANDS; i++)
-        if (bytes[i] > 0)
-            CFP_TRY(cuda_new_bytes(backend, &memory[i], bytes[i]));
+    void *const *m = t->memory;
+    for (int i = 0; i < times; i++)
+        CFP_TRY(cuda_conv_run(t->conv, t->backend->ctx, m[0], m[1], m[2], m[3], m[4], m[5]));
+    return CFP_OK;
+}
+
+/* Milliseconds of one of so many executions. */
+static cfp_status run_round(float *ms, const timing *t, int times)
+{
+    CUDA_TRY(t->backend, cudaEventRecord(t->event[0], t->backend->stream));
+    CFP_TRY(execute(t, times));
+    CUDA_TRY(t->backend, cudaEventRecord(t->event[1], t->backend->stream));
+    CUDA_TRY(t->backend, cudaEventSynchronize(t->event[1]));
+    CUDA_TRY(t->backend, cudaEventElapsedTime(ms, t->event[0], t->event[1]));
+    *ms /= (float)times;
+    return CFP_OK;
+}
+
+static cfp_status run_rounds(float *ms, timing *t)
+{
+    CFP_TRY(make_operands(t));
     for (int i = 0; i < 2; i++)
-        CUDA_TRY(backend, cudaEventCreateWithFlags(&event[i], cudaEventDefault));
-    for (int run = 0; run <= RUNS; run++) {
+        CUDA_TRY(t->backend, cudaEventCreateWithFlags(&t->event[i], cudaEventDefault));
+    CFP_TRY(execute(t, 1));
+    CFP_TRY(run_round(ms, t, 1));
+    const int times = *ms < LONG_MS ? EACH : 1;
+    for (int round = 0; round < ROUNDS; round++) {
         float now;
-        CFP_TRY(run_once(&now, backend, conv, memory, event));
-        if (run == 1 || (run > 1 && now < *ms))
+        CFP_TRY(run_round(&now, t, times));
+        if (round == 0 || now < *ms)
             *ms = now;
     }
     return CFP_OK;
@@ -59,15 +95,13 @@ static cfp_status run_some(float *ms, cfp_backend *backend, const cuda_conv *con
 cfp_status cuda_time_conv(float *ms, cfp_backend *backend, const cuda_conv *conv,
                           const cuda_conv_spec *spec)
 {
-    size_t bytes[OPERANDS];
-    void *memory[OPERANDS] = {NULL};
-    cudaEvent_t event[2] = {NULL, NULL};
-    count_bytes(bytes, conv, spec);
-    const cfp_status status = run_some(ms, backend, conv, bytes, memory, event);
+    timing t = {.backend = backend, .conv = conv};
+    count_bytes(&t, spec);
+    const cfp_status status = run_rounds(ms, &t);
     for (int i = 0; i < 2; i++)
-        if (event[i] != NULL)
-            (void)cudaEventDestroy(event[i]);
+        if (t.event[i] != NULL)
+            (void)cudaEventDestroy(t.event[i]);
     for (int i = 0; i < OPERANDS; i++)
-        (void)cudaFree(memory[i]);
+        (void)cudaFree(t.memory[i]);
     return status;
 }

@@ -10,7 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { CANDIDATES = 4, LINE_BYTES = 1024 };
+enum { CANDIDATES = 8, LINE_BYTES = 1024 };
 
 typedef struct choice {
     cuda_conv_words conv;

@@ -87,6 +87,7 @@ cfp_status cuda_sum(cfp_backend *backend, cuda_reduction *reduction)
     void *memory;
     CFP_TRY(cuda_aside(backend, &memory, cuda_reduce_bytes(reduction)));
     reduction->partial = memory;
+    reduction->counter = backend->counters;
     CUDA_TRY(backend, cuda_reduce(reduction, backend->stream));
     return CFP_OK;
 }

@@ -23,11 +23,15 @@ typedef struct refusals {
     char text[sizeof(((cuda_descs *)0)->text) + 2]; /* ": " and cuDNN's own of the last unbuilt */
 } refusals;
 
-/* Which of the plans that will do is wanted, and those that were passed by on the way there. */
+/* Which of the plans that will do is wanted, and those that were passed by on the way there.  The
+ * heuristics like to offer one engine many times over: of each engine the first plan comes first,
+ * and then the others. */
 enum { MOST_CANDIDATES = 16, FIRST = -1 }; /* FIRST: the 0th, and nobody counts */
 typedef struct search {
     int nth, passed;
+    bool engines_again;                   /* each engine has had its turn */
     uint64_t plan[MOST_CANDIDATES], hash; /* of those, of the last one: of their JSON */
+    int64_t engine[MOST_CANDIDATES];
     refusals why;
 } search;
 
@@ -92,9 +96,18 @@ static uint64_t hash_plan(cuda_descs *descs, cuda_desc plan)
     return n > 0 ? hash : 0;
 }
 
+/* Does a plan of this engine have to wait until all others have had their turn? */
+static bool waits(const search *s, int64_t engine)
+{
+    bool seen = false;
+    for (int i = 0; i < s->passed; i++)
+        seen |= s->engine[i] == engine;
+    return seen && !s->engines_again;
+}
+
 /* False for a plan that is passed by: heuristics offer some plans twice, and before the nth one
  * come others. */
-static bool is_the_one(search *s, cuda_descs *descs, cuda_desc plan)
+static bool is_the_one(search *s, cuda_descs *descs, cuda_desc plan, int64_t engine)
 {
     if (s->nth == FIRST)
         return true;
@@ -106,6 +119,7 @@ static bool is_the_one(search *s, cuda_descs *descs, cuda_desc plan)
         return false;
     if (s->passed == s->nth)
         return true;
+    s->engine[s->passed] = engine;
     s->plan[s->passed++] = s->hash;
     return false;
 }
@@ -122,7 +136,8 @@ static bool take(cuda_conv *conv, const cuda_conv_spec *spec, cuda_descs *offers
     cuda_descs_get(&made, engine, CUDNN_ATTR_ENGINE_GLOBAL_INDEX, CUDNN_TYPE_INT64, 1,
                    &conv->facts.engine);
     const notes found = read_notes(&made, engine);
-    if (made.status == CUDNN_STATUS_SUCCESS && !acceptable(found, spec->precision, why))
+    if (made.status == CUDNN_STATUS_SUCCESS &&
+        (waits(s, conv->facts.engine) || !acceptable(found, spec->precision, why)))
         return false;
 
     const cuda_desc plan = cuda_descs_make(&made, CUDNN_BACKEND_EXECUTION_PLAN_DESCRIPTOR);
@@ -133,7 +148,7 @@ static bool take(cuda_conv *conv, const cuda_conv_spec *spec, cuda_descs *offers
                    &workspace);
     const bool built = made.status == CUDNN_STATUS_SUCCESS;
     const bool fits = built && (uint64_t)workspace <= conv->dnn->workspace_cap;
-    const bool taken = fits && is_the_one(s, &made, plan);
+    const bool taken = fits && is_the_one(s, &made, plan, conv->facts.engine);
     if (taken) {
         cuda_descs_move(&conv->descs, offers, offer);
         cuda_descs_move(&conv->descs, &made, plan);
@@ -206,9 +221,12 @@ static cfp_status plan(cuda_conv *conv, cfp_ctx *ctx, const cuda_conv_spec *spec
     cfp_status status = CFP_OK;
     if (graph.status != CUDNN_STATUS_SUCCESS)
         status = cfp_fail(ctx, CFP_UNSUPPORTED, "%s: cuDNN refuses it: %s", what.text, graph.text);
+    const int turns = nth == FIRST ? 1 : 2;
     bool taken = false;
-    for (int i = 0; i < 3 && status == CFP_OK && !taken; i++)
-        taken = ask(conv, spec, operations, mode[i], &s);
+    for (int i = 0; i < 3 * turns && status == CFP_OK && !taken; i++) {
+        s.engines_again = i >= 3;
+        taken = ask(conv, spec, operations, mode[i % 3], &s);
+    }
     if (status == CFP_OK && !taken && s.passed > 0)
         status = cfp_fail(ctx, CFP_UNSUPPORTED, "%s: there are %d plans", what.text, s.passed);
     else if (status == CFP_OK && !taken)

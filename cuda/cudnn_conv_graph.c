@@ -127,11 +127,15 @@ static cuda_desc add_pointwise(builder *b, cudnnPointwiseMode_t mode, cuda_desc 
                                cuda_desc operand)
 {
     const cudnnDataType_t sums = CUDNN_DATA_FLOAT;
+    const cudnnNanPropagation_t keeps = CUDNN_PROPAGATE_NAN;
     b->left--;
     const cuda_desc out = result(b);
     const cuda_desc what = cuda_descs_make(b->descs, CUDNN_BACKEND_POINTWISE_DESCRIPTOR);
     cuda_descs_set(b->descs, what, CUDNN_ATTR_POINTWISE_MODE, CUDNN_TYPE_POINTWISE_MODE, 1, &mode);
     cuda_descs_set(b->descs, what, CUDNN_ATTR_POINTWISE_MATH_PREC, CUDNN_TYPE_DATA_TYPE, 1, &sums);
+    if (mode == CUDNN_POINTWISE_RELU_FWD) /* else an overflow that became NaN would look finite */
+        cuda_descs_set(b->descs, what, CUDNN_ATTR_POINTWISE_NAN_PROPAGATION,
+                       CUDNN_TYPE_NAN_PROPOGATION, 1, &keeps);
     cuda_descs_finalize(b->descs, what);
 
     const cuda_desc op = cuda_descs_make(b->descs, CUDNN_BACKEND_OPERATION_POINTWISE_DESCRIPTOR);

@@ -3,7 +3,10 @@
  * cuDNN has no tensor-core engine for them, and there is nothing to multiply matrices of: they are
  * bound by memory.  One thread takes V channels of one position; taps of neighbouring positions
  * come from the cache, and so do the weights, which lie with the channels side by side; they are
- * few, and stay float32.  V is more than 1 where each channel has one kernel. */
+ * few, and stay float32.  V is more than 1 where each channel has one kernel.
+ *
+ * Which taps lie inside is found before the loops over them, axis by axis: a tap costs two loads and
+ * V multiplications, and no comparison or division. */
 #include "lanes.h"
 
 /* Adds weight * from over one tap; `from` and the weights at the channels that the thread has. */
@@ -15,7 +18,71 @@ static __device__ void add_tap(pack<V> *sum, const float *weight, const S *from)
         sum->v[k] += w.v[k] * x.v[k];
 }
 
-template <class S, int V> static __global__ void depthwise_forward_kernel(cuda_depthwise op)
+/* Along one axis, the taps that meet an element there: `first`, then every `step`-th; and the
+ * elements of the other side that they meet it in. */
+struct taps {
+    int first, step, count;
+    int at, next;
+};
+
+/* The inputs of an output's window. */
+static __device__ taps taps_of_output(const cuda_windows &win, int axis, int i, int inputs)
+{
+    const int dilation = win.dilation[axis], from = i * win.stride[axis] - win.pad_begin[axis];
+    const int first = from < 0 ? (-from + dilation - 1) / dilation : 0;
+    const int inside = from < inputs ? (inputs - from + dilation - 1) / dilation : 0;
+    const int end = inside < win.kernel[axis] ? inside : win.kernel[axis];
+    return {first, 1, end > first ? end - first : 0, from + first * dilation, dilation};
+}
+
+/* The outputs that read an input: those taps k for which i + pad - k * dilation is a multiple of
+ * the stride, every `step`-th. */
+static __device__ taps taps_of_input(const cuda_windows &win, int axis, int i, int step,
+                                     int outputs)
+{
+    const int stride = win.stride[axis], dilation = win.dilation[axis];
+    int k = 0, from = i + win.pad_begin[axis];
+    for (; k < step && from % stride != 0; k++)
+        from -= dilation;
+    taps t = {k, step, 0, from / stride, -(step * dilation / stride)};
+    if (k == step || from < 0)
+        return t;
+    if (t.at >= outputs) { /* outputs that are not there are skipped */
+        const int skipped = (t.at - outputs) / -t.next + 1;
+        t.first += skipped * step;
+        t.at += skipped * t.next;
+    }
+    if (t.first >= win.kernel[axis] || t.at < 0)
+        return t;
+    const int left = (win.kernel[axis] - 1 - t.first) / step, down = t.at / -t.next;
+    t.count = (left < down ? left : down) + 1;
+    return t;
+}
+
+/* Adds every tap: `from` and `weight` at the channels of the thread.  The weights of neighbouring
+ * taps are `lanes` apart. */
+template <int V, class S>
+static __device__ void add_taps(pack<V> *sum, const cuda_windows &win, const cuda_view &view,
+                                const taps tap[3], const float *weight, int lanes, const S *from)
+{
+    const int64_t row = (int64_t)lanes * win.kernel[2], plane = row * win.kernel[1];
+    weight += tap[0].first * plane + tap[1].first * row + (int64_t)tap[2].first * lanes;
+    from += (int64_t)tap[0].at * view.stride_t + (int64_t)tap[1].at * view.stride_h +
+            (int64_t)tap[2].at * view.stride_w;
+    const int64_t next_t = (int64_t)tap[0].next * view.stride_t;
+    const int64_t next_h = (int64_t)tap[1].next * view.stride_h;
+    const int64_t next_w = (int64_t)tap[2].next * view.stride_w;
+    for (int a = 0; a < tap[0].count; a++)
+        for (int b = 0; b < tap[1].count; b++) {
+            const float *w = weight + a * tap[0].step * plane + b * tap[1].step * row;
+            const S *x = from + a * next_t + b * next_h;
+            for (int d = 0; d < tap[2].count; d++, w += tap[2].step * lanes, x += next_w)
+                add_tap<V>(sum, w, x);
+        }
+}
+
+template <class S, int V>
+static __global__ void depthwise_forward_kernel(const __grid_constant__ cuda_depthwise op)
 {
     const cuda_windows &win = op.windows;
     const cuda_view &x = win.x, &y = win.y;
@@ -23,25 +90,16 @@ template <class S, int V> static __global__ void depthwise_forward_kernel(cuda_d
     for (unsigned i = blockIdx.x * blockDim.x + threadIdx.x; i < places<V>(y);
          i += gridDim.x * blockDim.x) {
         const place at = place_of<V>(y, i);
-        const int t0 = at.t * win.stride[0] - win.pad_begin[0];
-        const int h0 = at.h * win.stride[1] - win.pad_begin[1];
-        const int w0 = at.w * win.stride[2] - win.pad_begin[2];
         pack<V> sum = splat<V>(0);
         if (at.c < y.c) {
             const int c = V == 1 ? at.c / kernels : at.c;
+            const taps tap[3] = {taps_of_output(win, 0, at.t, x.t),
+                                 taps_of_output(win, 1, at.h, x.h),
+                                 taps_of_output(win, 2, at.w, x.w)};
             if (op.bias != NULL)
                 sum = load<V>(op.bias + at.c);
-            for (int a = 0; a < win.kernel[0]; a++)
-                for (int b = 0; b < win.kernel[1]; b++)
-                    for (int d = 0; d < win.kernel[2]; d++) {
-                        const int t = t0 + a * win.dilation[0], h = h0 + b * win.dilation[1];
-                        const int w = w0 + d * win.dilation[2];
-                        if (t < 0 || t >= x.t || h < 0 || h >= x.h || w < 0 || w >= x.w)
-                            continue;
-                        const int tap = (a * win.kernel[1] + b) * win.kernel[2] + d;
-                        add_tap<V>(&sum, op.weight + (int64_t)tap * y.lanes + at.c,
-                                   address<S>(x, offset_of(x, n, t, h, w, c)));
-                    }
+            add_taps<V>(&sum, win, x, tap, op.weight + at.c, y.lanes,
+                        address<S>(x, offset_of(x, n, 0, c)));
             if (op.add.data != NULL) {
                 const pack<V> add =
                     load<V>(address<S>(op.add, offset_of(op.add, n, at.position, at.c)));
@@ -54,15 +112,13 @@ template <class S, int V> static __global__ void depthwise_forward_kernel(cuda_d
     }
 }
 
-/* The output along one axis that read input i through tap k; -1: none. */
-static __device__ int reader(const cuda_windows &win, int axis, int i, int k, int outputs)
-{
-    const int from = i + win.pad_begin[axis] - k * win.dilation[axis];
-    const int out = from / win.stride[axis];
-    return from >= 0 && out * win.stride[axis] == from && out < outputs ? out : -1;
-}
+struct tap_steps {
+    int axis[3];
+};
 
-template <class S, int V> static __global__ void depthwise_backward_kernel(cuda_depthwise op)
+template <class S, int V>
+static __global__ void depthwise_backward_kernel(const __grid_constant__ cuda_depthwise op,
+                                                 tap_steps step)
 {
     const cuda_windows &win = op.windows;
     const cuda_view &x = win.x, &y = win.y;
@@ -71,22 +127,33 @@ template <class S, int V> static __global__ void depthwise_backward_kernel(cuda_
          i += gridDim.x * blockDim.x) {
         const place at = place_of<V>(x, i);
         pack<V> sum = splat<V>(0);
-        for (int a = 0; a < win.kernel[0] && at.c < x.c; a++)
-            for (int b = 0; b < win.kernel[1]; b++)
-                for (int d = 0; d < win.kernel[2]; d++) {
-                    const int t = reader(win, 0, at.t, a, y.t), h = reader(win, 1, at.h, b, y.h);
-                    const int w = reader(win, 2, at.w, d, y.w);
-                    if (t < 0 || h < 0 || w < 0)
-                        continue;
-                    const int tap = (a * win.kernel[1] + b) * win.kernel[2] + d;
-                    for (int j = 0; j < kernels; j++) {
-                        const int o = at.c * kernels + j;
-                        add_tap<V>(&sum, op.weight + (int64_t)tap * y.lanes + o,
-                                   address<S>(y, offset_of(y, n, t, h, w, o)));
-                    }
-                }
+        if (at.c < x.c) {
+            const taps tap[3] = {taps_of_input(win, 0, at.t, step.axis[0], y.t),
+                                 taps_of_input(win, 1, at.h, step.axis[1], y.h),
+                                 taps_of_input(win, 2, at.w, step.axis[2], y.w)};
+            for (int o = at.c * kernels; o < (at.c + 1) * kernels; o++)
+                add_taps<V>(&sum, win, y, tap, op.weight + o, y.lanes,
+                            address<S>(y, offset_of(y, n, 0, o)));
+        }
         store_channels<V>(address<S>(x, offset_of(x, n, at.position, at.c)), sum, at.c, x.c);
     }
+}
+
+/* How far apart the taps are that read one input: the stride, as far as the dilation does not share
+ * it. */
+static tap_steps steps_of(const cuda_windows &win)
+{
+    tap_steps step;
+    for (int a = 0; a < 3; a++) {
+        int common = win.stride[a], rest = win.dilation[a] % common;
+        while (rest != 0) {
+            const int next = common % rest;
+            common = rest;
+            rest = next;
+        }
+        step.axis[a] = win.stride[a] / common;
+    }
+    return step;
 }
 
 template <class S> static bool all_go_wide(const cuda_depthwise &op)
@@ -117,11 +184,12 @@ template <class S> static void depthwise_backward(const cuda_depthwise &op, cuda
 {
     const bool wide = all_go_wide<S>(op);
     const cuda_view &x = op.windows.x;
+    const tap_steps step = steps_of(op.windows);
     const dim3 grid = grid_of(count_of(x, wide ? WIDE<S> : 1), x.n);
     if (wide)
-        LAUNCH((depthwise_backward_kernel<S, WIDE<S>>), grid, THREADS, stream, op);
+        LAUNCH((depthwise_backward_kernel<S, WIDE<S>>), grid, THREADS, stream, op, step);
     else
-        LAUNCH((depthwise_backward_kernel<S, 1>), grid, THREADS, stream, op);
+        LAUNCH((depthwise_backward_kernel<S, 1>), grid, THREADS, stream, op, step);
 }
 
 extern "C" cudaError_t cuda_depthwise_backward(const cuda_depthwise *op, cudaStream_t stream)

@@ -9,8 +9,8 @@
  * float32.
  *
  * Each launcher enqueues and returns cudaGetLastError().  Results do not depend on the order in
- * which threads run: sums in a fixed order, no atomics
- * but an integer maximum. */
+ * which threads run: sums in a fixed order; atomics
+ * only for an integer maximum, and to count the blocks that are done. */
 #pragma once
 #include "../host/backend/relevance.h"
 #include "../host/backend/render.h"
@@ -74,11 +74,14 @@ typedef struct cuda_pointwise {
 } cuda_pointwise;
 cudaError_t cuda_apply(const cuda_pointwise *op, cudaStream_t stream);
 
-/* dx = dy * slope of the activation at `value`: its output where from_output, else its input. */
+/* dx = dy * slope of the activation at `value`: its output where from_output, else its input; and 0
+ * where cuda_mask_channels says so, unless demand is NULL. */
 typedef struct cuda_slope {
     cuda_view dx, dy, value;
     cuda_activation activation;
     bool from_output;
+    const cfp_demand *demand;
+    int entries;
 } cuda_slope;
 cudaError_t cuda_apply_slope(const cuda_slope *op, cudaStream_t stream);
 
@@ -102,7 +105,9 @@ typedef struct cuda_reduction {
     bool over_c, over_t, over_h, over_w;
     double scale;
     double *partial;
+    unsigned *counter; /* [CUDA_COUNTERS] of 0, which they are again afterwards */
 } cuda_reduction;
+enum { CUDA_COUNTERS = 4096 };
 size_t cuda_reduce_bytes(const cuda_reduction *op);
 cudaError_t cuda_reduce(const cuda_reduction *op, cudaStream_t stream);
 
@@ -190,6 +195,9 @@ cudaError_t cuda_overlay_frame(const cfp_overlay *op, uint8_t *rgb, const float 
 
 /* *seen, on the device, becomes 1 where one of `count` numbers of float16 is infinite or NaN. */
 cudaError_t cuda_watch(const void *x, cfp_type type, int64_t count, int *seen, cudaStream_t stream);
+/* `count` random numbers between -1 and 1, the same for the same seed. */
+cudaError_t cuda_make_noise(void *x, cfp_type type, int64_t count, unsigned seed,
+                            cudaStream_t stream);
 /* Frames of T x H x W x 3 bytes into dst, one clip: channel c = (its color / scale - mean) / std.
  */
 enum { CUDA_FRAME_CHANNELS = 3 };

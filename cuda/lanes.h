@@ -54,6 +54,16 @@ __device__ inline void store_channels(S *to, pack<V> x, int c, int channels)
     store<V>(to, x);
 }
 
+/* Channels from c on become 0 where nobody demands them. */
+template <int V>
+__device__ inline pack<V> masked(pack<V> x, const cfp_demand *demand, int c, int channels)
+{
+    for (int i = 0; i < V; i++)
+        if (c + i < channels && demand[c + i] < 0)
+            x.v[i] = 0;
+    return x;
+}
+
 /* Offset of channel c at a position of clip n: for views whose positions follow one another. */
 __device__ inline int64_t offset_of(const cuda_view &x, int n, int position, int c)
 {

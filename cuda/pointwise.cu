@@ -94,6 +94,8 @@ template <class S, int V> static __global__ void slope_kernel(cuda_slope op)
             for (int k = 0; k < V; k++)
                 dx.v[k] *= op.from_output ? slope_at_output(op.activation, x.v[k])
                                           : slope_at_input(op.activation, x.v[k]);
+            if (op.demand != NULL)
+                dx = masked(dx, op.demand + (int64_t)(n / op.entries) * op.dx.c, at.c, op.dx.c);
         }
         store_channels<V>(address<S>(op.dx, offset_of(op.dx, n, at.position, at.c)), dx, at.c,
                           op.dx.c);

@@ -26,6 +26,20 @@ static __device__ void raise_to(cfp_demand *to, cfp_demand demand)
     static_assert(sizeof(cfp_demand) == sizeof(long long), "atomicMax takes long long");
     atomicMax(reinterpret_cast<long long *>(to), static_cast<long long>(demand));
 }
+/* A channel of what the layer reads; and, where that raised it, the targets that it leads to: most
+ * kernels that select a channel do not raise it any more. */
+static __device__ void raise_child(const cfp_back_step &s, int q, int channel, cfp_demand demand)
+{
+    cfp_demand *const child = s.child + (int64_t)q * s.channels + channel;
+    if (atomicMax(reinterpret_cast<long long *>(child), static_cast<long long>(demand)) >= demand)
+        return;
+    for (int t = 0; t < s.n_targets; t++) {
+        const cfp_demand_target target = s.target[t];
+        const int i = target.map != NULL ? target.map[channel] : channel;
+        if (i >= 0)
+            raise_to(&target.to[(int64_t)q * target.n_to + i], demand);
+    }
+}
 
 static __global__ void route_kernel(cfp_demand_route r)
 {
@@ -137,7 +151,7 @@ static __global__ void back_step_kernel(cfp_back_step s)
         k.gain = s.propagate == CFP_PROPAGATE_PATH ? reached : 1.0;
         k.row = row_of(s, k.clip, o);
         cut stays = cut_at_top(s, k);
-        cfp_demand *child = s.child + (int64_t)q * s.channels + cfp_span_first(&s, o);
+        const int first = cfp_span_first(&s, o);
         int count = 0;
         for (int base = 0; base < k.n; base += WARP) {
             const float r = relevance_at(s, k, base + lane);
@@ -148,7 +162,8 @@ static __global__ void back_step_kernel(cfp_back_step s)
             stays.ties -= __popc(ties);
             count += __popc(word);
             if (selected)
-                raise_to(&child[base + lane], __double_as_longlong(cfp_propagated(&s, reached, r)));
+                raise_child(s, q, first + base + lane,
+                            __double_as_longlong(cfp_propagated(&s, reached, r)));
             if (s.edges != NULL && lane == 0)
                 s.edges[(int64_t)row * words + base / 32] = word;
         }

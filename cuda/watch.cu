@@ -1,7 +1,7 @@
 /* watch.cu - notices numbers that went beyond float16's range: infinite, or NaN.
  *
- * One thread takes 16 bytes.  Who finds one writes a 1: all write the same.  Bytes: the numbers
- * once, right behind their being written. */
+ * One thread takes 16 bytes.  Who finds one raises `seen` to 1.  Bytes: the numbers once, right
+ * behind their being written. */
 #include "lanes.h"
 
 template <class S, int V> static __global__ void watch_kernel(const S *x, int64_t count, int *seen)
@@ -13,7 +13,7 @@ template <class S, int V> static __global__ void watch_kernel(const S *x, int64_
         for (int k = 0; k < V; k++)
             finite = finite && isfinite(at.v[k]);
         if (!finite)
-            *seen = 1;
+            atomicMax(seen, 1);
     }
 }
 

@@ -6,17 +6,23 @@
 #include <stdio.h>
 #include <string.h>
 
+/* What children are passed on to: a layer of as many channels, and one whose channels are half as
+ * many, each from two, but the first, which goes nowhere. */
+enum { TARGETS = 2 };
+
 /* A layer and its questions on the host, with ref's answers, and where they lie on the device. */
 typedef struct layer_case {
     cfp_back_step ref, device;
     int questions, rows, words;
     float *kernel_mean, *kernel_scale, *input, *pair;
     double *theta, *contrast;
-    cfp_demand *demand, *child;
+    cfp_demand *demand, *child, *reached[TARGETS];
+    int32_t *map;
+    cfp_demand_target target[TARGETS], there[TARGETS];
     int32_t *n_edges;
     uint32_t *edges;
     cfp_row *row;
-    struct lent on[11];
+    struct lent on[11 + TARGETS + 2];
     int n_lent;
 } layer_case;
 
@@ -70,6 +76,9 @@ static cfp_status take_memory(check *k, layer_case *c)
     CFP_TRY_ALLOC(&k->ctx, c->demand, c->rows);
     CFP_TRY_ALLOC(&k->ctx, c->child, c->questions * s->channels);
     CFP_TRY_ALLOC(&k->ctx, c->n_edges, c->rows);
+    for (int t = 0; t < TARGETS; t++)
+        CFP_TRY_ALLOC(&k->ctx, c->reached[t], c->questions * s->channels);
+    CFP_TRY_ALLOC(&k->ctx, c->map, s->channels);
     CFP_TRY_ALLOC(&k->ctx, c->edges, c->rows * c->words);
     CFP_TRY_ALLOC(&k->ctx, c->row, c->rows);
     return CFP_OK;
@@ -194,6 +203,24 @@ static void fill_in(layer_case *c, uint64_t *seed)
     s->row = c->row;
 }
 
+/* What has been demanded before has come to the targets, too. */
+static void fill_targets(layer_case *c)
+{
+    cfp_back_step *s = &c->ref;
+    const int n_to[TARGETS] = {s->channels, s->channels / 2 + 1};
+    for (int j = 0; j < s->channels; j++)
+        c->map[j] = j == 0 ? -1 : j / 2;
+    for (int t = 0; t < TARGETS; t++) {
+        memset(c->reached[t], 0xff, (size_t)(c->questions * n_to[t]) * sizeof(cfp_demand));
+        c->target[t] = (cfp_demand_target){c->reached[t], t == 0 ? NULL : c->map, n_to[t]};
+        const cfp_demand_route route = {s->child,     c->reached[t], c->target[t].map,
+                                        c->questions, s->channels,   n_to[t]};
+        (void)cfp_backend_ref.route(NULL, &route);
+    }
+    s->target = c->target;
+    s->n_targets = TARGETS;
+}
+
 static cfp_status on_device(check *k, layer_case *c, void *field, const void *from, size_t bytes)
 {
     struct lent *lent = &c->on[c->n_lent];
@@ -223,6 +250,15 @@ static cfp_status copy_to_device(check *k, layer_case *c)
                       (size_t)(s->clips * s->channels) * sizeof(double)));
     if (s->pair != NULL)
         CFP_TRY(on_device(k, c, &d->pair, s->pair, (size_t)s->clips * weights * sizeof(float)));
+    int32_t *map;
+    CFP_TRY(on_device(k, c, &map, c->map, (size_t)s->channels * sizeof(int32_t)));
+    for (int t = 0; t < TARGETS; t++) {
+        c->there[t] = c->target[t];
+        c->there[t].map = t == 0 ? NULL : map;
+        CFP_TRY(on_device(k, c, &c->there[t].to, c->reached[t],
+                          (size_t)(c->questions * c->target[t].n_to) * sizeof(cfp_demand)));
+    }
+    CFP_TRY(on_device(k, c, &d->target, c->there, sizeof c->there));
     CFP_TRY(on_device(k, c, &d->n_edges, NULL, rows * sizeof(int32_t)));
     CFP_TRY(on_device(k, c, &d->edges, NULL, rows * words * sizeof(uint32_t)));
     return on_device(k, c, &d->row, NULL, rows * sizeof(cfp_row));
@@ -271,11 +307,15 @@ static cfp_status compare_edges(check *k, layer_case *c, int question)
 static cfp_status check_back_step(check *k, layer_case *c)
 {
     const cfp_back_step *s = &c->ref;
+    fill_targets(c);
     CFP_TRY(copy_to_device(k, c));
     CFP_TRY(cfp_backend_ref.back_step(NULL, s));
     CFP_TRY(k->device.api->back_step(k->device.backend, &c->device));
     CFP_TRY(compare(k, "back_step: children", c->device.child, s->child,
                     (size_t)(c->questions * s->channels) * sizeof(cfp_demand)));
+    for (int t = 0; t < TARGETS; t++)
+        CFP_TRY(compare(k, "back_step: targets", c->there[t].to, c->reached[t],
+                        (size_t)(c->questions * c->target[t].n_to) * sizeof(cfp_demand)));
     if (s->rule == CFP_RULE_GRAD) {
         CFP_TRY(cfp_backend_ref.pick_edges(NULL, s));
         CFP_TRY(k->device.api->pick_edges(k->device.backend, &c->device));
@@ -303,6 +343,9 @@ static void close_case(check *k, layer_case *c)
     cfp_free(c->theta);
     cfp_free(c->demand);
     cfp_free(c->child);
+    cfp_free(c->map);
+    for (int t = 0; t < TARGETS; t++)
+        cfp_free(c->reached[t]);
     cfp_free(c->n_edges);
     cfp_free(c->edges);
     cfp_free(c->row);

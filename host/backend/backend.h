@@ -14,7 +14,7 @@
 #include "relevance.h"
 #include "render.h"
 
-#define CFP_BACKEND_ABI 6
+#define CFP_BACKEND_ABI 7
 
 typedef struct cfp_backend cfp_backend; /* an opened device; each backend defines its own */
 
@@ -126,7 +126,7 @@ typedef struct cfp_backend_api {
      * memory; all of it is enqueued in order, and only fetch waits. */
     cfp_status (*fill)(cfp_backend *backend, void *memory, int byte, size_t bytes);
     cfp_status (*put)(cfp_backend *backend, void *memory, const void *host, size_t bytes);
-    /* put: host may be written again at once, unless host_alloc gave it: then after a wait. */
+    /* put: host may be written again, or freed, at once. */
     cfp_status (*fetch)(cfp_backend *backend, void *host, const void *memory, size_t bytes);
     /* mean[n * C + c] over T, H, W of x (n, c); double accumulation or as good. */
     cfp_status (*channel_mean)(cfp_backend *backend, float *mean, const cfp_tensor *x);

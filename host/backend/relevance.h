@@ -60,6 +60,13 @@ typedef struct cfp_row {
     float best;       /* above 0: relevances are divided by it (classifier, propagate path) */
 } cfp_row;
 
+/* A kernel layer upstream that gets demands: to[map[j]] is raised to the demand on channel j. */
+typedef struct cfp_demand_target {
+    cfp_demand *to;     /* [questions][n_to] */
+    const int32_t *map; /* [channels] -1: goes nowhere; NULL: j to j */
+    int n_to;
+} cfp_demand_target;
+
 /* The back-step of one kernel layer in all questions: for each demanded kernel, raises the demands
  * on the channels that are relevant to it. */
 typedef struct cfp_back_step {
@@ -85,6 +92,8 @@ typedef struct cfp_back_step {
     const cfp_demand *demand; /* [questions][O] */
     /* The answers. */
     cfp_demand *child; /* [questions][C] raised to the R(i) that the layer demands */
+    const cfp_demand_target *target; /* [n_targets] raised by what child is raised to */
+    int n_targets;
     /* Its edges; NULL where none are kept.  Rows that are not demanded have n_edges 0 and nothing
      * else is written of them.  Rule grad: pairs, of which pick_edges makes edges. */
     int32_t *n_edges; /* [questions][O] */

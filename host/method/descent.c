@@ -4,9 +4,10 @@
  * walking backwards every consumer has spoken before its producer is asked: demands that meet are
  * merged by their maximum, however many branches lead there, and no path is ever walked twice.
  *
- *     not a kernel layer   route: each demanded channel goes to the input channel it came from
+ *     not a kernel layer   each demanded channel goes to the input channel it came from: composed
+ *                          beforehand, from kernel layer to kernel layer (targets.h)
  *     a kernel layer       its demanded kernels are selected; each back-steps to the channels that
- *                          are relevant to it, which become the demand on its input
+ *                          are relevant to it, which become the demand on what it reads
  *
  * All questions walk together, and the walk only enqueues: the demands are in the backend's memory
  * (ledger.h) and nothing is asked of it until the class has reached the clip. */
@@ -34,26 +35,20 @@ bool cfp_may_be_demanded(const cfp_trace *trace, int node)
     return false;
 }
 
-/* Raises the demand on `node`'s output to what stands in `from`. */
-static cfp_status demand(cfp_trace *trace, int node, const cfp_demand *from, int n_from,
-                         const int32_t *map)
+/* The demand that the walk starts from comes to the first kernel layers. */
+static cfp_status demand_classes(cfp_trace *trace)
 {
-    const cfp_demand_route route = {.from = from,
-                                    .to = kept(trace, node)->demand,
-                                    .map = map,
-                                    .questions = trace->ledger->questions,
-                                    .n_from = n_from,
-                                    .n_to = trace->model->node[node].shape.c};
-    return trace->device.api->route(trace->device.backend, &route);
-}
-
-static cfp_status route(cfp_trace *trace, int index)
-{
-    const cfp_node *node = &trace->model->node[index];
-    const bool first_only = node->op == CFP_OP_ADD && trace->query.rule == CFP_RULE_REFERENCE;
-    for (int k = 0; k < (first_only ? 1 : node->n_inputs); k++)
-        CFP_TRY(demand(trace, node->input[k], kept(trace, index)->demand, node->shape.c,
-                       kept(trace, index)->route[k]));
+    const cfp_ledger *l = trace->ledger;
+    for (int k = 0; k < l->targets[0].n; k++) {
+        const cfp_destination *target = &l->targets[0].target[k];
+        const cfp_demand_route route = {.from = l->start,
+                                        .to = kept(trace, target->node)->demand,
+                                        .map = target->there,
+                                        .questions = l->questions,
+                                        .n_from = trace->model->n_classes,
+                                        .n_to = trace->model->node[target->node].shape.c};
+        CFP_TRY(trace->device.api->route(trace->device.backend, &route));
+    }
     return CFP_OK;
 }
 
@@ -75,6 +70,8 @@ cfp_back_step cfp_back_step_of(cfp_trace *trace, int index)
     step.theta = l->theta;
     step.demand = mine->demand;
     step.child = mine->child;
+    step.target = mine->target;
+    step.n_targets = l->targets[index].n;
     step.n_edges = mine->n_edges;
     step.edges = mine->edges;
     step.row = mine->row;
@@ -123,14 +120,11 @@ static cfp_status weigh_edges(cfp_trace *trace, int index, const cfp_back_step *
 /* A kernel layer: what its demanded kernels rest on is demanded of what it reads. */
 static cfp_status visit(cfp_trace *trace, int index)
 {
-    const cfp_node *node = &trace->model->node[index];
     const cfp_back_step step = cfp_back_step_of(trace, index);
     if (step.rule == CFP_RULE_GRAD)
         CFP_TRY(gather_products(trace, index));
-    if (trace->part.first) {
+    if (trace->part.first)
         CFP_TRY(trace->device.api->back_step(trace->device.backend, &step));
-        CFP_TRY(demand(trace, node->input[0], step.child, step.channels, NULL));
-    }
     return step.rule == CFP_RULE_GRAD ? weigh_edges(trace, index, &step) : CFP_OK;
 }
 
@@ -159,16 +153,13 @@ static cfp_status step_back(cfp_trace *trace, int i)
         return gather_at(trace, i);
     const bool demanded = kept(trace, i)->demand != NULL && cfp_may_be_demanded(trace, i);
     if (grad) {
-        if (demanded)
-            CFP_TRY(cfp_tube_maps_at(trace, i));
+        CFP_TRY(cfp_tube_maps_at(trace, i));
         CFP_TRY(cfp_backward_leave(trace, i));
     }
     /* Only kernel layers mask: a gradient goes through every other node, demanded or not. */
     if (grad && !cfp_is_kernel_layer(node))
         CFP_TRY(cfp_backward_through(trace, i, NULL, NULL));
-    if (demanded && !cfp_is_kernel_layer(node))
-        return trace->part.first ? route(trace, i) : CFP_OK;
-    if (demanded && cfp_within_depth(trace, node)) /* else: below --depth */
+    if (demanded)
         return visit(trace, i);
     if (grad && cfp_is_kernel_layer(node) && passes_unasked(trace, node))
         return cfp_backward_through(trace, i, NULL, NULL);
@@ -184,7 +175,7 @@ static cfp_status walk(cfp_trace *trace)
     memset(trace->map_made, 0, (size_t)model->n_nodes * sizeof *trace->map_made);
     if (trace->part.first && trace->part.walk != CFP_WALK_GATHER) {
         CFP_TRY(api->fill(trace->device.backend, l->memory, 0xff, l->demand_bytes));
-        CFP_TRY(demand(trace, model->logits, l->start, model->n_classes, NULL));
+        CFP_TRY(demand_classes(trace));
     }
     if (trace->query.rule == CFP_RULE_GRAD)
         CFP_TRY(cfp_backward_start(trace, l->seed));

@@ -26,12 +26,11 @@ static void lay_out_results(cfp_ledger *l, size_t *used, const uint8_t *wanted)
     const cfp_model *model = l->model;
     for (int i = 0; i < model->n_nodes; i++) {
         const cfp_node *node = &model->node[i];
-        if (wanted[i] & CFP_WANT_DEMAND)
-            l->node[i].demand =
-                take(l, used, (size_t)l->questions * node->shape.c, sizeof(cfp_demand));
-        if (wanted[i] & CFP_WANT_LAYER)
-            l->node[i].child = take(l, used, (size_t)l->questions * cfp_channels_in(model, node),
-                                    sizeof(cfp_demand));
+        if (!(wanted[i] & CFP_WANT_LAYER))
+            continue;
+        l->node[i].demand = take(l, used, (size_t)l->questions * node->shape.c, sizeof(cfp_demand));
+        l->node[i].child = take(l, used, (size_t)l->questions * cfp_channels_in(model, node),
+                                sizeof(cfp_demand));
     }
     l->demand_bytes = *used;
     for (int i = 0; i < model->n_nodes; i++)
@@ -97,12 +96,20 @@ static void lay_out_layer(cfp_ledger *l, size_t *used, int i, const cfp_query *q
         mine->kernel_scale = take(l, used, kernels, sizeof(float));
 }
 
-static bool routes_elsewhere(const cfp_model *model, int node, int k)
+/* How many channels the targets of a layer (0: of the logits) are reached from. */
+static int reached_from(const cfp_ledger *l, int i)
 {
-    for (int j = 0; j < model->node[node].shape.c; j++)
-        if (cfp_route(model, node, k, j) != j)
-            return true;
-    return false;
+    const cfp_model *model = l->model;
+    return i > 0 ? cfp_channels_in(model, &model->node[i]) : model->n_classes;
+}
+
+static void lay_out_targets(cfp_ledger *l, size_t *used, int i)
+{
+    cfp_targets *const t = &l->targets[i];
+    l->node[i].target = take(l, used, (size_t)t->n, sizeof *l->node[i].target);
+    for (int k = 0; k < t->n; k++)
+        if (t->target[k].map != NULL)
+            t->target[k].there = take(l, used, (size_t)reached_from(l, i), sizeof(int32_t));
 }
 
 static void lay_out_rest(cfp_ledger *l, size_t *used, const cfp_query *query, const uint8_t *wanted)
@@ -118,9 +125,8 @@ static void lay_out_rest(cfp_ledger *l, size_t *used, const cfp_query *query, co
             l->node[i].mean = take(l, used, (size_t)l->clips * node->shape.c, sizeof(float));
         if (wanted[i] & CFP_WANT_LAYER)
             lay_out_layer(l, used, i, query);
-        for (int k = 0; l->node[i].route != NULL && k < node->n_inputs; k++)
-            if (routes_elsewhere(model, i, k))
-                l->node[i].route[k] = take(l, used, (size_t)node->shape.c, sizeof(int32_t));
+        if (query != NULL)
+            lay_out_targets(l, used, i);
     }
     if (query == NULL)
         return;
@@ -153,19 +159,24 @@ static cfp_status put(cfp_ledger *l, void *to, const void *from, size_t bytes)
     return l->device.api->put(l->device.backend, to, from, bytes);
 }
 
-static cfp_status put_routes(cfp_ledger *l, cfp_ctx *ctx, int i)
+static cfp_status put_targets(cfp_ledger *l, cfp_ctx *ctx, int i)
 {
-    const cfp_node *node = &l->model->node[i];
-    int32_t *map;
-    CFP_TRY_ALLOC(ctx, map, node->shape.c);
+    const cfp_targets *t = &l->targets[i];
+    cfp_demand_target *list;
     cfp_status status = CFP_OK;
-    for (int k = 0; k < node->n_inputs && status == CFP_OK; k++) {
-        for (int j = 0; j < node->shape.c; j++)
-            map[j] = cfp_route(l->model, i, k, j);
-        if (l->node[i].route[k] != NULL)
-            status = put(l, l->node[i].route[k], map, (size_t)node->shape.c * sizeof *map);
+    if (t->n == 0)
+        return CFP_OK;
+    CFP_TRY_ALLOC(ctx, list, t->n);
+    for (int k = 0; k < t->n && status == CFP_OK; k++) {
+        const cfp_destination *one = &t->target[k];
+        list[k] = (cfp_demand_target){l->node[one->node].demand, one->there,
+                                      l->model->node[one->node].shape.c};
+        if (one->map != NULL)
+            status = put(l, one->there, one->map, (size_t)reached_from(l, i) * sizeof *one->map);
     }
-    cfp_free(map);
+    if (status == CFP_OK)
+        status = put(l, l->node[i].target, list, (size_t)t->n * sizeof *list);
+    cfp_free(list);
     return status;
 }
 
@@ -186,22 +197,42 @@ static cfp_status put_constants(cfp_ledger *l, cfp_ctx *ctx, const cfp_query *qu
         if (mine->weight != NULL)
             CFP_TRY(
                 put(l, mine->weight, node->weight, (size_t)weights_of(l, node) * sizeof(float)));
-        if (mine->route != NULL)
-            CFP_TRY(put_routes(l, ctx, i));
+        if (query != NULL)
+            CFP_TRY(put_targets(l, ctx, i));
     }
     if (query == NULL)
         return CFP_OK;
     return put(l, l->theta, batch->theta, (size_t)l->thetas * sizeof *batch->theta);
 }
 
-static cfp_status open_nodes(cfp_ledger *l, cfp_ctx *ctx, const uint8_t *wanted)
+static cfp_status find_targets(cfp_ledger *l, cfp_ctx *ctx, const cfp_query *query,
+                               const bool *layer)
 {
     const cfp_model *model = l->model;
-    CFP_TRY_ALLOC(ctx, l->node, model->n_nodes);
+    const bool first_only = query->rule == CFP_RULE_REFERENCE;
+    CFP_TRY(cfp_targets_find(&l->targets[0], ctx, model, model->logits, first_only, layer));
     for (int i = 1; i < model->n_nodes; i++)
-        if (wanted[i] & CFP_WANT_DEMAND && !cfp_is_kernel_layer(&model->node[i]))
-            CFP_TRY_ALLOC(ctx, l->node[i].route, model->node[i].n_inputs);
+        if (layer[i])
+            CFP_TRY(cfp_targets_find(&l->targets[i], ctx, model, model->node[i].input[0],
+                                     first_only, layer));
     return CFP_OK;
+}
+
+static cfp_status open_nodes(cfp_ledger *l, cfp_ctx *ctx, const cfp_query *query,
+                             const uint8_t *wanted)
+{
+    const int n = l->model->n_nodes;
+    bool *layer;
+    CFP_TRY_ALLOC(ctx, l->node, n);
+    CFP_TRY_ALLOC(ctx, l->targets, n);
+    if (query == NULL)
+        return CFP_OK;
+    CFP_TRY_ALLOC(ctx, layer, n);
+    for (int i = 0; i < n; i++)
+        layer[i] = (wanted[i] & CFP_WANT_LAYER) != 0;
+    const cfp_status status = find_targets(l, ctx, query, layer);
+    cfp_free(layer);
+    return status;
 }
 
 static cfp_status take_memory(cfp_ledger *l, cfp_ctx *ctx)
@@ -220,17 +251,19 @@ static cfp_status take_memory(cfp_ledger *l, cfp_ctx *ctx)
                         (double)l->bytes / 0x1p30, api->name, (double)unused / 0x1p30, whose);
     CFP_TRY(api->alloc(l->device.backend, &memory, l->bytes));
     l->memory = memory;
-    if (api->host_memory)
+    if (api->host_memory) {
         l->seen = l->memory;
-    else
-        CFP_TRY_ALLOC(ctx, l->seen, l->map_bytes > 0 ? l->map_bytes : 1);
+        return CFP_OK;
+    }
+    CFP_TRY(api->host_alloc(l->device.backend, &memory, l->map_bytes)); /* fast to copy to */
+    l->seen = memory;
     return CFP_OK;
 }
 
 static cfp_status open_ledger(cfp_ledger *l, cfp_ctx *ctx, const cfp_query *query,
                               const cfp_batch *batch, const uint8_t *wanted)
 {
-    CFP_TRY(open_nodes(l, ctx, wanted));
+    CFP_TRY(open_nodes(l, ctx, query, wanted));
     lay_out(l, query, wanted);
     CFP_TRY(take_memory(l, ctx));
     if (l->memory == NULL)
@@ -290,11 +323,12 @@ void cfp_ledger_close(cfp_ledger **ledger)
     *ledger = NULL;
     if (l == NULL)
         return;
-    for (int i = 0; l->node != NULL && i < l->model->n_nodes; i++)
-        cfp_free(l->node[i].route);
+    for (int i = 0; l->targets != NULL && i < l->model->n_nodes; i++)
+        cfp_targets_free(&l->targets[i]);
+    cfp_free(l->targets);
     cfp_free(l->node);
-    if (l->seen != l->memory)
-        cfp_free(l->seen);
+    if (l->seen != l->memory && l->seen != NULL)
+        l->device.api->host_release(l->device.backend, l->seen);
     if (l->memory != NULL)
         l->device.api->release(l->device.backend, l->memory);
     drop_edge_room(l);

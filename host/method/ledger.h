@@ -7,6 +7,7 @@
 #pragma once
 #include "../backend/backend.h"
 #include "query.h"
+#include "targets.h"
 
 /* How much is asked at once: every clip against every theta (relevance.h). */
 typedef struct cfp_batch {
@@ -29,9 +30,9 @@ typedef struct cfp_entries {
 
 /* What is kept of one node, in backend memory; NULL where it has no such thing. */
 typedef struct cfp_ledger_node {
-    cfp_demand *demand; /* [questions][C] on its output */
-    float *mean;        /* values that kernel layers read: [clips][C] */
+    float *mean; /* values that kernel layers read: [clips][C] */
     /* Kernel layers of interest: */
+    cfp_demand *demand;  /* [questions][O] on its output */
     cfp_demand *child;   /* [questions][C of the tensor it reads] */
     int32_t *n_edges;    /* [questions][O]; with edges and row, where edges are kept */
     uint32_t *edges;     /* [questions][O][words] */
@@ -43,8 +44,7 @@ typedef struct cfp_ledger_node {
     float *product;      /* rule grad: [clips][C it reads] mean of x(i) * G(i) */
     float *pair;         /* rule grad, not the classifier: [clips][O][C / groups] */
     float *weight;       /* rule grad: the kernels, [O][C / groups][taps] */
-    /* The others: */
-    int32_t **route; /* [n_inputs], a host array: [C] channel j comes from; NULL: from j itself */
+    cfp_demand_target *target; /* [targets[i].n] those of what it reads */
 } cfp_ledger_node;
 
 typedef struct cfp_ledger {
@@ -54,6 +54,7 @@ typedef struct cfp_ledger {
     cfp_entries entries;
     bool in_parts;         /* not all of --steps' points are there at once */
     cfp_ledger_node *node; /* [n_nodes] */
+    cfp_targets *targets;  /* [n_nodes] of what kernel layer i reads; [0]: of the logits */
     char *memory;          /* all of it, `bytes`: first ... */
     size_t bytes;
     size_t demand_bytes;    /* ... demands and children, which start as CFP_NOT_DEMANDED, */
@@ -72,7 +73,7 @@ typedef struct cfp_ledger {
 } cfp_ledger;
 
 /* What a node is wanted for. */
-enum { CFP_WANT_DEMAND = 1, CFP_WANT_MEAN = 2, CFP_WANT_LAYER = 4, CFP_WANT_MAP = 8 };
+enum { CFP_WANT_MEAN = 1, CFP_WANT_LAYER = 2, CFP_WANT_MAP = 4 };
 
 /* Lays it out for a batch of questions, takes the memory and puts the constants there.  wanted:
  * [n_nodes] of the bits above; query NULL: nothing but means is wanted. */

@@ -31,8 +31,6 @@ static void want(uint8_t *wanted, cfp_trace *trace)
         const cfp_node *node = &model->node[i];
         if (!trace->used[i])
             continue;
-        if (query != NULL)
-            wanted[i] |= CFP_WANT_DEMAND;
         if (!cfp_is_kernel_layer(node) || !cfp_within_depth(trace, node))
             continue;
         if (query != NULL)

@@ -12,9 +12,8 @@ bool cfp_tube_wanted(const cfp_model *model, const cfp_query *query, int index)
            (query->layers == NULL || fnmatch(query->layers, node->name, 0) == 0);
 }
 
-/* Enqueues the maps of layer m: over the channels that are demanded of `node`'s output, which are
- * m's selected kernels. */
-static cfp_status sum_layer(cfp_trace *trace, int m, int node, const cfp_tensor *g)
+/* Enqueues the maps of layer m, over its selected kernels: those that are demanded. */
+static cfp_status sum_layer(cfp_trace *trace, int m, const cfp_tensor *g)
 {
     const cfp_ledger *l = trace->ledger;
     const cfp_backend_api *api = trace->device.api;
@@ -30,7 +29,7 @@ static cfp_status sum_layer(cfp_trace *trace, int m, int node, const cfp_tensor 
     cfp_tensor sum = {.shape = flat, .block = 1, .data = l->node[m].map};
     const cfp_tensor part = {.shape = flat, .block = 1, .data = l->part_map};
     CFP_TRY(api->channel_sum(trace->device.backend, adds ? part.data : sum.data, &map,
-                             g != NULL ? &gradient : NULL, l->node[node].demand, l->questions,
+                             g != NULL ? &gradient : NULL, l->node[m].demand, l->questions,
                              l->thetas, g != NULL && !l->in_parts));
     return adds ? api->accumulate(trace->device.backend, &sum, &part) : CFP_OK;
 }
@@ -42,8 +41,8 @@ cfp_status cfp_tube_maps_at(cfp_trace *trace, int node)
         return CFP_OK;
     for (int m = 1; m <= node; m++)
         if (trace->ledger->node[m].map != NULL && !trace->map_made[m] &&
-            cfp_map_node(trace->model, m) == node)
-            CFP_TRY(sum_layer(trace, m, node, g));
+            cfp_map_node(trace->model, m) == node && cfp_may_be_demanded(trace, m))
+            CFP_TRY(sum_layer(trace, m, g));
     return CFP_OK;
 }
 
@@ -53,7 +52,7 @@ static cfp_status sum_each_layer(cfp_trace *trace)
     for (int m = 1; m < trace->model->n_nodes; m++)
         if (trace->ledger->node[m].map != NULL && !(grad && trace->map_made[m]) &&
             cfp_may_be_demanded(trace, m))
-            CFP_TRY(sum_layer(trace, m, m, NULL));
+            CFP_TRY(sum_layer(trace, m, NULL));
     return CFP_OK;
 }
 

@@ -49,7 +49,10 @@ static cfp_status random_clip(cfp_session *session)
                        .source_height = spec->height,
                        .step_x = 1,
                        .step_y = 1};
-    CFP_TRY_ALLOC(&session->ctx, clip->rgb, bytes);
+    clip->rgb = cfp_session_clip_room(session);
+    clip->lent = clip->rgb != NULL;
+    if (!clip->lent)
+        CFP_TRY_ALLOC(&session->ctx, clip->rgb, bytes);
     CFP_TRY_ALLOC(&session->ctx, clip->index, clip->frames);
     if ((clip->path = cfp_strdup(&session->ctx, "random frames")) == NULL)
         return CFP_NOMEM;

@@ -19,6 +19,7 @@ typedef struct cfp_session {
     cfp_device device;
     cfp_model model;
     cfp_clip clip;         /* of commands that read one */
+    uint8_t *clip_room;    /* where its frames lie, if the device can copy from there by itself */
     cfp_clip other;        /* that --baseline names */
     cfp_clip_queue *clips; /* of those that read several */
     uint64_t staged;       /* frames_wait's number of the clip at hand; 0: nothing to wait for */
@@ -74,6 +75,8 @@ CFP_CHECKED cfp_status cfp_session_read_clip(cfp_clip *clip, cfp_session *sessio
 /* A clip that an option names has as many frames as the clip it is compared with. */
 CFP_CHECKED cfp_status cfp_session_check_frames(cfp_session *session, const char *option,
                                                 const cfp_clip *other, const cfp_clip *clip);
+/* Memory for the frames of session->clip; NULL: ordinary memory is as good, or all there is. */
+uint8_t *cfp_session_clip_room(cfp_session *session);
 /* The clip that --baseline names, where it names one, beside session->clip; the trace is told. */
 CFP_CHECKED cfp_status cfp_session_open_baseline(cfp_session *session, const cfp_query *query);
 /* Operands from `first` on, decoded ahead (session_clips.c) into session->clips. */

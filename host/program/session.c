@@ -100,23 +100,43 @@ cfp_status cfp_session_open_trace(cfp_session *session, const cfp_query *query, 
     return status;
 }
 
-cfp_status cfp_session_read_clip(cfp_clip *clip, cfp_session *session, const char *path)
+uint8_t *cfp_session_clip_room(cfp_session *session)
+{
+    const cfp_device *device = &session->device;
+    void *room = NULL;
+    if (session->clip_room != NULL || device->api == NULL || device->api->host_memory)
+        return session->clip_room;
+    if (device->api->host_alloc(device->backend, &room, cfp_clip_bytes(&session->model.input)) !=
+        CFP_OK)
+        session->ctx.message[0] = '\0';
+    return session->clip_room = room;
+}
+
+/* room NULL: in memory of the clip's own. */
+static cfp_status open_clip(cfp_clip *clip, cfp_session *session, const char *path, uint8_t *room)
 {
     const cfp_sampling sampling = {.start = session->config.start,
                                    .stride = (int)session->config.stride,
                                    .track = (int)session->config.track};
     cfp_session_range_begin(session, CFP_RANGE_DECODE, path);
     cfp_guard_begin(path);
+    const cfp_input_spec *input = &session->model.input;
     const cfp_status status =
-        cfp_clip_open(clip, &session->ctx, path, &session->model.input, &sampling);
+        room != NULL ? cfp_clip_open_in(clip, &session->ctx, path, input, &sampling, room)
+                     : cfp_clip_open(clip, &session->ctx, path, input, &sampling);
     cfp_guard_end();
     cfp_session_range_end(session);
     return status;
 }
 
+cfp_status cfp_session_read_clip(cfp_clip *clip, cfp_session *session, const char *path)
+{
+    return open_clip(clip, session, path, NULL);
+}
+
 cfp_status cfp_session_open_clip(cfp_session *session, const char *path)
 {
-    return cfp_session_read_clip(&session->clip, session, path);
+    return open_clip(&session->clip, session, path, cfp_session_clip_room(session));
 }
 
 /* What is said of a clip while it is read, until it is known to be of use. */
@@ -233,6 +253,8 @@ void cfp_session_close(cfp_session *session)
     cfp_clip_queue_close(&session->clips);
     cfp_clip_free(&session->clip);
     cfp_clip_free(&session->other);
+    if (session->clip_room != NULL)
+        session->device.api->host_release(session->device.backend, session->clip_room);
     cfp_model_free(&session->model);
     cfp_device_close(&session->device);
     cfp_config_free(&session->config);

@@ -3,11 +3,15 @@
  *
  * Kernels launched by LAUNCH are plain loops over their threads.  Those launched by LAUNCH_JOINED
  * have a fiber for each thread of a block; a block runs to its end before the next.  Barriers,
- * shuffles and shared memory work; a barrier that not every thread comes to is reported.  What it
- * does not find: races between threads (compute-sanitizer does, on a GPU). */
+ * shuffles and shared memory work; a barrier that not every thread comes to is reported.  Compiled
+ * for it, the kernels are checked, too: races in device memory, and memory that is none of the
+ * device's (sim_check.h).  What is not found: races in shared memory that this order of threads
+ * does not show (compute-sanitizer finds them, on a GPU). */
 #pragma once
 #include "halves.h"
 #include "sim_capture.h"
+#include "sim_check.h"
+#include "sim_fail.h"
 #include <cuda_runtime_api.h>
 #include <cstdint>
 #include <cstdio>
@@ -15,6 +19,7 @@
 #include <cstring>
 #include <csetjmp>
 #include <functional>
+#include <tuple>
 #include <ucontext.h>
 #include <vector>
 
@@ -127,12 +132,14 @@ inline void wait(waiting state, unsigned mask)
     machine &m = now();
     if (m.current == nullptr)
         give_up("a barrier or shuffle in a kernel that was launched without LAUNCH_JOINED");
+    sim_check_kernel(false);
     fiber &me = *m.current;
     me.state = state;
     me.mask = mask;
     before_switch(&me.fake, m.home_stack, m.home_size);
     go_home(me);
     after_switch(me.fake, nullptr, nullptr);
+    sim_check_kernel(true);
 }
 
 inline void enter()
@@ -165,6 +172,8 @@ inline void resume(unsigned i)
     fiber &f = m.fibers[i];
     m.current = &f;
     m.thread = m.block_size.at(i);
+    sim_check_thread(m.block.x + m.grid.x * (m.block.y + m.grid.y * m.block.z), i, f.stack.data(),
+                     f.stack.size());
     before_switch(&m.home_fake, f.stack.data(), f.stack.size());
     go_to(f);
     after_switch(m.home_fake, nullptr, nullptr);
@@ -184,6 +193,8 @@ inline bool release(unsigned threads)
     for (unsigned i = 0; at_barrier == alive && i < threads; i++)
         if (f[i].state == AT_BARRIER)
             f[i].state = READY, any = true;
+    if (any)
+        sim_check_barrier();
     for (unsigned first = 0; first < threads; first += WARP_LANES) {
         unsigned here = 0, wanted = 0;
         for (unsigned lane = 0; lane < WARP_LANES && first + lane < threads; lane++) {
@@ -191,7 +202,10 @@ inline bool release(unsigned threads)
             if (one.state == AT_WARP)
                 here |= 1u << lane, wanted |= one.mask;
         }
-        for (unsigned lane = 0; here != 0 && here == wanted && lane < WARP_LANES; lane++)
+        if (here == 0 || here != wanted)
+            continue;
+        sim_check_warp(first / WARP_LANES);
+        for (unsigned lane = 0; lane < WARP_LANES; lane++)
             if (here >> lane & 1)
                 f[first + lane].state = READY, any = true;
     }
@@ -244,6 +258,7 @@ inline void run(bool joined, const char *name, dim3 grid, dim3 block,
         }
         for (unsigned i = 0; i < block.count(); i++) {
             m.thread = block.at(i);
+            sim_check_thread(b, i, nullptr, 0);
             body();
         }
     }
@@ -251,11 +266,24 @@ inline void run(bool joined, const char *name, dim3 grid, dim3 block,
 
 /* Arguments are copied when a kernel is launched, and it may run later: see sim_capture.h. */
 template <class Kernel, class... Arguments>
-void launch(bool joined, const char *name, dim3 grid, dim3 block, Kernel kernel, Arguments... a)
+void launch(bool joined, const char *name, cudaStream_t stream, dim3 grid, dim3 block,
+            Kernel kernel, Arguments... a)
 {
     typedef std::function<void()> work;
-    work *const kept = new work([=] { run(joined, name, grid, block, [&] { kernel(a...); }); });
-    sim_enqueue([](void *w) { (*static_cast<work *>(w))(); }, kept,
+    if (sim_failure() != cudaSuccess)
+        return; /* cudaGetLastError says it */
+    work *const kept = new work([=] {
+        const std::tuple<Arguments...> here(a...); /* in this frame, like what follows */
+        const Kernel code = kernel;
+        sim_check_begin(__builtin_frame_address(0));
+        run(joined, name, grid, block, [&] {
+            sim_check_kernel(true);
+            std::apply(code, here);
+            sim_check_kernel(false);
+        });
+        sim_check_end();
+    });
+    sim_enqueue(stream, [](void *w) { (*static_cast<work *>(w))(); }, kept,
                 [](void *w) { delete static_cast<work *>(w); });
 }
 
@@ -263,6 +291,20 @@ inline unsigned index_in_block()
 {
     const machine &m = now();
     return m.thread.x + m.block_size.x * (m.thread.y + m.block_size.y * m.thread.z);
+}
+
+/* What atomics do, unseen by the check of kernels. */
+template <class T> UNCHECKED T raise(T *to, T value)
+{
+    const T old = *to;
+    *to = value > old ? value : old;
+    return old;
+}
+UNCHECKED inline unsigned count(unsigned *to, unsigned last)
+{
+    const unsigned old = *to;
+    *to = old >= last ? 0 : old + 1;
+    return old;
 }
 
 /* Each lane shows `value` and takes what lane ^ lane_mask shows. */
@@ -335,11 +377,21 @@ inline int __popc(unsigned x)
 {
     return __builtin_popcount(x);
 }
-inline long long atomicMax(long long *to, long long value)
+/* Threads run one after the other: atomics are what they are by themselves. */
+template <class T> T atomicMax(T *to, T value)
 {
-    const long long old = *to;
-    *to = value > old ? value : old;
-    return old;
+    sim_check_atomic(to, sizeof *to, false);
+    return cudasim::raise(to, value);
+}
+/* Counts up to `last`, then from 0 again. */
+inline unsigned atomicInc(unsigned *to, unsigned last)
+{
+    sim_check_atomic(to, sizeof *to, true);
+    return cudasim::count(to, last);
+}
+inline void __threadfence()
+{
+    sim_check_fence();
 }
 template <class To, class From> To cudasim_bits(From from)
 {
@@ -371,6 +423,6 @@ inline float __fsub_rn(float a, float b)
 
 #define UNROLL_BY_4
 #define LAUNCH(kernel, grid, block, stream, ...)                                                   \
-    ((void)(stream), cudasim::launch(false, #kernel, grid, block, kernel, __VA_ARGS__))
+    cudasim::launch(false, #kernel, stream, grid, block, kernel, __VA_ARGS__)
 #define LAUNCH_JOINED(kernel, grid, block, stream, ...)                                            \
-    ((void)(stream), cudasim::launch(true, #kernel, grid, block, kernel, __VA_ARGS__))
+    cudasim::launch(true, #kernel, stream, grid, block, kernel, __VA_ARGS__)

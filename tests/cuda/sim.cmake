@@ -3,7 +3,8 @@
 include(CheckLanguage)
 check_language(CXX)
 if(NOT CMAKE_CXX_COMPILER)
-    foreach(test check_backends_cudasim batch_cudasim replay_cudasim render_cudasim batch_cudasim_by_shape autotune_cudasim check_backends_cudasim_bf16 check_backends_cudasim_fp16 cudasim method_cudasim
+    foreach(test check_backends_cudasim batch_cudasim replay_cudasim render_cudasim batch_cudasim_by_shape autotune_cudasim check_backends_cudasim_bf16 check_backends_cudasim_fp16 cudasim simulator_cudasim checked_cudasim
+            checked_cudasim_primitives checked_cudasim_relevance method_cudasim
             explain_cudasim agreement_cudasim ranges)
         cfp_test(${test} cuda 60 bash -c "echo 'skipped: no C++ compiler' && exit 77")
     endforeach()
@@ -41,15 +42,53 @@ if(TARGET nvtx)
 endif()
 target_link_libraries(sim_ranges PRIVATE cfp_flags)
 set_target_properties(sim_ranges PROPERTIES POSITION_INDEPENDENT_CODE ON C_VISIBILITY_PRESET hidden)
-add_library(cfp_cudasim MODULE ${sources} sim_capture.c sim_conv.c sim_linear.c sim_runtime.c sim_streams.c sim_time.c ${CFP_MODULE_BASE}
-    ${CMAKE_SOURCE_DIR}/host/backend/op_facts.c
-    ${CMAKE_SOURCE_DIR}/host/model/ops.c)
-set_target_properties(cfp_cudasim PROPERTIES PREFIX "" SUFFIX ".so" C_VISIBILITY_PRESET hidden
-    LIBRARY_OUTPUT_DIRECTORY "${CFP_SIM_DIR}")
-target_include_directories(cfp_cudasim PRIVATE sim)
-target_compile_definitions(cfp_cudasim PRIVATE CUDA_BACKEND_NAME="cudasim")
-target_link_options(cfp_cudasim PRIVATE ${CFP_MODULE_LINKS})
-target_link_libraries(cfp_cudasim PRIVATE sim_kernels sim_ranges cfp_flags m)
+set(runtime sim_capture.c sim_fail.c sim_memory.c sim_runtime.c sim_streams.c sim_time.c)
+set(module_sources ${sources} ${runtime} sim_conv.c sim_linear.c ${CFP_MODULE_BASE}
+    ${CMAKE_SOURCE_DIR}/host/backend/op_facts.c ${CMAKE_SOURCE_DIR}/host/model/ops.c)
+add_library(sim_backend OBJECT ${module_sources})
+set_target_properties(sim_backend PROPERTIES POSITION_INDEPENDENT_CODE ON C_VISIBILITY_PRESET hidden)
+target_include_directories(sim_backend PRIVATE sim)
+target_compile_definitions(sim_backend PRIVATE CUDA_BACKEND_NAME="cudasim")
+target_link_libraries(sim_backend PRIVATE cfp_flags)
+function(sim_module name directory)
+    add_library(${name} MODULE ${ARGN})
+    set_target_properties(${name} PROPERTIES PREFIX "" OUTPUT_NAME cfp_cudasim SUFFIX ".so" C_VISIBILITY_PRESET hidden
+        LIBRARY_OUTPUT_DIRECTORY "${directory}" LINKER_LANGUAGE CXX)
+    target_link_options(${name} PRIVATE ${CFP_MODULE_LINKS})
+    target_link_libraries(${name} PRIVATE sim_backend sim_ranges cfp_flags m)
+endfunction()
+sim_module(cfp_cudasim "${CFP_SIM_DIR}" $<TARGET_OBJECTS:sim_kernels>)
+
+# The same with every access of its kernels checked (sim_check.h): slower, so for a part of the tests.  And that the
+# simulator sees faults at all.  The compiler's -fsanitize=thread goes with no other sanitizer.
+if(NOT CFP_SANITIZE)
+    set(CFP_SIM_CHECKED_DIR "${CMAKE_CURRENT_BINARY_DIR}/modules-checked")
+    set(checked -fsanitize=thread --param=tsan-instrument-func-entry-exit=0)
+    if(CMAKE_CXX_COMPILER_ID MATCHES "Clang")
+        set(checked -fsanitize=thread -mllvm -tsan-instrument-func-entry-exit=0)
+    endif()
+    add_library(sim_kernels_checked OBJECT ${kernels})
+    add_library(sim_mutants OBJECT sim_mutants.cpp)
+    foreach(target sim_kernels_checked sim_mutants)
+        target_include_directories(${target} PRIVATE . sim)
+        target_compile_features(${target} PRIVATE cxx_std_17)
+        target_compile_options(${target} PRIVATE -O1 -fno-threadsafe-statics -ffp-contract=off ${checked})
+        set_target_properties(${target} PROPERTIES POSITION_INDEPENDENT_CODE ON CXX_VISIBILITY_PRESET hidden)
+    endforeach()
+    sim_module(cfp_cudasim_checked "${CFP_SIM_CHECKED_DIR}" sim_check.c $<TARGET_OBJECTS:sim_kernels_checked>)
+    foreach(part primitives relevance) # where threads meet
+        cfp_test(checked_cudasim_${part} cuda 300 check_backends --device cudasim --module-dir "${CFP_SIM_CHECKED_DIR}"
+            --seeds 1 --cases 40 --only ${part})
+    endforeach()
+    if(CFP_FULL)
+        cfp_test(checked_cudasim_all cuda 600 check_backends --device cudasim --module-dir "${CFP_SIM_CHECKED_DIR}"
+            --seeds 1 --cases 40)
+    endif()
+    add_executable(test_simulator test_simulator.c ${runtime} sim_check.c)
+    target_include_directories(test_simulator PRIVATE sim)
+    target_link_libraries(test_simulator PRIVATE sim_kernels_checked sim_mutants cfp_flags m)
+    cfp_test(simulator_cudasim cuda 60 test_simulator)
+endif()
 
 # The program beside the module: then it finds it.
 add_custom_command(OUTPUT "${CFP_SIM_DIR}/cfp-gpu" DEPENDS cfp-gpu
@@ -86,6 +125,9 @@ endif()
 add_executable(test_cudasim test_cudasim.c)
 target_link_libraries(test_cudasim PRIVATE libcfp cfp_flags m ${CMAKE_DL_LIBS})
 cfp_test(cudasim cuda 120 test_cudasim "${CFP_SIM_DIR}")
+if(NOT CFP_SANITIZE)
+    cfp_test(checked_cudasim cuda 120 test_cudasim "${CFP_SIM_CHECKED_DIR}")
+endif()
 # Under sanitizers the kernels run in check_backends_cudasim and batch_cudasim: here are numbers.
 if(NOT CFP_SANITIZE)
     cfp_test(replay_cudasim cuda 120 test_replay --device cudasim --module-dir "${CFP_SIM_DIR}")

@@ -1,5 +1,6 @@
 /* sim_capture.c - see sim_capture.h; and the graph functions of the runtime. */
 #include "sim_capture.h"
+#include "sim_fail.h"
 #include "sim_streams.h"
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +18,7 @@ struct simulated_graph {
 };
 
 static struct simulated_graph *capture; /* NULL: nothing is being captured */
+static cudaStream_t captured;           /* what goes to this stream */
 static bool spoilt;
 
 static void keep(struct node node)
@@ -30,22 +32,24 @@ static void keep(struct node node)
     capture->node[capture->n++] = node;
 }
 
-void sim_enqueue(void (*call)(void *argument), void *argument, void (*drop)(void *argument))
+void sim_enqueue(cudaStream_t stream, void (*call)(void *argument), void *argument,
+                 void (*drop)(void *argument))
 {
-    if (capture != NULL) {
+    if (capture != NULL && stream == captured) {
         keep((struct node){call, argument, drop});
         return;
     }
-    sim_stream_put(NULL, (sim_work){.call = call, .argument = argument, .drop = drop});
+    sim_stream_put(stream, (sim_work){.call = call, .argument = argument, .drop = drop});
 }
 
-void sim_enqueue_copy(void (*call)(void *argument), const void *argument, size_t bytes)
+void sim_enqueue_copy(cudaStream_t stream, void (*call)(void *argument), const void *argument,
+                      size_t bytes)
 {
     void *copy = malloc(bytes);
     if (copy == NULL)
         abort();
     memcpy(copy, argument, bytes);
-    sim_enqueue(call, copy, free);
+    sim_enqueue(stream, call, copy, free);
 }
 
 bool sim_spoils_capture(void)
@@ -56,8 +60,10 @@ bool sim_spoils_capture(void)
 
 cudaError_t cudaStreamBeginCapture(cudaStream_t stream, enum cudaStreamCaptureMode mode)
 {
-    (void)stream, (void)mode;
+    (void)mode;
+    SIM_MAY_FAIL();
     spoilt = false;
+    captured = stream;
     capture = calloc(1, sizeof *capture);
     return capture != NULL ? cudaSuccess : cudaErrorMemoryAllocation;
 }
@@ -65,8 +71,10 @@ cudaError_t cudaStreamBeginCapture(cudaStream_t stream, enum cudaStreamCaptureMo
 cudaError_t cudaStreamEndCapture(cudaStream_t stream, cudaGraph_t *graph)
 {
     (void)stream;
+    const cudaError_t failure = sim_failure();
     *graph = capture;
     capture = NULL;
+    spoilt |= failure != cudaSuccess;
     if (!spoilt)
         return cudaSuccess;
     (void)cudaGraphDestroy(*graph);
@@ -78,6 +86,7 @@ cudaError_t cudaStreamEndCapture(cudaStream_t stream, cudaGraph_t *graph)
 cudaError_t cudaGraphInstantiate(cudaGraphExec_t *made, cudaGraph_t graph, unsigned long long flags)
 {
     (void)flags;
+    SIM_MAY_FAIL();
     *made = malloc(sizeof **made);
     if (*made == NULL)
         return cudaErrorMemoryAllocation;
@@ -100,6 +109,7 @@ static void leave(void *argument)
 
 cudaError_t cudaGraphLaunch(cudaGraphExec_t graph, cudaStream_t stream)
 {
+    SIM_MAY_FAIL();
     sim_stream_put(stream, (sim_work){.call = run_graph, .argument = graph, .drop = leave});
     return cudaSuccess;
 }

@@ -6,13 +6,17 @@
 #include "../../cuda/conv.h"
 #include "halves.h"
 #include "sim_capture.h"
+#include "sim_fail.h"
+#include "sim_memory.h"
 #include "sim_time.h"
 #include <stdlib.h>
 
 struct cuda_dnn {
     size_t workspace_cap;
+    cudaStream_t stream;
 };
 struct cuda_conv {
+    const cuda_dnn *dnn;
     cuda_conv_spec spec;
     int nth;
 };
@@ -21,9 +25,9 @@ enum { WORKSPACE = 4096, CANDIDATES = 3 };
 
 cfp_status cuda_dnn_open(cuda_dnn **out, cfp_ctx *ctx, cudaStream_t stream, size_t workspace_cap)
 {
-    (void)stream;
     CFP_TRY_ALLOC(ctx, *out, 1);
     (*out)->workspace_cap = workspace_cap;
+    (*out)->stream = stream;
     return CFP_OK;
 }
 
@@ -49,6 +53,7 @@ cfp_status cuda_conv_open_nth(cuda_conv **out, cuda_dnn *dnn, cfp_ctx *ctx,
     if (spec->adds && spec->kernel[0] == 3 && spec->kernel[1] == 3)
         return cfp_fail(ctx, CFP_UNSUPPORTED, "no such engine");
     CFP_TRY_ALLOC(ctx, *out, 1);
+    (*out)->dnn = dnn;
     (*out)->spec = *spec;
     (*out)->nth = nth;
     return CFP_OK;
@@ -188,7 +193,7 @@ static void run(const cuda_conv_spec *s, const operand *x, const operand *w, con
         y->x[i] = (z->x != NULL ? z->x[i] : 0) + (bias->x != NULL ? bias->x[i % s->y_channels] : 0);
     meet_all(s, gather, y->x, x->x, w->x);
     for (int64_t i = 0; i < y->count && s->relu; i++)
-        y->x[i] = y->x[i] > 0 ? y->x[i] : 0; /* NaN, too: cuDNN promises nothing of it */
+        y->x[i] = y->x[i] < 0 ? 0 : y->x[i]; /* NaN stays, as cuDNN is told */
     write_back(y);
 }
 
@@ -199,21 +204,52 @@ struct conv_call {
     void *workspace;
 };
 
+/* For test_cudasim: convolutions that read nothing but zeros. */
+__attribute__((visibility("default"))) int cudasim_of_zeros;
+
+static void count_zeros(const operand *read, int n)
+{
+    for (int i = 0; i < n; i++) {
+        int64_t k = 0;
+        while (k < read[i].count && read[i].x[k] == 0)
+            k++;
+        cudasim_of_zeros += k == read[i].count;
+    }
+}
+
+/* Numbers of each operand. */
+static void count_numbers(int64_t count[5], const cuda_conv_spec *s)
+{
+    const int64_t taps = (int64_t)s->kernel[0] * s->kernel[1] * s->kernel[2];
+    count[0] = (int64_t)s->n * s->x[0] * s->x[1] * s->x[2] * s->x_channels;
+    count[1] = s->y_channels * taps * (s->x_channels / s->groups);
+    count[2] = count[3] = (int64_t)s->n * s->y[0] * s->y[1] * s->y[2] * s->y_channels;
+    count[4] = s->y_channels;
+}
+
+static void check_operands(const struct conv_call *c)
+{
+    const size_t each = c->spec.precision == CFP_BF16 || c->spec.precision == CFP_FP16 ? 2 : 4;
+    int64_t count[5];
+    count_numbers(count, &c->spec);
+    for (int i = 0; i < 5; i++)
+        if (c->memory[i] != NULL)
+            sim_want_device(c->memory[i], (size_t)count[i] * each, "a convolution's operand");
+    sim_want_device(c->workspace, WORKSPACE, "a convolution's workspace");
+}
+
 static void run_call(void *argument)
 {
     const struct conv_call *c = argument;
     const cuda_conv_spec *s = &c->spec;
-    const int64_t taps = (int64_t)s->kernel[0] * s->kernel[1] * s->kernel[2];
-    const int64_t count[5] = {(int64_t)s->n * s->x[0] * s->x[1] * s->x[2] * s->x_channels,
-                              s->y_channels * taps * (s->x_channels / s->groups),
-                              (int64_t)s->n * s->y[0] * s->y[1] * s->y[2] * s->y_channels,
-                              (int64_t)s->n * s->y[0] * s->y[1] * s->y[2] * s->y_channels,
-                              s->y_channels};
+    int64_t count[5];
     operand o[5] = {0};
+    count_numbers(count, s);
     memset(c->workspace, 0xff, WORKSPACE);
     for (int i = 0; i < 5; i++)
         if (widen(&o[i], NULL, c->memory[i], count[i], s->precision) != CFP_OK)
             abort();
+    count_zeros(o, s->backward ? 0 : 2); /* x and w */
     run(s, &o[0], &o[1], &o[2], &o[3], &o[4]);
     for (int i = 0; i < 5; i++)
         free_copy(&o[i]);
@@ -225,7 +261,11 @@ cfp_status cuda_conv_run(const cuda_conv *conv, cfp_ctx *ctx, void *x, const voi
     const struct conv_call call = {conv->spec, {x, w, y, z, bias}, workspace};
     if ((z != NULL) != conv->spec.adds || (bias != NULL) != conv->spec.bias)
         return cfp_fail(ctx, CFP_DEVICE, "a convolution run otherwise than planned");
+    if (sim_failure() != cudaSuccess)
+        return cfp_fail(ctx, CFP_DEVICE, "cuDNN: a simulated error");
+    check_operands(&call);
     sim_candidate = conv->nth;
-    sim_enqueue_copy(run_call, &call, sizeof call);
+    sim_convolutions++;
+    sim_enqueue_copy(conv->dnn->stream, run_call, &call, sizeof call);
     return CFP_OK;
 }

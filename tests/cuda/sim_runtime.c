@@ -1,14 +1,14 @@
-/* sim_runtime.c - the CUDA runtime of the simulator: one device, whose memory is the host's and
- * full of NaN when it is new, as a GPU's may be.  Its compute capability is 9.0, or what the
+/* sim_runtime.c - the CUDA runtime of the simulator: one device, whose memory is full of NaN when it
+ * is new, as a GPU's may be (sim_memory.h).  Its compute capability is 9.0, or what the
  * environment says in CUDASIM_CAPABILITY (75 is 7.5). */
 #include "../../cuda/cuda_backend.h"
 #include "sim_capture.h"
+#include "sim_fail.h"
+#include "sim_memory.h"
 #include "sim_streams.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-enum { ALIGNMENT = 256, MEMORY = 1 << 30 };
 
 int cuda_dnn_version(void)
 {
@@ -17,25 +17,30 @@ int cuda_dnn_version(void)
 
 cudaError_t cudaDriverGetVersion(int *version)
 {
+    SIM_MAY_FAIL();
     *version = CUDART_VERSION;
     return cudaSuccess;
 }
 cudaError_t cudaRuntimeGetVersion(int *version)
 {
+    SIM_MAY_FAIL();
     *version = CUDART_VERSION;
     return cudaSuccess;
 }
 cudaError_t cudaGetDeviceCount(int *count)
 {
+    SIM_MAY_FAIL();
     *count = 1;
     return cudaSuccess;
 }
 cudaError_t cudaSetDevice(int device)
 {
+    SIM_MAY_FAIL();
     return device == 0 ? cudaSuccess : cudaErrorNoDevice;
 }
 cudaError_t cudaGetDeviceProperties(struct cudaDeviceProp *gpu, int device)
 {
+    SIM_MAY_FAIL();
     (void)device;
     const char *word = getenv("CUDASIM_CAPABILITY");
     const int capability = word != NULL ? atoi(word) : 90;
@@ -43,43 +48,36 @@ cudaError_t cudaGetDeviceProperties(struct cudaDeviceProp *gpu, int device)
     snprintf(gpu->name, sizeof gpu->name, "NVIDIA nothing, simulated");
     return cudaSuccess;
 }
-cudaError_t cudaGetLastError(void)
-{
-    return cudaSuccess;
-}
-const char *cudaGetErrorString(cudaError_t error)
-{
-    return error == cudaSuccess ? "no error" : "a simulated error";
-}
-
 cudaError_t cudaMalloc(void **memory, size_t bytes)
 {
+    SIM_MAY_FAIL();
     if (sim_spoils_capture())
         return cudaErrorStreamCaptureUnsupported;
-    *memory = aligned_alloc(ALIGNMENT, (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT);
-    if (*memory == NULL)
-        return cudaErrorMemoryAllocation;
-    memset(*memory, 0xff, bytes);
-    return cudaSuccess;
+    *memory = sim_device_alloc(bytes);
+    return *memory != NULL ? cudaSuccess : sim_failed(cudaErrorMemoryAllocation);
 }
-cudaError_t cudaFree(void *memory) /* waits for the device, as CUDA's does */
+/* Waits for the device, as CUDA's does.  Where it fails the memory is gone all the same. */
+cudaError_t cudaFree(void *memory)
 {
+    const cudaError_t failure = sim_failure();
     if (sim_spoils_capture())
         return cudaErrorStreamCaptureUnsupported;
     if (memory != NULL)
         sim_device_wait();
-    free(memory);
-    return cudaSuccess;
+    sim_device_free(memory);
+    return failure;
 }
 cudaError_t cudaMemGetInfo(size_t *unused, size_t *total)
 {
-    *unused = *total = MEMORY;
+    SIM_MAY_FAIL();
+    *unused = *total = SIM_DEVICE_BYTES;
     return cudaSuccess;
 }
 /* A copy or, from nowhere, a fill. */
 struct transfer {
     void *to;
     const void *from;
+    const void *was; /* what `from` held when this was enqueued, or NULL */
     int value;
     size_t bytes;
 };
@@ -87,6 +85,8 @@ struct transfer {
 static void run_transfer(void *argument)
 {
     const struct transfer *t = argument;
+    if (t->was != NULL && memcmp(t->was, t->from, t->bytes) != 0)
+        sim_give_up("host memory has changed before it was copied to the device");
     if (t->from != NULL)
         memmove(t->to, t->from, t->bytes);
     else
@@ -95,13 +95,14 @@ static void run_transfer(void *argument)
 
 cudaError_t cudaMemsetAsync(void *memory, int value, size_t bytes, cudaStream_t stream)
 {
-    const struct transfer t = {memory, NULL, value, bytes};
-    (void)stream;
-    sim_enqueue_copy(run_transfer, &t, sizeof t);
+    const struct transfer t = {memory, NULL, NULL, value, bytes};
+    SIM_MAY_FAIL();
+    sim_want_device(memory, bytes, "cudaMemsetAsync");
+    sim_enqueue_copy(stream, run_transfer, &t, sizeof t);
     return cudaSuccess;
 }
-/* Host memory that copies read when they are run.  Other memory of the host is read at once, as
- * CUDA puts it aside before it returns. */
+/* Host memory that is the host's to change until it waits; of other memory a copy may be put aside
+ * before the call returns, or may not be: it is a fault of the host if it changes meanwhile. */
 typedef struct pinned {
     struct pinned *next;
     void *memory;
@@ -118,33 +119,49 @@ static bool is_pinned(const void *at)
     return false;
 }
 
-/* A copy with what it reads behind it, if that is put aside. */
-static struct transfer *new_transfer(void *to, const void *from, size_t bytes, bool aside)
+/* A copy up from ordinary memory, with what that memory holds now behind it. */
+static struct transfer *new_transfer(void *to, const void *from, size_t bytes, bool watched)
 {
-    struct transfer *const t = malloc(sizeof *t + (aside ? bytes : 0));
+    struct transfer *const t = malloc(sizeof *t + (watched ? bytes : 0));
     if (t == NULL)
         abort();
-    *t = (struct transfer){to, aside ? t + 1 : from, 0, bytes};
-    if (aside)
+    *t = (struct transfer){to, from, watched ? t + 1 : NULL, 0, bytes};
+    if (watched)
         memcpy(t + 1, from, bytes);
     return t;
+}
+
+/* The host's side must be the host's, the device's the device's. */
+static void check_sides(const void *to, const void *from, size_t bytes, enum cudaMemcpyKind kind)
+{
+    const char *const who = "cudaMemcpyAsync";
+    if (kind != cudaMemcpyDeviceToHost)
+        sim_want_device(to, bytes, who);
+    else if (sim_is_device(to, 1))
+        sim_give_up("%s: %p is device memory, and is told to be the host's", who, to);
+    if (kind != cudaMemcpyHostToDevice)
+        sim_want_device(from, bytes, who);
+    else if (sim_is_device(from, 1))
+        sim_give_up("%s: %p is device memory, and is told to be the host's", who, from);
 }
 
 cudaError_t cudaMemcpyAsync(void *to, const void *from, size_t bytes, enum cudaMemcpyKind kind,
                             cudaStream_t stream)
 {
+    SIM_MAY_FAIL();
+    check_sides(to, from, bytes, kind);
     if (kind == cudaMemcpyDeviceToDevice) {
-        const struct transfer t = {to, from, 0, bytes};
-        sim_enqueue_copy(run_transfer, &t, sizeof t);
+        const struct transfer t = {to, from, NULL, 0, bytes};
+        sim_enqueue_copy(stream, run_transfer, &t, sizeof t);
         return cudaSuccess;
     }
     if (sim_spoils_capture())
         return cudaErrorStreamCaptureUnsupported;
-    const bool up = kind == cudaMemcpyHostToDevice, aside = up && !is_pinned(from);
+    const bool up = kind == cudaMemcpyHostToDevice, watched = up && !is_pinned(from);
     sim_stream_put(stream, (sim_work){.call = run_transfer,
-                                      .argument = new_transfer(to, from, bytes, aside),
+                                      .argument = new_transfer(to, from, bytes, watched),
                                       .drop = free,
-                                      .from = up && !aside ? from : NULL});
+                                      .from = up ? from : NULL});
     return cudaSuccess;
 }
 
@@ -152,9 +169,14 @@ cudaError_t cudaHostAlloc(void **memory, size_t bytes, unsigned flags)
 {
     (void)flags;
     pinned *const p = malloc(sizeof *p);
-    const cudaError_t status = p != NULL ? cudaMalloc(memory, bytes) : cudaErrorMemoryAllocation;
+    *memory = malloc(bytes);
+    const cudaError_t failure = sim_failure();
+    const cudaError_t status =
+        p != NULL && *memory != NULL ? failure : sim_failed(cudaErrorMemoryAllocation);
     if (status != cudaSuccess) {
+        free(*memory);
         free(p);
+        *memory = NULL;
         return status;
     }
     *p = (pinned){all_pinned, *memory, bytes};
@@ -164,18 +186,17 @@ cudaError_t cudaHostAlloc(void **memory, size_t bytes, unsigned flags)
 
 cudaError_t cudaFreeHost(void *memory)
 {
+    const cudaError_t failure = sim_failure();
     pinned **at = &all_pinned;
     while (*at != NULL && (*at)->memory != memory)
         at = &(*at)->next;
     pinned *const p = *at;
     if (p == NULL)
-        return cudaSuccess;
-    if (sim_will_read(p->memory, p->bytes)) {
-        fprintf(stderr, "cudasim: host memory is given back before it has been copied\n");
-        abort();
-    }
+        return failure;
+    if (sim_will_read(p->memory, p->bytes))
+        sim_give_up("host memory is given back before it has been copied");
     *at = p->next;
     free(p->memory);
     free(p);
-    return cudaSuccess;
+    return failure;
 }

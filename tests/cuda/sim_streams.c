@@ -1,6 +1,9 @@
 /* sim_streams.c - see sim_streams.h; and the stream and event functions of the runtime. */
 #include "sim_streams.h"
 #include "sim_capture.h"
+#include "sim_fail.h"
+#include "sim_memory.h"
+#include "sim_time.h"
 #include <stdint.h>
 #include <stdlib.h>
 
@@ -18,6 +21,7 @@ struct simulated_stream {
 struct simulated_event {
     cudaStream_t stream; /* NULL: never recorded, nothing to wait for */
     uint64_t after;      /* so many pieces of its work */
+    int convolutions;    /* so many had been enqueued by then */
 };
 
 static struct simulated_stream *streams; /* that are open, in their order */
@@ -31,6 +35,9 @@ static bool draw(void)
 
 static void run_until(cudaStream_t stream, uint64_t until)
 {
+    if (stream->done >= until)
+        return;
+    sim_device_opens();
     while (stream->done < until) {
         struct pending *const p = stream->first;
         p->work.call(p->work.argument);
@@ -47,13 +54,16 @@ static void wait_until(cudaStream_t stream, uint64_t until)
 {
     run_until(stream, until);
     stream->eager = draw();
+    sim_device_shuts();
 }
 
 void sim_stream_put(cudaStream_t stream, sim_work work)
 {
-    cudaStream_t const s = stream != NULL ? stream : streams;
+    cudaStream_t const s = stream;
     struct pending *const p = malloc(sizeof *p);
-    if (p == NULL || s == NULL)
+    if (s == NULL)
+        sim_give_up("work on stream 0, which is not the backend's own");
+    if (p == NULL)
         abort();
     *p = (struct pending){.work = work};
     *s->last = p;
@@ -82,6 +92,7 @@ bool sim_will_read(const void *memory, size_t bytes)
 cudaError_t cudaStreamCreateWithFlags(cudaStream_t *stream, unsigned flags)
 {
     (void)flags;
+    SIM_MAY_FAIL();
     *stream = calloc(1, sizeof **stream);
     if (*stream == NULL)
         return cudaErrorMemoryAllocation;
@@ -96,6 +107,7 @@ cudaError_t cudaStreamCreateWithFlags(cudaStream_t *stream, unsigned flags)
 
 cudaError_t cudaStreamSynchronize(cudaStream_t stream)
 {
+    SIM_MAY_FAIL();
     if (sim_spoils_capture())
         return cudaErrorStreamCaptureUnsupported;
     wait_until(stream, stream->begun);
@@ -104,18 +116,20 @@ cudaError_t cudaStreamSynchronize(cudaStream_t stream)
 
 cudaError_t cudaStreamDestroy(cudaStream_t stream)
 {
+    const cudaError_t failure = sim_failure();
     sim_device_wait(); /* others may wait for it */
     struct simulated_stream **at = &streams;
     while (*at != stream)
         at = &(*at)->next;
     *at = stream->next;
     free(stream);
-    return cudaSuccess;
+    return failure;
 }
 
 cudaError_t cudaEventCreateWithFlags(cudaEvent_t *event, unsigned flags)
 {
     (void)flags;
+    SIM_MAY_FAIL();
     *event = calloc(1, sizeof **event);
     return *event != NULL ? cudaSuccess : cudaErrorMemoryAllocation;
 }
@@ -128,12 +142,19 @@ cudaError_t cudaEventDestroy(cudaEvent_t event)
 
 cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream)
 {
-    *event = (struct simulated_event){stream, stream->begun};
+    SIM_MAY_FAIL();
+    *event = (struct simulated_event){stream, stream->begun, sim_convolutions};
     return cudaSuccess;
+}
+
+int sim_event_convolutions(cudaEvent_t event)
+{
+    return event->convolutions;
 }
 
 cudaError_t cudaEventSynchronize(cudaEvent_t event)
 {
+    SIM_MAY_FAIL();
     if (event->stream != NULL)
         wait_until(event->stream, event->after);
     return cudaSuccess;
@@ -149,6 +170,7 @@ static void run_event(void *argument)
 cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned flags)
 {
     (void)flags;
+    SIM_MAY_FAIL();
     if (event->stream == NULL)
         return cudaSuccess;
     struct simulated_event *const as_is = malloc(sizeof *as_is);

@@ -19,10 +19,12 @@ typedef struct sim_work {
     const void *from;             /* the host's memory that it will read, or NULL */
 } sim_work;
 
-/* stream NULL: the one that was created first, on which all kernels run. */
+/* Stops where there is no stream: everything has its own. */
 void sim_stream_put(cudaStream_t stream, sim_work work);
 /* Until all streams are done. */
 void sim_device_wait(void);
+/* How many convolutions had been enqueued when the event was recorded. */
+int sim_event_convolutions(cudaEvent_t event);
 /* True where work that is still to be run reads these bytes. */
 bool sim_will_read(const void *memory, size_t bytes);
 

@@ -320,8 +320,11 @@ static cfp_status plan_conv(const cfp_device *device, int length)
     return status;
 }
 
-/* Opens two convolutions, the second twice; autotune's choices among the simulator's three
- * candidates, if they take `times`.  Returns how many plans were timed. */
+enum { PLANS = 3 };     /* that autotune tries of the simulator's */
+static double tuned_ms; /* of the convolution that was tuned last */
+
+/* Opens two convolutions, the second twice; autotune's choices among the simulator's candidates, if
+ * they take `times`.  Returns how many plans were timed. */
 static int tune(cfp_ctx *ctx, const char *file, const char *times, cfp_status want,
                 int candidate[2])
 {
@@ -333,8 +336,8 @@ static int tune(cfp_ctx *ctx, const char *file, const char *times, cfp_status wa
     if (status != CFP_OK)
         return 0;
     const cfp_backend_api *api = device.api;
-    int *const timed = counter("cudasim_timed");
-    *timed = 0;
+    int *const timed = counter("cudasim_timed"), *const zeros = counter("cudasim_of_zeros");
+    *timed = *zeros = *counter("cudasim_most_timed") = 0;
     setenv("CUDASIM_TIMES", times, 1);
     for (int i = 0; i < 3; i++)
         CHECK_EQ(plan_conv(&device, i == 0 ? 2 : 5), CFP_OK);
@@ -344,9 +347,11 @@ static int tune(cfp_ctx *ctx, const char *file, const char *times, cfp_status wa
         CHECK_HAS(row.what, i == 0 ? "conv 1x8x2x3x3 -> " : "conv 1x8x5x3x3 -> ");
         CHECK_EQ(row.engine, 100 + row.candidate);
         candidate[i] = row.candidate;
+        tuned_ms = (double)row.ms;
     }
     CHECK(!api->tuned(device.backend, 2, &row));
-    const int asked = *timed / 6; /* the first run, and five that count */
+    const int asked = *timed / 4; /* one execution alone, and three rounds */
+    CHECK_EQ(*zeros, 0);
     cfp_device_close(&device);
     return asked;
 }
@@ -364,18 +369,25 @@ static void autotune_takes_the_fastest(void)
     int candidate[2] = {-1, -1};
     cfp_ctx ctx = {0};
     CHECK(made >= 0 && close(made) == 0);
-    CHECK_EQ(tune(&ctx, path, "3,2,1", CFP_OK, candidate), 6);
+    CHECK_EQ(tune(&ctx, path, "3,2,1", CFP_OK, candidate), 2 * PLANS);
     CHECK(candidate[0] == 2 && candidate[1] == 2);
     CHECK_EQ(tune(&ctx, path, "1,2,3", CFP_OK, candidate), 0); /* the file is followed */
     CHECK(candidate[0] == 2 && candidate[1] == 2);
 
+    /* Short ones are timed by tens, and what counts is the time of one. */
     write_text(path, "w", "");
-    CHECK_EQ(tune(&ctx, path, "2,1,1", CFP_OK, candidate), 6); /* of equals the earlier */
+    CHECK_EQ(tune(&ctx, path, "0.3,0.25,0.5", CFP_OK, candidate), 2 * PLANS);
+    CHECK(candidate[0] == 1 && candidate[1] == 1);
+    CHECK_EQ(*counter("cudasim_most_timed"), 10);
+    CHECK_NEAR(tuned_ms, 0.25, 1e-6);
+
+    write_text(path, "w", "");
+    CHECK_EQ(tune(&ctx, path, "2,1,1", CFP_OK, candidate), 2 * PLANS); /* of equals the earlier */
     CHECK(candidate[0] == 1 && candidate[1] == 1);
 
     /* A line of another device is left alone; one whose engine is no longer there is made anew. */
     write_text(path, "w", "");
-    CHECK_EQ(tune(&ctx, path, "1,1,1", CFP_OK, candidate), 6);
+    CHECK_EQ(tune(&ctx, path, "1,1,1", CFP_OK, candidate), 2 * PLANS);
     CHECK(candidate[0] == 0 && candidate[1] == 0);
     FILE *file = fopen(path, "r");
     CHECK(file != NULL && fgets(line, sizeof line, file) != NULL && fclose(file) == 0);
@@ -384,7 +396,7 @@ static void autotune_takes_the_fastest(void)
     if (engine != NULL) {
         engine[3] = '7';
         write_text(path, "a", line);
-        CHECK_EQ(tune(&ctx, path, "2,2,1", CFP_OK, candidate), 3);
+        CHECK_EQ(tune(&ctx, path, "2,2,1", CFP_OK, candidate), PLANS);
         CHECK(candidate[0] == 2 && candidate[1] == 0);
         line[0] = '?';
         write_text(path, "a", line);
@@ -451,6 +463,37 @@ static void an_overflow_is_refused(void)
     CHECK_NEAR(y[0], 0, 0);
 }
 
+/* Whatever call of CUDA fails, and whether it stays broken: the status says so, or the failure was of
+ * something that is not needed, and the result is right. */
+static void every_error_of_cuda_is_told(void)
+{
+    const float x[8] = {3, 1};
+    float y[8];
+    cfp_ctx usual = {0};
+    CHECK_EQ(convolve(&usual, CFP_FP16, x, y), CFP_OK);
+    int *const fail_at = counter("cudasim_fail_at"), *const calls = counter("cudasim_calls");
+    int *const stays = counter("cudasim_fail_stays");
+    *counter("cudasim_fail_code") = 719;
+    for (*stays = 0; *stays < 2; ++*stays) {
+        int told = 0, k = 0;
+        for (bool reached = true; reached && k < 200;) {
+            cfp_ctx ctx = {0};
+            memset(y, 0x7f, sizeof y);
+            *calls = 0;
+            *fail_at = ++k;
+            const cfp_status status = convolve(&ctx, CFP_FP16, x, y);
+            reached = *calls >= k;
+            told += status != CFP_OK;
+            if (status == CFP_OK)
+                CHECK_NEAR(y[0], 2, 0);
+            else
+                CHECK(status == CFP_DEVICE && ctx.message[0] != '\0');
+        }
+        CHECK(k > 20 && k < 200 && told > k / 2);
+    }
+    *stays = *fail_at = 0;
+}
+
 /* A gradient that is infinite makes the mean of its product so. */
 static void an_overflow_of_gradients_is_refused(void)
 {
@@ -470,19 +513,98 @@ static void an_overflow_of_gradients_is_refused(void)
             CHECK_EQ(api->upload(r.device.backend, &r.src[k], k == 0 ? one : large), CFP_OK);
         }
         const cfp_status want = p == CFP_BF16 ? CFP_OK : CFP_UNSUPPORTED;
-        /* The simulator's memory is the host's; what was seen is said when something is fetched. */
+        /* What was seen is said when something is fetched. */
         cfp_backend *const b = r.device.backend;
-        CHECK_EQ(api->channel_mean(b, mean, &r.src[0]), CFP_OK);
-        CHECK_EQ(api->fetch(b, mean, mean, sizeof mean), CFP_OK);
-        CHECK_EQ(api->channel_mean(b, mean, &r.src[1]), CFP_OK);
-        CHECK_EQ(api->fetch(b, mean, mean, sizeof mean), want);
-        CHECK_EQ(api->channel_mean_product(b, mean, &r.src[0], &r.src[1]), CFP_OK);
-        CHECK_EQ(api->fetch(b, mean, mean, sizeof mean), want);
-        CHECK_EQ(api->channel_sum(b, mean, &r.src[0], &r.src[1], last, 1, 1, true), CFP_OK);
-        CHECK_EQ(api->fetch(b, mean, mean, sizeof mean), want);
+        void *memory = NULL, *demand = NULL;
+        CHECK_EQ(api->alloc(b, &memory, sizeof mean), CFP_OK);
+        CHECK_EQ(api->alloc(b, &demand, sizeof last), CFP_OK);
+        CHECK_EQ(api->put(b, demand, last, sizeof last), CFP_OK);
+        float *const there = memory;
+        CHECK_EQ(api->channel_mean(b, there, &r.src[0]), CFP_OK);
+        CHECK_EQ(api->fetch(b, mean, there, sizeof mean), CFP_OK);
+        CHECK_EQ(api->channel_mean(b, there, &r.src[1]), CFP_OK);
+        CHECK_EQ(api->fetch(b, mean, there, sizeof mean), want);
+        CHECK_EQ(api->channel_mean_product(b, there, &r.src[0], &r.src[1]), CFP_OK);
+        CHECK_EQ(api->fetch(b, mean, there, sizeof mean), want);
+        CHECK_EQ(api->channel_sum(b, there, &r.src[0], &r.src[1], demand, 1, 1,
+                                  true), CFP_OK);
+        CHECK_EQ(api->fetch(b, mean, there, sizeof mean), want);
         CHECK_HAS(ctx.message, p == CFP_BF16 ? "" : "beyond float16's range");
+        api->release(b, memory);
+        api->release(b, demand);
         close_run(&r);
     }
+}
+
+enum { LONG_CHANNELS = 40, LONG_T = 9, LONG_SIDE = 16, LONG = LONG_T * LONG_SIDE * LONG_SIDE };
+
+/* Number i of a long tensor; small whole numbers, which every type holds. */
+static float long_number(int64_t i, int salt)
+{
+    return (float)((i * 7 + salt) % 13 - 4);
+}
+
+/* The means of x, or of x * g, of two clips against plain sums. */
+static void check_long_means(const cfp_device *device, const cfp_tensor *x, const cfp_tensor *g,
+                             float *there)
+{
+    float mean[2 * LONG_CHANNELS];
+    const cfp_backend_api *api = device->api;
+    CHECK_EQ(g != NULL ? api->channel_mean_product(device->backend, there, x, g)
+                       : api->channel_mean(device->backend, there, x),
+             CFP_OK);
+    CHECK_EQ(api->fetch(device->backend, mean, there, sizeof mean), CFP_OK);
+    for (int64_t row = 0; row < 2 * LONG_CHANNELS; row++) {
+        double sum = 0;
+        for (int64_t i = row * LONG; i < (row + 1) * LONG; i++)
+            sum += (double)long_number(i, 0) * (g != NULL ? (double)long_number(i, 5) : 1);
+        CHECK_NEAR(mean[row], sum / LONG, 1e-6 * fabs(sum / LONG) + 1e-9);
+    }
+}
+
+/* Many blocks share such a sum, and the last of them adds what they have; again and again. */
+static void long_sums_are_shared(void)
+{
+    enum { COUNT = 2 * LONG_CHANNELS * LONG };
+    static float plain[2][COUNT];
+    for (int p = CFP_FP32; p <= CFP_FP16; p++) {
+        static const cfp_type types[] = {CFP_FLOAT32, CFP_FLOAT32, CFP_BFLOAT16, CFP_FLOAT16};
+        cfp_ctx ctx = {0};
+        cfp_device device;
+        cfp_tensor x[2];
+        void *memory[3] = {NULL};
+        CHECK_EQ(open_device(&device, &ctx, "cudasim", (cfp_precision)p), CFP_OK);
+        const cfp_backend_api *api = device.api;
+        for (int k = 0; k < 2; k++) {
+            x[k] = (cfp_tensor){.shape = {2, LONG_CHANNELS, LONG_T, LONG_SIDE, LONG_SIDE},
+                                .block = LONG_CHANNELS,
+                                .type = types[p]};
+            for (int64_t i = 0; i < COUNT; i++)
+                plain[k][i] = long_number(i, 5 * k);
+            CHECK_EQ(api->alloc(device.backend, &memory[k], api->tensor_bytes(&x[k])), CFP_OK);
+            x[k].data = memory[k];
+            CHECK_EQ(api->upload(device.backend, &x[k], plain[k]), CFP_OK);
+        }
+        CHECK_EQ(api->alloc(device.backend, &memory[2], 2 * LONG_CHANNELS * sizeof(float)), CFP_OK);
+        for (int again = 0; again < 2; again++) {
+            check_long_means(&device, &x[0], NULL, memory[2]);
+            if (p != CFP_FP16) /* whose gradients have another unit */
+                check_long_means(&device, &x[0], &x[1], memory[2]);
+        }
+        for (int k = 0; k < 3; k++)
+            api->release(device.backend, memory[k]);
+        cfp_device_close(&device);
+    }
+}
+
+/* For code that libraries load late. */
+static void what_is_planned_leaves_room(void)
+{
+    cfp_ctx ctx = {0};
+    cfp_device device;
+    CHECK_EQ(open_device(&device, &ctx, "cudasim", CFP_FP32), CFP_OK);
+    CHECK_EQ(device.api->free_bytes(device.backend), (size_t)512 << 20); /* of a GiB */
+    cfp_device_close(&device);
 }
 
 static void a_tensor_too_long_is_refused_by_its_node(void)
@@ -504,9 +626,9 @@ static void a_tensor_too_long_is_refused_by_its_node(void)
 static void frames_have_no_more_than_three_channels(void)
 {
     static const uint8_t rgb[3];
-    float numbers[5] = {7}; /* the simulator's memory is the host's */
+    float number = 7; /* which nobody touches */
     const cfp_input_spec input = {.channels = 5, .scale = 1};
-    cfp_tensor x = {.shape = {1, 5, 1, 1, 1}, .block = 1, .data = numbers};
+    cfp_tensor x = {.shape = {1, 5, 1, 1, 1}, .block = 1, .data = &number};
     uint64_t done = 9;
     cfp_ctx ctx = {0};
     cfp_device device;
@@ -514,7 +636,7 @@ static void frames_have_no_more_than_three_channels(void)
     CHECK_EQ(device.api->upload_frames(device.backend, &x, 0, rgb, &input, &done), CFP_UNSUPPORTED);
     CHECK_STR(ctx.message, "frames have 3 channels, the network reads 5");
     CHECK_EQ(done, 0);
-    CHECK_NEAR(numbers[0], 7, 0);
+    CHECK_NEAR(number, 7, 0);
     cfp_device_close(&device);
 }
 
@@ -548,6 +670,9 @@ int main(int argc, char **argv)
     autotune_leaves_no_half_line();
     an_overflow_is_refused();
     an_overflow_of_gradients_is_refused();
+    every_error_of_cuda_is_told();
+    what_is_planned_leaves_room();
+    long_sums_are_shared();
     a_tensor_too_long_is_refused_by_its_node();
     frames_have_no_more_than_three_channels();
     opening_survives_lack_of_memory();

@@ -103,7 +103,7 @@ static cfp_status usual_back_step(cfp_backend *backend, const cfp_back_step *s)
     return CFP_OK;
 }
 
-cfp_status cpu_back_step(cfp_backend *backend, const cfp_back_step *s)
+static cfp_status back_step(cfp_backend *backend, const cfp_back_step *s)
 {
     const int64_t all = (int64_t)s->clips * s->thetas * s->kernels;
     const int64_t count = (int64_t)s->clips * s->thetas * s->channels;
@@ -131,6 +131,13 @@ cfp_status cpu_back_step(cfp_backend *backend, const cfp_back_step *s)
         s->child[i % count] = child[i] > s->child[i % count] ? child[i] : s->child[i % count];
     cfp_free(child);
     return result;
+}
+
+cfp_status cpu_back_step(cfp_backend *backend, const cfp_back_step *s)
+{
+    CFP_TRY(back_step(backend, s));
+    ref_raise_targets(s);
+    return CFP_OK;
 }
 
 /* As ref_list_edges_rows. */

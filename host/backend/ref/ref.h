@@ -71,6 +71,8 @@ bool ref_is_pair(const cfp_back_step *step, int clip, int o, int j);
 cfp_status ref_pick_edges(cfp_backend *backend, const cfp_back_step *step);
 cfp_status ref_list_edges(cfp_backend *backend, const cfp_back_step *step, int question,
                           cfp_edge *edge);
+/* Passes the layer's demands on its channels on to its targets. */
+void ref_raise_targets(const cfp_back_step *step);
 /* The same for some of the rows (question x kernels + o) or kernels, so that threads can divide
  * them.  Each thread needs its own ctx. */
 cfp_status ref_back_step_rows(cfp_ctx *ctx, const cfp_back_step *step, int64_t first, int64_t last);

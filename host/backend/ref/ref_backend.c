@@ -121,7 +121,10 @@ static cfp_ctx *ctx_of(const cfp_backend *backend)
 
 cfp_status ref_back_step(cfp_backend *backend, const cfp_back_step *s)
 {
-    return ref_back_step_rows(ctx_of(backend), s, 0, (int64_t)s->clips * s->thetas * s->kernels);
+    CFP_TRY(
+        ref_back_step_rows(ctx_of(backend), s, 0, (int64_t)s->clips * s->thetas * s->kernels));
+    ref_raise_targets(s);
+    return CFP_OK;
 }
 
 cfp_status ref_list_edges(cfp_backend *backend, const cfp_back_step *s, int question,

@@ -21,6 +21,20 @@ cfp_status ref_route(cfp_backend *backend, const cfp_demand_route *r)
     return CFP_OK;
 }
 
+void ref_raise_targets(const cfp_back_step *s)
+{
+    for (int t = 0; t < s->n_targets; t++) {
+        const cfp_demand_target *target = &s->target[t];
+        const cfp_demand_route route = {.from = s->child,
+                                        .to = target->to,
+                                        .map = target->map,
+                                        .questions = s->clips * s->thetas,
+                                        .n_from = s->channels,
+                                        .n_to = target->n_to};
+        (void)ref_route(NULL, &route); /* which cannot fail */
+    }
+}
+
 /* The state while the kernels of a layer are scored one after the other. */
 struct scoring {
     const cfp_back_step *step;
