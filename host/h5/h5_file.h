@@ -34,7 +34,12 @@ typedef enum cfp_h5_class {
 } cfp_h5_class;
 
 /* Elements of data sets in memory. */
-typedef enum cfp_h5_element { CFP_H5_NO_ELEMENT, CFP_H5_F32, CFP_H5_U8 } cfp_h5_element;
+typedef enum cfp_h5_element {
+    CFP_H5_NO_ELEMENT,
+    CFP_H5_F32,
+    CFP_H5_U8,
+    CFP_H5_I32 /* larger whole numbers become the nearest one that fits */
+} cfp_h5_element;
 
 typedef struct cfp_h5_dataset {
     const char *path; /* in the file */
@@ -124,7 +129,7 @@ CFP_CHECKED cfp_status cfp_h5_floats(float **value, int dims[CFP_H5_MAX_RANK], i
                                      cfp_ctx *ctx, const cfp_h5_group *group, const char *where,
                                      const char *name, bool required);
 /* Rows first..first+rows of axis 0, as `element`s.  The class of the data set must fit: real for
- * F32, whole numbers for U8. */
+ * F32, bytes for U8, whole numbers for I32. */
 CFP_CHECKED cfp_status cfp_h5_rows(void *out, cfp_ctx *ctx, const cfp_h5_group *group,
                                    const cfp_h5_dataset *dataset, cfp_h5_element element,
                                    int64_t first, int64_t rows);
