@@ -16,7 +16,9 @@ enum {
     CFP_CMD_VIEW = 32,
     CFP_CMD_REPORT = 64,
     CFP_CMD_SWEEP = 128,
-    CFP_CMD_ALL = 255
+    CFP_CMD_CONTRAST = 256,
+    CFP_CMD_AGGREGATE = 512,
+    CFP_CMD_ALL = 1023
 };
 
 enum { CFP_MAX_OPTIONS = 64 };
@@ -36,6 +38,8 @@ typedef struct cfp_config {
     int64_t check_input; /* cfp_input_checking */
     /* question */
     const char *class_name; /* NULL: the top predicted class */
+    const char *against;    /* contrast: the other class */
+    int64_t clips;          /* aggregate: of each kernel so many are listed */
     int64_t rule, depth, top, propagate, normalise, class_relevance, mask, target, steps;
     const char *baseline; /* a word of cfp_baseline_names, or a clip */
     double theta;
