@@ -35,12 +35,19 @@ function(c_array out name text)
     set(${out} "static const unsigned char ${name}[] = {\n${bytes}0};\n" PARENT_SCOPE)
 endfunction()
 
-# page(NAME SCRIPT...): the C text of cfp_page_NAME goes to the end of c.
-function(page name)
+# page(NAME STYLES SCRIPT...): the C text of cfp_page_NAME goes to the end of c.  STYLES, a list of style sheets, go
+# behind page.css.  @PART_NAME@ in a page stands for part_NAME.html.
+function(page name styles)
     file(READ "${SOURCE}/${name}.html" html)
+    foreach(part head clip facts)
+        file(READ "${SOURCE}/part_${part}.html" text)
+        string(REPLACE "@PART_${part}@" "${text}" html "${html}")
+    endforeach()
     file(READ "${SOURCE}/page.css" style)
-    file(READ "${SOURCE}/${name}.css" own)
-    string(APPEND style "${own}")
+    foreach(file ${styles})
+        file(READ "${SOURCE}/${file}" own)
+        string(APPEND style "${own}")
+    endforeach()
     set(script "")
     foreach(file ${ARGN})
         file(READ "${file}" text)
@@ -67,7 +74,11 @@ endfunction()
 
 set(js "${SOURCE}")
 set(c "/* pages.c - made by cmake/pages.cmake. */\n#include \"page.h\"\n")
-page(report "${js}/d3-licence.js" "${D3}" "${js}/data.js" "${js}/descent.js" "${js}/volume.js" "${js}/player.js"
-    "${js}/layout.js" "${js}/pens.js" "${js}/graph.js" "${js}/panels.js" "${js}/report.js")
-page(index "${js}/index.js")
+set(pyramid "${js}/d3-licence.js" "${D3}" "${js}/data.js" "${js}/descent.js" "${js}/volume.js" "${js}/player.js"
+    "${js}/layout.js" "${js}/pens.js" "${js}/graph.js" "${js}/panels.js" "${js}/controls.js")
+page(report report.css ${pyramid} "${js}/report.js")
+page(contrast "report.css;contrast.css" ${pyramid} "${js}/both.js" "${js}/contrast.js")
+page(index index.css "${js}/table.js" "${js}/index.js")
+page(classes index.css "${js}/table.js" "${js}/classes.js")
+page(class "report.css;class.css" "${js}/class.js")
 file(WRITE "${OUT}" "${c}")

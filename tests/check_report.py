@@ -21,6 +21,7 @@ import xml.etree.ElementTree
 try:
     import h5py
     import numpy as np
+    from PIL import Image
     from selenium import webdriver
     from selenium.webdriver.chrome.options import Options
     from selenium.webdriver.chrome.service import Service
@@ -28,7 +29,7 @@ try:
     from selenium.webdriver.common.by import By
     from selenium.webdriver.common.keys import Keys
 except ImportError as error:
-    print(f"skipped: {error} (needs the Python packages h5py, numpy and selenium)")
+    print(f"skipped: {error} (needs the Python packages h5py, numpy, Pillow and selenium)")
     sys.exit(77)
 
 # Layers of weights/motion.h5 that read one other, with no more than a batch norm and an activation between.
@@ -465,6 +466,89 @@ def report_data(folder):
             for layer in data["layers"]}
 
 
+def contrast(cfp, model, clip, folder, *options):
+    done = subprocess.run([cfp, "contrast", model, clip, "-o", folder, "-q", *options], capture_output=True, text=True)
+    check(done.returncode == 0, f"contrast {' '.join(options)}: {done.stderr.strip()}")
+    return folder
+
+
+def check_contrast(browser, arguments, scratch):
+    """Two classes on one page: sides of kernels and links, the difference over the clip, what is left out by a click."""
+    folder = contrast(arguments.cfp, arguments.model, arguments.clip, os.path.join(scratch, "two"), "--class", "clockwise", "--against",
+                      "growing", "--rule", "grad", "--theta", "0.3", "--format", "json,html,frames", "--layers", "mix.b1.conv")
+    with open(os.path.join(folder, "contrast.json"), encoding="utf-8") as f:
+        said = json.load(f)
+    page = Page(browser, arguments.cfp, folder)
+    check(page.find("name-a").text == "A: clockwise" and page.find("name-b").text == "B: growing", "the page names both classes")
+    sides = {name: lists for name, lists in page.run("""
+        const d = cfp.page.data;
+        return d.layers.map((l) => [l.name, [0, 1, 2].map((s) => Array.from(l.selected).filter((_, i) => l.side[i] === s))])""")}
+    check(sides == {row["layer"]: [row["both"], row["only_a"], row["only_b"]] for row in said["layers"]}, "kernels of both, of A, of B")
+    check(page.cells("#layers") == [(row["layer"], str(len(row["both"]))) for row in said["layers"]], "the table counts them")
+    links = page.run("""
+        const d = cfp.page.data, id = (k) => d.layers[d.layerOf[k]].name + ':' + d.kernelOf[k], made = [[], [], []];
+        for (let k = 0; k < d.n; k++)
+            for (let e = d.links.first[k]; e < d.links.first[k + 1]; e++)
+                made[d.links.side[e]].push(id(k) + ' ' + id(d.links.target[e]));
+        return made""")
+    check([sorted(list_) for list_ in links] == [sorted(x["source"] + " " + x["target"] for x in said["links"][key])
+                                                for key in ("both", "only_a", "only_b")], "links of both, of A, of B")
+    # The picture is the program's: JPEG frames and 16-bit maps make it a little different.
+    layer = next(i for i, row in enumerate(said["layers"]) if row["layer"] == "mix.b1.conv")
+    page.run("cfp.page.showLayer(arguments[0])", layer)
+    drawn = page.picture()
+    frame = h5_picture(os.path.join(folder, "overlay/mix.b1.conv/000000.png"), drawn.shape)
+    check(np.abs(drawn - frame).mean() < 3, f"the difference over the clip: {np.abs(drawn - frame).mean():.2f} levels off")
+    page.run("cfp.page.setMode('a')")
+    check(np.abs(page.picture() - frame).mean() > 5 and page.find("colormap").get_attribute("value") == "jet", "A's own tube looks otherwise")
+    page.run("cfp.page.setMode('difference')")
+    before = page.run("return cfp.page.graph.counts")
+    for name, key in (("show-b", "only_b"), ("show-both", "both"), ("show-a", "only_a")):
+        page.find(name).click()
+        after = page.run("return cfp.page.graph.counts")
+        check(before["kernels"] - after["kernels"] == sum(len(row[key]) for row in said["layers"]), f"a click hides {key}")
+        before = after
+    check(before["kernels"] == 0 and before["links"] == 0, "nothing is left")
+    for name in ("show-b", "show-both", "show-a"):
+        page.find(name).click()
+    shots(page, arguments, "contrast")
+    page.close("contrast")
+
+
+def h5_picture(path, shape):
+    with Image.open(path) as picture:
+        pixels = np.asarray(picture.convert("RGB")).astype(int)
+    n = pixels.shape[0] // shape[0]
+    return pixels[::n, ::n]
+
+
+def check_classes(browser, arguments, scratch):
+    """The pages of aggregate: the table, its links, and one class with the links to its clips' reports."""
+    folders = [explain(arguments.cfp, arguments.model, arguments.clip, os.path.join(scratch, "class é#", name), "--class", name, "--format",
+                       "h5,html", "--tubes", "none", "--propagate", "path", "--theta", theta) for name, theta in
+               (("growing", "0.6"), ("clockwise", "0.6"))]
+    out = os.path.join(scratch, "classes")
+    done = subprocess.run([arguments.cfp, "aggregate", *folders, "-o", out, "-q"], capture_output=True, text=True)
+    check(done.returncode == 0, f"aggregate: {done.stderr.strip()}")
+    with open(os.path.join(out, "class.json"), encoding="utf-8") as f:
+        said = json.load(f)
+    page = Page(browser, arguments.cfp, out)
+    check([row[0] for row in page.cells("#rows")] == [c["name"] for c in said["classes"]], "the table names the classes")
+    page.browser.find_element(By.LINK_TEXT, "growing").click()
+    check(page.run("return document.title").startswith("growing"), "a link leads to the page of the class")
+    one = next(c for c in said["classes"] if c["name"] == "growing")
+    check([row[0] for row in page.cells("#layers")] == [row["layer"] for row in one["layers"]], "the class's layers")
+    page.run("page.show(2)")
+    cells = page.run("return Array.from(document.querySelectorAll('#kernels tbody tr'), (r) => [0, 1, 2].map((i) => r.cells[i].textContent))")
+    expected = sorted(one["layers"][2]["selected"], key=lambda k: (-k["clips"], -k["relevance"], k["kernel"]))
+    check(cells == [[str(k["kernel"]), str(k["clips"]), f"{k['relevance']:.3f}"] for k in expected], f"its kernels: {cells[:3]}")
+    shots(page, arguments, "class")
+    page.browser.find_element(By.CSS_SELECTOR, "#clips a").click()
+    check(page.run("return document.title").startswith("growing"), "a clip leads to its report")
+    check(page.run("return location.pathname").endswith("growing/report.html"), "which is explain's")
+    page.close("classes")
+
+
 def check_large(browser, arguments, scratch):
     """A ResNet-50: its report is small enough, and exact though it has no room for all links."""
     model = os.path.join(scratch, "resnet-50.h5")
@@ -511,6 +595,8 @@ def main():
             check_motion(browser, arguments, scratch)
             hostile = check_hostile(browser, arguments, scratch)
             check_index(browser, arguments, scratch, [os.path.join(scratch, "kernels"), hostile])
+            check_contrast(browser, arguments, scratch)
+            check_classes(browser, arguments, scratch)
             if arguments.large is not None:
                 check_large(browser, arguments, scratch)
     finally:

@@ -327,8 +327,77 @@ static void parts_are_the_whole(struct setting *s)
     CHECK_HAS(s->ctx.message, "only with --mask none");
 }
 
+/* Several classes of one forward pass: each as if it were asked about alone. */
+static void classes_share_a_forward_pass(struct setting *s, cfp_query q)
+{
+    static const int classes[] = {1, 0, 1};
+    const cfp_batch batch = {.clips = 1, .thetas = 1, .classes = true};
+    cfp_explanation out[3];
+    cfp_trace *trace = open_trace(s, &q, &batch);
+    if (trace == NULL)
+        return;
+    CHECK_EQ(cfp_explain_classes(out, trace, &s->clip[0], classes, 3, CFP_INTERP_LINEAR), CFP_OK);
+    CHECK_EQ(trace->runs[CFP_WORK_FORWARD], 1);
+    int layers = 0;
+    for (int k = 0; k < 3; k++) {
+        cfp_explanation one = {0};
+        alone(&one, s, q, &s->clip[0], classes[k]);
+        same_explanation(&out[k], &one);
+        layers += one.pyramid.n_layers;
+        cfp_explanation_free(&one);
+        cfp_explanation_free(&out[k]);
+    }
+    CHECK(layers >
+          (q.rule == CFP_RULE_REFERENCE ? 0 : 3)); /* of the classifier alone nothing is learned */
+    cfp_trace_close(&trace);
+}
+
+/* Where the points of --steps come in parts, each part is run forward again for every class. */
+static void classes_in_parts(struct setting *s, cfp_query q)
+{
+    static const int classes[] = {1, 0};
+    const cfp_batch batch = {.clips = 1, .thetas = 1, .points = 2, .classes = true};
+    cfp_explanation out[2];
+    q.mask = CFP_MASK_NONE;
+    q.steps = 5;
+    cfp_trace *trace = open_trace(s, &q, &batch);
+    if (trace == NULL)
+        return;
+    CHECK_EQ(cfp_explain_classes(out, trace, &s->clip[0], classes, 2, CFP_INTERP_LINEAR), CFP_OK);
+    for (int k = 0; k < 2; k++) {
+        cfp_explanation one = {0};
+        alone(&one, s, q, &s->clip[0], classes[k]);
+        CHECK(near_explanation(&out[k], &one));
+        cfp_explanation_free(&one);
+        cfp_explanation_free(&out[k]);
+    }
+    cfp_trace_close(&trace);
+}
+
+static void every_rule_of_two_classes(struct setting *s)
+{
+    cfp_query q = cfp_query_default();
+    q.theta = 0.3;
+    q.tubes = CFP_TUBES_KERNELS;
+    q.depth = model_path != NULL ? 3 : CFP_ALL_DEPTHS;
+    classes_share_a_forward_pass(s, q);
+    q.class_relevance = CFP_CLASS_CONTRAST;
+    classes_share_a_forward_pass(s, q);
+    q.rule = CFP_RULE_REFERENCE;
+    classes_share_a_forward_pass(s, q);
+    q.rule = CFP_RULE_GRAD;
+    q.class_relevance = CFP_CLASS_WEIGHTS;
+    q.theta = 0.05;
+    classes_share_a_forward_pass(s, q);
+    q.mask = CFP_MASK_NONE;
+    q.baseline = CFP_BASELINE_BLANK;
+    classes_share_a_forward_pass(s, q);
+    classes_in_parts(s, q);
+}
+
 static void every_rule(struct setting *s)
 {
+    every_rule_of_two_classes(s);
     for (int rule = 0; rule < CFP_RULE_COUNT; rule++) {
         cfp_query q = cfp_query_default();
         q.rule = (cfp_rule)rule;

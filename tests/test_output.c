@@ -120,11 +120,11 @@ static void names_of_layers_become_names_of_files(void)
 static void formats_are_checked(void)
 {
     cfp_ctx ctx = {0};
-    CHECK_EQ(cfp_formats_check(&ctx, ALL), CFP_OK);
-    CHECK_EQ(cfp_formats_check(&ctx, "png"), CFP_OK);
+    CHECK_EQ(cfp_formats_check(&ctx, cfp_writers, ALL), CFP_OK);
+    CHECK_EQ(cfp_formats_check(&ctx, cfp_writers, "png"), CFP_OK);
     const char *const bad[] = {"htm", "h5,webp", "h5 ,json", "", "h5,,json", "H5"};
     for (size_t k = 0; k < sizeof bad / sizeof *bad; k++) {
-        CHECK_EQ(cfp_formats_check(&ctx, bad[k]), CFP_USAGE);
+        CHECK_EQ(cfp_formats_check(&ctx, cfp_writers, bad[k]), CFP_USAGE);
         CHECK_HAS(ctx.message,
                   "is not a format; there are h5, json, tree, png, frames, mp4, gif, stack, html");
         CHECK(strncmp(ctx.message, "--format: ", 10) == 0);

@@ -94,7 +94,7 @@ static void an_impulse_lands_at_its_centre(void)
         float *raw = calloc((size_t)from[0] * 49, sizeof *raw);
         float *volume = malloc((size_t)to[0] * to[1] * to[2] * sizeof *volume);
         raw[(at[0] * 7 + at[1]) * 7 + at[2]] = 3;
-        const cfp_tube tube = {0, -1, from[0], 7, 7, raw, 0, 3};
+        const cfp_tube tube = {0, -1, from[0], 7, 7, raw, 0, 3, NULL};
         CHECK_EQ(cfp_tube_render(volume, &ctx, &tube, to[0], to[1], to[2], CFP_INTERP_LINEAR),
                  CFP_OK);
         double sum = 0, centre[3] = {0, 0, 0};
@@ -126,7 +126,7 @@ static void a_constant_map_gives_zeros_whatever_the_rounding(void)
     cfp_ctx ctx = {0};
     for (int i = 0; i < 8; i++)
         raw[i] = 0.1f;
-    const cfp_tube tube = {0, -1, 2, 2, 2, raw, 0.1f, 0.1f};
+    const cfp_tube tube = {0, -1, 2, 2, 2, raw, 0.1f, 0.1f, NULL};
     for (int interp = CFP_INTERP_LINEAR; interp <= CFP_INTERP_SPLINE; interp++) {
         CHECK_EQ(cfp_tube_render(volume, &ctx, &tube, 3, 10, 10, (cfp_interp)interp), CFP_OK);
         float high = 0;

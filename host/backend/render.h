@@ -14,12 +14,14 @@ typedef struct cfp_render {
     float *bounds; /* [CFP_RENDER_BOUNDS] working memory */
 } cfp_render;
 
-/* How frames are coloured by a volume over what the model saw of them. */
+/* How frames are coloured by a volume over what the model saw of them.  A volume is from 0 to 1; a
+ * difference of two is from -1 to 1. */
 typedef struct cfp_overlay {
     int height, width;           /* of the frames */
     int seen_height, seen_width; /* of the volume */
     bool cropped;                /* the model saw a part of them, resized; else these very pixels */
     double top, left, step_y, step_x; /* of that part, as in cfp_clip */
     double alpha;
+    bool difference; /* the volume is from -1 to 1, and 0 has the colour in the middle, 128 */
     uint8_t colour[256 * 3]; /* of 0/255 ... 255/255 */
 } cfp_overlay;

@@ -33,6 +33,12 @@ CFP_BOTH int cfp_colour_index(float v)
     return v >= 1.0f ? 255 : v > 0.0f ? (int)(v * 255.0f + 0.5f) : 0;
 }
 
+/* The index of the colour of a difference in [-1, 1]; 0 has the middle colour, 128. */
+CFP_BOTH int cfp_difference_index(float v)
+{
+    return v >= 1.0f ? 255 : v <= -1.0f ? 1 : v >= -1.0f ? (int)(v * 127.0f + 128.5f) : 128;
+}
+
 /* The place of pixel x of the frames among the n pixels of the crop; false if it is outside. */
 CFP_BOTH bool cfp_in_crop(double *out, int x, double begin, double step, int n)
 {
@@ -40,8 +46,10 @@ CFP_BOTH bool cfp_in_crop(double *out, int x, double begin, double step, int n)
     return *out >= -0.5 && *out <= n - 0.5;
 }
 
-/* The value of a volume's frame at pixel (y, x) of the frames, interpolated bilinearly; -1 if the
- * model did not see that pixel. */
+#define CFP_UNSEEN -2.0f /* of pixels that the model did not see; below every value of a volume */
+
+/* The value of a volume's frame at pixel (y, x) of the frames, interpolated bilinearly; CFP_UNSEEN
+ * if the model did not see that pixel. */
 CFP_BOTH float cfp_tube_at(const cfp_overlay *o, const float *frame, int y, int x)
 {
     const int H = o->seen_height, W = o->seen_width;
@@ -49,7 +57,7 @@ CFP_BOTH float cfp_tube_at(const cfp_overlay *o, const float *frame, int y, int 
     if (!o->cropped)
         return frame[y * W + x];
     if (!cfp_in_crop(&v, y, o->top, o->step_y, H) || !cfp_in_crop(&u, x, o->left, o->step_x, W))
-        return -1.0f;
+        return CFP_UNSEEN;
     const double v0 = floor(v), u0 = floor(u);
     const int top = v0 < 0 ? 0 : (int)v0, bottom = (int)v0 + 1 < H ? (int)v0 + 1 : H - 1;
     const int left = u0 < 0 ? 0 : (int)u0, right = (int)u0 + 1 < W ? (int)u0 + 1 : W - 1;
@@ -59,14 +67,24 @@ CFP_BOTH float cfp_tube_at(const cfp_overlay *o, const float *frame, int y, int 
     return (float)(above * (1 - fv) + below * fv);
 }
 
-/* Colours pixel (y, x) of a frame in place: alpha * colour + (1 - alpha) * frame, rounded. */
+/* How bright a pixel is (ITU-R BT.601). */
+CFP_BOTH int cfp_grey(const uint8_t *rgb)
+{
+    return (299 * rgb[0] + 587 * rgb[1] + 114 * rgb[2] + 500) / 1000;
+}
+
+/* Colours pixel (y, x) of a frame in place: alpha * colour + (1 - alpha) * frame, rounded.  Under a
+ * difference the frame is grey, so that all colour comes from the difference. */
 CFP_BOTH void cfp_overlay_pixel(const cfp_overlay *o, uint8_t *rgb, const float *frame, int y,
                                 int x)
 {
     const float v = cfp_tube_at(o, frame, y, x);
-    const double alpha = v < 0.0f ? 0.0 : o->alpha;
-    const uint8_t *colour = o->colour + 3 * cfp_colour_index(v);
+    const double alpha = v <= CFP_UNSEEN ? 0.0 : o->alpha;
+    const int index = o->difference ? cfp_difference_index(v) : cfp_colour_index(v);
+    const uint8_t *colour = o->colour + 3 * index;
     uint8_t *pixel = rgb + 3 * (y * o->width + x);
+    const int grey = cfp_grey(pixel);
     for (int c = 0; c < 3; c++)
-        pixel[c] = (uint8_t)(alpha * colour[c] + (1.0 - alpha) * pixel[c] + 0.5);
+        pixel[c] =
+            (uint8_t)(alpha * colour[c] + (1.0 - alpha) * (o->difference ? grey : pixel[c]) + 0.5);
 }

@@ -100,12 +100,16 @@ cfp_status cfp_h5_rows(void *out, cfp_ctx *ctx, const cfp_h5_group *group,
                        int64_t rows)
 {
     const char *const path = cfp_h5_path(group->file);
-    const bool fits = element == CFP_H5_F32
-                          ? dataset->class == CFP_H5_REAL
+    const bool whole = dataset->class == CFP_H5_SIGNED || dataset->class == CFP_H5_UNSIGNED;
+    const bool fits = element == CFP_H5_F32 ? dataset->class == CFP_H5_REAL
+                      : element == CFP_H5_I32
+                          ? whole
                           : dataset->class == CFP_H5_UNSIGNED && dataset->element_bytes == 1;
     if (!fits)
         return cfp_fail(ctx, CFP_FORMAT, "%s: '%s' does not hold %s", path, dataset->path,
-                        element == CFP_H5_F32 ? "floating-point numbers" : "bytes");
+                        element == CFP_H5_F32   ? "floating-point numbers"
+                        : element == CFP_H5_I32 ? "whole numbers"
+                                                : "bytes");
     /* Counts against --max-memory.  The caller gives the memory back. */
     int64_t bytes = dataset->element_bytes;
     for (int a = 1; a < dataset->rank && a < CFP_H5_MAX_RANK; a++)

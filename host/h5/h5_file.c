@@ -266,7 +266,7 @@ cfp_status cfp_h5_ask_rows(void *out, cfp_h5 *file, cfp_ctx *ctx, const char *wh
                            const cfp_h5_dataset *dataset, cfp_h5_element element, int64_t first,
                            int64_t rows)
 {
-    int64_t bytes = element == CFP_H5_F32 ? (int64_t)sizeof(float) : 1;
+    int64_t bytes = element == CFP_H5_U8 ? 1 : 4;
     for (int a = 1; a < dataset->rank; a++)
         if (__builtin_mul_overflow(bytes, dataset->size[a], &bytes))
             return cfp_fail(ctx, CFP_FORMAT, "%s: '%s' is damaged", where, dataset->path);

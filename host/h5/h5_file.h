@@ -37,7 +37,12 @@ typedef enum cfp_h5_class {
 } cfp_h5_class;
 
 /* The types in which elements of data sets can be read into memory. */
-typedef enum cfp_h5_element { CFP_H5_NO_ELEMENT, CFP_H5_F32, CFP_H5_U8 } cfp_h5_element;
+typedef enum cfp_h5_element {
+    CFP_H5_NO_ELEMENT,
+    CFP_H5_F32,
+    CFP_H5_U8,
+    CFP_H5_I32 /* larger whole numbers become the nearest one that fits */
+} cfp_h5_element;
 
 typedef struct cfp_h5_dataset {
     const char *path; /* in the file */
@@ -130,7 +135,7 @@ CFP_CHECKED cfp_status cfp_h5_floats(float **value, int dims[CFP_H5_MAX_RANK], i
                                      cfp_ctx *ctx, const cfp_h5_group *group, const char *where,
                                      const char *name, bool required);
 /* Reads the rows [first, first + rows) of axis 0.  CFP_H5_F32 wants a data set of real numbers,
- * CFP_H5_U8 one of integers. */
+ * CFP_H5_U8 one of bytes, CFP_H5_I32 one of integers. */
 CFP_CHECKED cfp_status cfp_h5_rows(void *out, cfp_ctx *ctx, const cfp_h5_group *group,
                                    const cfp_h5_dataset *dataset, cfp_h5_element element,
                                    int64_t first, int64_t rows);

@@ -107,6 +107,7 @@ static cfp_h5_element element_of(hid_t type)
 {
     return H5Tequal(type, H5T_NATIVE_FLOAT) > 0   ? CFP_H5_F32
            : H5Tequal(type, H5T_NATIVE_UINT8) > 0 ? CFP_H5_U8
+           : H5Tequal(type, H5T_NATIVE_INT32) > 0 ? CFP_H5_I32
                                                   : CFP_H5_NO_ELEMENT;
 }
 
@@ -343,7 +344,9 @@ bool cfp_h5_walk_text(cfp_h5_reader *reader, cfp_h5_words *out, const char *path
 static bool read_rows(const cfp_h5_reader *reader, const cfp_h5_request *request, void *to)
 {
     hsize_t start[H5S_MAX_RANK] = {(hsize_t)request->first}, count[H5S_MAX_RANK] = {0};
-    const hid_t type = request->element == CFP_H5_F32 ? H5T_NATIVE_FLOAT : H5T_NATIVE_UINT8;
+    const hid_t type = request->element == CFP_H5_F32   ? H5T_NATIVE_FLOAT
+                       : request->element == CFP_H5_I32 ? H5T_NATIVE_INT32
+                                                        : H5T_NATIVE_UINT8;
     const hid_t space = H5Dget_space(reader->dataset);
     const int rank = H5Sget_simple_extent_dims(space, count, NULL);
     int64_t bytes = (int64_t)H5Tget_size(type);

@@ -73,6 +73,7 @@ cfp_status cfp_trace_open(cfp_trace **out, cfp_ctx *ctx, const cfp_model *model,
         request.keep = keep;
         request.backward = query->rule == CFP_RULE_GRAD;
         request.means = !request.backward;
+        request.again = request.backward && request.batch.classes;
     }
     const cfp_status status = open_parts(out, ctx, model, device, &request);
     cfp_free(keep);
@@ -96,6 +97,7 @@ struct batch {
     int clips, thetas;
     float *input;        /* [clips x entries], normalised; NULL where frames go up as they are */
     const uint8_t **rgb; /* [clips] */
+    bool later;          /* a class has been explained after this forward pass */
     float *logits;       /* [clips][classes] */
     int *class_index;    /* [clips] */
     cfp_pyramid *pyramid;
@@ -148,7 +150,7 @@ static cfp_status walk_parts(struct batch *b, cfp_walk walk)
     const int steps = trace->query.steps, most = trace->entries.count;
     for (int first = 0; first < steps; first += most) {
         const double start = cfp_now_ms();
-        if (walk != CFP_WALK_GATHER || first > 0) /* the first has been run */
+        if (walk != CFP_WALK_GATHER || first > 0 || b->later) /* the first has been run */
             CFP_TRY(forward_numbers(b, first));
         b->ms.forward += cfp_now_ms() - start;
         trace->part = (cfp_part){.walk = walk,
@@ -208,7 +210,7 @@ static cfp_status hand_out(cfp_explanation *e, struct batch *b, int question, cf
     return CFP_OK;
 }
 
-static void close_batch(struct batch *b)
+static void forget_answers(struct batch *b)
 {
     for (int q = 0; q < b->clips * b->thetas; q++) {
         if (b->pyramid != NULL)
@@ -216,12 +218,19 @@ static void close_batch(struct batch *b)
         if (b->tubes != NULL)
             cfp_tubes_free(&b->tubes[q]);
     }
+    cfp_free(b->pyramid);
+    cfp_free(b->tubes);
+    b->pyramid = NULL;
+    b->tubes = NULL;
+}
+
+static void close_batch(struct batch *b)
+{
+    forget_answers(b);
     cfp_free(b->input);
     cfp_free(b->rgb);
     cfp_free(b->logits);
     cfp_free(b->class_index);
-    cfp_free(b->pyramid);
-    cfp_free(b->tubes);
 }
 
 static cfp_status explain(cfp_explanation *out, cfp_trace *trace, const cfp_clip *const *clip,
@@ -262,6 +271,27 @@ cfp_status cfp_explain(cfp_explanation *out, cfp_trace *trace, const cfp_clip *c
                        int class_index, cfp_interp interp)
 {
     return cfp_explain_batch(out, trace, &clip, &class_index, interp);
+}
+
+cfp_status cfp_explain_classes(cfp_explanation *out, cfp_trace *trace, const cfp_clip *clip,
+                               const int *class_index, int n, cfp_interp interp)
+{
+    struct batch b = {.trace = trace, .clip = &clip, .clips = 1, .thetas = 1};
+    for (int k = 0; k < n; k++)
+        out[k] = (cfp_explanation){0};
+    cfp_status status = run_forward(&b, class_index);
+    for (int k = 0; k < n && status == CFP_OK; k++) {
+        b.class_index[0] = class_index[k];
+        b.later = k > 0;
+        status = descend(&b);
+        if (status == CFP_OK)
+            status = hand_out(&out[k], &b, 0, interp);
+        forget_answers(&b);
+    }
+    for (int k = 0; k < n && status != CFP_OK; k++)
+        cfp_explanation_free(&out[k]);
+    close_batch(&b);
+    return status;
 }
 
 void cfp_explanation_free(cfp_explanation *explanation)

@@ -13,7 +13,8 @@ typedef struct cfp_timings { /* milliseconds */
     double decode, forward, descent, tubes, write;
 } cfp_timings;
 
-typedef struct cfp_explanation {
+typedef struct cfp_explanation cfp_explanation;
+struct cfp_explanation {
     const cfp_model *model; /* borrowed */
     const cfp_clip *clip;   /* borrowed; NULL: cfp_explain_input was given numbers alone */
     cfp_query query;
@@ -23,7 +24,8 @@ typedef struct cfp_explanation {
     cfp_pyramid pyramid;
     cfp_tubes_list tubes;
     cfp_timings ms; /* forward, descent, tubes set here; decode, write by the caller */
-} cfp_explanation;
+    const cfp_explanation *against; /* of a contrast (contrast.h): the other class; else NULL */
+};
 
 /* A network ready to run on a device for one kind of question: steps planned, memory taken.  Opened
  * once, used for any number of clips.  With query NULL it only predicts; with batch NULL it takes
@@ -81,4 +83,10 @@ CFP_CHECKED cfp_status cfp_explain_batch(cfp_explanation *out, cfp_trace *trace,
  * NULL. */
 CFP_CHECKED cfp_status cfp_explain_input(cfp_explanation *out, cfp_trace *trace, const float *input,
                                          int class_index, cfp_interp interp);
+/* n classes (all >= 0) of one clip from one forward pass, out[n].  For a trace of one clip and
+ * theta whose batch said `classes`.  Only where --steps come in parts is each part run forward
+ * again. */
+CFP_CHECKED cfp_status cfp_explain_classes(cfp_explanation *out, cfp_trace *trace,
+                                           const cfp_clip *clip, const int *class_index, int n,
+                                           cfp_interp interp);
 void cfp_explanation_free(cfp_explanation *explanation);

@@ -15,6 +15,7 @@ typedef struct cfp_batch {
     const double *theta; /* [thetas] */
     bool unlisted;       /* edges are counted, and stay bits in the backend: nobody reads them */
     int points;          /* of --steps: so many at once; 0: as many as there is memory for */
+    bool classes;        /* several classes will be asked about after one forward pass */
 } cfp_batch;
 
 /* A clip's entries in the tensors of a trace stand side by side: the clip itself first, then what

@@ -3,13 +3,17 @@
 #include "query.h"
 
 /* A map before it is resized (SPEC "Tubes"): plain data. */
-typedef struct cfp_tube {
+typedef struct cfp_tube cfp_tube;
+struct cfp_tube {
     int node;       /* the kernel layer */
     int kernel;     /* o of a kernel tube; -1: the layer's tube */
     int t, h, w;    /* of raw */
     float *raw;     /* t x h x w */
     float min, max; /* of raw */
-} cfp_tube;
+    /* A difference tube (contrast.h): this other tube is subtracted when both have been rendered.
+     */
+    const cfp_tube *minus; /* borrowed; NULL: none */
+};
 
 typedef struct cfp_tubes_list {
     int n;

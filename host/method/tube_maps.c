@@ -68,7 +68,7 @@ static cfp_status sum_layers(cfp_trace *trace)
 /* The tube takes raw over. */
 static void set_tube(cfp_tube *tube, int node, int kernel, cfp_shape s, float *raw)
 {
-    *tube = (cfp_tube){node, kernel, s.t, s.h, s.w, raw, raw[0], raw[0]};
+    *tube = (cfp_tube){node, kernel, s.t, s.h, s.w, raw, raw[0], raw[0], NULL};
     for (int64_t p = 1; p < cfp_positions(s); p++) {
         tube->min = raw[p] < tube->min ? raw[p] : tube->min;
         tube->max = raw[p] > tube->max ? raw[p] : tube->max;

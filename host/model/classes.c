@@ -38,7 +38,8 @@ static int distance(const char *a, const char *b)
     return row[m];
 }
 
-static cfp_status unknown_class(cfp_ctx *ctx, const cfp_model *model, const char *name)
+static cfp_status unknown_class(cfp_ctx *ctx, const cfp_model *model, const char *option,
+                                const char *name)
 {
     enum { NEAR = 3 };
     int near[NEAR], how_far[NEAR], n = 0;
@@ -67,12 +68,18 @@ static cfp_status unknown_class(cfp_ctx *ctx, const cfp_model *model, const char
         snprintf(list + used, sizeof list - used, "%s'%s'", i == 0 ? "" : ", ",
                  model->class_name[near[i]]);
     }
-    return cfp_fail(ctx, CFP_USAGE, "--class: no class '%s' among the %d of %s; near: %s", name,
+    return cfp_fail(ctx, CFP_USAGE, "%s: no class '%s' among the %d of %s; near: %s", option, name,
                     model->n_classes, model->name, list);
 }
 
 cfp_status cfp_model_class(int *out, cfp_ctx *ctx, const cfp_model *model,
                            const char *name_or_index)
+{
+    return cfp_model_class_of(out, ctx, model, "--class", name_or_index);
+}
+
+cfp_status cfp_model_class_of(int *out, cfp_ctx *ctx, const cfp_model *model, const char *option,
+                              const char *name_or_index)
 {
     const char *name = name_or_index;
     int found = -1, hits = 0;
@@ -89,9 +96,9 @@ cfp_status cfp_model_class(int *out, cfp_ctx *ctx, const cfp_model *model,
     hits = hits < 0 ? -hits : hits;
     if (hits > 1)
         return cfp_fail(ctx, CFP_USAGE,
-                        "--class: '%s' names %d classes of %s (%d '%s' the first); "
+                        "%s: '%s' names %d classes of %s (%d '%s' the first); "
                         "use the index",
-                        name, hits, model->name, found, model->class_name[found]);
+                        option, name, hits, model->name, found, model->class_name[found]);
     if (hits == 1) {
         *out = found;
         return CFP_OK;
@@ -100,9 +107,9 @@ cfp_status cfp_model_class(int *out, cfp_ctx *ctx, const cfp_model *model,
     errno = 0;
     const long index = strtol(name, &end, 10);
     if (*name == '\0' || *end != '\0' || errno != 0)
-        return unknown_class(ctx, model, name);
+        return unknown_class(ctx, model, option, name);
     if (index < 0 || index >= model->n_classes)
-        return cfp_fail(ctx, CFP_USAGE, "--class: index %ld is not within 0 to %d", index,
+        return cfp_fail(ctx, CFP_USAGE, "%s: index %ld is not within 0 to %d", option, index,
                         model->n_classes - 1);
     *out = (int)index;
     return CFP_OK;

@@ -192,3 +192,6 @@ cfp_status cfp_fail_node(cfp_ctx *ctx, cfp_status status, const cfp_model *model
  * the message starts with "--class: " and lists similar names. */
 CFP_CHECKED cfp_status cfp_model_class(int *out, cfp_ctx *ctx, const cfp_model *model,
                                        const char *name_or_index);
+/* The same for the class that another option names. */
+CFP_CHECKED cfp_status cfp_model_class_of(int *out, cfp_ctx *ctx, const cfp_model *model,
+                                          const char *option, const char *name_or_index);

@@ -16,6 +16,34 @@ const cfp_command cfp_commands[] = {
          {"explain weights/motion.h5 datasets/motion/clockwise.mp4 -o clockwise",
           "explain model.h5 clip.mp4 --class \"playing tennis\" --theta 0.7 --propagate path"},
      .run = cfp_cmd_explain},
+    {.name = "contrast",
+     .bit = CFP_CMD_CONTRAST,
+     .operands = "MODEL CLIP",
+     .least = 2,
+     .most = 2,
+     .summary = "what two classes of one clip rest on together, and what only one does",
+     .about =
+         "Runs MODEL on CLIP once and descends twice, from class A (--class) and from class B "
+         "(--against). Writes which kernels and links both select, which only A and which only B, "
+         "and where in the clip the tubes of A are above those of B, and below. Each tube is from "
+         "0 to 1, so a difference is from -1 to 1, and its colours are never stretched.",
+     .examples = {"contrast weights/motion.h5 datasets/motion/clockwise.mp4 --class clockwise "
+                  "--against counter-clockwise -o contrast",
+                  "contrast model.h5 clip.mp4 --class 3 --against 17 --rule grad --format json"},
+     .run = cfp_cmd_contrast},
+    {.name = "aggregate",
+     .bit = CFP_CMD_AGGREGATE,
+     .operands = "DIR|FILE...",
+     .least = 1,
+     .most = -1,
+     .summary = "what a class rests on over many clips",
+     .about =
+         "Adds up explanations by their class: in how many clips each kernel and each edge is "
+         "selected, how relevant it is on average, in which clips it is most relevant, and how "
+         "well the clips agree on it. All must be of one model and of the same options. A file "
+         "that cannot be read is reported, the others are added up; the exit status is then 1.",
+     .examples = {"aggregate out/* -o classes", "aggregate run/shard-00000.h5 --class clockwise"},
+     .run = cfp_cmd_aggregate},
     {.name = "view",
      .bit = CFP_CMD_VIEW,
      .operands = "DIR",

@@ -44,6 +44,8 @@ extern const cfp_command cfp_commands[];
 extern const int cfp_n_commands;
 
 cfp_status cfp_cmd_explain(cfp_session *session);
+cfp_status cfp_cmd_contrast(cfp_session *session);
+cfp_status cfp_cmd_aggregate(cfp_session *session);
 cfp_status cfp_cmd_predict(cfp_session *session);
 cfp_status cfp_cmd_sweep(cfp_session *session);
 cfp_status cfp_cmd_evaluate(cfp_session *session);

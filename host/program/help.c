@@ -72,15 +72,21 @@ static void print_input(const cfp_command *command)
                               "their names (9 before 10); a TIFF file, whose pages are the frames; "
                               "a folder with a frames.db; an .npy or .h5 array of T x H "
                               "x W x 3 bytes, RGB (x 2, u and v, for a model of optical flow)");
-    if (strstr(command->operands, "DIR") != NULL)
+    if (strstr(command->operands, "DIR") != NULL && command->bit != CFP_CMD_AGGREGATE)
         print_operand("DIR", "a folder that explain has filled");
+    if (command->bit == CFP_CMD_AGGREGATE)
+        print_operand("DIR|FILE", "a folder that explain has filled, or one with shards of batch "
+                                  "(shard-*.h5), or one that holds such folders; an "
+                                  "explanation.h5; a shard");
 }
 
-static void print_formats(void)
+static void print_formats(const cfp_command *command)
 {
-    for (int i = 0; cfp_writers[i] != NULL; i++) {
-        printf("%*s%-8s", INDENT + 2, "", cfp_writers[i]->format);
-        print_wrapped(cfp_writers[i]->summary, INDENT + 10, INDENT + 12);
+    const cfp_writer *const *writers =
+        command->bit == CFP_CMD_CONTRAST ? cfp_contrast_writers : cfp_writers;
+    for (int i = 0; writers[i] != NULL; i++) {
+        printf("%*s%-8s", INDENT + 2, "", writers[i]->format);
+        print_wrapped(writers[i]->summary, INDENT + 10, INDENT + 12);
     }
 }
 
@@ -104,7 +110,7 @@ static void help_command(const cfp_command *command)
         group = option->group;
         print_option(option);
         if (strcmp(option->name, "format") == 0)
-            print_formats();
+            print_formats(command);
     }
     printf("\nExamples\n");
     for (int i = 0; i < 2; i++)
@@ -124,8 +130,8 @@ void cfp_help(const cfp_command *command)
                   0, 2);
     printf("\nCommands\n");
     for (int i = 0; i < cfp_n_commands; i++) {
-        printf("  %-9s%-14s", cfp_commands[i].name, cfp_commands[i].operands);
-        print_wrapped(cfp_commands[i].summary, 25, 27);
+        printf("  %-10s%-14s", cfp_commands[i].name, cfp_commands[i].operands);
+        print_wrapped(cfp_commands[i].summary, 26, 28);
     }
     printf("\nEverywhere\n"
            "  --help     of a command: cfp-gpu COMMAND --help\n"

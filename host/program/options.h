@@ -17,7 +17,9 @@ enum {
     CFP_CMD_REPORT = 64,
     CFP_CMD_SWEEP = 128,
     CFP_CMD_EVALUATE = 256,
-    CFP_CMD_ALL = 511
+    CFP_CMD_CONTRAST = 512,
+    CFP_CMD_AGGREGATE = 1024,
+    CFP_CMD_ALL = 2047
 };
 
 enum { CFP_MAX_OPTIONS = 96 };
@@ -37,6 +39,8 @@ typedef struct cfp_config {
     int64_t check_input; /* cfp_input_checking */
     /* question */
     const char *class_name; /* NULL: the top predicted class */
+    const char *against;    /* contrast: the other class */
+    int64_t clips;          /* aggregate: of each kernel so many are listed */
     int64_t rule, depth, top, propagate, normalise, class_relevance, mask, target, steps;
     double turn_down;
     const char *baseline; /* a word of cfp_baseline_names, or a clip */

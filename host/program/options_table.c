@@ -20,9 +20,10 @@ static const char *const canvas_names[] = {"model", "source"};
 #define TEXT(called) .type = CFP_OPTION_TEXT, .argument = (called)
 #define WORD(text, value) .word = (text), .word_value = (value)
 
-#define EXPLAINS (CFP_CMD_EXPLAIN | CFP_CMD_BENCH)
+#define WRITES (CFP_CMD_EXPLAIN | CFP_CMD_CONTRAST) /* tubes and a folder */
+#define EXPLAINS (WRITES | CFP_CMD_BENCH)
 #define TABLES (CFP_CMD_SWEEP | CFP_CMD_EVALUATE)
-#define READS_CLIPS (CFP_CMD_EXPLAIN | CFP_CMD_PREDICT | TABLES)
+#define READS_CLIPS (WRITES | CFP_CMD_PREDICT | TABLES)
 
 /* clang-format off */
 const cfp_option cfp_options[] = {
@@ -39,8 +40,19 @@ const cfp_option cfp_options[] = {
      .group = "Input", .commands = CFP_CMD_PREDICT,
      .help = "warn where the model's /input looks wrong, by running it on the clip with red and blue swapped and in other ranges: auto, the first three clips that it is unsure of; always, and show each answer"},
 
-    {"class", 0, TEXT("NAME|INDEX"), FIELD(class_name), .group = "Question", .commands = EXPLAINS,
+    {"class", 0, TEXT("NAME|INDEX"), FIELD(class_name), .group = "Question",
+     .commands = CFP_CMD_EXPLAIN | CFP_CMD_BENCH,
      .help = "the class to explain [default: the top predicted one]"},
+    {"class", 0, TEXT("NAME|INDEX"), FIELD(class_name), .group = "Question",
+     .commands = CFP_CMD_CONTRAST, .help = "class A. This option is needed"},
+    {"against", 0, TEXT("NAME|INDEX"), FIELD(against), .group = "Question",
+     .commands = CFP_CMD_CONTRAST, .help = "class B. This option is needed"},
+    {"class", 0, TEXT("LIST"), FIELD(class_name), .group = "Question",
+     .commands = CFP_CMD_AGGREGATE,
+     .help = "the classes to add up, by name or index, with commas between [default: all that were explained]"},
+    {"clips", 0, INT(0, 1000), FIELD(clips), .argument = "N", .fallback = "9", .group = "Question",
+     .commands = CFP_CMD_AGGREGATE,
+     .help = "how many clips are listed of each kernel: those in which it is most relevant"},
     {"class", 0, TEXT("LIST"), FIELD(class_name), .group = "Question", .commands = TABLES,
      .help = "the classes to explain, by name or index, with commas between [default: the top predicted one of each clip]"},
     {"top-classes", 0, INT(1, 1000000), FIELD(top_classes), .argument = "N", .group = "Question",
@@ -160,20 +172,28 @@ const cfp_option cfp_options[] = {
 
     {"top", 0, INT(1, 1000000), FIELD(top), .argument = "N", .fallback = "5",
      .group = "Output", .commands = CFP_CMD_PREDICT, .help = "how many classes of each clip are shown"},
+    {"output", 'o', TEXT("DIR"), FIELD(output), .fallback = "classes", .group = "Output",
+     .commands = CFP_CMD_AGGREGATE,
+     .help = "folder for the files; made where it is missing, files of the same name are replaced, and run.json lists what belongs to the run"},
+    {"output", 'o', TEXT("DIR"), FIELD(output), .group = "Output", .commands = CFP_CMD_CONTRAST,
+     .help = "folder for the files; made where it is missing, files of the same name are replaced, and run.json lists what belongs to the run [default: CLIP-contrasted, here]"},
     {"output", 'o', TEXT("DIR"), FIELD(output), .group = "Output", .commands = CFP_CMD_EXPLAIN,
      .help = "folder for the files; made where it is missing, files of the same name are replaced, and run.json lists what belongs to the run [default: CLIP-explained, here]"},
     {"output", 'o', TEXT("FILE"), FIELD(output), .fallback = "index.html", .group = "Output",
      .commands = CFP_CMD_REPORT, .help = "the page; its links are relative, so that it and the folders can move together"},
     {"format", 0, TEXT("LIST"), FIELD(formats), .fallback = "h5,json,png,mp4,html",
-     .group = "Output", .commands = CFP_CMD_EXPLAIN,
+     .group = "Output", .commands = WRITES,
      .help = "what is written, with commas between; run.json always is"},
+    {"colormap", 0, CHOICE(cfp_colormap_names + CFP_COLORMAP_COUNT, CFP_COLORMAP_END - CFP_COLORMAP_COUNT),
+     FIELD(colormap), .fallback = "coolwarm", .group = "Output", .commands = CFP_CMD_CONTRAST,
+     .help = "colours of the difference of the tubes, from -1 (only B) to 1 (only A): coolwarm, from blue over grey to red; or blackwhite, from black over grey to white"},
     {"colormap", 0, CHOICE(cfp_colormap_names, CFP_COLORMAP_COUNT), FIELD(colormap),
      .fallback = "jet", .group = "Output", .commands = CFP_CMD_EXPLAIN, .help = "colours of the overlay"},
     {"alpha", 0, REAL(0, 1), FIELD(alpha), .argument = "X", .fallback = "0.5",
-     .group = "Output", .commands = CFP_CMD_EXPLAIN,
+     .group = "Output", .commands = WRITES,
      .help = "how much of the overlay covers the clip: 0 none, 1 all"},
     {"canvas", 0, CHOICE(canvas_names, 2), FIELD(canvas), .fallback = "model",
-     .group = "Output", .commands = CFP_CMD_EXPLAIN,
+     .group = "Output", .commands = WRITES,
      .help = "what is drawn on: the frames as the model saw them, or the source's, uncropped"},
     {"csv", 0, TEXT("FILE"), FIELD(csv), .group = "Output", .commands = TABLES,
      .help = "the table of rows. A run that breaks off keeps its whole rows as FILE.part [default: standard output]"},
@@ -204,17 +224,17 @@ const cfp_option cfp_options[] = {
      .help = "threads of the processor; all that the process may use"},
     {"max-memory", 0, BYTES(1 << 20, 0x1p60), FIELD(max_memory), .argument = "BYTES",
      .fallback = "free", WORD("free", 0), .group = "Device",
-     .commands = EXPLAINS | CFP_CMD_PREDICT | CFP_CMD_INSPECT | CFP_CMD_REPORT | CFP_CMD_EVALUATE,
+     .commands = EXPLAINS | CFP_CMD_PREDICT | CFP_CMD_INSPECT | CFP_CMD_REPORT | CFP_CMD_EVALUATE | CFP_CMD_AGGREGATE,
      .help = "memory of this machine that models, clips and explanations may take, such as 512M or 4G; a file that claims more is refused. free: what the machine has free"},
     {"precision", 0, CHOICE(cfp_precision_names, 4), FIELD(precision), .fallback = "fp32",
      .group = "Device", .commands = CFP_CMD_ALL,
      .help = "arithmetic inside the network; what a device lacks is refused"},
     {"autotune", 0, TEXT("FILE"), FIELD(autotune), .group = "Device",
-     .commands = CFP_CMD_EXPLAIN | CFP_CMD_PREDICT | CFP_CMD_BENCH | TABLES,
+     .commands = WRITES | CFP_CMD_PREDICT | CFP_CMD_BENCH | TABLES,
      .help = "cuda: time several of cuDNN's plans for each convolution and take the fastest. Choices are added to FILE, and those in it are followed, so that a run can be repeated [default: cuDNN's first choice]"},
     {"seed", 0, INT(0, 9007199254740992), FIELD(seed), .argument = "N", .fallback = "0",
      .group = "Device", .commands = CFP_CMD_ALL,
-     .help = "of whatever is random: the clip of bench, the frames of --baseline shuffle, the sets of evaluate"},
+     .help = "of whatever is random: the clip of bench, the frames of --baseline shuffle, the sets of evaluate, the clips that aggregate compares where there are too many for all pairs"},
 };
 /* clang-format on */
 

@@ -84,7 +84,10 @@ cfp_status cfp_session_open_trace(cfp_session *session, const cfp_query *query, 
 {
     const cfp_model *model = &session->model;
     const int clips = session->config.batch > 1 ? (int)session->config.batch : 1;
-    const cfp_batch batch = {.clips = clips, .thetas = 1, .unlisted = !listed};
+    const cfp_batch batch = {.clips = clips,
+                             .thetas = 1,
+                             .unlisted = !listed,
+                             .classes = session->config.against != NULL};
     if (query != NULL && query->layers != NULL)
         CFP_TRY(check_layers(session, query->layers));
     CFP_TRY_ALLOC(&session->ctx, session->logits, model->n_classes);

@@ -1,5 +1,7 @@
 /* summary.c - see summary.h. */
 #include "summary.h"
+#include "../method/contrast.h"
+#include "../write/write_run.h"
 #include <stdio.h>
 
 void cfp_result_free(cfp_result *result)
@@ -8,6 +10,7 @@ void cfp_result_free(cfp_result *result)
         cfp_free(result->files[i]);
     cfp_free(result->files);
     cfp_explanation_free(&result->explanation);
+    cfp_explanation_free(&result->against);
     cfp_free(result->directory);
     cfp_hashing_close(&result->hashing);
     *result = (cfp_result){0};
@@ -21,13 +24,13 @@ static int count_files(const cfp_result *result)
     return n;
 }
 
-static void print_class(const cfp_model *model, const cfp_explanation *e)
+static void print_class(const cfp_model *model, const cfp_explanation *e, const char *word)
 {
     int top = 0;
     for (int i = 1; i < model->n_classes; i++)
         if (e->logits[i] > e->logits[top])
             top = i;
-    fprintf(stderr, "class %d, '", e->class_index);
+    fprintf(stderr, "%s %d, '", word, e->class_index);
     cfp_print_text(stderr, model->class_name[e->class_index], 0);
     fprintf(stderr, "', probability %.4f", (double)e->probabilities[e->class_index]);
     if (top != e->class_index) {
@@ -55,13 +58,42 @@ static void print_layers(const cfp_model *model, const cfp_pyramid *pyramid)
         fprintf(stderr, "    ...  and %d layers more\n", pyramid->n_layers - SHOWN);
 }
 
-void cfp_print_summary(cfp_session *session, const cfp_result *result)
+static cfp_status print_contrast(cfp_session *session, const cfp_explanation *e)
+{
+    enum { SHOWN = 16 };
+    const cfp_model *model = &session->model;
+    cfp_contrast_layers layers;
+    CFP_TRY(cfp_contrast_layers_open(&layers, &session->ctx, e));
+    int width = 5;
+    for (int i = 0; i < layers.n && i < SHOWN; i++)
+        width = cfp_max_int(width, cfp_text_width(model->node[layers.layer[i].node].name));
+    print_class(model, e, "class A:");
+    print_class(model, e->against, "class B:");
+    fprintf(stderr, "  depth  %-*s  kernels   both  only A  only B\n", width, "layer");
+    for (int i = 0; i < layers.n && i < SHOWN; i++) {
+        const cfp_contrast_layer *layer = &layers.layer[i];
+        fprintf(stderr, "  %5d  ", layer->depth);
+        cfp_print_text(stderr, model->node[layer->node].name, width);
+        fprintf(stderr, "  %7d  %5d  %6d  %6d\n", layer->n_kernels, layer->n[CFP_SIDE_BOTH],
+                layer->n[CFP_SIDE_A], layer->n[CFP_SIDE_B]);
+    }
+    if (layers.n > SHOWN)
+        fprintf(stderr, "    ...  and %d layers more\n", layers.n - SHOWN);
+    cfp_contrast_layers_close(&layers);
+    return CFP_OK;
+}
+
+cfp_status cfp_print_summary(cfp_session *session, const cfp_result *result)
 {
     const cfp_explanation *e = &result->explanation;
     const cfp_timings *ms = &e->ms;
     cfp_terminal_clear(&session->terminal);
-    print_class(&session->model, e);
-    print_layers(&session->model, &e->pyramid);
+    if (e->against != NULL) {
+        CFP_TRY(print_contrast(session, e));
+    } else {
+        print_class(&session->model, e, "class");
+        print_layers(&session->model, &e->pyramid);
+    }
     fprintf(stderr,
             "decode %.1f ms, forward %.1f ms, descent %.1f ms, %d tubes %.1f ms, write %.1f ms\n",
             ms->decode, ms->forward, ms->descent, e->tubes.n, ms->tubes, ms->write);
@@ -69,16 +101,7 @@ void cfp_print_summary(cfp_session *session, const cfp_result *result)
     fprintf(stderr, "%d file%s in ", n, n == 1 ? "" : "s");
     cfp_print_text(stderr, result->directory, 0);
     fprintf(stderr, "\n");
-}
-
-static void json_class(cfp_json *json, const cfp_model *model, const cfp_explanation *e)
-{
-    cfp_json_key(json, "class");
-    cfp_json_object(json);
-    cfp_json_put_int(json, "index", e->class_index);
-    cfp_json_put_string(json, "name", model->class_name[e->class_index]);
-    cfp_json_put_float(json, "probability", e->probabilities[e->class_index]);
-    cfp_json_object_end(json);
+    return CFP_OK;
 }
 
 static void json_layers(cfp_json *json, const cfp_model *model, const cfp_pyramid *pyramid)
@@ -95,6 +118,28 @@ static void json_layers(cfp_json *json, const cfp_model *model, const cfp_pyrami
         cfp_json_object_end(json);
     }
     cfp_json_array_end(json);
+}
+
+/* Of a contrast: how many kernels both select, and how many only one. */
+static cfp_status json_contrast(cfp_json *json, cfp_session *session, const cfp_explanation *e)
+{
+    cfp_contrast_layers layers;
+    CFP_TRY(cfp_contrast_layers_open(&layers, &session->ctx, e));
+    cfp_json_key(json, "layers");
+    cfp_json_array(json);
+    for (int i = 0; i < layers.n; i++) {
+        const cfp_contrast_layer *layer = &layers.layer[i];
+        cfp_json_object(json);
+        cfp_json_put_string(json, "layer", session->model.node[layer->node].name);
+        cfp_json_put_int(json, "depth", layer->depth);
+        cfp_json_put_int(json, "kernels", layer->n_kernels);
+        for (int s = 0; s < CFP_SIDES; s++)
+            cfp_json_put_int(json, cfp_side_names[s], layer->n[s]);
+        cfp_json_object_end(json);
+    }
+    cfp_json_array_end(json);
+    cfp_contrast_layers_close(&layers);
+    return CFP_OK;
 }
 
 static void json_saturation(cfp_json *json, const cfp_pyramid *pyramid)
@@ -141,10 +186,17 @@ cfp_status cfp_print_result(cfp_session *session, const cfp_result *result)
     cfp_json json;
     cfp_session_json(&json, session);
     cfp_json_object(&json);
-    json_class(&json, &session->model, &result->explanation);
-    json_layers(&json, &session->model, &result->explanation.pyramid);
-    json_saturation(&json, &result->explanation.pyramid);
-    const cfp_status listed = json_files(&json, &session->ctx, result);
+    const cfp_explanation *e = &result->explanation;
+    cfp_put_classes(&json, e);
+    cfp_status listed = CFP_OK;
+    if (e->against != NULL) {
+        listed = json_contrast(&json, session, e);
+    } else {
+        json_layers(&json, &session->model, &e->pyramid);
+        json_saturation(&json, &e->pyramid);
+    }
+    if (listed == CFP_OK)
+        listed = json_files(&json, &session->ctx, result);
     json_timings(&json, &result->explanation.ms);
     cfp_json_object_end(&json);
     const cfp_status closed = cfp_session_json_close(&json);

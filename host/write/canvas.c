@@ -57,7 +57,8 @@ static cfp_status open_canvas(cfp_canvas *canvas, const cfp_run *run)
                            .left = seen->left,
                            .step_y = seen->step_y,
                            .step_x = seen->step_x,
-                           .alpha = run->alpha};
+                           .alpha = run->alpha,
+                           .difference = canvas->explanation->against != NULL};
     cfp_colormap_table(overlay.colour, run->colormap);
     return cfp_renderer_open(&canvas->renderer, canvas->ctx, run->renders_on,
                              (int[]){seen->frames, seen->height, seen->width},
@@ -143,7 +144,7 @@ void cfp_canvas_values(const cfp_canvas *canvas, float *value, int t)
     for (int y = 0; y < overlay->height; y++)
         for (int x = 0; x < overlay->width; x++) {
             const float v = cfp_tube_at(overlay, plane_of(canvas, t), y, x);
-            *value++ = v > 0.0f ? v : 0.0f;
+            *value++ = v > 0.0f ? v : v > CFP_UNSEEN ? -v : 0.0f;
         }
 }
 
@@ -152,7 +153,7 @@ double cfp_canvas_strength(const cfp_canvas *canvas, int t)
     const int n = canvas->renderer.size[1] * canvas->renderer.size[2];
     double sum = 0;
     for (int k = 0; k < n; k++)
-        sum += (double)plane_of(canvas, t)[k];
+        sum += fabs((double)plane_of(canvas, t)[k]);
     return sum / n;
 }
 

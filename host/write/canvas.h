@@ -39,11 +39,12 @@ CFP_CHECKED cfp_status cfp_canvas_draw(const cfp_canvas *canvas, uint8_t *rgb, s
 /* The same without the tube. */
 void cfp_canvas_plain(const cfp_canvas *canvas, uint8_t *rgb, size_t stride, int t);
 
-/* The tube at hand at every pixel of its frame t, clip->height x clip->width; 0 where the model did
- * not look.  The tube comes to the host once: cfp_canvas_volume, which goes first. */
+/* The tube at hand at every pixel of its frame t, clip->height x clip->width (a difference without
+ * its sign); 0 where the model did not look.  The tube comes to the host once: cfp_canvas_volume,
+ * which goes first. */
 CFP_CHECKED cfp_status cfp_canvas_volume(cfp_canvas *canvas);
 void cfp_canvas_values(const cfp_canvas *canvas, float *value, int t);
-/* How much of the tube at hand lies in frame t: its mean there. */
+/* How much of the tube at hand lies in frame t: its mean there, signs aside. */
 double cfp_canvas_strength(const cfp_canvas *canvas, int t);
 
 /* Numbers of at most `most` frames, evenly spread over the clip, ascending; their count. */

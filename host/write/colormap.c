@@ -3,11 +3,15 @@
  * jet is OpenCV's, three clamped ramps, what the published code draws with.  turbo, viridis and
  * inferno are given by every eighth colour and linear between: at most 3 of 255 off the full
  * tables.  Colours: turbo by A. Mikhailov (Google, Apache-2.0); viridis and inferno by N. Smith and
- * S. van der Walt (CC0). */
+ * S. van der Walt (CC0).
+ *
+ * coolwarm and blackwhite are of differences: colour 128 is neutral and stands for 0.  coolwarm is
+ * blue below and red above, which colour-blind readers tell apart too; by K. Moreland (public
+ * domain).  blackwhite is for print: black below, grey, white above. */
 #include "colormap.h"
 
-const char *const cfp_colormap_names[CFP_COLORMAP_COUNT + 1] = {"jet",     "turbo", "viridis",
-                                                                "inferno", "gray",  NULL};
+const char *const cfp_colormap_names[CFP_COLORMAP_END + 1] = {
+    "jet", "turbo", "viridis", "inferno", "gray", "coolwarm", "blackwhite", NULL};
 
 enum { KEYS = 33, APART = 8 }; /* colours 0, 8, ... 248, 255 */
 
@@ -27,6 +31,12 @@ static const uint32_t inferno[KEYS] = {
     0xd24644, 0xdb503b, 0xe45a31, 0xeb6628, 0xf1731d, 0xf68013, 0xf98e09, 0xfb9d07, 0xfcac11,
     0xfbbc21, 0xf9cb35, 0xf5db4c, 0xf2ea69, 0xf3f68a, 0xfcffa4};
 
+static const uint32_t coolwarm[KEYS] = {
+    0x3b4cc0, 0x445acc, 0x4d68d7, 0x5775e1, 0x6282ea, 0x6c8ef1, 0x779af7, 0x82a5fb, 0x8db0fe,
+    0x98b9ff, 0xa3c2ff, 0xaec9fd, 0xb8d0f9, 0xc2d5f4, 0xccd9ee, 0xd5dbe6, 0xdddddd, 0xe5d8d1,
+    0xecd3c5, 0xf1ccb9, 0xf5c4ad, 0xf7bba0, 0xf7b194, 0xf7a687, 0xf49a7b, 0xf18d6f, 0xec7f63,
+    0xe57058, 0xde604d, 0xd55042, 0xcb3e38, 0xc0282f, 0xb40426};
+
 /* Up with slope 4 from `up` at 0, down again to `down` at 0: a trapezium, clamped. */
 static uint8_t ramp(int i, int up, int down)
 {
@@ -45,14 +55,15 @@ void cfp_colormap_table(uint8_t *rgb, cfp_colormap map)
 {
     for (int i = 0; i < 256; i++) {
         uint8_t *colour = rgb + 3 * i;
-        const uint32_t *keys = map == CFP_COLORMAP_TURBO     ? turbo
-                               : map == CFP_COLORMAP_VIRIDIS ? viridis
-                               : map == CFP_COLORMAP_INFERNO ? inferno
-                                                             : NULL;
+        const uint32_t *keys = map == CFP_COLORMAP_TURBO      ? turbo
+                               : map == CFP_COLORMAP_VIRIDIS  ? viridis
+                               : map == CFP_COLORMAP_INFERNO  ? inferno
+                               : map == CFP_COLORMAP_COOLWARM ? coolwarm
+                                                              : NULL;
         if (keys != NULL) {
             for (int c = 0; c < 3; c++)
                 colour[c] = between(keys, i, 16 - 8 * c);
-        } else if (map == CFP_COLORMAP_GRAY) {
+        } else if (map == CFP_COLORMAP_GRAY || map == CFP_COLORMAP_BLACKWHITE) {
             colour[0] = colour[1] = colour[2] = (uint8_t)i;
         } else {
             colour[0] = ramp(i, -382, 1148);

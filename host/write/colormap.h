@@ -2,5 +2,7 @@
 #pragma once
 #include "writer.h"
 
-/* rgb[256 * 3]: the colours of 0/255 ... 255/255. */
+/* rgb[256 * 3]: the colours of 0/255 ... 255/255; of a map for differences, of -128/127 ...
+ * 127/127.
+ */
 void cfp_colormap_table(uint8_t *rgb, cfp_colormap map);

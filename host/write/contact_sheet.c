@@ -30,11 +30,27 @@ static const cfp_tube *tube_of(const cfp_sheet *s, int tube)
 
 static const cfp_layer *layer_of(const cfp_sheet *s, int tube)
 {
-    const cfp_pyramid *pyramid = &s->canvas->explanation->pyramid;
-    for (int l = 0; l < pyramid->n_layers; l++)
-        if (pyramid->layer[l].node == tube_of(s, tube)->node)
-            return &pyramid->layer[l];
-    return NULL;
+    return cfp_pyramid_layer(&s->canvas->explanation->pyramid, tube_of(s, tube)->node);
+}
+
+/* Of a contrast: the same layer as the other class has it; NULL: it does not reach it. */
+static const cfp_layer *layer_against(const cfp_sheet *s, int tube)
+{
+    const cfp_explanation *other = s->canvas->explanation->against;
+    return other == NULL ? NULL : cfp_pyramid_layer(&other->pyramid, tube_of(s, tube)->node);
+}
+
+static float relevance_in(const cfp_layer *layer, int kernel)
+{
+    return layer == NULL ? 0 : layer->relevance[kernel];
+}
+
+/* Of a kernel tube's kernel: the higher one, where there are two classes. */
+static float relevance_of(const cfp_sheet *s, int tube)
+{
+    const int kernel = tube_of(s, tube)->kernel;
+    return fmaxf(relevance_in(layer_of(s, tube), kernel),
+                 relevance_in(layer_against(s, tube), kernel));
 }
 
 static const char *name_of(const cfp_sheet *s, int tube)
@@ -51,21 +67,53 @@ static bool same_page(const cfp_tube *a, const cfp_tube *b)
  * number. */
 static int row_of(const cfp_sheet *s, int tube)
 {
-    const cfp_layer *layer = layer_of(s, tube);
-    if (tube_of(s, tube)->kernel < 0 || layer == NULL)
+    if (tube_of(s, tube)->kernel < 0)
         return tube - s->first;
     int row = 0;
-    const float mine = layer->relevance[tube_of(s, tube)->kernel];
+    const float mine = relevance_of(s, tube);
     for (int k = s->first; k < s->first + s->n_tubes; k++) {
-        const float theirs = layer->relevance[tube_of(s, k)->kernel];
+        const float theirs = relevance_of(s, k);
         row += theirs > mine || (theirs == mine && k < tube);
     }
     return row;
 }
 
+/* A layer of two classes: how many kernels both select, and how many only one. */
+static void label_counts(char *line, size_t bytes, const cfp_layer *a, const cfp_layer *b)
+{
+    int both = 0;
+    const int in_a = a == NULL ? 0 : a->n_selected, in_b = b == NULL ? 0 : b->n_selected;
+    for (int i = 0, k = 0; i < in_a && k < in_b;) {
+        const int x = a->selected[i], y = b->selected[k];
+        both += x == y;
+        i += x <= y;
+        k += y <= x;
+    }
+    snprintf(line, bytes, "both %d, A %d, B %d", both, in_a - both, in_b - both);
+}
+
+static label label_of_contrast(const cfp_sheet *s, int tube)
+{
+    const cfp_layer *a = layer_of(s, tube), *b = layer_against(s, tube);
+    const int kernel = tube_of(s, tube)->kernel;
+    label l = {0};
+    if (kernel >= 0) {
+        snprintf(l.line[0], sizeof l.line[0], "kernel %d", kernel);
+        snprintf(l.line[1], sizeof l.line[1], "A %.3g, B %.3g", (double)relevance_in(a, kernel),
+                 (double)relevance_in(b, kernel));
+        return l;
+    }
+    snprintf(l.line[0], sizeof l.line[0], "%s", name_of(s, tube));
+    snprintf(l.line[1], sizeof l.line[1], "depth %d", (a != NULL ? a : b)->depth);
+    label_counts(l.line[2], sizeof l.line[2], a, b);
+    return l;
+}
+
 static label label_of(const cfp_sheet *s, int tube)
 {
     const cfp_layer *layer = layer_of(s, tube);
+    if (s->canvas->explanation->against != NULL)
+        return label_of_contrast(s, tube);
     const int kernel = tube_of(s, tube)->kernel;
     label l = {0};
     if (kernel >= 0) {
@@ -163,6 +211,19 @@ static const char *last_part(const char *path)
     return slash != NULL && slash[1] != '\0' ? slash + 1 : path;
 }
 
+/* "clockwise  61.0 %", or of a contrast "A clockwise  61.0 %   minus   B ..." */
+static void head_line(char *text, size_t bytes, const cfp_explanation *e)
+{
+    const cfp_explanation *b = e->against;
+    const int used = snprintf(text, bytes, "%s%.200s  %.1f %%",
+                              b == NULL ? "" : "A: ", e->model->class_name[e->class_index],
+                              100 * (double)e->probabilities[e->class_index]);
+    if (b != NULL)
+        snprintf(text + used, bytes - (size_t)used, "   minus   B: %.200s  %.1f %%",
+                 b->model->class_name[b->class_index],
+                 100 * (double)b->probabilities[b->class_index]);
+}
+
 static void draw_head(const cfp_sheet *s)
 {
     const cfp_explanation *e = s->canvas->explanation;
@@ -172,8 +233,7 @@ static void draw_head(const cfp_sheet *s)
     cairo_t *cr = s->figure.cr;
     cairo_set_source_rgb(cr, 0, 0, 0);
     cfp_figure_font(cr, TITLE, true);
-    snprintf(text, sizeof text, "%s  %.1f %%", e->model->class_name[e->class_index],
-             100 * (double)e->probabilities[e->class_index]);
+    head_line(text, sizeof text, e);
     cfp_figure_text(cr, MARGIN, y, 0, room, text);
     cfp_figure_font(cr, TEXT, false);
     cairo_set_source_rgb(cr, 0.3, 0.3, 0.3);
@@ -185,7 +245,7 @@ static void draw_head(const cfp_sheet *s)
                      "%.80s  |  %.80s  |  rule %s, theta %g", e->model->name,
                      last_part(e->clip->path), cfp_rule_names[e->query.rule], e->query.theta);
     const cfp_saturation full = cfp_pyramid_saturation(&e->pyramid);
-    if (full.most)
+    if (full.most && e->against == NULL)
         used += snprintf(text + used, sizeof text - (size_t)used,
                          "  |  saturated: %d of %d layers have at least 90 %% of their kernels",
                          full.saturated, full.layers);
@@ -224,6 +284,7 @@ static void draw_bar(const cfp_sheet *s)
     const double x = s->left + s->columns * (s->cell_width + GAP) + 14, y = s->top + s->pitch;
     const int height = cfp_min_int(BAR_HEIGHT, s->rows * s->pitch - 2 * GAP);
     const uint8_t *colours = s->canvas->renderer.overlay.colour;
+    const bool differs = s->canvas->explanation->against != NULL;
     for (int k = 0; k < height; k++) { /* from 1 above to 0 below */
         const uint8_t *c = colours + 3 * (255 - 255 * k / cfp_max_int(1, height - 1));
         cairo_rectangle(cr, x, y + k, BAR_WIDTH, 1);
@@ -233,13 +294,16 @@ static void draw_bar(const cfp_sheet *s)
     cairo_set_source_rgb(cr, 0.3, 0.3, 0.3);
     cfp_figure_font(cr, fmin(TEXT, height / 4.0), false);
     cfp_figure_text(cr, x + BAR_WIDTH + 5, y + 0.75 * TEXT, 0, 0, "1");
-    cfp_figure_text(cr, x + BAR_WIDTH + 5, y + height, 0, 0, "0");
+    cfp_figure_text(cr, x + BAR_WIDTH + 5, y + height, 0, 0, differs ? "-1" : "0");
+    if (differs && height >= 3 * TEXT)
+        cfp_figure_text(cr, x + BAR_WIDTH + 5, y + height / 2.0 + 0.36 * TEXT, 0, 0, "0");
     if (height < 120) /* no room for words */
         return;
     cairo_save(cr);
-    cairo_translate(cr, x + BAR_WIDTH + 5 + TEXT, y + height / 2.0);
+    cairo_translate(cr, x + BAR_WIDTH + 5 + (differs ? 2 : 1) * TEXT, y + height / 2.0);
     cairo_rotate(cr, -M_PI_2);
-    cfp_figure_text(cr, 0, 0, 0.5, 0, "saliency, each row 0 to 1");
+    cfp_figure_text(cr, 0, 0, 0.5, 0,
+                    differs ? "saliency of A minus B" : "saliency, each row 0 to 1");
     cairo_restore(cr);
 }
 

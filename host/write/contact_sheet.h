@@ -11,6 +11,7 @@
  * are shown, and the page says so where there are more.  The overlays are given, one tube after the
  * other in the order of the explanation: the sheet draws none itself. */
 #pragma once
+#include "../method/contrast.h"
 #include "canvas.h"
 #include "figure.h"
 

@@ -69,10 +69,26 @@ cfp_status cfp_output_begin(cfp_output *output, const char *name)
 
 cfp_status cfp_output_commit(cfp_output *output)
 {
+    CFP_TRY(make_room(output));
     CFP_TRY(cfp_newfile_commit(&output->file));
     output->files[output->n_files++] = output->name;
     output->name = NULL;
     return CFP_OK;
+}
+
+void cfp_output_swap(cfp_output *output, cfp_growing *other)
+{
+    const cfp_growing mine = {output->file, output->name};
+    output->file = other->file;
+    output->name = other->name;
+    *other = mine;
+}
+
+void cfp_growing_abandon(cfp_growing *other)
+{
+    cfp_newfile_abandon(&other->file);
+    cfp_free(other->name);
+    *other = (cfp_growing){0};
 }
 
 cfp_status cfp_output_finish(cfp_output *output)

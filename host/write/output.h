@@ -1,7 +1,8 @@
 /* output.h - the directory being filled: names that are safe, files that appear all together.
  *
- * One file grows at a time, in the run's hidden folder (stage.h).  A writer begins it, fills it and
- * commits it; where it returns early the caller of all writers (cfp_write) abandons the run.
+ * One file grows at a time (but see cfp_output_swap), in the run's hidden folder (stage.h).  A
+ * writer begins it, fills it and commits it; where it returns early the caller of all writers
+ * (cfp_write) abandons the run.
  *
  *     explanation.h5  pyramid.json  tree.json  run.json  contact-sheet.png
  *     overlay/<layer>.png  .mp4  .gif  overlay/<layer>/000000.png ...  overlay/<layer>/stack.png
@@ -35,6 +36,15 @@ void cfp_output_close(cfp_output *output);
  * want a path, to cfp_newfile_where(&output->file). */
 CFP_CHECKED cfp_status cfp_output_begin(cfp_output *output, const char *name);
 CFP_CHECKED cfp_status cfp_output_commit(cfp_output *output);
+/* For files that grow side by side: the one that is growing is put into *other, and what was there
+ * is taken up again; {0} is none.  Who ends early abandons what is in *other. */
+typedef struct cfp_growing {
+    cfp_newfile file;
+    char *name;
+} cfp_growing;
+void cfp_output_swap(cfp_output *output, cfp_growing *other);
+void cfp_growing_abandon(cfp_growing *other);
+
 /* After the last file, run.json: all of them take their places. */
 CFP_CHECKED cfp_status cfp_output_finish(cfp_output *output);
 

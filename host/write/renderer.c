@@ -63,6 +63,7 @@ void cfp_renderer_close(cfp_renderer *r)
     if (r->device.api != NULL)
         close_there(r);
     cfp_free(r->volume);
+    cfp_free(r->minus);
     *r = (cfp_renderer){0};
 }
 
@@ -83,11 +84,29 @@ static cfp_status render_there(cfp_renderer *r, const cfp_tube *tube)
     return api->render(r->device.backend, &op);
 }
 
+static cfp_status render_into(float *volume, cfp_renderer *r, const cfp_tube *tube)
+{
+    return cfp_tube_render(volume, r->ctx, tube, r->size[0], r->size[1], r->size[2], r->interp);
+}
+
+/* Both volumes are from 0 to 1, so what is left is from -1 to 1. */
+static cfp_status subtract(cfp_renderer *r, const cfp_tube *tube)
+{
+    const size_t n = voxels_of(r->size);
+    if (r->minus == NULL)
+        CFP_TRY_ALLOC(r->ctx, r->minus, n);
+    CFP_TRY(render_into(r->minus, r, tube));
+    for (size_t p = 0; p < n; p++)
+        r->volume[p] -= r->minus[p];
+    return CFP_OK;
+}
+
 static cfp_status render_here(cfp_renderer *r, const cfp_tube *tube)
 {
     r->away = false;
-    CFP_TRY(
-        cfp_tube_render(r->volume, r->ctx, tube, r->size[0], r->size[1], r->size[2], r->interp));
+    CFP_TRY(render_into(r->volume, r, tube));
+    if (tube->minus != NULL)
+        CFP_TRY(subtract(r, tube->minus));
     if (r->device.api == NULL)
         return CFP_OK;
     CFP_TRY(r->device.api->put(r->device.backend, r->there.volume, r->volume,
@@ -101,8 +120,9 @@ cfp_status cfp_renderer_tube(cfp_renderer *r, const cfp_tube *tube)
     if (r->device.api == NULL)
         return render_here(r, tube);
     cfp_range_begin(r->device.api, r->device.backend, CFP_RANGE_TUBES, "render", 0);
-    const cfp_status status =
-        fits && r->interp == CFP_INTERP_LINEAR ? render_there(r, tube) : render_here(r, tube);
+    const cfp_status status = fits && r->interp == CFP_INTERP_LINEAR && tube->minus == NULL
+                                  ? render_there(r, tube)
+                                  : render_here(r, tube);
     cfp_range_end(r->device.api, r->device.backend);
     return status;
 }

@@ -2,8 +2,8 @@
  *
  * Where the work is done is known here alone: on the device that explained, if it can (render.h),
  * else on the host, and the numbers are the same to the last bit.  The host takes over where the
- * device has no memory left, and what devices do not do: the cubic spline, and maps of more
- * positions than the clip. */
+ * device has no memory left, and what devices do not do: the cubic spline, maps of more positions
+ * than the clip, and difference tubes. */
 #pragma once
 #include "../backend/backend.h"
 #include "../method/explain.h"
@@ -15,6 +15,7 @@ typedef struct cfp_renderer {
     int size[3];         /* T, H, W of volumes */
     cfp_overlay overlay; /* no width: volumes only */
     float *volume; /* T x H x W, on the host: the tube at hand, once cfp_renderer_volume ran */
+    float *minus;  /* the same of what a difference tube subtracts; NULL until there is one */
     bool away;     /* the tube at hand is on the device only */
     struct {       /* on the device, one piece of memory */
         float *volume, *map, *bounds;

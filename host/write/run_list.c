@@ -118,14 +118,26 @@ bool cfp_run_list_has(const cfp_run_list *list, const char *name)
            bsearch(&name, list->name, (size_t)list->n, sizeof *list->name, compare) != NULL;
 }
 
+/* "class/<index>.html", as aggregate names them. */
+static bool is_class_page(const char *name)
+{
+    if (strncmp(name, "class/", 6) != 0)
+        return false;
+    const size_t digits = strspn(name + 6, "0123456789");
+    return digits > 0 && strcmp(name + 6 + digits, ".html") == 0;
+}
+
 bool cfp_run_list_is_ours(const char *name)
 {
-    static const char *const at_top[] = {"explanation.h5", "pyramid.json", "tree.json",
-                                         "report.html", "contact-sheet.png"};
+    static const char *const at_top[] = {"explanation.h5", "pyramid.json",  "tree.json",
+                                         "report.html",    "contrast.json", "contact-sheet.png",
+                                         "contrast.h5",    "class.json",    "class.h5"};
     static const char *const suffix[] = {".png", ".mp4", ".gif"};
     for (size_t i = 0; i < sizeof at_top / sizeof *at_top; i++)
         if (strcmp(name, at_top[i]) == 0)
             return true;
+    if (is_class_page(name))
+        return true;
     if (strncmp(name, "overlay/", 8) != 0)
         return false;
     for (const char *part = name; part != NULL; part = strchr(part, '/')) {

@@ -18,7 +18,7 @@ CFP_CHECKED cfp_status cfp_run_list_read(cfp_run_list *out, cfp_ctx *ctx, int fo
 void cfp_run_list_free(cfp_run_list *list); /* accepts {0} */
 bool cfp_run_list_has(const cfp_run_list *list, const char *name);
 
-/* True for the names that explain gives to its files, run.json aside: "explanation.h5",
+/* True for the names that commands give to their files, run.json aside: "explanation.h5",
  * "overlay/<layer>.png".  None of them leads out of the folder. */
 bool cfp_run_list_is_ours(const char *name);
 

@@ -1,8 +1,15 @@
-/* write_h5.c - explanation.h5 (SPEC 3): everything in numbers, for other programs.
+/* write_h5.c - explanation.h5 (SPEC 3): everything in numbers, for other programs; and contrast.h5.
  *
  * What SPEC leaves open: `depth` is the --depth asked for, -1 for all; `model` is the model's name
  * (its path where it has none), `clip` its path; /tubes and /kernel_tubes are absent where there
- * are none.  How arrays are stored is the business of h5_put.c. */
+ * are none.  How arrays are stored is the business of h5_put.c.
+ *
+ * contrast.h5 has cfp_format "contrast", the same attributes but those of the class, /logits,
+ * /probabilities and /clip.  /a and /b hold the classes: class_index, class_name and probability as
+ * attributes, /pyramid and /tubes (/kernel_tubes) as an explanation has them.  /tubes/<layer>/tube
+ * (/kernel_tubes/<layer>/<o>/tube) is the difference, A minus B, in [-1, 1]; min and max are its
+ * own, and there is no raw map. */
+#include "../method/contrast.h"
 #include "h5_put.h"
 #include "renderer.h"
 #include "version.h"
@@ -14,6 +21,13 @@ typedef struct h5 {
     cfp_renderer renderer;
 } h5;
 
+static cfp_status put_class(h5 *f, hid_t at, const cfp_explanation *e)
+{
+    CFP_TRY(cfp_h5_put_text(&f->file, at, "class_name", e->model->class_name[e->class_index]));
+    CFP_TRY(cfp_h5_put_int(&f->file, at, "class_index", e->class_index));
+    return cfp_h5_put_double(&f->file, at, "probability", e->probabilities[e->class_index]);
+}
+
 static cfp_status put_root(h5 *f, const cfp_run *run)
 {
     const cfp_explanation *e = f->explanation;
@@ -22,12 +36,11 @@ static cfp_status put_root(h5 *f, const cfp_run *run)
     const struct {
         const char *name, *value;
     } texts[] = {
-        {"cfp_format", "explanation"},
+        {"cfp_format", e->against == NULL ? "explanation" : "contrast"},
         {"model", m->name[0] != '\0' ? m->name : m->path},
         {"model_sha256", m->sha256},
         {"clip", e->clip->path},
         {"clip_sha256", e->clip->sha256},
-        {"class_name", m->class_name[e->class_index]},
         {"rule", cfp_rule_names[e->query.rule]},
         {"mask", cfp_mask_names[e->query.mask]},
         {"target", cfp_target_names[e->query.target]},
@@ -43,12 +56,12 @@ static cfp_status put_root(h5 *f, const cfp_run *run)
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
         CFP_TRY(cfp_h5_put_text(&f->file, root, texts[i].name, texts[i].value));
     CFP_TRY(cfp_h5_put_int(&f->file, root, "cfp_version", 1));
-    CFP_TRY(cfp_h5_put_int(&f->file, root, "class_index", e->class_index));
+    if (e->against == NULL)
+        CFP_TRY(put_class(f, root, e));
     CFP_TRY(cfp_h5_put_int(&f->file, root, "depth", e->query.depth));
     CFP_TRY(cfp_h5_put_int(&f->file, root, "steps", e->query.steps));
     CFP_TRY(cfp_h5_put_double(&f->file, root, "turn_down", e->query.turn_down));
     CFP_TRY(cfp_h5_put_double(&f->file, root, "theta", e->query.theta));
-    CFP_TRY(cfp_h5_put_double(&f->file, root, "probability", e->probabilities[e->class_index]));
     const cfp_h5_array classes = cfp_h5_list_floats(m->n_classes);
     CFP_TRY(cfp_h5_put_array(&f->file, root, "logits", classes, e->logits));
     return cfp_h5_put_array(&f->file, root, "probabilities", classes, e->probabilities);
@@ -124,11 +137,10 @@ static cfp_status put_layer(h5 *f, hid_t at, const cfp_layer *layer)
     return put_edges(f, at, layer);
 }
 
-static cfp_status put_pyramid(h5 *f)
+static cfp_status put_pyramid(h5 *f, hid_t at, const cfp_explanation *e)
 {
-    const cfp_explanation *e = f->explanation;
     hid_t pyramid, group;
-    CFP_TRY(cfp_h5_put_group(&f->file, &pyramid, f->file.id, "pyramid"));
+    CFP_TRY(cfp_h5_put_group(&f->file, &pyramid, at, "pyramid"));
     cfp_status status = CFP_OK;
     for (int l = 0; l < e->pyramid.n_layers && status == CFP_OK; l++) {
         const cfp_layer *layer = &e->pyramid.layer[l];
@@ -142,18 +154,37 @@ static cfp_status put_pyramid(h5 *f)
     return status;
 }
 
+/* A difference has no raw map; its least and its most are those of the volume. */
+static cfp_status fill_difference(h5 *f, hid_t at)
+{
+    const cfp_clip *c = f->explanation->clip;
+    const float *v = f->renderer.volume;
+    const int64_t n = (int64_t)c->frames * c->height * c->width;
+    float min = v[0], max = v[0];
+    for (int64_t p = 1; p < n; p++) {
+        min = v[p] < min ? v[p] : min;
+        max = v[p] > max ? v[p] : max;
+    }
+    CFP_TRY(cfp_h5_put_float(&f->file, at, "min", min));
+    return cfp_h5_put_float(&f->file, at, "max", max);
+}
+
+static cfp_status fill_map(h5 *f, hid_t at, const cfp_tube *tube)
+{
+    const cfp_h5_array raw = cfp_h5_volume(tube->t, tube->h, tube->w);
+    CFP_TRY(cfp_h5_put_float(&f->file, at, "min", tube->min));
+    CFP_TRY(cfp_h5_put_float(&f->file, at, "max", tube->max));
+    return cfp_h5_put_array(&f->file, at, "raw", raw, tube->raw);
+}
+
 static cfp_status fill_tube(h5 *f, hid_t at, const cfp_tube *tube)
 {
     const cfp_clip *c = f->explanation->clip;
-    const cfp_h5_array raw = cfp_h5_volume(tube->t, tube->h, tube->w);
     const cfp_h5_array rendered = cfp_h5_volume(c->frames, c->height, c->width);
     CFP_TRY(cfp_renderer_tube(&f->renderer, tube));
     CFP_TRY(cfp_renderer_volume(&f->renderer));
-    CFP_TRY(cfp_h5_put_float(&f->file, at, "min", tube->min));
-    CFP_TRY(cfp_h5_put_float(&f->file, at, "max", tube->max));
-    CFP_TRY(cfp_h5_put_array(&f->file, at, "raw", raw, tube->raw));
-    CFP_TRY(cfp_h5_put_array(&f->file, at, "tube", rendered, f->renderer.volume));
-    return cfp_output_step(f->file.output);
+    CFP_TRY(tube->minus == NULL ? fill_map(f, at, tube) : fill_difference(f, at));
+    return cfp_h5_put_array(&f->file, at, "tube", rendered, f->renderer.volume);
 }
 
 /* Down a path of groups, each made where it is missing: n names, the last one's tube. */
@@ -168,39 +199,80 @@ static cfp_status put_tube(h5 *f, hid_t at, const char *const *name, int n, cons
     return status;
 }
 
-static cfp_status put_tubes(h5 *f, const cfp_device *renders_on)
+/* Below group `at`. */
+static cfp_status place_tube(h5 *f, hid_t at, const cfp_tube *tube)
 {
-    const cfp_explanation *e = f->explanation;
-    const cfp_clip *c = e->clip;
+    const bool whole = tube->kernel < 0; /* of the layer */
+    char kernel[16];
+    snprintf(kernel, sizeof kernel, "%d", tube->kernel);
+    const char *const path[] = {whole ? "tubes" : "kernel_tubes",
+                                f->explanation->model->node[tube->node].name, kernel};
+    return put_tube(f, at, path, whole ? 2 : 3, tube);
+}
+
+static cfp_status put_tubes(h5 *f)
+{
+    const cfp_tubes_list *tubes = &f->explanation->tubes;
     hid_t group;
     CFP_TRY(cfp_h5_put_group(&f->file, &group, f->file.id, "tubes"));
     H5Gclose(group);
-    CFP_TRY(cfp_renderer_open(&f->renderer, f->file.output->ctx, renders_on,
-                              (int[]){c->frames, c->height, c->width}, e->interp, NULL));
-    for (int i = 0; i < e->tubes.n; i++) {
-        const cfp_tube *tube = &e->tubes.tube[i];
-        const bool whole = tube->kernel < 0; /* of the layer */
-        char kernel[16];
-        snprintf(kernel, sizeof kernel, "%d", tube->kernel);
-        const char *const path[] = {whole ? "tubes" : "kernel_tubes",
-                                    e->model->node[tube->node].name, kernel};
-        CFP_TRY(put_tube(f, f->file.id, path, whole ? 2 : 3, tube));
+    for (int i = 0; i < tubes->n; i++) {
+        CFP_TRY(place_tube(f, f->file.id, &tubes->tube[i]));
+        CFP_TRY(cfp_output_step(f->file.output));
     }
     return CFP_OK;
 }
 
+/* Of a contrast: the tubes of one class, as they are when it is explained alone. */
+static cfp_status put_own_tubes(h5 *f, hid_t at, const cfp_explanation *e)
+{
+    hid_t group;
+    CFP_TRY(cfp_h5_put_group(&f->file, &group, at, "tubes"));
+    H5Gclose(group);
+    for (int i = 0; i < e->tubes.n; i++) {
+        cfp_tube tube = e->tubes.tube[i];
+        tube.minus = NULL;
+        if (cfp_contrast_own_tube(e, &tube))
+            CFP_TRY(place_tube(f, at, &tube));
+    }
+    return CFP_OK;
+}
+
+static cfp_status put_side(h5 *f, const char *name, const cfp_explanation *e)
+{
+    hid_t group;
+    CFP_TRY(cfp_h5_put_group(&f->file, &group, f->file.id, name));
+    cfp_status status = put_class(f, group, e);
+    if (status == CFP_OK)
+        status = put_pyramid(f, group, e);
+    if (status == CFP_OK)
+        status = put_own_tubes(f, group, e);
+    H5Gclose(group);
+    return status;
+}
+
 static cfp_status fill_file(h5 *f, const cfp_run *run)
 {
+    const cfp_explanation *e = f->explanation;
+    const cfp_clip *c = e->clip;
     CFP_TRY(put_root(f, run));
     CFP_TRY(put_clip(f));
-    CFP_TRY(put_pyramid(f));
-    return put_tubes(f, run->renders_on);
+    CFP_TRY(cfp_renderer_open(&f->renderer, f->file.output->ctx, run->renders_on,
+                              (int[]){c->frames, c->height, c->width}, e->interp, NULL));
+    if (e->against == NULL) {
+        CFP_TRY(put_pyramid(f, f->file.id, e));
+    } else {
+        CFP_TRY(put_side(f, "a", e));
+        CFP_TRY(put_side(f, "b", e->against));
+    }
+    return put_tubes(f);
 }
 
 static cfp_status write_h5(cfp_output *output, const cfp_explanation *explanation,
                            const cfp_run *run)
 {
-    CFP_TRY(cfp_output_begin(output, "explanation.h5"));
+    CFP_TRY(
+        cfp_output_begin(output, explanation->against == NULL ? "explanation.h5" : "contrast.h5"));
     h5 f = {.explanation = explanation};
     cfp_status status = cfp_h5_file_open(&f.file, output);
     if (status == CFP_OK)
@@ -214,6 +286,13 @@ static cfp_status write_h5(cfp_output *output, const cfp_explanation *explanatio
 const cfp_writer cfp_writer_h5 = {
     .format = "h5",
     .summary = "explanation.h5: scores, edges and tubes in numbers",
+    .write = write_h5,
+    .draws_tubes = true,
+};
+
+const cfp_writer cfp_writer_contrast_h5 = {
+    .format = "h5",
+    .summary = "contrast.h5: both pyramids, both classes' tubes and their difference in numbers",
     .write = write_h5,
     .draws_tubes = true,
 };

@@ -8,19 +8,19 @@
  *     overlay     alpha, colormap, and the tables of all maps, 256 x RGB each
  *     frames      the clip as the model saw it, whatever --canvas says, a JPEG each
  *     layers      name, op, depth, channels; selected (int32) and relevance (float32)
+ *     a, b        of a contrast: its classes, an object each, that has the next three
  *     links       kept_links.h: how many links each selected kernel has, their targets and values
  *     tubes       raw maps between their min and max: 16 bits a voxel, 8 where there are too many
  *
  * Numbers in bulk are base64, little-endian.  Sizes have limits, and the page says what they left
  * out: links above LINKS, kernel tubes above KERNEL_BYTES. */
-#include "../base/json.h"
+#include "../method/contrast.h"
 #include "output.h"
 #include "report/jpeg.h"
 #include "report/kept_links.h"
 #include "report/page.h"
 #include "colormap.h"
 #include "write_run.h"
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -34,7 +34,8 @@ typedef struct report {
     cfp_ctx *ctx;
     const cfp_explanation *e;
     cfp_json json;
-    int *layer_of; /* [n_nodes] in the pyramid */
+    int *layer_of; /* [n_nodes] in the pyramid of `e`; -1: not visited */
+    bool two;      /* classes share the page */
 } report;
 
 /* Where the files lie and what was said on the way is not what they hold. */
@@ -108,7 +109,9 @@ static void put_overlay(report *r, const cfp_run *run)
     cfp_json_put_string(&r->json, "colormap", cfp_colormap_names[run->colormap]);
     cfp_json_key(&r->json, "tables");
     cfp_json_object(&r->json);
-    for (int map = 0; map < CFP_COLORMAP_COUNT; map++) {
+    /* A contrast shows tubes and their difference, an explanation tubes alone. */
+    const int n_maps = r->e->against != NULL ? CFP_COLORMAP_END : CFP_COLORMAP_COUNT;
+    for (int map = 0; map < n_maps; map++) {
         cfp_colormap_table(table, (cfp_colormap)map);
         cfp_json_key(&r->json, cfp_colormap_names[map]);
         cfp_json_base64(&r->json, table, sizeof table);
@@ -169,7 +172,7 @@ static cfp_status put_layers(report *r)
 static cfp_status put_links(report *r)
 {
     cfp_kept_links kept;
-    CFP_TRY(cfp_kept_links_open(&kept, r->ctx, r->e, LINKS));
+    CFP_TRY(cfp_kept_links_open(&kept, r->ctx, r->e, r->two ? LINKS / 2 : LINKS));
     cfp_json_key(&r->json, "links");
     cfp_json_object(&r->json);
     cfp_json_put_int(&r->json, "total", kept.total);
@@ -253,7 +256,7 @@ static cfp_status put_kernel_tubes(report *r, int *left_out)
     CFP_TRY_ALLOC(r->ctx, rank, tubes->n);
     for (int i = 0; i < tubes->n; i++) {
         const cfp_tube *tube = &tubes->tube[i];
-        if (tube->kernel < 0)
+        if (tube->kernel < 0 || !cfp_contrast_own_tube(r->e, tube))
             continue;
         const cfp_layer *layer = &r->e->pyramid.layer[r->layer_of[tube->node]];
         rank[n++] = (ranked){i, layer->relevance[tube->kernel]};
@@ -272,22 +275,61 @@ static cfp_status put_kernel_tubes(report *r, int *left_out)
     return status;
 }
 
+static bool own_layer_tube(const report *r, const cfp_tube *tube)
+{
+    return tube->kernel < 0 && cfp_contrast_own_tube(r->e, tube);
+}
+
 static cfp_status put_tubes(report *r)
 {
     const cfp_tubes_list *tubes = &r->e->tubes;
     int64_t voxels = 0;
     int left_out = 0;
     for (int i = 0; i < tubes->n; i++)
-        voxels += tubes->tube[i].kernel < 0 ? voxels_of(&tubes->tube[i]) : 0;
+        voxels += own_layer_tube(r, &tubes->tube[i]) ? voxels_of(&tubes->tube[i]) : 0;
     cfp_json_key(&r->json, "tubes");
     cfp_json_array(&r->json);
     for (int i = 0; i < tubes->n; i++)
-        if (tubes->tube[i].kernel < 0)
+        if (own_layer_tube(r, &tubes->tube[i]))
             CFP_TRY(put_tube(r, &tubes->tube[i], voxels > VOXELS_OF_16_BITS ? 8 : 16));
     CFP_TRY(put_kernel_tubes(r, &left_out));
     cfp_json_array_end(&r->json);
     cfp_json_put_int(&r->json, "tubes_left_out", left_out);
     return CFP_OK;
+}
+
+static cfp_status number_layers(report *r)
+{
+    const cfp_model *model = r->e->model;
+    cfp_free(r->layer_of);
+    CFP_TRY_ALLOC(r->ctx, r->layer_of, model->n_nodes);
+    for (int i = 0; i < model->n_nodes; i++)
+        r->layer_of[i] = -1;
+    for (int l = 0; l < r->e->pyramid.n_layers; l++)
+        r->layer_of[r->e->pyramid.layer[l].node] = l;
+    return CFP_OK;
+}
+
+/* What one class rests on. */
+static cfp_status put_class(report *r)
+{
+    CFP_TRY(number_layers(r));
+    CFP_TRY(put_layers(r));
+    CFP_TRY(put_links(r));
+    return put_tubes(r);
+}
+
+/* Of a contrast: one of its classes, an object of its own. */
+static cfp_status put_side(report *r, const char *key, const cfp_explanation *e)
+{
+    const cfp_explanation *contrast = r->e;
+    cfp_json_key(&r->json, key);
+    cfp_json_object(&r->json);
+    r->e = e;
+    const cfp_status status = put_class(r);
+    r->e = contrast;
+    cfp_json_object_end(&r->json);
+    return status;
 }
 
 static cfp_status put_data(report *r, const cfp_run *run, const char *where)
@@ -302,40 +344,29 @@ static cfp_status put_data(report *r, const cfp_run *run, const char *where)
     put_top(r);
     put_overlay(r, run);
     CFP_TRY(put_frames(r, where));
-    CFP_TRY(put_layers(r));
-    CFP_TRY(put_links(r));
-    CFP_TRY(put_tubes(r));
+    if (r->e->against == NULL) {
+        CFP_TRY(put_class(r));
+    } else {
+        CFP_TRY(put_side(r, "a", r->e));
+        CFP_TRY(put_side(r, "b", r->e->against));
+    }
     cfp_json_object_end(&r->json);
     return cfp_json_close(&r->json);
 }
 
-static cfp_status number_layers(report *r)
-{
-    CFP_TRY_ALLOC(r->ctx, r->layer_of, r->e->model->n_nodes);
-    for (int l = 0; l < r->e->pyramid.n_layers; l++)
-        r->layer_of[r->e->pyramid.layer[l].node] = l;
-    return CFP_OK;
-}
-
 static cfp_status fill(report *r, cfp_newfile *file, const cfp_run *run)
 {
-    const cfp_page *page = &cfp_page_report;
-    CFP_TRY(number_layers(r));
-    cfp_json_to_file(&r->json, r->ctx, file->stream, file->path, 0);
-    r->json.in_html = true;
-    if (fwrite(page->before, 1, page->before_bytes, file->stream) != page->before_bytes)
-        return cfp_fail(r->ctx, CFP_IO, "%s: %s", file->path, strerror(errno));
+    const cfp_page *page = r->e->against == NULL ? &cfp_page_report : &cfp_page_contrast;
+    CFP_TRY(cfp_page_begin(page, &r->json, file));
     CFP_TRY(put_data(r, run, file->path));
-    if (fwrite(page->after, 1, page->after_bytes, file->stream) != page->after_bytes)
-        return cfp_fail(r->ctx, CFP_IO, "%s: %s", file->path, strerror(errno));
-    return CFP_OK;
+    return cfp_page_end(page, file);
 }
 
 static cfp_status write_html(cfp_output *output, const cfp_explanation *explanation,
                              const cfp_run *run)
 {
     CFP_TRY(cfp_output_begin(output, "report.html"));
-    report r = {.ctx = output->ctx, .e = explanation};
+    report r = {.ctx = output->ctx, .e = explanation, .two = explanation->against != NULL};
     const cfp_status status = fill(&r, &output->file, run);
     cfp_json_free(&r.json);
     cfp_free(r.layer_of);
@@ -347,5 +378,11 @@ static cfp_status write_html(cfp_output *output, const cfp_explanation *explanat
 const cfp_writer cfp_writer_html = {
     .format = "html",
     .summary = "report.html: one page of all of it, for a browser, offline",
+    .write = write_html,
+};
+
+const cfp_writer cfp_writer_contrast_html = {
+    .format = "html",
+    .summary = "report.html: both pyramids in one graph, for a browser, offline",
     .write = write_html,
 };

@@ -1,9 +1,10 @@
 /* write_run.c - see write_run.h.
  *
- * {"command", "options", "model", "model_name", "model_sha256", "clip", "clip_sha256", "class",
- *  "head", "frames": {...}, "device", "device_detail", "precision", "threads", "seed", "versions",
- *  "autotune" (only where asked for), "host", "ms", "files"}: `ms`, `host` and the paths are all
- * that differs between two runs of the same. */
+ * {"command", "options", "model", "model_name", "model_sha256", "clip", "clip_sha256", "class"
+ * ("classes" of a contrast), "head", "frames": {...}, "device", "device_detail", "precision",
+ * "threads", "seed", "versions", "autotune" (only where asked for), "host", "ms", "files"}: `ms`,
+ * `host` and the paths are all that differs between two runs of the same.  Of a run that explains
+ * nothing (aggregate): the command, the options, the host and the files. */
 #include "write_run.h"
 #include "version.h"
 #include "versions.h"
@@ -24,6 +25,28 @@ static void put_command(cfp_json *json, const cfp_run *run)
     cfp_json_object_end(json);
 }
 
+void cfp_put_class(cfp_json *json, const cfp_explanation *e)
+{
+    cfp_json_object(json);
+    cfp_json_put_int(json, "index", e->class_index);
+    cfp_json_put_string(json, "name", e->model->class_name[e->class_index]);
+    cfp_json_put_float(json, "probability", e->probabilities[e->class_index]);
+    cfp_json_object_end(json);
+}
+
+void cfp_put_classes(cfp_json *json, const cfp_explanation *e)
+{
+    cfp_json_key(json, e->against == NULL ? "class" : "classes");
+    if (e->against == NULL) {
+        cfp_put_class(json, e);
+        return;
+    }
+    cfp_json_array(json);
+    cfp_put_class(json, e);
+    cfp_put_class(json, e->against);
+    cfp_json_array_end(json);
+}
+
 static void put_inputs(cfp_json *json, const cfp_explanation *e)
 {
     const cfp_model *model = e->model;
@@ -32,12 +55,7 @@ static void put_inputs(cfp_json *json, const cfp_explanation *e)
     cfp_json_put_string(json, "model_sha256", model->sha256);
     cfp_json_put_string(json, "clip", e->clip->path);
     cfp_json_put_string(json, "clip_sha256", e->clip->sha256);
-    cfp_json_key(json, "class");
-    cfp_json_object(json);
-    cfp_json_put_int(json, "index", e->class_index);
-    cfp_json_put_string(json, "name", model->class_name[e->class_index]);
-    cfp_json_put_float(json, "probability", e->probabilities[e->class_index]);
-    cfp_json_object_end(json);
+    cfp_put_classes(json, e);
     cfp_json_put_string(json, "head", cfp_head_names[model->head]); /* of the probability */
 }
 
@@ -160,6 +178,14 @@ void cfp_run_put_facts(cfp_json *json, const cfp_explanation *explanation, const
     put_device(json, run);
 }
 
+static void put_explanation(cfp_json *json, const cfp_explanation *explanation, const cfp_run *run)
+{
+    cfp_run_put_facts(json, explanation, run);
+    put_tuned(json, run->tuned);
+    put_host(json);
+    put_timings(json, &explanation->ms);
+}
+
 cfp_status cfp_write_run(cfp_output *output, const cfp_explanation *explanation, const cfp_run *run)
 {
     CFP_TRY(cfp_output_begin(output, "run.json"));
@@ -167,10 +193,10 @@ cfp_status cfp_write_run(cfp_output *output, const cfp_explanation *explanation,
     cfp_json_to_file(&json, output->ctx, output->file.stream, output->file.path, 2);
     cfp_json_object(&json);
     put_command(&json, run);
-    cfp_run_put_facts(&json, explanation, run);
-    put_tuned(&json, run->tuned);
-    put_host(&json);
-    put_timings(&json, &explanation->ms);
+    if (explanation != NULL)
+        put_explanation(&json, explanation, run);
+    else
+        put_host(&json);
     cfp_json_key(&json, "files");
     cfp_json_array(&json);
     for (int i = 0; i < output->n_files; i++)

@@ -5,6 +5,7 @@
  * veil, so that the tube is seen through the stack; the stack is opened at the frame that most of
  * the tube lies in, which is drawn whole, as the other pictures have it.  Long clips are shown by
  * MOST of their frames, evenly spread.  The background is transparent. */
+#include "../backend/render_math.h"
 #include "canvas.h"
 #include "figure.h"
 
@@ -76,6 +77,12 @@ static void draw_frame(const stack *s, const cfp_figure *figure, int k)
     cairo_stroke(cr);
 }
 
+/* The frame under the tube, which is grey under a difference. */
+static int below(const stack *s, const uint8_t *rgb, int c)
+{
+    return s->canvas.renderer.overlay.difference ? cfp_grey(rgb) : rgb[c];
+}
+
 /* What is not the tube loses its colour of the overlay and becomes a veil, by and by. */
 static void unveil(const stack *s, int t)
 {
@@ -86,7 +93,7 @@ static void unveil(const stack *s, int t)
         const double v = (double)s->value[p], share = v * v * (3 - 2 * v);
         uint8_t *rgb = s->canvas.frame + 3 * p;
         for (int c = 0; c < 3; c++)
-            rgb[c] = (uint8_t)(share * rgb[c] + (1 - share) * plain[3 * p + (size_t)c] + 0.5);
+            rgb[c] = (uint8_t)(share * rgb[c] + (1 - share) * below(s, plain + 3 * p, c) + 0.5);
         s->value[p] = (float)(veil + (1 - veil) * share);
     }
 }

@@ -8,11 +8,18 @@
 #include <unistd.h>
 
 extern const cfp_writer cfp_writer_h5, cfp_writer_json, cfp_writer_tree, cfp_writer_png,
-    cfp_writer_frames, cfp_writer_mp4, cfp_writer_gif, cfp_writer_stack, cfp_writer_html;
+    cfp_writer_frames, cfp_writer_mp4, cfp_writer_gif, cfp_writer_stack, cfp_writer_html,
+    cfp_writer_contrast_h5, cfp_writer_contrast_json, cfp_writer_contrast_html;
 
 const cfp_writer *const cfp_writers[] = {
     &cfp_writer_h5,  &cfp_writer_json, &cfp_writer_tree,  &cfp_writer_png,  &cfp_writer_frames,
     &cfp_writer_mp4, &cfp_writer_gif,  &cfp_writer_stack, &cfp_writer_html, NULL,
+};
+
+const cfp_writer *const cfp_contrast_writers[] = {
+    &cfp_writer_contrast_h5, &cfp_writer_contrast_json, &cfp_writer_png,
+    &cfp_writer_frames,      &cfp_writer_mp4,           &cfp_writer_gif,
+    &cfp_writer_stack,       &cfp_writer_contrast_html, NULL,
 };
 
 /* The comma-separated list names this format; words are compared as they stand. */
@@ -28,11 +35,10 @@ static bool asked_for(const char *formats, const char *format)
     return false;
 }
 
-static bool exists(const char *word, size_t length)
+static bool exists(const cfp_writer *const *writers, const char *word, size_t length)
 {
-    for (int i = 0; cfp_writers[i] != NULL; i++)
-        if (strlen(cfp_writers[i]->format) == length &&
-            memcmp(cfp_writers[i]->format, word, length) == 0)
+    for (int i = 0; writers[i] != NULL; i++)
+        if (strlen(writers[i]->format) == length && memcmp(writers[i]->format, word, length) == 0)
             return true;
     return false;
 }
@@ -63,18 +69,17 @@ cfp_status cfp_directory_check(cfp_ctx *ctx, const char *directory)
     return status;
 }
 
-cfp_status cfp_formats_check(cfp_ctx *ctx, const char *formats)
+cfp_status cfp_formats_check(cfp_ctx *ctx, const cfp_writer *const *writers, const char *formats)
 {
     char known[128] = "";
-    for (int i = 0; cfp_writers[i] != NULL; i++) {
+    for (int i = 0; writers[i] != NULL; i++) {
         const size_t used = strlen(known);
-        snprintf(known + used, sizeof known - used, "%s%s", i == 0 ? "" : ", ",
-                 cfp_writers[i]->format);
+        snprintf(known + used, sizeof known - used, "%s%s", i == 0 ? "" : ", ", writers[i]->format);
     }
     const char *word = formats;
     do {
         const size_t n = strcspn(word, ",");
-        if (!exists(word, n))
+        if (!exists(writers, word, n))
             return cfp_fail(ctx, CFP_USAGE, "--format: '%.*s' is not a format; there are %s",
                             (int)n, word, known);
         word += n + (word[n] == ',');
@@ -82,22 +87,28 @@ cfp_status cfp_formats_check(cfp_ctx *ctx, const char *formats)
     return CFP_OK;
 }
 
+static const cfp_writer *const *writers_of(const cfp_explanation *explanation)
+{
+    return explanation->against != NULL ? cfp_contrast_writers : cfp_writers;
+}
+
 static cfp_status write_all(cfp_output *output, const char *formats, cfp_explanation *explanation,
                             const cfp_run *run)
 {
+    const cfp_writer *const *writers = writers_of(explanation);
     const double start = cfp_now_ms();
-    for (int i = 0; cfp_writers[i] != NULL; i++) {
-        if (!asked_for(formats, cfp_writers[i]->format))
+    for (int i = 0; writers[i] != NULL; i++) {
+        if (!asked_for(formats, writers[i]->format))
             continue;
-        if (cfp_writers[i]->check != NULL)
-            CFP_TRY(cfp_writers[i]->check(output->ctx, explanation));
-        output->total += cfp_writers[i]->draws_tubes ? explanation->tubes.n : 1;
+        if (writers[i]->check != NULL)
+            CFP_TRY(writers[i]->check(output->ctx, explanation));
+        output->total += writers[i]->draws_tubes ? explanation->tubes.n : 1;
     }
-    for (int i = 0; cfp_writers[i] != NULL; i++) {
-        if (!asked_for(formats, cfp_writers[i]->format))
+    for (int i = 0; writers[i] != NULL; i++) {
+        if (!asked_for(formats, writers[i]->format))
             continue;
         CFP_TRY(cfp_check_interrupt(output->ctx));
-        CFP_TRY(cfp_writers[i]->write(output, explanation, run));
+        CFP_TRY(writers[i]->write(output, explanation, run));
     }
     explanation->ms.write = cfp_now_ms() - start;
     CFP_TRY(cfp_write_run(output, explanation, run));
@@ -109,7 +120,7 @@ cfp_status cfp_write(cfp_ctx *ctx, const char *directory, const char *formats,
 {
     if (files_out != NULL)
         *files_out = NULL;
-    CFP_TRY(cfp_formats_check(ctx, formats));
+    CFP_TRY(cfp_formats_check(ctx, writers_of(explanation), formats));
     cfp_output output;
     CFP_TRY(cfp_output_open(&output, ctx, directory));
     output.stage.spare[0] = explanation->model->path;

@@ -11,9 +11,13 @@ typedef enum cfp_colormap {
     CFP_COLORMAP_VIRIDIS,
     CFP_COLORMAP_INFERNO,
     CFP_COLORMAP_GRAY,
-    CFP_COLORMAP_COUNT
+    CFP_COLORMAP_COUNT,
+    /* Of differences, -1 to 1, with a neutral colour in the middle: */
+    CFP_COLORMAP_COOLWARM = CFP_COLORMAP_COUNT,
+    CFP_COLORMAP_BLACKWHITE,
+    CFP_COLORMAP_END
 } cfp_colormap;
-extern const char *const cfp_colormap_names[];
+extern const char *const cfp_colormap_names[]; /* of all; the first COUNT are for tubes */
 
 /* Facts about the run, for run.json and the attributes of explanation.h5. */
 typedef struct cfp_run_option {
@@ -50,6 +54,8 @@ typedef struct cfp_writer {
 
 extern const cfp_writer *const cfp_writers[]; /* NULL-terminated; run.json is not among them */
 
+extern const cfp_writer *const cfp_contrast_writers[]; /* the same, of a contrast (contrast.h) */
+
 /* Writes the formats of the comma-separated list (CFP_USAGE, "--format: ...", for an unknown one),
  * then run.json, which lists the others.  directory is made where it is missing.  files_out gets
  * the names written, relative to the directory: NULL-terminated, the caller's, one cfp_free a name
@@ -60,5 +66,6 @@ CFP_CHECKED cfp_status cfp_write(cfp_ctx *ctx, const char *directory, const char
 /* CFP_OK if `directory` could be filled: it is a folder that may be written to, or its nearest
  * parent is.  Asked before the network runs; nothing is made. */
 CFP_CHECKED cfp_status cfp_directory_check(cfp_ctx *ctx, const char *directory);
-/* CFP_OK if every word of the list is a format: asked before any work is done. */
-CFP_CHECKED cfp_status cfp_formats_check(cfp_ctx *ctx, const char *formats);
+/* CFP_OK if every word of the list is a format of these writers: asked before any work is done. */
+CFP_CHECKED cfp_status cfp_formats_check(cfp_ctx *ctx, const cfp_writer *const *writers,
+                                         const char *formats);

@@ -8,3 +8,5 @@ try devices --help
 try view --help
 try report --help
 try sweep --help
+try contrast --help
+try aggregate --help

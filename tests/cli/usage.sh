@@ -5,7 +5,6 @@ try --json
 try nothinglikeit
 try evaluate
 try batch
-try contrast
 try explain
 try explain model.h5
 try explain model.h5 clip.mp4 another.mp4
@@ -89,3 +88,35 @@ try sweep "$model" clip.mp4 --theta 0.5 --plot .png
 quietly sweep "$model" clip.mp4 --theta 0.5 --csv table.png --plot table.png -q
 quietly sweep "$model" clip.mp4 --theta 0.5 --class clockwise,growing,nothing -q
 quietly sweep "$model" clip.mp4 --theta 0.5 --csv no/such/folder/table.csv -q
+# contrast: two classes that are not the same one; its own formats and colours
+try contrast
+try contrast "$model"
+try contrast "$model" clip.mp4
+try contrast "$model" clip.mp4 --class growing
+try contrast "$model" clip.mp4 --against growing
+quietly contrast "$model" clip.mp4 --class growing --against growing -q --device cpu
+quietly contrast "$model" clip.mp4 --class growing --against 6 -q --device cpu
+quietly contrast "$model" clip.mp4 --class growing --against GROWING -q --device cpu
+quietly contrast "$model" clip.mp4 --class growing --against shrinkin -q --device cpu
+quietly contrast "$model" clip.mp4 --class nothing --against growing -q --device cpu
+quietly contrast "$model" clip.mp4 --class growing --against 8 -q --device cpu
+quietly contrast "$model" clip.mp4 --class growing --against -1 -q --device cpu
+try contrast "$model" clip.mp4 --class growing --against
+try contrast "$model" clip.mp4 --class growing --against=
+try contrast "$model" clip.mp4 --class growing --against up --format tree
+try contrast "$model" clip.mp4 --class growing --against up --colormap jet
+try contrast "$model" clip.mp4 --class growing --against up --tubes none --format png
+try contrast "$model" clip.mp4 --class growing --against up --theta 2
+try contrast "$model" clip.mp4 --class growing --against up --clips 3
+quietly contrast "$model" clip.mp4 --class growing --against up -q --device cpu
+try explain "$model" clip.mp4 --against up
+try explain "$model" clip.mp4 --colormap coolwarm
+# aggregate: what it is given
+try aggregate
+try aggregate nowhere
+mkdir empty
+try aggregate empty
+try aggregate "$model"
+try aggregate "$model" --clips -1
+try aggregate "$model" --theta 0.5
+try aggregate "$model" -o "$model"

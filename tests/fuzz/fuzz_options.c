@@ -21,6 +21,8 @@ COMMAND(view)
 COMMAND(report)
 COMMAND(sweep)
 COMMAND(evaluate)
+COMMAND(contrast)
+COMMAND(aggregate)
 
 static void check_values(const cfp_config *config)
 {
@@ -57,7 +59,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         check_values(&config);
         (void)cfp_config_query(&config);
         const cfp_status known =
-            cfp_formats_check(&ctx, config.formats != NULL ? config.formats : "h5");
+            cfp_formats_check(&ctx, cfp_writers, config.formats != NULL ? config.formats : "h5");
         MUST(known == CFP_OK || known == CFP_USAGE);
     }
     cfp_config_free(&config);

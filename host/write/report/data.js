@@ -69,5 +69,5 @@ cfp.data = (function () {
                 top: json.top, overlay: json.overlay};
     }
 
-    return {read};
+    return {read, byTarget};
 }());

@@ -46,8 +46,7 @@ cfp.descent = (function () {
         const paths = data.query.propagate === "path";
         const reached = new Float64Array(data.n);
         const {first, target, asked} = data.links;
-        if (data.n > 0)
-            reached[0] = 1;
+        (data.classes || [0]).forEach((k) => { reached[k] = 1; }); /* nothing where there are no kernels */
         for (let k = 0; k < data.n; k++)
             for (let e = first[k]; e < first[k + 1]; e++) {
                 const through = paths ? reached[k] * asked[e] : Math.min(reached[k], asked[e]);

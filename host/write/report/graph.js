@@ -1,6 +1,9 @@
 
 /* graph.js - the pyramid as a graph: kernels as dots whose size is their relevance, links as curves.
  *
+ * Two pyramids in one graph (both.js): data.side says of each kernel and link whether it is of both classes (0), of A
+ * alone (1) or of B alone (2).  Then colour and shape tell that, and self.hides[side] leaves a side out.
+ *
  * It draws on a canvas, at most `limits.kernels` dots a layer and `limits.links` links between them, each
  * layer's strongest, and tells what it left out (counts).  D3 gives pan, zoom and the quadtree that finds the dot
  * under the pointer. */
@@ -8,12 +11,15 @@ cfp.graph = (function () {
     "use strict";
     const MARGIN = {left: 46, right: 26, top: 30, bottom: 16};
     const BUCKETS = 1024, TOGETHER = 40; /* links of about one value that are stroked at once */
+    const SIDES = ["both", "only-a", "only-b"], ORDER = [0, 1, 2]; /* names of colours */
     const KIN = 12; /* parents, and children, of the chosen kernel that are drawn in any case */
 
     /* on: {hover(kernel or -1, x, y), choose(kernel or -1)} */
     function create(data, canvas, on) {
         const ordered = cfp.layout.order(data, cfp.descent.reach(data));
-        const self = {limits: {kernels: 40, links: 4000}, chosen: -1, cursor: -1, layer: -1, counts: null};
+        const self = {limits: {kernels: 40, links: 4000}, chosen: -1, cursor: -1, layer: -1, counts: null,
+                      hides: [false, false, false]};
+        const two = data.side !== undefined; /* classes */
         let now = null, placed = null, links = [], tree = null, size = {width: 0, height: 0}, waiting = false;
         let names = 0;       /* pixels that the layers' names take below */
         const zoom = d3.behavior.zoom().scaleExtent([1, 60]).on("zoom", () => { clamp(); redraw(); });
@@ -41,12 +47,14 @@ cfp.graph = (function () {
             return Math.max(0.8, Math.min(9, k * Math.min(row * 0.46, across * width * 0.3)));
         }
 
+        const shows = (e) => !two || !self.hides[data.links.side[e]];
+
         /* Links between dots, [source, link, source, link ...] a layer. */
         function candidates() {
             const {first, target} = data.links, lists = data.layers.map(() => []);
             placed.drawn.forEach(function (k) {
                 for (let e = first[k]; e < first[k + 1]; e++)
-                    if (!isNaN(placed.x[target[e]]) && cfp.descent.follows(data, now, k, e))
+                    if (!isNaN(placed.x[target[e]]) && shows(e) && cfp.descent.follows(data, now, k, e))
                         lists[data.layerOf[k]].push(k, e);
             });
             return lists;
@@ -66,7 +74,8 @@ cfp.graph = (function () {
                 const b = bucket(list[i + 1]);
                 due += b === least ? share : 0;
                 if (b > least || (b === least && due >= 1 - 1e-9)) {
-                    chosen.push({source: list[i], target: target[list[i + 1]], value: value[list[i + 1]]});
+                    chosen.push({source: list[i], target: target[list[i + 1]], value: value[list[i + 1]],
+                                 side: two ? data.links.side[list[i + 1]] : 0});
                     due -= b === least ? 1 : 0;
                 }
             }
@@ -102,9 +111,16 @@ cfp.graph = (function () {
         self.relatives = relatives;
 
         function drawLinks(pen, dim) {
-            const ink = colour("link"), span = 1 - now.theta;
-            for (let i = 0; i < links.chosen.length; i += TOGETHER) {
-                const part = links.chosen.slice(i, i + TOGETHER), list = [];
+            if (!two)
+                drawSomeLinks(pen, dim, links.chosen, colour("link"));
+            else
+                ORDER.forEach((s) => drawSomeLinks(pen, dim, links.chosen.filter((l) => l.side === s), colour(SIDES[s])));
+        }
+
+        function drawSomeLinks(pen, dim, some, ink) {
+            const span = 1 - now.theta;
+            for (let i = 0; i < some.length; i += TOGETHER) {
+                const part = some.slice(i, i + TOGETHER), list = [];
                 part.forEach((l) => list.push(...point(l.source), ...point(l.target)));
                 const share = span > 0 ? Math.max(0, Math.min(1, (part[part.length - 1].value - now.theta) / span)) : 1;
                 const crowd = Math.min(1, Math.sqrt(400 / links.chosen.length));
@@ -115,19 +131,23 @@ cfp.graph = (function () {
         function drawKin(pen, kin) {
             const lines = (list) => list.filter((l) => !isNaN(placed.x[l.kernel]))
                 .flatMap((l) => [...point(self.chosen), ...point(l.kernel)]);
-            pen.curves(lines(kin.parents), colour("parent"), 0.7, 1.2);
-            pen.curves(lines(kin.children), colour("child"), 0.7, 1.2);
+            pen.curves(lines(kin.parents), colour(two ? "accent" : "parent"), 0.7, 1.2);
+            pen.curves(lines(kin.children), colour(two ? "accent" : "child"), 0.7, 1.2);
         }
 
         function drawDots(pen, kin) {
             const most = radius(), groups = {node: [], dim: [], gone: [], parent: [], child: [], chosen: []};
+            const sides = [[], [], []];
             const parents = new Set(kin.parents.map((l) => l.kernel)), children = new Set(kin.children.map((l) => l.kernel));
             placed.drawn.forEach(function (k) {
                 const there = now.relevance[k] >= 0;
                 const group = k === self.chosen ? "chosen" : parents.has(k) ? "parent" : children.has(k) ? "child"
                     : !there ? "gone" : self.chosen >= 0 ? "dim" : "node";
                 const r = there ? Math.max(0.8, most * now.relevance[k]) : Math.max(0.7, most * 0.6);
-                groups[group].push(...point(k), r);
+                const list = two && group !== "gone" && group !== "dim" ? sides[data.side[k]] : groups[group];
+                list.push(...point(k), r);
+                if (two && group === "chosen")
+                    groups.ring = [...point(k), Math.max(r, 4) + 2];
             });
             pen.circles(groups.gone, null, colour("gone"), 1);
             pen.circles(groups.dim, colour("gone"), null, 0);
@@ -135,6 +155,8 @@ cfp.graph = (function () {
             pen.circles(groups.child, colour("child"), null, 0);
             pen.circles(groups.parent, colour("parent"), null, 0);
             pen.circles(groups.chosen.map((v, i) => i % 3 === 2 ? Math.max(v, 4) : v), colour("chosen"), colour("card"), 1.5);
+            ORDER.forEach((s) => pen[["circles", "peaks", "wells"][s]](sides[s], colour(SIDES[s]), null, 0));
+            pen.circles(groups.ring || [], null, colour("chosen"), 2);
             if (self.cursor >= 0 && !isNaN(placed.x[self.cursor]))
                 pen.circles([...point(self.cursor), most + 4], null, colour("accent"), 2);
         }
@@ -197,7 +219,8 @@ cfp.graph = (function () {
         function arrange() {
             const kin = relatives(), wanted = self.chosen < 0 ? [] : [self.chosen];
             [kin.parents, kin.children].forEach((list) => list.slice(0, KIN).forEach((l) => wanted.push(l.kernel)));
-            placed = cfp.layout.place(data, ordered, self.limits.kernels, wanted);
+            const seen = (k) => !two || !self.hides[data.side[k]];
+            placed = cfp.layout.place(data, ordered.map((list) => list.filter(seen)), self.limits.kernels, wanted.filter(seen));
             const tall = size.height, wide = size.width, points = d3.geom.quadtree();
             points.x((dot) => placed.x[dot.kernel] * wide).y((dot) => placed.y[dot.kernel] * tall);
             tree = points(placed.drawn.map((kernel) => ({kernel}))); /* objects: D3 takes a point that is 0 for none */

@@ -1,11 +1,7 @@
 /* index_page.c - the page that lists many explanations; see index_row.h, and index.html beside it.
  */
-#include "../../base/json.h"
-#include "../../base/newfile.h"
 #include "index_row.h"
 #include "page.h"
-#include <errno.h>
-#include <string.h>
 
 static void put_row(cfp_json *json, const cfp_index_row *row)
 {
@@ -29,9 +25,7 @@ static void put_row(cfp_json *json, const cfp_index_row *row)
 
 static cfp_status fill(cfp_newfile *file, cfp_json *json, const cfp_index_row *row, int n)
 {
-    const cfp_page *page = &cfp_page_index;
-    if (fwrite(page->before, 1, page->before_bytes, file->stream) != page->before_bytes)
-        return cfp_fail(file->ctx, CFP_IO, "%s: %s", file->path, strerror(errno));
+    CFP_TRY(cfp_page_begin(&cfp_page_index, json, file));
     cfp_json_object(json);
     cfp_json_key(json, "rows");
     cfp_json_array(json);
@@ -40,18 +34,14 @@ static cfp_status fill(cfp_newfile *file, cfp_json *json, const cfp_index_row *r
     cfp_json_array_end(json);
     cfp_json_object_end(json);
     CFP_TRY(cfp_json_close(json));
-    if (fwrite(page->after, 1, page->after_bytes, file->stream) != page->after_bytes)
-        return cfp_fail(file->ctx, CFP_IO, "%s: %s", file->path, strerror(errno));
-    return CFP_OK;
+    return cfp_page_end(&cfp_page_index, file);
 }
 
 cfp_status cfp_write_index(cfp_ctx *ctx, const char *path, const cfp_index_row *row, int n)
 {
     cfp_newfile file;
-    cfp_json json;
+    cfp_json json = {0};
     CFP_TRY(cfp_newfile_open(&file, ctx, path));
-    cfp_json_to_file(&json, ctx, file.stream, file.path, 0);
-    json.in_html = true;
     cfp_status status = fill(&file, &json, row, n);
     cfp_json_free(&json);
     if (status == CFP_OK)

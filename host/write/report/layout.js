@@ -5,6 +5,8 @@
  * upper part of their column; then by how much is asked of them, the sum of the links into them. */
 cfp.layout = (function () {
     "use strict";
+    const PLACE = [1, 0, 2]; /* by side */
+
 
     /* Kernel numbers of each layer, in the order above. */
     function order(data, reach) {
@@ -42,6 +44,8 @@ cfp.layout = (function () {
                     return;
                 }
         });
+        if (data.side !== undefined) /* two classes: A above, both in the middle, B below */
+            lists.forEach((list) => list.sort((a, b) => PLACE[data.side[a]] - PLACE[data.side[b]]));
         const rows = lists.reduce((most, list) => Math.max(most, list.length), 1);
         lists.forEach(function (list, l) {
             list.forEach(function (k, row) {

@@ -90,13 +90,14 @@ cfp.panels = (function () {
     }
 
     function facts(data) {
-        const run = data.run, frames = run.frames, list = find("run");
+        const run = data.run, frames = run.frames, list = find("run"), classes = run.classes || [run["class"]];
         const options = Object.keys(run.options).filter((o) => run.options[o] !== "").map((o) => "--" + o + " " + run.options[o]);
         const versions = Object.keys(run.versions).filter((v) => v !== "backend");
         const rows = [
             ["model", run.model_name === "" ? run.model : run.model_name + " (" + run.model + ")"],
             ["clip", run.clip],
-            ["class", run["class"].index + ", " + run["class"].name + ", probability " + run["class"].probability.toFixed(4) + " (" + run.head + ")"],
+            ...classes.map((c, i) => ["class" + (classes.length > 1 ? " " + "AB"[i] : ""),
+                c.index + ", " + c.name + ", probability " + c.probability.toFixed(4) + " (" + run.head + ")"]),
             ["frames", data.frames.length + " of " + frames.source_frames + ", " + frames.width + " x " + frames.height + " of "
                 + frames.source_width + " x " + frames.source_height + " (" + frames.resize_filter + "), every " + frames.stride
                 + (frames.looped ? ", looped" : "") + ": " + frames.indices.join(" ")],
@@ -109,11 +110,11 @@ cfp.panels = (function () {
         ];
         rows.forEach((row) => list.append(element("dt", row[0]), element("dd", row[1])));
         data.top.forEach(function (c) {
-            const row = element("li", null, c.index === run["class"].index ? {class: "this"} : {});
+            const row = element("li", null, classes.some((k) => k.index === c.index) ? {class: "this"} : {});
             row.append(element("span", c.name), element("span", (100 * c.probability).toFixed(1) + " %", {class: "number"}));
             find("top").append(row);
         });
     }
 
-    return {kernel, kernelName, layers, facts, number, short};
+    return {element, kernel, kernelName, kin, layers, facts, number, short};
 }());

@@ -3,7 +3,9 @@
 cfp.pens = (function () {
     "use strict";
 
-    /* lists: curves [x0, y0, x1, y1 ...], circles [x, y, radius ...]. */
+    /* lists: curves [x0, y0, x1, y1 ...], circles and triangles [x, y, radius ...]: peaks point up, wells down. */
+    const corners = (x, y, r, up) => [[x, y - up * 1.3 * r], [x + 1.15 * r, y + up * 0.8 * r], [x - 1.15 * r, y + up * 0.8 * r]];
+
     function canvas(context) {
         return {
             within(x, y, width, height) { /* until outside() */
@@ -43,6 +45,23 @@ cfp.pens = (function () {
                     context.lineWidth = width;
                     context.stroke();
                 }
+            },
+            triangles(list, fill, up) {
+                context.beginPath();
+                for (let i = 0; i < list.length; i += 3) {
+                    corners(list[i], list[i + 1], list[i + 2], up).forEach(function (p, n) {
+                        context[n === 0 ? "moveTo" : "lineTo"](p[0], p[1]);
+                    });
+                    context.closePath();
+                }
+                context.fillStyle = fill;
+                context.fill();
+            },
+            peaks(list, fill) {
+                this.triangles(list, fill, 1);
+            },
+            wells(list, fill) {
+                this.triangles(list, fill, -1);
             },
             text(x, y, words, colour, size, anchor, angle) {
                 context.save();
@@ -93,6 +112,19 @@ cfp.pens = (function () {
                 for (let i = 0; i < list.length; i += 3)
                     out.push(`<circle cx="${n(list[i])}" cy="${n(list[i + 1])}" r="${n(list[i + 2])}"/>`);
                 out.push("</g>");
+            },
+            triangles(list, fill, up) {
+                let path = "";
+                for (let i = 0; i < list.length; i += 3)
+                    path += "M" + corners(list[i], list[i + 1], list[i + 2], up).map((p) => n(p[0]) + " " + n(p[1])).join("L") + "Z";
+                if (path !== "")
+                    out.push(`<path d="${path}" fill="${fill}"/>`);
+            },
+            peaks(list, fill) {
+                this.triangles(list, fill, 1);
+            },
+            wells(list, fill) {
+                this.triangles(list, fill, -1);
             },
             text(x, y, words, colour, size, anchor, angle) {
                 const turn = angle === 0 ? "" : ` transform="rotate(${angle} ${n(x)} ${n(y)})"`;

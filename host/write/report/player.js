@@ -1,5 +1,7 @@
 
-/* player.js - the clip with a tube over it: alpha * colour + (1 - alpha) * frame, as the program draws it. */
+/* player.js - the clip with a tube over it: alpha * colour + (1 - alpha) * frame, as the program draws it.
+ *
+ * A tube that has `minus`, another one, is shown as the difference of the two, from -1 to 1. */
 cfp.player = (function () {
     "use strict";
     const KEPT = 6; /* volumes that are remembered */
@@ -29,8 +31,19 @@ cfp.player = (function () {
         canvas.width = W;
         canvas.height = H;
 
+        function render(tube) {
+            const volume = cfp.volume.render(tube, [T, H, W], data.query.interp);
+            if (tube.minus !== undefined)
+                cfp.volume.render(tube.minus, [T, H, W], data.query.interp).forEach((v, p) => { volume[p] -= v; });
+            return volume;
+        }
+
+        /* Colour 128 is 0 of a difference. */
+        const indexOf = (v) => v >= 1 ? 255 : v > 0 ? Math.floor(v * 255 + 0.5) : 0;
+        const differenceIndex = (v) => v >= 1 ? 255 : v <= -1 ? 1 : Math.floor(v * 127 + 128.5);
+
         function volumeOf(tube) {
-            const volume = volumes.get(tube) || cfp.volume.render(tube, [T, H, W], data.query.interp);
+            const volume = volumes.get(tube) || render(tube);
             volumes.delete(tube);
             volumes.set(tube, volume);
             if (volumes.size > KEPT)
@@ -44,11 +57,15 @@ cfp.player = (function () {
             const from = frames[self.t].data, to = picture.data, colours = data.tables[self.colormap];
             const volume = self.tube === null ? null : volumeOf(self.tube), start = self.t * H * W;
             const alpha = volume === null ? 0 : self.alpha;
+            const differs = volume !== null && self.tube.minus !== undefined; /* over a grey frame, as the program does */
+            const look = differs ? differenceIndex : indexOf;
             for (let p = 0; p < H * W; p++) {
                 const v = volume === null ? 0 : volume[start + p];
-                const index = 3 * (v >= 1 ? 255 : v > 0 ? Math.floor(v * 255 + 0.5) : 0);
+                const index = 3 * look(v);
+                const grey = Math.floor((299 * from[4 * p] + 587 * from[4 * p + 1] + 114 * from[4 * p + 2] + 500) / 1000);
                 for (let c = 0; c < 3; c++)
-                    to[4 * p + c] = Math.floor(alpha * colours[index + c] + (1 - alpha) * from[4 * p + c] + 0.5);
+                    to[4 * p + c] = Math.floor(alpha * colours[index + c]
+                        + (1 - alpha) * (differs ? grey : from[4 * p + c]) + 0.5);
                 to[4 * p + 3] = 255;
             }
             context.putImageData(picture, 0, 0);

@@ -1,0 +1,114 @@
+/* request.c - see request.h. */
+#include "request.h"
+#include <string.h>
+#include <sys/stat.h>
+
+/* CLIP's own name, less folder and extension, + "-" + done, in the current folder. */
+static cfp_status default_directory(char **out, cfp_ctx *ctx, const char *clip, const char *done)
+{
+    struct stat facts;
+    size_t length = strlen(clip);
+    while (length > 1 && clip[length - 1] == '/')
+        length--;
+    size_t start = length;
+    while (start > 0 && clip[start - 1] != '/')
+        start--;
+    const char *const name = clip + start;
+    length -= start;
+    if (stat(clip, &facts) != 0 || !S_ISDIR(facts.st_mode))
+        for (size_t i = length; i-- > 1;)
+            if (name[i] == '.') {
+                length = i;
+                break;
+            }
+    if (length == 0 || strncmp(name, "..", length) == 0 || *name == '/')
+        *out = cfp_format(ctx, "clip-%s", done);
+    else
+        *out = cfp_format(ctx, "%.*s-%s", (int)length, name, done);
+    return *out == NULL ? CFP_NOMEM : CFP_OK;
+}
+
+cfp_status cfp_output_directory(char **out, cfp_session *session, const char *done)
+{
+    const cfp_config *config = &session->config;
+    if (config->output == NULL)
+        return default_directory(out, &session->ctx, config->operand[1], done);
+    *out = cfp_strdup(&session->ctx, config->output);
+    return *out == NULL ? CFP_NOMEM : CFP_OK;
+}
+
+/* Every option with the value that was in force, for run.json. */
+static int list_options(cfp_run_option *list, const cfp_config *config)
+{
+    int n = 0;
+    for (int i = 0; i < cfp_n_options; i++) {
+        const cfp_option *option = &cfp_options[i];
+        if ((option->commands & config->command->bit) == 0)
+            continue;
+        const char *const none = option->type == CFP_OPTION_FLAG ? "false" : "";
+        list[n++] = (cfp_run_option){option->name, config->text[i] ? config->text[i] : none};
+    }
+    return n;
+}
+
+cfp_run cfp_describe_run(const cfp_session *session, cfp_run_option *options)
+{
+    const cfp_config *config = &session->config;
+    const cfp_backend_api *api = session->device.api; /* aggregate needs none */
+    const int n = list_options(options, config);
+    /* contrast has the maps of differences to choose from, the others those of tubes */
+    const int first_map = config->against != NULL ? CFP_COLORMAP_COUNT : 0;
+    return (cfp_run){.argc = session->argc,
+                     .argv = session->argv,
+                     .n_options = n,
+                     .option = options,
+                     .device = session->device_name,
+                     .device_detail = api == NULL ? "" : api->describe(session->device.backend),
+                     .precision = cfp_precision_names[config->precision],
+                     .seed = (uint64_t)config->seed,
+                     .threads = session->threads,
+                     .colormap = (cfp_colormap)(config->colormap + first_map),
+                     .alpha = config->alpha,
+                     .canvas_source = config->canvas == 1,
+                     .renders_on = api == NULL ? NULL : &session->device,
+                     .tuned = config->autotune != NULL ? &session->device : NULL};
+}
+
+/* True where every format of the list is a picture of tubes. */
+static bool only_pictures(const char *formats)
+{
+    static const char *const pictures[] = {"png", "frames", "mp4", "gif", "stack"};
+    for (const char *word = formats; *word != '\0';) {
+        const size_t n = strcspn(word, ",");
+        bool is_picture = false;
+        for (size_t i = 0; i < sizeof pictures / sizeof *pictures; i++)
+            is_picture |= strlen(pictures[i]) == n && memcmp(pictures[i], word, n) == 0;
+        if (!is_picture)
+            return false;
+        word += n + (word[n] == ',');
+    }
+    return true;
+}
+
+cfp_status cfp_check_request(cfp_session *session, const cfp_writer *const *writers,
+                             const cfp_query *query)
+{
+    CFP_TRY(cfp_formats_check(&session->ctx, writers, session->config.formats));
+    if (query->tubes == CFP_TUBES_NONE && only_pictures(session->config.formats))
+        return cfp_fail(&session->ctx, CFP_USAGE, "--tubes: none leaves nothing for --format %s",
+                        session->config.formats);
+    return cfp_query_check(&session->ctx, query);
+}
+
+cfp_status cfp_write_files(cfp_session *session, cfp_result *result)
+{
+    cfp_run_option options[CFP_MAX_OPTIONS];
+    const cfp_run run = cfp_describe_run(session, options);
+    const double start = cfp_now_ms();
+    cfp_session_range_begin(session, CFP_RANGE_WRITE, result->directory);
+    const cfp_status status = cfp_write(&session->ctx, result->directory, session->config.formats,
+                                        &result->explanation, &run, &result->files);
+    cfp_session_range_end(session);
+    result->explanation.ms.write = cfp_now_ms() - start;
+    return status;
+}

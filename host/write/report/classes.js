@@ -1,0 +1,15 @@
+/* classes.js - the table of classes that aggregate has added up, with links to their pages. */
+const classes = (function () {
+    "use strict";
+    const data = JSON.parse(document.getElementById("data").textContent), run = data.options;
+    const columns = [
+        {key: "index", title: "number", number: 0}, {key: "name", title: "class", link: "href"},
+        {key: "clips", title: "clips", number: 0}, {key: "kernels", title: "kernels in any clip", number: 0},
+        {key: "consistency", title: "consistency", number: 3}, {key: "random", title: "chance", number: 3},
+    ];
+    document.getElementById("what").textContent = "What " + data.model + " rests on in " + data.clips + " clips, by rule "
+        + run.rule + " at theta " + run.theta + ".";
+    sortedTable(data.rows, columns, (row) => [row.name, String(row.index)], "classes");
+    document.documentElement.dataset.ready = "yes";
+    return {data};
+}());

@@ -1,0 +1,139 @@
+/* controls.js - what the pages of one class and of two have in common: the controls of the clip and of the graph. */
+cfp.controls = (function () {
+    "use strict";
+    const find = (id) => document.getElementById(id);
+    const {number} = cfp.panels;
+
+    function option(select, value, text) {
+        const made = document.createElement("option");
+        made.value = String(value);
+        made.textContent = text;
+        select.append(made);
+    }
+
+    function save(name, url) {
+        const link = document.createElement("a");
+        link.href = url;
+        link.download = name;
+        link.click();
+    }
+
+    /* The clip and all below it.  {player, tell: after the caption changed, colours: the maps to choose from} */
+    function clip(data) {
+        const player = cfp.player.create(data, find("frame"), (t) => { find("time").value = t; tell(); });
+
+        function tell() {
+            const said = "frame " + (player.t + 1) + " of " + data.frames.length + ", " + data.run.frames.indices[player.t]
+                + " of the source";
+            find("shown-frame").textContent = said;
+            find("time").setAttribute("aria-valuetext", said);
+            find("frame").setAttribute("aria-label", "The clip, " + said + ", " + find("caption").textContent);
+        }
+        function scale() {
+            const context = find("scale").getContext("2d"), picture = context.createImageData(256, 1);
+            const table = data.tables[player.colormap];
+            for (let i = 0; i < 256; i++)
+                picture.data.set([table[3 * i], table[3 * i + 1], table[3 * i + 2], 255], 4 * i);
+            context.putImageData(picture, 0, 0);
+        }
+        function colours(maps, map) {
+            player.colormap = map;
+            find("colormap").replaceChildren();
+            maps.forEach((name) => option(find("colormap"), name, name));
+            find("colormap").value = map;
+            scale();
+        }
+        function play(on) {
+            player.play(on);
+            find("play").textContent = on ? "Pause" : "Play";
+            find("play").setAttribute("aria-pressed", String(on));
+        }
+        function go(t) {
+            play(false);
+            player.go(t);
+            find("time").value = player.t;
+            tell();
+        }
+        find("frame").classList.toggle("coarse", data.run.frames.width < 200);
+        find("time").max = data.frames.length - 1;
+        find("alpha").value = player.alpha;
+        find("play").addEventListener("click", () => play(!player.playing));
+        find("time").addEventListener("input", () => go(Number(find("time").value)));
+        find("alpha").addEventListener("input", function () {
+            player.alpha = Number(find("alpha").value);
+            find("alpha-value").textContent = player.alpha.toFixed(2);
+            player.draw();
+        });
+        find("colormap").addEventListener("change", function () {
+            player.colormap = find("colormap").value;
+            scale();
+            player.draw();
+        });
+        find("frame").addEventListener("keydown", function (event) {
+            const steps = {ArrowLeft: -1, ArrowRight: 1};
+            if (event.key === " ")
+                play(!player.playing);
+            else if (steps[event.key] !== undefined)
+                go(player.t + steps[event.key]);
+            else
+                return;
+            event.preventDefault();
+        });
+        find("alpha-value").textContent = player.alpha.toFixed(2);
+        return {player, tell, colours};
+    }
+
+    /* The list of layers, of which show(number) is told. */
+    function layers(data, show) {
+        data.layers.forEach(function (l) {
+            option(find("layer"), l.number, l.name + (l.tube === null ? " (no tube)" : " (depth " + l.depth + ")"));
+        });
+        find("layer").addEventListener("change", () => show(Number(find("layer").value)));
+    }
+
+    function limits(graph, id, field, values, changed) {
+        values.filter((v, i) => i === 0 || v > 0).forEach((v) => option(find(id), v, number(v)));
+        option(find(id), 1e9, "all");
+        find(id).value = String(graph.limits[field]);
+        find(id).addEventListener("change", function () {
+            graph.limits[field] = Number(find(id).value);
+            graph.arrange();
+            changed();
+        });
+    }
+
+    /* changed(): the graph draws more, or less.  choose(-1): nothing. */
+    function pyramid(graph, choose, changed) {
+        limits(graph, "kernels-drawn", "kernels", [20, 40, 100, 250], changed);
+        limits(graph, "links-drawn", "links", [1000, 4000, 20000, 100000], changed);
+        find("whole").addEventListener("click", () => graph.zoomTo(1));
+        find("clear").addEventListener("click", () => choose(-1));
+        find("save-png").addEventListener("click", () => save("pyramid.png", find("graph").toDataURL("image/png")));
+        find("save-svg").addEventListener("click", function () {
+            save("pyramid.svg", URL.createObjectURL(new Blob([graph.svg()], {type: "image/svg+xml"})));
+        });
+        window.matchMedia("(prefers-color-scheme: dark)").addEventListener("change", graph.redraw);
+        new ResizeObserver(graph.resize).observe(find("graph"));
+    }
+
+    /* Words beside the pointer; null: none. */
+    function tip(words, x, y) {
+        const box = find("tip"), room = find("graph").clientWidth, right = x > room / 2;
+        box.hidden = words === null;
+        box.textContent = words || "";
+        box.style.left = right ? "auto" : (x + 14) + "px";
+        box.style.right = right ? (room - x + 14) + "px" : "auto";
+        box.style.top = Math.max(0, y - 12) + "px";
+    }
+
+    /* What was drawn of what there is: the end of a sentence. */
+    function drawn(counts, of) {
+        return "Drawn: " + number(counts.kernels) + " of " + number(of) + " kernels"
+            + (counts.links < counts.between
+                ? ", " + number(counts.links) + " of " + number(counts.between) + " links between them, each layer\u2019s strongest."
+                : " and all " + number(counts.between) + " links between them.");
+    }
+
+    return {option, clip, layers, pyramid, tip, drawn};
+}());
+
