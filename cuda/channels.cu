@@ -187,7 +187,7 @@ extern "C" cudaError_t cuda_blend_entries(const cuda_view *dst, const cuda_view 
 }
 
 /* What x becomes when it is stored as an S. */
-template <class S> static __device__ float stored(float x)
+template <class S> static __device__ float after_storing(float x)
 {
     S s;
     round_to(&s, x);
@@ -212,9 +212,9 @@ static __global__ void turn_kernel(S *dst, const S *src, int64_t size, cfp_turn 
         }
         const float b = op.other < 0 ? 0.0f : widened(from[(op.other - op.entry) * size]);
         round_to(&dst[n * size + i],
-                 op.back ? cfp_turned_back(x, b, a, stored<S>(cfp_turned(0, b, a)),
-                                           stored<S>(cfp_turned(1, b, a)),
-                                           stored<S>(cfp_turned(6, b, a)))
+                 op.back ? cfp_turned_back(x, b, a, after_storing<S>(cfp_turned(0, b, a)),
+                                           after_storing<S>(cfp_turned(1, b, a)),
+                                           after_storing<S>(cfp_turned(6, b, a)))
                          : cfp_turned(x, b, a));
     }
 }
