@@ -16,6 +16,7 @@ import json
 import math
 import os
 import resource
+import signal
 import subprocess
 import sys
 import tempfile
@@ -682,8 +683,31 @@ def check_breaks(cfp, model, clip, folder):
     one_line(done, "table.csv.part", "a file that may not grow")
     with open(table + ".part", encoding="utf-8", newline="") as f:
         text = f.read()
+    check_interrupt(cfp, model, clip, os.path.join(folder, "stopped.csv"))
     check(not os.path.exists(table) and text.endswith("\n") and 4000 < len(text) <= 6001 and
           all(len(r) == len(COLUMNS) for r in csv.reader(io.StringIO(text))), "the part is not whole rows")
+
+
+def check_interrupt(cfp, model, clip, table):
+    """SIGINT while rows are written: 130, whole rows under another name; progress says how far it is."""
+    slow = subprocess.Popen([cfp, "evaluate", model, *[clip] * 400, "--csv", table, "-q", "--progress", "json", "--device", "ref",
+                             "--metrics", "kernel-drop", "--draws", "3"], stderr=subprocess.PIPE, text=True)
+    last = 0
+    for line in slow.stderr:
+        said = json.loads(line) if line.startswith("{") else {}
+        if "evaluate" in said.values():
+            check(said["done"] >= last and said["total"] == 400000000, f"progress goes back: {line}")
+            last = said["done"]
+            if last > 2e6:
+                break
+    slow.send_signal(signal.SIGINT)
+    said = [line for line in slow.stderr.read().splitlines() if not line.startswith("{")]
+    check(slow.wait() == 130, f"SIGINT: exit status {slow.returncode}")
+    check(len(said) == 1 and "interrupted" in said[0] and "stopped.csv.part" in said[0], f"SIGINT: says {said}")
+    with open(table + ".part", encoding="utf-8", newline="") as f:
+        text = f.read()
+    check(not os.path.exists(table) and text.endswith("\n") and text.count("\n") > 15 and
+          all(len(r) == len(COLUMNS) for r in csv.reader(io.StringIO(text))), "SIGINT: the part is not whole rows")
 
 
 def main():

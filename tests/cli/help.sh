@@ -8,5 +8,6 @@ try devices --help
 try view --help
 try report --help
 try sweep --help
+try evaluate --help
 try contrast --help
 try aggregate --help
