@@ -4,9 +4,7 @@
  * function that knows what is wrong writes the whole message, callers only forward the status.
  * Not here: printing, exiting, reading the environment.  Those belong to host/program/. */
 #pragma once
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "../cfp.h" /* cfp_status, cfp_level */
 
 /* On a function whose loops are faster in wider registers: it is compiled for AVX2, too, and the
  * one that this machine runs is chosen when the program starts.  The numbers are the same. */
@@ -24,26 +22,6 @@
 #define CFP_CHECKED
 #define CFP_PRINTF(fmt, args)
 #endif
-
-/* One list: enumerator and the text that stands for it where no message was written. */
-#define CFP_STATUS_LIST(X)                                                                         \
-    X(OK, "ok")                                                                                    \
-    X(USAGE, "wrong usage") /* the command line asks for what does not exist */                    \
-    X(NOMEM, "out of memory")                                                                      \
-    X(IO, "cannot read or write") /* the file system said no */                                    \
-    X(FORMAT, "malformed file")   /* a file was read and is not what it claims to be */            \
-    X(SHAPE, "shapes do not fit")                                                                  \
-    X(UNSUPPORTED, "not supported")                                                                \
-    X(DEVICE, "device not usable")                                                                 \
-    X(INTERRUPTED, "interrupted")
-
-typedef enum cfp_status {
-#define X(name, text) CFP_##name,
-    CFP_STATUS_LIST(X)
-#undef X
-} cfp_status;
-
-typedef enum cfp_level { CFP_LOG_ERROR, CFP_LOG_WARNING, CFP_LOG_INFO } cfp_level;
 
 /* One per thread of work.  {0} is valid: silent, unlimited memory, never interrupted. */
 typedef struct cfp_ctx {
@@ -65,7 +43,6 @@ typedef struct cfp_ctx {
 
 /* Records the message (printf style, no trailing newline) in ctx and returns `status`. */
 cfp_status cfp_fail(cfp_ctx *ctx, cfp_status status, const char *format, ...) CFP_PRINTF(3, 4);
-const char *cfp_status_text(cfp_status status);
 
 void cfp_log(cfp_ctx *ctx, cfp_level level, const char *format, ...) CFP_PRINTF(3, 4);
 void cfp_progress(cfp_ctx *ctx, const char *what, int64_t done, int64_t total);

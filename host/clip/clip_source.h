@@ -40,9 +40,10 @@ typedef struct cfp_source {
     /* [frames] what the source itself calls its frames, ascending; NULL: a frame's number is its
      * place, from 0.  The kind's own. */
     const int64_t *number;
-    int track;   /* the video track that is asked for, from 1; 0: the first */
-    double fps;  /* average; 0 where the kind has no time */
-    void *state; /* the kind's own */
+    int track;                      /* the video track that is asked for, from 1; 0: the first */
+    double fps;                     /* average; 0 where the kind has no time */
+    const struct cfp_frames *given; /* of cfp_source_memory */
+    void *state;                    /* the kind's own */
 } cfp_source;
 
 typedef struct cfp_source_kind {
@@ -63,7 +64,7 @@ typedef struct cfp_source_kind {
 } cfp_source_kind;
 
 extern const cfp_source_kind cfp_source_db, cfp_source_folder, cfp_source_npy, cfp_source_h5,
-    cfp_source_image, cfp_source_tiff, cfp_source_video;
+    cfp_source_image, cfp_source_memory, cfp_source_tiff, cfp_source_video;
 
 /* Frames x height x width x 3 within the limits above and int32?  Else CFP_FORMAT. */
 CFP_CHECKED cfp_status cfp_source_check_size(cfp_ctx *ctx, const char *path, int64_t frames,
