@@ -38,6 +38,7 @@ endif()
 string(REPLACE " " ";" CFP_PC_LIBS_LIST "${CFP_PC_LIBS}")
 include(CMakePackageConfigHelpers)
 file(RELATIVE_PATH CFP_PC_PREFIX "/${CMAKE_INSTALL_LIBDIR}/pkgconfig" "/")
+string(REGEX REPLACE "/$" "" CFP_PC_PREFIX "${CFP_PC_PREFIX}")
 configure_file(cmake/cfp.pc.in generated/cfp.pc @ONLY)
 configure_package_config_file(cmake/cfp-config.cmake.in generated/cfp-config.cmake
     INSTALL_DESTINATION "${CMAKE_INSTALL_LIBDIR}/cmake/cfp" PATH_VARS CMAKE_INSTALL_INCLUDEDIR CMAKE_INSTALL_LIBDIR)
