@@ -21,21 +21,23 @@ set(static_library "${static_folder}/libcfp.a")
 add_custom_command(OUTPUT "${static_library}"
     COMMAND "${CMAKE_COMMAND}" -E make_directory "${static_folder}"
     COMMAND "${CMAKE_COMMAND}" -E rm -f "${static_library}"
-    COMMAND "${CMAKE_LINKER}" -r -o "${static_folder}/libcfp.o" $<TARGET_OBJECTS:cfp_objects>
+    COMMAND "${CMAKE_LINKER}" -r -d -o "${static_folder}/libcfp.o" $<TARGET_OBJECTS:cfp_objects>
     COMMAND "${CMAKE_OBJCOPY}" --localize-hidden --wildcard "--localize-symbol=.gomp_*" "${static_folder}/libcfp.o"
     COMMAND "${CMAKE_AR}" rcs "${static_library}" "${static_folder}/libcfp.o"
     DEPENDS cfp_objects $<TARGET_OBJECTS:cfp_objects> COMMAND_EXPAND_LISTS VERBATIM)
 add_custom_target(libcfp_static ALL DEPENDS "${static_library}")
 
-# What a program that links the static library has to link as well.  Requires.private: those that have pkg-config
-# files of their own.
-set(CFP_PC_REQUIRES "${HDF5_MODULE_NAME} libseccomp libavformat libavcodec libavutil libswscale libpng cairo sqlite3 libtiff-4")
-set(CFP_PC_LIBS "-ldnnl -lgomp -lpthread -ldl -lm")
+# What a program that links the static library has to link as well: the libraries that we link, and not in turn what
+# those link, as Requires.private would.  They are shared libraries and bring their own.
+set(needs ${HDF5_LDFLAGS} ${SECCOMP_LDFLAGS} ${FFMPEG_LDFLAGS} ${PNG_LDFLAGS} ${CAIRO_LDFLAGS} ${SQLITE_LDFLAGS}
+    ${TIFF_LDFLAGS})
 get_filename_component(dnnl_folder "${DNNL_LIBRARY}" DIRECTORY)
 if(NOT dnnl_folder IN_LIST CMAKE_C_IMPLICIT_LINK_DIRECTORIES)
-    set(CFP_PC_LIBS "-L${dnnl_folder} ${CFP_PC_LIBS}")
+    list(APPEND needs "-L${dnnl_folder}")
 endif()
-string(REPLACE " " ";" CFP_PC_LIBS_LIST "${CFP_PC_LIBS}")
+set(CFP_NEEDS ${needs} -ldnnl -lgomp -lpthread -ldl -lm)
+list(REMOVE_DUPLICATES CFP_NEEDS)
+list(JOIN CFP_NEEDS " " CFP_PC_NEEDS)
 include(CMakePackageConfigHelpers)
 file(RELATIVE_PATH CFP_PC_PREFIX "/${CMAKE_INSTALL_LIBDIR}/pkgconfig" "/")
 string(REGEX REPLACE "/$" "" CFP_PC_PREFIX "${CFP_PC_PREFIX}")

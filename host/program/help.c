@@ -3,6 +3,20 @@
 #include <string.h>
 #include "commands.h"
 
+const char cfp_about[] =
+    "Explains 3-D CNN video classifiers with Class Feature Pyramids: from the class down, layer by "
+    "layer, which kernels the prediction rests on, and where and when in the clip they fire.";
+
+const cfp_operand cfp_operands[] = {
+    {"MODEL", "a network with its weights, in an HDF5 model file (.h5)"},
+    {"CLIP", "a video file; a folder of frame images, in the natural order of their names (9 "
+             "before 10); a TIFF file, whose pages are the frames; a folder with a frames.db; an "
+             ".npy or .h5 array of T x H x W x 3 bytes, RGB (x 2, u and v, for a model of optical "
+             "flow)"},
+    {"DIR", "a folder that explain has filled"},
+    {NULL, NULL},
+};
+
 enum { INDENT = 30, WIDTH = 92 };
 
 /* Words of `text` from column `at` on, wrapped into the columns behind INDENT. */
@@ -65,15 +79,9 @@ static void print_operand(const char *name, const char *meaning)
 
 static void print_input(const cfp_command *command)
 {
-    if (strstr(command->operands, "MODEL") != NULL)
-        print_operand("MODEL", "a network with its weights, in an HDF5 model file (.h5)");
-    if (strstr(command->operands, "CLIP") != NULL)
-        print_operand("CLIP", "a video file; a folder of frame images, in the natural order of "
-                              "their names (9 before 10); a TIFF file, whose pages are the frames; "
-                              "a folder with a frames.db; an .npy or .h5 array of T x H "
-                              "x W x 3 bytes, RGB (x 2, u and v, for a model of optical flow)");
-    if (strstr(command->operands, "DIR") != NULL)
-        print_operand("DIR", "a folder that explain has filled");
+    for (int i = 0; cfp_operands[i].name != NULL; i++)
+        if (strstr(command->operands, cfp_operands[i].name) != NULL)
+            print_operand(cfp_operands[i].name, cfp_operands[i].meaning);
 }
 
 static void print_formats(void)
@@ -118,10 +126,7 @@ void cfp_help(const cfp_command *command)
         return;
     }
     printf("cfp-gpu COMMAND [options]\n\n");
-    print_wrapped("Explains 3-D CNN video classifiers with Class Feature Pyramids: from the class "
-                  "down, layer by layer, which kernels the prediction rests on, and where and "
-                  "when in the clip they fire.",
-                  0, 2);
+    print_wrapped(cfp_about, 0, 2);
     printf("\nCommands\n");
     for (int i = 0; i < cfp_n_commands; i++) {
         printf("  %-9s%-14s", cfp_commands[i].name, cfp_commands[i].operands);
