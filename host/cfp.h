@@ -35,14 +35,17 @@
  *   Numbers     All reals are finite.  Indices count from 0.  Arrays are in C order: the last
  *               index moves fastest.
  *
- * What the library does to the process around it (host/README.md has the reasons):
+ * What a program must know of the library in its process (host/README.md says more):
  *
- *   - It never prints, exits, or changes signal handlers or the environment.
- *   - It reads HDF5 files in a child process, which it forks and waits for.  A handler of SIGCHLD
- *     may see that child.  Do not call wait() for children that you did not start while a model or
- *     a clip is opened.
- *   - It turns FFmpeg's log and HDF5's printing of errors off, for the whole process.
- *   - A crash or an exit() inside a library below (HDF5 in the child excepted) is not caught.
+ *   - It never prints, exits, or changes signal handlers, the environment or the working folder.
+ *   - It reads HDF5 files (models, clips in .h5) in a child process, which it forks and ends before
+ *     the function returns.  A handler of SIGCHLD may see that child.  Do not reap children that
+ *     you did not start while cfp_open_model or cfp_read_clip runs.  Do not be inside HDF5 in
+ *     another thread meanwhile; the library's own threads take turns.
+ *   - It sets FFmpeg's log to quiet for the whole process, and oneDNN to AVX2 where `lanes` asks.
+ *   - What a library below does when it crashes or calls exit() is not caught, unlike in the
+ *     program cfp-gpu.  OpenMP's threads stay after the last function, so fork() afterwards only to
+ *     call exec().
  *
  * Version 0.x: a struct may grow from one minor version to the next.  Then the number in the
  * library's name changes too (libcfp.so.N), so a program never meets a layout it was not built for.

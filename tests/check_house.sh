@@ -105,12 +105,17 @@ awk '
 
 # What is there is built.
 for file in "${sources[@]}"; do
-    [[ $file != *.c ]] || grep -q -w "$file" CMakeLists.txt || offence "$file: not in CMakeLists.txt"
+    [[ $file != *.c ]] || grep -q -w "$file" CMakeLists.txt cmake/*.cmake || offence "$file: not in CMakeLists.txt"
 done
 for file in tests/*.c; do
     name=$(basename "$file" .c)
     grep -q -w "$name" tests/CMakeLists.txt tests/*.cmake || offence "$file: not in tests/CMakeLists.txt"
 done
+
+# The version stands in three places.
+version=$(sed -n 's/^project(.* VERSION \([0-9.]*\) .*/\1/p' CMakeLists.txt)
+[ "$(sed -n 's/^version: //p' CITATION.cff)" = "$version" ] || offence "CITATION.cff: not version $version, as CMakeLists.txt says"
+grep -q -x "## $version" CHANGELOG.md || offence "CHANGELOG.md: no heading for version $version, as CMakeLists.txt has it"
 
 # No two files of one name: a name says where one is.
 duplicates=$(printf '%s\n' "${sources[@]##*/}" | sort | uniq -d)

@@ -16,7 +16,7 @@ cd "$work" || exit 1
 libraries=$(dirname "$(find "$prefix" -name libcfp.a)")
 header=$prefix/include/cfp/cfp.h
 export PKG_CONFIG_PATH=$libraries/pkgconfig
-export PKG_CONFIG_ALLOW_SYSTEM_CFLAGS= PKG_CONFIG_ALLOW_SYSTEM_LIBS=
+export PKG_CONFIG_ALLOW_SYSTEM_CFLAGS=1 PKG_CONFIG_ALLOW_SYSTEM_LIBS=1
 cc=${CC:-cc} cxx=${CXX:-c++}
 
 # One header, and it is complete in every dialect that it promises.

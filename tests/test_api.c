@@ -6,12 +6,8 @@
  * environment, the number of OpenMP threads or the working folder. */
 #include "../host/cfp.h"
 #include "scratch.h"
-#include "test.h"
-#include <omp.h>
+#include "surroundings.h"
 #include <pthread.h>
-#include <signal.h>
-
-extern char **environ;
 
 enum { THETAS = 3 };
 static const double thetas[THETAS] = {0.9, 0.3, 0.6};
@@ -66,13 +62,10 @@ static void every_status_has_a_text(void)
 static void closing_nothing_is_no_error(void)
 {
     opened none = {0};
-    cfp_explainer *explainer = NULL;
-    cfp_explanation *explanation = NULL;
-    cfp_theta_counts counts = {0};
+    cfp_close_explainer(&(cfp_explainer *){NULL});
+    cfp_close_explanation(&(cfp_explanation *){NULL});
+    cfp_free_counts(&(cfp_theta_counts){0});
     close_all(&none);
-    cfp_close_explainer(&explainer);
-    cfp_close_explanation(&explanation);
-    cfp_free_counts(&counts);
 }
 
 static void a_model_tells_what_it_is(opened *o)
@@ -184,7 +177,7 @@ static void what_cannot_be_opened_says_why(opened *o)
     late = (cfp_clip_settings){.start = -2};
     check_message(o, cfp_read_clip(&clip, o->context, o->model, clip_path, &late), CFP_USAGE,
                   "start: ");
-    late = (cfp_clip_settings){.start = -1, .stride = -1};
+    late = (cfp_clip_settings){.stride = -1};
     check_message(o, cfp_read_clip(&clip, o->context, o->model, clip_path, &late), CFP_USAGE,
                   "stride: ");
     check_message(o, cfp_open_device(&device, o->context, &(cfp_device_settings){.name = "x y"}),
@@ -403,11 +396,9 @@ static void a_predictor_predicts_and_refuses_the_rest(opened *o)
     cfp_explainer *explainer = NULL;
     const cfp_clip *const clips[] = {o->clip, o->clip};
     cfp_explanation *answer[2];
-    float logits[2][64], share[2][64], sum = 0;
+    float flat[128], flat_share[128], sum = 0;
     cfp_describe_model(&facts, o->model);
-    CHECK(facts.classes <= 64);
     CHECK_EQ(cfp_open_explainer(&explainer, o->device, o->model, NULL, 2, NULL, 0), CFP_OK);
-    float *flat = &logits[0][0], *flat_share = &share[0][0];
     CHECK_EQ(cfp_predict_clips(flat, flat_share, explainer, clips), CFP_OK);
     for (int c = 0; c < facts.classes; c++) {
         CHECK(flat[c] == flat[facts.classes + c]);
@@ -494,7 +485,25 @@ static void memory_that_was_given_back_counts_no_more(void)
     cfp_close_context(&context);
 }
 
-/* Threads open models at once, while others explain: each open forks (host/h5). */
+/* Threads open models while this one is inside HDF5: each open forks (host/h5). */
+static void *write_alone(void *unused)
+{
+    char folder[SCRATCH_PATH];
+    opened o;
+    cfp_question question;
+    (void)unused;
+    cfp_default_question(&question);
+    open_all(&o, NULL);
+    cfp_explanation *answer = explain_once(&o, &question);
+    scratch_open(folder);
+    for (int i = 0; i < 5; i++)
+        CHECK_EQ(cfp_write_explanation(o.context, answer, folder, "h5", NULL), CFP_OK);
+    scratch_remove(folder);
+    cfp_close_explanation(&answer);
+    close_all(&o);
+    return NULL;
+}
+
 static void *work_alone(void *selected)
 {
     opened o;
@@ -503,10 +512,12 @@ static void *work_alone(void *selected)
     cfp_default_question(&question);
     question.tubes = "none";
     open_all(&o, NULL);
-    for (int i = 0; i < 3; i++) {
+    for (int i = 0; i < 15; i++) {
         cfp_model *another = NULL;
         CHECK_EQ(cfp_open_model(&another, o.context, model_path), CFP_OK);
         cfp_close_model(&another);
+        if (i % 5 != 0)
+            continue;
         cfp_explanation *answer = explain_once(&o, &question);
         CHECK(cfp_get_layer(&layer, answer, 1));
         *(int *)selected = layer.selected;
@@ -519,22 +530,23 @@ static void *work_alone(void *selected)
 static void threads_work_side_by_side(void)
 {
     enum { THREADS = 3 };
-    pthread_t thread[THREADS];
+    pthread_t thread[THREADS], writer;
+    CHECK_EQ(pthread_create(&writer, NULL, write_alone, NULL), 0);
     int selected[THREADS] = {0};
     for (int i = 0; i < THREADS; i++)
         CHECK_EQ(pthread_create(&thread[i], NULL, work_alone, &selected[i]), 0);
     for (int i = 0; i < THREADS; i++)
         pthread_join(thread[i], NULL);
+    pthread_join(writer, NULL);
     CHECK(selected[0] > 0 && selected[0] == selected[1] && selected[1] == selected[2]);
 }
 
 static void devices_are_listed(void)
 {
     cfp_device_facts facts;
-    int n = 0;
-    for (; cfp_describe_device(&facts, n, NULL); n++)
-        CHECK(facts.name[0] != '\0' && facts.detail[0] != '\0');
-    CHECK(n >= 3);
+    for (int i = 0; i < 3; i++)
+        CHECK(cfp_describe_device(&facts, i, NULL) && facts.detail[0] != '\0');
+    CHECK(!cfp_describe_device(&facts, 1000, NULL) && !cfp_describe_device(&facts, -1, NULL));
     CHECK(cfp_describe_device(&facts, 1, NULL) && facts.ready);
     CHECK_STR(facts.name, "cpu");
 }
@@ -564,55 +576,26 @@ static void check_all(void)
     threads_work_side_by_side();
 }
 
-/* --- what the process around the library looks like, before and after --- */
-
-typedef struct surroundings {
-    struct sigaction action[32];
-    sigset_t mask;
-    int threads, variables;
-    char folder[4096];
-    struct stat out;
-} surroundings;
-
-static void look_around(surroundings *s)
-{
-    memset(s, 0, sizeof *s);
-    for (int i = 1; i < 32; i++)
-        sigaction(i, NULL, &s->action[i]);
-    pthread_sigmask(SIG_SETMASK, NULL, &s->mask);
-    s->threads = omp_get_max_threads();
-    for (char **v = environ; *v != NULL; v++)
-        s->variables++;
-    if (getcwd(s->folder, sizeof s->folder) == NULL)
-        abort();
-    fflush(NULL);
-    fstat(STDOUT_FILENO, &s->out);
-}
-
 int main(int argc, char **argv)
 {
     static surroundings before, after;
-    if (argc != 3)
-        return 2;
-    model_path = argv[1];
-    clip_path = argv[2];
-    FILE *said = tmpfile(); /* what goes to standard output meanwhile */
-    const int out = dup(STDOUT_FILENO);
-    if (said == NULL || out < 0 || dup2(fileno(said), STDOUT_FILENO) < 0)
+    model_path = argc == 3 ? argv[1] : "";
+    clip_path = argc == 3 ? argv[2] : "";
+    FILE *said = tmpfile(); /* what goes to standard output meanwhile, and to standard error */
+    const int out = dup(STDOUT_FILENO), err = dup(STDERR_FILENO);
+    if (said == NULL || out < 0 || dup2(fileno(said), STDOUT_FILENO) < 0 ||
+        dup2(fileno(said), STDERR_FILENO) < 0)
         abort();
     omp_set_num_threads(7);
     look_around(&before);
     check_all();
     look_around(&after);
     dup2(out, STDOUT_FILENO);
-    CHECK_EQ(after.out.st_size, 0);
-    for (int i = 1; i < 32; i++)
-        CHECK(before.action[i].sa_handler == after.action[i].sa_handler &&
-              before.action[i].sa_flags == after.action[i].sa_flags);
-    CHECK(memcmp(&before.mask, &after.mask, sizeof before.mask) == 0);
-    CHECK_EQ(before.threads, after.threads);
-    CHECK_EQ(before.variables, after.variables);
-    CHECK_STR(before.folder, after.folder);
+    dup2(err, STDERR_FILENO);
+    rewind(said);
+    for (int c = fgetc(said); c != EOF; c = fgetc(said))
+        fputc(c, stderr);
+    check_surroundings(&before, &after);
     fclose(said);
     return test_result();
 }

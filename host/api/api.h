@@ -52,24 +52,25 @@ typedef struct api_explanation {
 
 /* The path, or whatever a message starts with, as `--option: ` is on the command line, becomes
  * `field: `.  In place. */
-void api_name_fields(char *text);
+void cfp_api_name_fields(char *text);
 
 /* OpenMP's number of threads belongs to the calling thread, so a library gives it back.
- *     const int before = api_use_threads(n);   ...   api_use_threads(before);   */
-int api_use_threads(int n);
+ *     const int before = cfp_api_use_threads(n);   ...   cfp_api_use_threads(before);   */
+int cfp_api_use_threads(int n);
 
 /* The index of `word` among names (NULL-terminated); NULL is `fallback`.  CFP_USAGE: "field: ...".
  */
-CFP_CHECKED cfp_status api_word(int *out, cfp_ctx *ctx, const char *field, const char *word,
-                                const char *const *names, int fallback);
+CFP_CHECKED cfp_status cfp_api_word(int *out, cfp_ctx *ctx, const char *field, const char *word,
+                                    const char *const *names, int fallback);
 
-extern const char *const api_precision_names[]; /* by cfp_precision */
+extern const char *const cfp_api_precision_names[]; /* by cfp_precision */
 
 /* A question as the method asks it; its strings stay the caller's. */
-CFP_CHECKED cfp_status api_query(cfp_query *query, cfp_interp *interp, cfp_ctx *ctx,
-                                 const cfp_model *model, const cfp_question *question);
+CFP_CHECKED cfp_status cfp_api_query(cfp_query *query, cfp_interp *interp, cfp_ctx *ctx,
+                                     const cfp_model *model, const cfp_question *question);
 /* CFP_SHAPE where the clip was read for another model. */
-CFP_CHECKED cfp_status api_check_clip(cfp_ctx *ctx, const cfp_model *model, const cfp_clip *clip);
+CFP_CHECKED cfp_status cfp_api_check_clip(cfp_ctx *ctx, const cfp_model *model,
+                                          const cfp_clip *clip);
 /* CFP_USAGE where there is no such class; -1 is any. */
-CFP_CHECKED cfp_status api_check_class(cfp_ctx *ctx, const cfp_model *model, int class_index);
-CFP_CHECKED cfp_status api_colormap(int *out, cfp_ctx *ctx, const cfp_drawing *drawing);
+CFP_CHECKED cfp_status cfp_api_check_class(cfp_ctx *ctx, const cfp_model *model, int class_index);
+CFP_CHECKED cfp_status cfp_api_colormap(int *out, cfp_ctx *ctx, const cfp_drawing *drawing);

@@ -91,7 +91,7 @@ void cfp_describe_clip(cfp_clip_facts *out, const cfp_clip *clip)
                             .crop_dy = clip->step_y};
 }
 
-cfp_status api_check_clip(cfp_ctx *ctx, const cfp_model *model, const cfp_clip *clip)
+cfp_status cfp_api_check_clip(cfp_ctx *ctx, const cfp_model *model, const cfp_clip *clip)
 {
     const cfp_input_spec *in = &model->input;
     if (in->channels != 2 && in->channels != 3)

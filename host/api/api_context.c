@@ -30,7 +30,7 @@ const char *cfp_version(void)
 
 /* The library's messages call a choice by its option, "--class-relevance".  A program knows it as a
  * field, class_relevance. */
-void api_name_fields(char *text)
+void cfp_api_name_fields(char *text)
 {
     char *to = text;
     char before = ' ';
@@ -52,7 +52,7 @@ static void say(void *cookie, cfp_level level, const char *line)
     cfp_context *context = cookie;
     char text[1024];
     snprintf(text, sizeof text, "%s", line);
-    api_name_fields(text);
+    cfp_api_name_fields(text);
     context->settings.log(context->settings.cookie, level, text);
 }
 
@@ -87,7 +87,7 @@ void cfp_close_context(cfp_context **context)
 const char *cfp_message(cfp_context *context)
 {
     memcpy(context->shown, context->ctx.message, sizeof context->shown);
-    api_name_fields(context->shown);
+    cfp_api_name_fields(context->shown);
     return context->shown;
 }
 
@@ -96,7 +96,7 @@ void cfp_interrupt(cfp_context *context, bool on)
     __atomic_store_n(&context->interrupted, on, __ATOMIC_RELAXED);
 }
 
-int api_use_threads(int n)
+int cfp_api_use_threads(int n)
 {
     const int before = omp_get_max_threads();
     if (n != before)
@@ -104,8 +104,8 @@ int api_use_threads(int n)
     return before;
 }
 
-cfp_status api_word(int *out, cfp_ctx *ctx, const char *field, const char *word,
-                    const char *const *names, int fallback)
+cfp_status cfp_api_word(int *out, cfp_ctx *ctx, const char *field, const char *word,
+                        const char *const *names, int fallback)
 {
     char known[256] = "";
     *out = fallback;

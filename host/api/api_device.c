@@ -7,7 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-const char *const api_precision_names[] = {"fp32", "tf32", "bf16", "fp16", NULL};
+const char *const cfp_api_precision_names[] = {"fp32", "tf32", "bf16", "fp16", NULL};
 
 /* cfp_cuda.so is installed in LIBRARY_FOLDER/cfp-gpu, or one folder up from there; the library asks
  * where it lies itself, since the program that uses it may lie anywhere.  False: unknown. */
@@ -64,7 +64,8 @@ static cfp_status open_device(api_device *device, const cfp_device_settings *s)
     const char *const name = s->name != NULL ? s->name : "auto";
     char folder[PATH_MAX];
     int precision;
-    CFP_TRY(api_word(&precision, ctx, "precision", s->precision, api_precision_names, CFP_FP32));
+    CFP_TRY(cfp_api_word(&precision, ctx, "precision", s->precision, cfp_api_precision_names,
+                         CFP_FP32));
     CFP_TRY(choose_threads(&device->threads, ctx, s->threads));
     device->precision = (cfp_precision)precision;
     const cfp_device_request request = {.threads = device->threads,
@@ -88,9 +89,9 @@ cfp_status cfp_open_device(cfp_device **out, cfp_context *context,
     *out = NULL;
     CFP_TRY_ALLOC(&context->ctx, device, 1);
     device->context = context;
-    const int before = api_use_threads(1);
+    const int before = cfp_api_use_threads(1);
     const cfp_status status = open_device(device, settings != NULL ? settings : &defaults);
-    api_use_threads(before);
+    cfp_api_use_threads(before);
     if (status != CFP_OK)
         cfp_free(device);
     else
@@ -116,14 +117,14 @@ bool cfp_describe_device(cfp_device_facts *out, int i, const cfp_device_settings
     char folder[PATH_MAX];
     cfp_device_row row;
     cfp_device_request request = {0};
-    const int before = api_use_threads(1);
+    const int before = cfp_api_use_threads(1);
     if (settings != NULL)
         request =
             (cfp_device_request){.lanes = settings->lanes, .module_dir = settings->module_dir};
     if (request.module_dir == NULL && module_folder(folder))
         request.module_dir = folder;
     const bool there = cfp_device_list(&row, i, &request);
-    api_use_threads(before);
+    cfp_api_use_threads(before);
     *out = (cfp_device_facts){.ready = there && row.ready};
     if (there) {
         snprintf(out->name, sizeof out->name, "%s", row.name);

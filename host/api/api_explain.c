@@ -17,16 +17,16 @@ static const char *const baselines[] = {"zero",    "blank", "freeze", "reverse",
 static cfp_status read_words(cfp_query *q, cfp_interp *interp, cfp_ctx *ctx, const cfp_question *w)
 {
     int rule, propagate, normalise, class_relevance, target, mask, baseline, tubes, how;
-    CFP_TRY(api_word(&rule, ctx, "rule", w->rule, cfp_rule_names, CFP_RULE_CFP));
-    CFP_TRY(api_word(&propagate, ctx, "propagate", w->propagate, cfp_propagate_names, 0));
-    CFP_TRY(api_word(&normalise, ctx, "normalise", w->normalise, cfp_normalise_names, 0));
-    CFP_TRY(api_word(&class_relevance, ctx, "class_relevance", w->class_relevance,
-                     cfp_class_relevance_names, 0));
-    CFP_TRY(api_word(&target, ctx, "target", w->target, cfp_target_names, CFP_TARGET_BY_HEAD));
-    CFP_TRY(api_word(&mask, ctx, "mask", w->mask, cfp_mask_names, CFP_MASK_SELECTED));
-    CFP_TRY(api_word(&baseline, ctx, "baseline", w->baseline, baselines, CFP_BASELINE_ZERO));
-    CFP_TRY(api_word(&tubes, ctx, "tubes", w->tubes, cfp_tubes_names, CFP_TUBES_LAYERS));
-    CFP_TRY(api_word(&how, ctx, "interp", w->interp, cfp_interp_names, CFP_INTERP_LINEAR));
+    CFP_TRY(cfp_api_word(&rule, ctx, "rule", w->rule, cfp_rule_names, CFP_RULE_CFP));
+    CFP_TRY(cfp_api_word(&propagate, ctx, "propagate", w->propagate, cfp_propagate_names, 0));
+    CFP_TRY(cfp_api_word(&normalise, ctx, "normalise", w->normalise, cfp_normalise_names, 0));
+    CFP_TRY(cfp_api_word(&class_relevance, ctx, "class_relevance", w->class_relevance,
+                         cfp_class_relevance_names, 0));
+    CFP_TRY(cfp_api_word(&target, ctx, "target", w->target, cfp_target_names, CFP_TARGET_BY_HEAD));
+    CFP_TRY(cfp_api_word(&mask, ctx, "mask", w->mask, cfp_mask_names, CFP_MASK_SELECTED));
+    CFP_TRY(cfp_api_word(&baseline, ctx, "baseline", w->baseline, baselines, CFP_BASELINE_ZERO));
+    CFP_TRY(cfp_api_word(&tubes, ctx, "tubes", w->tubes, cfp_tubes_names, CFP_TUBES_LAYERS));
+    CFP_TRY(cfp_api_word(&how, ctx, "interp", w->interp, cfp_interp_names, CFP_INTERP_LINEAR));
     q->rule = (cfp_rule)rule;
     q->propagate = (cfp_propagate)propagate;
     q->normalise = (cfp_normalise)normalise;
@@ -50,8 +50,8 @@ static cfp_status check_layers(cfp_ctx *ctx, const cfp_model *model, const char 
                     layers);
 }
 
-cfp_status api_query(cfp_query *query, cfp_interp *interp, cfp_ctx *ctx, const cfp_model *model,
-                     const cfp_question *question)
+cfp_status cfp_api_query(cfp_query *query, cfp_interp *interp, cfp_ctx *ctx, const cfp_model *model,
+                         const cfp_question *question)
 {
     *query = cfp_query_default();
     CFP_TRY(read_words(query, interp, ctx, question));
@@ -90,15 +90,15 @@ static cfp_status open_explainer(cfp_explainer *e, const cfp_question *question,
     const cfp_batch batch = {.clips = e->clips, .thetas = e->thetas, .theta = theta};
     cfp_query query;
     if (question != NULL) {
-        CFP_TRY(api_query(&query, &e->interp, ctx, e->model, question));
+        CFP_TRY(cfp_api_query(&query, &e->interp, ctx, e->model, question));
         if (query.layers != NULL && (e->layers = cfp_strdup(ctx, query.layers)) == NULL)
             return CFP_NOMEM;
         query.layers = e->layers;
     }
-    const int before = api_use_threads(e->device->threads);
+    const int before = cfp_api_use_threads(e->device->threads);
     const cfp_status status = cfp_trace_open(&e->trace, ctx, e->model, &e->device->device,
                                              question != NULL ? &query : NULL, &batch);
-    api_use_threads(before);
+    cfp_api_use_threads(before);
     return status;
 }
 
@@ -142,7 +142,7 @@ void cfp_set_baseline(cfp_explainer *explainer, const cfp_clip *other)
 static cfp_status check_clips(const cfp_explainer *e, const cfp_clip *const *clip)
 {
     for (int i = 0; i < e->clips; i++)
-        CFP_TRY(api_check_clip(&e->device->context->ctx, e->model, clip[i]));
+        CFP_TRY(cfp_api_check_clip(&e->device->context->ctx, e->model, clip[i]));
     return CFP_OK;
 }
 
@@ -152,9 +152,9 @@ static cfp_status predict(float *logits, cfp_explainer *e, const cfp_clip *const
     CFP_TRY_ALLOC(&e->device->context->ctx, rgb, e->clips);
     for (int i = 0; i < e->clips; i++)
         rgb[i] = clip[i]->rgb;
-    const int before = api_use_threads(e->device->threads);
+    const int before = cfp_api_use_threads(e->device->threads);
     const cfp_status status = cfp_trace_forward_frames(e->trace, rgb, logits);
-    api_use_threads(before);
+    cfp_api_use_threads(before);
     cfp_free(rgb);
     return status;
 }
@@ -174,7 +174,7 @@ cfp_status cfp_predict_clips(float *logits, float *probabilities, cfp_explainer 
     return CFP_OK;
 }
 
-cfp_status api_check_class(cfp_ctx *ctx, const cfp_model *model, int class_index)
+cfp_status cfp_api_check_class(cfp_ctx *ctx, const cfp_model *model, int class_index)
 {
     if (class_index < -1 || class_index >= model->n_classes)
         return cfp_fail(ctx, CFP_USAGE, "class_index: %d: %s has %d classes, from 0", class_index,
@@ -190,7 +190,7 @@ static cfp_status check_baseline(const cfp_explainer *e, const cfp_clip *clip)
         return CFP_OK;
     if (other == NULL)
         return cfp_fail(ctx, CFP_USAGE, "baseline: clip: cfp_set_baseline has named no clip");
-    CFP_TRY(api_check_clip(ctx, e->model, other));
+    CFP_TRY(cfp_api_check_clip(ctx, e->model, other));
     if (other->source_frames != clip->source_frames)
         return cfp_fail(ctx, CFP_FORMAT,
                         "baseline: %s has %lld frames, %s has %lld: they are compared frame by "
@@ -209,7 +209,7 @@ static cfp_status check_request(const cfp_explainer *e, const cfp_clip *const *c
     CFP_TRY(check_clips(e, clip));
     for (int i = 0; i < e->clips; i++) {
         CFP_TRY(check_baseline(e, clip[i]));
-        CFP_TRY(api_check_class(ctx, e->model, class_index == NULL ? -1 : class_index[i]));
+        CFP_TRY(cfp_api_check_class(ctx, e->model, class_index == NULL ? -1 : class_index[i]));
     }
     return CFP_OK;
 }
@@ -239,9 +239,9 @@ static cfp_status explain(cfp_explanation **out, cfp_explainer *e, const cfp_cli
                           const int *class_index, cfp_explanation *answer)
 {
     const int n = e->clips * e->thetas;
-    const int before = api_use_threads(e->device->threads);
+    const int before = cfp_api_use_threads(e->device->threads);
     cfp_status status = cfp_explain_batch(answer, e->trace, clip, class_index, e->interp);
-    api_use_threads(before);
+    cfp_api_use_threads(before);
     for (int i = 0; i < n && status == CFP_OK; i++)
         status = hand_out(&out[i], &answer[i], e);
     for (int i = 0; i < n && status != CFP_OK; i++) {

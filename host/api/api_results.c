@@ -101,11 +101,11 @@ cfp_status cfp_render_tube(float *volume, cfp_context *context, const cfp_explan
 {
     const cfp_clip *clip = explanation->clip;
     CFP_TRY(check_tube(&context->ctx, explanation, i));
-    const int before = api_use_threads(((const api_explanation *)explanation)->ran_on.threads);
+    const int before = cfp_api_use_threads(((const api_explanation *)explanation)->ran_on.threads);
     const cfp_status status =
         cfp_tube_render(volume, &context->ctx, &explanation->tubes.tube[i], clip->frames,
                         clip->height, clip->width, explanation->interp);
-    api_use_threads(before);
+    cfp_api_use_threads(before);
     return status;
 }
 
@@ -114,10 +114,10 @@ void cfp_default_drawing(cfp_drawing *out)
     *out = (cfp_drawing){.colormap = "jet", .alpha = 0.5, .canvas = "model"};
 }
 
-cfp_status api_colormap(int *out, cfp_ctx *ctx, const cfp_drawing *drawing)
+cfp_status cfp_api_colormap(int *out, cfp_ctx *ctx, const cfp_drawing *drawing)
 {
-    CFP_TRY(
-        api_word(out, ctx, "colormap", drawing->colormap, cfp_colormap_names, CFP_COLORMAP_JET));
+    CFP_TRY(cfp_api_word(out, ctx, "colormap", drawing->colormap, cfp_colormap_names,
+                         CFP_COLORMAP_JET));
     if (!(drawing->alpha >= 0 && drawing->alpha <= 1))
         return cfp_fail(ctx, CFP_USAGE, "alpha: %g is not within 0 to 1", drawing->alpha);
     return CFP_OK;
@@ -150,15 +150,15 @@ cfp_status cfp_draw_overlay(uint8_t *rgb, cfp_context *context, const cfp_explan
     if (drawing != NULL)
         how = *drawing;
     CFP_TRY(check_tube(ctx, explanation, i));
-    CFP_TRY(api_colormap(&colormap, ctx, &how));
+    CFP_TRY(cfp_api_colormap(&colormap, ctx, &how));
     cfp_overlay overlay = {.height = clip->height,
                            .width = clip->width,
                            .seen_height = clip->height,
                            .seen_width = clip->width,
                            .alpha = how.alpha};
     cfp_colormap_table(overlay.colour, (cfp_colormap)colormap);
-    const int before = api_use_threads(((const api_explanation *)explanation)->ran_on.threads);
+    const int before = cfp_api_use_threads(((const api_explanation *)explanation)->ran_on.threads);
     const cfp_status status = draw(rgb, ctx, explanation, &explanation->tubes.tube[i], &overlay);
-    api_use_threads(before);
+    cfp_api_use_threads(before);
     return status;
 }

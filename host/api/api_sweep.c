@@ -58,7 +58,7 @@ static cfp_status check(cfp_query *query, cfp_ctx *ctx, const cfp_model *model,
                         const cfp_question *question, const double *theta, int thetas)
 {
     cfp_interp unused;
-    CFP_TRY(api_query(query, &unused, ctx, model, question));
+    CFP_TRY(cfp_api_query(query, &unused, ctx, model, question));
     if (query->baseline != CFP_BASELINE_ZERO)
         return cfp_fail(ctx, CFP_USAGE, "baseline: a sweep knows zero alone");
     if (query->steps != 1)
@@ -82,11 +82,11 @@ cfp_status cfp_sweep_clip(cfp_theta_counts *out, cfp_device *device, const cfp_m
     cfp_query query;
     *out = (cfp_theta_counts){0};
     CFP_TRY(check(&query, ctx, model, question, theta, thetas));
-    CFP_TRY(api_check_clip(ctx, model, clip));
-    CFP_TRY(api_check_class(ctx, model, class_index));
-    const int before = api_use_threads(on->threads);
+    CFP_TRY(cfp_api_check_clip(ctx, model, clip));
+    CFP_TRY(cfp_api_check_class(ctx, model, class_index));
+    const int before = cfp_api_use_threads(on->threads);
     cfp_status status = sweep(&s, on, &query, clip, class_index, theta, thetas);
-    api_use_threads(before);
+    cfp_api_use_threads(before);
     if (status == CFP_OK) {
         out->row = cfp_alloc(ctx, (size_t)count_rows(&s.series, thetas), sizeof *out->row);
         status = out->row != NULL ? CFP_OK : CFP_NOMEM;

@@ -71,7 +71,7 @@ static void list_options(written_options *o, const api_explanation *made, const 
     put(o, "canvas", how->canvas != NULL ? how->canvas : "model");
     put(o, "device", made->ran_on.name);
     put_int(o, "threads", made->ran_on.threads, NULL, 0);
-    put(o, "precision", api_precision_names[made->ran_on.precision]);
+    put(o, "precision", cfp_api_precision_names[made->ran_on.precision]);
 }
 
 static cfp_status write_files(cfp_ctx *ctx, api_explanation *made, const char *folder,
@@ -82,8 +82,8 @@ static cfp_status write_files(cfp_ctx *ctx, api_explanation *made, const char *f
     char *const argv[] = {caller};
     written_options options = {0};
     int colormap, canvas;
-    CFP_TRY(api_colormap(&colormap, ctx, how));
-    CFP_TRY(api_word(&canvas, ctx, "canvas", how->canvas, canvases, 0));
+    CFP_TRY(cfp_api_colormap(&colormap, ctx, how));
+    CFP_TRY(cfp_api_word(&canvas, ctx, "canvas", how->canvas, canvases, 0));
     if (canvas == 1 && made->explanation.clip->given)
         return cfp_fail(ctx, CFP_USAGE, "canvas: source: %s is in memory, not in a file",
                         made->explanation.clip->path);
@@ -94,7 +94,7 @@ static cfp_status write_files(cfp_ctx *ctx, api_explanation *made, const char *f
                          .option = options.option,
                          .device = made->ran_on.name,
                          .device_detail = made->ran_on.described,
-                         .precision = api_precision_names[made->ran_on.precision],
+                         .precision = cfp_api_precision_names[made->ran_on.precision],
                          .seed = made->explanation.query.seed,
                          .threads = made->ran_on.threads,
                          .colormap = (cfp_colormap)colormap,
@@ -113,9 +113,9 @@ cfp_status cfp_write_explanation(cfp_context *context, const cfp_explanation *ex
     cfp_default_drawing(&how);
     if (drawing != NULL)
         how = *drawing;
-    const int before = api_use_threads(copy.ran_on.threads);
+    const int before = cfp_api_use_threads(copy.ran_on.threads);
     const cfp_status status = write_files(&context->ctx, &copy, folder,
                                           formats != NULL ? formats : "h5,json,png,mp4,html", &how);
-    api_use_threads(before);
+    cfp_api_use_threads(before);
     return status;
 }
