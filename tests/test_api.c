@@ -192,8 +192,7 @@ static void what_cannot_be_opened_says_why(opened *o)
                   CFP_UNSUPPORTED, "precision fp16: ");
     check_message(o, cfp_open_device(&device, o->context, &(cfp_device_settings){.threads = -1}),
                   CFP_USAGE, "threads: ");
-    check_message(o, cfp_find_class(&index, o->context, o->model, "clokwise"), CFP_USAGE,
-                  "class: ");
+    check_message(o, cfp_find_class(&index, o->context, o->model, "clok"), CFP_USAGE, "class: ");
 }
 
 /* The clip's own frames, given back as an array, are the same clip. */
