@@ -37,9 +37,10 @@ function(cfp_check_by_calls)
     endif()
 endfunction()
 
-# Where installed programs look for libraries: where the libraries lie that they were linked with.  CMake would give the build tree another path than the installation, with an empty
-# element behind it (space for the exchange), and an empty element is the current folder: a library that somebody
-# put there would run.  So what is installed has its last path from the start (tests/check_rpath.sh).
+# Where installed programs look for libraries: where the libraries lie that they were linked with.  CMake would give
+# the build tree another path than the installation, with an empty element behind it (space for the exchange), and an
+# empty element is the current folder: a library that somebody put there would run.  So what is installed has its last
+# path from the start (tests/check_rpath.sh).
 function(cfp_set_rpath target)
     set_target_properties(${target} PROPERTIES BUILD_WITH_INSTALL_RPATH ON INSTALL_RPATH_USE_LINK_PATH ON)
 endfunction()

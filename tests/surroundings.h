@@ -10,6 +10,12 @@
 
 extern char **environ;
 
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+enum { SANITIZED = 1 };
+#else
+enum { SANITIZED = 0 };
+#endif
+
 typedef struct surroundings {
     struct sigaction action[32];
     sigset_t mask;
