@@ -199,7 +199,7 @@ static void what_cannot_be_opened_says_why(opened *o)
 static void frames_in_memory_make_the_same_clip(opened *o)
 {
     cfp_clip_facts seen, again;
-    cfp_clip *made = NULL, *short_one = NULL, *empty = made;
+    cfp_clip *made = NULL, *short_one = NULL, *empty = NULL;
     cfp_describe_clip(&seen, o->clip);
     CHECK_EQ(cfp_make_clip(&made, o->context, o->model, "frames", seen.rgb, seen.frames,
                            seen.height, seen.width, 0, NULL),
@@ -379,13 +379,13 @@ static void thetas_at_once_are_thetas_alone(opened *o)
         cfp_close_explanation(&batch[k]);
     }
     CHECK(kernels > 100);
+    cfp_free_counts(&counts);
     question.baseline = "blank";
     question.rule = "grad";
     question.normalise = NULL;
     check_message(o,
                   cfp_sweep_clip(&counts, o->device, o->model, &question, o->clip, -1, thetas, 1),
                   CFP_USAGE, "baseline: ");
-    cfp_free_counts(&counts);
     cfp_close_explainer(&explainer);
 }
 
