@@ -41,20 +41,17 @@ function(cfp_add_lanes name)
     add_library(lanes_${name} OBJECT ${CFP_LANE_SOURCES})
     target_compile_definitions(lanes_${name} PRIVATE ${definition})
     target_compile_options(lanes_${name} PRIVATE ${ARGN})
-    set_target_properties(lanes_${name} PROPERTIES POSITION_INDEPENDENT_CODE ON)
+    set_target_properties(lanes_${name} PROPERTIES POSITION_INDEPENDENT_CODE ON C_VISIBILITY_PRESET hidden)
     target_link_libraries(lanes_${name} PRIVATE cfp_flags OpenMP::OpenMP_C)
     string(TOUPPER "CFP_HAS_LANES_${name}" has)
     set_property(SOURCE host/backend/cpu/lanes.c APPEND PROPERTY COMPILE_DEFINITIONS ${has})
     set(CFP_LANE_OBJECTS ${CFP_LANE_OBJECTS} $<TARGET_OBJECTS:lanes_${name}> PARENT_SCOPE)
 endfunction()
 
-# Where installed programs look for libraries: beside themselves, for a shared libcfp, and where the libraries lie
-# that they were linked with.  CMake would give the build tree another path than the installation, with an empty
-# element behind it (space for the exchange), and an empty element is the current folder: a library that somebody
-# put there would run.  So what is installed has its last path from the start (tests/check_rpath.sh).
+# Where installed programs look for libraries: where the libraries lie that they were linked with.  CMake would give
+# the build tree another path than the installation, with an empty element behind it (space for the exchange), and an
+# empty element is the current folder: a library that somebody put there would run.  So what is installed has its last
+# path from the start (tests/check_rpath.sh).
 function(cfp_set_rpath target)
     set_target_properties(${target} PROPERTIES BUILD_WITH_INSTALL_RPATH ON INSTALL_RPATH_USE_LINK_PATH ON)
-    if(BUILD_SHARED_LIBS) # $ORIGIN: libcfp.so of the build tree
-        set_target_properties(${target} PROPERTIES INSTALL_RPATH "$ORIGIN/../${CMAKE_INSTALL_LIBDIR};$ORIGIN")
-    endif()
 endfunction()

@@ -86,7 +86,7 @@ if(EXISTS "${CFP_OTHER_DNNL}/include/oneapi/dnnl/dnnl_version.h")
     find_library(library dnnl REQUIRED NO_CACHE NO_DEFAULT_PATH PATHS "${CFP_OTHER_DNNL}"
         PATH_SUFFIXES lib lib64 "lib/${CMAKE_LIBRARY_ARCHITECTURE}")
     add_executable(check_other_dnnl ${host}/backend/cpu/cpu_dnnl.c ${host}/backend/cpu/cpu_dnnl_desc.c
-        $<TARGET_OBJECTS:check_backends> $<FILTER:$<TARGET_OBJECTS:libcfp>,EXCLUDE,/cpu_dnnl> ${CFP_LANE_OBJECTS})
+        $<TARGET_OBJECTS:check_backends> $<FILTER:$<TARGET_OBJECTS:cfp_objects>,EXCLUDE,/cpu_dnnl> ${CFP_LANE_OBJECTS})
     add_dependencies(check_other_dnnl check_backends libcfp)
     target_include_directories(check_other_dnnl SYSTEM PRIVATE "${CFP_OTHER_DNNL}/include")
     set(libraries ${CFP_LIBRARIES})

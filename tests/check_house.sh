@@ -13,7 +13,8 @@ offence() {
 
 # Module: the modules it may include.  The line of the data flow; an arrow only ever points left.
 declare -A sees=(
-    [base]="base"
+    [cfp.h]=""
+    [base]="cfp.h base"
     [h5]="base h5"
     [model]="base h5 model"
     [clip]="base h5 model clip"
@@ -21,7 +22,8 @@ declare -A sees=(
     [method]="base model clip backend method"
     [evaluate]="base model clip backend method evaluate"
     [write]="base h5 model clip backend method write"
-    [program]="base h5 model clip backend method evaluate write program"
+    [api]="cfp.h base model clip backend method write api"
+    [program]="cfp.h base h5 model clip backend method evaluate write program"
 )
 mapfile -t sources < <(find host -name '*.[ch]' -o -name '*.inc' -o -name '*.def' | sort)
 while IFS=: read -r file include; do
@@ -38,6 +40,11 @@ while IFS=: read -r file include; do
     *) offence "$file: includes $include: ${module%%/*} may see only: ${sees[${module%%/*}]:-nothing}" ;;
     esac
 done < <(grep -H -o '^ *# *include *"[^"]*"' "${sources[@]}")
+# CONTRIBUTING.md says the same, for people: a row `| host/NAME | what it may see |` for each.
+for module in "${!sees[@]}"; do
+    row="| \`host/$module\` | ${sees[$module]:-nothing} |"
+    grep -q -x -F "$row" CONTRIBUTING.md || offence "CONTRIBUTING.md: its table of folders lacks the row $row"
+done
 # A backend is known by its table alone: nobody outside includes what is in its folder.
 grep -n '# *include *"[./]*backend/[a-z]*/' "${sources[@]}" && offence "(above) only backend.h is for others"
 
@@ -68,7 +75,7 @@ confined 'png' host/write/png_file.c
 confined 'cairo' host/write/figure.h
 confined 'sqlite3' host/clip/source_db.c host/write/run_list.c
 confined 'tiff' host/clip/tiff_decode.c
-confined 'dlfcn' host/backend/backend.c host/program/crash.c
+confined 'dlfcn' host/backend/backend.c host/api/api_device.c host/program/crash.c
 
 # Below host/program nothing prints, exits or reads the environment; h5_child.c is a process of its own.
 mapfile -t library_sources < <(printf '%s\n' "${sources[@]}" | grep -v -e '^host/program/' -e '^host/h5/h5_child.c')
@@ -99,12 +106,17 @@ awk '
 
 # What is there is built.
 for file in "${sources[@]}"; do
-    [[ $file != *.c ]] || grep -q -w "$file" CMakeLists.txt || offence "$file: not in CMakeLists.txt"
+    [[ $file != *.c ]] || grep -q -w "$file" CMakeLists.txt cmake/*.cmake || offence "$file: not in CMakeLists.txt"
 done
 for file in tests/*.c; do
     name=$(basename "$file" .c)
     grep -q -w "$name" tests/CMakeLists.txt tests/*.cmake || offence "$file: not in tests/CMakeLists.txt"
 done
+
+# The version stands in three places.
+version=$(sed -n 's/^project(.* VERSION \([0-9.]*\) .*/\1/p' CMakeLists.txt)
+[ "$(sed -n 's/^version: //p' CITATION.cff)" = "$version" ] || offence "CITATION.cff: not version $version, as CMakeLists.txt says"
+grep -q -x "## $version" CHANGELOG.md || offence "CHANGELOG.md: no heading for version $version, as CMakeLists.txt has it"
 
 # No two files of one name: a name says where one is.
 duplicates=$(printf '%s\n' "${sources[@]##*/}" | sort | uniq -d)

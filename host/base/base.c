@@ -24,17 +24,6 @@ cfp_status cfp_fail(cfp_ctx *ctx, cfp_status status, const char *format, ...)
     return status;
 }
 
-const char *cfp_status_text(cfp_status status)
-{
-    static const char *const text[] = {
-#define X(name, words) words,
-        CFP_STATUS_LIST(X)
-#undef X
-    };
-    const size_t i = (size_t)status;
-    return i < sizeof text / sizeof text[0] ? text[i] : "unknown status";
-}
-
 void cfp_log(cfp_ctx *ctx, cfp_level level, const char *format, ...)
 {
     if (ctx == NULL || ctx->log == NULL)

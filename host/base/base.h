@@ -4,9 +4,7 @@
  * function that finds an error writes the whole message into it; its callers only return the
  * status.  Nothing here prints, exits or reads the environment: host/program/ does. */
 #pragma once
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "../cfp.h" /* cfp_status, cfp_level */
 
 /* Marks a function whose loops run faster in wide registers.  The compiler makes a second version
  * of it for AVX2.  The version to run is chosen at program start.  Both give the same numbers. */
@@ -24,26 +22,6 @@
 #define CFP_CHECKED
 #define CFP_PRINTF(fmt, args)
 #endif
-
-/* The status codes, each with the text that is shown where no message was written. */
-#define CFP_STATUS_LIST(X)                                                                         \
-    X(OK, "ok")                                                                                    \
-    X(USAGE, "wrong usage") /* the command line asks for something that does not exist */          \
-    X(NOMEM, "out of memory")                                                                      \
-    X(IO, "cannot read or write") /* the file system reported an error */                          \
-    X(FORMAT, "malformed file")   /* the contents of a file are wrong */                           \
-    X(SHAPE, "shapes do not fit")                                                                  \
-    X(UNSUPPORTED, "not supported")                                                                \
-    X(DEVICE, "device not usable")                                                                 \
-    X(INTERRUPTED, "interrupted")
-
-typedef enum cfp_status {
-#define X(name, text) CFP_##name,
-    CFP_STATUS_LIST(X)
-#undef X
-} cfp_status;
-
-typedef enum cfp_level { CFP_LOG_ERROR, CFP_LOG_WARNING, CFP_LOG_INFO } cfp_level;
 
 /* The surroundings of a piece of work: its error message, its callbacks and its limits.  Each
  * thread has its own.  {0} is valid: no log, no memory limit, no interrupt. */
@@ -66,7 +44,6 @@ typedef struct cfp_ctx {
 
 /* Records the message (printf style, no trailing newline) in ctx and returns `status`. */
 cfp_status cfp_fail(cfp_ctx *ctx, cfp_status status, const char *format, ...) CFP_PRINTF(3, 4);
-const char *cfp_status_text(cfp_status status);
 
 void cfp_log(cfp_ctx *ctx, cfp_level level, const char *format, ...) CFP_PRINTF(3, 4);
 void cfp_progress(cfp_ctx *ctx, const char *what, int64_t done, int64_t total);

@@ -24,6 +24,7 @@ static const cfp_source_kind *const kinds[] = {
 typedef struct opening { /* the state of one cfp_clip_open */
     cfp_clip *clip;
     const cfp_input_spec *spec;
+    const cfp_frames *given; /* NULL: the path leads to the source */
     cfp_source source;
     int32_t *wanted; /* [n_wanted] the sampled places, ascending, each once; memory for [frames] */
     int n_wanted;
@@ -119,6 +120,16 @@ static cfp_status look_at(cfp_path_facts *facts, cfp_ctx *ctx, const char *path)
     if (facts->head_bytes == 0)
         return cfp_fail(ctx, CFP_FORMAT, "%s: the file is empty", path);
     return CFP_OK;
+}
+
+static cfp_status open_given(cfp_source *source, cfp_ctx *ctx, const char *name, int channels,
+                             int track, const cfp_frames *given)
+{
+    *source = (cfp_source){
+        .kind = &cfp_source_memory, .path = name, .channels = channels, .given = given};
+    if (track > 1)
+        return cfp_fail(ctx, CFP_USAGE, "--track: %d: %s is no video with tracks", track, name);
+    return source->kind->open(source, ctx);
 }
 
 static cfp_status find_source(cfp_source *source, cfp_ctx *ctx, const char *path, int channels,
@@ -315,7 +326,9 @@ static cfp_status open_clip(opening *o, cfp_ctx *ctx, const char *path,
         CFP_TRY_ALLOC(ctx, clip->rgb, cfp_clip_bytes(spec));
 
     clip->track = sampling->track;
-    CFP_TRY(find_source(&o->source, ctx, path, spec->channels, sampling->track));
+    CFP_TRY(o->given != NULL
+                ? open_given(&o->source, ctx, path, spec->channels, sampling->track, o->given)
+                : find_source(&o->source, ctx, path, spec->channels, sampling->track));
     int64_t start = sampling->start;
     if (!sampling->by_place)
         CFP_TRY(find_start(&start, &o->source, ctx));
@@ -341,21 +354,37 @@ cfp_status cfp_clip_open(cfp_clip *out, cfp_ctx *ctx, const char *path, const cf
     return cfp_clip_open_in(out, ctx, path, spec, sampling, NULL);
 }
 
+/* o has the clip, the spec and, where there are any, the frames. */
+static cfp_status open_and_close(opening *o, cfp_ctx *ctx, const char *path,
+                                 const cfp_sampling *sampling)
+{
+    const cfp_status status = open_clip(o, ctx, path, sampling);
+    if (o->source.kind != NULL)
+        o->source.kind->close(&o->source);
+    cfp_free(o->wanted);
+    cfp_free(o->have);
+    cfp_free(o->index);
+    if (status != CFP_OK)
+        cfp_clip_free(o->clip);
+    return status;
+}
+
 cfp_status cfp_clip_open_in(cfp_clip *out, cfp_ctx *ctx, const char *path,
                             const cfp_input_spec *spec, const cfp_sampling *sampling,
                             uint8_t *buffer)
 {
     *out = (cfp_clip){.rgb = buffer, .lent = buffer != NULL};
     opening o = {.clip = out, .spec = spec};
-    const cfp_status status = open_clip(&o, ctx, path, sampling);
-    if (o.source.kind != NULL)
-        o.source.kind->close(&o.source);
-    cfp_free(o.wanted);
-    cfp_free(o.have);
-    cfp_free(o.index);
-    if (status != CFP_OK)
-        cfp_clip_free(out);
-    return status;
+    return open_and_close(&o, ctx, path, sampling);
+}
+
+cfp_status cfp_clip_from_frames(cfp_clip *out, cfp_ctx *ctx, const char *name,
+                                const cfp_frames *frames, const cfp_input_spec *spec,
+                                const cfp_sampling *sampling)
+{
+    *out = (cfp_clip){.given = true};
+    opening o = {.clip = out, .spec = spec, .given = frames};
+    return open_and_close(&o, ctx, name, sampling);
 }
 
 size_t cfp_clip_bytes(const cfp_input_spec *spec)

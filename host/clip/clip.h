@@ -22,6 +22,7 @@ typedef struct cfp_clip {
     int frames, height, width;
     uint8_t *rgb; /* frames x height x width x 3; optical flow: u, v, 128 */
     bool lent;    /* rgb belongs to the caller of cfp_clip_open_in */
+    bool given;   /* made of frames in memory; path is only a name for messages */
     /* [frames] the number of each frame in the source: the number in the file's name where names
      * have one (numbered.h), else the place, from 0. */
     int32_t *index;
@@ -53,6 +54,19 @@ CFP_CHECKED cfp_status cfp_clip_open(cfp_clip *out, cfp_ctx *ctx, const char *pa
 CFP_CHECKED cfp_status cfp_clip_open_in(cfp_clip *out, cfp_ctx *ctx, const char *path,
                                         const cfp_input_spec *spec, const cfp_sampling *sampling,
                                         uint8_t *buffer);
+/* Frames in memory.  The caller keeps them. */
+typedef struct cfp_frames {
+    const uint8_t *pixels; /* count x height x width x 3 (RGB), or x 2 (u, v) where the model reads
+                              optical flow */
+    int64_t count;
+    int height, width;
+    double fps; /* 0: unknown */
+} cfp_frames;
+
+/* As cfp_clip_open, but from frames in memory.  `name` takes the place of the path in messages. */
+CFP_CHECKED cfp_status cfp_clip_from_frames(cfp_clip *out, cfp_ctx *ctx, const char *name,
+                                            const cfp_frames *frames, const cfp_input_spec *spec,
+                                            const cfp_sampling *sampling);
 size_t cfp_clip_bytes(const cfp_input_spec *spec); /* of rgb */
 void cfp_clip_free(cfp_clip *clip);
 

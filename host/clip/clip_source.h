@@ -42,9 +42,10 @@ typedef struct cfp_source {
     /* [frames] the frames' own numbers, ascending; NULL: a frame's number is its place, from 0.
      * Belongs to the kind. */
     const int64_t *number;
-    int track;   /* the video track to read, from 1; 0: the first */
-    double fps;  /* average; 0 where frames have no times */
-    void *state; /* belongs to the kind */
+    int track;                      /* the video track to read, from 1; 0: the first */
+    double fps;                     /* average; 0 where frames have no times */
+    const struct cfp_frames *given; /* of cfp_source_memory */
+    void *state;                    /* belongs to the kind */
 } cfp_source;
 
 typedef struct cfp_source_kind {
@@ -65,7 +66,7 @@ typedef struct cfp_source_kind {
 } cfp_source_kind;
 
 extern const cfp_source_kind cfp_source_db, cfp_source_folder, cfp_source_npy, cfp_source_h5,
-    cfp_source_image, cfp_source_tiff, cfp_source_video;
+    cfp_source_image, cfp_source_memory, cfp_source_tiff, cfp_source_video;
 
 /* CFP_FORMAT unless frames x height x width x 3 is within the limits above and of int32. */
 CFP_CHECKED cfp_status cfp_source_check_size(cfp_ctx *ctx, const char *path, int64_t frames,

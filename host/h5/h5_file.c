@@ -5,6 +5,7 @@
  * on some damaged files. */
 #define _GNU_SOURCE
 #include "h5_file.h"
+#include "../base/hdf5_lock.h"
 #include "h5_ask.h"
 #include "h5_child.h"
 #include <errno.h>
@@ -320,10 +321,12 @@ static cfp_status start_child(cfp_h5 *file, cfp_ctx *ctx)
                                   .parent = getpid()};
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
+    cfp_hdf5_lock(); /* the child must not inherit HDF5 in the middle of a call */
     const pid_t child = fork();
     if (child == 0)
         cfp_h5_run_child(&errand);
     const int wrong = errno;
+    cfp_hdf5_unlock();
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     close(ends[1]);
     if (child < 0)

@@ -1,21 +1,23 @@
 /* cmd_devices.c - cfp-gpu devices: what can run here, and why not. */
 #include <stdio.h>
+#include "../cfp.h"
 #include "commands.h"
 
 static cfp_status print_json(cfp_session *session)
 {
     cfp_json json;
-    cfp_device_row row;
-    const cfp_device_request request = {.lanes = cfp_lanes_wanted()};
+    cfp_device_facts device;
+    const cfp_device_settings settings = {.module_dir = CFP_MODULE_DIR,
+                                          .lanes = cfp_lanes_wanted()};
     cfp_session_json(&json, session);
     cfp_json_object(&json);
     cfp_json_key(&json, "devices");
     cfp_json_array(&json);
-    for (int i = 0; cfp_device_list(&row, i, &request); i++) {
+    for (int i = 0; cfp_describe_device(&device, i, &settings); i++) {
         cfp_json_object(&json);
-        cfp_json_put_string(&json, "name", row.name);
-        cfp_json_put_bool(&json, "ready", row.ready);
-        cfp_json_put_string(&json, "detail", row.detail);
+        cfp_json_put_string(&json, "name", device.name);
+        cfp_json_put_bool(&json, "ready", device.ready);
+        cfp_json_put_string(&json, "detail", device.detail);
         cfp_json_object_end(&json);
     }
     cfp_json_array_end(&json);
@@ -25,13 +27,14 @@ static cfp_status print_json(cfp_session *session)
 
 cfp_status cfp_cmd_devices(cfp_session *session)
 {
-    cfp_device_row row;
-    const cfp_device_request request = {.lanes = cfp_lanes_wanted()};
+    cfp_device_facts device;
+    const cfp_device_settings settings = {.module_dir = CFP_MODULE_DIR,
+                                          .lanes = cfp_lanes_wanted()};
     if (session->config.json)
         return print_json(session);
-    for (int i = 0; cfp_device_list(&row, i, &request); i++) {
-        printf("%-6s %-6s ", row.name, row.ready ? "ready" : "no");
-        cfp_print_text(stdout, row.detail, 0);
+    for (int i = 0; cfp_describe_device(&device, i, &settings); i++) {
+        printf("%-6s %-6s ", device.name, device.ready ? "ready" : "no");
+        cfp_print_text(stdout, device.detail, 0);
         printf("\n");
     }
     return CFP_OK;

@@ -57,6 +57,14 @@ cfp_status cfp_cmd_report(cfp_session *session);
 
 /* --help: of one command, or of the program (NULL). */
 void cfp_help(const cfp_command *command);
+/* What --help and the man pages say of the program, and of the words in `operands`. */
+typedef struct cfp_operand {
+    const char *name, *meaning; /* NULL, NULL ends the list */
+} cfp_operand;
+extern const char cfp_about[];
+extern const cfp_operand cfp_operands[];
+/* True if the command takes it. */
+bool cfp_takes_operand(const cfp_command *command, const cfp_operand *operand);
 
 /* CFP_LANES of the environment: which instructions the cpu backend keeps to (cfp_device_request).
  */

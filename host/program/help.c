@@ -4,6 +4,31 @@
 #include "../evaluate/evaluate.h"
 #include "commands.h"
 
+const char cfp_about[] =
+    "Explains 3-D CNN video classifiers with Class Feature Pyramids: from the class down, layer by "
+    "layer, which kernels the prediction rests on, and where and when in the clip they fire.";
+
+const cfp_operand cfp_operands[] = {
+    {"MODEL", "a network with its weights, in an HDF5 model file (.h5)"},
+    {"CLIP", "a video file; a folder of frame images, in the natural order of their names (9 "
+             "before 10); a TIFF file, whose pages are the frames; a folder with a frames.db; an "
+             ".npy or .h5 array of T x H x W x 3 bytes, RGB (x 2, u and v, for a model of optical "
+             "flow)"},
+    {"DIR|FILE",
+     "a folder that explain has filled, or one with shards of batch (shard-*.h5), or one "
+     "that holds such folders; an explanation.h5; a shard"},
+    {"DIR", "a folder that explain has filled"},
+    {NULL, NULL},
+};
+
+bool cfp_takes_operand(const cfp_command *command, const cfp_operand *operand)
+{
+    const bool files =
+        strstr(command->operands, "DIR|FILE") != NULL; /* which has a row of its own */
+    return strstr(command->operands, operand->name) != NULL &&
+           !(files && strcmp(operand->name, "DIR") == 0);
+}
+
 enum { INDENT = 30, WIDTH = 92 };
 
 /* Words of `text` from column `at` on, wrapped into the columns behind INDENT. */
@@ -66,19 +91,9 @@ static void print_operand(const char *name, const char *meaning)
 
 static void print_input(const cfp_command *command)
 {
-    if (strstr(command->operands, "MODEL") != NULL)
-        print_operand("MODEL", "a network with its weights, in an HDF5 model file (.h5)");
-    if (strstr(command->operands, "CLIP") != NULL)
-        print_operand("CLIP", "a video file; a folder of frame images, in the natural order of "
-                              "their names (9 before 10); a TIFF file, whose pages are the frames; "
-                              "a folder with a frames.db; an .npy or .h5 array of T x H "
-                              "x W x 3 bytes, RGB (x 2, u and v, for a model of optical flow)");
-    if (strstr(command->operands, "DIR") != NULL && command->bit != CFP_CMD_AGGREGATE)
-        print_operand("DIR", "a folder that explain has filled");
-    if (command->bit == CFP_CMD_AGGREGATE)
-        print_operand("DIR|FILE", "a folder that explain has filled, or one with shards of batch "
-                                  "(shard-*.h5), or one that holds such folders; an "
-                                  "explanation.h5; a shard");
+    for (int i = 0; cfp_operands[i].name != NULL; i++)
+        if (cfp_takes_operand(command, &cfp_operands[i]))
+            print_operand(cfp_operands[i].name, cfp_operands[i].meaning);
 }
 
 static void print_formats(const cfp_command *command)
@@ -149,10 +164,7 @@ void cfp_help(const cfp_command *command)
         return;
     }
     printf("cfp-gpu COMMAND [options]\n\n");
-    print_wrapped("Explains 3-D CNN video classifiers with Class Feature Pyramids: from the class "
-                  "down, layer by layer, which kernels the prediction rests on, and where and "
-                  "when in the clip they fire.",
-                  0, 2);
+    print_wrapped(cfp_about, 0, 2);
     printf("\nCommands\n");
     for (int i = 0; i < cfp_n_commands; i++) {
         printf("  %-10s%-14s", cfp_commands[i].name, cfp_commands[i].operands);

@@ -1,6 +1,7 @@
 /* h5_put.c - see h5_put.h.  The only file of host/write, with h5_sink.c and write_h5.c, that knows
  * HDF5. */
 #include "h5_put.h"
+#include "../base/hdf5_lock.h"
 #include "versions.h"
 #include <string.h>
 
@@ -39,6 +40,8 @@ cfp_status cfp_h5_check(cfp_h5_file *f, bool good)
 cfp_status cfp_h5_file_open(cfp_h5_file *out, cfp_output *output)
 {
     *out = (cfp_h5_file){.output = output, .id = H5I_INVALID_HID};
+    cfp_hdf5_lock();
+    H5Eget_auto2(H5E_DEFAULT, &out->print, &out->print_to);
     H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
     out->access = H5Pcreate(H5P_FILE_ACCESS);
     out->group = H5Pcreate(H5P_GROUP_CREATE);
@@ -67,6 +70,8 @@ cfp_status cfp_h5_file_close(cfp_h5_file *f, cfp_status status)
     H5Pclose(f->group);
     H5Pclose(f->access);
     cfp_h5_sink_close(&f->sink);
+    H5Eset_auto2(H5E_DEFAULT, f->print, f->print_to);
+    cfp_hdf5_unlock();
     return status;
 }
 

@@ -15,6 +15,8 @@ typedef struct cfp_h5_file {
     hid_t access, group, link; /* property lists */
     hid_t text;                /* strings of variable length in UTF-8 */
     hid_t id;
+    H5E_auto2_t print; /* how this thread's failures in HDF5 are printed otherwise */
+    void *print_to;
 } cfp_h5_file;
 
 typedef struct cfp_h5_array { /* its element in the file and in memory, and its extent */
@@ -23,8 +25,9 @@ typedef struct cfp_h5_array { /* its element in the file and in memory, and its 
     hsize_t size[4];
 } cfp_h5_array;
 
-/* Whatever open returns, close is to follow.  It takes what came of filling the file and returns
- * the first failure, its own included: what closing could not write. */
+/* Whatever open returns, close is to follow, in the same thread and soon: between them no other
+ * thread can open or write an HDF5 file (hdf5_lock.h).  It takes what came of filling the file and
+ * returns the first failure, its own included: what closing could not write. */
 CFP_CHECKED cfp_status cfp_h5_file_open(cfp_h5_file *out, cfp_output *output);
 CFP_CHECKED cfp_status cfp_h5_file_close(cfp_h5_file *f, cfp_status status);
 

@@ -1,0 +1,15 @@
+/* hdf5_lock.c - see hdf5_lock.h. */
+#include "hdf5_lock.h"
+#include <pthread.h>
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+
+void cfp_hdf5_lock(void)
+{
+    pthread_mutex_lock(&lock);
+}
+
+void cfp_hdf5_unlock(void)
+{
+    pthread_mutex_unlock(&lock);
+}
