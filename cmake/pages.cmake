@@ -1,5 +1,5 @@
-# cmake -DSOURCE=host/write/report -DD3=d3.min.js -DOUT=pages.c -P pages.cmake
-# Puts each page of host/write/report together, NAME.html with its style and scripts in it, and writes it as C
+# cmake -DSOURCE=host/report -DD3=d3.min.js -DOUT=pages.c -P pages.cmake
+# Puts each page of host/report together, NAME.html with its style and scripts in it, and writes it as C
 # (page.h): no tool is wanted beyond CMake.  What the page may run is named by its hash.
 
 # In base64 what stands in hexadecimal, 64 digits.

@@ -21,9 +21,13 @@ declare -A sees=(
     [backend]="base model backend"
     [method]="base model clip backend method"
     [evaluate]="base model clip backend method evaluate"
-    [write]="base h5 model clip backend method write"
-    [api]="cfp.h base model clip backend method write api"
-    [program]="cfp.h base h5 model clip backend method evaluate write program"
+    [aggregate]="base h5 aggregate"
+    [files]="base model clip backend method files"
+    [draw]="base model clip backend method files draw"
+    [write]="base h5 model clip backend method aggregate files draw write"
+    [report]="base h5 model clip backend method aggregate files draw write report"
+    [api]="cfp.h base model clip backend method files draw write api"
+    [program]="cfp.h base h5 model clip backend method evaluate aggregate files draw write report program"
 )
 mapfile -t sources < <(find host -name '*.[ch]' -o -name '*.inc' -o -name '*.def' | sort)
 while IFS=: read -r file include; do
@@ -61,7 +65,7 @@ confined() {
         [ -n "$allowed" ] || offence "$file: includes <$header...>: only $* may"
     done
 }
-confined 'hdf5' host/h5/h5_source.h host/h5/h5_walk.h host/write/h5_sink.h
+confined 'hdf5' host/h5/h5_source.h host/h5/h5_walk.h host/files/h5_sink.h
 confined 'seccomp' host/h5/h5_child.c
 # HDF5 reads in the child process of host/h5 alone: one opener, and nobody else sees its files.
 grep -n -E '\<H5(Fopen|Fis_hdf5|Fis_accessible|LTopen_file_image)\>' "${sources[@]}" | grep -v '^host/h5/h5_source.c:' &&
@@ -70,10 +74,10 @@ grep -n '# *include *"[./]*h5/h5_[a-z]*' "${sources[@]}" | grep -v -E '^host/h5/
     offence "(above) only h5_file.h is for others"
 confined '\(oneapi/\)\?dnnl' host/backend/cpu/cpu_dnnl_compat.h
 confined 'libav\|libsw' host/base/hash.c 'host/clip/video_file.?' 'host/clip/frame_rgb.?' \
-    host/clip/image_decode.c 'host/write/movie.?' host/write/write_mp4.c host/write/report/jpeg.c
-confined 'png' host/write/png_file.c
-confined 'cairo' host/write/figure.h
-confined 'sqlite3' host/clip/source_db.c host/write/run_list.c
+    host/clip/image_decode.c 'host/draw/movie.?' host/write/write_mp4.c host/report/jpeg.c
+confined 'png' host/draw/png_file.c
+confined 'cairo' host/draw/figure.h
+confined 'sqlite3' host/clip/source_db.c host/files/run_list.c
 confined 'tiff' host/clip/tiff_decode.c
 confined 'dlfcn' host/backend/backend.c host/api/api_device.c host/program/crash.c
 

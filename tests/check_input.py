@@ -6,7 +6,7 @@
 Copies of a model get a wrong /input (colour order, scale, mean), then predict is asked.  Without --data: a
 hand-made network that answers to red alone, and (not with --hand-made) weights/motion.h5 with its clips.  With it: the real network
 DIR/models/c3d-mini-ucf101.h5, which was trained on BGR from 0 to 255, on windows of DIR/clips.  The figures that it
-prints are those that host/method/input_check.c rests its margins on.
+prints are those that host/program/input_check.c rests its margins on.
 """
 import argparse
 import json

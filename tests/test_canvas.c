@@ -1,6 +1,6 @@
 /* test_canvas.c - colours, and the overlay on frames that were not cropped. */
 #include "../host/backend/render_math.h"
-#include "../host/write/canvas.h"
+#include "../host/draw/canvas.h"
 #include "made_explanation.h"
 #include "scratch.h"
 #include "test.h"

@@ -5,7 +5,7 @@
  * would end the test: it happens in the child process, and the test goes on. */
 #define _GNU_SOURCE
 #include "../host/clip/clip.h"
-#include "../host/write/report/index_row.h"
+#include "../host/report/index_row.h"
 #include "made_explanation.h"
 #include "scratch.h"
 #include "test.h"

@@ -3,7 +3,7 @@
  *
  *     clip -> a -> b -> c -> sum = c + b -> d -> fc,   8 kernels each, random links of few values:
  *     equal ones abound, and b is reached by a shortcut past c. */
-#include "../host/write/report/kept_links.h"
+#include "../host/report/kept_links.h"
 #include "made_explanation.h"
 #include "test.h"
 

@@ -1,5 +1,5 @@
 /* test_output.c - files are whole or absent: refusals, full disks, interrupts, no memory. */
-#include "../host/write/output.h"
+#include "../host/files/output.h"
 #include "made_explanation.h"
 #include "scratch.h"
 #include "test.h"

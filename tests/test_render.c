@@ -6,7 +6,7 @@
  * 77: the device is not there.  On one that leaves rendering to the host (ref) it is the host's own
  * path that is tested, and what stands in for a device is ref with a table of its own. */
 #include "../host/backend/render_math.h"
-#include "../host/write/canvas.h"
+#include "../host/draw/canvas.h"
 #include "made_explanation.h"
 #include "scratch.h"
 #include "test.h"

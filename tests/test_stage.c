@@ -1,7 +1,7 @@
 /* test_stage.c - the files of a run appear together: kills at every step, leftovers, two runs at
  * once, what stands in the way, and what a folder says that is not whole. */
-#include "../host/write/run_list.h"
-#include "../host/write/stage.h"
+#include "../host/files/run_list.h"
+#include "../host/files/stage.h"
 #include "made_explanation.h"
 #include "scratch.h"
 #include "test.h"

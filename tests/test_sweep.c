@@ -5,7 +5,7 @@
 #include "../host/method/pyramid.h"
 #include "../host/program/commands.h"
 #include "../host/program/sweep_plan.h"
-#include "../host/write/csv.h"
+#include "../host/files/csv.h"
 #include "scratch.h"
 #include "test.h"
 #include <fcntl.h>

@@ -1,7 +1,7 @@
 /* test_writers.c - what is written of an explanation made by hand reads back as it was meant.
  *
  * explanation.h5 has a test of its own, test_write_h5.c. */
-#include "../host/write/colormap.h"
+#include "../host/draw/colormap.h"
 #include "made_explanation.h"
 #include "read_back.h"
 #include <malloc.h>

@@ -1,6 +1,6 @@
 /* api_results.c - cfp.h: walking through an explanation, and drawing its tubes. */
-#include "../write/colormap.h"
-#include "../write/renderer.h"
+#include "../draw/colormap.h"
+#include "../draw/renderer.h"
 #include "api.h"
 #include <string.h>
 

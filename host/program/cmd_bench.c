@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include "commands.h"
-#include "../write/renderer.h"
+#include "../draw/renderer.h"
 
 enum { FORWARD, BACKSTEP, TUBES, N_STAGES };
 static const char *const stage_names[N_STAGES] = {"forward", "backstep", "tubes"};

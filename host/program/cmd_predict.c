@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "../method/input_check.h"
+#include "input_check.h"
 #include "commands.h"
 
 /* Other ways to show a clip cost up to six forward passes: after so many clips a wrong /input has

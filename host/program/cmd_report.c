@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "../write/report/index_row.h"
+#include "../report/index_row.h"
 #include "commands.h"
 #include "url.h"
 

@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 #include "../method/sweep.h"
-#include "../write/plot.h"
+#include "../draw/plot.h"
 #include "commands.h"
 #include "sweep_plan.h"
 #include "sweep_rows.h"

@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "../write/run_list.h"
+#include "../files/run_list.h"
 #include "commands.h"
 #include "url.h"
 

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-#include "../write/versions.h"
+#include "../files/versions.h"
 #include "commands.h"
 #include "crash.h"
 #include "interrupt.h"

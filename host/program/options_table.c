@@ -2,7 +2,7 @@
 #include <stddef.h>
 #include "../backend/backend.h"
 #include "../evaluate/volume_metrics.h"
-#include "../method/input_check.h"
+#include "input_check.h"
 #include "../write/writer.h"
 #include "options.h"
 #include "terminal.h"

@@ -3,7 +3,7 @@
 #pragma once
 #include "../base/json.h"
 #include "../method/sweep.h"
-#include "../write/csv.h"
+#include "../files/csv.h"
 #include "sweep_plan.h"
 
 typedef struct cfp_sweep_rows {

@@ -3,7 +3,7 @@
  *
  * A run that breaks off leaves whole rows (csv.h), and its message says where. */
 #pragma once
-#include "../write/csv.h"
+#include "../files/csv.h"
 #include "commands.h"
 
 typedef struct cfp_table {

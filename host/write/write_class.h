@@ -9,9 +9,9 @@
  * by side. */
 #pragma once
 #include "../base/json.h"
-#include "explained.h"
-#include "output.h"
-#include "tally.h"
+#include "../aggregate/explained.h"
+#include "../files/output.h"
+#include "../aggregate/tally.h"
 
 typedef struct cfp_class_clip { /* that was added up */
     const char *id;

@@ -13,7 +13,7 @@
  *         top_relevance float32 [O x K]
  *         edges         int32 [E x 2], as in an explanation;  edge_count  int32 [E];
  *                       edge_relevance  float32 [E];  edge_top_clip, edge_top_relevance  [E x K] */
-#include "h5_put.h"
+#include "../files/h5_put.h"
 #include "version.h"
 #include "write_class.h"
 #include <string.h>

@@ -10,8 +10,9 @@
  * The links of a side are streamed in a walk of their own: there may be millions. */
 #include "../method/contrast.h"
 #include "link_ids.h"
-#include "output.h"
+#include "../files/output.h"
 #include "write_run.h"
+#include "writer.h"
 
 typedef struct side { /* one class */
     cfp_links links;

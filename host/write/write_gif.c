@@ -4,9 +4,10 @@
  * One palette a file (palette.h), for ever in a loop, at the speed of the clip in the hundredths of
  * a second that the format has; never above FASTEST, from where browsers slow it down to ten a
  * second.  libav* compresses and frames. */
-#include "canvas.h"
-#include "movie.h"
-#include "palette.h"
+#include "../draw/canvas.h"
+#include "../draw/movie.h"
+#include "../draw/palette.h"
+#include "writer.h"
 
 enum { FASTEST = 50 };
 

@@ -10,9 +10,10 @@
  * (/kernel_tubes/<layer>/<o>/tube) is the difference, A minus B, in [-1, 1]; min and max are its
  * own, and there is no raw map. */
 #include "../method/contrast.h"
-#include "h5_put.h"
-#include "renderer.h"
+#include "../files/h5_put.h"
+#include "../draw/renderer.h"
 #include "version.h"
+#include "writer.h"
 #include <string.h>
 
 typedef struct h5 {

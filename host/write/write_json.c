@@ -2,8 +2,9 @@
  *
  * Streamed: a deep residual network has millions of links (link_ids.h). */
 #include "link_ids.h"
-#include "output.h"
+#include "../files/output.h"
 #include "write_run.h"
+#include "writer.h"
 
 static void put_head(cfp_json *json, const cfp_explanation *e)
 {

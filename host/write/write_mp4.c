@@ -3,8 +3,9 @@
  * H.264 in yuv420p, one picture a frame of the clip, at the speed of the source: its frame rate
  * over the stride of the sampling (movie.h).  Odd sizes are padded to even ones by repeating the
  * last column or row. */
-#include "canvas.h"
-#include "movie.h"
+#include "../draw/canvas.h"
+#include "../draw/movie.h"
+#include "writer.h"
 #include <libavutil/opt.h>
 
 static const AVCodec *find_encoder(void)

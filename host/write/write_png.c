@@ -7,8 +7,9 @@
  *     overlay/<layer>/%06d.png, overlay/<layer>/kernel-<o>/%06d.png         frames, from 0
  *
  * With the strips goes the contact sheet, which is made of the same pictures. */
-#include "contact_sheet.h"
-#include "png_file.h"
+#include "../draw/contact_sheet.h"
+#include "../draw/png_file.h"
+#include "writer.h"
 #include <string.h>
 
 enum { COLUMNS = 8, WIDEST = 4096 };

@@ -7,7 +7,7 @@
  * nothing (aggregate): the command, the options, the host and the files. */
 #include "write_run.h"
 #include "version.h"
-#include "versions.h"
+#include "../files/versions.h"
 #include <string.h>
 #include <sys/utsname.h>
 

@@ -1,7 +1,8 @@
 /* write_run.h - run.json, the last file of every run: what it takes to make every byte again. */
 #pragma once
+#include "../files/run.h"
 #include "../base/json.h"
-#include "output.h"
+#include "../files/output.h"
 
 /* Lists the files that output has committed so far.  explanation NULL: none was made in this run.
  */

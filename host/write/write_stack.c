@@ -6,8 +6,9 @@
  * the tube lies in, which is drawn whole, as the other pictures have it.  Long clips are shown by
  * MOST of their frames, evenly spread.  The background is transparent. */
 #include "../backend/render_math.h"
-#include "canvas.h"
-#include "figure.h"
+#include "../draw/canvas.h"
+#include "../draw/figure.h"
+#include "writer.h"
 
 enum { MOST = 16 };
 static const int shortest = 480, longest = 960; /* a frame's height, in pixels of the figure */

@@ -12,7 +12,8 @@
  */
 #include "../base/json.h"
 #include "links.h"
-#include "output.h"
+#include "../files/output.h"
+#include "writer.h"
 
 #define ENTRIES 10e6
 

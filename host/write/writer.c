@@ -1,6 +1,6 @@
 /* writer.c - the table of writers, and one run through those that were asked for. */
 #include "writer.h"
-#include "output.h"
+#include "../files/output.h"
 #include "write_run.h"
 #include <errno.h>
 #include <string.h>

@@ -2,7 +2,7 @@
  * any bytes may stand in a folder as its run.json. */
 #include "../../host/base/json.h"
 #include "../../host/base/text_shown.h"
-#include "../../host/write/run_list.h"
+#include "../../host/files/run_list.h"
 #include "fuzz.h"
 #include <fcntl.h>
 

@@ -8,7 +8,7 @@
  * taken only where the network is unsure of its answer.  input_check.c says what the margins rest
  * on. */
 #pragma once
-#include "explain.h"
+#include "../method/explain.h"
 
 typedef enum cfp_input_checking {
     CFP_CHECK_AUTO, /* look at the clip where the network is unsure */

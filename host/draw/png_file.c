@@ -1,6 +1,6 @@
 /* png_file.c - see png_file.h. */
 #include "png_file.h"
-#include "versions.h"
+#include "../files/versions.h"
 #include <errno.h>
 #include <png.h>
 #include <string.h>

@@ -5,7 +5,7 @@
  * asks for (--propagate path: R of its source times that) is at least theta, and R of the target is the highest of
  * these.  A link asks for its value; under rule grad for the relevance of its channel, with or without an edge (whose
  * value is below 0 then).  These are the program's float32, products are doubles: the comparison is the program's own.  What the page
- * leaves out of the links decides nothing (host/write/report/kept_links.h). */
+ * leaves out of the links decides nothing (host/report/kept_links.h). */
 cfp.descent = (function () {
     "use strict";
 

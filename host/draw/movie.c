@@ -1,6 +1,6 @@
 /* movie.c - see movie.h. */
 #include "movie.h"
-#include "versions.h"
+#include "../files/versions.h"
 #include <libavutil/opt.h>
 
 #define FPS 25.0

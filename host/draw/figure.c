@@ -2,7 +2,7 @@
 #include "figure.h"
 #include "../base/text_shown.h"
 #include "png_file.h"
-#include "versions.h"
+#include "../files/versions.h"
 #include <string.h>
 
 #define FONT "DejaVu Sans"

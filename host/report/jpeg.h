@@ -5,7 +5,7 @@
  * the same bytes.
  */
 #pragma once
-#include "../../base/base.h"
+#include "../base/base.h"
 
 typedef struct cfp_jpeg cfp_jpeg;
 

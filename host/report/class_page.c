@@ -4,7 +4,7 @@
  * A class has, by layer: "kernel" (those that any clip selects), "count", "relevance" and "top" of
  * each, and "edges", for each the EDGES channels that it asks for most often, as [channel, clips].
  * "top" is [clip, relevance], at most TOP of them. */
-#include "../write_class.h"
+#include "../write/write_class.h"
 #include "page.h"
 
 enum { EDGES = 6, TOP = 9 };

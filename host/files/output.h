@@ -10,10 +10,10 @@
  */
 #pragma once
 #include "../base/newfile.h"
+#include "../method/explain.h"
 #include "stage.h"
-#include "writer.h"
 
-struct cfp_output {
+typedef struct cfp_output {
     cfp_ctx *ctx;
     cfp_newfile file; /* the one that is growing */
     char *name;       /* its name, relative to directory */
@@ -22,7 +22,7 @@ struct cfp_output {
     int64_t done, total; /* of progress "write" */
     cfp_stage stage;     /* where the files are until all are whole */
     char *folder;        /* of files that appear one by one: then there is no stage; else NULL */
-};
+} cfp_output;
 
 /* Makes the directory and its parents.  On failure *out is empty. */
 CFP_CHECKED cfp_status cfp_output_open(cfp_output *out, cfp_ctx *ctx, const char *directory);

@@ -11,7 +11,7 @@
  *
  * So selection and relevance in the page are exact at every theta, and only pictures lack links. */
 #pragma once
-#include "../links.h"
+#include "../write/links.h"
 
 typedef struct cfp_kept_links {
     int n_kernels; /* selected ones, numbered by layer of the pyramid, then by kernel */

@@ -4,8 +4,8 @@
  * A page is whole in itself: style, script and D3 are in it, and its Content-Security-Policy lets
  * nothing else run or load.  Data stand between its two halves, as JSON whose '<' are escaped. */
 #pragma once
-#include "../../base/json.h"
-#include "../../base/newfile.h"
+#include "../base/json.h"
+#include "../base/newfile.h"
 
 typedef struct cfp_page {
     const char *before, *after; /* of the data */

@@ -15,12 +15,12 @@
  * Numbers in bulk are base64, little-endian.  Sizes have limits, and the page says what they left
  * out: links above LINKS, kernel tubes above KERNEL_BYTES. */
 #include "../method/contrast.h"
-#include "output.h"
-#include "report/jpeg.h"
-#include "report/kept_links.h"
-#include "report/page.h"
-#include "colormap.h"
-#include "write_run.h"
+#include "../files/output.h"
+#include "jpeg.h"
+#include "kept_links.h"
+#include "page.h"
+#include "../draw/colormap.h"
+#include "../write/write_run.h"
 #include <stdlib.h>
 #include <string.h>
 

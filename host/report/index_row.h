@@ -1,6 +1,6 @@
 /* index_row.h - what the index of many explanations says of one, out of its explanation.h5. */
 #pragma once
-#include "../../base/base.h"
+#include "../base/base.h"
 
 typedef struct cfp_index_row {
     char *class_name, *clip, *model, *rule;

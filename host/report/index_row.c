@@ -1,8 +1,8 @@
 /* index_row.c - see index_row.h. */
 #include "index_row.h"
-#include "../../backend/render_math.h"
-#include "../../h5/h5_file.h"
-#include "../colormap.h"
+#include "../backend/render_math.h"
+#include "../h5/h5_file.h"
+#include "../draw/colormap.h"
 #include "jpeg.h"
 #include <errno.h>
 #include <string.h>

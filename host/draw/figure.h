@@ -5,7 +5,7 @@
  * draws plain strokes, which cfp_figure_has_font tells.  Nothing here depends on a display's
  * settings: the same fonts, the same bytes. */
 #pragma once
-#include "output.h"
+#include "../files/output.h"
 #include <cairo-svg.h>
 #include <cairo.h>
 

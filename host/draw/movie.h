@@ -4,7 +4,7 @@
  * One thread and no encoder or muxer stamps: the same pictures give the same bytes.  A picture is
  * filled in movie->frame, of the size and pixel format asked for. */
 #pragma once
-#include "output.h"
+#include "../files/output.h"
 #include <libavcodec/avcodec.h>
 #include <libavformat/avformat.h>
 

@@ -1,6 +1,6 @@
 /* png_file.h - pixels into a PNG: the way to libpng. */
 #pragma once
-#include "output.h"
+#include "../files/output.h"
 
 typedef struct cfp_pixels {
     int height, width;
