@@ -27,8 +27,8 @@ struct cfp_backend {
     void *aside;         /* working memory of uploads, downloads and sums, grown as needed */
     cuda_frames_ring *frames; /* NULL: none came yet */
     size_t aside_bytes;
-    char *staging; /* pinned: what put copies from; NULL: nothing was put yet */
-    size_t staged; /* bytes of it that copies under way may still read */
+    char *staging;  /* pinned: what put copies from; NULL: nothing was put yet */
+    size_t staged;  /* bytes of it that copies under way may still read */
     char text[160]; /* describe */
 };
 
@@ -167,11 +167,6 @@ void cuda_release(cfp_backend *backend, void *memory);
 size_t cuda_free_bytes(cfp_backend *backend);
 cfp_status cuda_host_alloc(cfp_backend *backend, void **out, size_t bytes);
 void cuda_host_release(cfp_backend *backend, void *memory);
-cfp_status cuda_upload_frames(cfp_backend *backend, cfp_tensor *dst, int clip, const uint8_t *rgb,
-                              const cfp_input_spec *input, uint64_t *done);
-cfp_status cuda_stage_frames(cfp_backend *backend, const uint8_t *rgb, size_t bytes,
-                             uint64_t *done);
-cfp_status cuda_frames_wait(cfp_backend *backend, uint64_t done);
 cfp_status cuda_step_open(cfp_backend *backend, cfp_step *step, const cfp_tensor *const *src,
                           cfp_tensor *dst);
 cfp_status cuda_step_forward(cfp_backend *backend, const cfp_step *step,
@@ -181,15 +176,13 @@ cfp_status cuda_step_backward(cfp_backend *backend, const cfp_step *step,
                               const cfp_tensor *diff_dst, cfp_tensor *const *diff_src,
                               void *scratch);
 void cuda_step_close(cfp_backend *backend, cfp_step *step);
-cfp_status cuda_channel_mean(cfp_backend *backend, float *mean, const cfp_tensor *x);
-cfp_status cuda_channel_mean_product(cfp_backend *backend, float *mean, const cfp_tensor *x,
-                                     const cfp_tensor *g);
+cfp_status cuda_channel_mean(cfp_backend *backend, float *mean, const cfp_tensor *x,
+                             const cfp_tensor *g);
 cfp_status cuda_channel_sum(cfp_backend *backend, float *map, const cfp_tensor *x,
                             const cfp_tensor *g, const cfp_demand *demand, int questions,
                             int thetas, bool positive);
 cfp_status cuda_gate(cfp_backend *backend, const cfp_node *activation, cfp_tensor *dy,
                      const cfp_tensor *y, const cfp_demand *demand, int entries);
-cfp_status cuda_mask(cfp_backend *backend, cfp_tensor *x, const cfp_demand *demand, int entries);
 cfp_status cuda_replace(cfp_backend *backend, cfp_tensor *x, const cfp_tensor *other,
                         const uint8_t *where);
 cfp_status cuda_blend(cfp_backend *backend, cfp_tensor *dst, const cfp_tensor *src,
@@ -204,19 +197,11 @@ cfp_status cuda_seed(cfp_backend *backend, cfp_tensor *x, const float *value);
 cfp_status cuda_fill(cfp_backend *backend, void *memory, int byte, size_t bytes);
 cfp_status cuda_put(cfp_backend *backend, void *memory, const void *host, size_t bytes);
 cfp_status cuda_fetch(cfp_backend *backend, void *host, const void *memory, size_t bytes);
-cfp_status cuda_wait(cfp_backend *backend);
 cfp_status cuda_route(cfp_backend *backend, const cfp_demand_route *route);
 cfp_status cuda_back_step(cfp_backend *backend, const cfp_back_step *step);
 cfp_status cuda_list_edges(cfp_backend *backend, const cfp_back_step *step, int question,
                            cfp_edge *edge);
-cfp_status cuda_render(cfp_backend *backend, const cfp_render *op);
-cfp_status cuda_overlay(cfp_backend *backend, const cfp_overlay *op, uint8_t *rgb,
-                        const float *frame);
-cfp_status cuda_record_begin(cfp_backend *backend);
-cfp_status cuda_record_end(cfp_backend *backend, void **recording, bool keep);
-cfp_status cuda_replay(cfp_backend *backend, void *recording, bool *stale);
-void cuda_record_free(cfp_backend *backend, void *recording);
-void cuda_backend_range_begin(cfp_backend *backend, cfp_range_kind kind, const char *name,
-                              double flop);
-void cuda_backend_range_end(cfp_backend *backend);
-void cuda_profile(cfp_backend *backend, bool on);
+extern const cfp_frames_api cuda_frames_table;
+extern const cfp_render_api cuda_render_table;
+extern const cfp_record_api cuda_record_table;
+extern const cfp_profile_api cuda_profile_table;

@@ -112,7 +112,7 @@ static cfp_status copy_into(cfp_backend *backend, slot *s, const uint8_t *rgb, s
     return CFP_OK;
 }
 
-cfp_status cuda_stage_frames(cfp_backend *backend, const uint8_t *rgb, size_t bytes, uint64_t *done)
+static cfp_status stage(cfp_backend *backend, const uint8_t *rgb, size_t bytes, uint64_t *done)
 {
     *done = 0;
     CFP_TRY(open_ring(backend));
@@ -147,8 +147,8 @@ static cfp_status describe(cuda_frames *op, cfp_backend *backend, const cfp_tens
     return CFP_OK;
 }
 
-cfp_status cuda_upload_frames(cfp_backend *backend, cfp_tensor *dst, int clip, const uint8_t *rgb,
-                              const cfp_input_spec *input, uint64_t *done)
+static cfp_status upload(cfp_backend *backend, cfp_tensor *dst, int clip, const uint8_t *rgb,
+                         const cfp_input_spec *input, uint64_t *done)
 {
     const size_t bytes = (size_t)cfp_positions(dst->shape) * 3;
     cuda_frames op;
@@ -171,7 +171,7 @@ cfp_status cuda_upload_frames(cfp_backend *backend, cfp_tensor *dst, int clip, c
 
 /* Copies end in the order of their numbers: where the slot has been filled again meanwhile, waiting
  * for a later copy is as good. */
-cfp_status cuda_frames_wait(cfp_backend *backend, uint64_t done)
+static cfp_status wait(cfp_backend *backend, uint64_t done)
 {
     slot *s = NULL;
     if (done == 0)
@@ -186,6 +186,8 @@ cfp_status cuda_frames_wait(cfp_backend *backend, uint64_t done)
     CUDA_TRY(backend, cudaEventSynchronize(s->copied));
     return CFP_OK;
 }
+
+const cfp_frames_api cuda_frames_table = {.upload = upload, .stage = stage, .wait = wait};
 
 cfp_status cuda_host_alloc(cfp_backend *backend, void **out, size_t bytes)
 {

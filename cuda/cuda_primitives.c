@@ -11,28 +11,21 @@ static cfp_status watch_floats(cfp_backend *backend, const float *x, int64_t cou
     return CFP_OK;
 }
 
-/* unit: what 1 is in the product of the terms. */
-static cfp_status means(cfp_backend *backend, float *mean, cuda_reduction *sum, double unit)
+cfp_status cuda_channel_mean(cfp_backend *backend, float *mean, const cfp_tensor *x,
+                             const cfp_tensor *g)
 {
-    const cuda_view *x = &sum->term[0];
-    sum->over_t = sum->over_h = sum->over_w = true;
-    sum->scale = 1 / ((double)x->t * x->h * x->w * unit);
-    sum->dst = cuda_view_at(mean, CFP_FLOAT32, (cfp_shape){x->n, x->c, 1, 1, 1}, x->c);
-    CFP_TRY(cuda_sum(backend, sum));
-    return watch_floats(backend, mean, (int64_t)x->n * x->c);
-}
-
-cfp_status cuda_channel_mean(cfp_backend *backend, float *mean, const cfp_tensor *x)
-{
-    cuda_reduction sum = {.term = {cuda_view_of(x)}, .n_terms = 1};
-    return means(backend, mean, &sum, 1);
-}
-
-cfp_status cuda_channel_mean_product(cfp_backend *backend, float *mean, const cfp_tensor *x,
-                                     const cfp_tensor *g)
-{
-    cuda_reduction sum = {.term = {cuda_view_of(x), cuda_view_of(g)}, .n_terms = 2};
-    return means(backend, mean, &sum, backend->gradient_unit);
+    const cfp_shape shape = x->shape;
+    const double unit = g != NULL ? backend->gradient_unit : 1;
+    cuda_reduction sum = {
+        .dst = cuda_view_at(mean, CFP_FLOAT32, (cfp_shape){shape.n, shape.c, 1, 1, 1}, shape.c),
+        .term = {cuda_view_of(x), g != NULL ? cuda_view_of(g) : cuda_no_view()},
+        .n_terms = g != NULL ? 2 : 1,
+        .over_t = true,
+        .over_h = true,
+        .over_w = true,
+        .scale = 1 / ((double)cfp_positions(shape) * unit)};
+    CFP_TRY(cuda_sum(backend, &sum));
+    return watch_floats(backend, mean, (int64_t)shape.n * shape.c);
 }
 
 cfp_status cuda_channel_sum(cfp_backend *backend, float *map, const cfp_tensor *x,
@@ -51,9 +44,18 @@ cfp_status cuda_channel_sum(cfp_backend *backend, float *map, const cfp_tensor *
     return watch_floats(backend, map, questions * cfp_positions(x->shape));
 }
 
+static cfp_status mask(cfp_backend *backend, cfp_tensor *x, const cfp_demand *demand, int entries)
+{
+    const cuda_view view = cuda_view_of(x);
+    CUDA_TRY(backend, cuda_mask_channels(&view, demand, entries, backend->stream));
+    return CFP_OK;
+}
+
 cfp_status cuda_gate(cfp_backend *backend, const cfp_node *activation, cfp_tensor *dy,
                      const cfp_tensor *y, const cfp_demand *demand, int entries)
 {
+    if (activation == NULL)
+        return demand != NULL ? mask(backend, dy, demand, entries) : CFP_OK;
     const cuda_view diff = cuda_view_of(dy);
     const cuda_slope op = {.dx = diff,
                            .dy = diff,
@@ -63,13 +65,6 @@ cfp_status cuda_gate(cfp_backend *backend, const cfp_node *activation, cfp_tenso
                            .demand = demand,
                            .entries = entries};
     CUDA_TRY(backend, cuda_apply_slope(&op, backend->stream));
-    return CFP_OK;
-}
-
-cfp_status cuda_mask(cfp_backend *backend, cfp_tensor *x, const cfp_demand *demand, int entries)
-{
-    const cuda_view view = cuda_view_of(x);
-    CUDA_TRY(backend, cuda_mask_channels(&view, demand, entries, backend->stream));
     return CFP_OK;
 }
 

@@ -3,20 +3,22 @@
 #include "cuda_backend.h"
 #include <cuda_profiler_api.h>
 
-void cuda_backend_range_begin(cfp_backend *backend, cfp_range_kind kind, const char *name,
-                              double flop)
+static void range_begin(cfp_backend *backend, cfp_range_kind kind, const char *name, double flop)
 {
     cuda_range_begin(backend->ranges, kind, name, flop);
 }
 
-void cuda_backend_range_end(cfp_backend *backend)
+static void range_end(cfp_backend *backend)
 {
     cuda_range_end(backend->ranges);
 }
 
 /* What was begun before does not belong to the part, nor may its own end lie behind it. */
-void cuda_profile(cfp_backend *backend, bool on)
+static void collect(cfp_backend *backend, bool on)
 {
     (void)cudaStreamSynchronize(backend->stream);
     (void)(on ? cudaProfilerStart() : cudaProfilerStop());
 }
+
+const cfp_profile_api cuda_profile_table = {
+    .range_begin = range_begin, .range_end = range_end, .collect = collect};

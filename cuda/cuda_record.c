@@ -7,7 +7,7 @@ struct recording {
     const void *aside; /* the working memory that its kernels were given */
 };
 
-cfp_status cuda_record_begin(cfp_backend *backend)
+static cfp_status begin(cfp_backend *backend)
 {
     /* Thread-local: what other threads do with CUDA does not concern this capture. */
     CUDA_TRY(backend, cudaStreamBeginCapture(backend->stream, cudaStreamCaptureModeThreadLocal));
@@ -21,7 +21,7 @@ static cfp_status not_recorded(cfp_backend *backend, cudaError_t status, const c
     return CFP_OK;
 }
 
-cfp_status cuda_record_end(cfp_backend *backend, void **recording, bool keep)
+static cfp_status end(cfp_backend *backend, void **recording, bool keep)
 {
     cudaGraph_t graph = NULL;
     cudaGraphExec_t made = NULL;
@@ -50,7 +50,7 @@ cfp_status cuda_record_end(cfp_backend *backend, void **recording, bool keep)
     return CFP_OK;
 }
 
-cfp_status cuda_replay(cfp_backend *backend, void *recording, bool *stale)
+static cfp_status replay(cfp_backend *backend, void *recording, bool *stale)
 {
     const struct recording *r = recording;
     *stale = r->aside != backend->aside;
@@ -59,10 +59,13 @@ cfp_status cuda_replay(cfp_backend *backend, void *recording, bool *stale)
     return CFP_OK;
 }
 
-void cuda_record_free(cfp_backend *backend, void *recording)
+static void release(cfp_backend *backend, void *recording)
 {
     struct recording *r = recording;
     (void)cudaStreamSynchronize(backend->stream);
     (void)cudaGraphExecDestroy(r->graph);
     cfp_free(r);
 }
+
+const cfp_record_api cuda_record_table = {
+    .begin = begin, .end = end, .replay = replay, .release = release};

@@ -17,14 +17,8 @@ cfp_status cuda_fetch(cfp_backend *backend, void *host, const void *memory, size
 {
     CUDA_TRY(backend,
              cudaMemcpyAsync(host, memory, bytes, cudaMemcpyDeviceToHost, backend->stream));
-    CFP_TRY(cuda_wait(backend));
-    return cuda_check_overflow(backend);
-}
-
-cfp_status cuda_wait(cfp_backend *backend)
-{
     CUDA_TRY(backend, cudaStreamSynchronize(backend->stream));
-    return CFP_OK;
+    return cuda_check_overflow(backend);
 }
 
 cfp_status cuda_route(cfp_backend *backend, const cfp_demand_route *route)

@@ -2,15 +2,17 @@
  * voxels than an int can count, and so has a map (cuda_step_open sees to that). */
 #include "cuda_backend.h"
 
-cfp_status cuda_render(cfp_backend *backend, const cfp_render *op)
+static cfp_status tube(cfp_backend *backend, const cfp_render *op)
 {
     CUDA_TRY(backend, cuda_render_tube(op, backend->stream));
     return CFP_OK;
 }
 
-cfp_status cuda_overlay(cfp_backend *backend, const cfp_overlay *op, uint8_t *rgb,
-                        const float *frame)
+static cfp_status overlay(cfp_backend *backend, const cfp_overlay *op, uint8_t *rgb,
+                          const float *frame)
 {
     CUDA_TRY(backend, cuda_overlay_frame(op, rgb, frame, backend->stream));
     return CFP_OK;
 }
+
+const cfp_render_api cuda_render_table = {.tube = tube, .overlay = overlay};

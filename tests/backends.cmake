@@ -23,6 +23,13 @@ cfp_fake_module(fake $<TARGET_OBJECTS:fake_ref>)    # right: ref under another n
 cfp_fake_module(renamed $<TARGET_OBJECTS:fake_ref>) # says it is "fake"
 cfp_fake_module(holed $<TARGET_OBJECTS:fake_ref>)
 target_compile_definitions(fake_holed PRIVATE FAKE_HOLED)
+set(torn_fakes)
+foreach(part torn_frames torn_render torn_record torn_profile no_frames) # a sub-table lacks functions, or frames is missing
+    cfp_fake_module(${part} $<TARGET_OBJECTS:fake_ref>)
+    string(TOUPPER ${part} word)
+    target_compile_definitions(fake_${part} PRIVATE FAKE_${word})
+    list(APPEND torn_fakes fake_${part})
+endforeach()
 foreach(way forward backward) # computes one number wrong
     cfp_fake_module(${way} $<TARGET_OBJECTS:fake_ref>)
     string(TOUPPER ${way} word)
@@ -39,7 +46,7 @@ file(WRITE "${CFP_FAKES}/cfp_text.so" "no library\n")
 add_executable(test_device test_device.c)
 target_link_libraries(test_device PRIVATE libcfp cfp_flags m)
 add_dependencies(test_device fake_fake fake_renamed fake_holed fake_stale fake_shrunk
-    fake_empty)
+    fake_empty ${torn_fakes})
 add_test(NAME test_device COMMAND test_device "${CFP_FAKES}")
 
 # Every backend against ref; ref against itself tests the checker and finds holes in the case list.

@@ -99,5 +99,5 @@ enum { CFP_RELEVANCE_CASES = 160 };
 /* weigh_pairs, on every case of a kernel layer. */
 void check_pairs(check *k);
 
-/* stage_frames, upload_frames, frames_wait and the host memory that frames come from. */
+/* The functions of sub-table frames, and the host memory that frames come from. */
 void check_frames(check *k);

@@ -72,7 +72,7 @@ static cfp_status time_pass(check *k, trial *t, bool backward, double *median)
         const double start = cfp_now_ms();
         status = backward ? trial_backward(k, t, ~0u) : trial_forward(k, t);
         if (status == CFP_OK && !k->device.api->host_memory)
-            status = k->device.api->channel_mean(k->device.backend, mean, &t->on_dst);
+            status = k->device.api->channel_mean(k->device.backend, mean, &t->on_dst, NULL);
         if (status == CFP_OK && !k->device.api->host_memory)
             status = k->device.api->fetch(k->device.backend, &first, mean, sizeof first);
         if (run >= 0)

@@ -73,9 +73,7 @@ static cfp_status stage(check *k, frames_run *r, int i)
 {
     const cfp_backend_api *api = k->device.api;
     const int m = i % MEMORIES;
-    if (api->stage_frames == NULL)
-        return CFP_OK;
-    CFP_TRY(api->stage_frames(k->device.backend, r->rgb[m], (size_t)r->bytes, &r->done[m]));
+    CFP_TRY(api->frames->stage(k->device.backend, r->rgb[m], (size_t)r->bytes, &r->done[m]));
     r->staged[m] = r->done[m] != 0;
     return CFP_OK;
 }
@@ -88,7 +86,7 @@ static cfp_status decode(check *k, frames_run *r, int i)
     float *const right = r->right + i * r->numbers;
     const cfp_clip clip = {
         .frames = in->frames, .height = in->height, .width = in->width, .rgb = rgb};
-    CFP_TRY(k->device.api->frames_wait(k->device.backend, r->done[i % MEMORIES]));
+    CFP_TRY(k->device.api->frames->wait(k->device.backend, r->done[i % MEMORIES]));
     r->staged[i % MEMORIES] = false;
     for (int64_t b = 0; b < r->bytes; b++)
         rgb[b] = b < 256 ? (uint8_t)(b + i) : (uint8_t)random_bits(&r->seed);
@@ -101,8 +99,8 @@ static cfp_status decode(check *k, frames_run *r, int i)
 static cfp_status upload(check *k, frames_run *r, int i)
 {
     const int m = i % MEMORIES;
-    return k->device.api->upload_frames(k->device.backend, &r->on_device, i % TENSOR_CLIPS,
-                                        r->rgb[m], &r->input, &r->done[m]);
+    return k->device.api->frames->upload(k->device.backend, &r->on_device, i % TENSOR_CLIPS,
+                                         r->rgb[m], &r->input, &r->done[m]);
 }
 
 /* What is staged is copied once: the number stays.  There is room for the clip at hand and the next
@@ -113,7 +111,7 @@ static cfp_status upload_once(check *k, frames_run *r, int i, int ahead)
     const uint64_t number = r->done[m];
     CFP_TRY(upload(k, r, i));
     if (r->staged[m] && ahead <= 1 && r->done[m] != number)
-        check_failed(k, "upload_frames copied staged frames again");
+        check_failed(k, "upload copied staged frames again");
     return CFP_OK;
 }
 
@@ -130,7 +128,7 @@ static cfp_status check_run(check *k, frames_run *r, int ahead)
             CFP_TRY(decode(k, r, i));
         CFP_TRY(upload_once(k, r, i, ahead));
         if (i % TENSOR_CLIPS == TENSOR_CLIPS - 1) /* the clips of the tensor so far */
-            CFP_TRY(check_tensor(k, "upload_frames", &r->on_device,
+            CFP_TRY(check_tensor(k, "upload of frames", &r->on_device,
                                  r->right + (i + 1 - TENSOR_CLIPS) * r->numbers));
     }
     return CFP_OK;
@@ -143,23 +141,23 @@ static cfp_status check_room(check *k, frames_run *r)
     for (int i = 0; i < MEMORIES; i++)
         CFP_TRY(decode(k, r, i));
     for (int i = 0; i < MEMORIES; i++) /* those that the lot has staged */
-        CFP_TRY(k->device.api->frames_wait(k->device.backend, r->done[i]));
+        CFP_TRY(k->device.api->frames->wait(k->device.backend, r->done[i]));
     for (int i = 0; i < MEMORIES; i++)
         CFP_TRY(stage(k, r, i));
     if (!r->staged[0] || !r->staged[1] || r->staged[2])
-        check_failed(k, "stage_frames has room for other than two clips");
-    CFP_TRY(k->device.api->frames_wait(k->device.backend, r->done[1]));
+        check_failed(k, "stage holds a number of clips other than two");
+    CFP_TRY(k->device.api->frames->wait(k->device.backend, r->done[1]));
     r->staged[1] = false;
     first = r->done[0];
     CFP_TRY(stage(k, r, 2));
     CFP_TRY(stage(k, r, 0));
     if (!r->staged[2] || r->done[0] != first)
-        check_failed(k, "stage_frames takes the wrong room");
+        check_failed(k, "stage takes the wrong slot");
     for (int i = MEMORIES - 1; i >= 0; i--)
         CFP_TRY(upload_once(k, r, i, 0));
     CFP_TRY(decode(k, r, MEMORIES));
     CFP_TRY(upload(k, r, MEMORIES));
-    return check_tensor(k, "upload_frames out of turn", &r->on_device, r->right);
+    return check_tensor(k, "upload out of turn", &r->on_device, r->right);
 }
 
 /* Memory may be given back when frames in it were staged, and what comes to lie there is new. */
@@ -177,14 +175,14 @@ static cfp_status check_release(check *k, frames_run *r)
         CFP_TRY(decode(k, r, i));
         CFP_TRY(upload(k, r, i));
     }
-    return check_tensor(k, "upload_frames after host_release", &r->on_device, r->right);
+    return check_tensor(k, "upload after host_release", &r->on_device, r->right);
 }
 
 static cfp_status check_runs(check *k, frames_run *r)
 {
     for (int ahead = 0; ahead < MEMORIES; ahead++)
         CFP_TRY(check_run(k, r, ahead));
-    if (k->device.api->stage_frames != NULL)
+    if (!k->device.api->host_memory)
         CFP_TRY(check_room(k, r));
     return check_release(k, r);
 }

@@ -148,7 +148,7 @@ static cfp_status check_sum(check *k, pair_case *c)
     const int span = cfp_span_length(s);
     const cfp_tensor x = plain_tensor(c->t.shape[0], c->t.src[0]);
     const cfp_tensor g = plain_tensor(c->t.shape[0], c->t.diff_src[0]);
-    CFP_TRY(cfp_backend_ref.channel_mean_product(NULL, c->means, &x, &g));
+    CFP_TRY(cfp_backend_ref.channel_mean(NULL, c->means, &x, &g));
     for (int64_t i = 0; i < c->pairs; i++) {
         const int64_t row = i / span, n = row / s->kernels;
         const int channel = cfp_span_first(s, (int)(row % s->kernels)) + (int)(i % span);

@@ -141,16 +141,16 @@ static cfp_status check_means(check *k, pair *p)
     k->exact = false;
     k->tolerance = k->float_tolerance; /* they come in float32 */
     CFP_TRY(lend(k, &mean, NULL, (size_t)means * sizeof *p->means));
-    CFP_TRY(api->channel_mean(k->device.backend, mean.memory, &p->on_x));
+    CFP_TRY(api->channel_mean(k->device.backend, mean.memory, &p->on_x, NULL));
     CFP_TRY(api->fetch(k->device.backend, p->means, mean.memory, mean.bytes));
-    CFP_TRY(ref->channel_mean(NULL, p->right_means, &x));
+    CFP_TRY(ref->channel_mean(NULL, p->right_means, &x, NULL));
     check_values(k, "channel_mean", p->means, p->right_means, means);
-    CFP_TRY(api->channel_mean_product(k->device.backend, mean.memory, &p->on_x, &p->on_g));
+    CFP_TRY(api->channel_mean(k->device.backend, mean.memory, &p->on_x, &p->on_g));
     CFP_TRY(give_back(k, &mean, p->means));
-    CFP_TRY(ref->channel_mean_product(NULL, p->right_means, &x, &g));
+    CFP_TRY(ref->channel_mean(NULL, p->right_means, &x, &g));
     for (int i = 0; i < means; i++)
         p->right_means[i] /= k->unit;
-    check_values(k, "channel_mean_product", p->means, p->right_means, means);
+    check_values(k, "channel_mean times g", p->means, p->right_means, means);
     for (int times_g = 0; times_g < 2; times_g++)
         for (int positive = 0; positive < 2; positive++)
             CFP_TRY(check_sums(k, p, times_g, positive));
@@ -174,11 +174,11 @@ static cfp_status check_long_mean(check *k, const cfp_tensor *like)
     if (status == CFP_OK)
         status = lend(k, &mean, NULL, 2 * sizeof *p.means);
     if (status == CFP_OK)
-        status = k->device.api->channel_mean(k->device.backend, mean.memory, &p.on_x);
+        status = k->device.api->channel_mean(k->device.backend, mean.memory, &p.on_x, NULL);
     if (status == CFP_OK)
         status = give_back(k, &mean, p.means);
     if (status == CFP_OK)
-        status = cfp_backend_ref.channel_mean(NULL, p.right_means, &x);
+        status = cfp_backend_ref.channel_mean(NULL, p.right_means, &x, NULL);
     const double tolerance = k->tolerance;
     k->exact = false;
     k->tolerance = k->float_tolerance < 1e-4 ? 2e-7 : k->float_tolerance;
@@ -200,10 +200,10 @@ static cfp_status check_writers(check *k, pair *p)
     const int entries = p->shape.n; /* mask: all of them are of one clip */
     struct lent demand, seed;
     CFP_TRY(lend(k, &demand, p->demand, (size_t)p->shape.n * p->shape.c * sizeof *p->demand));
-    CFP_TRY(api->mask(k->device.backend, &p->on_x, demand.memory, entries));
+    CFP_TRY(api->gate(k->device.backend, NULL, &p->on_x, NULL, demand.memory, entries));
     CFP_TRY(give_back(k, &demand, NULL));
-    CFP_TRY(ref->mask(NULL, &right, p->demand, entries));
-    CFP_TRY(check_tensor(k, "mask", &p->on_x, p->right));
+    CFP_TRY(ref->gate(NULL, NULL, &right, NULL, p->demand, entries));
+    CFP_TRY(check_tensor(k, "gate without activation", &p->on_x, p->right));
     CFP_TRY(api->accumulate(k->device.backend, &p->on_x, &p->on_g));
     CFP_TRY(ref->accumulate(NULL, &right, &g));
     if (p->on_x.type != CFP_FLOAT32)

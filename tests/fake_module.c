@@ -3,6 +3,8 @@
  *     cfp_fake.so       right: ref under the name "fake"; refuses device 7
  *     cfp_stale.so      -DFAKE_ABI=..., -DFAKE_SIZE=...: built for another interface
  *     cfp_holed.so      -DFAKE_HOLED: one function is missing
+ *     cfp_torn_NAME.so  -DFAKE_TORN_NAME: sub-table NAME is there, its functions are missing
+ *     cfp_no_frames.so  -DFAKE_NO_FRAMES: the sub-table that every backend must have is missing
  *     cfp_forward.so    -DFAKE_WRONG_FORWARD: a convolution's first number is wrong
  *     cfp_backward.so   -DFAKE_WRONG_BACKWARD: so is that of its gradient
  *     cfp_empty.so      -DFAKE_EMPTY: a library, but no module
@@ -102,6 +104,16 @@ static cfp_status fake_backward(cfp_backend *backend, const cfp_step *step,
     return CFP_OK;
 }
 
+#if defined(FAKE_TORN_FRAMES)
+static const cfp_frames_api torn_frames;
+#elif defined(FAKE_TORN_RENDER)
+static const cfp_render_api torn_render;
+#elif defined(FAKE_TORN_RECORD)
+static const cfp_record_api torn_record;
+#elif defined(FAKE_TORN_PROFILE)
+static const cfp_profile_api torn_profile;
+#endif
+
 extern const cfp_backend_api cfp_backend_module;
 const cfp_backend_api cfp_backend_module = {
     .abi = CFP_BACKEND_ABI,
@@ -122,10 +134,8 @@ const cfp_backend_api cfp_backend_module = {
     .step_backward = fake_backward,
     .step_close = fake_step_close,
     .channel_mean = ref_channel_mean,
-    .channel_mean_product = ref_channel_mean_product,
     .channel_sum = ref_channel_sum,
     .gate = ref_gate_step,
-    .mask = ref_mask,
     .replace = ref_replace,
     .accumulate = ref_accumulate,
     .fill = ref_fill,
@@ -137,8 +147,18 @@ const cfp_backend_api cfp_backend_module = {
     .copy = ref_copy,
     .host_alloc = fake_alloc,
     .host_release = fake_release,
-    .upload_frames = ref_upload_frames,
-    .frames_wait = ref_frames_wait,
+#if defined(FAKE_TORN_FRAMES)
+    .frames = &torn_frames,
+#elif !defined(FAKE_NO_FRAMES)
+    .frames = &ref_frames,
+#endif
+#if defined(FAKE_TORN_RENDER)
+    .render = &torn_render,
+#elif defined(FAKE_TORN_RECORD)
+    .record = &torn_record,
+#elif defined(FAKE_TORN_PROFILE)
+    .profile = &torn_profile,
+#endif
 #if !defined(FAKE_HOLED)
     .seed = ref_seed,
     .blend = ref_blend,

@@ -174,7 +174,7 @@ static void a_batch_answers_as_each_alone(struct setting *s, cfp_query q)
     const int n_thetas = q.rule == CFP_RULE_GRAD && q.mask == CFP_MASK_SELECTED ? 1 : THETAS;
     const cfp_batch batch = {.clips = CLIPS, .thetas = n_thetas, .theta = thetas};
     static const int classes[CLIPS] = {-1, 1, 0};
-    const int rounds = s->device.api->record_begin != NULL ? ROUNDS : 1;
+    const int rounds = s->device.api->record != NULL ? ROUNDS : 1;
     int layers = 0, others = 0;
     cfp_trace *trace = open_trace(s, &q, &batch);
     for (int round = 0; round < rounds && trace != NULL; round++) {

@@ -54,9 +54,10 @@ static void tables_have_no_holes(void)
         CHECK(api->open && api->close && api->describe && api->alloc && api->release);
         CHECK(api->free_bytes && api->tensor_bytes && api->upload && api->download);
         CHECK(api->step_open && api->step_forward && api->step_backward && api->step_close);
-        CHECK(api->channel_mean && api->channel_mean_product && api->channel_sum && api->gate);
-        CHECK(api->mask && api->accumulate && api->copy && api->seed && api->blend && api->turn);
-        CHECK(api->host_alloc && api->host_release && api->upload_frames && api->frames_wait);
+        CHECK(api->channel_mean && api->channel_sum && api->gate);
+        CHECK(api->accumulate && api->copy && api->seed && api->blend && api->turn);
+        CHECK(api->host_alloc && api->host_release);
+        CHECK(api->frames && api->frames->upload && api->frames->stage && api->frames->wait);
     }
 }
 
@@ -108,6 +109,10 @@ static void wrong_modules_are_refused(void)
     check_refused("stale", CFP_DEVICE, "--device stale: ", "/cfp_stale.so: ");
     check_refused("shrunk", CFP_DEVICE, "(8 bytes)", mine); /* the right number, another table */
     check_refused("holed", CFP_DEVICE, "/cfp_holed.so", "lacks a function");
+    static const char *const torn[] = {"torn_frames", "torn_render", "torn_record", "torn_profile",
+                                       "no_frames"};
+    for (size_t i = 0; i < sizeof torn / sizeof torn[0]; i++)
+        check_refused(torn[i], CFP_DEVICE, torn[i], "lacks a function");
     check_refused("empty", CFP_DEVICE, "/cfp_empty.so", "no cfp_backend_module");
     check_refused("renamed", CFP_DEVICE, "/cfp_renamed.so", "'fake'");
     check_refused("text", CFP_DEVICE, "--device text: ", "/cfp_text.so: ");

@@ -48,6 +48,8 @@ static cfp_status note_wait(cfp_backend *backend, uint64_t done)
     return CFP_OK;
 }
 
+static const cfp_frames_api frames = {.stage = note_stage, .wait = note_wait};
+
 static void write_clips(const char *names[FILES])
 {
     for (int i = 0; i < FILES; i++) {
@@ -83,8 +85,7 @@ static void open_session(cfp_session *session, cfp_backend_api *api, const char 
     CHECK_EQ(cfp_device_open(&session->device, &session->ctx, "ref", &any), CFP_OK);
     *api = *session->device.api;
     api->host_memory = false;
-    api->stage_frames = note_stage;
-    api->frames_wait = note_wait;
+    api->frames = &frames;
     session->device.api = api;
     session->model.input = spec_of(FRAMES, SIDE, SIDE, 0);
     const cfp_clip_queue_request request = {.input = &session->model.input,

@@ -114,17 +114,29 @@ static bool find_module(char *out, const char *word, const cfp_device_request *r
     return false;
 }
 
-/* Checks that no entry of the table is missing: that would crash much later. */
+/* Checks that no function is missing: that would crash much later.  A backend may lack a sub-table,
+ * except for frames, but has no part of one. */
+static bool sub_tables_are_complete(const cfp_backend_api *api)
+{
+    const cfp_frames_api *frames = api->frames;
+    const cfp_render_api *render = api->render;
+    const cfp_record_api *record = api->record;
+    const cfp_profile_api *profile = api->profile;
+    return frames && frames->upload && frames->stage && frames->wait &&
+           (!render || (render->tube && render->overlay)) &&
+           (!record || (record->begin && record->end && record->replay && record->release)) &&
+           (!profile || (profile->range_begin && profile->range_end && profile->collect));
+}
+
 static bool is_complete(const cfp_backend_api *api)
 {
     return api->name && api->open && api->close && api->describe && api->alloc && api->release &&
-           api->free_bytes && api->tensor_bytes && api->upload && api->download && api->step_open &&
-           api->step_forward && api->step_backward && api->step_close && api->channel_mean &&
-           api->channel_mean_product && api->channel_sum && api->gate && api->mask &&
-           api->replace && api->accumulate && api->copy && api->seed && api->blend && api->turn &&
-           api->fill && api->put && api->fetch && api->route && api->back_step &&
-           api->weigh_pairs && api->pick_edges && api->list_edges && api->host_alloc &&
-           api->host_release && api->upload_frames && api->frames_wait;
+           api->host_alloc && api->host_release && api->free_bytes && api->tensor_bytes &&
+           api->upload && api->download && api->step_open && api->step_forward &&
+           api->step_backward && api->step_close && api->fill && api->put && api->fetch &&
+           api->channel_mean && api->channel_sum && api->gate && api->replace && api->blend &&
+           api->turn && api->accumulate && api->copy && api->seed && api->route && api->back_step &&
+           api->weigh_pairs && api->pick_edges && api->list_edges && sub_tables_are_complete(api);
 }
 
 /* Messages here are only the reason; cfp_device_open puts "--device NAME: " in front. */

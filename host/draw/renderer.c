@@ -44,7 +44,7 @@ cfp_status cfp_renderer_open(cfp_renderer *out, cfp_ctx *ctx, const cfp_device *
     *out = (cfp_renderer){.ctx = ctx, .interp = interp, .size = {size[0], size[1], size[2]}};
     if (overlay != NULL)
         out->overlay = *overlay;
-    if (device != NULL && device->api->render != NULL && device->api->overlay != NULL) {
+    if (device != NULL && device->api->render != NULL) {
         out->device = *device;
         const cfp_status status = open_there(out);
         if (status == CFP_OK)
@@ -81,7 +81,7 @@ static cfp_status render_there(cfp_renderer *r, const cfp_tube *tube)
                            .volume = r->there.volume,
                            .bounds = r->there.bounds};
     CFP_TRY(api->put(r->device.backend, r->there.map, tube->raw, voxels_of(from) * sizeof(float)));
-    return api->render(r->device.backend, &op);
+    return api->render->tube(r->device.backend, &op);
 }
 
 static cfp_status render_into(float *volume, cfp_renderer *r, const cfp_tube *tube)
@@ -109,9 +109,8 @@ static cfp_status render_here(cfp_renderer *r, const cfp_tube *tube)
         CFP_TRY(subtract(r, tube->minus));
     if (r->device.api == NULL)
         return CFP_OK;
-    CFP_TRY(r->device.api->put(r->device.backend, r->there.volume, r->volume,
-                               voxels_of(r->size) * sizeof(float)));
-    return r->device.api->wait(r->device.backend); /* the next tube is written to the same place */
+    return r->device.api->put(r->device.backend, r->there.volume, r->volume,
+                              voxels_of(r->size) * sizeof(float));
 }
 
 cfp_status cfp_renderer_tube(cfp_renderer *r, const cfp_tube *tube)
@@ -142,8 +141,8 @@ cfp_status cfp_renderer_overlay(const cfp_renderer *r, uint8_t *rgb, int t)
     const size_t plane = (size_t)r->size[1] * (size_t)r->size[2];
     if (api != NULL) {
         CFP_TRY(api->put(r->device.backend, r->there.rgb, rgb, frame_bytes(r)));
-        CFP_TRY(api->overlay(r->device.backend, &r->overlay, r->there.rgb,
-                             r->there.volume + (size_t)t * plane));
+        CFP_TRY(api->render->overlay(r->device.backend, &r->overlay, r->there.rgb,
+                                     r->there.volume + (size_t)t * plane));
         return api->fetch(r->device.backend, rgb, r->there.rgb, frame_bytes(r));
     }
     for (int y = 0; y < r->overlay.height; y++)

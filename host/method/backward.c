@@ -210,8 +210,7 @@ static cfp_status weigh_channels(cfp_trace *trace, float *product, const cfp_ten
     cfp_tensor value, gradient;
     CFP_TRY(cfp_blend_value(&value, trace, x));
     CFP_TRY(cfp_blend_gradient(&gradient, trace, g));
-    return trace->device.api->channel_mean_product(trace->device.backend, product, &value,
-                                                   &gradient);
+    return trace->device.api->channel_mean(trace->device.backend, product, &value, &gradient);
 }
 
 /* A kernel layer: one source, and its share G is weighed before it is added to the others'. */
@@ -221,11 +220,10 @@ static cfp_status kernel_layer(cfp_trace *trace, const cfp_trace_step *step,
     const cfp_backend_api *api = trace->device.api;
     const int v = step->src[0];
     cfp_tensor *diff = &trace->diff[step->tail];
-    if (gated_at_head(trace, step))
-        CFP_TRY(api->gate(trace->device.backend, step->step.activation, diff,
+    const bool gated = gated_at_head(trace, step);
+    if (gated || demand != NULL)
+        CFP_TRY(api->gate(trace->device.backend, gated ? step->step.activation : NULL, diff,
                           &trace->value[step->tail], demand, trace->entries.n));
-    else if (demand != NULL)
-        CFP_TRY(api->mask(trace->device.backend, diff, demand, trace->entries.n));
     cfp_tensor *g = receive(trace, v);
     if (g == NULL)
         return CFP_OK;

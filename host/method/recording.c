@@ -11,9 +11,9 @@ static cfp_status record(cfp_trace *trace, cfp_work work, cfp_status (*enqueue)(
     const cfp_backend_api *api = trace->device.api;
     cfp_ctx *ctx = trace->ctx;
     void **recording = &trace->recording[work];
-    CFP_TRY(api->record_begin(trace->device.backend));
+    CFP_TRY(api->record->begin(trace->device.backend));
     const cfp_status status = enqueue(trace);
-    CFP_TRY(api->record_end(trace->device.backend, recording, status == CFP_OK));
+    CFP_TRY(api->record->end(trace->device.backend, recording, status == CFP_OK));
     if (*recording != NULL)
         return CFP_OK;
     if (status != CFP_OK && status != CFP_DEVICE)
@@ -31,10 +31,10 @@ cfp_status cfp_trace_enqueue(cfp_trace *trace, cfp_work work,
     const cfp_backend_api *api = trace->device.api;
     bool stale = true;
     if (trace->recording[work] != NULL) {
-        CFP_TRY(api->replay(trace->device.backend, trace->recording[work], &stale));
+        CFP_TRY(api->record->replay(trace->device.backend, trace->recording[work], &stale));
         if (!stale)
             return CFP_OK;
-        api->record_free(trace->device.backend, trace->recording[work]);
+        api->record->release(trace->device.backend, trace->recording[work]);
         trace->recording[work] = NULL;
         trace->runs[work] = 0; /* what moved may be taken for the first time again */
     }

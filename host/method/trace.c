@@ -190,7 +190,7 @@ cfp_status cfp_trace_open_request(cfp_trace **out, cfp_ctx *ctx, const cfp_model
     (*out)->ctx = ctx;
     (*out)->model = model;
     (*out)->device = *device;
-    (*out)->records = device->api->record_begin != NULL;
+    (*out)->records = device->api->record != NULL;
     const cfp_status status = open_trace(*out, request);
     if (status != CFP_OK)
         cfp_trace_close(out);
@@ -210,7 +210,7 @@ void cfp_trace_close(cfp_trace **trace)
     }
     for (int work = 0; work < CFP_WORK_COUNT; work++)
         if (t->recording[work] != NULL)
-            t->device.api->record_free(t->device.backend, t->recording[work]);
+            t->device.api->record->release(t->device.backend, t->recording[work]);
     cfp_ledger_close(&t->ledger);
     cfp_ledger_close(&t->means);
     if (t->arena != NULL)
@@ -250,7 +250,7 @@ cfp_trace_facts cfp_trace_describe(const cfp_trace *trace)
 static cfp_status pool(cfp_trace *trace, int value)
 {
     return trace->device.api->channel_mean(trace->device.backend, trace->ledger->node[value].mean,
-                                           &trace->value[value]);
+                                           &trace->value[value], NULL);
 }
 
 cfp_status cfp_trace_run_step(cfp_trace *trace, const cfp_trace_step *step, const cfp_tensor **src)
@@ -322,13 +322,13 @@ cfp_status cfp_trace_forward_frames(cfp_trace *trace, const uint8_t *const *rgb,
     cfp_status status = CFP_OK;
     uint64_t done = 0, last = 0;
     for (int n = 0; n < trace->value[0].shape.n && status == CFP_OK; n++) {
-        status = device->api->upload_frames(device->backend, &trace->value[0], n, rgb[n],
-                                            &trace->model->input, &done);
+        status = device->api->frames->upload(device->backend, &trace->value[0], n, rgb[n],
+                                             &trace->model->input, &done);
         last = done > last ? done : last;
     }
     if (status == CFP_OK)
         status = run_network(trace, logits);
-    const cfp_status waited = device->api->frames_wait(device->backend, last);
+    const cfp_status waited = device->api->frames->wait(device->backend, last);
     return status != CFP_OK ? status : waited;
 }
 

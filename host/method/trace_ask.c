@@ -9,7 +9,8 @@
 static void forget_descent(cfp_trace *trace)
 {
     if (trace->recording[CFP_WORK_DESCENT] != NULL)
-        trace->device.api->record_free(trace->device.backend, trace->recording[CFP_WORK_DESCENT]);
+        trace->device.api->record->release(trace->device.backend,
+                                           trace->recording[CFP_WORK_DESCENT]);
     trace->recording[CFP_WORK_DESCENT] = NULL;
     trace->runs[CFP_WORK_DESCENT] = 0;
 }

@@ -57,7 +57,7 @@ void cfp_session_range_end(cfp_session *session)
 void cfp_session_profile(cfp_session *session, bool on)
 {
     if (session->config.profile)
-        session->device.api->profile(session->device.backend, on);
+        session->device.api->profile->collect(session->device.backend, on);
 }
 
 cfp_status cfp_session_open_model(cfp_session *session)

@@ -56,9 +56,9 @@ static uint64_t stage(cfp_session *session, const uint8_t *rgb)
 {
     const cfp_device *device = &session->device;
     uint64_t done = 0;
-    if (rgb != NULL && device->api->stage_frames != NULL &&
-        device->api->stage_frames(device->backend, rgb, cfp_clip_bytes(&session->model.input),
-                                  &done) != CFP_OK)
+    if (rgb != NULL &&
+        device->api->frames->stage(device->backend, rgb, cfp_clip_bytes(&session->model.input),
+                                   &done) != CFP_OK)
         session->ctx.message[0] = '\0';
     return done;
 }
@@ -77,7 +77,7 @@ cfp_status cfp_session_next_clip(cfp_session *session, cfp_clip **clip)
 cfp_status cfp_session_give_back(cfp_session *session, cfp_clip *clip)
 {
     const cfp_device *device = &session->device;
-    const cfp_status status = device->api->frames_wait(device->backend, session->staged);
+    const cfp_status status = device->api->frames->wait(device->backend, session->staged);
     cfp_clip_queue_give_back(session->clips, clip);
     return status;
 }

@@ -463,8 +463,8 @@ static void an_overflow_is_refused(void)
     CHECK_NEAR(y[0], 0, 0);
 }
 
-/* Whatever call of CUDA fails, and whether it stays broken: the status says so, or the failure was of
- * something that is not needed, and the result is right. */
+/* Whatever call of CUDA fails, and whether it stays broken: the status says so, or the failure was
+ * of something that is not needed, and the result is right. */
 static void every_error_of_cuda_is_told(void)
 {
     const float x[8] = {3, 1};
@@ -520,14 +520,13 @@ static void an_overflow_of_gradients_is_refused(void)
         CHECK_EQ(api->alloc(b, &demand, sizeof last), CFP_OK);
         CHECK_EQ(api->put(b, demand, last, sizeof last), CFP_OK);
         float *const there = memory;
-        CHECK_EQ(api->channel_mean(b, there, &r.src[0]), CFP_OK);
+        CHECK_EQ(api->channel_mean(b, there, &r.src[0], NULL), CFP_OK);
         CHECK_EQ(api->fetch(b, mean, there, sizeof mean), CFP_OK);
-        CHECK_EQ(api->channel_mean(b, there, &r.src[1]), CFP_OK);
+        CHECK_EQ(api->channel_mean(b, there, &r.src[1], NULL), CFP_OK);
         CHECK_EQ(api->fetch(b, mean, there, sizeof mean), want);
-        CHECK_EQ(api->channel_mean_product(b, there, &r.src[0], &r.src[1]), CFP_OK);
+        CHECK_EQ(api->channel_mean(b, there, &r.src[0], &r.src[1]), CFP_OK);
         CHECK_EQ(api->fetch(b, mean, there, sizeof mean), want);
-        CHECK_EQ(api->channel_sum(b, there, &r.src[0], &r.src[1], demand, 1, 1,
-                                  true), CFP_OK);
+        CHECK_EQ(api->channel_sum(b, there, &r.src[0], &r.src[1], demand, 1, 1, true), CFP_OK);
         CHECK_EQ(api->fetch(b, mean, there, sizeof mean), want);
         CHECK_HAS(ctx.message, p == CFP_BF16 ? "" : "beyond float16's range");
         api->release(b, memory);
@@ -550,9 +549,7 @@ static void check_long_means(const cfp_device *device, const cfp_tensor *x, cons
 {
     float mean[2 * LONG_CHANNELS];
     const cfp_backend_api *api = device->api;
-    CHECK_EQ(g != NULL ? api->channel_mean_product(device->backend, there, x, g)
-                       : api->channel_mean(device->backend, there, x),
-             CFP_OK);
+    CHECK_EQ(api->channel_mean(device->backend, there, x, g), CFP_OK);
     CHECK_EQ(api->fetch(device->backend, mean, there, sizeof mean), CFP_OK);
     for (int64_t row = 0; row < 2 * LONG_CHANNELS; row++) {
         double sum = 0;
@@ -633,7 +630,8 @@ static void frames_have_no_more_than_three_channels(void)
     cfp_ctx ctx = {0};
     cfp_device device;
     CHECK_EQ(open_device(&device, &ctx, "cudasim", CFP_FP32), CFP_OK);
-    CHECK_EQ(device.api->upload_frames(device.backend, &x, 0, rgb, &input, &done), CFP_UNSUPPORTED);
+    CHECK_EQ(device.api->frames->upload(device.backend, &x, 0, rgb, &input, &done),
+             CFP_UNSUPPORTED);
     CHECK_STR(ctx.message, "frames have 3 channels, the network reads 5");
     CHECK_EQ(done, 0);
     CHECK_NEAR(number, 7, 0);

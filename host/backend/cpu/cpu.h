@@ -84,9 +84,8 @@ const double *cpu_sums(const cfp_backend *backend, const cfp_tensor *x, const cf
 /* Entries of cfp_backend_api that live in cpu_primitives.c. */
 cfp_status cpu_upload(cfp_backend *backend, cfp_tensor *dst, const float *plain);
 cfp_status cpu_download(cfp_backend *backend, float *plain, const cfp_tensor *src);
-cfp_status cpu_channel_mean(cfp_backend *backend, float *mean, const cfp_tensor *x);
-cfp_status cpu_channel_mean_product(cfp_backend *backend, float *mean, const cfp_tensor *x,
-                                    const cfp_tensor *g);
+cfp_status cpu_channel_mean(cfp_backend *backend, float *mean, const cfp_tensor *x,
+                            const cfp_tensor *g);
 cfp_status cpu_channel_sum(cfp_backend *backend, float *map, const cfp_tensor *x,
                            const cfp_tensor *g, const cfp_demand *demand, int questions, int thetas,
                            bool positive);
@@ -95,7 +94,6 @@ cfp_status cpu_gate(cfp_backend *backend, const cfp_node *activation, cfp_tensor
 cfp_status cpu_back_step(cfp_backend *backend, const cfp_back_step *step);
 cfp_status cpu_list_edges(cfp_backend *backend, const cfp_back_step *step, int question,
                           cfp_edge *edge);
-cfp_status cpu_mask(cfp_backend *backend, cfp_tensor *x, const cfp_demand *demand, int entries);
 cfp_status cpu_replace(cfp_backend *backend, cfp_tensor *x, const cfp_tensor *other,
                        const uint8_t *where);
 cfp_status cpu_blend(cfp_backend *backend, cfp_tensor *dst, const cfp_tensor *src,

@@ -81,20 +81,13 @@ static cfp_status plain_means(cfp_backend *backend, float *mean, const cfp_tenso
     return CFP_OK;
 }
 
-cfp_status cpu_channel_mean(cfp_backend *backend, float *mean, const cfp_tensor *x)
+cfp_status cpu_channel_mean(cfp_backend *backend, float *mean, const cfp_tensor *x,
+                            const cfp_tensor *g)
 {
-    if (x->block == 1 && cfp_positions(x->shape) % backend->lanes->width == 0)
+    if (g == NULL && x->block == 1 && cfp_positions(x->shape) % backend->lanes->width == 0)
         return plain_means(backend, mean, x);
     if (x->block != backend->lanes->width)
-        return ref_channel_mean(backend, mean, x);
-    return means(backend, mean, x, NULL);
-}
-
-cfp_status cpu_channel_mean_product(cfp_backend *backend, float *mean, const cfp_tensor *x,
-                                    const cfp_tensor *g)
-{
-    if (x->block != backend->lanes->width)
-        return ref_channel_mean_product(backend, mean, x, g);
+        return ref_channel_mean(backend, mean, x, g);
     return means(backend, mean, x, g);
 }
 
@@ -124,30 +117,6 @@ cfp_status cpu_channel_sum(cfp_backend *backend, float *map, const cfp_tensor *x
             mine[p] = mine[p] < 0 ? 0 : mine[p];
     }
     cfp_free(kept);
-    return CFP_OK;
-}
-
-cfp_status cpu_gate(cfp_backend *backend, const cfp_node *activation, cfp_tensor *dy,
-                    const cfp_tensor *y, const cfp_demand *demand, int entries)
-{
-    const int row = cfp_blocks(dy) * dy->block;
-    float *keep = NULL;
-    if (dy->block != backend->lanes->width)
-        return ref_gate_step(backend, activation, dy, y, demand, entries);
-    if (demand != NULL)
-        CFP_TRY_ALLOC(backend->ctx, keep, (int64_t)dy->shape.n * row);
-    for (int n = 0; n < dy->shape.n && demand != NULL; n++)
-        mark_kept(keep + (int64_t)n * row, demand + (int64_t)(n / entries) * dy->shape.c,
-                  dy->shape.c);
-    const lane_slope job = {.shape = dy->shape,
-                            .dy = dy->data,
-                            .value = y->data,
-                            .activation = activation,
-                            .from_output = true,
-                            .keep = keep,
-                            .dst = dy->data};
-    backend->lanes->slope(&job, backend->threads);
-    cfp_free(keep);
     return CFP_OK;
 }
 
@@ -190,11 +159,11 @@ static int demanded_lanes(uint32_t bits[LANES_MAX], const cfp_demand *demand, in
     return count;
 }
 
-cfp_status cpu_mask(cfp_backend *backend, cfp_tensor *x, const cfp_demand *demand, int entries)
+static cfp_status mask(cfp_backend *backend, cfp_tensor *x, const cfp_demand *demand, int entries)
 {
     const int64_t positions = cfp_positions(x->shape), blocks = cfp_blocks(x);
     if (x->block > LANES_MAX)
-        return ref_mask(backend, x, demand, entries);
+        return ref_gate_step(backend, NULL, x, NULL, demand, entries);
 #pragma omp parallel for collapse(2) schedule(static) num_threads(backend->threads)
     for (int64_t b = 0; b < x->shape.n * blocks; b++)
         for (int64_t start = 0; start < positions; start += PIECE) {
@@ -210,6 +179,32 @@ cfp_status cpu_mask(cfp_backend *backend, cfp_tensor *x, const cfp_demand *deman
             else if (kept < lanes)
                 keep_lanes(piece, end - start, x->block, bits);
         }
+    return CFP_OK;
+}
+
+cfp_status cpu_gate(cfp_backend *backend, const cfp_node *activation, cfp_tensor *dy,
+                    const cfp_tensor *y, const cfp_demand *demand, int entries)
+{
+    const int row = cfp_blocks(dy) * dy->block;
+    float *keep = NULL;
+    if (activation == NULL)
+        return demand != NULL ? mask(backend, dy, demand, entries) : CFP_OK;
+    if (dy->block != backend->lanes->width)
+        return ref_gate_step(backend, activation, dy, y, demand, entries);
+    if (demand != NULL)
+        CFP_TRY_ALLOC(backend->ctx, keep, (int64_t)dy->shape.n * row);
+    for (int n = 0; n < dy->shape.n && demand != NULL; n++)
+        mark_kept(keep + (int64_t)n * row, demand + (int64_t)(n / entries) * dy->shape.c,
+                  dy->shape.c);
+    const lane_slope job = {.shape = dy->shape,
+                            .dy = dy->data,
+                            .value = y->data,
+                            .activation = activation,
+                            .from_output = true,
+                            .keep = keep,
+                            .dst = dy->data};
+    backend->lanes->slope(&job, backend->threads);
+    cfp_free(keep);
     return CFP_OK;
 }
 

@@ -28,12 +28,10 @@ void ref_zero_lanes(cfp_tensor *x);
 
 /* Entries of cfp_backend_api that every backend in host memory can use: they need no cfp_backend,
  * no plan and no scratch memory. */
+extern const cfp_frames_api ref_frames;
 size_t ref_free_bytes(cfp_backend *backend);
 size_t ref_tensor_bytes(const cfp_tensor *x);
 cfp_status ref_upload(cfp_backend *backend, cfp_tensor *dst, const float *plain);
-cfp_status ref_upload_frames(cfp_backend *backend, cfp_tensor *dst, int clip, const uint8_t *rgb,
-                             const cfp_input_spec *input, uint64_t *done);
-cfp_status ref_frames_wait(cfp_backend *backend, uint64_t done);
 cfp_status ref_download(cfp_backend *backend, float *plain, const cfp_tensor *src);
 cfp_status ref_step_forward(cfp_backend *backend, const cfp_step *step,
                             const cfp_tensor *const *src, cfp_tensor *dst, void *scratch);
@@ -41,15 +39,13 @@ cfp_status ref_step_backward(cfp_backend *backend, const cfp_step *step,
                              const cfp_tensor *const *src, const cfp_tensor *dst,
                              const cfp_tensor *diff_dst, cfp_tensor *const *diff_src,
                              void *scratch);
-cfp_status ref_channel_mean(cfp_backend *backend, float *mean, const cfp_tensor *x);
-cfp_status ref_channel_mean_product(cfp_backend *backend, float *mean, const cfp_tensor *x,
-                                    const cfp_tensor *g);
+cfp_status ref_channel_mean(cfp_backend *backend, float *mean, const cfp_tensor *x,
+                            const cfp_tensor *g);
 cfp_status ref_channel_sum(cfp_backend *backend, float *map, const cfp_tensor *x,
                            const cfp_tensor *g, const cfp_demand *demand, int questions, int thetas,
                            bool positive);
 cfp_status ref_gate_step(cfp_backend *backend, const cfp_node *activation, cfp_tensor *dy,
                          const cfp_tensor *y, const cfp_demand *demand, int entries);
-cfp_status ref_mask(cfp_backend *backend, cfp_tensor *x, const cfp_demand *demand, int entries);
 cfp_status ref_replace(cfp_backend *backend, cfp_tensor *x, const cfp_tensor *other,
                        const uint8_t *where);
 cfp_status ref_blend(cfp_backend *backend, cfp_tensor *dst, const cfp_tensor *src,

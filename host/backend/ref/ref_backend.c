@@ -121,8 +121,7 @@ static cfp_ctx *ctx_of(const cfp_backend *backend)
 
 cfp_status ref_back_step(cfp_backend *backend, const cfp_back_step *s)
 {
-    CFP_TRY(
-        ref_back_step_rows(ctx_of(backend), s, 0, (int64_t)s->clips * s->thetas * s->kernels));
+    CFP_TRY(ref_back_step_rows(ctx_of(backend), s, 0, (int64_t)s->clips * s->thetas * s->kernels));
     ref_raise_targets(s);
     return CFP_OK;
 }
@@ -143,6 +142,8 @@ const cfp_backend_api cfp_backend_ref = {
     .describe = ref_describe,
     .alloc = ref_alloc,
     .release = ref_release,
+    .host_alloc = ref_alloc,
+    .host_release = ref_release,
     .free_bytes = ref_free_bytes,
     .tensor_bytes = ref_tensor_bytes,
     .upload = ref_upload,
@@ -152,10 +153,8 @@ const cfp_backend_api cfp_backend_ref = {
     .step_backward = ref_step_backward,
     .step_close = ref_step_close,
     .channel_mean = ref_channel_mean,
-    .channel_mean_product = ref_channel_mean_product,
     .channel_sum = ref_channel_sum,
     .gate = ref_gate_step,
-    .mask = ref_mask,
     .replace = ref_replace,
     .accumulate = ref_accumulate,
     .copy = ref_copy,
@@ -170,8 +169,5 @@ const cfp_backend_api cfp_backend_ref = {
     .route = ref_route,
     .back_step = ref_back_step,
     .list_edges = ref_list_edges,
-    .host_alloc = ref_alloc,
-    .host_release = ref_release,
-    .upload_frames = ref_upload_frames,
-    .frames_wait = ref_frames_wait,
+    .frames = &ref_frames,
 };

@@ -1,8 +1,8 @@
 /* ref_frames.c - converts frames of bytes to a tensor of any block.  It is done on return. */
 #include "ref.h"
 
-cfp_status ref_upload_frames(cfp_backend *backend, cfp_tensor *dst, int clip, const uint8_t *rgb,
-                             const cfp_input_spec *input, uint64_t *done)
+static cfp_status upload(cfp_backend *backend, cfp_tensor *dst, int clip, const uint8_t *rgb,
+                         const cfp_input_spec *input, uint64_t *done)
 {
     (void)backend;
     const int64_t positions = cfp_positions(dst->shape);
@@ -19,8 +19,18 @@ cfp_status ref_upload_frames(cfp_backend *backend, cfp_tensor *dst, int clip, co
     return CFP_OK;
 }
 
-cfp_status ref_frames_wait(cfp_backend *backend, uint64_t done)
+/* There is nothing to copy ahead: upload reads host memory. */
+static cfp_status stage(cfp_backend *backend, const uint8_t *rgb, size_t bytes, uint64_t *done)
+{
+    (void)backend, (void)rgb, (void)bytes;
+    *done = 0;
+    return CFP_OK;
+}
+
+static cfp_status wait(cfp_backend *backend, uint64_t done)
 {
     (void)backend, (void)done;
     return CFP_OK;
 }
+
+const cfp_frames_api ref_frames = {.upload = upload, .stage = stage, .wait = wait};

@@ -35,32 +35,18 @@ cfp_status ref_download(cfp_backend *backend, float *plain, const cfp_tensor *sr
     return CFP_OK;
 }
 
-cfp_status ref_channel_mean(cfp_backend *backend, float *mean, const cfp_tensor *x)
+cfp_status ref_channel_mean(cfp_backend *backend, float *mean, const cfp_tensor *x,
+                            const cfp_tensor *g)
 {
     (void)backend;
     const int64_t positions = cfp_positions(x->shape);
     for (int n = 0; n < x->shape.n; n++)
         for (int c = 0; c < x->shape.c; c++) {
             const float *v = ref_channel(x, n, c);
+            const float *slope = g != NULL ? ref_channel(g, n, c) : NULL;
             double sum = 0;
             for (int64_t p = 0; p < positions; p++)
-                sum += v[p * x->block];
-            mean[(int64_t)n * x->shape.c + c] = (float)(sum / (double)positions);
-        }
-    return CFP_OK;
-}
-
-cfp_status ref_channel_mean_product(cfp_backend *backend, float *mean, const cfp_tensor *x,
-                                    const cfp_tensor *g)
-{
-    (void)backend;
-    const int64_t positions = cfp_positions(x->shape);
-    for (int n = 0; n < x->shape.n; n++)
-        for (int c = 0; c < x->shape.c; c++) {
-            const float *v = ref_channel(x, n, c), *slope = ref_channel(g, n, c);
-            double sum = 0;
-            for (int64_t p = 0; p < positions; p++)
-                sum += (double)v[p * x->block] * slope[p * g->block];
+                sum += (double)v[p * x->block] * (g != NULL ? slope[p * g->block] : 1);
             mean[(int64_t)n * x->shape.c + c] = (float)(sum / (double)positions);
         }
     return CFP_OK;
@@ -91,22 +77,8 @@ cfp_status ref_channel_sum(cfp_backend *backend, float *map, const cfp_tensor *x
     return CFP_OK;
 }
 
-cfp_status ref_gate_step(cfp_backend *backend, const cfp_node *activation, cfp_tensor *dy,
-                         const cfp_tensor *y, const cfp_demand *demand, int entries)
+static void mask(cfp_tensor *x, const cfp_demand *demand, int entries)
 {
-    for (int n = 0; n < dy->shape.n; n++)
-        for (int c = 0; c < dy->shape.c; c++) {
-            float *slope = ref_channel(dy, n, c);
-            const float *value = ref_channel(y, n, c);
-            for (int64_t p = 0; p < cfp_positions(dy->shape); p++)
-                slope[p * dy->block] *= ref_gate(activation, value[p * y->block]);
-        }
-    return demand != NULL ? ref_mask(backend, dy, demand, entries) : CFP_OK;
-}
-
-cfp_status ref_mask(cfp_backend *backend, cfp_tensor *x, const cfp_demand *demand, int entries)
-{
-    (void)backend;
     for (int n = 0; n < x->shape.n; n++)
         for (int c = 0; c < x->shape.c; c++) {
             float *v = ref_channel(x, n, c);
@@ -114,6 +86,21 @@ cfp_status ref_mask(cfp_backend *backend, cfp_tensor *x, const cfp_demand *deman
             for (int64_t p = 0; !demanded && p < cfp_positions(x->shape); p++)
                 v[p * x->block] = 0;
         }
+}
+
+cfp_status ref_gate_step(cfp_backend *backend, const cfp_node *activation, cfp_tensor *dy,
+                         const cfp_tensor *y, const cfp_demand *demand, int entries)
+{
+    (void)backend;
+    for (int n = 0; n < dy->shape.n && activation != NULL; n++)
+        for (int c = 0; c < dy->shape.c; c++) {
+            float *slope = ref_channel(dy, n, c);
+            const float *value = ref_channel(y, n, c);
+            for (int64_t p = 0; p < cfp_positions(dy->shape); p++)
+                slope[p * dy->block] *= ref_gate(activation, value[p * y->block]);
+        }
+    if (demand != NULL)
+        mask(dy, demand, entries);
     return CFP_OK;
 }
 
