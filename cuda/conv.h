@@ -46,6 +46,7 @@ typedef struct cuda_conv_words {
 } cuda_conv_words;
 cuda_conv_words cuda_conv_in_words(const cuda_conv_spec *spec);
 
+int cuda_dnn_version(void); /* of the cuDNN that is loaded: 91500 is 9.15.0 */
 /* On the current device and `stream`.  Plans that want more than workspace_cap bytes are passed
  * over.  CFP_DEVICE: cuDNN is older than 9.15 or does not start. */
 CFP_CHECKED cfp_status cuda_dnn_open(cuda_dnn **out, cfp_ctx *ctx, cudaStream_t stream,

@@ -42,9 +42,6 @@ cfp_status cuda_failed(cfp_ctx *ctx, cudaError_t status, const char *call);
             return cuda_failed((backend)->ctx, status_, #call);                                    \
     } while (0)
 
-/* The cuDNN that is loaded, counted as in its header: 91900 is 9.19.0. */
-int cuda_dnn_version(void);
-
 /* float16 ends at 65504: in one line what there is to do about a network that goes beyond it. */
 cfp_status cuda_out_of_range(cfp_ctx *ctx);
 /* Looks at what has been stored in x, if that is float16. */
@@ -144,20 +141,6 @@ extern const cuda_op cuda_op_batchnorm, cuda_op_activation, cuda_op_softmax;
 extern const cuda_op cuda_op_maxpool, cuda_op_avgpool, cuda_op_globalavgpool;
 extern const cuda_op cuda_op_combine; /* add, mul */
 extern const cuda_op cuda_op_move;    /* identity, flatten, concat, pad, slice, channel_shuffle */
-
-/* What a kernel layer multiplies with (cuda_product.c); as conv.h has it.  {NULL, NULL}: nothing.
- */
-typedef struct cuda_product {
-    cuda_conv *conv;
-    cuda_linear *linear;
-} cuda_product;
-CFP_CHECKED cfp_status cuda_product_open(cuda_product *out, cfp_backend *backend,
-                                         const cuda_conv_spec *spec);
-size_t cuda_product_workspace(const cuda_product *product);
-CFP_CHECKED cfp_status cuda_product_run(const cuda_product *product, cfp_backend *backend, void *x,
-                                        const void *w, void *y, const void *z, const void *bias,
-                                        void *workspace);
-void cuda_product_close(cuda_product *product);
 
 void cuda_frames_ring_close(cuda_frames_ring **ring); /* accepts NULL inside; nulls */
 

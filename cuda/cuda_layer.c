@@ -8,14 +8,99 @@
  * compiled at run time. */
 #include "cuda_backend.h"
 
+/* --- the product: cuBLAS where the layer is a product of two matrices, else cuDNN ---
+ *
+ * It is one if the layer reads one position of several clips.  One clip gives a matrix and a
+ * vector, whose time is that of reading the weights: cuDNN's 1x1x1 convolution is as fast, and
+ * cuBLAS need not be loaded.  cuDNN also computes it if cuBLAS is missing or has no algorithm. */
+
+/* Planned once.  Operands are as conv.h describes them.  {NULL, NULL}: none. */
+typedef struct product {
+    cuda_conv *conv;
+    cuda_linear *linear;
+} product;
+
+static bool is_matrix_product(const cuda_conv_spec *s)
+{
+    bool point = s->n > 1 && s->groups == 1;
+    for (int a = 0; a < 3; a++)
+        point = point && s->x[a] == 1 && s->y[a] == 1 && s->kernel[a] == 1;
+    return point;
+}
+
+static cfp_status open_blas(cfp_backend *backend)
+{
+    if (backend->blas != NULL)
+        return CFP_OK;
+    if (backend->blas_missing)
+        return CFP_UNSUPPORTED;
+    const cfp_status status =
+        cuda_blas_open(&backend->blas, backend->ctx, backend->stream, CUDA_WORKSPACE_BYTES);
+    if (status == CFP_UNSUPPORTED) {
+        backend->blas_missing = true;
+        cfp_log(backend->ctx, CFP_LOG_INFO, "%s; cuDNN multiplies instead", backend->ctx->message);
+    }
+    return status;
+}
+
+static cfp_status open_linear(cuda_linear **out, cfp_backend *backend, const cuda_conv_spec *spec)
+{
+    const cuda_linear_spec linear = {.backward = spec->backward,
+                                     .adds = spec->adds,
+                                     .bias = spec->bias,
+                                     .relu = spec->relu,
+                                     .precision = spec->precision,
+                                     .n = spec->n,
+                                     .x_channels = spec->x_channels,
+                                     .y_channels = spec->y_channels};
+    CFP_TRY(open_blas(backend));
+    return cuda_linear_open(out, backend->blas, backend->ctx, &linear);
+}
+
+static cfp_status product_open(product *out, cfp_backend *backend, const cuda_conv_spec *spec)
+{
+    *out = (product){NULL, NULL};
+    if (is_matrix_product(spec)) {
+        const cfp_status status = open_linear(&out->linear, backend, spec);
+        if (status != CFP_UNSUPPORTED)
+            return status;
+    }
+    if (backend->tuning != NULL)
+        return cuda_tuning_conv_open(&out->conv, backend->tuning, backend, spec);
+    return cuda_conv_open(&out->conv, backend->dnn, backend->ctx, spec);
+}
+
+static size_t product_workspace(const product *p)
+{
+    if (p->linear != NULL)
+        return cuda_linear_workspace(p->linear);
+    return p->conv != NULL ? cuda_conv_get_facts(p->conv).workspace_bytes : 0;
+}
+
+static cfp_status product_run(const product *p, cfp_backend *backend, void *x, const void *w,
+                              void *y, const void *z, const void *bias, void *workspace)
+{
+    if (p->linear != NULL)
+        return cuda_linear_run(p->linear, backend->ctx, x, w, y, z, bias, workspace);
+    return cuda_conv_run(p->conv, backend->ctx, x, w, y, z, bias, workspace);
+}
+
+static void product_close(product *p)
+{
+    cuda_linear_close(&p->linear);
+    cuda_conv_close(&p->conv);
+}
+
+/* --- the layer --- */
+
 typedef struct layer {
-    cuda_product forward, backward; /* backward: empty where never asked for */
-    cfp_type type;                  /* of everything but: */
-    float *shift;                   /* [y_lanes] the bias, where the product lacks it; else NULL */
-    void *bias;                     /* [y_lanes] or NULL */
-    void *weight;                   /* y_lanes x taps x channels of a group */
-    int x_lanes, y_lanes;           /* as cuDNN has them */
-    bool fused;                     /* forward adds, and does relu, by itself */
+    product forward, backward; /* backward: empty where never asked for */
+    cfp_type type;             /* of everything but: */
+    float *shift;              /* [y_lanes] the bias, where the product lacks it; else NULL */
+    void *bias;                /* [y_lanes] or NULL */
+    void *weight;              /* y_lanes x taps x channels of a group */
+    int x_lanes, y_lanes;      /* as cuDNN has them */
+    bool fused;                /* forward adds, and does relu, by itself */
     bool relu_fused;
     size_t x_bytes, y_bytes; /* of scratch: source aside, result aside; the workspace is behind */
 } layer;
@@ -95,12 +180,12 @@ static cfp_status open_forward(cfp_backend *backend, layer *plan, const cfp_step
     plan->fused = may_fuse;
     plan->relu_fused = spec.relu;
     if (may_fuse) {
-        const cfp_status status = cuda_product_open(&plan->forward, backend, &spec);
+        const cfp_status status = product_open(&plan->forward, backend, &spec);
         if (status != CFP_UNSUPPORTED)
             return status;
         plan->fused = false;
     }
-    return cuda_product_open(&plan->forward, backend, alone);
+    return product_open(&plan->forward, backend, alone);
 }
 
 /* A layer in float32 beside others in a half is the classifier: exactly, then. */
@@ -112,8 +197,8 @@ static cfp_precision precision_of(const cfp_backend *backend, const layer *plan)
 
 static size_t workspace_of(const layer *plan)
 {
-    const size_t forward = cuda_product_workspace(&plan->forward);
-    const size_t backward = cuda_product_workspace(&plan->backward);
+    const size_t forward = product_workspace(&plan->forward);
+    const size_t backward = product_workspace(&plan->backward);
     return forward > backward ? forward : backward;
 }
 
@@ -135,7 +220,7 @@ static cfp_status layer_open(cfp_backend *backend, cfp_step *step, const cfp_ten
     CFP_TRY(open_forward(backend, plan, step, &spec, direct));
     if (step->backward) {
         spec.backward = true;
-        CFP_TRY(cuda_product_open(&plan->backward, backend, &spec));
+        CFP_TRY(product_open(&plan->backward, backend, &spec));
     }
     CFP_TRY(put_weights(backend, plan, step->node, &spec));
     CFP_TRY(put_bias(backend, plan, step->node));
@@ -149,8 +234,8 @@ static void layer_close(cfp_backend *backend, cfp_step *step)
 {
     layer *plan = step->plan;
     (void)backend;
-    cuda_product_close(&plan->forward);
-    cuda_product_close(&plan->backward);
+    product_close(&plan->forward);
+    product_close(&plan->backward);
     (void)cudaFree(plan->weight);
     (void)cudaFree(plan->bias);
     (void)cudaFree(plan->shift);
@@ -181,15 +266,15 @@ static cfp_status layer_forward(cfp_backend *backend, const cfp_step *step,
     CFP_TRY(bring(backend, &x, src[0], plan->x_lanes, scratch));
     if (plan->fused) {
         const bool has_bias = added != NULL || plan->relu_fused || step->node->bias != NULL;
-        CFP_TRY(cuda_product_run(&plan->forward, backend, x, plan->weight, dst->data,
-                                 added != NULL ? added->data : NULL, has_bias ? plan->bias : NULL,
-                                 workspace));
+        CFP_TRY(product_run(&plan->forward, backend, x, plan->weight, dst->data,
+                            added != NULL ? added->data : NULL, has_bias ? plan->bias : NULL,
+                            workspace));
         if (step->activation == NULL || plan->relu_fused)
             return CFP_OK;
         after.src = after.dst;
     } else {
-        CFP_TRY(cuda_product_run(&plan->forward, backend, x, plan->weight, y_aside, NULL, NULL,
-                                 workspace));
+        CFP_TRY(
+            product_run(&plan->forward, backend, x, plan->weight, y_aside, NULL, NULL, workspace));
         after.src = cuda_view_at(y_aside, plan->type, dst->shape, plan->y_lanes);
         after.shift = plan->shift;
         after.add = added != NULL ? cuda_view_of(added) : cuda_no_view();
@@ -213,7 +298,7 @@ static cfp_status layer_backward(cfp_backend *backend, const cfp_step *step,
     const bool lies = lies_so(dx, plan->x_lanes);
     void *const x = lies ? dx->data : scratch, *y;
     CFP_TRY(bring(backend, &y, diff_dst, plan->y_lanes, y_aside));
-    CFP_TRY(cuda_product_run(&plan->backward, backend, x, plan->weight, y, NULL, NULL, workspace));
+    CFP_TRY(product_run(&plan->backward, backend, x, plan->weight, y, NULL, NULL, workspace));
     if (lies)
         return CFP_OK;
     const cuda_view to = cuda_view_of(dx),

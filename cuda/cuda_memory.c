@@ -1,5 +1,5 @@
-/* cuda_memory.c - device memory: taken, given back, working memory that grows, and what goes up from
- * the host. */
+/* cuda_memory.c - device memory: taken, given back, working memory that grows, and what goes up
+ * from the host. */
 #include "cuda_backend.h"
 #include <string.h>
 

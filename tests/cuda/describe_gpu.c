@@ -7,7 +7,7 @@
  * need not be there.  77: there is no GPU, and the reason. */
 #define _GNU_SOURCE /* dladdr */
 #include "../../cuda/cublas_library.h"
-#include "../../cuda/cudnn_device.h"
+#include "../../cuda/cudnn_inside.h"
 #include <dlfcn.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -5,7 +5,7 @@
  * It stands in front of cudnnGetVersion, to be an old cuDNN, and of cudnnBackendSetAttribute, to
  * see what is set. */
 #include "../../cuda/conv.h"
-#include "../../cuda/cudnn_conv_graph.h"
+#include "../../cuda/cudnn_inside.h"
 #include "../test.h"
 #include <dlfcn.h>
 
