@@ -1,8 +1,8 @@
 /* avgpool.cu - the mean of each window, and its gradient.
  *
- * A window's divisor counts its cells that are real or, with count_include_pad, real or padding.
- * One thread takes V channels of one position.  Bytes: each operand once, neighbouring windows from
- * the cache. */
+ * A window's divisor is the number of its cells inside the input or, with count_include_pad, inside
+ * the padded input.  One thread computes V channels of one position.  Memory traffic: each operand
+ * once; what neighbouring windows share comes from the cache. */
 #include "windows.h"
 
 struct divisor {
@@ -17,7 +17,7 @@ static __device__ int counted(const cuda_windows &op, divisor d, int axis, int i
                                                   d.counts_pad ? size + op.pad_end[axis] : size});
     return cells.last > cells.first ? cells.last - cells.first : 0;
 }
-/* One over the cells that window (t, h, w) counts; 0 where it counts none. */
+/* 1 / (number of cells that window (t, h, w) counts); 0 if it counts none. */
 static __device__ float share(const cuda_windows &op, divisor d, int t, int h, int w)
 {
     const float cells = (float)counted(op, d, 0, t, op.x.t) * (float)counted(op, d, 1, h, op.x.h) *

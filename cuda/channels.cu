@@ -1,10 +1,12 @@
-/* channels.cu - selected channels: the others set to zero, or to what another clip holds; their sum
- * at each position, a tube's map; the gradient of the logits set; entries of a clip blended into
- * one, or one of them turned down (cfp_turn).
+/* channels.cu - operations on selected channels.
  *
- * mask: one thread 16 bytes, touches only what is not demanded.  replace: one thread V channels of a
- * position; it reads what it replaces only where it keeps some of the V.  blend: one thread a number,
- * in double.  sum: one warp a position, reads only what is demanded, in double. */
+ * mask sets channels to zero that are not demanded.  replace writes another clip's channels over
+ * selected ones.  sum adds the demanded channels at each position: a tube's map.  set_values writes
+ * the gradient of the logits.  blend and turn combine a clip's entries (cfp_blend, cfp_turn).
+ *
+ * mask: a thread takes 16 bytes and writes only what is not demanded.  replace: a thread takes V
+ * channels of a position and reads them only if it keeps some.  blend, turn: a thread takes one
+ * number, in double.  sum: a warp takes one position, reads only demanded channels, in double. */
 #include "warp.h"
 #include "../host/backend/turn_math.h"
 
@@ -45,8 +47,8 @@ extern "C" cudaError_t cuda_mask_channels(const cuda_view *x, const cfp_demand *
     return cudaGetLastError();
 }
 
-/* Which of V neighbouring channels are replaced, as bits; channels behind the last are where all
- * are. */
+/* Which of V neighbouring channels are replaced, as bits.  Lanes after the last channel are only
+ * replaced if `where` is NULL. */
 template <int V>
 static __device__ unsigned replaced_lanes(const cuda_view &x, const uint8_t *where, int n, int c)
 {
@@ -152,7 +154,7 @@ extern "C" cudaError_t cuda_set_values(const cuda_view *x, const float *value, f
     return cudaGetLastError();
 }
 
-/* Numbers of one entry lie side by side, lanes behind the last channel included. */
+/* The numbers of one entry are contiguous, including the lanes after the last channel. */
 template <class S>
 static __global__ void blend_kernel(S *dst, const S *src, int64_t size, cfp_blend b)
 {
@@ -186,7 +188,7 @@ extern "C" cudaError_t cuda_blend_entries(const cuda_view *dst, const cuda_view 
     return cudaGetLastError();
 }
 
-/* What x becomes when it is stored as an S. */
+/* x, rounded as if it were stored as an S and loaded again. */
 template <class S> static __device__ float after_storing(float x)
 {
     S s;
@@ -194,7 +196,7 @@ template <class S> static __device__ float after_storing(float x)
     return widened(s);
 }
 
-/* One thread a number; blockIdx.y counts all entries of all clips. */
+/* One thread computes one number; blockIdx.y is the entry, counted over all clips. */
 template <class S>
 static __global__ void turn_kernel(S *dst, const S *src, int64_t size, cfp_turn op)
 {

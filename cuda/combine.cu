@@ -1,7 +1,7 @@
 /* combine.cu - add and mul of up to four tensors, broadcast by strides of 0.
  *
- * One thread takes V channels of one position.  Where every operand's positions follow one another,
- * or are one and the same (a gate of C numbers), T, H and W need not be told apart.  Bytes: each
+ * One thread computes V channels of one position.  If each operand's positions are contiguous, or
+ * it has only one (a gate of C numbers), T, H and W are handled as one axis.  Memory traffic: each
  * operand once. */
 #include "lanes.h"
 
@@ -39,7 +39,8 @@ static bool is_linear(const cuda_view &x, const cuda_view &whole)
     return (whole.h == 1 || x.stride_h == (int64_t)whole.w * x.stride_w) &&
            (whole.t == 1 || x.stride_t == (int64_t)whole.h * whole.w * x.stride_w);
 }
-/* WIDE<S> at a time: channels side by side as in `like`, or one channel for all. */
+/* True if x can be read WIDE<S> channels at a time: its channels are contiguous as in `like`, or it
+ * has one channel for all. */
 template <class S> static bool serves_wide(const cuda_view &x, const cuda_view &like)
 {
     constexpr int V = WIDE<S>;

@@ -1,7 +1,7 @@
 /* conv_spec.c - a kernel layer of a model as a convolution over stored channels.
  *
- * Channels can be padded behind the last one only.  Without groups that is free: weights of 0 meet
- * them.  With groups, the padding has to be whole groups more (depth-wise layers: always). */
+ * Channels can be padded only after the last one.  Without groups the weights of the padding are 0.
+ * With groups (and so in depth-wise layers) the padding must consist of whole groups. */
 #include "conv.h"
 #include <stdio.h>
 

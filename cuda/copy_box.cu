@@ -1,8 +1,9 @@
-/* copy_box.cu - strided copies and fills: every op that only moves numbers, every change of layout,
- * and the rearrangement of weights.
+/* copy_box.cu - strided copies and fills.  They do every op that only moves numbers, every change
+ * of layout, and the rearrangement of weights.
  *
- * Axes that follow one another in both memories are made one, the rest is ordered so that
- * neighbouring threads write neighbouring numbers.  Bytes: each number read once, written once. */
+ * Axes that are contiguous in both memories are merged.  The others are ordered so that
+ * neighbouring threads write neighbouring numbers.  Memory traffic: each number is read once and
+ * written once. */
 #include "lanes.h"
 
 template <class TO, class FROM, int V>
@@ -38,7 +39,8 @@ static void drop_axis(cuda_box *b, int d)
     b->dims--;
 }
 
-/* Longest stride of `to` first; no axis of 1; what is contiguous in both is one axis. */
+/* Sorts the axes by their stride in `to`, longest first, drops axes of length 1 and merges axes
+ * that are contiguous in both memories. */
 static void simplify(cuda_box *b)
 {
     for (int d = b->dims - 1; d >= 0; d--)
@@ -57,7 +59,7 @@ static void simplify(cuda_box *b)
         }
 }
 
-/* V at a time. */
+/* True if the innermost axis can be copied V numbers at a time. */
 static bool takes(const cuda_box *b, int v)
 {
     const int last = b->dims - 1;
@@ -90,7 +92,7 @@ template <class TO, class FROM> static void copy(cuda_box b, cudaStream_t stream
         LAUNCH((copy_box_kernel<TO, FROM, 1>), grid, THREADS, stream, b, (unsigned)count);
 }
 
-/* Between the types, or within one. */
+/* Copies between two types, one of which is S, or within S. */
 template <class S> static void copy_half(const cuda_box &b, cudaStream_t stream)
 {
     if (b.to_type == CFP_FLOAT32)

@@ -1,8 +1,8 @@
-/* cublas_library.c - finds cuBLASLt and starts it.
+/* cublas_library.c - finds cuBLASLt, loads it and starts it.
  *
- * It is not linked: the module then opens without it, and the half gigabyte is mapped only for a
- * network that wants it.  cuDNN looks for the very same file of the very same major version, so
- * where that runs this is there, mostly loaded already. */
+ * The module is not linked with it.  So the module opens without it, and its half gigabyte is
+ * mapped only for a network that uses it.  cuDNN loads the same file of the same major version, so
+ * on a machine with cuDNN it is present, and often loaded already. */
 #include "cublas_library.h"
 #include <dlfcn.h>
 
@@ -10,7 +10,7 @@
 #define TEXT(x) TEXT_OF(x)
 static const char file_name[] = "libcublasLt.so." TEXT(CUBLAS_VER_MAJOR);
 
-/* ISO C has no conversion from dlsym's void * to a function. */
+/* Copies the pointer: ISO C has no conversion from dlsym's void * to a function pointer. */
 static bool find(void *library, const char *name, void *function)
 {
     void *const found = dlsym(library, name);
@@ -20,7 +20,8 @@ static bool find(void *library, const char *name, void *function)
 
 static cfp_status load(cuda_blas *blas, cfp_ctx *ctx)
 {
-    void *const library = dlopen(file_name, RTLD_LAZY | RTLD_LOCAL); /* stays: cuDNN's, too */
+    void *const library =
+        dlopen(file_name, RTLD_LAZY | RTLD_LOCAL); /* never closed: cuDNN may use it, too */
     if (library == NULL) {
         const char *why = dlerror();
         return cfp_fail(ctx, CFP_UNSUPPORTED, "cuBLAS: %s", why != NULL ? why : file_name);

@@ -1,5 +1,5 @@
-/* cublas_library.h - cuBLASLt as it is found at run time: the functions that cublas_linear.c uses,
- * by the names of its own header. */
+/* cublas_library.h - the functions of cuBLASLt that cublas_linear.c uses, found at run time.  They
+ * have the names of cuBLASLt's own header. */
 #pragma once
 #include "linear.h"
 #include <cublasLt.h>

@@ -1,10 +1,11 @@
 /* cublas_linear.c - the product of a layer's weights and its source by cuBLASLt.
  *
- * Its matrices are column-major, so what lies here row by row is there the transpose: it is given
- * y^T = w x^T and, backward, x^T = w^T y^T, each with a column a clip, and nothing is moved.
+ * cuBLASLt's matrices are column-major, so it reads our row-major ones as their transposes.  It
+ * computes y^T = w x^T and, backward, x^T = w^T y^T, each with one column for a clip.  So nothing
+ * has to be moved.
  *
- * The algorithm is chosen when the product is opened, and stays.  Those that split sums between
- * blocks and have them meet in the output are not asked for: what is left sums in one order. */
+ * The algorithm is chosen when the product is opened and does not change.  Algorithms in which
+ * several blocks add to the output are not asked for; all others sum in a fixed order. */
 #include "cublas_library.h"
 #include <stdio.h>
 
@@ -14,12 +15,12 @@ struct cuda_linear {
     const cuda_blas *blas; /* borrowed */
     cuda_linear_spec spec;
     cublasLtMatmulDesc_t product;
-    cublasLtMatrixLayout_t weight, source, result; /* as columns */
+    cublasLtMatrixLayout_t weight, source, result; /* column-major */
     cublasLtMatmulAlgo_t algorithm;
     size_t workspace_bytes;
 };
 
-/* "linear+bias 3 x 512 -> 104, tf32": what a message is about. */
+/* Fails with a message that starts with the product, "linear+bias 3 x 512 -> 104, tf32". */
 static cfp_status refused(cfp_ctx *ctx, cfp_status status, const cuda_linear *linear,
                           cublasStatus_t why)
 {
@@ -93,7 +94,7 @@ static cublasStatus_t wish(const cuda_blas *blas, cublasLtMatmulPreference_t pre
         CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES};
     const uint64_t most = blas->workspace_cap;
     const uint32_t alignment = ALIGNED;
-    /* In one sequence, or partial sums in float32 aside that are added in a step of their own. */
+    /* One sum in sequence, or partial sums in the workspace, in float32, that another step adds. */
     const uint32_t reductions = CUBLASLT_REDUCTION_SCHEME_COMPUTE_TYPE;
     BLAS_TRY(blas->cublasLtMatmulPreferenceSetAttribute(
         preference, CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, &most, sizeof most));
@@ -128,7 +129,7 @@ static cublasStatus_t plan(cuda_linear *linear)
     cublasLtMatmulPreference_t preference;
     BLAS_TRY(describe_product(linear));
     BLAS_TRY(describe_matrices(linear));
-    if (linear->spec.bias) /* of what is not known yet, the heuristics want the alignment */
+    if (linear->spec.bias) /* its address is not known yet; the heuristics use its alignment */
         BLAS_TRY(set_bias(linear, (const char *)NULL + BIAS_ALIGNED));
     BLAS_TRY(blas->cublasLtMatmulPreferenceCreate(&preference));
     const cublasStatus_t status = choose(linear, preference);
@@ -146,7 +147,7 @@ cfp_status cuda_linear_open(cuda_linear **out, const cuda_blas *blas, cfp_ctx *c
     const cublasStatus_t status = plan(*out);
     if (status == CUBLAS_STATUS_SUCCESS)
         return CFP_OK;
-    /* Whatever it does not want to do, cuDNN does. */
+    /* CFP_UNSUPPORTED: cuDNN computes it instead. */
     const bool full = status == CUBLAS_STATUS_ALLOC_FAILED;
     const cfp_status said = refused(ctx, full ? CFP_NOMEM : CFP_UNSUPPORTED, *out, status);
     cuda_linear_close(out);

@@ -1,21 +1,21 @@
-/* cuda_backend.c - the module cfp_cuda.so: opens a GPU, gives its memory, and is the table that the
- * program finds.
+/* cuda_backend.c - the module cfp_cuda.so: its table of functions, opening a GPU, and tensors to
+ * and from the host.
  *
- * All work but the copying of frames (cuda_frames.c) goes to one stream, in order; only downloads
- * and fetches wait.  Activations are channels last with lanes in multiples of CUDA_LANES; the clip
- * comes plain, in float32, and is laid out by the first step.  What type they have in memory:
- * cuda_step.c. */
+ * All work, except copies of frames (cuda_frames.c), is enqueued on one stream, in order.  Only
+ * downloads and fetches wait for it.  Activations are channels last, and their number of lanes is a
+ * multiple of CUDA_LANES.  The clip is plain float32; the network's first step changes its layout.
+ * cuda_step.c chooses the types of tensors. */
 #include "cuda_backend.h"
 #include <stdio.h>
 #include <string.h>
 
-#ifndef CUDA_BACKEND_NAME /* the tests build these files under another */
+#ifndef CUDA_BACKEND_NAME /* the tests' simulator has another */
 #define CUDA_BACKEND_NAME "cuda"
 #endif
 
-/* Drivers serve every CUDA of their own major version. */
+/* A driver supports every CUDA of its own major version. */
 enum { LEAST_DRIVER = CUDART_VERSION / 1000 * 1000, LEAST_CAPABILITY = 75, LEAST_CUDNN = 91500 };
-enum { LEAST_BF16 = 80 }; /* capability; fp16 has no wish beyond LEAST_CAPABILITY */
+enum { LEAST_BF16 = 80 }; /* compute capability; MIN_CAPABILITY is enough for fp16 */
 
 cfp_status cuda_failed(cfp_ctx *ctx, cudaError_t status, const char *call)
 {
@@ -117,7 +117,7 @@ static void cuda_close(cfp_backend **backend)
     if (b == NULL)
         return;
     if (b->stream != NULL)
-        (void)cudaStreamSynchronize(b->stream); /* what is under way may read what goes now */
+        (void)cudaStreamSynchronize(b->stream); /* work under way may still use the memory */
     cuda_frames_ring_close(&b->frames);
     cuda_tuning_close(&b->tuning);
     cuda_blas_close(&b->blas);
@@ -180,9 +180,9 @@ static cfp_status cuda_upload(cfp_backend *backend, cfp_tensor *dst, const float
     return cuda_relayout(backend, &to, &from);
 }
 
-/* A number beyond float16's range is infinite where it is stored; what is computed from it may then
- * look like any other number (a relu of -inf + x, or cuDNN's of NaN, is 0).  So everything that is
- * stored in float16 is looked at.  bfloat16 has float32's range. */
+/* A number that exceeds float16's range is stored as infinity.  What is computed from it may be an
+ * ordinary number again: the relu of -inf + x, or cuDNN's relu of NaN, is 0.  So every tensor that
+ * is stored in float16 is checked.  bfloat16 has float32's range. */
 cfp_status cuda_watch_tensor(cfp_backend *backend, const cfp_tensor *x)
 {
     if (backend->overflow == NULL || x->type != CFP_FLOAT16)
@@ -192,7 +192,7 @@ cfp_status cuda_watch_tensor(cfp_backend *backend, const cfp_tensor *x)
     return CFP_OK;
 }
 
-/* What the watch over fp16 has seen since it was asked last. */
+/* Fails if a check since the last call found a number out of float16's range. */
 cfp_status cuda_check_overflow(cfp_backend *backend)
 {
     int overflow = 0;

@@ -1,5 +1,5 @@
-/* cuda_backend.h - between the C files of the CUDA backend: the opened device, how a CUDA failure
- * becomes a message, tensors as views, and who runs which op. */
+/* cuda_backend.h - what the C files of the CUDA backend share: the opened device, failures of CUDA,
+ * tensors as views, the functions of each op, and the entries of the table. */
 #pragma once
 #include "conv.h"
 #include "kernels.h"
@@ -7,33 +7,32 @@
 #include "ranges.h"
 #include "tune.h"
 
-/* Lanes of a tensor's channels: a multiple of this, which tensor cores and 16-byte loads like. */
+/* The number of lanes is a multiple of this, as tensor cores and 16-byte loads need. */
 enum { CUDA_LANES = 8 };
 
 typedef struct cuda_frames_ring cuda_frames_ring; /* cuda_frames.c */
 
 struct cfp_backend {
     cfp_ctx *ctx;
-    cudaStream_t stream; /* everything but the copying of frames runs on it, in order */
+    cudaStream_t stream; /* of all work except copies of frames */
     cuda_dnn *dnn;
-    cuda_blas *blas; /* NULL: nothing has wanted it yet, or: */
+    cuda_blas *blas; /* NULL: not needed yet, or missing: */
     bool blas_missing;
-    cuda_tuning *tuning; /* NULL: heuristics choose */
+    cuda_tuning *tuning; /* NULL: no autotune */
     cfp_precision precision;
-    float gradient_unit; /* what 1 is in a gradient's memory: a power of two, see cuda_step.c */
-    int *overflow;       /* fp16: on the device, 1 once a number went out of range; else NULL */
-    cuda_ranges *ranges; /* for profilers */
-    unsigned *counters;  /* of blocks, for sums */
-    void *aside;         /* working memory of uploads, downloads and sums, grown as needed */
-    cuda_frames_ring *frames; /* NULL: none came yet */
+    float gradient_unit; /* stored gradients are multiplied by this power of two (cuda_step.c) */
+    int *overflow; /* fp16: in device memory, 1 after a number exceeded the range; else NULL */
+    cuda_ranges *ranges;      /* for profilers */
+    unsigned *counters;       /* of finished blocks, for sums; [CUDA_COUNTERS] */
+    void *aside;              /* working memory of uploads, downloads and sums; see cuda_aside */
+    cuda_frames_ring *frames; /* NULL: there were no frames yet */
     size_t aside_bytes;
-    char *staging;  /* pinned: what put copies from; NULL: nothing was put yet */
-    size_t staged;  /* bytes of it that copies under way may still read */
-    char text[160]; /* describe */
+    char *staging;  /* pinned memory from which put copies; NULL: no put yet */
+    size_t staged;  /* bytes of it that copies may still read */
+    char text[160]; /* of describe() */
 };
 
-/* Turns a CUDA status into a failure with the call and CUDA's words, and clears CUDA's own record.
- */
+/* Fails with a message of the call and CUDA's text, and clears CUDA's last error. */
 cfp_status cuda_failed(cfp_ctx *ctx, cudaError_t status, const char *call);
 #define CUDA_TRY(backend, call)                                                                    \
     do {                                                                                           \
@@ -42,42 +41,42 @@ cfp_status cuda_failed(cfp_ctx *ctx, cudaError_t status, const char *call);
             return cuda_failed((backend)->ctx, status_, #call);                                    \
     } while (0)
 
-/* float16 ends at 65504: in one line what there is to do about a network that goes beyond it. */
+/* Fails with the message that this network exceeds float16's range, and what to use instead. */
 cfp_status cuda_out_of_range(cfp_ctx *ctx);
-/* Looks at what has been stored in x, if that is float16. */
+/* Enqueues a check of x for numbers out of float16's range, if x is float16. */
 CFP_CHECKED cfp_status cuda_watch_tensor(cfp_backend *backend, const cfp_tensor *x);
-/* fp16: refuses what the watch has seen since it was asked last; waits. */
+/* fp16: waits, and fails if a check since the last call found one. */
 cfp_status cuda_check_overflow(cfp_backend *backend);
 
-/* Working memory that lasts until the next call asks for more. */
+/* Working memory of at least `bytes`, owned by the backend.  The next call that asks for more
+ * invalidates it. */
 CFP_CHECKED cfp_status cuda_aside(cfp_backend *backend, void **out, size_t bytes);
-/* Copies to the device and does not look at `host` again: small pieces lie in pinned memory until
- * they are copied, large ones are waited for.  (Of ordinary memory, a copy of CUDA's may still be
- * under way when the call returns, where the GPU reads the host's memory itself.) */
+/* Copies to the device.  It has read `host` when it returns: small pieces are copied to pinned
+ * memory first, large ones are waited for.  (On machines where the GPU reads the host's memory
+ * itself, a copy by CUDA from ordinary memory may still be under way when the call returns.) */
 CFP_CHECKED cfp_status cuda_put_bytes(cfp_backend *backend, void *memory, const void *host,
                                       size_t bytes);
-/* Device memory full of zeros. */
+/* Allocates device memory and enqueues setting it to zero. */
 CFP_CHECKED cfp_status cuda_new_bytes(cfp_backend *backend, void **out, size_t bytes);
-/* Device memory with `count` floats of the host in front and zeros behind, up to `room`. */
+/* Allocates `capacity` floats on the device: `count` of the host, then zeros. */
 CFP_CHECKED cfp_status cuda_new_floats(cfp_backend *backend, float **out, const float *values,
                                        int64_t count, int64_t room);
 
-static inline int cuda_lanes(int channels) /* of a tensor that we lay out */
+static inline int cuda_lanes(int channels) /* of a tensor that this backend lays out */
 {
     return (channels + CUDA_LANES - 1) / CUDA_LANES * CUDA_LANES;
 }
 
-/* What a step's tensors are in memory: its result, its gradients, and copies of those sources that
- * are otherwise (cuda_step.c). */
+/* The type of a step's result and gradients (cuda_step.c).  Sources of another type are copied. */
 cfp_type cuda_type_of_step(const cfp_backend *backend, const cfp_step *step,
                            const cfp_tensor *const *src);
 float cuda_gradient_unit(cfp_precision precision);
 
-/* Tensors are plain (block 1) or channels last in one block. */
+/* The view of a tensor, which is plain (block 1) or channels last in one block. */
 cuda_view cuda_view_of(const cfp_tensor *x);
-/* Channels last, this many lanes of `type`, at `data`. */
+/* The view of a tensor in channels-last layout at `data`. */
 cuda_view cuda_view_at(void *data, cfp_type type, cfp_shape shape, int lanes);
-/* Where number `i` from `data` on stands. */
+/* The address of number `i` after `data`. */
 static inline void *cuda_number(void *data, cfp_type type, int64_t i)
 {
     return (char *)data + i * (int64_t)cuda_size_of(type);
@@ -86,16 +85,16 @@ static inline cuda_view cuda_no_view(void)
 {
     return (cuda_view){.data = NULL};
 }
-/* x as a source of something of `shape`: axes of 1 serve the whole axis. */
+/* x with `shape`: axes of length 1 get stride 0. */
 cuda_view cuda_broadcast(cuda_view x, cfp_shape shape);
 
-/* The box that all channels and positions of `to` and `from` (or a value) make. */
+/* The copy from `from` to `to` of all channels and positions; from NULL: a fill of `to`. */
 cuda_box cuda_box_of(const cuda_view *to, const cuda_view *from);
-/* dst = src of the same shape in any layouts and types, zero lanes included. */
+/* dst = src, of the same shape, in any layouts and types.  Sets dst's zero lanes, too. */
 CFP_CHECKED cfp_status cuda_relayout(cfp_backend *backend, const cuda_view *dst,
                                      const cuda_view *src);
 CFP_CHECKED cfp_status cuda_zero_lanes(cfp_backend *backend, const cuda_view *x);
-/* Sums with the backend's own working memory. */
+/* cuda_reduce with the backend's working memory and counters. */
 CFP_CHECKED cfp_status cuda_sum(cfp_backend *backend, cuda_reduction *reduction);
 
 cuda_activation cuda_activation_of(const cfp_node *activation); /* NULL: CUDA_NOTHING */
@@ -123,8 +122,8 @@ CFP_CHECKED cfp_status cuda_bring_back(const cuda_brought *brought, cfp_backend 
                                        cfp_tensor *const *diff_src);
 void cuda_brought_free(cuda_brought *brought);
 
-/* One op: how a step of it is opened, run and closed; open and close NULL where there is nothing to
- * prepare.  forward applies what is fused behind.  backward is as in cfp_backend_api. */
+/* The functions of one op.  open and close may be NULL.  forward does the fused addition and
+ * activation, too; backward is as in cfp_backend_api. */
 typedef struct cuda_op {
     cfp_status (*open)(cfp_backend *backend, cfp_step *step, const cfp_tensor *const *src,
                        const cfp_tensor *dst);

@@ -1,12 +1,11 @@
 /* cuda_combine.c - add and mul of any number of tensors, with broadcasting.
  *
- * Backward of an input that is not broadcast is the gradient times (mul) the other inputs: a
- * product again.  One that is broadcast gets the sum of that over the axes where its one element
- * served all.
- */
+ * Backward, the gradient of an input is diff_dst or, for mul, the product of diff_dst and the other
+ * inputs.  For an input that was broadcast, this is summed over the axes along which it was. */
 #include "cuda_backend.h"
 
-/* A sum or product under way: as many operands as a kernel takes, then on from what is there. */
+/* A sum or product of any number of operands.  A kernel takes CUDA_TERMS; if there are more, the
+ * next kernel starts from the result so far. */
 typedef struct chain {
     cfp_backend *backend;
     cuda_combination op;
@@ -52,7 +51,7 @@ static cfp_status multiply_others(cfp_backend *backend, const cfp_step *step, cu
     return chain_end(&c, NULL);
 }
 
-/* More factors than a sum takes are multiplied aside first. */
+/* True if there are more factors than a sum takes, so that they are multiplied in scratch first. */
 static bool multiplies_aside(const cfp_step *step)
 {
     return step->node->op == CFP_OP_MUL && step->n_src > CUDA_TERMS;

@@ -1,5 +1,5 @@
-/* cuda_depthwise.c - conv3d whose kernels read one channel each, by our own kernel: any layout, and
- * what is fused behind it in the same pass. */
+/* cuda_depthwise.c - depth-wise conv3d (each kernel reads one channel) by a kernel of this backend.
+ * It works on any layout and does the fused addition and activation in the same pass. */
 #include "cuda_backend.h"
 
 typedef struct depthwise {

@@ -1,9 +1,9 @@
-/* cuda_frames.c - frames of clips from the host to the device, while it computes.
+/* cuda_frames.c - copies frames of clips from the host to the device while it computes.
  *
- * Bytes are copied on a stream of their own into one of two slots on the device; the main stream
- * waits for the slot and turns the bytes into the tensor.  A slot is filled when its clip is staged
- * or else when it is uploaded, and not before the main stream has read what was there.  So the copy
- * of a clip that is staged runs beside the computation of the one before. */
+ * There are two slots on the device.  A second stream copies the bytes of a clip into a slot when
+ * the clip is staged, or else when it is uploaded, but not before the main stream has read the
+ * slot's old bytes.  The main stream waits for the copy and converts the bytes to the tensor.  So a
+ * staged clip is copied while the clip before it is computed. */
 #include "cuda_backend.h"
 
 enum { SLOTS = 2 };
@@ -11,22 +11,22 @@ enum { SLOTS = 2 };
 typedef struct slot {
     uint8_t *rgb;
     size_t bytes;
-    cudaEvent_t copied, used; /* from the host; by the main stream */
-    uint64_t number;          /* of the copy into it; 0: none yet */
-    const uint8_t *staged;    /* the host's frames that lie here to be uploaded, or NULL */
+    cudaEvent_t copied, used; /* the copy has ended; the main stream has read it */
+    uint64_t number;          /* number of the copy into this slot; 0: none yet */
+    const uint8_t *staged; /* host address of frames that are here and not uploaded yet, or NULL */
     size_t staged_bytes;
 } slot;
 
 struct cuda_frames_ring {
-    cudaStream_t stream; /* that copies */
+    cudaStream_t stream; /* of the copies */
     slot slot[SLOTS];
-    uint64_t count; /* copies so far: the number of the last */
+    uint64_t count; /* number of the last copy */
 };
 
 static cfp_status open_streams(cfp_backend *backend, cuda_frames_ring *ring)
 {
     const unsigned flags =
-        cudaEventDisableTiming | cudaEventBlockingSync; /* waiting costs no core */
+        cudaEventDisableTiming | cudaEventBlockingSync; /* a thread that waits sleeps */
     CUDA_TRY(backend, cudaStreamCreateWithFlags(&ring->stream, cudaStreamNonBlocking));
     for (int i = 0; i < SLOTS; i++) {
         CUDA_TRY(backend, cudaEventCreateWithFlags(&ring->slot[i].copied, flags));
@@ -53,7 +53,7 @@ void cuda_frames_ring_close(cuda_frames_ring **ring)
     cfp_free(r);
 }
 
-/* At the first clip: who explains arrays of numbers needs none of it. */
+/* Opens the second stream and its events, at the first clip of frames. */
 static cfp_status open_ring(cfp_backend *backend)
 {
     if (backend->frames != NULL)
@@ -87,7 +87,8 @@ static slot *find_staged(cuda_frames_ring *ring, const uint8_t *rgb, size_t byte
     return NULL;
 }
 
-/* The oldest copy's; before all those where nothing lies that is still to be uploaded. */
+/* The slot with the oldest copy, of those without frames that wait to be uploaded if there are
+ * such. */
 static slot *choose_slot(cuda_frames_ring *ring)
 {
     slot *best = &ring->slot[0];
@@ -103,7 +104,7 @@ static slot *choose_slot(cuda_frames_ring *ring)
 static cfp_status copy_into(cfp_backend *backend, slot *s, const uint8_t *rgb, size_t bytes)
 {
     cuda_frames_ring *const ring = backend->frames;
-    s->staged = NULL; /* whoever staged it is copied again when it is uploaded */
+    s->staged = NULL; /* if frames were staged here, their upload copies them again */
     CFP_TRY(make_room(backend, s, bytes));
     CUDA_TRY(backend, cudaStreamWaitEvent(ring->stream, s->used, 0));
     s->number = ++ring->count;
@@ -169,8 +170,8 @@ static cfp_status upload(cfp_backend *backend, cfp_tensor *dst, int clip, const 
     return CFP_OK;
 }
 
-/* Copies end in the order of their numbers: where the slot has been filled again meanwhile, waiting
- * for a later copy is as good. */
+/* Copies end in the order of their numbers.  So if the slot has been filled again meanwhile, this
+ * waits for the earliest later copy. */
 static cfp_status wait(cfp_backend *backend, uint64_t done)
 {
     slot *s = NULL;

@@ -1,11 +1,11 @@
-/* cuda_layer.c - conv3d and linear by cuDNN or cuBLAS: weights laid out for it, operands brought
- * where it wants them, and what it does not fuse done behind it.
+/* cuda_layer.c - conv3d and linear by cuDNN or cuBLAS: puts weights into their layout, copies
+ * operands if necessary, and does the parts of the step that they do not fuse.
  *
- * Mostly it reads the source and writes the result as they lie.  Aside, in scratch, go: a source
- * that is not channels last (the clip) or whose lanes do not divide into its groups; a result whose
- * groups do not fill its lanes, and one whose residual lies otherwise than it.  Weights have the
- * type of the step's tensors, and so has the bias that cuDNN adds: engines that take another are
- * compiled at run time. */
+ * Usually they read the source and write the result in place.  Copies in scratch are used for a
+ * source that is not channels last (the clip) or whose lanes do not divide into its groups, for a
+ * result whose groups do not fill its lanes, and for a result whose layout is not the residual's.
+ * Weights, and the bias that cuDNN adds, have the type of the step's tensors, because engines for
+ * another type are compiled at run time. */
 #include "cuda_backend.h"
 
 /* --- the product: cuBLAS where the layer is a product of two matrices, else cuDNN ---
@@ -94,15 +94,15 @@ static void product_close(product *p)
 /* --- the layer --- */
 
 typedef struct layer {
-    product forward, backward; /* backward: empty where never asked for */
-    cfp_type type;             /* of everything but: */
-    float *shift;              /* [y_lanes] the bias, where the product lacks it; else NULL */
-    void *bias;                /* [y_lanes] or NULL */
+    product forward, backward; /* backward: {NULL, NULL} if not wanted */
+    cfp_type type;             /* of all operands except shift, which is float32 */
+    float *shift;              /* [y_lanes] the bias if it is not fused, else NULL */
+    void *bias;                /* [y_lanes] the bias if it is fused, else NULL */
     void *weight;              /* y_lanes x taps x channels of a group */
-    int x_lanes, y_lanes;      /* as cuDNN has them */
-    bool fused;                /* forward adds, and does relu, by itself */
+    int x_lanes, y_lanes;      /* of the operands of cuDNN and cuBLAS */
+    bool fused;                /* forward does the bias, the addition and a relu, too */
     bool relu_fused;
-    size_t x_bytes, y_bytes; /* of scratch: source aside, result aside; the workspace is behind */
+    size_t x_bytes, y_bytes; /* scratch: copy of the source, of the result; then the workspace */
 } layer;
 
 static size_t aligned(size_t bytes)
@@ -120,8 +120,8 @@ static bool lies_so(const cfp_tensor *x, int lanes)
     return view.stride_c == 1 && view.lanes == lanes;
 }
 
-/* `count` floats of the host, laid out as `box` says (its memory is set here) in `room` numbers of
- * the plan's type on the device, zeros between. */
+/* Allocates `capacity` zeros of the plan's type on the device and copies `count` floats of the host
+ * into them.  `box` has the strides; its pointers and types are set here. */
 static cfp_status put_numbers(cfp_backend *backend, void **out, const layer *plan,
                               const float *values, int64_t count, int64_t room, cuda_box box)
 {
@@ -142,7 +142,7 @@ static cfp_status put_numbers(cfp_backend *backend, void **out, const layer *pla
     return status;
 }
 
-/* (O, I, taps) on the host -> O x taps x I on the device. */
+/* From O x I x taps on the host to O x taps x I on the device. */
 static cfp_status put_weights(cfp_backend *backend, layer *plan, const cfp_node *node,
                               const cuda_conv_spec *spec)
 {
@@ -158,7 +158,7 @@ static cfp_status put_weights(cfp_backend *backend, layer *plan, const cfp_node 
                        (int64_t)spec->y_channels * taps * stored, box);
 }
 
-/* Zeros for a layer without: cuDNN adds and fuses with a bias only. */
+/* A layer without a bias gets zeros: cuDNN adds and fuses only together with a bias. */
 static cfp_status put_bias(cfp_backend *backend, layer *plan, const cfp_node *node)
 {
     const int64_t count = node->bias != NULL ? node->shape.c : 0;
@@ -169,14 +169,15 @@ static cfp_status put_bias(cfp_backend *backend, layer *plan, const cfp_node *no
     return put_numbers(backend, &plan->bias, plan, node->bias, count, plan->y_lanes, box);
 }
 
-/* Fused where a plan for that exists and the residual lies like the result, else alone. */
+/* Plans the fused form if may_fuse and there is a plan for it, else the product alone.  may_fuse is
+ * true if residual and result have the layout of the operands. */
 static cfp_status open_forward(cfp_backend *backend, layer *plan, const cfp_step *step,
                                const cuda_conv_spec *alone, bool may_fuse)
 {
     cuda_conv_spec spec = *alone;
     spec.adds = step->adds;
     spec.relu = step->activation != NULL && step->activation->op == CFP_OP_RELU;
-    spec.bias = step->node->bias != NULL || spec.adds || spec.relu; /* the form that is prebuilt */
+    spec.bias = step->node->bias != NULL || spec.adds || spec.relu; /* prebuilt engines need it */
     plan->fused = may_fuse;
     plan->relu_fused = spec.relu;
     if (may_fuse) {
@@ -188,7 +189,7 @@ static cfp_status open_forward(cfp_backend *backend, layer *plan, const cfp_step
     return product_open(&plan->forward, backend, alone);
 }
 
-/* A layer in float32 beside others in a half is the classifier: exactly, then. */
+/* In bf16 and fp16 a layer in float32 is the classifier; it is computed without tensor cores. */
 static cfp_precision precision_of(const cfp_backend *backend, const layer *plan)
 {
     const bool half = backend->precision == CFP_BF16 || backend->precision == CFP_FP16;
@@ -241,7 +242,7 @@ static void layer_close(cfp_backend *backend, cfp_step *step)
     (void)cudaFree(plan->shift);
 }
 
-/* Where the product finds x: where it lies, or brought to `aside`. */
+/* *out = x's data if it has the product's layout, else a copy at `aside` that has it. */
 static cfp_status bring(cfp_backend *backend, void **out, const cfp_tensor *x, int lanes,
                         void *aside)
 {
@@ -292,7 +293,7 @@ static cfp_status layer_backward(cfp_backend *backend, const cfp_step *step,
     cfp_tensor *dx = diff_src[0];
     char *const y_aside = (char *)scratch + plan->x_bytes;
     void *const workspace = y_aside + plan->y_bytes;
-    (void)src, (void)dst; /* linear in its input: the gradient reads no values */
+    (void)src, (void)dst; /* the op is linear, so its gradient reads no values */
     if (dx == NULL)
         return CFP_OK;
     const bool lies = lies_so(dx, plan->x_lanes);

@@ -1,11 +1,11 @@
-/* cuda_memory.c - device memory: taken, given back, working memory that grows, and what goes up
- * from the host. */
+/* cuda_memory.c - device memory: allocation, working memory that grows, and copies from the host.
+ */
 #include "cuda_backend.h"
 #include <string.h>
 
-/* Of `staging`, and the most that one put takes of it. */
+/* Size of `staging`, and the maximum that one put uses of it. */
 enum { STAGING_BYTES = 1 << 20, MOST_STAGED = STAGING_BYTES / 4 };
-/* What is planned leaves this much free: libraries load code late, and it lies in device memory. */
+/* Plans leave this much memory free, because libraries load code into it later. */
 static const size_t LEFT_FREE = (size_t)512 << 20;
 
 cfp_status cuda_alloc(cfp_backend *backend, void **out, size_t bytes)
@@ -55,7 +55,8 @@ cfp_status cuda_aside(cfp_backend *backend, void **out, size_t bytes)
     return CFP_OK;
 }
 
-/* Where `bytes` may be put: at the front again once it is full and has all been copied. */
+/* Gives `bytes` of the pinned memory.  If too little is left, waits until all of it has been copied
+ * and starts at its front again. */
 static cfp_status stage(cfp_backend *backend, char **out, size_t bytes)
 {
     void *memory = backend->staging;

@@ -1,5 +1,5 @@
-/* cuda_move.c - identity, flatten, concat, pad, slice, channel_shuffle: every one is a strided copy
- * between an input and a part of the output, and its backward is the same copy the other way. */
+/* cuda_move.c - identity, flatten, concat, pad, slice, channel_shuffle.  Each is a strided copy
+ * between an input and a part of the output; backward is the copy in the other direction. */
 #include "cuda_backend.h"
 
 static int channels_before(const cfp_step *step, int k)
@@ -10,7 +10,7 @@ static int channels_before(const cfp_step *step, int k)
     return channels;
 }
 
-/* The part of a pad's output that is the input. */
+/* Narrows `out` of a pad to the part that holds the input. */
 static void cut_padding(const cfp_node *node, cuda_view *out, const cuda_view *in)
 {
     const int *begin = node->window.pad_begin;
@@ -21,7 +21,7 @@ static void cut_padding(const cfp_node *node, cuda_view *out, const cuda_view *i
     out->c = in->c, out->t = in->t, out->h = in->h, out->w = in->w;
 }
 
-/* The part of a slice's input that is the output. */
+/* Narrows `in` of a slice to the part that becomes the output. */
 static void cut_slice(const cfp_node *node, const cuda_view *out, cuda_view *in)
 {
     int *const strides[5] = {NULL, &in->stride_c, &in->stride_t, &in->stride_h, &in->stride_w};
@@ -31,7 +31,7 @@ static void cut_slice(const cfp_node *node, const cuda_view *out, cuda_view *in)
     in->c = out->c, in->t = out->t, in->h = out->h, in->w = out->w;
 }
 
-/* A vector as the map that was flattened: channels, then positions in their plain order. */
+/* Views a flattened vector as the tensor that it was made of: channels, then positions. */
 static void unflatten(cuda_view *out, const cuda_view *in)
 {
     out->stride_w = out->stride_c;
@@ -53,7 +53,7 @@ static cuda_box shuffle_box(const cfp_node *node, const cuda_view *out, const cu
     return box;
 }
 
-/* The copy that op does for input k, from `in` to `out`. */
+/* The copy that the op does for input k, from `in` to `out`. */
 static cuda_box forward_box(const cfp_step *step, int k, cuda_view out, cuda_view in)
 {
     const cfp_node *node = step->node;
@@ -74,13 +74,13 @@ static cuda_box forward_box(const cfp_step *step, int k, cuda_view out, cuda_vie
         break;
     case CFP_OP_CHANNEL_SHUFFLE:
         return shuffle_box(node, &out, &in);
-    default: /* identity: as it is */
+    default: /* identity */
         break;
     }
     return cuda_box_of(&out, &in);
 }
 
-/* The copy the other way, into the input at `in`. */
+/* The copy in the other direction, to `in`. */
 static cuda_box reversed(const cuda_box *box, void *in)
 {
     cuda_box back = *box;
@@ -120,7 +120,7 @@ static cfp_status move_backward(cfp_backend *backend, const cfp_step *step,
         if (dx == NULL)
             continue;
         const cuda_view in = cuda_view_of(dx);
-        if (step->node->op == CFP_OP_SLICE) { /* what it leaves out gets 0 */
+        if (step->node->op == CFP_OP_SLICE) { /* the gradient outside the slice is 0 */
             const size_t bytes = (size_t)cfp_stored(dx) * cuda_size_of(dx->type);
             CUDA_TRY(backend, cudaMemsetAsync(dx->data, 0, bytes, backend->stream));
         }

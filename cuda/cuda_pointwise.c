@@ -1,4 +1,4 @@
-/* cuda_pointwise.c - batchnorm, the activations, softmax: the shape is kept. */
+/* cuda_pointwise.c - batchnorm, the activations and softmax, which keep the shape. */
 #include "cuda_backend.h"
 
 cuda_activation cuda_activation_of(const cfp_node *activation)

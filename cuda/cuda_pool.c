@@ -14,7 +14,7 @@ static cuda_windows windows_of(const cfp_node *node, const cfp_tensor *x, const 
     return op;
 }
 
-/* Backward first writes down, in scratch, which position each window took. */
+/* Scratch of backward: the position that won each window. */
 static cfp_status maxpool_open(cfp_backend *backend, cfp_step *step, const cfp_tensor *const *src,
                                const cfp_tensor *dst)
 {
@@ -90,7 +90,7 @@ static cfp_status globalavgpool_forward(cfp_backend *backend, const cfp_step *st
     return cuda_zero_lanes(backend, &sum.dst);
 }
 
-/* As of an average over one window that is the whole input. */
+/* The gradient of an average pool with one window, the whole input. */
 static cfp_status globalavgpool_backward(cfp_backend *backend, const cfp_step *step,
                                          const cfp_tensor *const *src, const cfp_tensor *dst,
                                          const cfp_tensor *diff_dst, cfp_tensor *const *diff_src,

@@ -1,9 +1,8 @@
-/* cuda_primitives.c - what the method asks of tensors beside the ops. */
+/* cuda_primitives.c - the method's primitives on tensors: means, sums, masks, copies. */
 #include "cuda_backend.h"
 
-/* float16 ends at 65504.  What went beyond it is infinite, and makes every sum that it enters
- * infinite or NaN: looked for here, where the method takes its numbers, and refused when something
- * is fetched. */
+/* Numbers of float16 above 65504 are infinite, and every sum with one is infinite or NaN.  This
+ * checks the sums that the method uses; the next fetch fails if it found one. */
 static cfp_status watch_floats(cfp_backend *backend, const float *x, int64_t count)
 {
     if (backend->overflow != NULL)

@@ -1,5 +1,6 @@
-/* cuda_profile.c - the entries for profilers: ranges, and which part of the run is worth recording
- * (nsys --capture-range=cudaProfilerApi, ncu --profile-from-start off). */
+/* cuda_profile.c - sub-table profile: ranges, and the part of the run that a profiler collects
+ * (nsys
+ * --capture-range=cudaProfilerApi, ncu --profile-from-start off). */
 #include "cuda_backend.h"
 #include <cuda_profiler_api.h>
 
@@ -13,7 +14,7 @@ static void range_end(cfp_backend *backend)
     cuda_range_end(backend->ranges);
 }
 
-/* What was begun before does not belong to the part, nor may its own end lie behind it. */
+/* Waits first, so that the part neither contains earlier work nor ends before its own work. */
 static void collect(cfp_backend *backend, bool on)
 {
     (void)cudaStreamSynchronize(backend->stream);

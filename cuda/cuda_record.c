@@ -1,20 +1,20 @@
-/* cuda_record.c - work recorded as a CUDA graph: one launch from the host instead of hundreds, each
- * of which would cost it a few microseconds. */
+/* cuda_record.c - sub-table record: work as a CUDA graph.  The host then makes one launch instead
+ * of hundreds, each of which costs it a few microseconds. */
 #include "cuda_backend.h"
 
 struct recording {
     cudaGraphExec_t graph;
-    const void *aside; /* the working memory that its kernels were given */
+    const void *aside; /* cuda_aside's memory when it was recorded */
 };
 
 static cfp_status begin(cfp_backend *backend)
 {
-    /* Thread-local: what other threads do with CUDA does not concern this capture. */
+    /* Thread-local: CUDA calls of other threads do not affect this capture. */
     CUDA_TRY(backend, cudaStreamBeginCapture(backend->stream, cudaStreamCaptureModeThreadLocal));
     return CFP_OK;
 }
 
-/* What cannot be recorded is no failure: the message says why, and the caller goes on without. */
+/* Not a failure: the message says why there is no recording, and the caller continues without. */
 static cfp_status not_recorded(cfp_backend *backend, cudaError_t status, const char *call)
 {
     (void)cuda_failed(backend->ctx, status, call);
@@ -28,7 +28,7 @@ static cfp_status end(cfp_backend *backend, void **recording, bool keep)
     *recording = NULL;
     cudaError_t status = cudaStreamEndCapture(backend->stream, &graph);
     if (!keep) {
-        (void)cudaGetLastError(); /* what failed in between has been said */
+        (void)cudaGetLastError(); /* the failure has been reported already */
         if (status == cudaSuccess && graph != NULL)
             (void)cudaGraphDestroy(graph);
         return CFP_OK;

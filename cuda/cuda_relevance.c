@@ -1,5 +1,5 @@
-/* cuda_relevance.c - the method's memory and its back-steps: everything is enqueued, only fetch
- * waits. */
+/* cuda_relevance.c - the method's memory and its back-steps.  All work is enqueued; only fetch
+ * waits for it. */
 #include "cuda_backend.h"
 
 cfp_status cuda_fill(cfp_backend *backend, void *memory, int byte, size_t bytes)

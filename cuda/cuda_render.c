@@ -1,5 +1,5 @@
-/* cuda_render.c - tubes over their clips (render.h).  A clip that the network reads has fewer
- * voxels than an int can count, and so has a map (cuda_step_open sees to that). */
+/* cuda_render.c - sub-table render: tubes over their clips (render.h).  Clips and maps have fewer
+ * voxels than an int can count, because cuda_step_open refuses larger tensors. */
 #include "cuda_backend.h"
 
 static cfp_status tube(cfp_backend *backend, const cfp_render *op)

@@ -1,10 +1,10 @@
-/* cuda_step.c - which op is run by whom, and in which type; a failure is reported under the name of
- * its node.
+/* cuda_step.c - runs a step by the functions of its op, in the step's type.  A failure is reported
+ * with the name of its node.
  *
- * Types: fp32 and tf32 keep everything in float32.  bf16 and fp16 keep activations, their
- * gradients and the weights of convolutions in that type, but from the classifier (the last kernel
- * layer) on everything is float32: that costs nothing, and the logits, whose order is the answer,
- * keep all digits of their sums. */
+ * Types: with fp32 and tf32 all tensors are float32.  With bf16 and fp16, activations, their
+ * gradients and the weights of convolutions have that type.  From the classifier (the last kernel
+ * layer) on all are float32: this costs nothing, and the logits, whose order is the answer, keep
+ * all digits of their sums. */
 #include "cuda_backend.h"
 #include <limits.h>
 #include <string.h>
@@ -46,7 +46,7 @@ static cfp_status named(cfp_backend *backend, const cfp_step *step, cfp_status s
     if (status == CFP_OK)
         return CFP_OK;
     if (strncmp(backend->ctx->message, "--", 2) == 0)
-        return status; /* it is an option's, and this node only the first that needs it */
+        return status; /* the message is about an option, not about this node */
     return cfp_fail(backend->ctx, status, "node '%s': %s", step->node->name, backend->ctx->message);
 }
 
@@ -64,7 +64,7 @@ cfp_type cuda_type_of_step(const cfp_backend *backend, const cfp_step *step,
 {
     if (backend->precision != CFP_BF16 && backend->precision != CFP_FP16)
         return CFP_FLOAT32;
-    /* The result may take the residual's memory, and their gradients are added: one type. */
+    /* Result and residual have one type: they may share memory, and their gradients are added. */
     if (step->adds && src[step->n_src - 1]->block > 1)
         return src[step->n_src - 1]->type;
     if (behind_classifier(step))
@@ -72,16 +72,17 @@ cfp_type cuda_type_of_step(const cfp_backend *backend, const cfp_step *step,
     return backend->precision == CFP_BF16 ? CFP_BFLOAT16 : CFP_FLOAT16;
 }
 
-/* Gradients in float16 are held times this.  The gradient of a logit shrinks with the positions of
- * a clip: half of a layer's numbers lie below 1e-3 to 3e-5 in seven networks at a fourth of their
- * size, and float16 loses digits below 6e-5.  The greatest was 25 there.  Times 256, digits are
- * full down to 2.4e-7, and 256 is where it overflows (which is then refused, cuda_primitives.c). */
+/* Gradients in float16 are stored multiplied by this.  The more positions a clip has, the smaller
+ * is the gradient of a logit: in seven networks, at a fourth of their size, the median of a layer's
+ * gradients was between 3e-5 and 1e-3, and the maximum was 25.  float16 loses digits below 6e-5.
+ * Multiplied by 256, gradients keep all digits down to 2.4e-7 and overflow at 256; an overflow is
+ * refused (cuda_primitives.c). */
 float cuda_gradient_unit(cfp_precision precision)
 {
     return precision == CFP_FP16 ? 256 : 1;
 }
 
-/* The kernels count the numbers of one clip in 31 bits. */
+/* The kernels index the numbers of one clip with 31 bits. */
 static cfp_status check_size(cfp_backend *backend, const cfp_tensor *x)
 {
     const int64_t count = cfp_stored(x) / x->shape.n;

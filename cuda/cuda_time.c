@@ -1,22 +1,22 @@
-/* cuda_time.c - the time of one convolution on the device: for autotune.
+/* cuda_time.c - measures the time of one convolution on the device, for autotune.
  *
- * Operands are random numbers in memory of their own: with zeros a GPU draws less power and may run
- * faster than it ever will.  The first execution loads code and is not counted.  Of some rounds the
- * fastest is taken, which other programs on the device disturb least.  A round has several
- * executions between its two events: an idle stream reaches the first event before the host has
- * enqueued what is timed, and the time that the host takes for it would count, too. */
+ * Operands are random numbers in memory allocated for this.  With zeros a GPU uses less power and
+ * may run faster than with real numbers.  The first execution loads code and is not counted.  The
+ * fastest of some rounds counts, which other programs on the device disturb least.  A round has
+ * several executions between its two events: an idle stream reaches the first event before the host
+ * has enqueued the execution, so a part of the host's time is measured, too. */
 #include "tune.h"
 #include "cuda_backend.h"
 
 enum { ROUNDS = 3, EACH = 10, OPERANDS = 6, WORKSPACE = 5 };
-/* Executions that take longer than this are timed one by one: what the host adds is little then. */
+/* Longer executions are timed one by one: the host's part is small then. */
 static const float LONG_MS = 1;
 
 typedef struct timing {
     cfp_backend *backend;
     const cuda_conv *conv;
     cfp_type type;
-    size_t bytes[OPERANDS]; /* x, w, y, z, bias, workspace; 0: not wanted */
+    size_t bytes[OPERANDS]; /* x, w, y, z, bias, workspace; 0: none */
     void *memory[OPERANDS];
     cudaEvent_t event[2];
 } timing;
@@ -63,7 +63,7 @@ static cfp_status execute(const timing *t, int times)
     return CFP_OK;
 }
 
-/* Milliseconds of one of so many executions. */
+/* Mean milliseconds of one of `times` executions. */
 static cfp_status run_round(float *ms, const timing *t, int times)
 {
     CUDA_TRY(t->backend, cudaEventRecord(t->event[0], t->backend->stream));

@@ -17,7 +17,7 @@ typedef struct choice {
     int candidate;
     int64_t engine;
     float ms;
-    int used; /* 0: not in this run; else 1 + how many were before */
+    int used; /* 0: not used in this run; else its place in the order of use, from 1 */
 } choice;
 
 struct cuda_tuning {
@@ -41,7 +41,7 @@ static cfp_status add(cuda_tuning *t, cfp_ctx *ctx, const choice *made)
     return CFP_OK;
 }
 
-/* The last line about a convolution counts: it was appended because the others no longer held. */
+/* The last choice for a convolution counts: it was added because earlier ones were out of date. */
 static choice *find(cuda_tuning *t, const char *conv)
 {
     for (int i = t->n - 1; i >= 0; i--)
@@ -50,7 +50,7 @@ static choice *find(cuda_tuning *t, const char *conv)
     return NULL;
 }
 
-/* False where it is no whole line of ours.  *mine: of this device. */
+/* False if the line is not a whole line of such a file.  *mine: it is for this device. */
 static bool parse(const char *line, const char *device, choice *out, bool *mine)
 {
     const char *tab = strchr(line, '\t'), *end = tab != NULL ? strchr(tab + 1, '\t') : NULL;
@@ -86,7 +86,7 @@ static cfp_status file_failed(const cuda_tuning *t, cfp_ctx *ctx)
     return cfp_fail(ctx, CFP_IO, "--autotune: %s: %s", t->path, strerror(errno));
 }
 
-/* Made where it is missing: what cannot be is said now. */
+/* Creates the file if it is missing, so that a failure is reported before anything is measured. */
 static cfp_status read_file(cuda_tuning *t, cfp_ctx *ctx)
 {
     struct stat facts;
@@ -99,7 +99,7 @@ static cfp_status read_file(cuda_tuning *t, cfp_ctx *ctx)
         return status;
     }
     cfp_status status = CFP_OK;
-    if (!S_ISREG(facts.st_mode)) /* a pipe would be waited for */
+    if (!S_ISREG(facts.st_mode)) /* reading a pipe would wait */
         status = cfp_fail(ctx, CFP_IO, "--autotune: %s: is no plain file", t->path);
     if (status == CFP_OK)
         status = read_lines(t, ctx, file);
@@ -109,7 +109,7 @@ static cfp_status read_file(cuda_tuning *t, cfp_ctx *ctx)
     return status;
 }
 
-/* The whole line or, on a full disk, nothing of it: half a line would be refused ever after. */
+/* Appends the whole line or, on a full disk, nothing: the next run would refuse half a line. */
 static cfp_status append_line(const cuda_tuning *t, cfp_ctx *ctx, const choice *made)
 {
     char line[LINE_BYTES];
@@ -159,7 +159,7 @@ void cuda_tuning_close(cuda_tuning **tuning)
     *tuning = NULL;
 }
 
-/* Times candidate `nth`; keeps it where it is faster than *best, the candidate before it. */
+/* Measures candidate `nth`.  If it is faster than *best, or *best is NULL, it becomes *best. */
 static cfp_status try_candidate(cuda_conv **best, choice *made, cfp_backend *backend,
                                 const cuda_conv_spec *spec, int nth)
 {
@@ -188,7 +188,7 @@ static cfp_status measure(cuda_conv **out, cuda_tuning *t, cfp_backend *backend,
     for (int nth = 0; nth < CANDIDATES && status == CFP_OK; nth++)
         status = try_candidate(out, &made, backend, spec, nth);
     if ((status == CFP_UNSUPPORTED || status == CFP_NOMEM) && *out != NULL)
-        status = CFP_OK; /* there are no more, or no room to try them */
+        status = CFP_OK; /* no more candidates, or no memory to measure them */
     if (status == CFP_OK)
         status = append_line(t, backend->ctx, &made);
     if (status == CFP_OK)
@@ -198,7 +198,8 @@ static cfp_status measure(cuda_conv **out, cuda_tuning *t, cfp_backend *backend,
     return status;
 }
 
-/* The recorded plan, if it still is what was recorded; else *out is NULL. */
+/* Opens the known choice.  *out is NULL if that candidate is another engine now or does not exist.
+ */
 static cfp_status follow(cuda_conv **out, const choice *known, cfp_backend *backend,
                          const cuda_conv_spec *spec)
 {

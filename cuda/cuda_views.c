@@ -1,4 +1,4 @@
-/* cuda_views.c - tensors as strides, and copies between them. */
+/* cuda_views.c - tensors as views (pointers with strides), and copies between views. */
 #include "cuda_backend.h"
 
 static cuda_view shaped(void *data, cfp_type type, cfp_shape s)
@@ -21,7 +21,8 @@ cuda_view cuda_view_at(void *data, cfp_type type, cfp_shape shape, int lanes)
 
 cuda_view cuda_view_of(const cfp_tensor *x)
 {
-    if (x->block > 1 || cfp_positions(x->shape) == 1) /* a plain vector is channels last too */
+    if (x->block > 1 ||
+        cfp_positions(x->shape) == 1) /* with one position, plain is channels last, too */
         return cuda_view_at(x->data, x->type, x->shape, cfp_blocks(x) * x->block);
     cuda_view plain = shaped(x->data, x->type, x->shape);
     plain.lanes = plain.c;

@@ -29,7 +29,7 @@ typedef struct builder {
     cuda_descs *descs;
     const cuda_conv_spec *spec;
     dims result;
-    int left; /* operations still to come behind the current one */
+    int left; /* operations after the current one */
     int n;    /* operations so far */
     cuda_desc op[4];
 } builder;
@@ -57,7 +57,7 @@ static cuda_desc tensor(cuda_descs *descs, const cuda_conv_spec *spec, int64_t i
     const int64_t *d = size.d;
     const int64_t row = d[4] * d[1], picture = d[3] * row, all = d[2] * picture;
     const int64_t strides[RANK] = {all, 1, picture, row, d[1]}, alignment = 16;
-    const bool is_virtual = id >= FIRST_VIRTUAL; /* lives in registers only */
+    const bool is_virtual = id >= FIRST_VIRTUAL; /* never stored in memory */
     const cudnnDataType_t type = is_virtual ? CUDNN_DATA_FLOAT : type_of(spec);
 
     const cuda_desc t = cuda_descs_make(descs, CUDNN_BACKEND_TENSOR_DESCRIPTOR);
@@ -70,7 +70,7 @@ static cuda_desc tensor(cuda_descs *descs, const cuda_conv_spec *spec, int64_t i
     return cuda_descs_finalize(descs, t);
 }
 
-/* What the next operation writes: a tensor of the caller's if it is the last one. */
+/* The tensor that the next operation writes: the convolution's result if it is the last one. */
 static cuda_desc result(builder *b)
 {
     const int last = b->spec->backward ? CUDA_CONV_X : CUDA_CONV_Y;
@@ -134,7 +134,7 @@ static cuda_desc add_convolution(builder *b)
     return out;
 }
 
-/* `operand` NULL: a function of one tensor. */
+/* `operand` is NULL for a function of one tensor. */
 static cuda_desc add_pointwise(builder *b, cudnnPointwiseMode_t mode, cuda_desc in,
                                cuda_desc operand)
 {
@@ -145,7 +145,7 @@ static cuda_desc add_pointwise(builder *b, cudnnPointwiseMode_t mode, cuda_desc 
     const cuda_desc what = cuda_descs_make(b->descs, CUDNN_BACKEND_POINTWISE_DESCRIPTOR);
     cuda_descs_set(b->descs, what, CUDNN_ATTR_POINTWISE_MODE, CUDNN_TYPE_POINTWISE_MODE, 1, &mode);
     cuda_descs_set(b->descs, what, CUDNN_ATTR_POINTWISE_MATH_PREC, CUDNN_TYPE_DATA_TYPE, 1, &sums);
-    if (mode == CUDNN_POINTWISE_RELU_FWD) /* else an overflow that became NaN would look finite */
+    if (mode == CUDNN_POINTWISE_RELU_FWD) /* else an overflow that became NaN would become 0 */
         cuda_descs_set(b->descs, what, CUDNN_ATTR_POINTWISE_NAN_PROPAGATION,
                        CUDNN_TYPE_NAN_PROPOGATION, 1, &keeps);
     cuda_descs_finalize(b->descs, what);
@@ -193,25 +193,25 @@ struct cuda_conv {
     cuda_conv_facts facts;
 };
 
-/* Why offers were passed over, for the message when none is left. */
+/* How many offers were refused for which reason, for the message if none is left. */
 typedef struct refusals {
     int tensor_cores, nondeterministic, imprecise, compiled, workspace, unbuilt;
-    char text[sizeof(((cuda_descs *)0)->text) + 2]; /* ": " and cuDNN's own of the last unbuilt */
+    char text[sizeof(((cuda_descs *)0)->text) +
+              2]; /* ": " and cuDNN's text about the last unbuilt one */
 } refusals;
 
-/* Which of the plans that will do is wanted, and those that were passed by on the way there.  The
- * heuristics like to offer one engine many times over: of each engine the first plan comes first,
- * and then the others. */
-enum { MOST_CANDIDATES = 16, FIRST = -1 }; /* FIRST: the 0th, and nobody counts */
+/* Which of the acceptable plans is wanted, and those that come before it.  The heuristics often
+ * offer one engine many times, so the order is: the first plan of each engine, then the others. */
+enum { MOST_CANDIDATES = 16, FIRST = -1 }; /* FIRST: plan 0, without looking at others */
 typedef struct search {
     int nth, passed;
-    bool engines_again;                   /* each engine has had its turn */
-    uint64_t plan[MOST_CANDIDATES], hash; /* of those, of the last one: of their JSON */
+    bool engines_again;                   /* second pass: other plans of each engine */
+    uint64_t plan[MOST_CANDIDATES], hash; /* hashes of their JSON; of the last one */
     int64_t engine[MOST_CANDIDATES];
     refusals why;
 } search;
 
-/* Notes of an engine as bits. */
+/* The notes of an engine, as bits. */
 typedef struct notes {
     unsigned numerical, behavior;
 } notes;
@@ -255,11 +255,11 @@ static bool acceptable(notes found, cfp_precision precision, refusals *why)
     return false;
 }
 
-/* Of all that cuDNN would need to make the plan again; 0 after a failure. */
+/* A hash of cuDNN's full description of the plan; 0 after a failure. */
 static uint64_t hash_plan(cuda_descs *descs, cuda_desc plan)
 {
     static const int room = 1 << 18;
-    cfp_ctx quiet = {0}; /* without memory the plan is passed by, like one that has no JSON */
+    cfp_ctx quiet = {0}; /* without memory the plan is skipped, like one without JSON */
     char *json = cfp_alloc(&quiet, (size_t)room, 1);
     uint64_t hash = 14695981039346656037u; /* FNV-1a */
     const int n = json == NULL
@@ -272,7 +272,7 @@ static uint64_t hash_plan(cuda_descs *descs, cuda_desc plan)
     return n > 0 ? hash : 0;
 }
 
-/* Does a plan of this engine have to wait until all others have had their turn? */
+/* True if a plan of this engine has been seen and other engines come first. */
 static bool waits(const search *s, int64_t engine)
 {
     bool seen = false;
@@ -281,8 +281,8 @@ static bool waits(const search *s, int64_t engine)
     return seen && !s->engines_again;
 }
 
-/* False for a plan that is passed by: heuristics offer some plans twice, and before the nth one
- * come others. */
+/* True if this is plan `nth`.  Plans before it are noted; a plan that was noted before (heuristics
+ * offer some twice) is skipped. */
 static bool is_the_one(search *s, cuda_descs *descs, cuda_desc plan, int64_t engine)
 {
     if (s->nth == FIRST)
@@ -300,7 +300,8 @@ static bool is_the_one(search *s, cuda_descs *descs, cuda_desc plan, int64_t eng
     return false;
 }
 
-/* Makes `offer`, a configuration owned by `offers`, the plan of `conv` if it will do. */
+/* Makes `offer`, a configuration owned by `offers`, the plan of `conv` if it is acceptable and the
+ * one that is wanted. */
 static bool take(cuda_conv *conv, const cuda_conv_spec *spec, cuda_descs *offers, cuda_desc offer,
                  cuda_desc engine, search *s)
 {
@@ -343,7 +344,7 @@ static bool take(cuda_conv *conv, const cuda_conv_spec *spec, cuda_descs *offers
     return taken;
 }
 
-/* Asks one heuristic; true once the convolution has a plan. */
+/* Goes through the offers of one heuristic; true if one became the plan. */
 static bool ask(cuda_conv *conv, const cuda_conv_spec *spec, cuda_desc graph,
                 cudnnBackendHeurMode_t mode, search *s)
 {

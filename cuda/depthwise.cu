@@ -1,15 +1,15 @@
-/* depthwise.cu - convolutions whose kernels read one channel each: groups = channels.
+/* depthwise.cu - depth-wise convolutions: groups = channels, so each kernel reads one channel.
  *
- * cuDNN has no tensor-core engine for them, and there is nothing to multiply matrices of: they are
- * bound by memory.  One thread takes V channels of one position; taps of neighbouring positions
- * come from the cache, and so do the weights, which lie with the channels side by side; they are
- * few, and stay float32.  V is more than 1 where each channel has one kernel.
+ * cuDNN has no tensor-core engine for them, because they are no product of matrices: memory limits
+ * their speed.  One thread computes V channels of one position.  Taps of neighbouring positions
+ * come from the cache.  So do the weights, which are few and stay float32, with channels innermost.
+ * V is greater than 1 if each channel has one kernel.
  *
- * Which taps lie inside is found before the loops over them, axis by axis: a tap costs two loads and
- * V multiplications, and no comparison or division. */
+ * The taps inside the input are found before the loops over them, axis by axis.  So a tap costs two
+ * loads and V multiplications, and no comparison or division. */
 #include "lanes.h"
 
-/* Adds weight * from over one tap; `from` and the weights at the channels that the thread has. */
+/* Adds weight * from for one tap; both pointers are at the thread's first channel. */
 template <int V, class S>
 static __device__ void add_tap(pack<V> *sum, const float *weight, const S *from)
 {
@@ -18,14 +18,14 @@ static __device__ void add_tap(pack<V> *sum, const float *weight, const S *from)
         sum->v[k] += w.v[k] * x.v[k];
 }
 
-/* Along one axis, the taps that meet an element there: `first`, then every `step`-th; and the
- * elements of the other side that they meet it in. */
+/* Along one axis, the taps that connect an element to the other side (output to inputs, or input to
+ * outputs): `first`, then every `step`-th; and the elements of the other side. */
 struct taps {
     int first, step, count;
     int at, next;
 };
 
-/* The inputs of an output's window. */
+/* The taps from an output to the inputs of its window. */
 static __device__ taps taps_of_output(const cuda_windows &win, int axis, int i, int inputs)
 {
     const int dilation = win.dilation[axis], from = i * win.stride[axis] - win.pad_begin[axis];
@@ -35,8 +35,8 @@ static __device__ taps taps_of_output(const cuda_windows &win, int axis, int i, 
     return {first, 1, end > first ? end - first : 0, from + first * dilation, dilation};
 }
 
-/* The outputs that read an input: those taps k for which i + pad - k * dilation is a multiple of
- * the stride, every `step`-th. */
+/* The taps from an input to the outputs that read it: those k for which i + pad - k * dilation is a
+ * multiple of the stride, which is every `step`-th. */
 static __device__ taps taps_of_input(const cuda_windows &win, int axis, int i, int step,
                                      int outputs)
 {
@@ -47,7 +47,7 @@ static __device__ taps taps_of_input(const cuda_windows &win, int axis, int i, i
     taps t = {k, step, 0, from / stride, -(step * dilation / stride)};
     if (k == step || from < 0)
         return t;
-    if (t.at >= outputs) { /* outputs that are not there are skipped */
+    if (t.at >= outputs) { /* skips outputs after the last */
         const int skipped = (t.at - outputs) / -t.next + 1;
         t.first += skipped * step;
         t.at += skipped * t.next;
@@ -59,8 +59,8 @@ static __device__ taps taps_of_input(const cuda_windows &win, int axis, int i, i
     return t;
 }
 
-/* Adds every tap: `from` and `weight` at the channels of the thread.  The weights of neighbouring
- * taps are `lanes` apart. */
+/* Adds all taps.  `from` and `weight` are at the thread's first channel; the weights of
+ * neighbouring taps are `lanes` numbers apart. */
 template <int V, class S>
 static __device__ void add_taps(pack<V> *sum, const cuda_windows &win, const cuda_view &view,
                                 const taps tap[3], const float *weight, int lanes, const S *from)
@@ -139,8 +139,8 @@ static __global__ void depthwise_backward_kernel(const __grid_constant__ cuda_de
     }
 }
 
-/* How far apart the taps are that read one input: the stride, as far as the dilation does not share
- * it. */
+/* The distance between the taps that read one input, for each axis: the stride, divided by the
+ * greatest common divisor of stride and dilation. */
 static tap_steps steps_of(const cuda_windows &win)
 {
     tap_steps step;

@@ -1,8 +1,8 @@
-/* frames.cu - frames of bytes into what the network reads, in the layout of the tensor.
+/* frames.cu - converts frames of bytes to the network's input, in the layout of the tensor.
  *
- * One thread takes one pixel and writes its channels and the zero lanes behind them.  Every
- * operation is rounded as on the host, whatever the compiler is told, so that the numbers are the
- * host's to the last bit.  Bytes: 3 read and every lane written for each pixel. */
+ * One thread takes one pixel and writes its channels and the zero lanes after them.  Every
+ * operation is rounded explicitly, whatever the compiler's options, so the results equal the host's
+ * bit by bit.  Memory traffic per pixel: 3 bytes read, every lane written. */
 #include "lanes.h"
 
 static __device__ float read_channel(const cuda_frames &f, const uint8_t *pixel, int c)

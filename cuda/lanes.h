@@ -1,11 +1,12 @@
-/* lanes.h - what the kernels share: V channels at a time, where an element stands, activations. */
+/* lanes.h - what the kernels share: loads and stores of V channels, addresses of elements, the
+ * activations. */
 #pragma once
 #include "storage.h"
 #include <math.h>
 
 enum { THREADS = 256 };
 
-/* V neighbouring channels: as a kernel computes with them, and as they lie in memory. */
+/* V neighbouring channels: as numbers of a kernel, and as stored in memory. */
 template <int V> struct pack {
     float v[V];
 };
@@ -13,7 +14,7 @@ template <class S, int V> struct alignas(V * sizeof(S) < 16 ? V * sizeof(S) : 16
     S v[V];
 };
 
-/* In one load or store, where they are 16 bytes or fewer. */
+/* One load or store if they are at most 16 bytes. */
 template <int V, class S> __device__ inline pack<V> load(const S *from)
 {
     const stored<S, V> lying = *reinterpret_cast<const stored<S, V> *>(from);
@@ -45,7 +46,7 @@ template <int V> __device__ inline pack<V> splat(float value)
         x.v[i] = value;
     return x;
 }
-/* Lanes behind the last channel are zero. */
+/* Stores zeros in the lanes after the last channel. */
 template <int V, class S>
 __device__ inline void store_channels(S *to, pack<V> x, int c, int channels)
 {
@@ -54,7 +55,7 @@ __device__ inline void store_channels(S *to, pack<V> x, int c, int channels)
     store<V>(to, x);
 }
 
-/* Channels from c on become 0 where nobody demands them. */
+/* Sets those of the V channels from c on to 0 that are not demanded. */
 template <int V>
 __device__ inline pack<V> masked(pack<V> x, const cfp_demand *demand, int c, int channels)
 {
@@ -64,7 +65,7 @@ __device__ inline pack<V> masked(pack<V> x, const cfp_demand *demand, int c, int
     return x;
 }
 
-/* Offset of channel c at a position of clip n: for views whose positions follow one another. */
+/* Offset of channel c at a position of clip n, in a view whose positions are contiguous. */
 __device__ inline int64_t offset_of(const cuda_view &x, int n, int position, int c)
 {
     return n * x.stride_n + (int64_t)position * x.stride_w + (int64_t)c * x.stride_c;
@@ -75,7 +76,8 @@ __device__ inline int64_t offset_of(const cuda_view &x, int n, int t, int h, int
            (int64_t)w * x.stride_w + (int64_t)c * x.stride_c;
 }
 
-/* Thread `i` of a clip works at these: channels fastest, so that a warp's loads stand together. */
+/* Channel and position of thread `i` of a clip.  Channels are fastest, so that a warp's loads are
+ * contiguous. */
 struct place {
     int t, h, w, position, c;
 };
@@ -93,7 +95,7 @@ template <int V> __device__ inline unsigned places(const cuda_view &x)
 
 __device__ inline float clamped(float x, float low, float high)
 {
-    return x < low ? low : x > high ? high : x; /* so written that NaN stays NaN */
+    return x < low ? low : x > high ? high : x; /* in this form NaN stays NaN */
 }
 __device__ inline float sigmoid(float x)
 {
@@ -127,7 +129,7 @@ template <int V> __device__ inline pack<V> activate(cuda_activation a, pack<V> x
     return x;
 }
 
-/* Blocks for one clip's `count` threads of work; clips stand along y. */
+/* A grid of `count` threads for each of n clips; y is the clip. */
 inline dim3 grid_of(int64_t count, int n)
 {
     const int64_t blocks = (count + THREADS - 1) / THREADS;
@@ -137,7 +139,7 @@ inline int64_t count_of(const cuda_view &x, int v)
 {
     return (int64_t)x.t * x.h * x.w * (x.lanes / v);
 }
-/* Can x be taken WIDE<S> channels at a time, as `like` is? */
+/* True if x can be read WIDE<S> channels at a time, like `like`. */
 template <class S> inline bool goes_wide(const cuda_view &x, const cuda_view &like)
 {
     constexpr int V = WIDE<S>;

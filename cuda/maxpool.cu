@@ -1,9 +1,10 @@
 /* maxpool.cu - the maximum of each window, and its gradient.
  *
- * Backward is two kernels without atomics: the first writes down which position each window took
- * (the first in T, H, W order that holds the maximum), the second lets each input collect from the
- * windows that took it, in the order of the windows.  One thread takes V channels of one position.
- * Bytes: each operand once, neighbouring windows from the cache. */
+ * Backward is two kernels without atomics.  The first stores each window's winner: the first
+ * position, in T, H, W order, that holds the maximum.  The second adds to each input the gradients
+ * of the windows that it won, in the order of the windows.  One thread computes V channels of one
+ * position.  Memory traffic: each operand once; what neighbouring windows share comes from the
+ * cache. */
 #include "windows.h"
 
 /* Positions of x, one for each of V channels; -1: none. */
@@ -15,7 +16,7 @@ template <int V> struct best {
     winners<V> won;
 };
 
-/* NaN counts as the greatest of all, as in ref. */
+/* NaN is greater than all numbers, as in ref. */
 template <class S, int V>
 static __device__ best<V> maximum(const cuda_windows &op, const window_box &b, int n, int c)
 {

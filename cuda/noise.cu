@@ -1,10 +1,10 @@
-/* noise.cu - random numbers, for operands that are only timed.
+/* noise.cu - random numbers as operands of convolutions that autotune times.
  *
- * One thread writes one number, between -1 and 1.  It depends on its place and the seed alone, so
- * it is the same in every run. */
+ * One thread writes one number, between -1 and 1.  The number depends only on its position and the
+ * seed, so it is the same in every run. */
 #include "lanes.h"
 
-/* Mixes the bits of x: murmur3's last step. */
+/* The last step of the hash function MurmurHash3: mixes the bits of x. */
 static __device__ unsigned mixed(unsigned x)
 {
     x = (x ^ x >> 16) * 0x85ebca6bu;

@@ -1,15 +1,15 @@
-/* pairs.cu - what pairs of a kernel and a channel have to do with the target: the weight gradient
- * of the pairs that were selected, times their weights.
+/* pairs.cu - rule grad: how much each selected pair of a kernel and a channel adds to the target,
+ * which is the pair's weight gradient times its weights (cfp_pairs in backend.h).
  *
- * A block takes 32 kernels, side by side in memory, and one channel; its 8 rows of threads share
- * the positions, tap by tap, and are added in order.  Blocks and kernels without a selected pair do
- * nothing.  Everything is summed in double. */
+ * A block takes 32 neighbouring kernels and one channel.  Its 8 rows of threads divide the
+ * positions among them, tap by tap; their sums are added in a fixed order.  Blocks and kernels
+ * without a selected pair do nothing.  All sums are in double. */
 #include "warp.h"
 #include "../host/backend/relevance_math.h"
 
 enum { KERNELS = 32, ROWS = 8 };
 
-/* Did a question of the clip select the pair? */
+/* True if a question of the clip selected the pair. */
 static __device__ bool is_pair(const cfp_back_step &s, int clip, int o, int j)
 {
     const int words = cfp_span_words(&s);
@@ -21,7 +21,7 @@ static __device__ bool is_pair(const cfp_back_step &s, int clip, int o, int j)
     return false;
 }
 
-/* The sum over this row's share of the outputs, through one tap, of dy(o) * x(i). */
+/* The sum of dy(o) * x(i) through one tap, over this row's part of the outputs. */
 template <class X, class Y>
 static __device__ double tap_sum(const cuda_pairs &p, int n, int o, int i, const int reach[3])
 {
@@ -43,7 +43,7 @@ static __device__ double tap_sum(const cuda_pairs &p, int n, int o, int i, const
     return sum;
 }
 
-/* The pair's sum over this row's share of the outputs. */
+/* The pair's sum of all taps over this row's part of the outputs. */
 template <class X, class Y>
 static __device__ double pair_sum(const cuda_pairs &p, int n, int o, int i, const float *weight)
 {
@@ -112,7 +112,7 @@ extern "C" cudaError_t cuda_weigh_layer_pairs(const cuda_pairs *pairs, cudaStrea
     return cudaGetLastError();
 }
 
-/* One warp a kernel of a question; a lane a channel. */
+/* One warp takes one kernel of a question, one lane one channel. */
 static __global__ void pick_edges_kernel(cfp_back_step s)
 {
     const int words = cfp_span_words(&s), lane = threadIdx.x, n = cfp_span_length(&s);

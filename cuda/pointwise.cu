@@ -1,7 +1,7 @@
-/* pointwise.cu - functions of one element: batchnorm, activations, what stands behind a convolution
- * where cuDNN does not fuse it; and their slopes.
+/* pointwise.cu - functions of one element, and their slopes: batchnorm, activations, and a
+ * convolution's bias, residual and activation if cuDNN does not fuse them.
  *
- * One thread takes V channels of one position.  Bytes: each operand once. */
+ * One thread computes V channels of one position.  Memory traffic: each operand once. */
 #include "lanes.h"
 
 template <class S, int V> static __global__ void apply_kernel(cuda_pointwise op)
@@ -53,7 +53,7 @@ extern "C" cudaError_t cuda_apply(const cuda_pointwise *op, cudaStream_t stream)
     return cudaGetLastError();
 }
 
-/* At a kink the slope is that of the flat side, as ref has it. */
+/* At a kink the slope is that of the flat side, as in ref. */
 static __device__ float slope_at_output(cuda_activation a, float y)
 {
     switch (a.function) {
@@ -61,7 +61,7 @@ static __device__ float slope_at_output(cuda_activation a, float y)
         return y > 0 ? 1 : 0;
     case CUDA_RELU6:
         return y > 0 && y < 6 ? 1 : 0;
-    case CUDA_LEAKYRELU: /* y has the sign of x: negative_slope >= 0 */
+    case CUDA_LEAKYRELU: /* y has the sign of x, because negative_slope >= 0 */
         return y > 0 ? 1 : a.negative_slope;
     case CUDA_SIGMOID:
         return y * (1 - y);
@@ -71,7 +71,7 @@ static __device__ float slope_at_output(cuda_activation a, float y)
         return 1;
     }
 }
-/* Only of those that slope_at_output does not know. */
+/* For the activations whose slope cannot be computed from the output. */
 static __device__ float slope_at_input(cuda_activation a, float x)
 {
     if (a.function == CUDA_HARDSWISH)

@@ -1,4 +1,5 @@
-/* ranges.c - see ranges.h.  NVTX is headers only; without a profiler a range costs a nanosecond. */
+/* ranges.c - see ranges.h.  NVTX consists of headers only.  Without a profiler a range costs about
+ * a nanosecond. */
 #include "ranges.h"
 #include <nvtx3/nvToolsExt.h>
 

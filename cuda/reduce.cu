@@ -1,17 +1,18 @@
-/* reduce.cu - sums over axes of a product of tensors: channel means, the global pool, the gradient
- * of what was broadcast.  Everything is summed in double, in an order that is the same every run.
+/* reduce.cu - sums of a product of tensors over some axes: channel means, the global pool, the
+ * gradient of a broadcast operand.  All sums are in double, in an order that is the same in every
+ * run.
  *
- * Over positions, of channels that stand side by side: one kernel.  A thread takes 16 bytes of
- * channels of four positions at a time; one such load does not fill a GPU's memory bus.  Many
- * blocks share a long sum: each adds a slice, and the one that is done last adds the slices, in
- * order.  Bytes: each term once, and 8 for each result of a slice.
+ * Sums over positions, if channels are contiguous: one kernel.  A thread loads 16 bytes of channels
+ * of four positions at once, because one such load does not use a GPU's memory bandwidth.  Several
+ * blocks divide a long sum into slices; the block that finishes last adds the slices in order.
+ * Memory traffic: each term once, and 8 bytes for each result of a slice.
  *
- * Over other axes, and for other layouts: the same in two kernels, one number at a time. */
+ * Sums over other axes or in other layouts: two kernels, one number at a time. */
 #include "lanes.h"
 
 enum { RESULTS = 32, ROWS = 8, LEAST_SLICE = 16 * ROWS, MOST_BLOCKS = 2048 };
 
-/* A set of places in C x T x H x W, channels fastest. */
+/* A box of positions in C x T x H x W, counted with channels fastest. */
 struct extents {
     unsigned c, t, h, w;
 };
@@ -111,12 +112,12 @@ template <class S> static void reduce_any(const reduce_plan &p, cudaStream_t str
     LAUNCH_JOINED(reduce_kernel<S>, grid, dim3(RESULTS, ROWS), stream, p);
 }
 
-/* --- over positions, channels side by side --- */
+/* --- sums over positions, channels contiguous --- */
 
 enum { IN_FLIGHT = 4, LEAST_ROUNDS = 2 * IN_FLIGHT, MOST_SLICES = 512 };
 enum { MOST_WIDTH = 8, LEAST_WIDTH = 4, ENOUGH_BLOCKS = 128 };
 
-/* A block is `width` threads side by side, each with 16 bytes of channels, times `rows`. */
+/* A block has `rows` rows of `width` threads; each thread has 16 bytes of channels. */
 struct column_plan {
     cuda_reduction op;
     int positions, slices, slice; /* positions of one slice */
@@ -137,7 +138,7 @@ template <class S> static bool sums_columns(const cuda_reduction &op)
     return fits;
 }
 
-/* Does not depend on how many clips there are: each is summed as it would be alone. */
+/* The division does not depend on the number of clips, so each is summed as it would be alone. */
 static void divide(column_plan *p, int packs, int width)
 {
     p->width = width;
@@ -166,7 +167,7 @@ static column_plan columns_of(const cuda_reduction *op, int per_thread)
     return p;
 }
 
-/* The sum of `positions` from `i` on, every `step`-th below `end`, to sum[V]. */
+/* Writes to sum[V] the sum over positions i, i + step, ... below `end`. */
 template <class S, int V, int TERMS>
 static __device__ void add_positions(double *sum, const cuda_reduction &op, int n, int c, int i,
                                      int step, int end)
@@ -193,7 +194,7 @@ static __device__ void add_positions(double *sum, const cuda_reduction &op, int 
     }
 }
 
-/* Adds what the rows of the block have; the thread at `i` gets result i of the block. */
+/* Adds the sums of the block's rows; thread i returns result i of the block. */
 template <int V> static __device__ double add_rows(double *sums, const double *sum, int i)
 {
     const int results = (int)blockDim.x * V;
@@ -219,7 +220,7 @@ static __device__ void store_result(const cuda_reduction &op, int n, int c, doub
         round_to(address<float16>(dst, at), x);
 }
 
-/* The slices of this block's column, once all are there: true in the block that is done last. */
+/* True in the block that finishes the last slice of its column: all slices are stored then. */
 static __device__ bool is_last(const column_plan &p, int n)
 {
     __shared__ bool last;

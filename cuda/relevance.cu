@@ -1,10 +1,10 @@
-/* relevance.cu - the method's own arithmetic: which channels a kernel rests on, and how demands
- * travel back.  See relevance.h for what, relevance_math.h for the formulas.
+/* relevance.cu - relevance: which channels each kernel depends on, and how demands pass backwards.
+ * relevance.h describes the operations, relevance_math.h has the formulas.
  *
- * back_step: one warp a kernel (a row of the layer in one question); it reads the row of kernel
- * means a few times, from cache after the first.  A selected channel's demand is raised by an
- * integer atomicMax, whose result does not depend on order, so every run gives the same bits.
- * Compiled with -fmad=false: what is selected must not depend on where it was computed. */
+ * back_step: one warp takes one kernel (a row of the layer in one question).  It reads the row of
+ * kernel means a few times, after the first from the cache.  A selected channel's demand is raised
+ * by an integer atomicMax.  Its result does not depend on the order, so every run gives the same
+ * bits.  This file is compiled with -fmad=false: host and device must select the same channels. */
 #include "warp.h"
 #include "../host/backend/relevance_math.h"
 
@@ -26,8 +26,8 @@ static __device__ void raise_to(cfp_demand *to, cfp_demand demand)
     static_assert(sizeof(cfp_demand) == sizeof(long long), "atomicMax takes long long");
     atomicMax(reinterpret_cast<long long *>(to), static_cast<long long>(demand));
 }
-/* A channel of what the layer reads; and, where that raised it, the targets that it leads to: most
- * kernels that select a channel do not raise it any more. */
+/* Raises the demand on a channel that the layer reads and, if that changed it, the demands on the
+ * targets that it leads to.  Most kernels that select a channel find its demand raised already. */
 static __device__ void raise_child(const cfp_back_step &s, int q, int channel, cfp_demand demand)
 {
     cfp_demand *const child = s.child + (int64_t)q * s.channels + channel;
@@ -58,12 +58,12 @@ extern "C" cudaError_t cuda_route_demands(const cfp_demand_route *route, cudaStr
     return cudaGetLastError();
 }
 
-/* What scoring needs to know of the whole row; every lane gets it. */
+/* What scoring needs of the whole row of kernel means; all lanes return it. */
 static __device__ cfp_row row_of(const cfp_back_step &s, int clip, int o)
 {
     const int n = cfp_span_length(&s), lane = threadIdx.x;
     cfp_row row = {INFINITY, cfp_highest_from_zero(&s) ? 0 : -INFINITY, 0, 0};
-    if (s.rule == CFP_RULE_GRAD) { /* the highest of the layer, not of the group */
+    if (s.rule == CFP_RULE_GRAD) { /* the maximum of the layer, not of the group */
         for (int c = lane; c < s.channels; c += WARP) {
             const double v = s.input[(int64_t)clip * s.channels + c];
             row.high = v > row.high ? v : row.high;
@@ -72,7 +72,7 @@ static __device__ cfp_row row_of(const cfp_back_step &s, int clip, int o)
         return row;
     }
     const bool divides = cfp_inflates(&s);
-    for (int j = 0; divides && j < n; j++) /* in the order of the published code: by every lane */
+    for (int j = 0; divides && j < n; j++) /* in the order of the published code, by each lane */
         row.sum += cfp_value(&s, clip, o, j);
     for (int j = lane; j < n; j += WARP) {
         const double value = cfp_value(&s, clip, o, j), v = divides ? value / row.sum : value;
@@ -97,7 +97,7 @@ struct scored {
     cfp_row row;
 };
 
-/* r of the lane's channel, or below 0 where it is not relevant (or not there). */
+/* r of the lane's channel; below 0 if it is not relevant or there is no such channel. */
 static __device__ float relevance_at(const cfp_back_step &s, const scored &k, int j)
 {
     if (j >= k.n)
@@ -106,7 +106,7 @@ static __device__ float relevance_at(const cfp_back_step &s, const scored &k, in
     return k.gain * (double)r >= k.theta ? r : -1; /* NaN compares false */
 }
 
-/* How many of the span's relevant channels have at least the relevance `least`. */
+/* How many of the span's relevant channels have a relevance of at least `least`. */
 static __device__ int count_from(const cfp_back_step &s, const scored &k, float least)
 {
     int count = 0;
@@ -115,9 +115,9 @@ static __device__ int count_from(const cfp_back_step &s, const scored &k, float 
     return count;
 }
 
-/* SPEC "--top": the relevance of the last that stays, and how many of just that relevance do (the
- * lower channels).  Numbers that are not negative are in the order of their bits, so the bits are
- * found from the highest down. */
+/* SPEC "--top": the lowest relevance that is kept, and how many channels of exactly that relevance
+ * are kept (those with lower numbers).  Floats that are not negative are ordered like their bits,
+ * so the lowest relevance is found bit by bit, from the highest bit down. */
 struct cut {
     float least;
     int ties;
@@ -183,7 +183,7 @@ extern "C" cudaError_t cuda_back_step_layer(const cfp_back_step *step, cudaStrea
     return cudaGetLastError();
 }
 
-/* One warp a kernel; it counts the edges of the kernels before its own. */
+/* One warp takes one kernel and counts the edges of the kernels before it. */
 static __global__ void list_edges_kernel(cfp_back_step s, int question, cfp_edge *edge)
 {
     const int words = cfp_span_words(&s), lane = threadIdx.x;

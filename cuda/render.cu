@@ -1,17 +1,18 @@
-/* render.cu - a tube over its clip: its map resized and normalised, frames coloured by it.  See
- * host/backend/render.h for what, render_math.h for the formulas.
+/* render.cu - draws a tube over its clip: resizes and normalises its map, colours frames by it.
+ * host/backend/render.h describes the operations, render_math.h has the formulas.
  *
- * Resizing: one thread takes voxels a grid apart, reads its eight corners (the map is small and
- * stays in cache) and keeps the lowest and highest of what it wrote; one block finds those of all;
- * a second pass over the volume normalises it.  The lowest of numbers depends on no order.
- * Colouring: one thread a pixel, in place.
- * Compiled with -fmad=false: what is written must not depend on where it was computed. */
+ * Resizing: a thread computes every N-th voxel, N the number of threads, from the eight nearest
+ * numbers of the map, which is small and stays in the cache.  It keeps the minimum and maximum of
+ * its voxels; one block reduces those to the minimum and maximum of all.  A second pass over the
+ * volume normalises it.  Minimum and maximum do not depend on the order.
+ * Colouring: one thread takes one pixel, in place.
+ * This file is compiled with -fmad=false: host and device must write the same bits. */
 #include "warp.h"
 #include "../host/backend/render_math.h"
 
 constexpr unsigned MOST_BLOCKS = CFP_RENDER_BOUNDS / 2 / THREADS;
 
-/* The host's three passes at one voxel: T, then H, then W, each a sum from 0. */
+/* One of the host's three passes (T, then H, then W) for one voxel: a sum that starts at 0. */
 static __device__ double between(const cfp_taps &taps, double first, double second)
 {
     double sum = 0;
@@ -54,8 +55,8 @@ static __global__ void resize_kernel(cfp_render r)
     r.bounds[2 * thread + 1] = high;
 }
 
-/* bounds[0] = the lowest of `pairs` low ones, bounds[1] = the highest of the high ones: one block
- * of WARP warps. */
+/* bounds holds `pairs` pairs of a minimum and a maximum.  Writes the minimum of all to bounds[0]
+ * and the maximum to bounds[1].  One block of WARP warps. */
 static __global__ void bounds_kernel(float *bounds, int pairs)
 {
     __shared__ float lows[WARP], highs[WARP];

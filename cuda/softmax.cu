@@ -1,5 +1,7 @@
-/* softmax.cu - over the channels of each position, and its gradient; one warp a position, sums in
- * double.  Bytes: the source three times, of which twice from the cache. */
+/* softmax.cu - softmax over the channels of each position, and its gradient.
+ *
+ * One warp takes one position; sums are in double.  Memory traffic: the source three times, twice
+ * of them from the cache. */
 #include "warp.h"
 
 template <class S> static __global__ void softmax_kernel(cuda_view dst, cuda_view src)

@@ -1,8 +1,7 @@
-/* storage.h - numbers as they lie in memory: float, bfloat16, float16.
+/* storage.h - the types of numbers in memory: float, bfloat16, float16.
  *
- * Kernels are templates over the storage type S and compute in float: every load widens exactly,
- * every store rounds to the nearest, ties to even.  A launcher asks once which S it is (FOR_TYPE).
- */
+ * Kernels are templates over the storage type S and compute in float.  A load widens exactly; a
+ * store rounds to the nearest, ties to even.  A launcher selects S by FOR_TYPE. */
 #pragma once
 #include "kernels.h"
 #include "launch.h"
@@ -37,11 +36,12 @@ __device__ inline void round_to(float *to, float x)
     *to = x;
 }
 
-/* How many S one thread takes at a time: 16 bytes, the widest load there is.  Channels stand in
- * multiples of 8, so that the halves come by eight wherever float32 comes by four. */
+/* How many S one thread loads at once: 16 bytes, the widest load of a GPU.  Lanes are a multiple of
+ * 8, so where float32 can be loaded four at a time the 2-byte types can be loaded eight at a time.
+ */
 template <class S> constexpr int WIDE = 16 / (int)sizeof(S);
 
-/* launch<S>(...) for the S that `type` is. */
+/* Calls launch<S>(...) with the S that `type` names. */
 #define FOR_TYPE(type, launch, ...)                                                                \
     ((type) == CFP_BFLOAT16  ? launch<bfloat16>(__VA_ARGS__)                                       \
      : (type) == CFP_FLOAT16 ? launch<float16>(__VA_ARGS__)                                        \

@@ -1,5 +1,5 @@
-/* warp.h - sums and maxima over the 32 threads of a warp; every thread gets the result, which
- * depends on no order but that of the lanes. */
+/* warp.h - sums and maxima over the 32 threads of a warp.  Every thread returns the result.  The
+ * order of a sum is that of the lanes. */
 #pragma once
 #include "lanes.h"
 
@@ -18,7 +18,7 @@ static __device__ inline float warp_max(float x)
     return x;
 }
 
-/* One warp takes one position: warps stand along x, clips along y. */
+/* A grid of one warp for each position; y is the clip. */
 static inline dim3 grid_of_warps(const cuda_view &x)
 {
     const int64_t blocks = ((int64_t)x.t * x.h * x.w + WARPS - 1) / WARPS;

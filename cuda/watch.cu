@@ -1,7 +1,7 @@
-/* watch.cu - notices numbers that went beyond float16's range: infinite, or NaN.
+/* watch.cu - finds numbers that exceeded float16's range: they are infinite or NaN.
  *
- * One thread takes 16 bytes.  Who finds one raises `seen` to 1.  Bytes: the numbers once, right
- * behind their being written. */
+ * One thread takes 16 bytes and sets `seen` to 1 if it finds one.  Memory traffic: the numbers
+ * once, directly after they were written. */
 #include "lanes.h"
 
 template <class S, int V> static __global__ void watch_kernel(const S *x, int64_t count, int *seen)

@@ -2,7 +2,7 @@
 #pragma once
 #include "lanes.h"
 
-struct span { /* first <= i < last; none where last <= first */
+struct span { /* first <= i < last; empty if last <= first */
     int first, last;
 };
 
