@@ -14,8 +14,8 @@
 #endif
 
 /* A driver supports every CUDA of its own major version. */
-enum { LEAST_DRIVER = CUDART_VERSION / 1000 * 1000, LEAST_CAPABILITY = 75, LEAST_CUDNN = 91500 };
-enum { LEAST_BF16 = 80 }; /* compute capability; MIN_CAPABILITY is enough for fp16 */
+enum { MIN_DRIVER = CUDART_VERSION / 1000 * 1000, MIN_CAPABILITY = 75, MIN_CUDNN = 91500 };
+enum { MIN_BF16 = 80 }; /* compute capability; MIN_CAPABILITY is enough for fp16 */
 
 cfp_status cuda_failed(cfp_ctx *ctx, cudaError_t status, const char *call)
 {
@@ -38,12 +38,12 @@ static cfp_status check_driver(cfp_ctx *ctx, const cfp_device_request *request)
     int driver = 0, count = 0;
     if (cudaDriverGetVersion(&driver) != cudaSuccess || driver == 0)
         return cfp_fail(ctx, CFP_DEVICE, "no NVIDIA driver on this machine");
-    if (driver < LEAST_DRIVER)
+    if (driver < MIN_DRIVER)
         return cfp_fail(ctx, CFP_DEVICE,
                         "the NVIDIA driver is for CUDA %d.%d; a driver for CUDA %d.%d or later is "
                         "wanted",
-                        driver / 1000, driver % 1000 / 10, LEAST_DRIVER / 1000,
-                        LEAST_DRIVER % 1000 / 10);
+                        driver / 1000, driver % 1000 / 10, MIN_DRIVER / 1000,
+                        MIN_DRIVER % 1000 / 10);
     const cudaError_t status = cudaGetDeviceCount(&count);
     if (status == cudaErrorNoDevice || (status == cudaSuccess && count == 0))
         return cfp_fail(ctx, CFP_DEVICE, "no NVIDIA GPU can be seen by this process");
@@ -59,19 +59,19 @@ static cfp_status check_versions(cfp_ctx *ctx, const struct cudaDeviceProp *gpu,
                                  cfp_precision precision)
 {
     const int cudnn = cuda_dnn_version(), capability = gpu->major * 10 + gpu->minor;
-    if (capability < LEAST_CAPABILITY)
+    if (capability < MIN_CAPABILITY)
         return cfp_fail(ctx, CFP_DEVICE,
                         "%s has compute capability %d.%d; %d.%d or later is wanted", gpu->name,
-                        gpu->major, gpu->minor, LEAST_CAPABILITY / 10, LEAST_CAPABILITY % 10);
-    if (precision == CFP_BF16 && capability < LEAST_BF16)
+                        gpu->major, gpu->minor, MIN_CAPABILITY / 10, MIN_CAPABILITY % 10);
+    if (precision == CFP_BF16 && capability < MIN_BF16)
         return cfp_fail(ctx, CFP_UNSUPPORTED,
                         "--precision bf16: %s has compute capability %d.%d; %d.%d or later is "
                         "wanted; fp16 runs on it",
-                        gpu->name, gpu->major, gpu->minor, LEAST_BF16 / 10, LEAST_BF16 % 10);
-    if (cudnn < LEAST_CUDNN)
+                        gpu->name, gpu->major, gpu->minor, MIN_BF16 / 10, MIN_BF16 % 10);
+    if (cudnn < MIN_CUDNN)
         return cfp_fail(ctx, CFP_DEVICE, "cuDNN %d.%d is loaded; %d.%d or later is wanted",
-                        cudnn / 10000, cudnn % 10000 / 100, LEAST_CUDNN / 10000,
-                        LEAST_CUDNN % 10000 / 100);
+                        cudnn / 10000, cudnn % 10000 / 100, MIN_CUDNN / 10000,
+                        MIN_CUDNN % 10000 / 100);
     return CFP_OK;
 }
 

@@ -60,7 +60,7 @@ CFP_CHECKED cfp_status cuda_put_bytes(cfp_backend *backend, void *memory, const 
 CFP_CHECKED cfp_status cuda_new_bytes(cfp_backend *backend, void **out, size_t bytes);
 /* Allocates `capacity` floats on the device: `count` of the host, then zeros. */
 CFP_CHECKED cfp_status cuda_new_floats(cfp_backend *backend, float **out, const float *values,
-                                       int64_t count, int64_t room);
+                                       int64_t count, int64_t capacity);
 
 static inline int cuda_lanes(int channels) /* of a tensor that this backend lays out */
 {
@@ -99,28 +99,28 @@ CFP_CHECKED cfp_status cuda_sum(cfp_backend *backend, cuda_reduction *reduction)
 
 cuda_activation cuda_activation_of(const cfp_node *activation); /* NULL: CUDA_NOTHING */
 
-/* What a step reads, in its own type (cuda_bring.c): the tensors themselves where they have it,
- * else copies at the front of scratch. */
-typedef struct cuda_brought {
+/* The sources of a step in the step's type (cuda_cast.c).  Sources of another type are copies at
+ * the front of scratch. */
+typedef struct cuda_casts {
     cfp_type type;
     int n;
-    const cfp_tensor **src; /* [n], NULL where the step's are */
+    const cfp_tensor **src; /* [n], NULL if the step's is NULL */
     cfp_tensor **diff_src;
-    cfp_tensor *copy; /* [2 n], of the sources, then of their gradients */
-    char *scratch;    /* what is left of it for the op */
-} cuda_brought;
-/* As step_open sees them: without memory.  bytes: of scratch, for the copies. */
-CFP_CHECKED cfp_status cuda_bring_shapes(cuda_brought *brought, cfp_backend *backend,
+    cfp_tensor *copy; /* [2 n]: copies of the sources, then of their gradients */
+    char *scratch;    /* the rest of it, for the op */
+} cuda_casts;
+/* For step_open: without data.  *bytes: scratch memory that the copies need. */
+CFP_CHECKED cfp_status cuda_cast_shapes(cuda_casts *casts, cfp_backend *backend,
+                                        const cfp_step *step, const cfp_tensor *const *src,
+                                        cfp_type type, size_t *bytes);
+/* Copies the sources that are not of `type`.  diff_src is NULL for the forward pass.  Else
+ * gradients of another type are computed in copies, which cuda_cast_back copies to diff_src. */
+CFP_CHECKED cfp_status cuda_cast_sources(cuda_casts *casts, cfp_backend *backend,
                                          const cfp_step *step, const cfp_tensor *const *src,
-                                         cfp_type type, size_t *bytes);
-/* Copies what is not of `type`.  diff_src NULL: forward; else gradients are made in copies, and
- * cuda_bring_back copies those to where they belong. */
-CFP_CHECKED cfp_status cuda_bring(cuda_brought *brought, cfp_backend *backend, const cfp_step *step,
-                                  const cfp_tensor *const *src, cfp_tensor *const *diff_src,
-                                  cfp_type type, void *scratch);
-CFP_CHECKED cfp_status cuda_bring_back(const cuda_brought *brought, cfp_backend *backend,
-                                       cfp_tensor *const *diff_src);
-void cuda_brought_free(cuda_brought *brought);
+                                         cfp_tensor *const *diff_src, cfp_type type, void *scratch);
+CFP_CHECKED cfp_status cuda_cast_back(const cuda_casts *casts, cfp_backend *backend,
+                                      cfp_tensor *const *diff_src);
+void cuda_casts_free(cuda_casts *casts);
 
 /* The functions of one op.  open and close may be NULL.  forward does the fused addition and
  * activation, too; backward is as in cfp_backend_api. */

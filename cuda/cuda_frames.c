@@ -65,7 +65,7 @@ static cfp_status open_ring(cfp_backend *backend)
     return status;
 }
 
-static cfp_status make_room(cfp_backend *backend, slot *s, size_t bytes)
+static cfp_status grow_slot(cfp_backend *backend, slot *s, size_t bytes)
 {
     void *memory = NULL;
     if (bytes <= s->bytes)
@@ -105,7 +105,7 @@ static cfp_status copy_into(cfp_backend *backend, slot *s, const uint8_t *rgb, s
 {
     cuda_frames_ring *const ring = backend->frames;
     s->staged = NULL; /* if frames were staged here, their upload copies them again */
-    CFP_TRY(make_room(backend, s, bytes));
+    CFP_TRY(grow_slot(backend, s, bytes));
     CUDA_TRY(backend, cudaStreamWaitEvent(ring->stream, s->used, 0));
     s->number = ++ring->count;
     CUDA_TRY(backend, cudaMemcpyAsync(s->rgb, rgb, bytes, cudaMemcpyHostToDevice, ring->stream));

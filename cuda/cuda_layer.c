@@ -123,9 +123,9 @@ static bool lies_so(const cfp_tensor *x, int lanes)
 /* Allocates `capacity` zeros of the plan's type on the device and copies `count` floats of the host
  * into them.  `box` has the strides; its pointers and types are set here. */
 static cfp_status put_numbers(cfp_backend *backend, void **out, const layer *plan,
-                              const float *values, int64_t count, int64_t room, cuda_box box)
+                              const float *values, int64_t count, int64_t capacity, cuda_box box)
 {
-    const size_t bytes = (size_t)room * cuda_size_of(plan->type);
+    const size_t bytes = (size_t)capacity * cuda_size_of(plan->type);
     float *raw;
     CFP_TRY(cuda_new_bytes(backend, out, bytes));
     cfp_status status = cuda_new_floats(backend, &raw, values, count, count);
@@ -243,8 +243,8 @@ static void layer_close(cfp_backend *backend, cfp_step *step)
 }
 
 /* *out = x's data if it has the product's layout, else a copy at `aside` that has it. */
-static cfp_status bring(cfp_backend *backend, void **out, const cfp_tensor *x, int lanes,
-                        void *aside)
+static cfp_status in_layout(cfp_backend *backend, void **out, const cfp_tensor *x, int lanes,
+                            void *aside)
 {
     *out = x->data;
     if (lies_so(x, lanes))
@@ -264,7 +264,7 @@ static cfp_status layer_forward(cfp_backend *backend, const cfp_step *step,
     cuda_pointwise after = {.dst = cuda_view_of(dst),
                             .activation = cuda_activation_of(step->activation)};
     void *x;
-    CFP_TRY(bring(backend, &x, src[0], plan->x_lanes, scratch));
+    CFP_TRY(in_layout(backend, &x, src[0], plan->x_lanes, scratch));
     if (plan->fused) {
         const bool has_bias = added != NULL || plan->relu_fused || step->node->bias != NULL;
         CFP_TRY(product_run(&plan->forward, backend, x, plan->weight, dst->data,
@@ -298,7 +298,7 @@ static cfp_status layer_backward(cfp_backend *backend, const cfp_step *step,
         return CFP_OK;
     const bool lies = lies_so(dx, plan->x_lanes);
     void *const x = lies ? dx->data : scratch, *y;
-    CFP_TRY(bring(backend, &y, diff_dst, plan->y_lanes, y_aside));
+    CFP_TRY(in_layout(backend, &y, diff_dst, plan->y_lanes, y_aside));
     CFP_TRY(product_run(&plan->backward, backend, x, plan->weight, y, NULL, NULL, workspace));
     if (lies)
         return CFP_OK;

@@ -4,9 +4,9 @@
 #include <string.h>
 
 /* Size of `staging`, and the maximum that one put uses of it. */
-enum { STAGING_BYTES = 1 << 20, MOST_STAGED = STAGING_BYTES / 4 };
+enum { STAGING_BYTES = 1 << 20, MAX_STAGED = STAGING_BYTES / 4 };
 /* Plans leave this much memory free, because libraries load code into it later. */
-static const size_t LEFT_FREE = (size_t)512 << 20;
+static const size_t KEPT_FREE = (size_t)512 << 20;
 
 cfp_status cuda_alloc(cfp_backend *backend, void **out, size_t bytes)
 {
@@ -35,9 +35,9 @@ size_t cuda_free_bytes(cfp_backend *backend)
 {
     size_t unused = 0, total = 0;
     (void)backend;
-    if (cudaMemGetInfo(&unused, &total) != cudaSuccess || unused < LEFT_FREE)
+    if (cudaMemGetInfo(&unused, &total) != cudaSuccess || unused < KEPT_FREE)
         return 0;
-    return unused - LEFT_FREE;
+    return unused - KEPT_FREE;
 }
 
 cfp_status cuda_aside(cfp_backend *backend, void **out, size_t bytes)
@@ -74,7 +74,7 @@ static cfp_status stage(cfp_backend *backend, char **out, size_t bytes)
 
 cfp_status cuda_put_bytes(cfp_backend *backend, void *memory, const void *host, size_t bytes)
 {
-    const bool small = bytes <= MOST_STAGED;
+    const bool small = bytes <= MAX_STAGED;
     const void *from = host;
     if (small) {
         char *staged = NULL;
@@ -97,12 +97,12 @@ cfp_status cuda_new_bytes(cfp_backend *backend, void **out, size_t bytes)
 }
 
 cfp_status cuda_new_floats(cfp_backend *backend, float **out, const float *values, int64_t count,
-                           int64_t room)
+                           int64_t capacity)
 {
     void *memory;
     const size_t used = (size_t)count * sizeof *values;
     *out = NULL;
-    CFP_TRY(cuda_new_bytes(backend, &memory, (size_t)room * sizeof *values));
+    CFP_TRY(cuda_new_bytes(backend, &memory, (size_t)capacity * sizeof *values));
     *out = memory;
     return count > 0 ? cuda_put_bytes(backend, memory, values, used) : CFP_OK;
 }

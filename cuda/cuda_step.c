@@ -99,13 +99,13 @@ static cfp_status open_op(cfp_backend *backend, cfp_step *step, const cfp_tensor
     for (int k = 0; k < step->n_src; k++)
         CFP_TRY(check_size(backend, src[k]));
     CFP_TRY(check_size(backend, dst));
-    cuda_brought brought;
+    cuda_casts casts;
     size_t bytes;
-    cfp_status status = cuda_bring_shapes(&brought, backend, step, src, dst->type, &bytes);
+    cfp_status status = cuda_cast_shapes(&casts, backend, step, src, dst->type, &bytes);
     if (status == CFP_OK && op_of(step)->open != NULL)
-        status = op_of(step)->open(backend, step, brought.src, dst);
+        status = op_of(step)->open(backend, step, casts.src, dst);
     step->scratch_bytes += bytes;
-    cuda_brought_free(&brought);
+    cuda_casts_free(&casts);
     return status;
 }
 
@@ -123,11 +123,11 @@ static cfp_status forward(cfp_backend *backend, const cfp_step *step, const cfp_
     const cuda_op *op = op_of(step);
     if (!has_other_types(step, src, dst->type))
         return op->forward(backend, step, src, dst, scratch);
-    cuda_brought brought;
-    cfp_status status = cuda_bring(&brought, backend, step, src, NULL, dst->type, scratch);
+    cuda_casts casts;
+    cfp_status status = cuda_cast_sources(&casts, backend, step, src, NULL, dst->type, scratch);
     if (status == CFP_OK)
-        status = op->forward(backend, step, brought.src, dst, brought.scratch);
-    cuda_brought_free(&brought);
+        status = op->forward(backend, step, casts.src, dst, casts.scratch);
+    cuda_casts_free(&casts);
     return status;
 }
 
@@ -140,14 +140,14 @@ static cfp_status backward(cfp_backend *backend, const cfp_step *step, const cfp
     if (!has_other_types(step, src, type) &&
         !has_other_types(step, (const cfp_tensor *const *)diff_src, type))
         return op->backward(backend, step, src, dst, diff_dst, diff_src, scratch);
-    cuda_brought brought;
-    cfp_status status = cuda_bring(&brought, backend, step, src, diff_src, type, scratch);
+    cuda_casts casts;
+    cfp_status status = cuda_cast_sources(&casts, backend, step, src, diff_src, type, scratch);
     if (status == CFP_OK)
-        status = op->backward(backend, step, brought.src, dst, diff_dst, brought.diff_src,
-                              brought.scratch);
+        status =
+            op->backward(backend, step, casts.src, dst, diff_dst, casts.diff_src, casts.scratch);
     if (status == CFP_OK)
-        status = cuda_bring_back(&brought, backend, diff_src);
-    cuda_brought_free(&brought);
+        status = cuda_cast_back(&casts, backend, diff_src);
+    cuda_casts_free(&casts);
     return status;
 }
 

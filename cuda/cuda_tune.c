@@ -23,19 +23,19 @@ typedef struct choice {
 struct cuda_tuning {
     const char *path, *device;
     choice *choice;
-    int n, room, used;
+    int n, capacity, used;
 };
 
 static cfp_status add(cuda_tuning *t, cfp_ctx *ctx, const choice *made)
 {
-    if (t->n == t->room) {
+    if (t->n == t->capacity) {
         choice *more;
-        CFP_TRY_ALLOC(ctx, more, 2 * t->room + 64);
+        CFP_TRY_ALLOC(ctx, more, 2 * t->capacity + 64);
         if (t->n > 0)
             memcpy(more, t->choice, (size_t)t->n * sizeof *more);
         cfp_free(t->choice);
         t->choice = more;
-        t->room = 2 * t->room + 64;
+        t->capacity = 2 * t->capacity + 64;
     }
     t->choice[t->n++] = *made;
     return CFP_OK;

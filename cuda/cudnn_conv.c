@@ -184,7 +184,7 @@ cuda_desc cuda_conv_graph(cuda_descs *descs, const cuda_conv_spec *spec)
 
 /* --- the plan --- */
 
-enum { MOST_OFFERS = 64 };
+enum { MAX_OFFERS = 64 };
 
 struct cuda_conv {
     cuda_descs descs; /* owns plan and the configuration it was made from */
@@ -202,12 +202,12 @@ typedef struct refusals {
 
 /* Which of the acceptable plans is wanted, and those that come before it.  The heuristics often
  * offer one engine many times, so the order is: the first plan of each engine, then the others. */
-enum { MOST_CANDIDATES = 16, FIRST = -1 }; /* FIRST: plan 0, without looking at others */
+enum { MAX_CANDIDATES = 16, FIRST = -1 }; /* FIRST: plan 0, without looking at others */
 typedef struct search {
     int nth, passed;
-    bool engines_again;                   /* second pass: other plans of each engine */
-    uint64_t plan[MOST_CANDIDATES], hash; /* hashes of their JSON; of the last one */
-    int64_t engine[MOST_CANDIDATES];
+    bool engines_again;                  /* second pass: other plans of each engine */
+    uint64_t plan[MAX_CANDIDATES], hash; /* hashes of their JSON; of the last one */
+    int64_t engine[MAX_CANDIDATES];
     refusals why;
 } search;
 
@@ -258,14 +258,14 @@ static bool acceptable(notes found, cfp_precision precision, refusals *why)
 /* A hash of cuDNN's full description of the plan; 0 after a failure. */
 static uint64_t hash_plan(cuda_descs *descs, cuda_desc plan)
 {
-    static const int room = 1 << 18;
+    static const int bytes = 1 << 18;
     cfp_ctx quiet = {0}; /* without memory the plan is skipped, like one without JSON */
-    char *json = cfp_alloc(&quiet, (size_t)room, 1);
+    char *json = cfp_alloc(&quiet, (size_t)bytes, 1);
     uint64_t hash = 14695981039346656037u; /* FNV-1a */
     const int n = json == NULL
                       ? 0
                       : cuda_descs_get(descs, plan, CUDNN_ATTR_EXECUTION_PLAN_JSON_REPRESENTATION,
-                                       CUDNN_TYPE_CHAR, room, json);
+                                       CUDNN_TYPE_CHAR, bytes, json);
     for (int i = 0; i < n; i++)
         hash = (hash ^ (uint8_t)json[i]) * 1099511628211u;
     cfp_free(json);
@@ -349,17 +349,17 @@ static bool ask(cuda_conv *conv, const cuda_conv_spec *spec, cuda_desc graph,
                 cudnnBackendHeurMode_t mode, search *s)
 {
     cuda_descs offers = {.n = 0};
-    cuda_desc offer[MOST_OFFERS];
+    cuda_desc offer[MAX_OFFERS];
     const cuda_desc heuristic = cuda_descs_make(&offers, CUDNN_BACKEND_ENGINEHEUR_DESCRIPTOR);
     const cuda_desc engine = cuda_descs_make(&offers, CUDNN_BACKEND_ENGINE_DESCRIPTOR);
-    for (int i = 0; i < MOST_OFFERS; i++)
+    for (int i = 0; i < MAX_OFFERS; i++)
         offer[i] = cuda_descs_make(&offers, CUDNN_BACKEND_ENGINECFG_DESCRIPTOR);
     cuda_descs_set_desc(&offers, heuristic, CUDNN_ATTR_ENGINEHEUR_OPERATION_GRAPH, graph);
     cuda_descs_set_desc(&offers, heuristic, CUDNN_ATTR_ENGINEHEUR_DEVICEPROP, conv->dnn->device);
     cuda_descs_set(&offers, heuristic, CUDNN_ATTR_ENGINEHEUR_MODE, CUDNN_TYPE_HEUR_MODE, 1, &mode);
     cuda_descs_finalize(&offers, heuristic);
     const int n = cuda_descs_get(&offers, heuristic, CUDNN_ATTR_ENGINEHEUR_RESULTS,
-                                 CUDNN_TYPE_BACKEND_DESCRIPTOR, MOST_OFFERS, offer);
+                                 CUDNN_TYPE_BACKEND_DESCRIPTOR, MAX_OFFERS, offer);
     if (offers.status != CUDNN_STATUS_SUCCESS)
         snprintf(s->why.text, sizeof s->why.text, ": %s", offers.text);
     bool taken = false;
@@ -433,7 +433,7 @@ cfp_status cuda_conv_open(cuda_conv **out, cuda_dnn *dnn, cfp_ctx *ctx, const cu
 cfp_status cuda_conv_open_nth(cuda_conv **out, cuda_dnn *dnn, cfp_ctx *ctx,
                               const cuda_conv_spec *spec, int nth)
 {
-    assert(nth >= 0 && nth < MOST_CANDIDATES);
+    assert(nth >= 0 && nth < MAX_CANDIDATES);
     return open_plan(out, dnn, ctx, spec, nth);
 }
 

@@ -10,7 +10,7 @@
  * Sums over other axes or in other layouts: two kernels, one number at a time. */
 #include "lanes.h"
 
-enum { RESULTS = 32, ROWS = 8, LEAST_SLICE = 16 * ROWS, MOST_BLOCKS = 2048 };
+enum { RESULTS = 32, ROWS = 8, MIN_SLICE = 16 * ROWS, MAX_BLOCKS = 2048 };
 
 /* A box of positions in C x T x H x W, counted with channels fastest. */
 struct extents {
@@ -35,8 +35,8 @@ static reduce_plan plan_of(const cuda_reduction *op)
     p.results = p.kept.c * p.kept.t * p.kept.h * p.kept.w;
     p.terms = p.reduced.c * p.reduced.t * p.reduced.h * p.reduced.w;
     const unsigned columns = (p.results + RESULTS - 1) / RESULTS;
-    const unsigned most = columns < MOST_BLOCKS ? MOST_BLOCKS / columns : 1;
-    const unsigned wanted = (p.terms + LEAST_SLICE - 1) / LEAST_SLICE;
+    const unsigned most = columns < MAX_BLOCKS ? MAX_BLOCKS / columns : 1;
+    const unsigned wanted = (p.terms + MIN_SLICE - 1) / MIN_SLICE;
     p.slices = wanted < most ? wanted : most;
     p.slice = (p.terms + p.slices - 1) / p.slices;
     return p;
@@ -114,8 +114,8 @@ template <class S> static void reduce_any(const reduce_plan &p, cudaStream_t str
 
 /* --- sums over positions, channels contiguous --- */
 
-enum { IN_FLIGHT = 4, LEAST_ROUNDS = 2 * IN_FLIGHT, MOST_SLICES = 512 };
-enum { MOST_WIDTH = 8, LEAST_WIDTH = 4, ENOUGH_BLOCKS = 128 };
+enum { IN_FLIGHT = 4, MIN_ROUNDS = 2 * IN_FLIGHT, MAX_SLICES = 512 };
+enum { MAX_WIDTH = 8, MIN_WIDTH = 4, ENOUGH_BLOCKS = 128 };
 
 /* A block has `rows` rows of `width` threads; each thread has 16 bytes of channels. */
 struct column_plan {
@@ -144,8 +144,8 @@ static void divide(column_plan *p, int packs, int width)
     p->width = width;
     p->rows = THREADS / width;
     p->columns = (packs + width - 1) / width;
-    const int least = p->rows * LEAST_ROUNDS, wanted = (p->positions + least - 1) / least;
-    p->slices = wanted < MOST_SLICES ? wanted : MOST_SLICES;
+    const int least = p->rows * MIN_ROUNDS, wanted = (p->positions + least - 1) / least;
+    p->slices = wanted < MAX_SLICES ? wanted : MAX_SLICES;
     p->slice = (p->positions + p->slices - 1) / p->slices;
 }
 
@@ -155,11 +155,11 @@ static column_plan columns_of(const cuda_reduction *op, int per_thread)
     column_plan p = {*op, x.t * x.h * x.w, 1, 0, 1, 1, 1};
     const int packs = x.lanes / per_thread;
     int width = 1;
-    while (width < MOST_WIDTH && width < packs)
+    while (width < MAX_WIDTH && width < packs)
         width *= 2;
     divide(&p, packs, width);
-    if (p.columns * p.slices < ENOUGH_BLOCKS && width > LEAST_WIDTH) /* deep layers */
-        divide(&p, packs, LEAST_WIDTH);
+    if (p.columns * p.slices < ENOUGH_BLOCKS && width > MIN_WIDTH) /* deep layers */
+        divide(&p, packs, MIN_WIDTH);
     if ((int64_t)p.columns * x.n > CUDA_COUNTERS) { /* there are blocks enough */
         p.slices = 1;
         p.slice = p.positions;

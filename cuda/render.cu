@@ -10,7 +10,7 @@
 #include "warp.h"
 #include "../host/backend/render_math.h"
 
-constexpr unsigned MOST_BLOCKS = CFP_RENDER_BOUNDS / 2 / THREADS;
+constexpr unsigned MAX_BLOCKS = CFP_RENDER_BOUNDS / 2 / THREADS;
 
 /* One of the host's three passes (T, then H, then W) for one voxel: a sum that starts at 0. */
 static __device__ double between(const cfp_taps &taps, double first, double second)
@@ -94,7 +94,7 @@ extern "C" cudaError_t cuda_render_tube(const cfp_render *op, cudaStream_t strea
 {
     const int64_t voxels = (int64_t)op->to[0] * op->to[1] * op->to[2];
     dim3 grid = grid_of(voxels, 1);
-    grid.x = grid.x < MOST_BLOCKS ? grid.x : MOST_BLOCKS;
+    grid.x = grid.x < MAX_BLOCKS ? grid.x : MAX_BLOCKS;
     LAUNCH(resize_kernel, grid, THREADS, stream, *op);
     LAUNCH_JOINED(bounds_kernel, dim3(1), dim3(WARP, WARP), stream, op->bounds,
                   (int)grid.x * THREADS);
