@@ -1,12 +1,12 @@
 /* cudasim.h - runs the kernels of the .cu files on the processor: the same source, compiled by a
  * C++ compiler, one thread after the other.
  *
- * Kernels launched by LAUNCH are plain loops over their threads.  Those launched by LAUNCH_JOINED
- * have a fiber for each thread of a block; a block runs to its end before the next.  Barriers,
- * shuffles and shared memory work; a barrier that not every thread comes to is reported.  Compiled
- * for it, the kernels are checked, too: races in device memory, and memory that is none of the
- * device's (sim_check.h).  What is not found: races in shared memory that this order of threads
- * does not show (compute-sanitizer finds them, on a GPU). */
+ * A kernel launched by LAUNCH is a plain loop over its threads.  A kernel launched by LAUNCH_JOINED
+ * has a fiber for each thread of a block, and one block ends before the next begins.  Barriers,
+ * shuffles and shared memory work; a barrier that some threads do not reach is reported.  If the
+ * kernels are compiled with -fsanitize=thread, their accesses are checked, too: races in device
+ * memory, and accesses to other memory (sim_check.h).  Races in shared memory are found only if
+ * this order of threads shows them; on a GPU compute-sanitizer finds them. */
 #pragma once
 #include "halves.h"
 #include "sim_capture.h"
@@ -23,8 +23,9 @@
 #include <ucontext.h>
 #include <vector>
 
-/* How fibers are switched.  swapcontext asks the kernel for the signal mask at each switch, and
- * AddressSanitizer's clears the shadow of a whole stack there. */
+/* Fibers are switched by setjmp and longjmp, because swapcontext makes a system call for the signal
+ * mask each time.  AddressSanitizer's longjmp clears the shadow of the whole stack, so the
+ * compiler's is used under it. */
 #ifdef __SANITIZE_ADDRESS__
 #include <sanitizer/common_interface_defs.h>
 typedef void *jump_buffer[5];
@@ -42,7 +43,7 @@ typedef jmp_buf jump_buffer;
 #define __device__
 #define __host__
 #define __grid_constant__
-#define __shared__ static /* one block at a time: static storage is block storage */
+#define __shared__ static /* one block runs at a time, so static storage is per block */
 
 struct dim3 {
     unsigned x, y, z;
@@ -68,14 +69,14 @@ enum waiting { READY, AT_BARRIER, AT_WARP, DONE };
 struct fiber {
     ucontext_t context;
     jump_buffer jump;
-    bool begun = false; /* a fiber goes on from block to block */
+    bool begun = false; /* a fiber is used for all blocks */
     std::vector<char> stack;
     waiting state = READY;
-    unsigned mask = 0; /* of the lanes that it waits for */
+    unsigned mask = 0; /* the lanes that it waits for */
     void *fake = nullptr;
 };
 
-/* What runs at present. */
+/* What is running now. */
 struct machine {
     dim3 thread, block, block_size, grid;
     std::vector<fiber> fibers;
@@ -84,7 +85,7 @@ struct machine {
     void *home_fake = nullptr;
     const void *home_stack = nullptr;
     size_t home_size = 0;
-    uint64_t slot[MOST_WARPS][WARP_LANES]; /* what lanes show each other */
+    uint64_t slot[MOST_WARPS][WARP_LANES]; /* the lanes' values in a shuffle */
     const std::function<void()> *body = nullptr;
     const char *name = "";
 };
@@ -102,7 +103,7 @@ inline machine &now()
     std::abort();
 }
 
-/* The sanitizer wants to know which stack is in use. */
+/* Tells AddressSanitizer which stack is used next. */
 inline void before_switch(void **fake, const void *stack, size_t size)
 {
 #ifdef __SANITIZE_ADDRESS__
@@ -120,7 +121,7 @@ inline void after_switch(void *fake, const void **stack, size_t *size)
 #endif
 }
 
-/* From the fiber that runs to the loop that resumed it. */
+/* Switches from the running fiber to the loop that resumed it. */
 SWITCHES inline void go_home(fiber &me)
 {
     if (SET_JUMP(me.jump) == 0)
@@ -146,7 +147,7 @@ inline void enter()
 {
     machine &m = now();
     after_switch(nullptr, &m.home_stack, &m.home_size);
-    for (;;) { /* block after block */
+    for (;;) { /* one block after another */
         (*m.body)();
         fiber &me = *m.current;
         me.state = DONE;
@@ -180,7 +181,7 @@ inline void resume(unsigned i)
     m.current = nullptr;
 }
 
-/* Lets go on whoever may; false where nobody may. */
+/* Releases the threads whose barrier or shuffle is complete; false if there are none. */
 inline bool release(unsigned threads)
 {
     std::vector<fiber> &f = now().fibers;
@@ -264,16 +265,16 @@ inline void run(bool joined, const char *name, dim3 grid, dim3 block,
     }
 }
 
-/* Arguments are copied when a kernel is launched, and it may run later: see sim_capture.h. */
+/* Copies the arguments at the launch, because the kernel may run later (sim_capture.h). */
 template <class Kernel, class... Arguments>
 void launch(bool joined, const char *name, cudaStream_t stream, dim3 grid, dim3 block,
             Kernel kernel, Arguments... a)
 {
     typedef std::function<void()> work;
     if (sim_failure() != cudaSuccess)
-        return; /* cudaGetLastError says it */
+        return; /* cudaGetLastError returns it */
     work *const kept = new work([=] {
-        const std::tuple<Arguments...> here(a...); /* in this frame, like what follows */
+        const std::tuple<Arguments...> here(a...); /* in this frame, as all that it calls */
         const Kernel code = kernel;
         sim_check_begin(__builtin_frame_address(0));
         run(joined, name, grid, block, [&] {
@@ -283,8 +284,9 @@ void launch(bool joined, const char *name, cudaStream_t stream, dim3 grid, dim3 
         });
         sim_check_end();
     });
-    sim_enqueue(stream, [](void *w) { (*static_cast<work *>(w))(); }, kept,
-                [](void *w) { delete static_cast<work *>(w); });
+    sim_enqueue(
+        stream, [](void *w) { (*static_cast<work *>(w))(); }, kept,
+        [](void *w) { delete static_cast<work *>(w); });
 }
 
 inline unsigned index_in_block()
@@ -293,7 +295,7 @@ inline unsigned index_in_block()
     return m.thread.x + m.block_size.x * (m.thread.y + m.block_size.y * m.thread.z);
 }
 
-/* What atomics do, unseen by the check of kernels. */
+/* The operations of atomics, which sim_check.h does not check as plain accesses. */
 template <class T> UNCHECKED T raise(T *to, T value)
 {
     const T old = *to;
@@ -307,7 +309,7 @@ UNCHECKED inline unsigned count(unsigned *to, unsigned last)
     return old;
 }
 
-/* Each lane shows `value` and takes what lane ^ lane_mask shows. */
+/* Shuffle: each lane returns the value of lane ^ lane_mask. */
 template <class T> T exchange(unsigned mask, T value, unsigned lane_mask)
 {
     static_assert(sizeof(T) <= sizeof(uint64_t), "one slot a lane");
@@ -337,7 +339,7 @@ template <class T> T __shfl_xor_sync(unsigned mask, T value, int lane_mask)
     return cudasim::exchange(mask, value, (unsigned)lane_mask);
 }
 
-/* What CUDA's own headers have, as far as kernels use it. */
+/* What the kernels use of CUDA's headers. */
 struct bfloat16 {
     uint16_t bits;
 };
@@ -377,13 +379,13 @@ inline int __popc(unsigned x)
 {
     return __builtin_popcount(x);
 }
-/* Threads run one after the other: atomics are what they are by themselves. */
+/* Threads run one after another, so an atomic is a plain operation. */
 template <class T> T atomicMax(T *to, T value)
 {
     sim_check_atomic(to, sizeof *to, false);
     return cudasim::raise(to, value);
 }
-/* Counts up to `last`, then from 0 again. */
+/* Counts up to `last`, then starts at 0 again; returns the old value. */
 inline unsigned atomicInc(unsigned *to, unsigned last)
 {
     sim_check_atomic(to, sizeof *to, true);

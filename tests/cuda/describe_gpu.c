@@ -1,10 +1,10 @@
-/* describe_gpu.c - what the GPU of this machine is, as cuDNN describes it, and which of NVIDIA's
+/* describe_gpu.c - writes cuDNN's description of this machine's GPU, and prints which of NVIDIA's
  * libraries are loaded.
  *
  *     describe_gpu OUT.json [DEVICE.json]
  *
- * OUT.json: the description, for tests/cuda/devices/.  With DEVICE.json it is of that device, which
- * need not be there.  77: there is no GPU, and the reason. */
+ * OUT.json is the description, for tests/cuda/devices/.  With DEVICE.json it is of the device that
+ * this file describes, which need not be present.  Exit 77: there is no GPU; it prints why. */
 #define _GNU_SOURCE /* dladdr */
 #include "../../cuda/cublas_library.h"
 #include "../../cuda/cudnn_inside.h"
@@ -78,7 +78,7 @@ static cfp_status open_dnn(cuda_dnn **dnn, cfp_ctx *ctx, const char *json)
     return json != NULL ? cuda_dnn_open_json(dnn, ctx, json, 0) : cuda_dnn_open(dnn, ctx, NULL, 0);
 }
 
-/* 0, or 1 after a message. */
+/* Returns 0, or 1 after it has printed a message. */
 static int describe_device(cuda_dnn *dnn, const char *path)
 {
     static char text[JSON_BYTES];

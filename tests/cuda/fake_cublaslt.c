@@ -1,8 +1,7 @@
-/* fake_cublaslt.c - a library in cuBLASLt's place, for test_cublas: the functions that the CUDA
- * backend calls, by the types of NVIDIA's own header, on the host's memory and in plain loops.
+/* fake_cublaslt.c - a library in cuBLASLt's place, for test_cublas.  It has the functions that the
+ * CUDA backend calls, with the types of NVIDIA's header, on host memory and as plain loops.
  *
- * It believes nothing: what the descriptors say is what is computed, and what does not fit is
- * refused as cuBLASLt refuses it. */
+ * It computes exactly what the descriptors say, and refuses what does not fit, as cuBLASLt does. */
 #include "fake_cublaslt.h"
 #include "halves.h"
 #include <stdlib.h>
@@ -137,7 +136,7 @@ cublasStatus_t cublasLtMatmulPreferenceSetAttribute(cublasLtMatmulPreference_t p
     return take(&p->alignment[operand], sizeof p->alignment[0], value, bytes);
 }
 
-/* op(A) is m x k, B k x n, C and D m x n. */
+/* True if op(A) is m x k, B k x n, C and D m x n. */
 static bool fits(const struct product *p, const struct matrix *a, const struct matrix *b,
                  const struct matrix *c, const struct matrix *d)
 {

@@ -1,6 +1,6 @@
-/* halves.h - float32 to bfloat16 and float16 and back, as bits, in C: for the simulator, and for
- * tests that want numbers which a half holds exactly.  Rounds to the nearest, ties to even, as the
- * conversions of a GPU do; NaN stays NaN. */
+/* halves.h - converts float32 to the bits of bfloat16 and float16, and back, in C: for the
+ * simulator and for tests that need numbers which these types hold exactly.  Rounds to the nearest,
+ * ties to even, as a GPU does; NaN stays NaN. */
 #pragma once
 #include <stdint.h>
 #include <string.h>
@@ -38,9 +38,9 @@ static inline uint16_t float16_of(float x)
     uint32_t half;
     if (size > 0x7f800000) /* NaN */
         return 0x7fff;
-    if (size >= 0x477ff000) /* from 65520 on: infinite */
+    if (size >= 0x477ff000) /* 65520 and above become infinite */
         half = 0x7c00;
-    else if (size < 0x38800000) /* below 2^-14: so many 2^-24, which is what 0.5f counts in */
+    else if (size < 0x38800000) /* below 2^-14: a multiple of 2^-24, the unit of 0.5f */
         half = float_bits(bits_float(size) + 0.5f) - 0x3f000000;
     else
         half = (size - 0x38000000 + 0xfff + (size >> 13 & 1)) >> 13;

@@ -1,9 +1,10 @@
-/* nvtx_recorder.c - what a profiler would be told: a library for NVTX_INJECTION64_PATH that writes
- * a line an event into the file NVTX_RECORD, its fields apart by tabs:
+/* nvtx_recorder.c - records NVTX events as a profiler would get them: a library for
+ * NVTX_INJECTION64_PATH that writes one line for each event to the file NVTX_RECORD, its fields
+ * separated by tabs:
  *
  *     domain    DOMAIN  NAME
  *     category  DOMAIN  CATEGORY  NAME
- *     push      DOMAIN  CATEGORY  PAYLOAD  MESSAGE      (PAYLOAD -: none)
+ *     push      DOMAIN  CATEGORY  PAYLOAD  MESSAGE      (PAYLOAD is - if there is none)
  *     pop       DOMAIN
  *     mark      MESSAGE
  */
@@ -13,7 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct nvtxDomainRegistration_st { /* NVTX leaves it to the tool what a domain is */
+struct nvtxDomainRegistration_st { /* NVTX lets the tool define what a domain is */
     int number;
 };
 

@@ -1,15 +1,19 @@
-/* plan_networks.c - plans every convolution of networks with cuDNN, for GPUs that are not there.
+/* plan_networks.c - plans every convolution of networks with cuDNN, for GPUs that need not be
+ * present.
  *
  *     plan_networks [--precision NAME]... [--tensor-cores PERCENT] [--list] --device-json FILE...
  *                   MODEL.h5...
  *
- * Each kernel layer as the backend stores it: forward plain, with bias, with residual and bias,
- * either with ReLU or not; and backward-data; in fp32, tf32, bf16 and fp16 or those named; in the
- * halves the classifier is fp32 as in the backend, and depth-wise layers, which cuDNN never runs
- * there, are left out.  Layers of one shape are planned once.  Every plan must be there, give the
- * same bits every run and keep to the workspace; fp32 is without tensor cores; of the others' FLOP
- * at least PERCENT are on them, forward and backward each.
- * Prints a line for each network, device and precision; --list: one for each plan, too. */
+ * It plans each kernel layer as the backend stores it: forward alone, with bias, and with residual
+ * and bias, each with and without ReLU; and backward-data.  It does so in fp32, tf32, bf16 and
+ * fp16, or in the precisions named.  In bf16 and fp16 the classifier is fp32 as in the backend, and
+ * depth-wise layers, which cuDNN never runs there, are left out.  Layers of the same shape are
+ * planned once.
+ *
+ * It fails unless every plan exists, gives the same bits in every run and fits into the workspace,
+ * fp32 uses no tensor cores, and in the other precisions at least PERCENT of the FLOP are on tensor
+ * cores, forward and backward each.  It prints a line for each network, device and precision; with
+ * --list one for each plan, too. */
 #include "../../cuda/conv.h"
 #include "../../host/model/model.h"
 #include <inttypes.h>
@@ -36,7 +40,7 @@ typedef struct options {
     const char *device[MOST_FILES], *model[MOST_FILES];
 } options;
 
-/* Layers of one shape. */
+/* All layers of one shape. */
 typedef struct layer {
     cuda_conv_spec spec;
     double flop; /* of all of them */
@@ -147,7 +151,7 @@ static double percent(double part, double whole)
     return whole > 0 ? 100 * part / whole : 100;
 }
 
-/* The words between the quotes behind "deviceName", else the file's name. */
+/* The value of "deviceName", else the file's name. */
 static void device_name(char name[64], const char *json, const char *path)
 {
     const char *at = strstr(json, "\"deviceName\"");

@@ -11,14 +11,14 @@ struct node {
     void (*drop)(void *argument);
 };
 
-/* A graph and its executable form are one here. */
+/* In the simulator a graph is its own executable form. */
 struct simulated_graph {
     struct node *node;
     size_t n, room;
 };
 
-static struct simulated_graph *capture; /* NULL: nothing is being captured */
-static cudaStream_t captured;           /* what goes to this stream */
+static struct simulated_graph *capture; /* NULL: no capture is under way */
+static cudaStream_t captured;           /* the stream that is captured */
 static bool spoilt;
 
 static void keep(struct node node)
@@ -82,7 +82,7 @@ cudaError_t cudaStreamEndCapture(cudaStream_t stream, cudaGraph_t *graph)
     return cudaErrorStreamCaptureInvalidated;
 }
 
-/* Takes the list over: what is left of the graph may be destroyed. */
+/* Moves the list of work, so that the graph may be destroyed. */
 cudaError_t cudaGraphInstantiate(cudaGraphExec_t *made, cudaGraph_t graph, unsigned long long flags)
 {
     (void)flags;
@@ -104,7 +104,7 @@ static void run_graph(void *argument)
 
 static void leave(void *argument)
 {
-    (void)argument; /* the graph is its owner's */
+    (void)argument; /* the graph owns it */
 }
 
 cudaError_t cudaGraphLaunch(cudaGraphExec_t graph, cudaStream_t stream)

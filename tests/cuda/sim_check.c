@@ -11,7 +11,7 @@
 
 enum { MOST_WARPS = 32, MOST_BLOCKS = 1 << 16, STACK = 1 << 20 };
 
-/* The last access of its kind to a byte. */
+/* The last write, read or atomic of a byte. */
 typedef struct access {
     uint32_t launch, block, clock;
     uint16_t thread, barrier, warp_sync;
@@ -21,17 +21,17 @@ typedef struct byte_seen {
     access write, read;
 } byte_seen;
 
-/* What a block knows of the others. */
+/* Which work of other blocks a block is ordered after. */
 typedef struct block_clock {
-    uint32_t launch, told, knows; /* when it last told the others; whom it has heard */
+    uint32_t launch, told, knows; /* its last fenced count; the last count of others that it saw */
 } block_clock;
 
 static struct {
-    const char *frame; /* of the launch: it and what it calls lie below */
+    const char *frame; /* of the launch: its own and its callees' stack is below */
     const char *fiber; /* the stack of the thread that runs, if it has one */
     size_t fiber_bytes;
     const char *module_first, *module_end;
-    byte_seen *seen; /* of each byte of device memory */
+    byte_seen *seen; /* one for each byte of device memory */
     block_clock block[MOST_BLOCKS];
     uint16_t barrier, warp_sync[MOST_WARPS];
     bool in_launch, in_kernel, fenced;
@@ -120,7 +120,7 @@ static bool within(const void *memory, const char *first, size_t bytes)
     return from >= first && from < first + bytes;
 }
 
-/* Must what was come before what is, on any device? */
+/* True if the earlier access comes before the present one on every device. */
 static bool ordered(const access *was)
 {
     const access *now = &at.now;
@@ -174,7 +174,8 @@ static void check(const void *memory, size_t bytes, bool writes, bool atomic)
     }
 }
 
-/* Fenced, a count tells all that the block has done, and hears what was told before. */
+/* After a fence, a count publishes all that the block has done, and orders the block after all that
+ * was published before. */
 void sim_check_atomic(const void *memory, size_t bytes, bool counts)
 {
     check(memory, bytes, true, true);
@@ -187,7 +188,7 @@ void sim_check_atomic(const void *memory, size_t bytes, bool counts)
     at.now.clock++;
 }
 
-/* What the compiler calls. */
+/* The functions that the compiler calls. */
 #define ACCESS(bytes)                                                                              \
     void __tsan_read##bytes(void *memory);                                                         \
     void __tsan_read##bytes(void *memory)                                                          \

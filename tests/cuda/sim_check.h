@@ -1,11 +1,11 @@
-/* sim_check.h - what kernels may touch, and in which order: checked access by access.
+/* sim_check.h - checks each memory access of the kernels: is it allowed, and is there a race?
  *
- * The compiler calls __tsan_read4 and its like before every access (-fsanitize=thread; only the
- * calls are used, and they end here, not in ThreadSanitizer).  A kernel may touch device memory,
- * its arguments, its own stack and its module's own data.  Two threads of a launch may not touch
- * the same byte of device memory, one of them writing, unless both do it by atomics, or a barrier,
- * a shuffle or (from block to block) a fence and a count stands between.  Where kernels are
- * compiled without, nothing of this is asked. */
+ * With -fsanitize=thread the compiler calls __tsan_read4 and similar functions before every access.
+ * Those are defined here; ThreadSanitizer itself is not used.  A kernel may access device memory,
+ * its arguments, its own stack and its module's data.  If two threads of a launch access the same
+ * byte of device memory and one of them writes, both must use atomics, or between the two there
+ * must be a barrier, a shuffle or (between blocks) a fence and a count.  Kernels compiled without
+ * the option are not checked. */
 #pragma once
 #include <stdbool.h>
 #include <stddef.h>
@@ -16,14 +16,15 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
-void sim_check_begin(const void *frame); /* a launch, whose arguments lie in this frame */
+void sim_check_begin(const void *frame); /* a launch whose arguments are in this frame */
 void sim_check_end(void);
-/* Who runs from now on; stack NULL: on that of the launch. */
+/* The thread that runs from now on; stack NULL: it runs on the stack of the launch. */
 void sim_check_thread(unsigned block, unsigned thread, const void *stack, size_t bytes);
-void sim_check_kernel(bool runs); /* the kernel's own code does, or not */
-void sim_check_barrier(void);     /* all of the block have met */
+void sim_check_kernel(
+    bool runs);               /* whether the kernel's code or the simulator's runs from now on */
+void sim_check_barrier(void); /* all threads of the block have reached it */
 void sim_check_warp(unsigned warp);
-/* counts: an increment, by which blocks know of each other. */
+/* counts: an increment, which orders blocks. */
 void sim_check_atomic(const void *at, size_t bytes, bool counts);
 void sim_check_fence(void);
 #ifdef __cplusplus

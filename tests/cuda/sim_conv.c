@@ -1,8 +1,9 @@
-/* sim_conv.c - conv.h without cuDNN, for the simulator: plain loops over what is channels last.
+/* sim_conv.c - conv.h without cuDNN, for the simulator: plain loops over channels-last tensors.
  *
- * Some residuals are refused in their fused form, as by a cuDNN without an engine for them, so that
- * what the backend does then is run too.  A workspace is wanted, and overwritten.  Operands in a
- * half are widened first, and the result is rounded once, at the end, as tensor cores do. */
+ * It refuses some fused forms with a residual, as cuDNN does when it has no engine for them, so
+ * that the tests run what the backend does then.  It requires a workspace and overwrites it.
+ * Operands in bf16 and fp16 are widened first, and the result is rounded once, at the end, as
+ * tensor cores do. */
 #include "../../cuda/conv.h"
 #include "halves.h"
 #include "sim_capture.h"
@@ -71,10 +72,10 @@ cuda_conv_facts cuda_conv_get_facts(const cuda_conv *conv)
         .workspace_bytes = WORKSPACE, .engine = 100 + conv->nth, .deterministic = true};
 }
 
-/* Calls for every pair of an output and an input position that meet in a tap. */
+/* Called for every pair of an output and an input position that a tap connects. */
 typedef struct meeting {
     const cuda_conv_spec *spec;
-    int64_t x, y; /* positions, clips counted in */
+    int64_t x, y; /* positions, counted over all clips */
     int tap;
 } meeting;
 typedef void meet_fn(const meeting *at, float *to, const float *from, const float *w);
@@ -107,7 +108,7 @@ static void scatter(const meeting *at, float *x, const float *y, const float *w)
     }
 }
 
-/* Every tap of output (n, t, h, w). */
+/* Calls `meet` for every tap of output (n, t, h, w). */
 static void meet_taps(const cuda_conv_spec *s, const int y[4], meet_fn *meet, float *to,
                       const float *from, const float *w)
 {
@@ -141,10 +142,10 @@ static void meet_all(const cuda_conv_spec *s, meet_fn *meet, float *to, const fl
                     meet_taps(s, y, meet, to, from, w);
 }
 
-/* Operands as floats: those of float32 where they are, the others in copies. */
+/* An operand as floats: in place if it is float32, else a copy. */
 typedef struct operand {
     float *x;
-    void *memory; /* NULL: x is the memory */
+    void *memory; /* NULL: x is the operand itself */
     int64_t count;
     cfp_precision precision;
 } operand;
@@ -193,18 +194,18 @@ static void run(const cuda_conv_spec *s, const operand *x, const operand *w, con
         y->x[i] = (z->x != NULL ? z->x[i] : 0) + (bias->x != NULL ? bias->x[i % s->y_channels] : 0);
     meet_all(s, gather, y->x, x->x, w->x);
     for (int64_t i = 0; i < y->count && s->relu; i++)
-        y->x[i] = y->x[i] < 0 ? 0 : y->x[i]; /* NaN stays, as cuDNN is told */
+        y->x[i] = y->x[i] < 0 ? 0 : y->x[i]; /* NaN stays, as the backend tells cuDNN */
     write_back(y);
 }
 
-/* A convolution on its way: the simulated stream may run it later, and again. */
+/* An enqueued convolution: the simulated stream may run it later, and several times. */
 struct conv_call {
     cuda_conv_spec spec;
     const void *memory[5]; /* x, w, y, z, bias */
     void *workspace;
 };
 
-/* For test_cudasim: convolutions that read nothing but zeros. */
+/* For test_cudasim: the number of convolutions that read nothing but zeros. */
 __attribute__((visibility("default"))) int cudasim_of_zeros;
 
 static void count_zeros(const operand *read, int n)

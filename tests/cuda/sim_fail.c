@@ -1,14 +1,14 @@
-/* sim_fail.c - see sim_fail.h.  What fails, and how, is set from outside: a test that has loaded the
- * simulator finds these by their names. */
+/* sim_fail.c - see sim_fail.h.  A test that has loaded the simulator finds these variables by their
+ * names and sets which call fails, and how. */
 #include "sim_fail.h"
 #include <stdbool.h>
 #include <stdint.h>
 
 #define SEEN __attribute__((visibility("default")))
-SEEN int cudasim_calls;      /* that could have failed, so far */
+SEEN int cudasim_calls;      /* number of calls so far that can fail */
 SEEN int cudasim_fail_at;    /* the call that fails, counted from 1; 0: none */
-SEEN int cudasim_fail_code;  /* ... with this */
-SEEN int cudasim_fail_stays; /* not 0: and all calls after it, as after a fault of a kernel */
+SEEN int cudasim_fail_code;  /* the cudaError_t that it returns */
+SEEN int cudasim_fail_stays; /* not 0: all calls after it fail, too, as after a fault of a kernel */
 
 static cudaError_t last;
 
@@ -22,9 +22,9 @@ cudaError_t sim_failed(cudaError_t status)
 cudaError_t sim_failure(void)
 {
     cudasim_calls++;
-    const bool fails = cudasim_fail_at != 0 &&
-                       (cudasim_fail_stays != 0 ? cudasim_calls >= cudasim_fail_at
-                                                : cudasim_calls == cudasim_fail_at);
+    const bool fails =
+        cudasim_fail_at != 0 && (cudasim_fail_stays != 0 ? cudasim_calls >= cudasim_fail_at
+                                                         : cudasim_calls == cudasim_fail_at);
     return fails ? sim_failed((cudaError_t)cudasim_fail_code) : cudaSuccess;
 }
 

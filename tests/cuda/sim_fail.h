@@ -1,4 +1,4 @@
-/* sim_fail.h - errors that the simulated runtime is told to give. */
+/* sim_fail.h - errors that tests make the simulated runtime return. */
 #pragma once
 #include <cuda_runtime_api.h>
 
@@ -6,8 +6,8 @@
 extern "C" {
 #endif
 
-/* Every function of the runtime, and every launch of a kernel, asks first: cudaSuccess, or what it
- * is to fail with. */
+/* Every function of the runtime, and every launch of a kernel, calls this first: cudaSuccess, or
+ * the error with which it must fail. */
 cudaError_t sim_failure(void);
 /* Remembers it for cudaGetLastError. */
 cudaError_t sim_failed(cudaError_t status);

@@ -22,7 +22,7 @@ typedef struct piece {
     size_t bytes;
 } piece;
 static piece *pieces;
-static char *first_byte; /* of the device's memory, if it is apart */
+static char *first_byte; /* of the device's memory, if it is a separate range */
 
 void sim_give_up(const char *format, ...)
 {
@@ -47,7 +47,7 @@ char *sim_device_first(void)
     return first_byte;
 }
 
-static size_t used; /* as far as pieces have ever reached, in whole pages */
+static size_t used; /* the end of the highest piece so far, in whole pages */
 static bool is_open;
 
 static void protect(int how)
@@ -72,7 +72,7 @@ void sim_device_shuts(void)
     is_open = false;
 }
 
-/* A piece ends here. */
+/* Raises `used` to the end of a piece. */
 static void reach(const char *end)
 {
     const size_t bytes = APART ? ((size_t)(end - first_byte) + PAGE - 1) / PAGE * PAGE : 0;
@@ -88,7 +88,7 @@ static size_t rounded(size_t bytes)
     return (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
 }
 
-/* The first gap that is large enough: where in the list, and where in memory. */
+/* The first gap that is large enough.  *at: its place in the list. */
 static char *find_room(piece ***at, size_t bytes)
 {
     char *free_from = sim_device_first();
@@ -105,8 +105,7 @@ void *sim_device_alloc(size_t bytes)
 {
     piece **at = &pieces;
     piece *const taken = malloc(sizeof *taken);
-    char *const memory =
-        APART ? find_room(&at, bytes) : aligned_alloc(ALIGNMENT, rounded(bytes));
+    char *const memory = APART ? find_room(&at, bytes) : aligned_alloc(ALIGNMENT, rounded(bytes));
     if (taken == NULL || memory == NULL) {
         free(taken);
         return NULL;

@@ -1,10 +1,10 @@
 /* sim_memory.h - the simulated device's memory, apart from the host's.
  *
- * It lies in one range of addresses that the host cannot touch once it has waited for a stream (the
- * first time, and every eighth from then on): whoever reads or writes it then, without a copy or a
- * kernel, stops with a segmentation fault.
- * (Under AddressSanitizer every piece is an allocation of its own instead, so that it sees who goes
- * beyond its end, and the host may touch it.) */
+ * It is one range of addresses.  After the host has waited for a stream (the first time, and every
+ * eighth time after that) the range is protected: host code that reads or writes it, without a copy
+ * or a kernel, gets a segmentation fault.
+ * (Under AddressSanitizer every piece is an allocation of its own instead, so that accesses after
+ * its end are found; the host may access it.) */
 #pragma once
 #include <stdbool.h>
 #include <stddef.h>
@@ -13,17 +13,17 @@
 extern "C" {
 #endif
 
-void *sim_device_alloc(size_t bytes); /* full of NaN; NULL where there is no room */
+void *sim_device_alloc(size_t bytes); /* full of NaN; NULL if there is too little memory */
 void sim_device_free(void *memory);   /* accepts NULL */
-/* True where all these bytes lie in one piece of device memory that is taken. */
+/* True if all these bytes are in one allocated piece of device memory. */
 bool sim_is_device(const void *memory, size_t bytes);
-/* Stops with a message where they do not: what and who, for it. */
+/* If they are not, prints a message with `who` and aborts. */
 void sim_want_device(const void *memory, size_t bytes, const char *who);
-/* Between the two it may be touched: from when work of the device runs until the host has waited.
- */
+/* Between the two calls it may be accessed: from the start of the device's work until the host has
+ * waited. */
 void sim_device_opens(void);
 void sim_device_shuts(void);
-/* Where it lies, for the check of kernels (sim_check.cpp). */
+/* Its first byte, for sim_check.c. */
 char *sim_device_first(void);
 enum { SIM_DEVICE_BYTES = 1 << 30 };
 

@@ -1,7 +1,7 @@
 /* sim_mutants.cpp - kernels of cuda/ with one fault each, for test_simulator. */
 #include "cudasim.h"
 
-/* What an atomic maximum would be without the atomic. */
+/* A maximum that is not atomic. */
 template <class T> static T plain_max(T *to, T value)
 {
     const T old = *to;

@@ -1,5 +1,5 @@
-/* sim_profiler.c - the simulator's cudaProfilerStart and cudaProfilerStop: marks, where a profiler
- * would begin and end to record. */
+/* sim_profiler.c - the simulator's cudaProfilerStart and cudaProfilerStop: NVTX marks, at which a
+ * profiler would begin and end to record. */
 #include "sim/cuda_profiler_api.h"
 #include <nvtx3/nvToolsExt.h>
 

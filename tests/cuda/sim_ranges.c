@@ -1,5 +1,5 @@
-/* sim_ranges.c - the simulator's ranges where NVTX's headers are not: there is nobody to see them.
- * Elsewhere it has the real ones, cuda/ranges.c and sim_profiler.c. */
+/* sim_ranges.c - the simulator's ranges if there are no NVTX headers: they do nothing.  With the
+ * headers it has the real ones, cuda/ranges.c, and sim_profiler.c. */
 #include "../../cuda/ranges.h"
 #include "sim/cuda_profiler_api.h"
 

@@ -1,6 +1,6 @@
-/* sim_runtime.c - the CUDA runtime of the simulator: one device, whose memory is full of NaN when it
- * is new, as a GPU's may be (sim_memory.h).  Its compute capability is 9.0, or what the
- * environment says in CUDASIM_CAPABILITY (75 is 7.5). */
+/* sim_runtime.c - the CUDA runtime of the simulator.  There is one device.  New memory is full of
+ * NaN, as a GPU's may be (sim_memory.h).  Its compute capability is 9.0, or the value of the
+ * environment variable CUDASIM_CAPABILITY (75 is 7.5). */
 #include "../../cuda/cuda_backend.h"
 #include "sim_capture.h"
 #include "sim_fail.h"
@@ -56,7 +56,7 @@ cudaError_t cudaMalloc(void **memory, size_t bytes)
     *memory = sim_device_alloc(bytes);
     return *memory != NULL ? cudaSuccess : sim_failed(cudaErrorMemoryAllocation);
 }
-/* Waits for the device, as CUDA's does.  Where it fails the memory is gone all the same. */
+/* Waits for the device, as CUDA's does.  If it fails, the memory is freed all the same. */
 cudaError_t cudaFree(void *memory)
 {
     const cudaError_t failure = sim_failure();
@@ -73,11 +73,11 @@ cudaError_t cudaMemGetInfo(size_t *unused, size_t *total)
     *unused = *total = SIM_DEVICE_BYTES;
     return cudaSuccess;
 }
-/* A copy or, from nowhere, a fill. */
+/* A copy; if `from` is NULL, a fill. */
 struct transfer {
     void *to;
     const void *from;
-    const void *was; /* what `from` held when this was enqueued, or NULL */
+    const void *was; /* the bytes at `from` when this was enqueued, or NULL */
     int value;
     size_t bytes;
 };
@@ -101,8 +101,9 @@ cudaError_t cudaMemsetAsync(void *memory, int value, size_t bytes, cudaStream_t 
     sim_enqueue_copy(stream, run_transfer, &t, sizeof t);
     return cudaSuccess;
 }
-/* Host memory that is the host's to change until it waits; of other memory a copy may be put aside
- * before the call returns, or may not be: it is a fault of the host if it changes meanwhile. */
+/* Pinned host memory: the host may write to it before the copy, which then copies the new bytes.
+ * Ordinary memory may or may not be read before the call returns, so the host must not change it
+ * before it has waited. */
 typedef struct pinned {
     struct pinned *next;
     void *memory;
@@ -119,7 +120,7 @@ static bool is_pinned(const void *at)
     return false;
 }
 
-/* A copy up from ordinary memory, with what that memory holds now behind it. */
+/* A copy to the device.  If it is from ordinary memory, it keeps the present bytes after itself. */
 static struct transfer *new_transfer(void *to, const void *from, size_t bytes, bool watched)
 {
     struct transfer *const t = malloc(sizeof *t + (watched ? bytes : 0));
@@ -131,7 +132,7 @@ static struct transfer *new_transfer(void *to, const void *from, size_t bytes, b
     return t;
 }
 
-/* The host's side must be the host's, the device's the device's. */
+/* Stops unless host pointers are to host memory and device pointers to device memory. */
 static void check_sides(const void *to, const void *from, size_t bytes, enum cudaMemcpyKind kind)
 {
     const char *const who = "cudaMemcpyAsync";

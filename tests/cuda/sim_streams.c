@@ -15,16 +15,16 @@ struct pending {
 struct simulated_stream {
     struct simulated_stream *next;
     struct pending *first, **last;
-    uint64_t begun, done; /* pieces of work so far */
+    uint64_t begun, done; /* number of pieces of work so far */
     bool eager;
 };
 struct simulated_event {
     cudaStream_t stream; /* NULL: never recorded, nothing to wait for */
-    uint64_t after;      /* so many pieces of its work */
-    int convolutions;    /* so many had been enqueued by then */
+    uint64_t after;      /* complete when this many pieces of its work are done */
+    int convolutions;    /* number enqueued when it was recorded */
 };
 
-static struct simulated_stream *streams; /* that are open, in their order */
+static struct simulated_stream *streams; /* all open streams, in the order of opening */
 
 static bool draw(void)
 {
@@ -117,7 +117,7 @@ cudaError_t cudaStreamSynchronize(cudaStream_t stream)
 cudaError_t cudaStreamDestroy(cudaStream_t stream)
 {
     const cudaError_t failure = sim_failure();
-    sim_device_wait(); /* others may wait for it */
+    sim_device_wait(); /* other streams may wait for it */
     struct simulated_stream **at = &streams;
     while (*at != stream)
         at = &(*at)->next;
@@ -166,7 +166,7 @@ static void run_event(void *argument)
     run_until(event->stream, event->after);
 }
 
-/* What the event stands for now: it may be recorded again before the stream comes to this. */
+/* Keeps the event's present state: it may be recorded again before the stream reaches this wait. */
 cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned flags)
 {
     (void)flags;

@@ -1,13 +1,13 @@
-/* sim_time.c - made-up times for autotune: CUDASIM_TIMES is a list of milliseconds such as "3,1,1",
- * of one execution of the candidates in turn, which every convolution has (the simulator has
- * three).  Past its end, and without it, one takes a millisecond.  As long as several of them take
- * together, so far are two events apart. */
+/* sim_time.c - invented times for autotune.  The environment variable CUDASIM_TIMES is a list of
+ * milliseconds such as "3,1,1": the time of one execution of candidate 0, 1, 2 of every convolution
+ * (the simulator has three).  Other candidates, and all if it is not set, take a millisecond.  The
+ * time between two events is the sum of the executions between them. */
 #include "sim_time.h"
 #include "sim_streams.h"
 #include <stdlib.h>
 
 int sim_candidate, sim_convolutions;
-/* For test_cudasim: how often the clock was asked, and for how many executions at most. */
+/* For test_cudasim: how many times were measured, and the maximum of executions in one. */
 __attribute__((visibility("default"))) int cudasim_timed, cudasim_most_timed;
 
 cudaError_t cudaEventElapsedTime(float *ms, cudaEvent_t begin, cudaEvent_t end)

@@ -1,6 +1,5 @@
-/* sim_time.h - what the simulator's clock goes by. */
+/* sim_time.h - what the simulator's clock depends on. */
 #pragma once
 
-/* The candidate that the convolution run last was opened as, and how many were run so far
- * (sim_conv.c). */
+/* The candidate of the last convolution that ran, and how many have run (sim_conv.c). */
 extern int sim_candidate, sim_convolutions;

@@ -1,10 +1,10 @@
-/* test_cublas.c - how the CUDA backend speaks to cuBLASLt.
+/* test_cublas.c - how the CUDA backend calls cuBLASLt.
  *
  *     test_cublas FAKE.so     with fake_cublaslt.c in its place: every form of product, refusals
  *     test_cublas             with the real one: it has the functions, and says why it will not
  * start
  *
- * It stands in front of dlopen, to be a machine without the library. */
+ * It defines dlopen, so that it can pretend to be a machine without the library. */
 #include "../../cuda/linear.h"
 #include "../test.h"
 #include "fake_cublaslt.h"
@@ -17,7 +17,7 @@ static bool library_is_missing;
 static fake_cublaslt *fake;
 static const size_t CAP = 1 << 20;
 static char any;
-static cudaStream_t stream = (cudaStream_t)(void *)&any; /* the fake only hands it on */
+static cudaStream_t stream = (cudaStream_t)(void *)&any; /* the fake does not use it */
 
 void *dlopen(const char *file, int flags)
 {
@@ -30,7 +30,7 @@ void *dlopen(const char *file, int flags)
 
 enum { N = 8, X = 48, Y = 24 };
 
-/* Operands in the type of the precision; as floats they are what the type holds. */
+/* An operand in the type of the precision, and as floats, which the type holds exactly. */
 struct operand {
     alignas(256) float value[X * Y];
     alignas(256) uint16_t half[X * Y];
@@ -71,7 +71,7 @@ static float rounded(cfp_precision p, double x)
                            : (float)x;
 }
 
-/* Output `o` of clip `n`, from the definition. */
+/* Output `o` of clip `n`, by the definition. */
 static double right(const cuda_linear_spec *s, const struct operand *from, const struct operand *w,
                     const float *z, const struct operand *bias, int n, int o)
 {
@@ -88,7 +88,7 @@ static double right(const cuda_linear_spec *s, const struct operand *from, const
     return s->relu && sum < 0 ? 0 : sum;
 }
 
-/* in_place: z is y. */
+/* in_place: z and y are the same memory. */
 static void check_product(const cuda_blas *blas, const cuda_linear_spec *s, bool in_place)
 {
     static struct operand x, w, y, z, bias;
@@ -148,7 +148,8 @@ static void every_form_is_right(void)
     CHECK_EQ(fake->live, 0);
 }
 
-/* Which sums, and which are asked for: no tensor cores in fp32, none that meet in the output. */
+/* fp32 asks for sums without tensor cores; no precision asks for sums of several blocks in the
+ * output. */
 static void precision_decides_on_the_sums(void)
 {
     static const cublasComputeType_t compute[] = {CUBLAS_COMPUTE_32F_PEDANTIC,
@@ -200,7 +201,8 @@ static void what_it_refuses_is_said(void)
     cuda_blas_close(&blas);
     cuda_blas_close(&blas);
 
-    CHECK_EQ(cuda_blas_open(&blas, &ctx, NULL, 16), CFP_OK); /* bytes of workspace: too few */
+    CHECK_EQ(cuda_blas_open(&blas, &ctx, NULL, 16),
+             CFP_OK); /* a workspace of 16 bytes is too small */
     CHECK_EQ(cuda_linear_open(&linear, blas, &ctx, &spec), CFP_UNSUPPORTED);
     cuda_blas_close(&blas);
     fake->does_not_start = true;
@@ -236,7 +238,7 @@ static void a_missing_library_is_said(void)
     library_is_missing = false;
 }
 
-/* Without a GPU it may not start; its functions are there, or that would be said instead. */
+/* Without a GPU it may not start.  If a function were missing, the message would say that. */
 static int with_the_real_one(void)
 {
     cfp_ctx ctx = {0};

@@ -1,6 +1,6 @@
-/* test_cudasim.c - the CUDA backend on the simulator where check_backends does not reach: sums and
- * products of more operands than one kernel takes, numbers that a half cannot hold, and what is
- * refused, in which words.
+/* test_cudasim.c - the CUDA backend on the simulator: what check_backends does not test.  Sums and
+ * products of more operands than one kernel takes, numbers that float16 cannot hold, autotune,
+ * failures of CUDA, and messages.
  *
  * Argument: the directory of cfp_cudasim.so (absolute). */
 #include "../../host/backend/backend.h"
@@ -25,7 +25,7 @@ static cfp_status open_device(cfp_device *device, cfp_ctx *ctx, const char *name
     return cfp_device_open(device, ctx, name, &request);
 }
 
-/* Input k of seven: whole, or of one element along some axes. */
+/* The shape of input k of seven: whole, or with one element along some axes. */
 static cfp_shape input_shape(int k)
 {
     static const cfp_shape shapes[INPUTS] = {{1, CHANNELS, T, H, W}, {1, CHANNELS, 1, 1, 1},
@@ -157,8 +157,8 @@ static void a_precision_wants_a_capability(void)
     }
 }
 
-/* Every half comes back from float32; what lies between two goes to the nearer, the middle to the
- * even one. */
+/* Every bfloat16 and float16 stays itself through float32.  Numbers between two go to the nearest,
+ * from the middle to the even one. */
 static void halves_round_to_the_nearest(void)
 {
     for (int i = 0; i < 2; i++) {
@@ -189,8 +189,8 @@ static void halves_round_to_the_nearest(void)
     CHECK_EQ(bfloat16_of(3.4e38f), 0x7f80);
 }
 
-/* A point's convolution of 8 channels, +1, -1, 0 ..., and relu behind it, of x; what download says
- * of the result. */
+/* Runs a 1x1x1 convolution of 8 channels with weights +1, -1, 0 ..., and a relu, on x.  Returns the
+ * status of the download of the result. */
 static cfp_status convolve(cfp_ctx *ctx, cfp_precision precision, const float x[8], float y[8])
 {
     static float weight[64] = {1, -1};
@@ -205,7 +205,7 @@ static cfp_status convolve(cfp_ctx *ctx, cfp_precision precision, const float x[
     run r = {.step = {.node = &nodes[0], .activation = &nodes[1], .n_src = 1}};
     CFP_TRY(open_device(&r.device, ctx, "cudasim", precision));
     const cfp_backend_api *api = r.device.api;
-    r.src[0] = (cfp_tensor){.shape = {1, 8, 1, 1, 1}, .block = 8}; /* as the clip comes */
+    r.src[0] = (cfp_tensor){.shape = {1, 8, 1, 1, 1}, .block = 8}; /* plain, as a clip is */
     r.dst = (cfp_tensor){.shape = {1, 8, 1, 1, 1}, .block = 1};
     const cfp_tensor *const src[1] = {&r.src[0]};
     cfp_status status = api->step_open(r.device.backend, &r.step, src, &r.dst);
@@ -225,7 +225,7 @@ static cfp_status convolve(cfp_ctx *ctx, cfp_precision precision, const float x[
     return status;
 }
 
-/* What sim_linear.c counts, in the module that is loaded. */
+/* A counter of sim_linear.c in the module that is loaded. */
 static int *counter(const char *name)
 {
     char path[512];
@@ -238,8 +238,8 @@ static int *counter(const char *name)
     return count;
 }
 
-/* Products run by cuBLAS for `op` with `clips` of one position, 9 -> 5 channels, forward and
- * backward; *opened: how often it was looked for, in two such layers. */
+/* The number of products that cuBLAS runs for `op` with `clips` clips of one position, 9 -> 5
+ * channels, forward and backward.  *opened: how often two such layers opened cuBLAS. */
 static int products(int *opened, cfp_op op, int clips)
 {
     static float weight[45];
@@ -287,7 +287,7 @@ static void cublas_multiplies_for_several_clips(void)
 {
     int opened = 9;
     CHECK_EQ(products(&opened, CFP_OP_LINEAR, 1), 0);
-    CHECK_EQ(opened, 0); /* half a gigabyte that nothing wants */
+    CHECK_EQ(opened, 0); /* half a gigabyte that is not needed */
     CHECK_EQ(products(&opened, CFP_OP_LINEAR, 2), 2);
     CHECK_EQ(opened, 1);
     CHECK_EQ(products(&opened, CFP_OP_CONV3D, 3), 2);
@@ -298,7 +298,7 @@ static void cublas_multiplies_for_several_clips(void)
     unsetenv("CUDASIM_NO_CUBLAS");
 }
 
-/* Opens a convolution of frames `length` long, and closes it. */
+/* Opens and closes a convolution of `length` positions. */
 static cfp_status plan_conv(const cfp_device *device, int length)
 {
     static float weight[64];
@@ -320,11 +320,11 @@ static cfp_status plan_conv(const cfp_device *device, int length)
     return status;
 }
 
-enum { PLANS = 3 };     /* that autotune tries of the simulator's */
-static double tuned_ms; /* of the convolution that was tuned last */
+enum { PLANS = 3 };     /* candidates that the simulator has */
+static double tuned_ms; /* of the last tuned convolution */
 
-/* Opens two convolutions, the second twice; autotune's choices among the simulator's candidates, if
- * they take `times`.  Returns how many plans were timed. */
+/* Opens two convolutions, the second twice, with autotune; the simulator's candidates take `times`.
+ * Returns how many plans were timed. */
 static int tune(cfp_ctx *ctx, const char *file, const char *times, cfp_status want,
                 int candidate[2])
 {
@@ -350,7 +350,7 @@ static int tune(cfp_ctx *ctx, const char *file, const char *times, cfp_status wa
         tuned_ms = (double)row.ms;
     }
     CHECK(!api->tuned(device.backend, 2, &row));
-    const int asked = *timed / 4; /* one execution alone, and three rounds */
+    const int asked = *timed / 4; /* each plan: one execution, then three rounds */
     CHECK_EQ(*zeros, 0);
     cfp_device_close(&device);
     return asked;
@@ -371,10 +371,11 @@ static void autotune_takes_the_fastest(void)
     CHECK(made >= 0 && close(made) == 0);
     CHECK_EQ(tune(&ctx, path, "3,2,1", CFP_OK, candidate), 2 * PLANS);
     CHECK(candidate[0] == 2 && candidate[1] == 2);
-    CHECK_EQ(tune(&ctx, path, "1,2,3", CFP_OK, candidate), 0); /* the file is followed */
+    CHECK_EQ(tune(&ctx, path, "1,2,3", CFP_OK, candidate),
+             0); /* the choices of the file are used */
     CHECK(candidate[0] == 2 && candidate[1] == 2);
 
-    /* Short ones are timed by tens, and what counts is the time of one. */
+    /* Short executions are timed ten at once; the time of one counts. */
     write_text(path, "w", "");
     CHECK_EQ(tune(&ctx, path, "0.3,0.25,0.5", CFP_OK, candidate), 2 * PLANS);
     CHECK(candidate[0] == 1 && candidate[1] == 1);
@@ -382,10 +383,11 @@ static void autotune_takes_the_fastest(void)
     CHECK_NEAR(tuned_ms, 0.25, 1e-6);
 
     write_text(path, "w", "");
-    CHECK_EQ(tune(&ctx, path, "2,1,1", CFP_OK, candidate), 2 * PLANS); /* of equals the earlier */
+    CHECK_EQ(tune(&ctx, path, "2,1,1", CFP_OK, candidate), 2 * PLANS); /* the earlier of equals */
     CHECK(candidate[0] == 1 && candidate[1] == 1);
 
-    /* A line of another device is left alone; one whose engine is no longer there is made anew. */
+    /* A line for another device is ignored.  If a line's engine does not exist now, it is measured
+     * again. */
     write_text(path, "w", "");
     CHECK_EQ(tune(&ctx, path, "1,1,1", CFP_OK, candidate), 2 * PLANS);
     CHECK(candidate[0] == 0 && candidate[1] == 0);
@@ -406,7 +408,7 @@ static void autotune_takes_the_fastest(void)
     write_text(path, "a", "no choice\n");
     tune(&ctx, path, "1,1,1", CFP_FORMAT, candidate);
     CHECK_HAS(ctx.message, "is no choice of autotune");
-    write_text(path, "w", "device\tconvolution\t0\t7\t1.5"); /* a line that lost its end */
+    write_text(path, "w", "device\tconvolution\t0\t7\t1.5"); /* a line without its end */
     tune(&ctx, path, "1,1,1", CFP_FORMAT, candidate);
     CHECK_EQ(remove(path), 0);
     CHECK_EQ(mkfifo(path, 0600), 0);
@@ -417,7 +419,7 @@ static void autotune_takes_the_fastest(void)
     CHECK_HAS(ctx.message, "--autotune: /nowhere/file: No such file or directory");
 }
 
-/* As on a disk that is full in the middle of a line. */
+/* A limit of the file's size stops the write in the middle of a line, as a full disk does. */
 static void autotune_leaves_no_half_line(void)
 {
     char path[] = "scratch-autotune-XXXXXX";
@@ -446,7 +448,7 @@ static void autotune_leaves_no_half_line(void)
     CHECK_EQ(remove(path), 0);
 }
 
-/* Where relu makes 0 of NaN, an overflow would not be seen behind it. */
+/* A relu that makes 0 of NaN would hide an overflow before it. */
 static void an_overflow_is_refused(void)
 {
     const float small[8] = {3, 1}, large[8] = {70000, 70000}, far[8] = {60000, -60000};
@@ -457,14 +459,14 @@ static void an_overflow_is_refused(void)
     CHECK_EQ(convolve(&ctx, CFP_FP16, large, y), CFP_UNSUPPORTED);
     CHECK_HAS(ctx.message, "--precision fp16: this network's numbers go beyond float16's range");
     ctx.message[0] = '\0';
-    CHECK_EQ(convolve(&ctx, CFP_FP16, far, y), CFP_UNSUPPORTED); /* what it makes: 120000 */
+    CHECK_EQ(convolve(&ctx, CFP_FP16, far, y), CFP_UNSUPPORTED); /* the result would be 120000 */
     CHECK_HAS(ctx.message, "beyond float16's range");
     CHECK_EQ(convolve(&ctx, CFP_BF16, large, y), CFP_OK);
     CHECK_NEAR(y[0], 0, 0);
 }
 
-/* Whatever call of CUDA fails, and whether it stays broken: the status says so, or the failure was
- * of something that is not needed, and the result is right. */
+/* Makes every single call of CUDA fail, alone or with all later ones.  Either the status is a
+ * failure, or the call was not needed and the result is right. */
 static void every_error_of_cuda_is_told(void)
 {
     const float x[8] = {3, 1};
@@ -494,7 +496,7 @@ static void every_error_of_cuda_is_told(void)
     *stays = *fail_at = 0;
 }
 
-/* A gradient that is infinite makes the mean of its product so. */
+/* An infinite gradient makes the mean of its product infinite. */
 static void an_overflow_of_gradients_is_refused(void)
 {
     const float one[8] = {1, 1, 1, 1, 1, 1, 1, 1}, large[8] = {0, 0, 0, 70000};
@@ -513,7 +515,7 @@ static void an_overflow_of_gradients_is_refused(void)
             CHECK_EQ(api->upload(r.device.backend, &r.src[k], k == 0 ? one : large), CFP_OK);
         }
         const cfp_status want = p == CFP_BF16 ? CFP_OK : CFP_UNSUPPORTED;
-        /* What was seen is said when something is fetched. */
+        /* The next fetch reports it. */
         cfp_backend *const b = r.device.backend;
         void *memory = NULL, *demand = NULL;
         CHECK_EQ(api->alloc(b, &memory, sizeof mean), CFP_OK);
@@ -537,13 +539,13 @@ static void an_overflow_of_gradients_is_refused(void)
 
 enum { LONG_CHANNELS = 40, LONG_T = 9, LONG_SIDE = 16, LONG = LONG_T * LONG_SIDE * LONG_SIDE };
 
-/* Number i of a long tensor; small whole numbers, which every type holds. */
+/* Number i of a long tensor: a small whole number, which every type holds exactly. */
 static float long_number(int64_t i, int salt)
 {
     return (float)((i * 7 + salt) % 13 - 4);
 }
 
-/* The means of x, or of x * g, of two clips against plain sums. */
+/* Compares the means of x, or of x * g, of two clips with plain sums. */
 static void check_long_means(const cfp_device *device, const cfp_tensor *x, const cfp_tensor *g,
                              float *there)
 {
@@ -559,7 +561,7 @@ static void check_long_means(const cfp_device *device, const cfp_tensor *x, cons
     }
 }
 
-/* Many blocks share such a sum, and the last of them adds what they have; again and again. */
+/* Several blocks divide such a sum, and the last one adds their parts; repeatedly. */
 static void long_sums_are_shared(void)
 {
     enum { COUNT = 2 * LONG_CHANNELS * LONG };
@@ -585,7 +587,7 @@ static void long_sums_are_shared(void)
         CHECK_EQ(api->alloc(device.backend, &memory[2], 2 * LONG_CHANNELS * sizeof(float)), CFP_OK);
         for (int again = 0; again < 2; again++) {
             check_long_means(&device, &x[0], NULL, memory[2]);
-            if (p != CFP_FP16) /* whose gradients have another unit */
+            if (p != CFP_FP16) /* fp16's gradients have another unit */
                 check_long_means(&device, &x[0], &x[1], memory[2]);
         }
         for (int k = 0; k < 3; k++)
@@ -594,7 +596,7 @@ static void long_sums_are_shared(void)
     }
 }
 
-/* For code that libraries load late. */
+/* Libraries load code later, which needs memory. */
 static void what_is_planned_leaves_room(void)
 {
     cfp_ctx ctx = {0};
@@ -623,7 +625,7 @@ static void a_tensor_too_long_is_refused_by_its_node(void)
 static void frames_have_no_more_than_three_channels(void)
 {
     static const uint8_t rgb[3];
-    float number = 7; /* which nobody touches */
+    float number = 7; /* must not change */
     const cfp_input_spec input = {.channels = 5, .scale = 1};
     cfp_tensor x = {.shape = {1, 5, 1, 1, 1}, .block = 1, .data = &number};
     uint64_t done = 9;
@@ -638,7 +640,8 @@ static void frames_have_no_more_than_three_channels(void)
     cfp_device_close(&device);
 }
 
-/* Whatever allocation fails, it is said, and nothing is leaked (the sanitizers see to that). */
+/* Makes every single allocation fail: the status is a failure, and nothing leaks (the sanitizers
+ * check that). */
 static void opening_survives_lack_of_memory(void)
 {
     for (int64_t k = 1;; k++) {

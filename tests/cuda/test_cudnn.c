@@ -1,9 +1,10 @@
-/* test_cudnn.c - the convolutions of the CUDA backend, as far as they go without a GPU.
+/* test_cudnn.c - the convolutions of the CUDA backend, as far as a machine without a GPU can run
+ * them.
  *
  *     test_cudnn DEVICE.json
  *
- * It stands in front of cudnnGetVersion, to be an old cuDNN, and of cudnnBackendSetAttribute, to
- * see what is set. */
+ * It defines cudnnGetVersion, to pretend to be an old cuDNN, and cudnnBackendSetAttribute, to see
+ * which attributes are set. */
 #include "../../cuda/conv.h"
 #include "../../cuda/cudnn_inside.h"
 #include "../test.h"
@@ -18,7 +19,7 @@ size_t cudnnGetVersion(void)
     return pretended != 0 ? pretended : real();
 }
 
-/* The descriptors that were last told to be a relu, and to keep NaN. */
+/* The last descriptor that was set to be a relu, and the last that was set to keep NaN. */
 static cudnnBackendDescriptor_t told_relu, told_nan;
 
 cudnnStatus_t cudnnBackendSetAttribute(cudnnBackendDescriptor_t desc,
@@ -126,7 +127,7 @@ static void precision_decides_on_tensor_cores(const char *json)
         CHECK_EQ(planned(&facts, &ctx, json, CAP, &spec), CFP_OK);
         CHECK(facts.tensor_cores);
         CHECK(facts.deterministic);
-        CHECK(facts.workspace_bytes < 4096); /* of channels last, nothing is copied aside */
+        CHECK(facts.workspace_bytes < 4096); /* channels-last operands are not copied */
     }
     spec.precision = CFP_FP32;
     CHECK_EQ(planned(&facts, &ctx, json, CAP, &spec), CFP_OK);
@@ -150,8 +151,8 @@ static void an_epilogue_wants_a_bias(const char *json)
     }
 }
 
-/* A fused relu that makes 0 of NaN hides an overflow: every one is told that NaN stays.  (cuDNN does
- * not give the attribute back.) */
+/* A fused relu that makes 0 of NaN would hide an overflow, so each is set to keep NaN.  (cuDNN does
+ * not return the attribute.) */
 static void a_fused_relu_keeps_nan(void)
 {
     for (int p = CFP_FP32; p <= CFP_FP16; p++)
@@ -169,13 +170,13 @@ static void a_fused_relu_keeps_nan(void)
         }
 }
 
-/* The shapes that tell whether an attribute arrives: with it the output is this, and no other. */
+/* Specs in which an attribute decides the size of the output: cuDNN accepts only the right size. */
 static void geometry_arrives(const char *json)
 {
     const cuda_conv_spec usual = simple();
     cuda_conv_spec spec[5] = {usual, usual, usual, usual, usual};
     for (int i = 0; i < 3; i++) {
-        spec[0].pad_end[i] = 2, spec[0].y[i] += 1;   /* pads that differ */
+        spec[0].pad_end[i] = 2, spec[0].y[i] += 1;   /* different pads */
         spec[1].dilation[i] = 2, spec[1].y[i] -= 2;  /* dilation */
         spec[2].stride[i] = 2, spec[2].y[i] /= 2;    /* stride */
         spec[3].pad_begin[i] = 3, spec[3].y[i] += 2; /* the other pad */
@@ -204,7 +205,7 @@ static void groups_arrive(const char *json)
         spec.groups = groups[i];
         CHECK_EQ(planned(&facts, &ctx, json, CAP, &spec), CFP_OK);
     }
-    CHECK(!facts.tensor_cores); /* depth-wise: nothing for them to do, unlike the dense one */
+    CHECK(!facts.tensor_cores); /* depth-wise, unlike the dense one */
     spec.groups = 3;
     CHECK_EQ(planned(&facts, &ctx, json, CAP, &spec), CFP_SHAPE);
     CHECK_HAS(ctx.message, "channels do not divide into the groups");
@@ -215,7 +216,7 @@ static void the_workspace_is_kept_to(const char *json)
     cfp_ctx ctx = {0};
     cuda_conv_facts wide = {0}, tight = {0};
     cuda_conv_spec spec = simple();
-    /* 8 -> 64 channels, 7 x 7 x 7: cuDNN's first choice for it takes workspace. */
+    /* 8 -> 64 channels, 7 x 7 x 7: cuDNN's first offer for it needs a workspace. */
     spec.x_channels = 8;
     for (int i = 0; i < 3; i++) {
         spec.kernel[i] = 7;
@@ -228,8 +229,8 @@ static void the_workspace_is_kept_to(const char *json)
     CHECK(tight.workspace_bytes < wide.workspace_bytes);
 }
 
-/* Candidates of autotune: the first is the default, all will do, none comes twice, and engines that
- * differ come first. */
+/* Candidates of autotune: the first is the default, all are acceptable, none comes twice, and the
+ * first plan of each engine comes before the others. */
 static void candidates_will_do(const char *json)
 {
     int most = 0;
@@ -259,7 +260,7 @@ static void candidates_will_do(const char *json)
                 CHECK(seen[i] != seen[n]);
                 again |= engine[i] == engine[n];
             }
-            CHECK(again || engines == n); /* all that differ come first */
+            CHECK(again || engines == n); /* each engine once, then the others */
             engines += !again;
             n++;
             cuda_conv_close(&conv);
@@ -278,7 +279,8 @@ static void candidates_will_do(const char *json)
     CHECK(most >= 3);
 }
 
-/* A convolution of c -> k channels in `groups` that reads a tensor with `block` channels stored. */
+/* Checks the spec of a convolution of c -> k channels in `groups` that reads a tensor with `block`
+ * stored channels. */
 static void check_stored(int c, int k, int groups, int block, int x_stored, int y_stored,
                          int groups_stored)
 {
@@ -300,9 +302,9 @@ static void channels_are_padded(void)
     check_stored(3, 45, 1, 8, 8, 48, 1);
     check_stored(64, 64, 1, 64, 64, 64, 1);
     check_stored(96, 96, 16, 96, 96, 96, 16);
-    check_stored(54, 54, 54, 56, 56, 56, 56); /* depth-wise: two groups more */
-    check_stored(12, 6, 3, 16, 16, 8, 4);     /* groups of four: one more */
-    check_stored(20, 30, 2, 24, 20, 30, 2);   /* groups of ten do not divide 24: as they are */
+    check_stored(54, 54, 54, 56, 56, 56, 56); /* depth-wise: two more groups */
+    check_stored(12, 6, 3, 16, 16, 8, 4);     /* groups of four: one more group */
+    check_stored(20, 30, 2, 24, 20, 30, 2);   /* 24 is no multiple of a group of ten: not padded */
 
     const cfp_node linear = {.op = CFP_OP_LINEAR, .shape = {1, 10, 1, 1, 1}};
     const cuda_conv_spec spec = cuda_conv_spec_of(&linear, (cfp_shape){2, 20, 1, 1, 1}, 24);

@@ -1,5 +1,5 @@
-/* test_simulator.c - the simulator sees faults: each one is made here on purpose, in a process of
- * its own, which must stop and say so.  The same without the fault must run. */
+/* test_simulator.c - the simulator finds faults.  Each fault is made on purpose in a process of its
+ * own, which must stop with a message.  The same without a fault must run. */
 #include "../../cuda/kernels.h"
 #include "../test.h"
 #include "sim_fail.h"
@@ -16,7 +16,8 @@ cudaError_t mutant_route_demands(const cfp_demand_route *route, cudaStream_t str
 
 enum { CHANNELS = 6 };
 
-/* Two channels that meet in one, in device memory; how they are raised, and on which stream. */
+/* Two channels that lead to one target, in device memory; the kernel that raises its demand, and
+ * the stream. */
 typedef struct meeting {
     cudaStream_t stream;
     cfp_demand *from, *to;
@@ -131,7 +132,7 @@ static void a_copy_down_to_device_memory(void)
     cudaMemcpyAsync(m.to, m.from, sizeof *m.to, cudaMemcpyDeviceToHost, m.stream);
 }
 
-/* Until the lot says that a stream is late. */
+/* Repeated until a stream is late by chance. */
 static void the_source_of_a_copy_changes(void)
 {
     const meeting m = prepare();
@@ -166,7 +167,7 @@ static const fault faults[] = {
     {"the source of a copy changes", the_source_of_a_copy_changes, SIGABRT, "has changed"},
 };
 
-/* What the process wrote to stderr is in `said`. */
+/* Writes to `said` what the process wrote to stderr. */
 static int run_apart(const fault *f, char *said, size_t room)
 {
     int ends[2], status = 0;
@@ -205,7 +206,7 @@ static void every_fault_is_seen(void)
     }
 }
 
-/* Any function of the runtime, and any launch, fails when it is told to, once or from then on. */
+/* A function of the runtime or a launch fails if a test says so, once or from then on. */
 static void errors_can_be_injected(void)
 {
     const meeting m = prepare();

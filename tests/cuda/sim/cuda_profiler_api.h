@@ -1,4 +1,5 @@
-/* cuda_profiler_api.h - stands in for CUDA's own where cuda/ is compiled for the simulator. */
+/* cuda_profiler_api.h - takes the place of CUDA's header when cuda/ is compiled for the simulator.
+ */
 #pragma once
 #include "cuda_runtime_api.h"
 

@@ -1,5 +1,5 @@
-/* cuda_runtime_api.h - stands in for CUDA's own where cuda/ is compiled for the simulator: the part
- * of the runtime that cuda/ uses, on host memory (sim_runtime.c). */
+/* cuda_runtime_api.h - takes the place of CUDA's header when cuda/ is compiled for the simulator:
+ * the part of the runtime that cuda/ uses, on host memory (sim_runtime.c). */
 #pragma once
 #include <stddef.h>
 
