@@ -71,9 +71,9 @@ cublasStatus_t cublasLtMatmulDescDestroy(cublasLtMatmulDesc_t desc)
     return destroyed(desc);
 }
 
-static cublasStatus_t take(void *to, size_t room, const void *from, size_t bytes)
+static cublasStatus_t take(void *to, size_t capacity, const void *from, size_t bytes)
 {
-    if (bytes != room)
+    if (bytes != capacity)
         return CUBLAS_STATUS_INVALID_VALUE;
     memcpy(to, from, bytes);
     return CUBLAS_STATUS_SUCCESS;
@@ -153,13 +153,13 @@ static bool fits(const struct product *p, const struct matrix *a, const struct m
 cublasStatus_t cublasLtMatmulAlgoGetHeuristic(cublasLtHandle_t handle, cublasLtMatmulDesc_t product,
                                               cublasLtMatrixLayout_t a, cublasLtMatrixLayout_t b,
                                               cublasLtMatrixLayout_t c, cublasLtMatrixLayout_t d,
-                                              cublasLtMatmulPreference_t preference, int room,
+                                              cublasLtMatmulPreference_t preference, int capacity,
                                               cublasLtMatmulHeuristicResult_t result[], int *count)
 {
     const struct product *p = (void *)product;
     const struct preference *wish = (void *)preference;
     *count = 0;
-    if (handle == NULL || room < 1 || !fits(p, (void *)a, (void *)b, (void *)c, (void *)d))
+    if (handle == NULL || capacity < 1 || !fits(p, (void *)a, (void *)b, (void *)c, (void *)d))
         return CUBLAS_STATUS_INVALID_VALUE;
     fake.reductions = wish->reductions;
     fake.workspace_most = wish->workspace;

@@ -159,10 +159,10 @@ static void device_name(char name[64], const char *json, const char *path)
         snprintf(name, 64, "%s", path);
 }
 
-static bool read_text(char *text, size_t room, const char *path)
+static bool read_text(char *text, size_t capacity, const char *path)
 {
     FILE *file = fopen(path, "rb");
-    const size_t n = file == NULL ? 0 : fread(text, 1, room - 1, file);
+    const size_t n = file == NULL ? 0 : fread(text, 1, capacity - 1, file);
     if (file != NULL)
         fclose(file);
     text[n] = '\0';

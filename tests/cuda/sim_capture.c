@@ -14,7 +14,7 @@ struct node {
 /* In the simulator a graph is its own executable form. */
 struct simulated_graph {
     struct node *node;
-    size_t n, room;
+    size_t n, capacity;
 };
 
 static struct simulated_graph *capture; /* NULL: no capture is under way */
@@ -23,9 +23,9 @@ static bool spoilt;
 
 static void keep(struct node node)
 {
-    if (capture->n == capture->room) {
-        capture->room = capture->room == 0 ? 64 : 2 * capture->room;
-        capture->node = realloc(capture->node, capture->room * sizeof *capture->node);
+    if (capture->n == capture->capacity) {
+        capture->capacity = capture->capacity == 0 ? 64 : 2 * capture->capacity;
+        capture->node = realloc(capture->node, capture->capacity * sizeof *capture->node);
         if (capture->node == NULL)
             abort();
     }

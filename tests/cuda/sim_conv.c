@@ -50,7 +50,7 @@ cfp_status cuda_conv_open_nth(cuda_conv **out, cuda_dnn *dnn, cfp_ctx *ctx,
     if (nth >= CANDIDATES)
         return cfp_fail(ctx, CFP_UNSUPPORTED, "there are %d plans", CANDIDATES);
     if (dnn->workspace_cap < WORKSPACE)
-        return cfp_fail(ctx, CFP_UNSUPPORTED, "no room for a workspace");
+        return cfp_fail(ctx, CFP_UNSUPPORTED, "no memory for a workspace");
     if (spec->adds && spec->kernel[0] == 3 && spec->kernel[1] == 3)
         return cfp_fail(ctx, CFP_UNSUPPORTED, "no such engine");
     CFP_TRY_ALLOC(ctx, *out, 1);

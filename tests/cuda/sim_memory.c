@@ -89,7 +89,7 @@ static size_t rounded(size_t bytes)
 }
 
 /* The first gap that is large enough.  *at: its place in the list. */
-static char *find_room(piece ***at, size_t bytes)
+static char *find_gap(piece ***at, size_t bytes)
 {
     char *free_from = sim_device_first();
     for (*at = &pieces; **at != NULL; *at = &(**at)->next) {
@@ -105,7 +105,7 @@ void *sim_device_alloc(size_t bytes)
 {
     piece **at = &pieces;
     piece *const taken = malloc(sizeof *taken);
-    char *const memory = APART ? find_room(&at, bytes) : aligned_alloc(ALIGNMENT, rounded(bytes));
+    char *const memory = APART ? find_gap(&at, bytes) : aligned_alloc(ALIGNMENT, rounded(bytes));
     if (taken == NULL || memory == NULL) {
         free(taken);
         return NULL;

@@ -597,7 +597,7 @@ static void long_sums_are_shared(void)
 }
 
 /* Libraries load code later, which needs memory. */
-static void what_is_planned_leaves_room(void)
+static void plans_leave_memory_free(void)
 {
     cfp_ctx ctx = {0};
     cfp_device device;
@@ -672,7 +672,7 @@ int main(int argc, char **argv)
     an_overflow_is_refused();
     an_overflow_of_gradients_is_refused();
     every_error_of_cuda_is_told();
-    what_is_planned_leaves_room();
+    plans_leave_memory_free();
     long_sums_are_shared();
     a_tensor_too_long_is_refused_by_its_node();
     frames_have_no_more_than_three_channels();

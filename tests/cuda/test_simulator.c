@@ -168,7 +168,7 @@ static const fault faults[] = {
 };
 
 /* Writes to `said` what the process wrote to stderr. */
-static int run_apart(const fault *f, char *said, size_t room)
+static int run_apart(const fault *f, char *said, size_t capacity)
 {
     int ends[2], status = 0;
     CHECK_EQ(pipe(ends), 0);
@@ -182,8 +182,8 @@ static int run_apart(const fault *f, char *said, size_t room)
     }
     close(ends[1]);
     size_t used = 0;
-    for (ssize_t n = 1; n > 0 && used < room - 1; used += (size_t)(n > 0 ? n : 0))
-        n = read(ends[0], said + used, room - 1 - used);
+    for (ssize_t n = 1; n > 0 && used < capacity - 1; used += (size_t)(n > 0 ? n : 0))
+        n = read(ends[0], said + used, capacity - 1 - used);
     said[used] = '\0';
     close(ends[0]);
     CHECK_EQ(waitpid(child, &status, 0), child);
