@@ -3,7 +3,7 @@
  * One thread computes V channels of one position.  If each operand's positions are contiguous, or
  * it has only one (a gate of C numbers), T, H and W are handled as one axis.  Memory traffic: each
  * operand once. */
-#include "lanes.h"
+#include "packs.h"
 
 template <class S, int V, bool LINEAR>
 static __device__ pack<V> operand(const cuda_view &x, int n, const place &at)

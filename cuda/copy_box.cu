@@ -4,7 +4,7 @@
  * Axes that are contiguous in both memories are merged.  The others are ordered so that
  * neighbouring threads write neighbouring numbers.  Memory traffic: each number is read once and
  * written once. */
-#include "lanes.h"
+#include "packs.h"
 
 template <class TO, class FROM, int V>
 static __global__ void copy_box_kernel(const __grid_constant__ cuda_box b, unsigned count)

@@ -7,7 +7,7 @@
  *
  * The taps inside the input are found before the loops over them, axis by axis.  So a tap costs two
  * loads and V multiplications, and no comparison or division. */
-#include "lanes.h"
+#include "packs.h"
 
 /* Adds weight * from for one tap; both pointers are at the thread's first channel. */
 template <int V, class S>

@@ -3,7 +3,7 @@
  * One thread takes one pixel and writes its channels and the zero lanes after them.  Every
  * operation is rounded explicitly, whatever the compiler's options, so the results equal the host's
  * bit by bit.  Memory traffic per pixel: 3 bytes read, every lane written. */
-#include "lanes.h"
+#include "packs.h"
 
 static __device__ float read_channel(const cuda_frames &f, const uint8_t *pixel, int c)
 {

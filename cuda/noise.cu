@@ -2,7 +2,7 @@
  *
  * One thread writes one number, between -1 and 1.  The number depends only on its position and the
  * seed, so it is the same in every run. */
-#include "lanes.h"
+#include "packs.h"
 
 /* The last step of the hash function MurmurHash3: mixes the bits of x. */
 static __device__ unsigned mixed(unsigned x)

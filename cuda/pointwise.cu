@@ -2,7 +2,7 @@
  * convolution's bias, residual and activation if cuDNN does not fuse them.
  *
  * One thread computes V channels of one position.  Memory traffic: each operand once. */
-#include "lanes.h"
+#include "packs.h"
 
 template <class S, int V> static __global__ void apply_kernel(cuda_pointwise op)
 {

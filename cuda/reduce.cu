@@ -8,7 +8,7 @@
  * Memory traffic: each term once, and 8 bytes for each result of a slice.
  *
  * Sums over other axes or in other layouts: two kernels, one number at a time. */
-#include "lanes.h"
+#include "packs.h"
 
 enum { RESULTS = 32, ROWS = 8, MIN_SLICE = 16 * ROWS, MAX_BLOCKS = 2048 };
 

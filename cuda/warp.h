@@ -1,7 +1,7 @@
 /* warp.h - sums and maxima over the 32 threads of a warp.  Every thread returns the result.  The
  * order of a sum is that of the lanes. */
 #pragma once
-#include "lanes.h"
+#include "packs.h"
 
 enum { WARP = 32, WARPS = THREADS / WARP };
 

@@ -2,7 +2,7 @@
  *
  * One thread takes 16 bytes and sets `seen` to 1 if it finds one.  Memory traffic: the numbers
  * once, directly after they were written. */
-#include "lanes.h"
+#include "packs.h"
 
 template <class S, int V> static __global__ void watch_kernel(const S *x, int64_t count, int *seen)
 {

@@ -1,6 +1,6 @@
 /* windows.h - which inputs a window reads, and which windows read an input, along one axis. */
 #pragma once
-#include "lanes.h"
+#include "packs.h"
 
 struct span { /* first <= i < last; empty if last <= first */
     int first, last;

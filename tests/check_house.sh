@@ -1,6 +1,7 @@
 #!/bin/bash
-# The rules that hold the architecture together, checked by grep: who may include whom, which file
-# knows which library, who may print.  Prints every offence; exit 1 if there is one.
+# The rules that hold the architecture together, checked by grep, for host/, cuda/, tools/ and tests/:
+# which folder may include which, which file may use which library, which code may print, how large a
+# file or function may be, and what a file opens with.  Prints every offence; exit 1 if there is one.
 #   tests/check_house.sh [libcfp.a]     with the library, its external names too
 set -uo pipefail
 library=${1:+$(realpath "$1")}
@@ -28,8 +29,9 @@ declare -A sees=(
     [report]="base h5 model clip backend method aggregate files draw write report"
     [api]="cfp.h base model clip backend method files draw write api"
     [program]="cfp.h base h5 model clip backend method evaluate aggregate files draw write report program"
+    [cuda]="base model backend cuda"
 )
-mapfile -t sources < <(find host -name '*.[ch]' -o -name '*.inc' -o -name '*.def' | sort)
+mapfile -t sources < <(find host cuda -name '*.[ch]' -o -name '*.cu' -o -name '*.inc' -o -name '*.def' | sort)
 while IFS=: read -r file include; do
     include=${include#*\"}
     include=${include%\"}
@@ -46,7 +48,9 @@ while IFS=: read -r file include; do
 done < <(grep -H -o '^ *# *include *"[^"]*"' "${sources[@]}")
 # CONTRIBUTING.md says the same, for people: a row `| host/NAME | what it may see |` for each.
 for module in "${!sees[@]}"; do
-    row="| \`host/$module\` | ${sees[$module]:-nothing} |"
+    folder=host/$module
+    [ -e "$folder" ] || folder=$module
+    row="| \`$folder\` | ${sees[$module]:-nothing} |"
     grep -q -x -F "$row" CONTRIBUTING.md || offence "CONTRIBUTING.md: its table of folders lacks the row $row"
 done
 # A backend is known by its table alone: nobody outside includes what is in its folder.
@@ -79,7 +83,11 @@ confined 'png' host/draw/png_file.c
 confined 'cairo' host/draw/figure.h
 confined 'sqlite3' host/clip/source_db.c host/files/run_list.c
 confined 'tiff' host/clip/tiff_decode.c
-confined 'dlfcn' host/backend/backend.c host/api/api_device.c host/program/crash.c
+confined 'dlfcn' host/backend/backend.c host/api/api_device.c host/program/crash.c cuda/cublas_library.c
+confined 'cudnn' cuda/cudnn_inside.h
+confined 'cublas' cuda/cublas_library.h
+confined 'nvtx' cuda/ranges.c
+confined 'cuda' 'cuda/*'
 
 # Below host/program nothing prints, exits or reads the environment; h5_child.c is a process of its own.
 mapfile -t library_sources < <(printf '%s\n' "${sources[@]}" | grep -v -e '^host/program/' -e '^host/h5/h5_child.c')
@@ -89,7 +97,7 @@ grep -n -w -E '(printf|vprintf|puts|putchar|perror|exit|_exit|abort|getenv|seten
 
 # A failure without a ctx has no message: the program would end with status 1 and say nothing.
 grep -n -E '\b(cfp_alloc|cfp_strdup|cfp_format|cfp_fail|CFP_TRY_ALLOC)\((NULL|\(cfp_ctx \*\)NULL|0),' \
-    "${sources[@]}" cuda/*.[ch]* && offence "(above) a failed allocation would have no message"
+    "${sources[@]}" && offence "(above) a failed allocation would have no message"
 
 # Sizes: a file is at most 600 lines, a function at most 60 (its opening brace stands alone); and a
 # file opens with what it is.
@@ -106,15 +114,28 @@ awk '
         if (FNR - start > 61) { print name ":" start ": a function of " FNR - start - 1 " lines, 60 at most"; bad = 1 }
         start = 0
     }
-    END { ends(); exit bad }' "${sources[@]}" tests/*.[ch] || bad=1
+    END { ends(); exit bad }' "${sources[@]}" tests/*.[ch] tests/{cuda,cuda/sim,examples,fuzz}/*.[ch] \
+    tests/cuda/*.cpp tools/*/*.c || bad=1
+# The tools: at most 600 lines, too; a script opens with a comment and a Python file with a docstring
+# that says what it is.
+mapfile -t tools < <(grep -r -I -l -E '^#!|^"""' --exclude-dir=__pycache__ --exclude=README.md tools | sort)
+for file in "${tools[@]}"; do
+    [ "$(wc -l <"$file")" -le 600 ] || offence "$file: $(wc -l <"$file") lines, 600 at most"
+    opening=$(grep -m 1 -v '^#!' "$file")
+    [[ $opening =~ ^(\"\"\"|\#\ )[^\ ] ]] || offence "$file: does not open with what it is"
+done
 
 # What is there is built.
 for file in "${sources[@]}"; do
-    [[ $file != *.c ]] || grep -q -w "$file" CMakeLists.txt cmake/*.cmake || offence "$file: not in CMakeLists.txt"
+    case $file in
+    host/*.c) grep -q -w "$file" CMakeLists.txt cmake/*.cmake || offence "$file: not in CMakeLists.txt" ;;
+    cuda/*.c | cuda/*.cu) grep -q -w "${file#cuda/}" cuda/CMakeLists.txt cuda/sources.cmake || offence "$file: not in cuda/CMakeLists.txt or sources.cmake" ;;
+    esac
 done
-for file in tests/*.c; do
+for file in tests/*.c tests/cuda/*.c; do
     name=$(basename "$file" .c)
-    grep -q -w "$name" tests/CMakeLists.txt tests/*.cmake || offence "$file: not in tests/CMakeLists.txt"
+    grep -q -w "$name" tests/CMakeLists.txt tests/*.cmake tests/cuda/CMakeLists.txt tests/cuda/sim.cmake ||
+        offence "$file: in no CMakeLists.txt of tests/"
 done
 
 # The version stands in three places.

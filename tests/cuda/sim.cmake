@@ -3,7 +3,7 @@
 include(CheckLanguage)
 check_language(CXX)
 if(NOT CMAKE_CXX_COMPILER)
-    foreach(test check_backends_cudasim batch_cudasim replay_cudasim render_cudasim batch_cudasim_by_shape autotune_cudasim check_backends_cudasim_bf16 check_backends_cudasim_fp16 cudasim simulator_cudasim checked_cudasim
+    foreach(test check_backends_cudasim batch_cudasim replay_cudasim render_cudasim batch_cudasim_by_shape autotune_cudasim check_backends_cudasim_bf16 check_backends_cudasim_fp16 cudasim cudasim_autotune simulator_cudasim checked_cudasim
             checked_cudasim_primitives checked_cudasim_relevance method_cudasim
             explain_cudasim agreement_cudasim ranges)
         cfp_test(${test} cuda 60 bash -c "echo 'skipped: no C++ compiler' && exit 77")
@@ -125,6 +125,9 @@ endif()
 add_executable(test_cudasim test_cudasim.c)
 target_link_libraries(test_cudasim PRIVATE libcfp cfp_flags m ${CMAKE_DL_LIBS})
 cfp_test(cudasim cuda 120 test_cudasim "${CFP_SIM_DIR}")
+add_executable(test_cudasim_autotune test_cudasim_autotune.c)
+target_link_libraries(test_cudasim_autotune PRIVATE libcfp cfp_flags m ${CMAKE_DL_LIBS})
+cfp_test(cudasim_autotune cuda 120 test_cudasim_autotune "${CFP_SIM_DIR}")
 if(NOT CFP_SANITIZE)
     cfp_test(checked_cudasim cuda 120 test_cudasim "${CFP_SIM_CHECKED_DIR}")
 endif()

@@ -1,4 +1,4 @@
-/* lanes.h - what the kernels share: loads and stores of V channels, addresses of elements, the
+/* packs.h - what the kernels share: loads and stores of V channels, addresses of elements, the
  * activations. */
 #pragma once
 #include "storage.h"
