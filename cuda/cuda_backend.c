@@ -41,7 +41,7 @@ static cfp_status check_driver(cfp_ctx *ctx, const cfp_device_request *request)
     if (driver < MIN_DRIVER)
         return cfp_fail(ctx, CFP_DEVICE,
                         "the NVIDIA driver is for CUDA %d.%d; a driver for CUDA %d.%d or later is "
-                        "wanted",
+                        "needed",
                         driver / 1000, driver % 1000 / 10, MIN_DRIVER / 1000,
                         MIN_DRIVER % 1000 / 10);
     const cudaError_t status = cudaGetDeviceCount(&count);
@@ -61,15 +61,15 @@ static cfp_status check_versions(cfp_ctx *ctx, const struct cudaDeviceProp *gpu,
     const int cudnn = cuda_dnn_version(), capability = gpu->major * 10 + gpu->minor;
     if (capability < MIN_CAPABILITY)
         return cfp_fail(ctx, CFP_DEVICE,
-                        "%s has compute capability %d.%d; %d.%d or later is wanted", gpu->name,
+                        "%s has compute capability %d.%d; %d.%d or later is needed", gpu->name,
                         gpu->major, gpu->minor, MIN_CAPABILITY / 10, MIN_CAPABILITY % 10);
     if (precision == CFP_BF16 && capability < MIN_BF16)
         return cfp_fail(ctx, CFP_UNSUPPORTED,
                         "--precision bf16: %s has compute capability %d.%d; %d.%d or later is "
-                        "wanted; fp16 runs on it",
+                        "needed; fp16 runs on it",
                         gpu->name, gpu->major, gpu->minor, MIN_BF16 / 10, MIN_BF16 % 10);
     if (cudnn < MIN_CUDNN)
-        return cfp_fail(ctx, CFP_DEVICE, "cuDNN %d.%d is loaded; %d.%d or later is wanted",
+        return cfp_fail(ctx, CFP_DEVICE, "cuDNN %d.%d is loaded; %d.%d or later is needed",
                         cudnn / 10000, cudnn % 10000 / 100, MIN_CUDNN / 10000,
                         MIN_CUDNN % 10000 / 100);
     return CFP_OK;

@@ -377,8 +377,8 @@ static cfp_status no_plan(cfp_ctx *ctx, const cuda_conv_words *what, const refus
     if (offered == 0)
         return cfp_fail(ctx, CFP_UNSUPPORTED, "%s: cuDNN offers no plan%s", what->text, why->text);
     return cfp_fail(ctx, CFP_UNSUPPORTED,
-                    "%s: no plan that cuDNN offers will do: %d use tensor cores, %d are not "
-                    "deterministic, %d imprecise, %d to be compiled, %d want more than %zu bytes "
+                    "%s: cuDNN offers no acceptable plan: %d use tensor cores, %d are not "
+                    "deterministic, %d imprecise, %d must be compiled, %d need more than %zu bytes "
                     "of workspace, %d cannot be built%s",
                     what->text, why->tensor_cores, why->nondeterministic, why->imprecise,
                     why->compiled, why->workspace, cap, why->unbuilt, why->text);

@@ -96,7 +96,7 @@ static cfp_status check_version(cfp_ctx *ctx)
 {
     const size_t v = cudnnGetVersion();
     if (v < MIN_VERSION)
-        return cfp_fail(ctx, CFP_DEVICE, "cuDNN %zu.%zu.%zu is too old: 9.15 or newer is wanted",
+        return cfp_fail(ctx, CFP_DEVICE, "cuDNN %zu.%zu.%zu is too old: 9.15 or newer is needed",
                         v / 10000, v / 100 % 100, v % 100);
     return CFP_OK;
 }

@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""How far an explanation depends on the precision: the kernels that each selects, beside ref's in fp32.
+"""How far an explanation depends on the precision: the kernels that each selects, compared with ref's in fp32.
 
-Explains one clip on a device in tf32, bf16 and fp16, by both rules at two thresholds each, and prints for each layer the
-agreement: kernels that both selected over kernels that either did. Fails below BOUNDS: what a format's rounding may
-change, not what a wrong kernel or a lost gradient would. (fp32 has to be the same but for numbers that meet theta:
-check_device.py.)
+Explains one clip on a device in tf32, bf16 and fp16, by both rules at two thresholds each. Prints for each layer the
+agreement: the number of kernels that both selected, divided by the number that either selected. Fails below a bound that
+rounding alone does not reach, but a wrong kernel or a lost gradient does. (check_device.py tests fp32, which must select
+the same kernels, except for numbers that are equal to theta.)
 
---seeds: random networks, too, of every op and shape of graph, in bf16 and fp16: a line for each, bounds for all.
+--seeds: also N random networks, of every op and shape of graph, in bf16 and fp16: a line for each, and bounds for all.
 
 Usage: check_agreement.py --cfp PROGRAM --device NAME [--seeds N] MODEL CLIP
 """
@@ -81,10 +81,10 @@ def report(title, want, seen):
     wrong = []
     for p, share, *errors in zip(seen, agreed, logits, relevance):
         if not share >= LEAST[p]:
-            wrong.append(f"{title}, {p}: agreement {share:.3f}, at least {LEAST[p]} is wanted")
+            wrong.append(f"{title}, {p}: agreement {share:.3f}, at least {LEAST[p]} is needed")
         for (what, roundings), error in zip(MOST.items(), errors):
             if not error <= roundings * ROUNDING[p]:
-                wrong.append(f"{title}, {p}: {what} off by {error:.1e}, at most {roundings * ROUNDING[p]:.1e} is wanted")
+                wrong.append(f"{title}, {p}: {what} off by {error:.1e}, at most {roundings * ROUNDING[p]:.1e} is needed")
     return wrong
 
 
@@ -116,7 +116,7 @@ def check_random(args):
         share = agreement(all_pairs)
         print(f"{args.seeds} random networks, {p}: agreement {share:.3f}")
         if not share >= LEAST[p]:
-            wrong.append(f"random networks, {p}: agreement {share:.3f}, at least {LEAST[p]} is wanted")
+            wrong.append(f"random networks, {p}: agreement {share:.3f}, at least {LEAST[p]} is needed")
     return wrong
 
 

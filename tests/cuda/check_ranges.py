@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""What a profiler is told of a run: NVTX ranges by domain, category, name and FLOP, how they nest, and what --profile records.
+"""The NVTX ranges of a run: domain, category, name, FLOP and nesting of each, and what --profile records.
 
-The program runs with a small library in the profiler's place (nvtx_recorder.c). Needs no GPU: the simulator's ranges are
-the backend's own.
+The program runs with a small library in the profiler's place (nvtx_recorder.c). It needs no GPU, because the simulator
+uses the backend's code for ranges.
 
 Usage: check_ranges.py --cfp PROGRAM --recorder NVTX_RECORDER.so [--device NAME] MODEL CLIP
 """

@@ -1,5 +1,5 @@
-# sim.cmake - the CUDA backend on the processor: the very sources of cuda/, with the runtime and the
-# convolutions and products of sim_*.c, as a module cfp_cudasim.so in a directory of its own.  Wants a C++ compiler.
+# sim.cmake - the CUDA backend on the processor: the sources of cuda/, with the CUDA runtime, convolutions and products
+# of sim_*.c, as a module cfp_cudasim.so in a directory of its own.  It needs a C++ compiler.
 include(CheckLanguage)
 check_language(CXX)
 if(NOT CMAKE_CXX_COMPILER)
@@ -19,14 +19,14 @@ set(kernels ${CFP_CUDA_KERNELS})
 list(TRANSFORM kernels PREPEND "${cuda}/")
 set_source_files_properties(${kernels} PROPERTIES LANGUAGE CXX)
 
-# The kernels, as C++; cfp_flags speaks of C.
+# The kernels, as C++; cfp_flags has options of C.
 add_library(sim_kernels OBJECT ${kernels})
 target_include_directories(sim_kernels PRIVATE . sim)
 target_compile_features(sim_kernels PRIVATE cxx_std_17)
 target_compile_options(sim_kernels PRIVATE -ffp-contract=off -Wall -Wextra -Wshadow $<$<BOOL:${CFP_WERROR}>:-Werror>)
 if(CFP_SANITIZE)
     target_compile_options(sim_kernels PRIVATE ${sanitizers} -O1 -fno-omit-frame-pointer)
-else() # a GPU faults where 16 bytes are loaded from elsewhere than a multiple of 16
+else() # a GPU faults if 16 bytes are loaded from an address that is no multiple of 16
     target_compile_options(sim_kernels PRIVATE -fsanitize=alignment -fsanitize-undefined-trap-on-error)
 endif()
 set_target_properties(sim_kernels PROPERTIES POSITION_INDEPENDENT_CODE ON CXX_VISIBILITY_PRESET hidden)
@@ -34,7 +34,7 @@ set_target_properties(sim_kernels PROPERTIES POSITION_INDEPENDENT_CODE ON CXX_VI
 set(sources ${CFP_CUDA_SOURCES} conv_spec.c)
 list(TRANSFORM sources PREPEND "${cuda}/")
 
-# Ranges, as on a GPU, where NVTX's headers are.  Apart: nothing else may see the real CUDA's headers.
+# Ranges, as on a GPU, if there are NVTX headers.  A library of its own: nothing else may see CUDA's real headers.
 add_library(sim_ranges OBJECT sim_ranges.c)
 if(TARGET nvtx)
     set_property(TARGET sim_ranges PROPERTY SOURCES ${cuda}/ranges.c sim_profiler.c)
@@ -59,8 +59,8 @@ function(sim_module name directory)
 endfunction()
 sim_module(cfp_cudasim "${CFP_SIM_DIR}" $<TARGET_OBJECTS:sim_kernels>)
 
-# The same with every access of its kernels checked (sim_check.h): slower, so for a part of the tests.  And that the
-# simulator sees faults at all.  The compiler's -fsanitize=thread goes with no other sanitizer.
+# The same with every memory access of the kernels checked (sim_check.h), for a part of the tests because it is slower;
+# and the test that the simulator finds faults.  -fsanitize=thread cannot be combined with another sanitizer.
 if(NOT CFP_SANITIZE)
     set(CFP_SIM_CHECKED_DIR "${CMAKE_CURRENT_BINARY_DIR}/modules-checked")
     set(checked -fsanitize=thread --param=tsan-instrument-func-entry-exit=0)
@@ -76,7 +76,7 @@ if(NOT CFP_SANITIZE)
         set_target_properties(${target} PROPERTIES POSITION_INDEPENDENT_CODE ON CXX_VISIBILITY_PRESET hidden)
     endforeach()
     sim_module(cfp_cudasim_checked "${CFP_SIM_CHECKED_DIR}" sim_check.c $<TARGET_OBJECTS:sim_kernels_checked>)
-    foreach(part primitives relevance) # where threads meet
+    foreach(part primitives relevance) # where threads share memory
         cfp_test(checked_cudasim_${part} cuda 300 check_backends --device cudasim --module-dir "${CFP_SIM_CHECKED_DIR}"
             --seeds 1 --cases 40 --only ${part})
     endforeach()
@@ -90,17 +90,17 @@ if(NOT CFP_SANITIZE)
     cfp_test(simulator_cudasim cuda 60 test_simulator)
 endif()
 
-# The program beside the module: then it finds it.
+# The program beside the module, where it looks for modules.
 add_custom_command(OUTPUT "${CFP_SIM_DIR}/cfp-gpu" DEPENDS cfp-gpu
     COMMAND ${CMAKE_COMMAND} -E copy $<TARGET_FILE:cfp-gpu> "${CFP_SIM_DIR}/cfp-gpu")
 add_custom_target(sim_program ALL DEPENDS "${CFP_SIM_DIR}/cfp-gpu")
 set(program "${CFP_SIM_DIR}/cfp-gpu")
 
-# Every op and primitive, forward and backward-data, against ref; what its cases do not reach; whole explanations.
+# Every op and primitive, forward and backward-data, against ref; test_cudasim for the rest; whole explanations.
 set(seeds 1)
 set(networks 2)
 set(cases 40)     # of relevance
-set(half_cases 8) # no precision has a relevance of its own
+set(half_cases 8) # relevance does not depend on the precision
 if(CFP_FULL)
     set(seeds 4)
     set(networks 3)
@@ -110,7 +110,7 @@ endif()
 cfp_test(check_backends_cudasim cuda 600 check_backends --device cudasim --module-dir "${CFP_SIM_DIR}" --seeds ${seeds}
     --cases ${cases})
 set(halves bf16 fp16)
-if(CFP_SANITIZE) # the same kernels with another type in memory, and fibers are slow there
+if(CFP_SANITIZE) # the same kernels with another type, and fibers are slow under sanitizers
     set(halves)
 endif()
 foreach(half ${halves})
@@ -119,7 +119,7 @@ foreach(half ${halves})
 endforeach()
 cfp_test(batch_cudasim cuda 120 test_batch --device cudasim --module-dir "${CFP_SIM_DIR}")
 cfp_test(render_cudasim cuda 120 test_render --device cudasim --module-dir "${CFP_SIM_DIR}")
-if(CFP_FULL) # the code that batch_cudasim runs, compared otherwise
+if(CFP_FULL) # the same code as batch_cudasim, compared as on a GPU
     cfp_test(batch_cudasim_by_shape cuda 600 test_batch --device cudasim --module-dir "${CFP_SIM_DIR}" --sums by-shape)
 endif()
 add_executable(test_cudasim test_cudasim.c)
@@ -131,7 +131,7 @@ cfp_test(cudasim_autotune cuda 120 test_cudasim_autotune "${CFP_SIM_DIR}")
 if(NOT CFP_SANITIZE)
     cfp_test(checked_cudasim cuda 120 test_cudasim "${CFP_SIM_CHECKED_DIR}")
 endif()
-# Under sanitizers the kernels run in check_backends_cudasim and batch_cudasim: here are numbers.
+# These compare numbers.  Under sanitizers, check_backends_cudasim and batch_cudasim run the kernels.
 if(NOT CFP_SANITIZE)
     cfp_test(replay_cudasim cuda 120 test_replay --device cudasim --module-dir "${CFP_SIM_DIR}")
     cfp_test(method_cudasim cuda 600 ${CFP_PYTHON} "${CMAKE_SOURCE_DIR}/tests/oracle/check_method.py" --cfp "${program}"
@@ -145,11 +145,11 @@ if(CFP_FULL) # the same in tf32, bf16 and fp16: how far they agree
         --device cudasim --seeds ${networks} "${CMAKE_SOURCE_DIR}/weights/motion.h5" "${CMAKE_SOURCE_DIR}/datasets/motion/up.mp4")
 endif()
 
-# Autotune, by made-up times.
+# Autotune, with invented times.
 cfp_test(autotune_cudasim cuda 300 bash "${CMAKE_CURRENT_SOURCE_DIR}/check_autotune.sh" "${program}"
     "${CMAKE_SOURCE_DIR}/weights/motion.h5" "${CMAKE_SOURCE_DIR}/datasets/motion/up.mp4" ${CFP_PYTHON})
 
-# What a profiler is told.
+# The ranges that a profiler gets.
 if(TARGET nvtx)
     add_library(nvtx_recorder MODULE nvtx_recorder.c)
     target_link_libraries(nvtx_recorder PRIVATE nvtx cfp_flags)

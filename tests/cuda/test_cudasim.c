@@ -140,7 +140,7 @@ static void a_precision_wants_a_capability(void)
         if (i / 4 == 0 && precision == CFP_BF16) {
             CHECK_EQ(status, CFP_UNSUPPORTED);
             CHECK_STR(ctx.message, "--precision bf16: NVIDIA nothing, simulated has compute "
-                                   "capability 7.5; 8.0 or later is wanted; fp16 runs on it");
+                                   "capability 7.5; 8.0 or later is needed; fp16 runs on it");
             continue;
         }
         CHECK_EQ(status, CFP_OK);

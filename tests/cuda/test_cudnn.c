@@ -81,7 +81,7 @@ static void an_old_cudnn_is_refused(const char *json)
     cuda_dnn *dnn;
     pretended = 91400;
     CHECK_EQ(cuda_dnn_open_json(&dnn, &ctx, json, CAP), CFP_DEVICE);
-    CHECK_STR(ctx.message, "cuDNN 9.14.0 is too old: 9.15 or newer is wanted");
+    CHECK_STR(ctx.message, "cuDNN 9.14.0 is too old: 9.15 or newer is needed");
     CHECK(dnn == NULL);
     CHECK_EQ(cuda_dnn_open(&dnn, &ctx, NULL, CAP), CFP_DEVICE);
     CHECK_HAS(ctx.message, "9.14.0");
