@@ -229,9 +229,9 @@ typedef struct cfp_backend_api {
     /* Relevance and the propagation of demands (relevance.h). */
     cfp_status (*route)(cfp_backend *backend, const cfp_demand_route *route);
     cfp_status (*back_step)(cfp_backend *backend, const cfp_back_step *step);
-    /* Rule grad: weigh_pairs computes the values of the pairs that a back-step selected. pick_edges
-     * keeps the bits of those whose value is above 0, clears the others and counts them in n_edges.
-     */
+    /* Rule grad: weigh_pairs computes the values of the pairs that a back-step selected.
+     * pick_edges keeps the bits of pairs whose value is above 0, clears the other bits and counts
+     * the kept ones in n_edges. */
     cfp_status (*weigh_pairs)(cfp_backend *backend, const cfp_pairs *pairs);
     cfp_status (*pick_edges)(cfp_backend *backend, const cfp_back_step *step);
     /* Writes the edges that a back-step kept for one question, ordered by o, then i. */
