@@ -22,7 +22,7 @@ typedef struct cfp_session {
     uint8_t *clip_room;    /* where its frames lie, if the device can copy from there by itself */
     cfp_clip other;        /* that --baseline names */
     cfp_clip_queue *clips; /* of those that read several */
-    uint64_t staged;       /* frames_wait's number of the clip at hand; 0: nothing to wait for */
+    uint64_t staged;       /* what frames->wait takes for this clip; 0: nothing to wait for */
     cfp_trace *trace;
     float *logits;        /* [n_classes] */
     char device_name[24]; /* what runs: "ref", "cpu", "cuda:0" */
