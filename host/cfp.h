@@ -243,7 +243,7 @@ CFP_API void cfp_describe_clip(cfp_clip_facts *out, const cfp_clip *clip);
 
 typedef struct cfp_question {    /* cfp_default_question sets the defaults of the command line */
     const char *rule;            /* "cfp", "reference", "grad" */
-    double theta;                /* threshold in [0, 1]; 0.6 */
+    double theta;                /* threshold in [0, 1] */
     int depth;                   /* kernel layers to go down; -1: all */
     int top;                     /* at most so many inputs of each kernel; 0: no limit */
     const char *propagate;       /* "edge", "path" */
@@ -253,6 +253,7 @@ typedef struct cfp_question {    /* cfp_default_question sets the defaults of th
     const char *mask;            /* "selected", "none" */
     const char *baseline;        /* "zero", "blank", "freeze", "reverse", "shuffle", "clip" */
     int steps;                   /* 1 to 1000 */
+    double turn_down;            /* in (0, 1]; 0: 1, the network as it is */
     uint64_t seed;               /* of "shuffle" */
     const char *tubes;           /* "layers", "kernels", "none" */
     const char *layers;          /* pattern of layer names ("layer4.*") whose tubes are made */
@@ -260,6 +261,8 @@ typedef struct cfp_question {    /* cfp_default_question sets the defaults of th
 } cfp_question;
 
 CFP_API void cfp_default_question(cfp_question *out);
+/* The method as it was published: rule "cfp", theta 0.6. */
+CFP_API void cfp_published_question(cfp_question *out);
 
 /* Plans the network on the device for batches of exactly `clips` clips, and takes all memory that
  * it needs.  question NULL: it can only predict.  theta[thetas]: thresholds that are answered

@@ -146,7 +146,7 @@ static void wrong_batches_are_refused(opened *o)
     cfp_question question;
     cfp_explainer *explainer = NULL;
     const double bad[] = {0.5, 2};
-    cfp_default_question(&question);
+    cfp_published_question(&question);
     check_message(o, cfp_open_explainer(&explainer, o->device, o->model, &question, 0, NULL, 0),
                   CFP_USAGE, "clips: ");
     check_message(o, cfp_open_explainer(&explainer, o->device, o->model, &question, 1, NULL, 2),
@@ -291,7 +291,7 @@ static void an_explanation_can_be_walked_drawn_and_written(opened *o)
 {
     char folder[SCRATCH_PATH];
     cfp_question question;
-    cfp_default_question(&question);
+    cfp_published_question(&question);
     char layers[] = "*"; /* is copied */
     question.layers = layers;
     cfp_explanation *answer = explain_once(o, &question);
@@ -322,7 +322,7 @@ static void pictures_of_frames_in_memory_need_no_file(opened *o)
     cfp_clip_facts seen;
     cfp_question question;
     opened other = *o;
-    cfp_default_question(&question);
+    cfp_published_question(&question);
     question.layers = "stem*";
     cfp_describe_clip(&seen, o->clip);
     CHECK_EQ(cfp_make_clip(&other.clip, o->context, o->model, "frames", seen.rgb, seen.frames,
@@ -349,7 +349,7 @@ static void thetas_at_once_are_thetas_alone(opened *o)
     cfp_theta_counts counts;
     const cfp_clip *const clip[] = {o->clip};
     cfp_layer_facts one, many;
-    cfp_default_question(&question);
+    cfp_published_question(&question);
     question.tubes = "none";
     question.normalise = "max";
     CHECK_EQ(cfp_open_explainer(&explainer, o->device, o->model, &question, 1, thetas, THETAS),
@@ -417,7 +417,7 @@ static void a_baseline_clip_is_compared_with(opened *o)
     cfp_layer_facts layer;
     const cfp_clip *const clip[] = {o->clip};
     const int beyond[] = {1000};
-    cfp_default_question(&question);
+    cfp_published_question(&question);
     question.rule = "grad";
     question.baseline = "clip";
     question.tubes = "none";

@@ -7,7 +7,19 @@
 
 void cfp_default_question(cfp_question *out)
 {
-    *out = (cfp_question){.theta = 0.6, .depth = CFP_ALL_DEPTHS, .steps = 1};
+    const cfp_query best = cfp_query_recommended();
+    *out = (cfp_question){.rule = cfp_rule_names[best.rule],
+                          .theta = best.theta,
+                          .depth = best.depth,
+                          .mask = cfp_mask_names[best.mask],
+                          .baseline = cfp_baseline_names[best.baseline],
+                          .steps = best.steps,
+                          .turn_down = best.turn_down};
+}
+
+void cfp_published_question(cfp_question *out)
+{
+    *out = (cfp_question){.rule = "cfp", .theta = 0.6, .depth = CFP_ALL_DEPTHS, .steps = 1};
 }
 
 /* "clip" stands behind the words of the command line, where a path is in its place. */
@@ -63,6 +75,7 @@ cfp_status cfp_api_query(cfp_query *query, cfp_interp *interp, cfp_ctx *ctx, con
     query->depth = question->depth;
     query->top = question->top;
     query->steps = question->steps;
+    query->turn_down = question->turn_down != 0 ? question->turn_down : 1;
     query->seed = question->seed;
     query->layers = question->layers;
     query->baseline_path = "clip";

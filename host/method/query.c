@@ -28,6 +28,17 @@ cfp_query cfp_query_default(void)
                        .tubes = CFP_TUBES_LAYERS};
 }
 
+cfp_query cfp_query_recommended(void)
+{
+    cfp_query query = cfp_query_default();
+    query.rule = CFP_RULE_GRAD;
+    query.theta = 0.1;
+    query.mask = CFP_MASK_NONE;
+    query.baseline = CFP_BASELINE_BLANK;
+    query.turn_down = 0.25;
+    return query;
+}
+
 const char *cfp_baseline_word(const cfp_query *query)
 {
     return query->baseline == CFP_BASELINE_CLIP ? query->baseline_path

@@ -60,6 +60,10 @@ typedef struct cfp_query {
 /* What the command line starts from: cfp, 0.6, all depths, edge, minmax, weights, selected, the
  * target by the head, zero, 1 step, not turned down, layers. */
 cfp_query cfp_query_default(void);
+/* What explain asks where the user chooses no rule: the question whose answers named the kernels
+ * that matter best (tools/study; the README has the table).  It is grad, with the gradient of the
+ * whole network turned down to 0.25, compared with a blank clip, nothing masked, theta 0.1. */
+cfp_query cfp_query_recommended(void);
 
 /* CFP_USAGE where the combination has no meaning (grad knows no paths); the message starts with
  * the option. */

@@ -264,12 +264,14 @@ static cfp_query query_for(const cfp_config *config, cfp_score_kind kind)
     return query;
 }
 
-/* All names of methods: those with a score a kernel, then those that only have a volume. */
-static void method_names(const char *name[CFP_SCORE_COUNT + CFP_VOLUME_COUNT + 1])
+/* All names of methods: that of explain, those with a score a kernel, then those that only have a
+ * volume. */
+static void method_names(const char *name[CFP_SCORE_COUNT + CFP_VOLUME_COUNT + 2])
 {
     int n = 0;
-    for (; n < CFP_SCORE_COUNT; n++)
-        name[n] = cfp_score_names[n];
+    name[n++] = CFP_METHOD_EXPLAIN;
+    for (int i = 0; i < CFP_SCORE_COUNT; i++)
+        name[n++] = cfp_score_names[i];
     for (int i = 0; i < CFP_VOLUME_COUNT; i++)
         if (find_word(cfp_volume_names[i], cfp_score_names) < 0)
             name[n++] = cfp_volume_names[i];
@@ -317,13 +319,26 @@ static cfp_status add_volume(cfp_evaluate_plan *plan, cfp_ctx *ctx, const cfp_co
     return CFP_OK;
 }
 
+/* What explain asks without --rule. */
+static void recommend(cfp_query *query)
+{
+    const cfp_query best = cfp_query_recommended();
+    query->theta = best.theta;
+    query->baseline = best.baseline;
+    query->turn_down = best.turn_down;
+    query->steps = best.steps;
+}
+
 /* One method in each of its roles. */
 static cfp_status add_method(cfp_evaluate_plan *plan, cfp_ctx *ctx, const cfp_config *config,
                              const char *whole, char *word)
 {
     char *options = word;
-    const char *names[CFP_SCORE_COUNT + CFP_VOLUME_COUNT + 1], *name = next_word(&options, ':');
-    const int kind = find_word(name, cfp_score_names), volume = cfp_volume_named(name);
+    const char *names[CFP_SCORE_COUNT + CFP_VOLUME_COUNT + 2], *name = next_word(&options, ':');
+    const bool recommended =
+        strcmp(name, CFP_METHOD_EXPLAIN) == 0; /* grad, asked as explain asks */
+    const char *const meant = recommended ? cfp_score_names[CFP_SCORE_GRAD] : name;
+    const int kind = find_word(meant, cfp_score_names), volume = cfp_volume_named(meant);
     method_names(names);
     if (kind < 0 && volume < 0)
         return cfp_unknown_word(ctx, "methods", name, names);
@@ -331,6 +346,8 @@ static cfp_status add_method(cfp_evaluate_plan *plan, cfp_ctx *ctx, const cfp_co
     cfp_score_method m = {.word = whole,
                           .kind = kind >= 0 ? (cfp_score_kind)kind : CFP_SCORE_EXACT};
     m.query = query_for(config, m.kind);
+    if (recommended)
+        recommend(&m.query);
     if (kind < 0)
         return add_volume(plan, ctx, config, &m, (cfp_volume_method)volume, options);
     CFP_TRY(parse_own(&m, ctx, options));

@@ -4,6 +4,9 @@
 #include "../evaluate/evaluate.h"
 #include "options.h"
 
+/* The method that is what explain does without --rule. */
+#define CFP_METHOD_EXPLAIN "explain"
+
 typedef struct cfp_evaluate_plan {
     cfp_eval_request request; /* points to what follows */
     cfp_score_method *method;

@@ -56,9 +56,14 @@ static void print_wrapped(const char *text, int at, int indent)
     printf("\n");
 }
 
+const char *cfp_default_shown(const cfp_option *option)
+{
+    return option->default_shown != NULL ? option->default_shown : option->fallback;
+}
+
 static void print_option(const cfp_option *option)
 {
-    char left[128], right[512];
+    char left[128], right[768];
     int used = option->letter != 0
                    ? snprintf(left, sizeof left, "  -%c, --%s", option->letter, option->name)
                    : snprintf(left, sizeof left, "      --%s", option->name);
@@ -78,7 +83,7 @@ static void print_option(const cfp_option *option)
                      option->least, option->most, option->fallback);
     else if (option->fallback != NULL)
         snprintf(right + length, (size_t)(end - right - length), " [default: %s]",
-                 option->fallback);
+                 cfp_default_shown(option));
     printf("%s", left);
     print_wrapped(right, used, INDENT);
 }
@@ -123,6 +128,7 @@ static void print_lists(const char *option)
         print_names("about kernels", cfp_kernel_metric_names, CFP_KERNEL_METRIC_COUNT);
         print_names("about volumes", cfp_volume_metric_names, CFP_METRIC_COUNT);
     } else if (strcmp(option, "methods") == 0) {
+        print_wrapped("explain: grad, asked as explain asks without --rule", 0, INDENT);
         print_names("a score for each kernel", cfp_score_names, CFP_SCORE_COUNT);
         print_names("a volume", cfp_volume_names, CFP_VOLUME_COUNT);
     }

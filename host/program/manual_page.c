@@ -159,7 +159,7 @@ static void put_option(FILE *file, const cfp_option *option)
         fprintf(file, "[%g to %g]\n", option->least, option->most);
     if (option->fallback != NULL) {
         fputs("[default: ", file);
-        put(file, option->fallback);
+        put(file, cfp_default_shown(option));
         fputs("]\n", file);
     }
 }

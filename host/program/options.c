@@ -244,6 +244,8 @@ static cfp_status check_operands(const cfp_config *config, cfp_ctx *ctx)
     return CFP_OK;
 }
 
+static void recommend(cfp_config *config);
+
 cfp_status cfp_options_parse(cfp_config *config, cfp_ctx *ctx, int argc, char **argv)
 {
     for (int i = 0; i < cfp_n_options; i++)
@@ -265,6 +267,7 @@ cfp_status cfp_options_parse(cfp_config *config, cfp_ctx *ctx, int argc, char **
             CFP_TRY(parse_letter(config, ctx, argc, argv, &i));
         }
     }
+    recommend(config);
     return check_operands(config, ctx);
 }
 
@@ -305,6 +308,44 @@ static cfp_baseline baseline_of(const char *text)
     while (text != NULL && i < CFP_BASELINE_CLIP && strcmp(text, cfp_baseline_names[i]) != 0)
         i++;
     return text == NULL ? CFP_BASELINE_ZERO : (cfp_baseline)i;
+}
+
+/* An option that only the rules cfp and reference have was given. */
+static bool asks_for_cfp(const cfp_config *config)
+{
+    return was_given(config, offsetof(cfp_config, propagate)) ||
+           was_given(config, offsetof(cfp_config, normalise)) ||
+           was_given(config, offsetof(cfp_config, class_relevance));
+}
+
+static void take(cfp_config *config, const char *name, void *field, const void *value, size_t bytes,
+                 const char *text)
+{
+    memcpy(field, value, bytes);
+    cfp_config_set_text(config, name, text);
+}
+
+/* explain and contrast without --rule: the recommended question, but for what was given. */
+static void recommend(cfp_config *config)
+{
+    const cfp_query best = cfp_query_recommended();
+    const int64_t rule = best.rule, mask = best.mask;
+    const char *const baseline = cfp_baseline_names[best.baseline];
+    if ((config->command->bit & (CFP_CMD_EXPLAIN | CFP_CMD_CONTRAST)) == 0 ||
+        was_given(config, offsetof(cfp_config, rule)) || asks_for_cfp(config))
+        return;
+    take(config, "rule", &config->rule, &rule, sizeof rule, cfp_rule_names[rule]);
+    if (!was_given(config, offsetof(cfp_config, theta)))
+        take(config, "theta", &config->theta, &best.theta, sizeof best.theta, "0.1");
+    if (!was_given(config, offsetof(cfp_config, mask)))
+        take(config, "mask", &config->mask, &mask, sizeof mask, cfp_mask_names[mask]);
+    if (!was_given(config, offsetof(cfp_config, baseline)))
+        take(config, "baseline", &config->baseline, &baseline, sizeof baseline, baseline);
+    /* It needs a clip to turn down to, and takes one gradient. */
+    if (!was_given(config, offsetof(cfp_config, turn_down)) && config->steps == 1 &&
+        strcmp(config->baseline, cfp_baseline_names[CFP_BASELINE_ZERO]) != 0)
+        take(config, "turn-down", &config->turn_down, &best.turn_down, sizeof best.turn_down,
+             "0.25");
 }
 
 cfp_query cfp_config_query(const cfp_config *config)

@@ -89,9 +89,10 @@ typedef struct cfp_option {
     const char *name; /* without the dashes */
     char letter;      /* 0: none */
     cfp_option_type type;
-    size_t field;         /* offset in cfp_config */
-    const char *argument; /* how --help calls the value; CHOICE: NULL, the choices are shown */
-    const char *fallback; /* the default, as it would be typed; NULL: none */
+    size_t field;              /* offset in cfp_config */
+    const char *argument;      /* how --help calls the value; CHOICE: NULL, the choices are shown */
+    const char *fallback;      /* the default, as it would be typed; NULL: none */
+    const char *default_shown; /* what --help shows in its place; NULL: the default itself */
     double least, most;
     const char *word; /* INT: a word that is allowed besides numbers, or NULL */
     int64_t word_value;
@@ -103,6 +104,8 @@ typedef struct cfp_option {
 } cfp_option;
 
 extern const cfp_option cfp_options[];
+/* What --help and the manual show as the default of an option that has one. */
+const char *cfp_default_shown(const cfp_option *option);
 extern const int cfp_n_options;
 extern const char *const cfp_precision_names[];
 
