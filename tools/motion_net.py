@@ -181,6 +181,7 @@ class ColourNet(ResidualNet):
 
     title = "motion-colour"
     coloured = True
+    epochs = 3
 
 
 class PlainNet(PlanNet):
@@ -188,7 +189,7 @@ class PlainNet(PlanNet):
 
     title = "motion-plain"
     size = 48
-    clips, epochs = 8192, 4
+    clips, epochs = 8192, 3
 
     def __init__(self) -> None:
         super().__init__()
