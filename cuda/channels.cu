@@ -1,8 +1,10 @@
-/* channels.cu - selected channels: the others set to zero; their sum at each position, a tube's
- * map; the gradient of the logits set; entries of a clip blended into one.
+/* channels.cu - selected channels: the others set to zero, or to what another clip holds; their sum
+ * at each position, a tube's map; the gradient of the logits set; entries of a clip blended into
+ * one.
  *
- * mask: one thread a number, writes only.  blend: one thread a number, in double.  sum: one warp a
- * position, reads only what is demanded, in double. */
+ * mask: one thread a number, writes only.  replace: one thread V channels of a position; it reads
+ * what it replaces only where it keeps some of the V.  blend: one thread a number, in double.  sum:
+ * one warp a position, reads only what is demanded, in double. */
 #include "warp.h"
 
 template <class S>
@@ -29,6 +31,62 @@ extern "C" cudaError_t cuda_mask_channels(const cuda_view *x, const cfp_demand *
                                           cudaStream_t stream)
 {
     FOR_TYPE(x->type, mask_channels, *x, demand, entries, stream);
+    return cudaGetLastError();
+}
+
+/* Which of V neighbouring channels are replaced, as bits; channels behind the last are where all
+ * are. */
+template <int V>
+static __device__ unsigned replaced_lanes(const cuda_view &x, const uint8_t *where, int n, int c)
+{
+    unsigned bits = 0;
+    if (where == NULL)
+        return (1u << V) - 1;
+    for (int k = 0; k < V; k++)
+        if (c + k < x.c && where[(int64_t)n * x.c + c + k] != 0)
+            bits |= 1u << k;
+    return bits;
+}
+
+template <class S, int V>
+static __global__ void replace_channels_kernel(cuda_view x, cuda_view other, const uint8_t *where)
+{
+    const int n = blockIdx.y;
+    for (unsigned i = blockIdx.x * blockDim.x + threadIdx.x; i < places<V>(x);
+         i += gridDim.x * blockDim.x) {
+        const place at = place_of<V>(x, i);
+        const unsigned bits = replaced_lanes<V>(x, where, n, at.c);
+        if (bits == 0)
+            continue;
+        S *to = address<S>(x, offset_of(x, n, at.position, at.c));
+        pack<V> taken = splat<V>(0);
+        if (other.data != NULL)
+            taken = load<V>(address<S>(other, offset_of(other, 0, at.position, at.c)));
+        if (bits != (1u << V) - 1) {
+            const pack<V> kept = load<V>(to);
+            for (int k = 0; k < V; k++)
+                taken.v[k] = bits >> k & 1 ? taken.v[k] : kept.v[k];
+        }
+        store<V>(to, taken);
+    }
+}
+
+template <class S>
+static void replace_channels(const cuda_view &x, const cuda_view &other, const uint8_t *where,
+                             cudaStream_t stream)
+{
+    const bool wide = goes_wide<S>(x, x) && (other.data == NULL || goes_wide<S>(other, x));
+    const dim3 grid = grid_of(count_of(x, wide ? WIDE<S> : 1), x.n);
+    if (wide)
+        LAUNCH((replace_channels_kernel<S, WIDE<S>>), grid, THREADS, stream, x, other, where);
+    else
+        LAUNCH((replace_channels_kernel<S, 1>), grid, THREADS, stream, x, other, where);
+}
+
+extern "C" cudaError_t cuda_replace_channels(const cuda_view *x, const cuda_view *other,
+                                             const uint8_t *where, cudaStream_t stream)
+{
+    FOR_TYPE(x->type, replace_channels, *x, *other, where, stream);
     return cudaGetLastError();
 }
 

@@ -307,6 +307,7 @@ const cfp_backend_api cfp_backend_module = {
     .channel_sum = cuda_channel_sum,
     .gate = cuda_gate,
     .mask = cuda_mask,
+    .replace = cuda_replace,
     .accumulate = cuda_accumulate,
     .copy = cuda_copy,
     .seed = cuda_seed,

@@ -179,6 +179,8 @@ cfp_status cuda_channel_sum(cfp_backend *backend, float *map, const cfp_tensor *
 cfp_status cuda_gate(cfp_backend *backend, const cfp_node *activation, cfp_tensor *dy,
                      const cfp_tensor *y, const cfp_demand *demand, int entries);
 cfp_status cuda_mask(cfp_backend *backend, cfp_tensor *x, const cfp_demand *demand, int entries);
+cfp_status cuda_replace(cfp_backend *backend, cfp_tensor *x, const cfp_tensor *other,
+                        const uint8_t *where);
 cfp_status cuda_blend(cfp_backend *backend, cfp_tensor *dst, const cfp_tensor *src,
                       const cfp_blend *blend);
 cfp_status cuda_weigh_pairs(cfp_backend *backend, const cfp_pairs *pairs);

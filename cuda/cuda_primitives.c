@@ -71,6 +71,15 @@ cfp_status cuda_mask(cfp_backend *backend, cfp_tensor *x, const cfp_demand *dema
     return CFP_OK;
 }
 
+cfp_status cuda_replace(cfp_backend *backend, cfp_tensor *x, const cfp_tensor *other,
+                        const uint8_t *where)
+{
+    const cuda_view to = cuda_view_of(x),
+                    from = other != NULL ? cuda_view_of(other) : cuda_no_view();
+    CUDA_TRY(backend, cuda_replace_channels(&to, &from, where, backend->stream));
+    return CFP_OK;
+}
+
 cfp_status cuda_accumulate(cfp_backend *backend, cfp_tensor *dst, const cfp_tensor *src)
 {
     const cuda_view to = cuda_view_of(dst);

@@ -140,6 +140,10 @@ cudaError_t cuda_softmax_backward(const cuda_view *dx, const cuda_view *y, const
 /* Zeroes channel c of entry n where demand[n / entries * x.c + c] is CFP_NOT_DEMANDED. */
 cudaError_t cuda_mask_channels(const cuda_view *x, const cfp_demand *demand, int entries,
                                cudaStream_t stream);
+/* x (n, c) = other (0, c) where where[n * x.c + c] is not 0; where NULL: everywhere, the lanes
+ * behind the last channel included.  other: one clip, lying as one of x does; no data: zeros. */
+cudaError_t cuda_replace_channels(const cuda_view *x, const cuda_view *other, const uint8_t *where,
+                                  cudaStream_t stream);
 /* map[q][position] = scale * sum of x, times g unless it has no data, of clip q / thetas over the
  * channels that question q demands: demand[q * x.c + c]; positive: below 0 becomes 0. */
 typedef struct cuda_channel_sums {

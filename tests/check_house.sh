@@ -19,8 +19,9 @@ declare -A sees=(
     [clip]="base h5 model clip"
     [backend]="base model backend"
     [method]="base model clip backend method"
+    [evaluate]="base model clip backend method evaluate"
     [write]="base h5 model clip backend method write"
-    [program]="base h5 model clip backend method write program"
+    [program]="base h5 model clip backend method evaluate write program"
 )
 mapfile -t sources < <(find host -name '*.[ch]' -o -name '*.inc' -o -name '*.def' | sort)
 while IFS=: read -r file include; do

@@ -243,6 +243,53 @@ static cfp_status check_blends(check *k, pair *p)
     return status;
 }
 
+/* Channels of every clip replaced by those of one clip, and by zeros: all of them, some, none. What
+ * is replaced everywhere holds NaN before, lanes included, and what stands in its place has to be
+ * another clip's to the last bit. */
+static cfp_status check_replace(check *k, pair *p, bool zeros, int share)
+{
+    const cfp_backend_api *api = k->device.api;
+    const int channels = p->shape.n * p->shape.c;
+    const cfp_tensor g =
+        plain_tensor((cfp_shape){1, p->shape.c, p->shape.t, p->shape.h, p->shape.w}, p->g);
+    cfp_tensor right = plain_tensor(p->shape, p->right), other = p->on_g;
+    uint8_t *where;
+    char what[48];
+    uint64_t seed = 97 + (uint64_t)share;
+    struct lent on_device;
+    other.shape.n = 1; /* its first clip */
+    CFP_TRY_ALLOC(&k->ctx, where, channels);
+    for (int c = 0; c < channels; c++)
+        where[c] = random_bits(&seed) % 8 < (unsigned)share ? (uint8_t)(1 + c % 255) : 0;
+    memcpy(p->right, p->x, (size_t)p->count * sizeof *p->right);
+    cfp_status status = lend(k, &on_device, where, (size_t)channels);
+    if (status == CFP_OK)
+        status = share < 0 ? device_tensor_spoil(k, &p->on_x)
+                           : api->upload(k->device.backend, &p->on_x, p->x);
+    if (status == CFP_OK)
+        status = api->replace(k->device.backend, &p->on_x, zeros ? NULL : &other,
+                              share < 0 ? NULL : on_device.memory);
+    if (status == CFP_OK)
+        status = give_back(k, &on_device, NULL);
+    if (status == CFP_OK)
+        status = cfp_backend_ref.replace(NULL, &right, zeros ? NULL : &g, share < 0 ? NULL : where);
+    k->exact = true;
+    snprintf(what, sizeof what, "replace%s, %d of 8", zeros ? " by zeros" : "", share);
+    if (status == CFP_OK)
+        status = check_tensor(k, what, &p->on_x, p->right);
+    cfp_free(where);
+    return status;
+}
+
+static cfp_status check_replaces(check *k, pair *p)
+{
+    static const int shares[] = {-1, 0, 1, 4, 7, 8}; /* of the channels, in eighths; -1: no list */
+    for (size_t i = 0; i < sizeof shares / sizeof shares[0]; i++)
+        for (int zeros = 0; zeros < 2; zeros++)
+            CFP_TRY(check_replace(k, p, zeros, shares[i]));
+    return CFP_OK;
+}
+
 /* The gate of every activation that has one, from outputs over its whole range, ends included; and
  * with the mask. */
 static cfp_status check_gates(check *k, pair *p)
@@ -287,6 +334,8 @@ static cfp_status check_shape(check *k, pair *p, const cfp_tensor *like)
     CFP_TRY(check_round_trip(k, p));
     CFP_TRY(check_means(k, p));
     CFP_TRY(check_blends(k, p));
+    CFP_TRY(check_replaces(k, p));
+    CFP_TRY(k->device.api->upload(k->device.backend, &p->on_x, p->x));
     CFP_TRY(check_writers(k, p));
     return check_gates(k, p);
 }

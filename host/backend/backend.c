@@ -120,10 +120,10 @@ static bool is_complete(const cfp_backend_api *api)
            api->free_bytes && api->tensor_bytes && api->upload && api->download && api->step_open &&
            api->step_forward && api->step_backward && api->step_close && api->channel_mean &&
            api->channel_mean_product && api->channel_sum && api->gate && api->mask &&
-           api->accumulate && api->copy && api->seed && api->blend && api->fill && api->put &&
-           api->fetch && api->route && api->back_step && api->weigh_pairs && api->pick_edges &&
-           api->list_edges && api->host_alloc && api->host_release && api->upload_frames &&
-           api->frames_wait;
+           api->replace && api->accumulate && api->copy && api->seed && api->blend && api->fill &&
+           api->put && api->fetch && api->route && api->back_step && api->weigh_pairs &&
+           api->pick_edges && api->list_edges && api->host_alloc && api->host_release &&
+           api->upload_frames && api->frames_wait;
 }
 
 /* Reasons here are bare; cfp_device_open puts "--device NAME: " in front. */

@@ -14,7 +14,7 @@
 #include "relevance.h"
 #include "render.h"
 
-#define CFP_BACKEND_ABI 5
+#define CFP_BACKEND_ABI 6
 
 typedef struct cfp_backend cfp_backend; /* an opened device; each backend defines its own */
 
@@ -146,6 +146,11 @@ typedef struct cfp_backend_api {
                        const cfp_tensor *y, const cfp_demand *demand, int entries);
     /* x (n, c) becomes 0 where demand[n / entries * C + c] is CFP_NOT_DEMANDED. */
     cfp_status (*mask)(cfp_backend *backend, cfp_tensor *x, const cfp_demand *demand, int entries);
+    /* x (n, c) = other (0, c) where where[n * C + c] is not 0; where NULL: everywhere.  other is
+     * one clip of x's shape, block and type; NULL: zeros.  Of other channels nothing is written;
+     * lanes behind the last channel are 0 afterwards if they were, or if where is NULL. */
+    cfp_status (*replace)(cfp_backend *backend, cfp_tensor *x, const cfp_tensor *other,
+                          const uint8_t *where);
     /* dst has the clips, src the entries of each; shape, block and type are the same otherwise. */
     cfp_status (*blend)(cfp_backend *backend, cfp_tensor *dst, const cfp_tensor *src,
                         const cfp_blend *blend);

@@ -28,39 +28,44 @@ static void shuffle(int *order, int n, uint64_t seed)
 }
 
 /* Which frame of the clip stands at each place of the other one. */
-static void order_frames(int *order, int n, const cfp_query *query)
+static void order_frames(int *order, int n, cfp_baseline kind, uint64_t seed)
 {
     for (int t = 0; t < n; t++)
-        order[t] = query->baseline == CFP_BASELINE_FREEZE    ? n / 2
-                   : query->baseline == CFP_BASELINE_REVERSE ? n - 1 - t
-                                                             : t;
-    if (query->baseline == CFP_BASELINE_SHUFFLE)
-        shuffle(order, n, query->seed);
+        order[t] = kind == CFP_BASELINE_FREEZE    ? n / 2
+                   : kind == CFP_BASELINE_REVERSE ? n - 1 - t
+                                                  : t;
+    if (kind == CFP_BASELINE_SHUFFLE)
+        shuffle(order, n, seed);
 }
 
-/* The other clip, beside x, the clip.  A blank one is the mean colour: zeros. */
-static cfp_status make_other(float *to, const cfp_trace *trace, const float *x,
-                             const cfp_clip *other)
+cfp_status cfp_baseline_clip(float *to, cfp_ctx *ctx, const cfp_input_spec *in, cfp_baseline kind,
+                             uint64_t seed, const float *x)
 {
-    const cfp_input_spec *in = &trace->model->input;
-    const cfp_baseline kind = trace->query.baseline;
     const int64_t frame = (int64_t)in->height * in->width;
     int *order;
-    if (kind == CFP_BASELINE_CLIP) {
-        cfp_clip_normalise(to, other, in);
-        return CFP_OK;
-    }
     if (kind == CFP_BASELINE_ZERO || kind == CFP_BASELINE_BLANK) {
         memset(to, 0, (size_t)(in->channels * in->frames * frame) * sizeof *to);
         return CFP_OK;
     }
-    CFP_TRY_ALLOC(trace->ctx, order, in->frames);
-    order_frames(order, in->frames, &trace->query);
+    CFP_TRY_ALLOC(ctx, order, in->frames);
+    order_frames(order, in->frames, kind, seed);
     for (int c = 0; c < in->channels; c++)
         for (int t = 0; t < in->frames; t++)
             memcpy(to + (int64_t)(c * in->frames + t) * frame,
                    x + (int64_t)(c * in->frames + order[t]) * frame, (size_t)frame * sizeof *to);
     cfp_free(order);
+    return CFP_OK;
+}
+
+/* The other clip, beside x, the clip. */
+static cfp_status make_other(float *to, const cfp_trace *trace, const float *x,
+                             const cfp_clip *other)
+{
+    const cfp_query *query = &trace->query;
+    if (query->baseline != CFP_BASELINE_CLIP)
+        return cfp_baseline_clip(to, trace->ctx, &trace->model->input, query->baseline, query->seed,
+                                 x);
+    cfp_clip_normalise(to, other, &trace->model->input);
     return CFP_OK;
 }
 

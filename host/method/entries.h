@@ -3,6 +3,12 @@
 #pragma once
 #include "trace.h"
 
+/* Another clip made of x, both normalised C x T x H x W: a blank one (of zeros: the mean colour;
+ * for CFP_BASELINE_ZERO too), x frozen at its middle frame, reversed, or with its frames shuffled
+ * by the seed.  Not CFP_BASELINE_CLIP. */
+CFP_CHECKED cfp_status cfp_baseline_clip(float *to, cfp_ctx *ctx, const cfp_input_spec *in,
+                                         cfp_baseline kind, uint64_t seed, const float *x);
+
 /* Fills input, [clips x entries][C x T x H x W], with every entry of every clip; the points are
  * those from number `first` of all of --steps.  other: the clip of CFP_BASELINE_CLIP, else NULL. */
 CFP_CHECKED cfp_status cfp_entries_fill(float *input, const cfp_trace *trace,

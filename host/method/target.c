@@ -23,6 +23,29 @@ cfp_status cfp_resolve_target(cfp_query *query, cfp_ctx *ctx, const cfp_model *m
                                          : "has one class, which has no rivals");
 }
 
+/* z_c - log(sum over the rivals of exp z_k). */
+static double log_odds(const float *logits, int n, int c)
+{
+    double highest = -INFINITY, sum = 0;
+    for (int k = 0; k < n; k++)
+        if (k != c && (double)logits[k] > highest)
+            highest = (double)logits[k];
+    for (int k = 0; k < n; k++)
+        if (k != c)
+            sum += exp((double)logits[k] - highest);
+    return (double)logits[c] - highest - log(sum);
+}
+
+double cfp_target_value(const float *logits, int n, int c, cfp_target target)
+{
+    double mean = 0;
+    if (target == CFP_TARGET_ODDS)
+        return log_odds(logits, n, c);
+    for (int k = 0; k < n && target == CFP_TARGET_MARGIN; k++)
+        mean += (double)logits[k] / n;
+    return (double)logits[c] - mean;
+}
+
 /* The derivative of z_c - log(sum over the rivals of exp z_k): 1, and minus the softmax of the
  * rivals among themselves. */
 static void odds_gradient(double *gradient, const float *logits, int n, int c)

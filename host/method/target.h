@@ -7,6 +7,8 @@
  * refused (CFP_USAGE, the message starts with the option). */
 CFP_CHECKED cfp_status cfp_resolve_target(cfp_query *query, cfp_ctx *ctx, const cfp_model *model);
 
+/* The target of class c, from n logits; exact for logits of any size. */
+double cfp_target_value(const float *logits, int n, int c, cfp_target target);
 /* gradient[n]: the derivative of the target of class c by each of n logits.  It is exact for logits
  * of any size: no probability is ever formed that could round to 0 or 1. */
 void cfp_target_gradient(double *gradient, const float *logits, int n, int c, cfp_target target);

@@ -163,6 +163,7 @@ static cfp_status open_trace(cfp_trace *trace, const cfp_trace_request *request)
 static void forget_request(cfp_trace *trace)
 {
     trace->request.keep = NULL;
+    trace->request.smaller = NULL;
     trace->request.query = NULL;
 }
 
@@ -235,7 +236,7 @@ static cfp_status pool(cfp_trace *trace, int value)
                                            &trace->value[value]);
 }
 
-static cfp_status run_step(cfp_trace *trace, const cfp_trace_step *step, const cfp_tensor **src)
+cfp_status cfp_trace_run_step(cfp_trace *trace, const cfp_trace_step *step, const cfp_tensor **src)
 {
     const cfp_backend_api *api = trace->device.api;
     cfp_tensor *dst = &trace->value[step->tail];
@@ -255,11 +256,24 @@ static cfp_status run_steps(cfp_trace *trace)
     CFP_TRY_ALLOC(trace->ctx, src, most);
     cfp_status status = trace->ledger->node[0].mean != NULL ? pool(trace, 0) : CFP_OK;
     for (int s = 0; s < trace->n_steps && status == CFP_OK; s++) {
-        status = run_step(trace, &trace->step[s], src);
+        status = cfp_trace_run_step(trace, &trace->step[s], src);
         cfp_progress(trace->ctx, "forward", s + 1, trace->n_steps);
     }
     cfp_free(src);
     return status;
+}
+
+cfp_status cfp_trace_fetch_logits(cfp_trace *trace, float *logits)
+{
+    const cfp_model *model = trace->model;
+    const cfp_tensor *value = cfp_trace_value(trace, model->logits);
+    CFP_TRY(trace->device.api->download(trace->device.backend, logits, value));
+    for (int i = 0; i < value->shape.n * model->n_classes; i++)
+        if (!isfinite(logits[i]))
+            return cfp_fail_node(trace->ctx, CFP_FORMAT, model, &model->node[model->logits],
+                                 "the score of class %d is %s for this clip: the weights overflow",
+                                 i % model->n_classes, isnan(logits[i]) ? "NaN" : "infinite");
+    return CFP_OK;
 }
 
 /* From the clip in value[0] to the logits; the device is done with everything then.  logits: those
@@ -268,15 +282,9 @@ static cfp_status run_network(cfp_trace *trace, float *logits)
 {
     const int entries = trace->entries.n, n = trace->request.batch.clips * entries;
     float *const all = trace->logits;
-    const cfp_backend_api *api = trace->device.api;
     const cfp_model *model = trace->model;
     CFP_TRY(cfp_trace_enqueue(trace, CFP_WORK_FORWARD, run_steps));
-    CFP_TRY(api->download(trace->device.backend, all, cfp_trace_value(trace, model->logits)));
-    for (int i = 0; i < n * model->n_classes; i++)
-        if (!isfinite(all[i]))
-            return cfp_fail_node(trace->ctx, CFP_FORMAT, model, &model->node[model->logits],
-                                 "the score of class %d is %s for this clip: the weights overflow",
-                                 i % model->n_classes, isnan(all[i]) ? "NaN" : "infinite");
+    CFP_TRY(cfp_trace_fetch_logits(trace, all));
     for (int i = 0; i < n; i += entries)
         memcpy(logits + (int64_t)i / entries * model->n_classes,
                all + (int64_t)i * model->n_classes, (size_t)model->n_classes * sizeof *logits);

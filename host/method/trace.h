@@ -29,6 +29,7 @@ typedef struct cfp_trace_request {
     bool again;          /* the backward pass may run several times after one forward pass */
     const cfp_query *query; /* what the descent will be asked; NULL: there is none */
     cfp_batch batch;        /* all 0: one clip, the query's theta */
+    const char *smaller;    /* for who has no memory: the options to try; NULL: those of explain */
 } cfp_trace_request;
 
 /* What is enqueued as a whole, and so can be recorded. */
@@ -101,6 +102,12 @@ CFP_CHECKED cfp_status cfp_trace_ask(cfp_trace *trace, const cfp_query *query);
 CFP_CHECKED cfp_status cfp_trace_set_theta(cfp_trace *trace, double theta);
 /* Takes the memory of the query at hand and puts its constants there (trace.c). */
 CFP_CHECKED cfp_status cfp_trace_open_ledger(cfp_trace *trace);
+
+/* Enqueues one step: its value from those of its sources; src: room for its n_src. */
+CFP_CHECKED cfp_status cfp_trace_run_step(cfp_trace *trace, const cfp_trace_step *step,
+                                          const cfp_tensor **src);
+/* Waits for the logits of every entry, [clips x entries][classes]; refuses NaN and Inf by name. */
+CFP_CHECKED cfp_status cfp_trace_fetch_logits(cfp_trace *trace, float *logits);
 
 /* Splits the network into steps (steps.c): fills n_steps, step, holder, step_of, used. */
 CFP_CHECKED cfp_status cfp_trace_fuse(cfp_trace *trace);

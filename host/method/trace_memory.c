@@ -5,6 +5,7 @@
  * through at its head, and other branches run in between: that is why steps cannot be the clock.
  * Memory is planned before any of it is taken; a plan that does not fit is refused in numbers. */
 #include "trace.h"
+#include <stdio.h>
 #include <string.h>
 
 /* Lifetimes while they are being collected; index of a value's buffers by node. */
@@ -163,6 +164,23 @@ static void place_blended(struct plan *p, int buffer[2])
     }
 }
 
+static cfp_status does_not_fit(const cfp_trace *trace, size_t free_bytes, const char *whose)
+{
+    const cfp_trace_request *want = &trace->request;
+    char smaller[96];
+    snprintf(smaller, sizeof smaller, "%s%s--depth, --layers or --tubes none",
+             want->batch.clips == 1 ? "" : "--batch, ",
+             trace->entries.count == 1 ? "" : "--steps, --mask none, ");
+    const char *hint = want->smaller != NULL ? want->smaller : smaller;
+    return cfp_fail(trace->ctx, CFP_NOMEM,
+                    "%s: needs %.2f GiB for the activations of %d clip%s, %s has %.2f GiB %s%s%s",
+                    trace->model->path != NULL ? trace->model->path : "model",
+                    (double)trace->arena_bytes / 0x1p30, trace->value[0].shape.n,
+                    trace->value[0].shape.n == 1 ? "" : "s", trace->device.api->name,
+                    (double)free_bytes / 0x1p30, whose, hint[0] != '\0' ? "; try a smaller " : "",
+                    hint);
+}
+
 static cfp_status take_memory(struct plan *p)
 {
     cfp_trace *trace = p->trace;
@@ -183,15 +201,7 @@ static cfp_status take_memory(struct plan *p)
     const char *whose;
     const size_t free_bytes = cfp_device_free(&whose, &trace->device, trace->ctx);
     if (trace->arena_bytes > free_bytes)
-        return cfp_fail(trace->ctx, CFP_NOMEM,
-                        "%s: needs %.2f GiB for the activations of %d clip%s, %s has %.2f GiB %s; "
-                        "try a smaller %s%s--depth, --layers or --tubes none",
-                        trace->model->path != NULL ? trace->model->path : "model",
-                        (double)trace->arena_bytes / 0x1p30, trace->value[0].shape.n,
-                        trace->value[0].shape.n == 1 ? "" : "s", api->name,
-                        (double)free_bytes / 0x1p30, whose,
-                        trace->request.batch.clips == 1 ? "" : "--batch, ",
-                        trace->entries.count == 1 ? "" : "--steps, --mask none, ");
+        return does_not_fit(trace, free_bytes, whose);
     CFP_TRY(api->alloc(trace->device.backend, &trace->arena,
                        trace->arena_bytes > 0 ? trace->arena_bytes : 1));
     char *base = trace->arena;

@@ -158,6 +158,8 @@ static cfp_status kernel_means(cfp_model *model, cfp_ctx *ctx, cfp_node *node)
 {
     const int64_t n = (int64_t)node->shape.c * cfp_channels_per_group(model, node);
     const int64_t n_taps = taps(node);
+    if (model->change != NULL)
+        model->change->layer(model->change->cookie, node, node->weight, n * n_taps);
     CFP_TRY_ALLOC(ctx, node->kernel_mean, n);
     for (int64_t k = 0; k < n; k++) {
         double sum = 0;

@@ -109,6 +109,13 @@ typedef enum cfp_head {
 } cfp_head;
 extern const char *const cfp_head_names[]; /* by cfp_head */
 
+/* Changes weights as they were trained, before anything is made of them: called for each kernel
+ * layer, whose weight[n] it may write. */
+typedef struct cfp_weight_change {
+    void (*layer)(void *cookie, const cfp_node *node, float *weight, int64_t n);
+    void *cookie;
+} cfp_weight_change;
+
 typedef struct cfp_model {
     char *path, *name, *source, *licence; /* source, licence: "" where the file has none */
     char sha256[65];                      /* of the file, once somebody has computed it (hash.h) */
@@ -120,8 +127,9 @@ typedef struct cfp_model {
     cfp_head head;  /* what makes probabilities of the logits */
     bool own_head;  /* the graph itself ends in that softmax or sigmoid */
     int n_classes;
-    char **class_name; /* [n_classes] */
-    int max_depth;     /* deepest kernel layer */
+    char **class_name;               /* [n_classes] */
+    int max_depth;                   /* deepest kernel layer */
+    const cfp_weight_change *change; /* while it is opened; NULL: none */
 } cfp_model;
 
 /* Reads and checks a model file.  Everything SPEC asks to refuse is refused here, with file and
@@ -129,6 +137,9 @@ typedef struct cfp_model {
  * *out is empty.  cfp_model_free accepts an empty model. */
 CFP_CHECKED cfp_status cfp_model_open(cfp_model *out, cfp_ctx *ctx, const char *path);
 void cfp_model_free(cfp_model *model);
+/* The same model with other weights: its nodes have the same numbers. */
+CFP_CHECKED cfp_status cfp_model_open_changed(cfp_model *out, cfp_ctx *ctx, const char *path,
+                                              const cfp_weight_change *change);
 
 /* For graphs made in memory (tests): node[1..] have name, op, input, attributes and parameters
  * (batchnorm: channels, scale and shift; kernel layers: shape.c, kernel_channels, groups, window,

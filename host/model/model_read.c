@@ -465,11 +465,18 @@ static cfp_status open_model(cfp_model *out, cfp_ctx *ctx, const char *path)
     return status;
 }
 
-cfp_status cfp_model_open(cfp_model *out, cfp_ctx *ctx, const char *path)
+cfp_status cfp_model_open_changed(cfp_model *out, cfp_ctx *ctx, const char *path,
+                                  const cfp_weight_change *change)
 {
-    *out = (cfp_model){0};
+    *out = (cfp_model){.change = change};
     const cfp_status status = open_model(out, ctx, path);
+    out->change = NULL;
     if (status != CFP_OK)
         cfp_model_free(out);
     return status;
+}
+
+cfp_status cfp_model_open(cfp_model *out, cfp_ctx *ctx, const char *path)
+{
+    return cfp_model_open_changed(out, ctx, path, NULL);
 }

@@ -7,19 +7,17 @@
  * written ends the run. */
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 #include "../method/sweep.h"
-#include "../write/csv.h"
 #include "../write/plot.h"
 #include "commands.h"
 #include "sweep_plan.h"
 #include "sweep_rows.h"
+#include "table.h"
 
 typedef struct sweeping {
     cfp_session *session;
     cfp_sweep_plan plan;
-    cfp_csv csv;
-    cfp_json json;
+    cfp_table table;
     cfp_plot *plot; /* NULL: none */
     cfp_status plot_status;
     cfp_sweep_rows rows;
@@ -27,20 +25,6 @@ typedef struct sweeping {
     int *rank;           /* [n_classes of the model] */
     int64_t done, total; /* descents, the unit of progress */
 } sweeping;
-
-/* Files that are written must not take the place of what is read, nor of each other. */
-static cfp_status spare_inputs(cfp_session *session, const char *option, const char *path)
-{
-    struct stat mine, theirs;
-    if (path == NULL || stat(path, &mine) != 0)
-        return CFP_OK;
-    for (int i = 0; i < session->config.n_operands; i++)
-        if (stat(session->config.operand[i], &theirs) == 0 && mine.st_dev == theirs.st_dev &&
-            mine.st_ino == theirs.st_ino)
-            return cfp_fail(&session->ctx, CFP_USAGE, "--%s: %s is %s that is read", option, path,
-                            i == 0 ? "the model" : "a clip");
-    return CFP_OK;
-}
 
 /* How many classes each clip is asked about. */
 static int classes_of(const sweeping *w)
@@ -70,17 +54,11 @@ static cfp_status open_outputs(sweeping *w)
 {
     cfp_session *session = w->session;
     const cfp_config *config = &session->config;
-    CFP_TRY(spare_inputs(session, "csv", config->csv));
-    CFP_TRY(spare_inputs(session, "plot", config->plot));
+    CFP_TRY(cfp_session_spare_inputs(session, "plot", config->plot));
     if (config->csv != NULL && config->plot != NULL && strcmp(config->csv, config->plot) == 0)
         return cfp_fail(&session->ctx, CFP_USAGE, "--plot: %s is the table of --csv", config->plot);
-    if (config->csv != NULL) {
-        CFP_TRY(cfp_csv_open(&w->csv, &session->ctx, config->csv));
-        w->rows.csv = &w->csv;
-    } else if (!config->json) {
-        CFP_TRY(cfp_csv_open_stream(&w->csv, &session->ctx, stdout, "standard output"));
-        w->rows.csv = &w->csv;
-    }
+    CFP_TRY(cfp_table_open(&w->table, session));
+    w->rows.csv = w->table.csv.ctx != NULL ? &w->table.csv : NULL;
     if (config->plot != NULL)
         CFP_TRY(open_plot(w));
     return cfp_sweep_rows_header(&w->rows);
@@ -185,7 +163,7 @@ static cfp_status sweep_next(sweeping *w)
 
 static bool is_broken(const sweeping *w)
 {
-    return w->csv.status != CFP_OK || w->json.status != CFP_OK || w->plot_status != CFP_OK;
+    return cfp_table_is_broken(&w->table) || w->plot_status != CFP_OK;
 }
 
 /* Goes on after a clip that failed, says so at once and remembers it in *failed. */
@@ -212,44 +190,18 @@ static cfp_status sweep_clips(sweeping *w, cfp_status *failed)
     return CFP_OK;
 }
 
-static cfp_status sweep_to_json(sweeping *w, cfp_status *failed)
+static cfp_status sweep_table(sweeping *w, cfp_status *failed)
 {
-    if (!w->session->config.json)
-        return sweep_clips(w, failed);
-    cfp_session_json(&w->json, w->session);
-    w->rows.json = &w->json;
-    cfp_json_object(&w->json);
-    cfp_json_key(&w->json, "rows");
-    cfp_json_array(&w->json);
+    w->rows.json = cfp_table_begin(&w->table);
     const cfp_status status = sweep_clips(w, failed);
-    cfp_json_array_end(&w->json);
-    cfp_json_object_end(&w->json);
-    const cfp_status closed = cfp_session_json_close(&w->json);
+    const cfp_status closed = cfp_table_end(&w->table);
     return status != CFP_OK ? status : closed;
-}
-
-/* Says behind what went wrong where the rows are that it left. */
-static void keep_part(sweeping *w)
-{
-    cfp_ctx *ctx = &w->session->ctx;
-    int64_t rows;
-    char before[sizeof ctx->message];
-    char *part = cfp_csv_keep_part(&w->csv, &rows);
-    memcpy(before, ctx->message, sizeof before);
-    if (part != NULL)
-        (void)cfp_fail(ctx, CFP_OK, "%.700s; the %lld rows so far are in %.200s", before,
-                       (long long)rows, part);
-    cfp_free(part);
 }
 
 static cfp_status finish(sweeping *w)
 {
     const cfp_config *config = &w->session->config;
-    if (w->rows.csv != NULL)
-        CFP_TRY(cfp_csv_commit(&w->csv));
-    if (config->csv != NULL)
-        cfp_log(&w->session->ctx, CFP_LOG_INFO, "%lld rows in %s", (long long)w->rows.n,
-                config->csv);
+    CFP_TRY(cfp_table_commit(&w->table, w->rows.n));
     if (w->plot == NULL)
         return CFP_OK;
     int pages;
@@ -273,7 +225,7 @@ static cfp_status sweep(sweeping *w)
     CFP_TRY(open_outputs(w));
     CFP_TRY(cfp_session_open_clips(session, 1)); /* decoded while the network is planned, too */
     CFP_TRY(open_trace(w));
-    CFP_TRY(sweep_to_json(w, &failed));
+    CFP_TRY(sweep_table(w, &failed));
     if (failed != CFP_OK && w->rows.n == 0)
         return failed; /* no table without a row */
     CFP_TRY(finish(w));
@@ -284,11 +236,8 @@ cfp_status cfp_cmd_sweep(cfp_session *session)
 {
     sweeping w = {.session = session};
     const cfp_status status = sweep(&w);
-    if (status != CFP_OK)
-        keep_part(&w);
-    cfp_csv_abandon(&w.csv);
+    cfp_table_close(&w.table, status);
     cfp_plot_close(&w.plot);
-    cfp_json_free(&w.json);
     cfp_free(w.probability);
     cfp_free(w.rank);
     cfp_sweep_plan_free(&w.plan);

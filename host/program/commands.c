@@ -68,6 +68,21 @@ const cfp_command cfp_commands[] = {
                   "clockwise.csv --plot clockwise.png",
                   "sweep model.h5 *.mp4 --theta 0.2,0.6 --rule cfp,grad --top-classes 5"},
      .run = cfp_cmd_sweep},
+    {.name = "evaluate",
+     .bit = CFP_CMD_EVALUATE,
+     .operands = "MODEL CLIP...",
+     .least = 2,
+     .most = -1,
+     .summary = "does the pyramid name the kernels that matter? as a table",
+     .about =
+         "Takes kernels out of MODEL and measures what that does to the class of each CLIP: a row "
+         "for each clip, class, layer, method, metric and share, beside what random kernels of the "
+         "same number do. A clip that cannot be read is reported, the others go on; the exit "
+         "status is then 1.",
+     .examples = {"evaluate weights/motion.h5 datasets/motion/clockwise.mp4 --csv clockwise.csv",
+                  "evaluate model.h5 *.mp4 --metrics kernel-drop,kernel-rank --methods "
+                  "cfp,grad,exact --share 0.25"},
+     .run = cfp_cmd_evaluate},
     {.name = "inspect",
      .bit = CFP_CMD_INSPECT,
      .operands = "MODEL",

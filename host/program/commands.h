@@ -45,6 +45,7 @@ extern const int cfp_n_commands;
 cfp_status cfp_cmd_explain(cfp_session *session);
 cfp_status cfp_cmd_predict(cfp_session *session);
 cfp_status cfp_cmd_sweep(cfp_session *session);
+cfp_status cfp_cmd_evaluate(cfp_session *session);
 cfp_status cfp_cmd_inspect(cfp_session *session);
 cfp_status cfp_cmd_bench(cfp_session *session);
 cfp_status cfp_cmd_devices(cfp_session *session);
@@ -67,6 +68,12 @@ CFP_CHECKED cfp_status cfp_session_open_model(cfp_session *session);
 CFP_CHECKED cfp_status cfp_session_open_trace(cfp_session *session, const cfp_query *query,
                                               bool listed);
 CFP_CHECKED cfp_status cfp_session_open_clip(cfp_session *session, const char *path);
+/* Any other clip, with the same options of sampling. */
+CFP_CHECKED cfp_status cfp_session_read_clip(cfp_clip *clip, cfp_session *session,
+                                             const char *path);
+/* A clip that an option names has as many frames as the clip it is compared with. */
+CFP_CHECKED cfp_status cfp_session_check_frames(cfp_session *session, const char *option,
+                                                const cfp_clip *other, const cfp_clip *clip);
 /* The clip that --baseline names, where it names one, beside session->clip; the trace is told. */
 CFP_CHECKED cfp_status cfp_session_open_baseline(cfp_session *session, const cfp_query *query);
 /* Operands from `first` on, decoded ahead (session_clips.c) into session->clips. */

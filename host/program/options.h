@@ -16,10 +16,11 @@ enum {
     CFP_CMD_VIEW = 32,
     CFP_CMD_REPORT = 64,
     CFP_CMD_SWEEP = 128,
-    CFP_CMD_ALL = 255
+    CFP_CMD_EVALUATE = 256,
+    CFP_CMD_ALL = 511
 };
 
-enum { CFP_MAX_OPTIONS = 64 };
+enum { CFP_MAX_OPTIONS = 96 };
 
 typedef struct cfp_command cfp_command;
 
@@ -43,6 +44,10 @@ typedef struct cfp_config {
     const char *thetas, *rules, *masks, *propagates, *normalises, *class_relevances;
     int64_t top_classes;    /* 0: not given */
     const char *csv, *plot; /* NULL: standard output, none */
+    /* evaluate */
+    const char *metrics, *methods, *shares; /* lists */
+    const char *fill;                       /* a word of cfp_fill_names, or a clip */
+    int64_t draws, gradient_steps;
     /* tubes */
     const char *layers; /* NULL: all */
     int64_t tubes, interp;

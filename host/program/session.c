@@ -100,7 +100,7 @@ cfp_status cfp_session_open_trace(cfp_session *session, const cfp_query *query, 
     return status;
 }
 
-static cfp_status open_clip(cfp_clip *clip, cfp_session *session, const char *path)
+cfp_status cfp_session_read_clip(cfp_clip *clip, cfp_session *session, const char *path)
 {
     const cfp_sampling sampling = {.start = session->config.start,
                                    .stride = (int)session->config.stride,
@@ -116,7 +116,7 @@ static cfp_status open_clip(cfp_clip *clip, cfp_session *session, const char *pa
 
 cfp_status cfp_session_open_clip(cfp_session *session, const char *path)
 {
-    return open_clip(&session->clip, session, path);
+    return cfp_session_read_clip(&session->clip, session, path);
 }
 
 /* What is said of a clip while it is read, until it is known to be of use. */
@@ -135,14 +135,14 @@ static void hold_note(void *cookie, cfp_level level, const char *line)
     snprintf(held->line[held->n++], sizeof held->line[0], "%s", line);
 }
 
-static cfp_status check_frames(cfp_session *session)
+cfp_status cfp_session_check_frames(cfp_session *session, const char *option, const cfp_clip *other,
+                                    const cfp_clip *clip)
 {
-    const cfp_clip *clip = &session->clip, *other = &session->other;
     if (other->source_frames != clip->source_frames)
         return cfp_fail(&session->ctx, CFP_FORMAT,
-                        "--baseline: %s has %lld frame%s, %s has %lld: they are compared frame by "
+                        "--%s: %s has %lld frame%s, %s has %lld: they are compared frame by "
                         "frame",
-                        other->path, (long long)other->source_frames,
+                        option, other->path, (long long)other->source_frames,
                         other->source_frames == 1 ? "" : "s", clip->path,
                         (long long)clip->source_frames);
     return CFP_OK;
@@ -158,12 +158,12 @@ cfp_status cfp_session_open_baseline(cfp_session *session, const cfp_query *quer
     ctx->log = hold_note;
     ctx->progress = NULL;
     ctx->cookie = &held;
-    const cfp_status status = open_clip(&session->other, session, query->baseline_path);
+    const cfp_status status = cfp_session_read_clip(&session->other, session, query->baseline_path);
     ctx->log = usual.log;
     ctx->progress = usual.progress;
     ctx->cookie = usual.cookie;
     CFP_TRY(status);
-    CFP_TRY(check_frames(session));
+    CFP_TRY(cfp_session_check_frames(session, "baseline", &session->other, &session->clip));
     for (int i = 0; i < held.n; i++)
         cfp_log(ctx, held.level[i], "%s", held.line[i]);
     cfp_trace_compare_with(session->trace, &session->other);

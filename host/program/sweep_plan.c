@@ -131,10 +131,10 @@ static int count_names(const char *const *names)
     return n;
 }
 
-static cfp_status unknown_word(cfp_ctx *ctx, const char *option, const char *word,
-                               const char *const *names)
+cfp_status cfp_unknown_word(cfp_ctx *ctx, const char *option, const char *word,
+                            const char *const *names)
 {
-    char list[256] = "";
+    char list[640] = "";
     const int n = count_names(names);
     for (int i = 0; i < n; i++) {
         const size_t used = strlen(list);
@@ -153,7 +153,7 @@ static cfp_status add_word(words *out, cfp_ctx *ctx, const char *option, const c
     while (names[found] != NULL && strcmp(names[found], word) != 0)
         found++;
     if (names[found] == NULL)
-        return unknown_word(ctx, option, word, names);
+        return cfp_unknown_word(ctx, option, word, names);
     for (int i = 0; i < out->n; i++)
         if (out->index[i] == found)
             return CFP_OK;
@@ -285,27 +285,27 @@ cfp_status cfp_sweep_plan_make(cfp_sweep_plan *out, cfp_ctx *ctx, const cfp_conf
 
 /* --- classes --- */
 
-static cfp_status add_class(cfp_sweep_plan *plan, cfp_ctx *ctx, const cfp_model *model,
+static cfp_status add_class(int *index, int *n, cfp_ctx *ctx, const cfp_model *model,
                             const char *name)
 {
     int found;
     CFP_TRY(cfp_model_class(&found, ctx, model, name));
-    for (int i = 0; i < plan->n_classes; i++)
-        if (plan->class_index[i] == found)
+    for (int i = 0; i < *n; i++)
+        if (index[i] == found)
             return CFP_OK;
-    plan->class_index[plan->n_classes++] = found;
+    index[(*n)++] = found;
     return CFP_OK;
 }
 
 /* Some classes have a comma in their name: what is a class as a whole is not taken apart. */
-cfp_status cfp_sweep_plan_classes(cfp_sweep_plan *plan, cfp_ctx *ctx, const cfp_model *model,
-                                  const char *list)
+cfp_status cfp_classes_parse(int **index, int *n, cfp_ctx *ctx, const cfp_model *model,
+                             const char *list)
 {
     cfp_status status;
     if (list == NULL)
         return CFP_OK;
-    CFP_TRY_ALLOC(ctx, plan->class_index, model->n_classes);
-    status = add_class(plan, ctx, model, list);
+    CFP_TRY_ALLOC(ctx, *index, model->n_classes);
+    status = add_class(*index, n, ctx, model, list);
     if (status == CFP_OK || strchr(list, ',') == NULL)
         return status;
     char *names = cfp_strdup(ctx, list);
@@ -317,12 +317,18 @@ cfp_status cfp_sweep_plan_classes(cfp_sweep_plan *plan, cfp_ctx *ctx, const cfp_
         if (next != NULL)
             *next++ = '\0';
         cut_spaces(name);
-        status = add_class(plan, ctx, model, name + strspn(name, " "));
+        status = add_class(*index, n, ctx, model, name + strspn(name, " "));
     }
     cfp_free(names);
     if (status == CFP_OK)
         ctx->message[0] = '\0'; /* of the list as a whole */
     return status;
+}
+
+cfp_status cfp_sweep_plan_classes(cfp_sweep_plan *plan, cfp_ctx *ctx, const cfp_model *model,
+                                  const char *list)
+{
+    return cfp_classes_parse(&plan->class_index, &plan->n_classes, ctx, model, list);
 }
 
 void cfp_sweep_plan_free(cfp_sweep_plan *plan)

@@ -25,6 +25,14 @@ CFP_CHECKED cfp_status cfp_sweep_plan_classes(cfp_sweep_plan *plan, cfp_ctx *ctx
                                               const cfp_model *model, const char *list);
 void cfp_sweep_plan_free(cfp_sweep_plan *plan);
 
+/* --class: a list of names and indices; each class once, in the order given.  *index is the
+ * caller's to cfp_free, after a failure too; list NULL: nothing happens. */
+CFP_CHECKED cfp_status cfp_classes_parse(int **index, int *n, cfp_ctx *ctx, const cfp_model *model,
+                                         const char *list);
+/* CFP_USAGE: a word of --option that is none of names (NULL behind the last), with a near one. */
+cfp_status cfp_unknown_word(cfp_ctx *ctx, const char *option, const char *word,
+                            const char *const *names);
+
 /* A:B:STEP or a list of numbers; the array is the caller's to cfp_free. */
 CFP_CHECKED cfp_status cfp_thetas_parse(double **out, int *n, cfp_ctx *ctx, const char *text);
 

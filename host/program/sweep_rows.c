@@ -1,7 +1,7 @@
 /* sweep_rows.c - see sweep_rows.h. */
 #include "sweep_rows.h"
-#include <stdio.h>
-#include <string.h>
+#include "table.h"
+#include <math.h>
 
 static const char *const columns[] = {
     "clip",      "class_index", "class_name",      "probability",     "rule",  "mask",
@@ -16,63 +16,26 @@ typedef struct row {
     int theta;
 } row;
 
-static void csv_row(cfp_csv *csv, const row *r)
+static void put_fields(cfp_csv *csv, cfp_json *json, const row *r)
 {
     const cfp_sweep_subject *s = r->subject;
-    cfp_csv_text(csv, s->clip);
-    cfp_csv_int(csv, s->class_index);
-    cfp_csv_text(csv, s->model->class_name[s->class_index]);
-    cfp_csv_number(csv, s->probability);
-    cfp_csv_text(csv, r->words.rule);
-    cfp_csv_text(csv, r->words.mask);
-    cfp_csv_text(csv, r->words.propagate);
-    cfp_csv_text(csv, r->words.normalise);
-    cfp_csv_text(csv, r->words.class_relevance);
-    cfp_csv_number(csv, s->theta[r->theta]);
-    cfp_csv_text(csv, s->model->node[r->layer->node].name);
-    cfp_csv_int(csv, r->layer->depth);
-    cfp_csv_int(csv, r->layer->kernels);
-    cfp_csv_int(csv, r->layer->selected[r->theta]);
-    cfp_csv_int(csv, r->layer->edges[r->theta]);
-    if (r->theta > 0)
-        cfp_csv_number(csv, r->layer->jaccard[r->theta]);
-    else
-        cfp_csv_text(csv, NULL);
-}
-
-/* The same digits as in the CSV. */
-static void put_number(cfp_json *json, const char *key, double value)
-{
-    char text[32];
-    const int length = snprintf(text, sizeof text, "%.9g", value);
-    cfp_json_key(json, key);
-    cfp_json_raw(json, text, (size_t)length);
-}
-
-static void json_row(cfp_json *json, const row *r)
-{
-    const cfp_sweep_subject *s = r->subject;
-    cfp_json_object(json);
-    cfp_json_put_string(json, "clip", s->clip);
-    cfp_json_put_int(json, "class_index", s->class_index);
-    cfp_json_put_string(json, "class_name", s->model->class_name[s->class_index]);
-    put_number(json, "probability", s->probability);
-    cfp_json_put_string(json, "rule", r->words.rule);
-    cfp_json_put_string(json, "mask", r->words.mask);
-    cfp_json_put_string(json, "propagate", r->words.propagate);
-    cfp_json_put_string(json, "normalise", r->words.normalise);
-    cfp_json_put_string(json, "class_relevance", r->words.class_relevance);
-    put_number(json, "theta", s->theta[r->theta]);
-    cfp_json_put_string(json, "layer", s->model->node[r->layer->node].name);
-    cfp_json_put_int(json, "depth", r->layer->depth);
-    cfp_json_put_int(json, "kernels", r->layer->kernels);
-    cfp_json_put_int(json, "selected", r->layer->selected[r->theta]);
-    cfp_json_put_int(json, "edges", r->layer->edges[r->theta]);
-    if (r->theta > 0)
-        put_number(json, "jaccard_previous", r->layer->jaccard[r->theta]);
-    else
-        cfp_json_put_string(json, "jaccard_previous", NULL);
-    cfp_json_object_end(json);
+    const double jaccard = r->theta > 0 ? r->layer->jaccard[r->theta] : NAN;
+    cfp_put_text(csv, json, "clip", s->clip);
+    cfp_put_int(csv, json, "class_index", s->class_index);
+    cfp_put_text(csv, json, "class_name", s->model->class_name[s->class_index]);
+    cfp_put_number(csv, json, "probability", s->probability);
+    cfp_put_text(csv, json, "rule", r->words.rule);
+    cfp_put_text(csv, json, "mask", r->words.mask);
+    cfp_put_text(csv, json, "propagate", r->words.propagate);
+    cfp_put_text(csv, json, "normalise", r->words.normalise);
+    cfp_put_text(csv, json, "class_relevance", r->words.class_relevance);
+    cfp_put_number(csv, json, "theta", s->theta[r->theta]);
+    cfp_put_text(csv, json, "layer", s->model->node[r->layer->node].name);
+    cfp_put_int(csv, json, "depth", r->layer->depth);
+    cfp_put_int(csv, json, "kernels", r->layer->kernels);
+    cfp_put_int(csv, json, "selected", r->layer->selected[r->theta]);
+    cfp_put_int(csv, json, "edges", r->layer->edges[r->theta]);
+    cfp_put_number(csv, json, "jaccard_previous", jaccard);
 }
 
 cfp_status cfp_sweep_rows_header(cfp_sweep_rows *rows)
@@ -87,14 +50,14 @@ cfp_status cfp_sweep_rows_header(cfp_sweep_rows *rows)
 static cfp_status put_row(cfp_sweep_rows *rows, const row *r)
 {
     rows->n++;
+    if (rows->json != NULL)
+        cfp_json_object(rows->json);
+    put_fields(rows->csv, rows->json, r);
     if (rows->json != NULL) {
-        json_row(rows->json, r);
+        cfp_json_object_end(rows->json);
         CFP_TRY(rows->json->status);
     }
-    if (rows->csv == NULL)
-        return CFP_OK;
-    csv_row(rows->csv, r);
-    return cfp_csv_end_row(rows->csv);
+    return rows->csv != NULL ? cfp_csv_end_row(rows->csv) : CFP_OK;
 }
 
 cfp_status cfp_sweep_rows_put(cfp_sweep_rows *rows, cfp_ctx *ctx, const cfp_sweep_subject *subject,

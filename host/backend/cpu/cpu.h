@@ -95,6 +95,8 @@ cfp_status cpu_back_step(cfp_backend *backend, const cfp_back_step *step);
 cfp_status cpu_list_edges(cfp_backend *backend, const cfp_back_step *step, int question,
                           cfp_edge *edge);
 cfp_status cpu_mask(cfp_backend *backend, cfp_tensor *x, const cfp_demand *demand, int entries);
+cfp_status cpu_replace(cfp_backend *backend, cfp_tensor *x, const cfp_tensor *other,
+                       const uint8_t *where);
 cfp_status cpu_blend(cfp_backend *backend, cfp_tensor *dst, const cfp_tensor *src,
                      const cfp_blend *blend);
 /* cpu_pairs.c */

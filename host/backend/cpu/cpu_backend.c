@@ -250,6 +250,7 @@ const cfp_backend_api cfp_backend_cpu = {
     .channel_sum = cpu_channel_sum,
     .gate = cpu_gate,
     .mask = cpu_mask,
+    .replace = cpu_replace,
     .accumulate = cpu_accumulate,
     .copy = cpu_copy,
     .seed = ref_seed,

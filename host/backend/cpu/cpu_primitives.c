@@ -161,6 +161,20 @@ CFP_WIDE static void keep_lanes(float *x, int64_t positions, int block, const ui
         }
 }
 
+/* Positions of one block: lanes whose bits are 0 become those of `other`. */
+CFP_WIDE static void take_lanes(float *x, const float *other, int64_t positions, int block,
+                                const uint32_t *bits)
+{
+    for (int64_t p = 0; p < positions; p++, x += block, other += block)
+        for (int lane = 0; lane < block; lane++) {
+            uint32_t value, taken;
+            memcpy(&value, x + lane, sizeof value);
+            memcpy(&taken, other + lane, sizeof taken);
+            value = (value & bits[lane]) | (taken & ~bits[lane]);
+            memcpy(x + lane, &value, sizeof value);
+        }
+}
+
 /* Which lanes of the block that begins at a channel are demanded, as all bits or none; how many. */
 static int demanded_lanes(uint32_t bits[LANES_MAX], const cfp_demand *demand, int lanes)
 {
@@ -191,6 +205,51 @@ cfp_status cpu_mask(cfp_backend *backend, cfp_tensor *x, const cfp_demand *deman
             if (kept == 0)
                 memset(piece, 0, (size_t)((end - start) * x->block) * sizeof *piece);
             else if (kept < lanes)
+                keep_lanes(piece, end - start, x->block, bits);
+        }
+    return CFP_OK;
+}
+
+/* Which lanes of a block are kept, as all bits or none; how many are replaced. */
+static int replaced_lanes(uint32_t bits[LANES_MAX], const uint8_t *where, int lanes)
+{
+    int count = 0;
+    for (int lane = 0; lane < LANES_MAX; lane++) {
+        const bool replaced = lane < lanes && where[lane] != 0;
+        bits[lane] = replaced ? 0 : UINT32_MAX;
+        count += replaced;
+    }
+    return count;
+}
+
+cfp_status cpu_replace(cfp_backend *backend, cfp_tensor *x, const cfp_tensor *other,
+                       const uint8_t *where)
+{
+    const int64_t positions = cfp_positions(x->shape), blocks = cfp_blocks(x);
+    if (x->block > LANES_MAX)
+        return ref_replace(backend, x, other, where);
+#pragma omp parallel for collapse(2) schedule(static) num_threads(backend->threads)
+    for (int64_t b = 0; b < x->shape.n * blocks; b++)
+        for (int64_t start = 0; start < positions; start += PIECE) {
+            uint32_t bits[LANES_MAX];
+            const int first = (int)(b % blocks) * x->block;
+            const int lanes = cfp_min_int(x->block, x->shape.c - first);
+            const int replaced =
+                where == NULL
+                    ? lanes
+                    : replaced_lanes(bits, where + b / blocks * x->shape.c + first, lanes);
+            const int64_t end = start + PIECE < positions ? start + PIECE : positions;
+            const size_t bytes = (size_t)((end - start) * x->block) * sizeof *x->data;
+            float *piece = x->data + (b * positions + start) * x->block;
+            const float *from =
+                other == NULL ? NULL : other->data + (b % blocks * positions + start) * x->block;
+            if (replaced == lanes && from != NULL)
+                memcpy(piece, from, bytes);
+            else if (replaced == lanes)
+                memset(piece, 0, bytes);
+            else if (replaced > 0 && from != NULL)
+                take_lanes(piece, from, end - start, x->block, bits);
+            else if (replaced > 0)
                 keep_lanes(piece, end - start, x->block, bits);
         }
     return CFP_OK;

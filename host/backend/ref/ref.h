@@ -50,6 +50,8 @@ cfp_status ref_channel_sum(cfp_backend *backend, float *map, const cfp_tensor *x
 cfp_status ref_gate_step(cfp_backend *backend, const cfp_node *activation, cfp_tensor *dy,
                          const cfp_tensor *y, const cfp_demand *demand, int entries);
 cfp_status ref_mask(cfp_backend *backend, cfp_tensor *x, const cfp_demand *demand, int entries);
+cfp_status ref_replace(cfp_backend *backend, cfp_tensor *x, const cfp_tensor *other,
+                       const uint8_t *where);
 cfp_status ref_blend(cfp_backend *backend, cfp_tensor *dst, const cfp_tensor *src,
                      const cfp_blend *blend);
 cfp_status ref_accumulate(cfp_backend *backend, cfp_tensor *dst, const cfp_tensor *src);

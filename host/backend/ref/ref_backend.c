@@ -153,6 +153,7 @@ const cfp_backend_api cfp_backend_ref = {
     .channel_sum = ref_channel_sum,
     .gate = ref_gate_step,
     .mask = ref_mask,
+    .replace = ref_replace,
     .accumulate = ref_accumulate,
     .copy = ref_copy,
     .seed = ref_seed,

@@ -116,6 +116,23 @@ cfp_status ref_mask(cfp_backend *backend, cfp_tensor *x, const cfp_demand *deman
     return CFP_OK;
 }
 
+cfp_status ref_replace(cfp_backend *backend, cfp_tensor *x, const cfp_tensor *other,
+                       const uint8_t *where)
+{
+    (void)backend;
+    for (int n = 0; n < x->shape.n; n++)
+        for (int c = 0; c < x->shape.c; c++) {
+            float *v = ref_channel(x, n, c);
+            const float *from = other != NULL ? ref_channel(other, 0, c) : NULL;
+            const bool replaced = where == NULL || where[(int64_t)n * x->shape.c + c] != 0;
+            for (int64_t p = 0; replaced && p < cfp_positions(x->shape); p++)
+                v[p * x->block] = from != NULL ? from[p * x->block] : 0;
+        }
+    if (where == NULL)
+        ref_zero_lanes(x);
+    return CFP_OK;
+}
+
 cfp_status ref_accumulate(cfp_backend *backend, cfp_tensor *dst, const cfp_tensor *src)
 {
     (void)backend;

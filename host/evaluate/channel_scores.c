@@ -1,0 +1,253 @@
+/* channel_scores.c - see channel_scores.h.
+ *
+ * Maps and gradients come to the host, layer by layer, because the forms need every position.  On a
+ * GPU gradients may be held times a power of two (backend.h).  It is the same for all kernels, so
+ * their order stays; the scores are multiplied by it. */
+#include "channel_scores.h"
+#include "../method/entries.h"
+#include "../method/target.h"
+#include "../method/trace.h"
+#include <math.h>
+#include <string.h>
+
+/* What the numbers of one layer are made of. */
+typedef struct layer_sum {
+    float *value; /* [C x T x H x W] */
+    int channels;
+    int64_t positions;
+} layer_sum;
+
+typedef struct scoring {
+    cfp_ctx *ctx;
+    const cfp_model *model;
+    const cfp_score_method *method;
+    cfp_trace *trace;
+    cfp_scores *out;
+    layer_sum *layer; /* [n_nodes] */
+    float *room;      /* for one map */
+    float *input;     /* [entries][C x T x H x W] */
+    float *logits;
+} scoring;
+
+static int64_t values_in(const cfp_input_spec *in)
+{
+    return (int64_t)in->channels * in->frames * in->height * in->width;
+}
+
+static cfp_status download(scoring *s, float *plain, const cfp_tensor *x)
+{
+    return s->trace->device.api->download(s->trace->device.backend, plain, x);
+}
+
+/* Adds to what is known of layer m: its map, times g unless NULL, times `sign`. */
+static cfp_status add_map(scoring *s, int m, const cfp_tensor *map, const cfp_tensor *g, int sign)
+{
+    layer_sum *layer = &s->layer[m];
+    layer->channels = map->shape.c;
+    layer->positions = cfp_positions(map->shape);
+    const int64_t n = layer->channels * layer->positions;
+    float *value;
+    cfp_free(s->room);
+    CFP_TRY_ALLOC(s->ctx, s->room, 2 * n);
+    value = s->room + n;
+    if (layer->value == NULL)
+        CFP_TRY_ALLOC(s->ctx, layer->value, n);
+    CFP_TRY(download(s, value, map));
+    if (g != NULL)
+        CFP_TRY(download(s, s->room, g));
+    for (int64_t i = 0; i < n; i++)
+        layer->value[i] += (float)sign * value[i] * (g != NULL ? s->room[i] : 1);
+    return CFP_OK;
+}
+
+static double of_channel(const float *value, int64_t n, cfp_score_form form)
+{
+    double sum = 0;
+    for (int64_t i = 0; i < n; i++)
+        sum += form == CFP_FORM_POSITIONS ? fabs((double)value[i]) : (double)value[i];
+    return (form == CFP_FORM_ABSOLUTE ? fabs(sum) : sum) / (double)n;
+}
+
+/* The scores of all layers that something is known of, which is forgotten. */
+static void give_scores(scoring *s, cfp_scores *out, cfp_score_form form)
+{
+    for (int m = 1; m < s->model->n_nodes; m++) {
+        layer_sum *layer = &s->layer[m];
+        for (int o = 0; layer->value != NULL && o < layer->channels; o++)
+            out->score[m][o] =
+                of_channel(layer->value + o * layer->positions, layer->positions, form);
+        if (layer->value != NULL)
+            cfp_scores_select(out, m, layer->channels, s->method->query.theta);
+        cfp_free(layer->value);
+        *layer = (layer_sum){0};
+    }
+}
+
+/* --- activation --- */
+
+static cfp_status add_maps(scoring *s, int sign)
+{
+    for (int m = 1; m < s->model->n_nodes; m++)
+        if (s->out->score[m] != NULL)
+            CFP_TRY(
+                add_map(s, m, cfp_trace_value(s->trace, cfp_map_node(s->model, m)), NULL, sign));
+    return CFP_OK;
+}
+
+static cfp_status add_activations(scoring *s, const cfp_clip *clip)
+{
+    const cfp_input_spec *in = &s->model->input;
+    const cfp_query *query = &s->method->query;
+    CFP_TRY_ALLOC(s->ctx, s->input, 2 * values_in(in));
+    float *const other = s->input + values_in(in);
+    cfp_clip_normalise(s->input, clip, in);
+    CFP_TRY(cfp_trace_forward(s->trace, s->input, s->logits));
+    CFP_TRY(add_maps(s, 1));
+    if (query->baseline == CFP_BASELINE_ZERO)
+        return CFP_OK;
+    if (query->baseline == CFP_BASELINE_CLIP)
+        cfp_clip_normalise(other, s->method->other, in);
+    else
+        CFP_TRY(cfp_baseline_clip(other, s->ctx, in, query->baseline, query->seed, s->input));
+    CFP_TRY(cfp_trace_forward(s->trace, other, s->logits));
+    return add_maps(s, -1);
+}
+
+/* The same for every class. */
+static cfp_status score_activations(scoring *s, const cfp_clip *clip, int n_classes)
+{
+    CFP_TRY(add_activations(s, clip));
+    give_scores(s, s->out, CFP_FORM_POSITIONS);
+    for (int k = 1; k < n_classes; k++)
+        for (int m = 1; m < s->model->n_nodes; m++) {
+            const size_t kernels = (size_t)s->model->node[m].shape.c;
+            if (s->out[0].score[m] == NULL)
+                continue;
+            memcpy(s->out[k].score[m], s->out[0].score[m], kernels * sizeof(double));
+            memcpy(s->out[k].selected[m], s->out[0].selected[m], kernels);
+            s->out[k].n_selected[m] = s->out[0].n_selected[m];
+        }
+    return CFP_OK;
+}
+
+/* --- gradient-activation --- */
+
+/* The backward pass starts from the target's gradient at each point. */
+static cfp_status put_seeds(scoring *s, int class_index)
+{
+    cfp_trace *trace = s->trace;
+    const cfp_entries *e = &trace->entries;
+    const int classes = s->model->n_classes;
+    double *gradient;
+    float *seed;
+    CFP_TRY_ALLOC(s->ctx, gradient, classes);
+    seed = cfp_alloc(s->ctx, (size_t)e->n * (size_t)classes, sizeof *seed);
+    cfp_status status = seed == NULL ? CFP_NOMEM : CFP_OK;
+    for (int k = e->first; status == CFP_OK && k < e->first + trace->part.count; k++) {
+        cfp_target_gradient(gradient, trace->logits + (int64_t)k * classes, classes, class_index,
+                            trace->query.target);
+        for (int c = 0; c < classes; c++)
+            seed[(int64_t)k * classes + c] = (float)gradient[c];
+    }
+    if (status == CFP_OK)
+        status = trace->device.api->put(trace->device.backend, trace->ledger->seed, seed,
+                                        (size_t)e->n * (size_t)classes * sizeof *seed);
+    cfp_free(seed);
+    cfp_free(gradient);
+    return status;
+}
+
+/* The gradient at a node's output is complete: of every layer whose map that is. */
+static cfp_status add_products(scoring *s, int node)
+{
+    const cfp_tensor *value = cfp_trace_value(s->trace, node);
+    const cfp_tensor *gradient = cfp_trace_gradient(s->trace, node);
+    for (int m = 1; m <= node && value != NULL && gradient != NULL; m++) {
+        cfp_tensor x, g;
+        if (s->out->score[m] == NULL || cfp_map_node(s->model, m) != node)
+            continue;
+        CFP_TRY(cfp_blend_value(&x, s->trace, value));
+        CFP_TRY(cfp_blend_gradient(&g, s->trace, gradient));
+        CFP_TRY(add_map(s, m, &x, &g, 1));
+    }
+    return CFP_OK;
+}
+
+static cfp_status walk_back(scoring *s)
+{
+    CFP_TRY(cfp_backward_start(s->trace, s->trace->ledger->seed));
+    for (int i = s->model->logits; i > 0; i--) {
+        CFP_TRY(add_products(s, i));
+        CFP_TRY(cfp_backward_leave(s->trace, i));
+        CFP_TRY(cfp_backward_through(s->trace, i, NULL, NULL));
+        CFP_TRY(cfp_check_interrupt(s->ctx));
+    }
+    return CFP_OK;
+}
+
+/* One class: all points of --steps, in as many parts as there have to be. */
+static cfp_status score_gradient(scoring *s, cfp_scores *out, const cfp_clip *clip, int class_index)
+{
+    cfp_trace *trace = s->trace;
+    const int steps = trace->query.steps, most = trace->entries.count;
+    for (int first = 0; first < steps; first += most) {
+        trace->part = (cfp_part){.count = cfp_min_int(most, steps - first),
+                                 .first = first == 0,
+                                 .last = first + most >= steps};
+        CFP_TRY(cfp_entries_fill(s->input, trace, &clip, s->method->other, first));
+        CFP_TRY(cfp_trace_forward(trace, s->input, s->logits));
+        CFP_TRY(put_seeds(s, class_index));
+        CFP_TRY(walk_back(s));
+    }
+    give_scores(s, out, s->method->form);
+    return CFP_OK;
+}
+
+/* --- both --- */
+
+/* Without a gradient the network only runs forward, and every map stays. */
+static cfp_status open_trace(scoring *s, const cfp_device *device)
+{
+    const cfp_batch batch = {.clips = 1, .thetas = 1, .unlisted = true};
+    if (s->method->kind == CFP_SCORE_GRADIENT_ACTIVATION)
+        return cfp_trace_open(&s->trace, s->ctx, s->model, device, &s->method->query, &batch);
+    uint8_t *keep;
+    CFP_TRY_ALLOC(s->ctx, keep, s->model->n_nodes);
+    for (int m = 1; m < s->model->n_nodes; m++)
+        if (s->out->score[m] != NULL)
+            keep[cfp_map_node(s->model, m)] = 1;
+    const cfp_trace_request request = {.depth = CFP_ALL_DEPTHS, .keep = keep};
+    const cfp_status status = cfp_trace_open_request(&s->trace, s->ctx, s->model, device, &request);
+    cfp_free(keep);
+    return status;
+}
+
+static cfp_status make_scores(scoring *s, const cfp_device *device, const cfp_clip *clip,
+                              const int *class_index, int n_classes)
+{
+    CFP_TRY_ALLOC(s->ctx, s->layer, s->model->n_nodes);
+    CFP_TRY_ALLOC(s->ctx, s->logits, s->model->n_classes);
+    CFP_TRY(open_trace(s, device));
+    if (s->method->kind == CFP_SCORE_ACTIVATION)
+        return score_activations(s, clip, n_classes);
+    CFP_TRY_ALLOC(s->ctx, s->input, s->trace->entries.n * values_in(&s->model->input));
+    for (int k = 0; k < n_classes; k++)
+        CFP_TRY(score_gradient(s, &s->out[k], clip, class_index[k]));
+    return CFP_OK;
+}
+
+cfp_status cfp_channel_scores(cfp_scores *out, cfp_ctx *ctx, const cfp_model *model,
+                              const cfp_device *device, const cfp_score_method *method,
+                              const cfp_clip *clip, const int *class_index, int n_classes)
+{
+    scoring s = {.ctx = ctx, .model = model, .method = method, .out = out};
+    const cfp_status status = make_scores(&s, device, clip, class_index, n_classes);
+    for (int m = 0; s.layer != NULL && m < model->n_nodes; m++)
+        cfp_free(s.layer[m].value);
+    cfp_free(s.layer);
+    cfp_free(s.room);
+    cfp_free(s.input);
+    cfp_free(s.logits);
+    cfp_trace_close(&s.trace);
+    return status;
+}

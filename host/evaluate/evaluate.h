@@ -1,0 +1,33 @@
+/* evaluate.h - one run of `evaluate`: clip by clip, what is measured about the methods' answers.
+ *
+ * The network is opened once, for ablations; each method opens it again for as long as it scores a
+ * clip.  Rows are handed on as soon as they are known. */
+#pragma once
+#include "kernel_metrics.h"
+
+typedef struct cfp_evaluation cfp_evaluation;
+
+typedef struct cfp_eval_request {
+    cfp_kernel_request kernels;
+    cfp_fill fill;
+    const cfp_clip *fill_clip; /* CFP_FILL_CLIP: that clip; borrowed */
+    const int *class_index;    /* [n_classes] the classes that are asked about */
+    int n_classes;             /* 0: the top_classes most probable of each clip */
+    int top_classes;
+    int n_clips; /* of the whole run, for progress */
+} cfp_eval_request;
+
+/* The request, and all that it points to, is the caller's and outlives the evaluation.  Its target
+ * may be CFP_TARGET_BY_HEAD. */
+CFP_CHECKED cfp_status cfp_evaluation_open(cfp_evaluation **out, cfp_ctx *ctx,
+                                           const cfp_model *model, const cfp_device *device,
+                                           const cfp_eval_request *request);
+void cfp_evaluation_close(cfp_evaluation **evaluation); /* accepts NULL inside; nulls */
+
+/* CFP_FILL_CLIPS: every clip once, before the first is evaluated. */
+CFP_CHECKED cfp_status cfp_evaluation_gather(cfp_evaluation *evaluation, const cfp_clip *clip);
+/* All rows of one clip.  A failure leaves what was handed on before. */
+CFP_CHECKED cfp_status cfp_evaluate_clip(cfp_evaluation *evaluation, const cfp_clip *clip,
+                                         cfp_eval_emit emit);
+/* The clip could not be had: progress goes on behind it. */
+void cfp_evaluation_skip(cfp_evaluation *evaluation);

@@ -1,0 +1,28 @@
+/* metrics_inside.h - what the files of kernel_metrics.h share among themselves. */
+#pragma once
+#include "kernel_metrics.h"
+
+static inline bool cfp_wants(const cfp_kernel_subject *s, cfp_kernel_metric metric)
+{
+    return s->request->metrics[metric] != 0;
+}
+/* A row of class k and a method; theta is set where it says which kernels those of `share` are. */
+cfp_eval_row cfp_kernel_row(const cfp_kernel_subject *s, int k, int method,
+                            cfp_kernel_metric metric, double share);
+/* "selected at theta", "highest scores". */
+const char *cfp_share_words(double share);
+
+/* Runs the kernels of a layer one by one, and gives `exact` its scores. */
+CFP_CHECKED cfp_status cfp_make_exact(cfp_kernel_subject *s, int layer);
+/* Is `exact` among the methods? */
+bool cfp_wants_exact(const cfp_kernel_subject *s);
+
+/* kernel-drop, kernel-keep, kernel-rank, class-jaccard, weight-jaccard of one layer. */
+CFP_CHECKED cfp_status cfp_layer_metrics(cfp_kernel_subject *s, int k, int n_asked, int layer,
+                                         cfp_eval_emit emit);
+double cfp_layer_cost(const cfp_kernel_subject *s, int n_asked, int layer);
+/* pyramid-keep, pyramid-drop. */
+CFP_CHECKED cfp_status cfp_pyramid_metrics(cfp_kernel_subject *s, int k, cfp_eval_emit emit);
+double cfp_pyramid_cost(const cfp_kernel_subject *s); /* of one class */
+/* weight-jaccard of a layer into s->redrawn, of every method and class. */
+CFP_CHECKED cfp_status cfp_redraw_layer(cfp_kernel_subject *s, int layer);

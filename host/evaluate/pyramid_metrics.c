@@ -1,0 +1,225 @@
+/* pyramid_metrics.c - the whole pyramid tested as circuits are: everything outside it, or inside
+ * it, ablated at once in all its layers.
+ *
+ * A pyramid is of the convolutions below the classifier in which it has kernels.  A layer that the
+ * descent never reached is left as it is, in every pass (SPEC: "every visited conv3d layer"). */
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+#include "metrics_inside.h"
+#include "sets.h"
+#include "statistics.h"
+
+typedef struct whole_pyramid {
+    cfp_kernel_subject *s;
+    int k, method;
+    double share;
+    int *layer, n_layers; /* that it has kernels in */
+    int *size;            /* [n_layers] so many */
+    int kernels, chosen;  /* of all layers */
+    cfp_sets keep, drop;  /* the pyramid, then random ones; then, in keep, everything ablated */
+} whole_pyramid;
+
+static bool takes_part(const whole_pyramid *p, int node)
+{
+    return cfp_is_scored(p->s->model, node, p->s->request->depth) &&
+           p->s->model->node[node].op == CFP_OP_CONV3D;
+}
+
+/* Which layers, and which kernels of them: set[all of their kernels]. */
+static cfp_status find_layers(whole_pyramid *p, uint8_t *set)
+{
+    const cfp_model *model = p->s->model;
+    const cfp_scores *scores = cfp_scores_of(p->s, p->method, p->k);
+    for (int i = 1; i < model->n_nodes; i++) {
+        int size;
+        if (!takes_part(p, i))
+            continue;
+        CFP_TRY(cfp_pick_kernels(set + p->kernels, &size, p->s->ctx, scores, i,
+                                 model->node[i].shape.c, p->share));
+        if (size == 0)
+            continue;
+        p->size[p->n_layers] = size;
+        p->layer[p->n_layers++] = i;
+        p->kernels += model->node[i].shape.c;
+        p->chosen += size;
+    }
+    return CFP_OK;
+}
+
+/* Random pyramids.  Layers that share a map take their kernels from the same order, so that random
+ * kernels meet there as those of a pyramid do.  flag: [draws][kernels]. */
+static cfp_status draw_layer(uint8_t *flag, const whole_pyramid *p, int l, int first)
+{
+    const cfp_model *model = p->s->model;
+    const int kernels = model->node[p->layer[l]].shape.c;
+    const char *map = model->node[cfp_map_node(model, p->layer[l])].name;
+    cfp_random stream = cfp_random_of_text(cfp_random_of_text(p->s->stream, "pyramid"), map);
+    int *order;
+    CFP_TRY_ALLOC(p->s->ctx, order, kernels);
+    for (int i = 0; i < p->s->request->draws; i++) {
+        cfp_random_order(order, kernels, &stream);
+        for (int j = 0; j < p->size[l]; j++)
+            flag[(int64_t)i * p->kernels + first + order[j]] = 1;
+    }
+    cfp_free(order);
+    return CFP_OK;
+}
+
+static cfp_status draw_pyramids(uint8_t **flag, const whole_pyramid *p)
+{
+    int first = 0;
+    CFP_TRY_ALLOC(p->s->ctx, *flag, (int64_t)p->s->request->draws * p->kernels);
+    for (int l = 0; l < p->n_layers; l++) {
+        CFP_TRY(draw_layer(*flag, p, l, first));
+        first += p->s->model->node[p->layer[l]].shape.c;
+    }
+    return CFP_OK;
+}
+
+/* The sets of both metrics: the pyramid's, then those of random ones; last, all ablated. */
+static cfp_status list_sets(whole_pyramid *p, uint8_t *set, const uint8_t *flag)
+{
+    const int draws = p->s->request->draws;
+    for (int i = -1; i < draws; i++) {
+        const uint8_t *one = i < 0 ? set : flag + (int64_t)i * p->kernels;
+        CFP_TRY(cfp_sets_add(&p->keep, one, true));
+        CFP_TRY(cfp_sets_add(&p->drop, one, false));
+    }
+    memset(set, 1, (size_t)p->kernels);
+    return cfp_sets_add(&p->keep, set, false);
+}
+
+static cfp_status answer(double **z, const whole_pyramid *p, const cfp_sets *sets)
+{
+    const cfp_kernel_subject *s = p->s;
+    CFP_TRY_ALLOC(s->ctx, *z, (int64_t)sets->n * s->n_classes);
+    return cfp_ablate_together(s->ablations, p->layer, p->n_layers, sets->flag, sets->n, *z);
+}
+
+static cfp_status put_row(whole_pyramid *p, cfp_kernel_metric metric, const double *z, double none,
+                          cfp_eval_emit emit)
+{
+    const cfp_kernel_subject *s = p->s;
+    const int draws = s->request->draws;
+    const bool keep = metric == CFP_PYRAMID_KEEP;
+    const double whole = cfp_ablations_whole(s->ablations, p->k);
+    double *share;
+    char definition[256];
+    CFP_TRY_ALLOC(s->ctx, share, 1 + (int64_t)draws);
+    for (int i = 0; i <= draws; i++) {
+        const double part = z[(int64_t)i * s->n_classes + p->k];
+        share[i] = whole != none ? (keep ? part - none : whole - part) / (whole - none) : NAN;
+    }
+    cfp_eval_row row = cfp_kernel_row(s, p->k, p->method, metric, p->share);
+    row.kernels = p->kernels;
+    row.ablated = keep ? p->kernels - p->chosen : p->chosen;
+    row.value = share[0];
+    if (whole != none) {
+        row.chance = cfp_mean_of(share + 1, draws);
+        row.percentile = cfp_percentile(share[0], share + 1, draws);
+    }
+    row.draws = draws;
+    snprintf(definition, sizeof definition, "%s; z: %s; fill: %.80s; %d layers; pyramid: %s",
+             keep ? "(z' - z0)/(z - z0), z' with all outside the pyramid ablated"
+                  : "(z - z')/(z - z0), z' with the pyramid ablated",
+             cfp_target_names[s->request->target], s->request->fill, p->n_layers,
+             cfp_share_words(p->share));
+    row.definition = definition;
+    cfp_free(share);
+    return emit.row(emit.cookie, &row);
+}
+
+/* z0 is in both metrics; all that they ask for goes through the network together. */
+static cfp_status measure(whole_pyramid *p, uint8_t *set, cfp_eval_emit emit)
+{
+    const cfp_kernel_subject *s = p->s;
+    uint8_t *flag = NULL;
+    double *keep = NULL, *drop = NULL;
+    cfp_status status = draw_pyramids(&flag, p);
+    if (status == CFP_OK)
+        status = list_sets(p, set, flag);
+    if (status == CFP_OK && !cfp_wants(s, CFP_PYRAMID_KEEP)) { /* only z0 of it */
+        p->keep.n = 1;
+        memcpy(p->keep.flag, set, (size_t)p->kernels);
+    }
+    if (status == CFP_OK)
+        status = answer(&keep, p, &p->keep);
+    if (status == CFP_OK && cfp_wants(s, CFP_PYRAMID_DROP))
+        status = answer(&drop, p, &p->drop);
+    const double none =
+        status == CFP_OK ? keep[(int64_t)(p->keep.n - 1) * s->n_classes + p->k] : NAN;
+    if (status == CFP_OK && cfp_wants(s, CFP_PYRAMID_KEEP))
+        status = put_row(p, CFP_PYRAMID_KEEP, keep, none, emit);
+    if (status == CFP_OK && cfp_wants(s, CFP_PYRAMID_DROP))
+        status = put_row(p, CFP_PYRAMID_DROP, drop, none, emit);
+    cfp_free(flag);
+    cfp_free(keep);
+    cfp_free(drop);
+    return status;
+}
+
+static int all_kernels(const cfp_model *model)
+{
+    int n = 0;
+    for (int i = 1; i < model->n_nodes; i++)
+        n += cfp_is_kernel_layer(&model->node[i]) ? model->node[i].shape.c : 0;
+    return n;
+}
+
+static cfp_status measure_pyramid(whole_pyramid *p, cfp_eval_emit emit)
+{
+    cfp_ctx *ctx = p->s->ctx;
+    uint8_t *set;
+    CFP_TRY_ALLOC(ctx, p->layer, p->s->model->n_nodes);
+    CFP_TRY_ALLOC(ctx, p->size, p->s->model->n_nodes);
+    CFP_TRY_ALLOC(ctx, set, all_kernels(p->s->model));
+    cfp_status status = find_layers(p, set);
+    p->keep = p->drop = (cfp_sets){.ctx = ctx, .kernels = p->kernels};
+    if (status == CFP_OK)
+        status = measure(p, set, emit);
+    cfp_free(set);
+    return status;
+}
+
+static cfp_status one_pyramid(cfp_kernel_subject *s, int k, int method, double share,
+                              cfp_eval_emit emit)
+{
+    whole_pyramid p = {.s = s, .k = k, .method = method, .share = share};
+    const cfp_status status = measure_pyramid(&p, emit);
+    cfp_sets_free(&p.keep);
+    cfp_sets_free(&p.drop);
+    cfp_free(p.layer);
+    cfp_free(p.size);
+    return status;
+}
+
+static bool wanted(const cfp_kernel_subject *s)
+{
+    return cfp_wants(s, CFP_PYRAMID_KEEP) || cfp_wants(s, CFP_PYRAMID_DROP);
+}
+
+cfp_status cfp_pyramid_metrics(cfp_kernel_subject *s, int k, cfp_eval_emit emit)
+{
+    if (!wanted(s))
+        return CFP_OK;
+    for (int i = 1; i < s->model->n_nodes && cfp_wants_exact(s); i++)
+        if (cfp_is_scored(s->model, i, s->request->depth) && s->model->node[i].op == CFP_OP_CONV3D)
+            CFP_TRY(cfp_make_exact(s, i));
+    for (int m = 0; m < s->request->n_methods; m++)
+        for (int i = 0; i < s->request->n_shares; i++)
+            CFP_TRY(one_pyramid(s, k, m, s->request->share[i], emit));
+    return CFP_OK;
+}
+
+double cfp_pyramid_cost(const cfp_kernel_subject *s)
+{
+    const cfp_kernel_request *r = s->request;
+    const int metrics = cfp_wants(s, CFP_PYRAMID_KEEP) + cfp_wants(s, CFP_PYRAMID_DROP);
+    int64_t sets = wanted(s);
+    for (int i = 0; i < r->n_shares; i++) {
+        const int sizes = r->share[i] == CFP_SHARE_SELECTED ? r->n_methods : 1;
+        sets += (int64_t)metrics * (r->n_methods + (int64_t)sizes * r->draws);
+    }
+    return sets > 0 ? cfp_replay_cost(s->replay, -1, (int)sets) : 0;
+}

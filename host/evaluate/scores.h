@@ -1,0 +1,71 @@
+/* scores.h - methods that score kernels: a number for each kernel of each layer, and which kernels
+ * each method selects.
+ *
+ * README.md says what each method's number is. */
+#pragma once
+#include "../method/explain.h"
+#include "random.h"
+
+typedef enum cfp_score_kind {
+    CFP_SCORE_CFP,
+    CFP_SCORE_CFP_PATH,
+    CFP_SCORE_REFERENCE,
+    CFP_SCORE_GRAD,
+    CFP_SCORE_GRAD_MASKED,
+    CFP_SCORE_ACTIVATION,
+    CFP_SCORE_GRADIENT_ACTIVATION,
+    CFP_SCORE_EXACT,
+    CFP_SCORE_RANDOM,
+    CFP_SCORE_COUNT
+} cfp_score_kind;
+
+extern const char *const cfp_score_names[]; /* by kind; NULL behind the last */
+
+/* What becomes of the numbers of a channel's positions (activation times gradient). */
+typedef enum cfp_score_form {
+    CFP_FORM_SIGNED,   /* their mean */
+    CFP_FORM_ABSOLUTE, /* the absolute value of their mean */
+    CFP_FORM_POSITIONS /* the mean of their absolute values */
+} cfp_score_form;
+
+extern const char *const cfp_score_form_names[]; /* by form; NULL behind the last */
+
+typedef struct cfp_score_method {
+    const char *word; /* as it was given: what rows call it */
+    cfp_score_kind kind;
+    cfp_query query; /* its rule, mask and propagate are those of the kind (cfp_score_query) */
+    cfp_score_form form;
+    const cfp_clip *other; /* query.baseline CFP_BASELINE_CLIP: that clip; borrowed */
+} cfp_score_method;
+
+/* Sets what the kind says of a query. */
+void cfp_score_query(cfp_query *query, cfp_score_kind kind);
+/* True where the network has to be asked: not of exact and random. */
+bool cfp_score_descends(cfp_score_kind kind);
+
+/* Of one method, class and clip.  Arrays are by node; NULL where a node is no layer that is looked
+ * at (cfp_is_scored). */
+typedef struct cfp_scores {
+    int n_nodes;
+    double **score;     /* [O]; -INFINITY: nothing is known of this kernel */
+    uint8_t **selected; /* [O] flags: selected at the method's theta */
+    int *n_selected;    /* [n_nodes] */
+} cfp_scores;
+
+/* A kernel layer within `depth` whose kernels stand below a class: not the classifier. */
+bool cfp_is_scored(const cfp_model *model, int node, int depth);
+
+CFP_CHECKED cfp_status cfp_scores_open(cfp_scores *out, cfp_ctx *ctx, const cfp_model *model,
+                                       int depth);
+void cfp_scores_free(cfp_scores *scores); /* accepts {0} */
+/* Selects in a layer by score: where score / highest >= theta, as rule grad normalises; nothing
+ * where no score is above 0. */
+void cfp_scores_select(cfp_scores *scores, int node, int kernels, double theta);
+
+/* The scores of a method that descends, for each class: out[n_classes].  The network is opened for
+ * this call and closed again, so that no two methods take memory at once. */
+CFP_CHECKED cfp_status cfp_scores_make(cfp_scores *out, cfp_ctx *ctx, const cfp_model *model,
+                                       const cfp_device *device, const cfp_score_method *method,
+                                       const cfp_clip *clip, const int *class_index, int n_classes);
+/* The scores of `random`: even numbers from 0 to 1.  stream: of the seed and the clip. */
+void cfp_scores_draw(cfp_scores *scores, const cfp_model *model, double theta, cfp_random stream);

@@ -1,0 +1,361 @@
+/* evaluate_plan.c - see evaluate_plan.h. */
+#include "evaluate_plan.h"
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "sweep_plan.h"
+
+/* The next word of a list with commas, cut out of it, without the spaces around it; NULL behind the
+ * last. */
+static char *next_word(char **list, char separator)
+{
+    char *word = *list, *end;
+    if (word == NULL)
+        return NULL;
+    *list = strchr(word, separator);
+    if (*list != NULL)
+        *(*list)++ = '\0';
+    word += strspn(word, " ");
+    for (end = word + strlen(word); end > word && end[-1] == ' ';)
+        *--end = '\0';
+    return word;
+}
+
+/* The place of a word in names (NULL behind the last), or -1. */
+static int find_word(const char *word, const char *const *names)
+{
+    for (int i = 0; names[i] != NULL; i++)
+        if (strcmp(word, names[i]) == 0)
+            return i;
+    return -1;
+}
+
+static int count_words(const char *list)
+{
+    int n = 1;
+    for (; *list != '\0'; list++)
+        n += *list == ',';
+    return n;
+}
+
+/* --- metrics --- */
+
+static cfp_status parse_metrics(uint8_t metrics[CFP_KERNEL_METRIC_COUNT], cfp_ctx *ctx,
+                                const char *list)
+{
+    char *copy = cfp_strdup(ctx, list), *at = copy;
+    cfp_status status = copy == NULL ? CFP_NOMEM : CFP_OK;
+    for (const char *word; status == CFP_OK && (word = next_word(&at, ',')) != NULL;) {
+        const int found = find_word(word, cfp_kernel_metric_names);
+        if (found >= 0)
+            metrics[found] = 1;
+        else if (strcmp(word, "all") == 0)
+            memset(metrics, 1, CFP_KERNEL_METRIC_COUNT);
+        else
+            status = cfp_unknown_word(ctx, "metrics", word, cfp_kernel_metric_names);
+    }
+    cfp_free(copy);
+    return status;
+}
+
+/* --- shares --- */
+
+static cfp_status parse_share(double *out, cfp_ctx *ctx, const char *word)
+{
+    char *end;
+    if (strcmp(word, "selected") == 0) {
+        *out = CFP_SHARE_SELECTED;
+        return CFP_OK;
+    }
+    *out = strtod(word, &end);
+    if (*word > ' ' && end != word && *end == '\0' && *out > 0 && *out <= 1)
+        return CFP_OK;
+    return cfp_fail(ctx, CFP_USAGE,
+                    "--share: '%s' is not a share of a layer's kernels, above 0 and at most 1, nor "
+                    "selected",
+                    word);
+}
+
+static cfp_status parse_shares(cfp_evaluate_plan *plan, cfp_ctx *ctx, const char *list)
+{
+    cfp_kernel_request *request = &plan->request.kernels;
+    CFP_TRY_ALLOC(ctx, plan->share, count_words(list));
+    char *copy = cfp_strdup(ctx, list), *at = copy;
+    cfp_status status = copy == NULL ? CFP_NOMEM : CFP_OK;
+    for (const char *word; status == CFP_OK && (word = next_word(&at, ',')) != NULL;) {
+        double share = 0;
+        bool known = false;
+        status = parse_share(&share, ctx, word);
+        for (int i = 0; i < request->n_shares; i++)
+            known |= plan->share[i] == share;
+        if (status == CFP_OK && !known)
+            plan->share[request->n_shares++] = share;
+    }
+    cfp_free(copy);
+    request->share = plan->share;
+    return status;
+}
+
+/* --- methods --- */
+
+typedef enum own_option {
+    OWN_THETA,
+    OWN_BASELINE,
+    OWN_STEPS,
+    OWN_NORMALISE,
+    OWN_CLASS,
+    OWN_FORM,
+    OWN_COUNT
+} own_option;
+
+static const char *const own_names[] = {
+    "theta", "baseline", "gradient-steps", "normalise", "class-relevance", "form", NULL};
+
+/* Bits of the options that a method has. */
+static unsigned knows(cfp_score_kind kind)
+{
+    static const unsigned gradient = 1u << OWN_BASELINE | 1u << OWN_STEPS;
+    static const unsigned bits[CFP_SCORE_COUNT] = {
+        [CFP_SCORE_CFP] = 1u << OWN_NORMALISE | 1u << OWN_CLASS,
+        [CFP_SCORE_CFP_PATH] = 1u << OWN_NORMALISE | 1u << OWN_CLASS,
+        [CFP_SCORE_REFERENCE] = 1u << OWN_CLASS,
+        [CFP_SCORE_GRAD] = gradient,
+        [CFP_SCORE_GRAD_MASKED] = gradient,
+        [CFP_SCORE_ACTIVATION] = 1u << OWN_BASELINE,
+        [CFP_SCORE_GRADIENT_ACTIVATION] = gradient | 1u << OWN_FORM};
+    return bits[kind] | 1u << OWN_THETA;
+}
+
+static cfp_status bad_value(cfp_ctx *ctx, const cfp_score_method *m, const char *option,
+                            const char *value, const char *right)
+{
+    return cfp_fail(ctx, CFP_USAGE, "--methods: %s: %s '%s' is not %s", m->word, option, value,
+                    right);
+}
+
+/* One of names, of `count` that may be given here. */
+static cfp_status own_choice(int *out, cfp_ctx *ctx, const cfp_score_method *m, const char *option,
+                             const char *value, const char *const *names)
+{
+    char right[160] = "one of ";
+    *out = find_word(value, names);
+    if (*out >= 0)
+        return CFP_OK;
+    for (int i = 0; names[i] != NULL; i++) {
+        const size_t used = strlen(right);
+        snprintf(right + used, sizeof right - used, "%s%s", i == 0 ? "" : ", ", names[i]);
+    }
+    return bad_value(ctx, m, option, value, right);
+}
+
+static cfp_status own_number(double *out, cfp_ctx *ctx, const cfp_score_method *m,
+                             const char *option, const char *value, double least, double most)
+{
+    char right[64], *end;
+    *out = strtod(value, &end);
+    if (*value > ' ' && *end == '\0' && *out >= least && *out <= most &&
+        (most <= 1 || *out == floor(*out)))
+        return CFP_OK;
+    snprintf(right, sizeof right, "a%s number from %g to %g", most > 1 ? " whole" : "", least,
+             most);
+    return bad_value(ctx, m, option, value, right);
+}
+
+static cfp_status set_own(cfp_score_method *m, cfp_ctx *ctx, own_option option, const char *value)
+{
+    const char *const name = own_names[option];
+    cfp_query *q = &m->query;
+    double number = 0;
+    int word = 0;
+    switch (option) {
+    case OWN_THETA:
+        return own_number(&q->theta, ctx, m, name, value, 0, 1);
+    case OWN_STEPS:
+        CFP_TRY(own_number(&number, ctx, m, name, value, 1, CFP_MOST_STEPS));
+        q->steps = (int)number;
+        return CFP_OK;
+    case OWN_BASELINE:
+        CFP_TRY(own_choice(&word, ctx, m, name, value, cfp_baseline_names));
+        q->baseline = (cfp_baseline)word;
+        q->baseline_path = NULL;
+        return CFP_OK;
+    case OWN_NORMALISE:
+        CFP_TRY(own_choice(&word, ctx, m, name, value, cfp_normalise_names));
+        q->normalise = (cfp_normalise)word;
+        return CFP_OK;
+    case OWN_CLASS:
+        CFP_TRY(own_choice(&word, ctx, m, name, value, cfp_class_relevance_names));
+        q->class_relevance = (cfp_class_relevance)word;
+        return CFP_OK;
+    default:
+        CFP_TRY(own_choice(&word, ctx, m, name, value, cfp_score_form_names));
+        m->form = (cfp_score_form)word;
+        return CFP_OK;
+    }
+}
+
+/* Behind the name: ":theta=0.85:form=absolute". */
+static cfp_status parse_own(cfp_score_method *m, cfp_ctx *ctx, char *options)
+{
+    for (char *option; (option = next_word(&options, ':')) != NULL;) {
+        char *value = strchr(option, '=');
+        if (value != NULL)
+            *value++ = '\0';
+        const int found = find_word(option, own_names);
+        if (found < 0 || (knows(m->kind) & 1u << found) == 0)
+            return cfp_fail(ctx, CFP_USAGE, "--methods: %s has no option '%s'",
+                            cfp_score_names[m->kind], option);
+        if (value == NULL)
+            return cfp_fail(ctx, CFP_USAGE, "--methods: %s: %s needs a value", m->word, option);
+        CFP_TRY(set_own(m, ctx, (own_option)found, value));
+    }
+    return CFP_OK;
+}
+
+/* What the command line says for all methods alike; activation is compared with nothing unless it
+ * is told so itself. */
+static cfp_query query_for(const cfp_config *config, cfp_score_kind kind)
+{
+    cfp_query query = cfp_config_query(config);
+    query.steps = (int)config->gradient_steps;
+    query.layers = NULL;
+    if (kind == CFP_SCORE_ACTIVATION)
+        query.baseline = CFP_BASELINE_ZERO;
+    return query;
+}
+
+static cfp_status add_method(cfp_evaluate_plan *plan, cfp_ctx *ctx, const cfp_config *config,
+                             const char *whole, char *word)
+{
+    char *options = word;
+    const char *name = next_word(&options, ':');
+    const int kind = find_word(name, cfp_score_names);
+    if (kind < 0)
+        return cfp_unknown_word(ctx, "methods", name, cfp_score_names);
+    for (int i = 0; i < plan->request.kernels.n_methods; i++)
+        if (strcmp(plan->method[i].word, whole) == 0)
+            return CFP_OK;
+    cfp_score_method *m = &plan->method[plan->request.kernels.n_methods++];
+    *m = (cfp_score_method){.word = whole, .kind = (cfp_score_kind)kind};
+    m->query = query_for(config, m->kind);
+    CFP_TRY(parse_own(m, ctx, options));
+    cfp_score_query(&m->query, m->kind);
+    return cfp_query_check(ctx, &m->query);
+}
+
+/* The words stay as they were given in the first half of plan->words; the second is cut up. */
+static cfp_status parse_methods(cfp_evaluate_plan *plan, cfp_ctx *ctx, const cfp_config *config)
+{
+    const size_t bytes = strlen(config->methods) + 1;
+    CFP_TRY_ALLOC(ctx, plan->method, count_words(config->methods));
+    CFP_TRY_ALLOC(ctx, plan->words, 2 * bytes);
+    memcpy(plan->words, config->methods, bytes);
+    char *at = plan->words;
+    for (char *word; (word = next_word(&at, ',')) != NULL;) {
+        char *cut = plan->words + bytes + (word - plan->words);
+        memcpy(cut, word, strlen(word) + 1);
+        CFP_TRY(add_method(plan, ctx, config, word, cut));
+    }
+    plan->request.kernels.method = plan->method;
+    return CFP_OK;
+}
+
+/* --- what belongs together --- */
+
+static void parse_fill(cfp_evaluate_plan *plan, const cfp_config *config)
+{
+    const int word = find_word(config->fill, cfp_fill_names);
+    plan->request.fill = word >= 0 ? (cfp_fill)word : CFP_FILL_CLIP;
+    plan->request.kernels.fill = config->fill;
+    plan->fill_clip = word < 0;
+}
+
+static bool has_method(const cfp_evaluate_plan *plan, cfp_score_kind kind)
+{
+    bool has = false;
+    for (int i = 0; i < plan->request.kernels.n_methods; i++)
+        has |= plan->method[i].kind == kind;
+    return has;
+}
+
+/* An option that none of the methods knows is a slip of the hand. */
+static cfp_status check_options(cfp_evaluate_plan *plan, cfp_ctx *ctx, const cfp_config *config)
+{
+    const cfp_query given = cfp_config_query(config), usual = cfp_query_default();
+    unsigned known = 0;
+    for (int i = 0; i < plan->request.kernels.n_methods; i++)
+        if (plan->method[i].kind != CFP_SCORE_ACTIVATION)
+            known |= knows(plan->method[i].kind);
+    const struct {
+        own_option option;
+        bool given;
+    } check[] = {{OWN_BASELINE, given.baseline != usual.baseline},
+                 {OWN_STEPS, config->gradient_steps != 1},
+                 {OWN_NORMALISE, given.normalise != usual.normalise},
+                 {OWN_CLASS, given.class_relevance != usual.class_relevance}};
+    for (size_t i = 0; i < sizeof check / sizeof *check; i++)
+        if (check[i].given && (known & 1u << check[i].option) == 0)
+            return cfp_fail(ctx, CFP_USAGE, "--%s: none of the methods has it",
+                            own_names[check[i].option]);
+    if (plan->request.fill == CFP_FILL_CLIPS && has_method(plan, CFP_SCORE_EXACT) &&
+        plan->request.kernels.metrics[CFP_WEIGHT_JACCARD])
+        return cfp_fail(ctx, CFP_USAGE,
+                        "--fill: clips cannot fill a network whose weights were permuted: give "
+                        "another for weight-jaccard of exact");
+    return CFP_OK;
+}
+
+static cfp_status make_plan(cfp_evaluate_plan *plan, cfp_ctx *ctx, const cfp_config *config)
+{
+    cfp_kernel_request *request = &plan->request.kernels;
+    CFP_TRY(parse_metrics(request->metrics, ctx, config->metrics));
+    CFP_TRY(parse_methods(plan, ctx, config));
+    CFP_TRY(parse_shares(plan, ctx, config->shares));
+    parse_fill(plan, config);
+    request->layers = config->layers;
+    request->depth = (int)config->depth;
+    request->draws = (int)config->draws;
+    request->seed = (uint64_t)config->seed;
+    request->target = cfp_config_query(config).target;
+    plan->request.top_classes = config->top_classes > 0 ? (int)config->top_classes : 1;
+    plan->request.n_clips = config->n_operands - 1;
+    for (int i = 0; i < request->n_methods; i++)
+        plan->other |= plan->method[i].query.baseline == CFP_BASELINE_CLIP;
+    if (config->class_name != NULL && config->top_classes > 0)
+        return cfp_fail(ctx, CFP_USAGE, "--top-classes: takes the place of --class; give one");
+    return check_options(plan, ctx, config);
+}
+
+cfp_status cfp_evaluate_plan_make(cfp_evaluate_plan *out, cfp_ctx *ctx, const cfp_config *config)
+{
+    *out = (cfp_evaluate_plan){0};
+    const cfp_status status = make_plan(out, ctx, config);
+    if (status != CFP_OK)
+        cfp_evaluate_plan_free(out);
+    return status;
+}
+
+cfp_status cfp_evaluate_plan_classes(cfp_evaluate_plan *plan, cfp_ctx *ctx, const cfp_model *model,
+                                     const char *list)
+{
+    CFP_TRY(cfp_classes_parse(&plan->class_index, &plan->request.n_classes, ctx, model, list));
+    plan->request.class_index = plan->class_index;
+    return CFP_OK;
+}
+
+void cfp_evaluate_plan_clips(cfp_evaluate_plan *plan, const cfp_clip *other, const cfp_clip *fill)
+{
+    for (int i = 0; i < plan->request.kernels.n_methods; i++)
+        plan->method[i].other = other;
+    plan->request.fill_clip = fill;
+}
+
+void cfp_evaluate_plan_free(cfp_evaluate_plan *plan)
+{
+    cfp_free(plan->method);
+    cfp_free(plan->words);
+    cfp_free(plan->share);
+    cfp_free(plan->class_index);
+    *plan = (cfp_evaluate_plan){0};
+}

@@ -1,0 +1,432 @@
+/* test_replay.c - kernel ablation: what is replayed is what the edited network gives.
+ *
+ *     test_replay [--device NAME] [--module-dir DIR] [--sums by-clip|by-shape]
+ *
+ * The judge computes every node by itself with ref's loops, in plain order, nothing fused, nothing
+ * in place, and replaces the channels of a map as soon as the map is there.  --sums: see
+ * test_batch.c; by-clip, a set's logits are the same bits in any batch.  77: the device is not
+ * there. */
+#include <stdlib.h>
+#include "../host/backend/ref/ref.h"
+#include "../host/method/replay.h"
+#include "make_node.h"
+#include "test.h"
+#include "toy.h"
+
+static const char *device_name = "ref", *module_dir;
+static bool by_shape;
+
+enum { MOST_SETS = 24 };
+
+/* --- networks --- */
+
+static uint64_t weights_seed;
+
+/* A convolution of k x k x k taps with as much padding as keeps the size. */
+static cfp_node *add_conv(struct toy *t, const char *name, const char *in, int kernels,
+                          int per_group, int groups, int k)
+{
+    cfp_node *node = toy_node(t, name, CFP_OP_CONV3D, in, NULL);
+    for (int a = 0; a < 3; a++) {
+        node->window.kernel[a] = k;
+        node->window.pad_begin[a] = node->window.pad_end[a] = k / 2;
+    }
+    node->shape.c = kernels;
+    node->groups = groups;
+    const cfp_shape source = {.c = per_group * groups};
+    CHECK_EQ(make_parameters(&t->ctx, node, source, true, &weights_seed), CFP_OK);
+    return node;
+}
+
+static void add_linear(struct toy *t, const char *name, const char *in, int kernels, int channels)
+{
+    add_conv(t, name, in, kernels, channels, 1, 1)->op = CFP_OP_LINEAR;
+}
+
+static void add_norm(struct toy *t, const char *name, const char *in, int channels)
+{
+    float scale[64], shift[64];
+    random_values(scale, channels, ANY, &weights_seed);
+    random_values(shift, channels, ANY, &weights_seed);
+    toy_batchnorm(t, name, in, channels, scale, shift);
+}
+
+/* Residual blocks: one with a projection, whose two last layers share a map, and two that add the
+ * value they read, in place. */
+static const char *residual(struct toy *t)
+{
+    toy_begin(t, (cfp_shape){1, 3, 4, 6, 5});
+    add_conv(t, "stem", "input", 18, 3, 1, 3);
+    add_norm(t, "stem.bn", "stem", 18);
+    toy_node(t, "stem.relu", CFP_OP_RELU, "stem.bn", NULL);
+    add_conv(t, "a1", "stem.relu", 20, 18, 1, 1);
+    toy_node(t, "a1.relu", CFP_OP_RELU, "a1", NULL);
+    add_conv(t, "a2", "a1.relu", 20, 20, 1, 3);
+    add_norm(t, "a2.bn", "a2", 20);
+    add_conv(t, "down", "stem.relu", 20, 18, 1, 1);
+    toy_node(t, "a.sum", CFP_OP_ADD, "a2.bn", "down");
+    toy_node(t, "a.relu", CFP_OP_RELU, "a.sum", NULL);
+    add_conv(t, "b1", "a.relu", 17, 20, 1, 1);
+    toy_node(t, "b1.relu", CFP_OP_RELU, "b1", NULL);
+    add_conv(t, "b2", "b1.relu", 20, 17, 1, 1);
+    toy_node(t, "b.sum", CFP_OP_ADD, "b2", "a.relu");
+    toy_node(t, "b.relu", CFP_OP_RELU, "b.sum", NULL);
+    add_conv(t, "c1", "b.relu", 20, 20, 1, 1);
+    toy_node(t, "c.id", CFP_OP_IDENTITY, "b.relu", NULL);
+    toy_node(t, "c.sum", CFP_OP_ADD, "c.id", "c1");
+    toy_node(t, "gap", CFP_OP_GLOBALAVGPOOL, "c.sum", NULL);
+    add_linear(t, "fc", "gap", 5, 20);
+    toy_node(t, "soft", CFP_OP_SOFTMAX, "fc", NULL)->shape.c = 5;
+    return "soft";
+}
+
+/* Branches that rejoin in concats, groups, a shuffle, slices and pads of channels. */
+static const char *branches(struct toy *t)
+{
+    toy_begin(t, (cfp_shape){1, 2, 3, 6, 6});
+    add_conv(t, "stem", "input", 8, 2, 1, 1);
+    toy_node(t, "stem.act", CFP_OP_SILU, "stem", NULL);
+    add_conv(t, "left", "stem.act", 6, 8, 1, 3);
+    add_norm(t, "left.bn", "left", 6);
+    toy_node(t, "left.act", CFP_OP_LEAKYRELU, "left.bn", NULL)->negative_slope = 0.25f;
+    cfp_node *pool = toy_node(t, "pool", CFP_OP_MAXPOOL3D, "stem.act", NULL);
+    for (int a = 0; a < 3; a++) {
+        pool->window.kernel[a] = 3;
+        pool->window.pad_begin[a] = pool->window.pad_end[a] = 1;
+    }
+    add_conv(t, "right", "pool", 10, 4, 2, 1);
+    toy_node(t, "shuffle", CFP_OP_CHANNEL_SHUFFLE, "right", NULL)->groups = 2;
+    toy_node(t, "both", CFP_OP_CONCAT, "left.act", "shuffle");
+    add_conv(t, "mix", "both", 12, 4, 4, 1);
+    cfp_node *half = toy_node(t, "half", CFP_OP_SLICE, "mix", NULL);
+    half->axis = 1;
+    half->start = 1;
+    half->stop = 12;
+    half->step = 2;
+    toy_node(t, "again", CFP_OP_CONCAT, "half", "left.act"); /* read long after it was made */
+    cfp_node *pad = toy_node(t, "pad", CFP_OP_PAD, "stem.act", NULL);
+    pad->channels_begin = 1;
+    pad->channels_end = 3;
+    pad->value = 0.5f;
+    toy_node(t, "sum", CFP_OP_ADD, "again", "pad");
+    toy_node(t, "flat", CFP_OP_FLATTEN, "sum", NULL);
+    add_linear(t, "fc1", "flat", 19, 12 * 3 * 6 * 6);
+    toy_node(t, "fc1.act", CFP_OP_RELU, "fc1", NULL);
+    add_linear(t, "fc2", "fc1.act", 4, 19);
+    return "fc2";
+}
+
+/* Depth-wise convolutions with squeeze-and-excite gates, one of them behind a residual sum; a
+ * classifier that is a convolution, averaged afterwards. */
+static const char *gates(struct toy *t)
+{
+    toy_begin(t, (cfp_shape){1, 3, 3, 5, 6});
+    add_conv(t, "expand", "input", 24, 3, 1, 1);
+    toy_node(t, "expand.act", CFP_OP_HARDSWISH, "expand", NULL);
+    add_conv(t, "depth", "expand.act", 24, 1, 24, 3);
+    add_norm(t, "depth.bn", "depth", 24);
+    toy_node(t, "squeeze", CFP_OP_GLOBALAVGPOOL, "depth.bn", NULL);
+    add_conv(t, "se1", "squeeze", 6, 24, 1, 1);
+    toy_node(t, "se1.act", CFP_OP_RELU6, "se1", NULL);
+    add_conv(t, "se2", "se1.act", 24, 6, 1, 1);
+    toy_node(t, "gate", CFP_OP_SIGMOID, "se2", NULL);
+    toy_node(t, "gated", CFP_OP_MUL, "depth.bn", "gate");
+    toy_node(t, "gated.act", CFP_OP_SILU, "gated", NULL);
+    add_conv(t, "project", "gated.act", 24, 24, 1, 1);
+    toy_node(t, "sum", CFP_OP_ADD, "project", "expand.act");
+    add_conv(t, "one", "sum", 1, 24, 1, 1); /* a gate of one channel, over all of them */
+    toy_node(t, "one.act", CFP_OP_HARDSIGMOID, "one", NULL);
+    toy_node(t, "all", CFP_OP_MUL, "sum", "one.act");
+    add_conv(t, "classes", "all", 3, 24, 1, 1);
+    toy_node(t, "mean", CFP_OP_GLOBALAVGPOOL, "classes", NULL);
+    toy_node(t, "out", CFP_OP_FLATTEN, "mean", NULL)->shape.c = 3;
+    return "out";
+}
+
+/* --- the judge --- */
+
+typedef struct judged {
+    float *value[TOY_MOST]; /* by node; NULL: another node's tensor (alias) */
+} judged;
+
+static cfp_tensor tensor_of(const cfp_model *model, const judged *j, int node)
+{
+    const int alias = model->node[node].alias;
+    return (cfp_tensor){.shape = model->node[alias].shape, .block = 1, .data = j->value[alias]};
+}
+
+static void replace(const cfp_model *model, judged *j, int node, const uint8_t *ablated,
+                    const judged *fill)
+{
+    const int64_t positions = cfp_positions(model->node[node].shape);
+    for (int c = 0; c < model->node[node].shape.c; c++)
+        for (int64_t p = 0; ablated[c] != 0 && p < positions; p++)
+            j->value[node][c * positions + p] =
+                fill == NULL ? 0 : fill->value[node][c * positions + p];
+}
+
+/* ablated[layer][O] of one set, or NULL; fill NULL: zero. */
+static void judge(judged *j, const cfp_model *model, const float *clip,
+                  const uint8_t *const *ablated, const judged *fill)
+{
+    *j = (judged){0};
+    for (int i = 0; i < model->n_nodes; i++) {
+        const cfp_node *node = &model->node[i];
+        if (node->alias != i)
+            continue;
+        j->value[i] = cfp_alloc(NULL, (size_t)cfp_count(node->shape), sizeof(float));
+        cfp_tensor dst = tensor_of(model, j, i), src[4];
+        const cfp_tensor *sources[4];
+        for (int k = 0; k < node->n_inputs; k++) {
+            src[k] = tensor_of(model, j, node->input[k]);
+            sources[k] = &src[k];
+        }
+        const cfp_step step = {.model = model, .node = node, .n_src = node->n_inputs};
+        if (i == 0)
+            memcpy(dst.data, clip, (size_t)cfp_count(dst.shape) * sizeof *clip);
+        else
+            ref_op_table[node->op].forward(&step, sources, &dst);
+        for (int m = 1; ablated != NULL && m < model->n_nodes; m++)
+            if (cfp_is_kernel_layer(&model->node[m]) && ablated[m] != NULL &&
+                model->node[cfp_map_node(model, m)].alias == i)
+                replace(model, j, i, ablated[m], fill);
+    }
+}
+
+static void judged_free(judged *j)
+{
+    for (int i = 0; i < TOY_MOST; i++)
+        cfp_free(j->value[i]);
+}
+
+/* --- what is checked with every network --- */
+
+typedef const char *network(struct toy *t);
+
+struct bench {
+    struct toy t;
+    cfp_replay *replay;
+    float *clip[3];
+    judged of[3]; /* of each clip, nothing ablated */
+    judged mean;  /* of clips 1 and 2 */
+};
+
+static bool open_device(struct toy *t)
+{
+    const cfp_device_request any = {.threads = 2, .module_dir = module_dir};
+    if (cfp_device_open(&t->device, &t->ctx, device_name, &any) == CFP_OK)
+        return true;
+    printf("skipped: %s\n", t->ctx.message);
+    return false;
+}
+
+static void begin(struct bench *b, network *make)
+{
+    uint64_t seed = 23;
+    *b = (struct bench){0};
+    weights_seed = 77;
+    CHECK_EQ(toy_finish(&b->t, make(&b->t)), CFP_OK);
+    CHECK(open_device(&b->t));
+    const int64_t count = cfp_count(b->t.model.node[0].shape);
+    for (int i = 0; i < 3; i++) {
+        b->clip[i] = cfp_alloc(NULL, (size_t)count, sizeof(float));
+        random_values(b->clip[i], count, ANY, &seed);
+        judge(&b->of[i], &b->t.model, b->clip[i], NULL, NULL);
+    }
+    judge(&b->mean, &b->t.model, b->clip[1], NULL, NULL);
+    for (int v = 0; v < b->t.model.n_nodes; v++)
+        for (int64_t i = 0; b->mean.value[v] != NULL && i < cfp_count(b->t.model.node[v].shape);
+             i++)
+            b->mean.value[v][i] = (b->of[1].value[v][i] + b->of[2].value[v][i]) / 2;
+}
+
+static void end(struct bench *b)
+{
+    cfp_replay_close(&b->replay);
+    for (int i = 0; i < 3; i++) {
+        cfp_free(b->clip[i]);
+        judged_free(&b->of[i]);
+    }
+    judged_free(&b->mean);
+    toy_end(&b->t);
+}
+
+static const float *logits_of(const cfp_model *model, const judged *j)
+{
+    return j->value[model->node[model->logits].alias];
+}
+
+static void check_logits(const struct bench *b, const char *what, const float *got,
+                         const float *right)
+{
+    double most = 1;
+    const int n = b->t.model.n_classes, failed = test_failures;
+    for (int c = 0; c < n; c++)
+        most = fmax(most, fabs((double)right[c]));
+    for (int c = 0; c < n; c++)
+        CHECK_NEAR(got[c], right[c], 2e-5 * most);
+    if (test_failures > failed)
+        fprintf(stderr, "    %s\n", what);
+}
+
+/* Random sets of a layer's kernels, the first with none of them and the second with all. */
+static void make_sets(uint8_t *ablated, int n_sets, int kernels, uint64_t *seed)
+{
+    for (int s = 0; s < n_sets; s++) {
+        const unsigned share = random_bits(seed) % 8;
+        for (int o = 0; o < kernels; o++)
+            ablated[s * kernels + o] = s == 0 ? 0 : s == 1 ? 1 : random_bits(seed) % 8 < share;
+    }
+}
+
+/* Every layer, by n_sets sets at once; each set against the judge. */
+static void check_layers(struct bench *b, const judged *fill, int n_sets)
+{
+    const cfp_model *model = &b->t.model;
+    const int classes = model->n_classes;
+    uint64_t seed = 5 + (uint64_t)n_sets;
+    uint8_t ablated[MOST_SETS * 64];
+    float logits[MOST_SETS * 8];
+    for (int m = 1; m < model->n_nodes; m++) {
+        const cfp_node *node = &model->node[m];
+        if (!cfp_is_kernel_layer(node))
+            continue;
+        make_sets(ablated, n_sets, node->shape.c, &seed);
+        CHECK_EQ(cfp_replay_layer(b->replay, m, ablated, n_sets, logits), CFP_OK);
+        for (int s = 0; s < n_sets; s++) {
+            const uint8_t *of_layer[TOY_MOST] = {[0] = NULL};
+            judged right;
+            of_layer[m] = ablated + s * node->shape.c;
+            judge(&right, model, b->clip[0], of_layer, fill);
+            check_logits(b, node->name, logits + s * classes, logits_of(model, &right));
+            judged_free(&right);
+        }
+    }
+}
+
+/* All layers at once; some of them left out. */
+static void check_network(struct bench *b, const judged *fill, int n_sets, unsigned left_out)
+{
+    const cfp_model *model = &b->t.model;
+    uint64_t seed = 6 + left_out;
+    const uint8_t *ablated[TOY_MOST] = {NULL};
+    uint8_t *memory[TOY_MOST] = {NULL};
+    float logits[MOST_SETS * 8];
+    for (int m = 1; m < model->n_nodes; m++) {
+        if (!cfp_is_kernel_layer(&model->node[m]) || random_bits(&seed) % 4 < left_out)
+            continue;
+        memory[m] = cfp_alloc(NULL, (size_t)(n_sets * model->node[m].shape.c), 1);
+        make_sets(memory[m], n_sets, model->node[m].shape.c, &seed);
+        ablated[m] = memory[m];
+    }
+    CHECK_EQ(cfp_replay_network(b->replay, ablated, n_sets, logits), CFP_OK);
+    for (int s = 0; s < n_sets; s++) {
+        const uint8_t *of_set[TOY_MOST];
+        judged right;
+        for (int m = 0; m < model->n_nodes; m++)
+            of_set[m] = memory[m] == NULL ? NULL : memory[m] + s * model->node[m].shape.c;
+        judge(&right, model, b->clip[0], of_set, fill);
+        check_logits(b, "the network", logits + s * model->n_classes, logits_of(model, &right));
+        judged_free(&right);
+    }
+    for (int m = 0; m < model->n_nodes; m++)
+        cfp_free(memory[m]);
+}
+
+/* A set's logits do not depend on which others run with it, and without a set they are the clip's:
+ * to the last bit where the backend sums each clip by itself. */
+static void check_bits(struct bench *b, const float *logits)
+{
+    const cfp_model *model = &b->t.model;
+    const int classes = model->n_classes;
+    uint64_t seed = 9;
+    uint8_t ablated[MOST_SETS * 64];
+    float together[MOST_SETS * 8], alone[MOST_SETS * 8];
+    for (int m = 1; m < model->n_nodes; m++) {
+        const int kernels = model->node[m].shape.c;
+        if (!cfp_is_kernel_layer(&model->node[m]))
+            continue;
+        make_sets(ablated, 7, kernels, &seed);
+        CHECK_EQ(cfp_replay_layer(b->replay, m, ablated, 7, together), CFP_OK);
+        for (int s = 0; s < 7; s++) {
+            CHECK_EQ(cfp_replay_layer(b->replay, m, ablated + s * kernels, 1, alone), CFP_OK);
+            if (by_shape)
+                check_logits(b, "alone", alone, together + s * classes);
+            else
+                CHECK(memcmp(alone, together + s * classes, (size_t)classes * sizeof *alone) == 0);
+        }
+        if (by_shape)
+            check_logits(b, "none ablated", together, logits);
+        else
+            CHECK(memcmp(together, logits, (size_t)classes * sizeof *logits) == 0);
+    }
+}
+
+static void check_activation(struct bench *b)
+{
+    const cfp_model *model = &b->t.model;
+    for (int m = 1; m < model->n_nodes; m++) {
+        const cfp_node *node = &model->node[m];
+        float mean[64];
+        if (!cfp_is_kernel_layer(node))
+            continue;
+        CHECK_EQ(cfp_replay_activation(b->replay, m, mean), CFP_OK);
+        const int map = model->node[cfp_map_node(model, m)].alias;
+        const int64_t positions = cfp_positions(model->node[map].shape);
+        for (int c = 0; c < node->shape.c; c++) {
+            double sum = 0;
+            for (int64_t p = 0; p < positions; p++)
+                sum += fabs((double)b->of[0].value[map][c * positions + p]);
+            CHECK_NEAR(mean[c], sum / (double)positions, 1e-5 * (1 + sum / (double)positions));
+        }
+    }
+}
+
+static void a_replay_is_the_edited_network(network *make, int sets)
+{
+    struct bench b;
+    float logits[8], again[8];
+    begin(&b, make);
+    CHECK_EQ(cfp_replay_open(&b.replay, &b.t.ctx, &b.t.model, &b.t.device, sets), CFP_OK);
+    CHECK(sets == 0 ? cfp_replay_sets(b.replay) >= 1 : cfp_replay_sets(b.replay) == sets);
+    CHECK_EQ(cfp_replay_clip(b.replay, b.clip[0], NULL, logits), CFP_OK);
+    check_logits(&b, "the clip", logits, logits_of(&b.t.model, &b.of[0]));
+    check_activation(&b);
+    check_layers(&b, NULL, 5);
+    check_network(&b, NULL, 5, 0);
+    CHECK_EQ(cfp_replay_clip(b.replay, b.clip[0], b.clip[1], again), CFP_OK);
+    CHECK(memcmp(logits, again, (size_t)b.t.model.n_classes * sizeof *logits) == 0);
+    check_layers(&b, &b.of[1], 4);
+    check_network(&b, &b.of[1], 7, 2);
+    check_bits(&b, logits);
+    CHECK_EQ(cfp_replay_gather(b.replay, b.clip[1]), CFP_OK);
+    CHECK_EQ(cfp_replay_gather(b.replay, b.clip[2]), CFP_OK);
+    CHECK_EQ(cfp_replay_clip(b.replay, b.clip[0], cfp_fill_gathered, again), CFP_OK);
+    check_layers(&b, &b.mean, 3);
+    CHECK_EQ(cfp_replay_clip(b.replay, b.clip[0], cfp_fill_as_before, again), CFP_OK);
+    check_network(&b, &b.mean, 4, 1);
+    CHECK_EQ(cfp_replay_clip(b.replay, b.clip[0], NULL, again), CFP_OK);
+    check_layers(&b, NULL, 2);
+    end(&b);
+}
+
+int main(int argc, char **argv)
+{
+    struct toy probe = {0};
+    for (int i = 1; i + 1 < argc; i += 2) {
+        if (strcmp(argv[i], "--device") == 0)
+            device_name = argv[i + 1];
+        else if (strcmp(argv[i], "--module-dir") == 0)
+            module_dir = argv[i + 1];
+        else if (strcmp(argv[i], "--sums") == 0)
+            by_shape = strcmp(argv[i + 1], "by-shape") == 0;
+    }
+    if (!open_device(&probe))
+        return 77;
+    cfp_device_close(&probe.device);
+    network *const networks[] = {residual, branches, gates};
+    for (int i = 0; i < 3; i++)
+        for (int sets = 0; sets < 4; sets++)
+            a_replay_is_the_edited_network(networks[i], sets);
+    return test_result();
+}
