@@ -4,8 +4,8 @@
  *
  * Only what such a header can hold is read: no escapes, no nesting but the tuple. */
 #pragma once
-#include <stdbool.h>
-#include <stdint.h>
+#include "../base/base.h"
+#include <stdio.h>
 
 enum { CFP_NPY_MOST_DIMENSIONS = 8 };
 
@@ -20,3 +20,8 @@ typedef struct cfp_npy_header {
 
 /* text ends in '\0'. */
 bool cfp_npy_parse(cfp_npy_header *out, const char *text);
+
+/* Reads the head of an open .npy file (source_npy.c); the array's numbers come next.  Refuses, by
+ * path, what is no .npy file, or of a version that is not known. */
+CFP_CHECKED cfp_status cfp_npy_begin(cfp_npy_header *out, cfp_ctx *ctx, const char *path,
+                                     FILE *file);

@@ -51,6 +51,16 @@ static cfp_status read_header(char **header, cfp_ctx *ctx, const char *path, FIL
     return CFP_OK;
 }
 
+cfp_status cfp_npy_begin(cfp_npy_header *out, cfp_ctx *ctx, const char *path, FILE *file)
+{
+    char *text = NULL;
+    cfp_status status = read_header(&text, ctx, path, file);
+    if (status == CFP_OK && !cfp_npy_parse(out, text))
+        status = cfp_fail(ctx, CFP_FORMAT, "%s: broken header: %s", path, out->wrong);
+    cfp_free(text);
+    return status;
+}
+
 static cfp_status check_header(cfp_ctx *ctx, const char *path, const cfp_npy_header *h,
                                int channels)
 {
@@ -95,13 +105,8 @@ static cfp_status npy_open(cfp_source *source, cfp_ctx *ctx)
     CFP_TRY_ALLOC(ctx, state, 1);
     source->state = state;
     CFP_TRY(cfp_infile_open(&state->file, ctx, source->path));
-    char *text = NULL;
     cfp_npy_header header;
-    cfp_status status = read_header(&text, ctx, source->path, state->file);
-    if (status == CFP_OK && !cfp_npy_parse(&header, text))
-        status = cfp_fail(ctx, CFP_FORMAT, "%s: broken header: %s", source->path, header.wrong);
-    cfp_free(text);
-    CFP_TRY(status);
+    CFP_TRY(cfp_npy_begin(&header, ctx, source->path, state->file));
     CFP_TRY(check_header(ctx, source->path, &header, source->channels));
     state->image.height = (int)header.shape[1];
     state->image.width = (int)header.shape[2];

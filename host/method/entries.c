@@ -76,15 +76,14 @@ static void make_point(float *to, const float *other, const float *x, int64_t n,
         to[i] = (float)((double)other[i] + share * ((double)x[i] - (double)other[i]));
 }
 
-static cfp_status fill_clip(float *to, const cfp_trace *trace, const cfp_clip *clip,
-                            const cfp_clip *other, int first, float *room)
+/* Behind a clip's own numbers, its first entry, all the others. */
+static cfp_status fill_others(float *to, const cfp_trace *trace, const cfp_clip *other, int first,
+                              float *room)
 {
-    const cfp_input_spec *in = &trace->model->input;
     const cfp_entries *e = &trace->entries;
-    const int64_t n = (int64_t)in->channels * in->frames * in->height * in->width;
+    const int64_t n = cfp_count(trace->model->node[0].shape);
     float *const from = e->other >= 0 ? to + e->other * n : room;
     const int steps = trace->query.steps;
-    cfp_clip_normalise(to, clip, in);
     CFP_TRY(make_other(from, trace, to, other));
     for (int k = 0; k < e->count && steps > 1; k++) {
         const int point = first + k < steps ? first + k : steps - 1; /* beyond the last: not used */
@@ -94,15 +93,20 @@ static cfp_status fill_clip(float *to, const cfp_trace *trace, const cfp_clip *c
 }
 
 cfp_status cfp_entries_fill(float *input, const cfp_trace *trace, const cfp_clip *const *clip,
-                            const cfp_clip *other, int first)
+                            const float *given, const cfp_clip *other, int first)
 {
-    const cfp_input_spec *in = &trace->model->input;
-    const int64_t n = (int64_t)in->channels * in->frames * in->height * in->width;
+    const int64_t n = cfp_count(trace->model->node[0].shape);
     float *room;
     cfp_status status = CFP_OK;
     CFP_TRY_ALLOC(trace->ctx, room, n);
-    for (int k = 0; k < trace->request.batch.clips && status == CFP_OK; k++)
-        status = fill_clip(input + k * trace->entries.n * n, trace, clip[k], other, first, room);
+    for (int k = 0; k < trace->request.batch.clips && status == CFP_OK; k++) {
+        float *to = input + k * trace->entries.n * n;
+        if (given != NULL)
+            memcpy(to, given + k * n, (size_t)n * sizeof *to);
+        else
+            cfp_clip_normalise(to, clip[k], &trace->model->input);
+        status = fill_others(to, trace, other, first, room);
+    }
     cfp_free(room);
     return status;
 }

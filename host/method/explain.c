@@ -92,6 +92,7 @@ static int top_class(const float *logits, int n)
 struct batch {
     cfp_trace *trace;
     const cfp_clip *const *clip;
+    const float *given; /* the clips' numbers, in the place of clip; or NULL */
     int clips, thetas;
     float *input;        /* [clips x entries], normalised; NULL where frames go up as they are */
     const uint8_t **rgb; /* [clips] */
@@ -110,7 +111,7 @@ static cfp_status forward_numbers(struct batch *b, int first)
     const int64_t count = (int64_t)in->channels * in->frames * in->height * in->width;
     if (b->input == NULL)
         CFP_TRY_ALLOC(b->trace->ctx, b->input, b->clips * b->trace->entries.n * count);
-    CFP_TRY(cfp_entries_fill(b->input, b->trace, b->clip, b->trace->other, first));
+    CFP_TRY(cfp_entries_fill(b->input, b->trace, b->clip, b->given, b->trace->other, first));
     return cfp_trace_forward(b->trace, b->input, b->logits);
 }
 
@@ -128,7 +129,8 @@ static cfp_status run_forward(struct batch *b, const int *class_index)
     CFP_TRY_ALLOC(b->trace->ctx, b->logits, (int64_t)b->clips * model->n_classes);
     CFP_TRY_ALLOC(b->trace->ctx, b->class_index, b->clips);
     const double start = cfp_now_ms();
-    const bool numbers = model->input.channels > CFP_FRAME_CHANNELS || b->trace->entries.n > 1;
+    const bool numbers = b->given != NULL || model->input.channels > CFP_FRAME_CHANNELS ||
+                         b->trace->entries.n > 1;
     CFP_TRY(numbers ? forward_numbers(b, 0) : forward_frames(b));
     b->ms.forward = cfp_now_ms() - start;
     for (int n = 0; n < b->clips; n++)
@@ -189,7 +191,7 @@ static cfp_status hand_out(cfp_explanation *e, struct batch *b, int question, cf
     const int n = question / b->thetas;
     const float *logits = b->logits + (int64_t)n * model->n_classes;
     *e = (cfp_explanation){.model = model,
-                           .clip = b->clip[n],
+                           .clip = b->clip != NULL ? b->clip[n] : NULL,
                            .query = b->trace->query,
                            .interp = interp,
                            .class_index = b->class_index[n],
@@ -222,11 +224,12 @@ static void close_batch(struct batch *b)
     cfp_free(b->tubes);
 }
 
-cfp_status cfp_explain_batch(cfp_explanation *out, cfp_trace *trace, const cfp_clip *const *clip,
-                             const int *class_index, cfp_interp interp)
+static cfp_status explain(cfp_explanation *out, cfp_trace *trace, const cfp_clip *const *clip,
+                          const float *given, const int *class_index, cfp_interp interp)
 {
     struct batch b = {.trace = trace,
                       .clip = clip,
+                      .given = given,
                       .clips = trace->request.batch.clips,
                       .thetas = trace->request.batch.thetas};
     const int questions = b.clips * b.thetas;
@@ -241,6 +244,18 @@ cfp_status cfp_explain_batch(cfp_explanation *out, cfp_trace *trace, const cfp_c
         cfp_explanation_free(&out[q]);
     close_batch(&b);
     return status;
+}
+
+cfp_status cfp_explain_batch(cfp_explanation *out, cfp_trace *trace, const cfp_clip *const *clip,
+                             const int *class_index, cfp_interp interp)
+{
+    return explain(out, trace, clip, NULL, class_index, interp);
+}
+
+cfp_status cfp_explain_input(cfp_explanation *out, cfp_trace *trace, const float *input,
+                             int class_index, cfp_interp interp)
+{
+    return explain(out, trace, NULL, input, &class_index, interp);
 }
 
 cfp_status cfp_explain(cfp_explanation *out, cfp_trace *trace, const cfp_clip *clip,

@@ -15,7 +15,7 @@ typedef struct cfp_timings { /* milliseconds */
 
 typedef struct cfp_explanation {
     const cfp_model *model; /* borrowed */
-    const cfp_clip *clip;   /* borrowed */
+    const cfp_clip *clip;   /* borrowed; NULL: cfp_explain_input was given numbers alone */
     cfp_query query;
     cfp_interp interp; /* how tubes are resized when they are rendered */
     int class_index;
@@ -77,4 +77,8 @@ CFP_CHECKED cfp_status cfp_explain(cfp_explanation *out, cfp_trace *trace, const
 CFP_CHECKED cfp_status cfp_explain_batch(cfp_explanation *out, cfp_trace *trace,
                                          const cfp_clip *const *clip, const int *class_index,
                                          cfp_interp interp);
+/* The same of what the network reads, C x T x H x W as cfp_clip_normalise makes it; out->clip stays
+ * NULL. */
+CFP_CHECKED cfp_status cfp_explain_input(cfp_explanation *out, cfp_trace *trace, const float *input,
+                                         int class_index, cfp_interp interp);
 void cfp_explanation_free(cfp_explanation *explanation);

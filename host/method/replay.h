@@ -34,7 +34,12 @@ CFP_CHECKED cfp_status cfp_replay_clip(cfp_replay *replay, const float *clip, co
  * anything is replayed. */
 CFP_CHECKED cfp_status cfp_replay_gather(cfp_replay *replay, const float *clip);
 
-/* ablated[n_sets][O]: other than 0 where kernel o of `layer` (a node number) is ablated.
+/* The logits of a set do not depend on the other sets of the call.  Those of a set without ablated
+ * kernels may differ from the clip's own in their last digits, because a batch may be summed in
+ * another order than one clip: who takes differences puts such a set into the call, and then what
+ * changes nothing has a difference of exactly 0.
+ *
+ * ablated[n_sets][O]: other than 0 where kernel o of `layer` (a node number) is ablated.
  * logits[n_sets][n_classes].  Any n_sets. */
 CFP_CHECKED cfp_status cfp_replay_layer(cfp_replay *replay, int layer, const uint8_t *ablated,
                                         int n_sets, float *logits);

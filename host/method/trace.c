@@ -5,14 +5,15 @@
 #include <math.h>
 #include <string.h>
 
-/* Which steps the backward pass goes through: those behind a kernel layer of interest. */
+/* Which steps the backward pass goes through: those behind a kernel layer of interest; every one
+ * where the gradient by the clip is wanted, since what reads the clip may be a pool or a slice. */
 static void mark_active(cfp_trace *trace)
 {
     for (int s = 0; s < trace->n_steps && trace->request.backward; s++) {
         cfp_trace_step *step = &trace->step[s];
         const bool kernel_layer = cfp_is_kernel_layer(step->step.node);
-        step->active =
-            trace->request.keep_all || (kernel_layer && cfp_within_depth(trace, step->step.node));
+        step->active = trace->request.keep_all || trace->request.clip_gradient ||
+                       (kernel_layer && cfp_within_depth(trace, step->step.node));
         for (int k = 0; k < step->step.n_src && !kernel_layer; k++) {
             const int maker = trace->step_of[step->src[k]];
             step->active |= maker >= 0 && trace->step[maker].active;

@@ -3,7 +3,7 @@
 include(CheckLanguage)
 check_language(CXX)
 if(NOT CMAKE_CXX_COMPILER)
-    foreach(test check_backends_cudasim batch_cudasim render_cudasim batch_cudasim_by_shape autotune_cudasim check_backends_cudasim_bf16 check_backends_cudasim_fp16 cudasim method_cudasim
+    foreach(test check_backends_cudasim batch_cudasim replay_cudasim render_cudasim batch_cudasim_by_shape autotune_cudasim check_backends_cudasim_bf16 check_backends_cudasim_fp16 cudasim method_cudasim
             explain_cudasim agreement_cudasim ranges)
         cfp_test(${test} cuda 60 bash -c "echo 'skipped: no C++ compiler' && exit 77")
     endforeach()
@@ -79,6 +79,7 @@ foreach(half ${halves})
         --seeds 1 --cases ${half_cases} --precision ${half})
 endforeach()
 cfp_test(batch_cudasim cuda 120 test_batch --device cudasim --module-dir "${CFP_SIM_DIR}")
+cfp_test(replay_cudasim cuda 120 test_replay --device cudasim --module-dir "${CFP_SIM_DIR}")
 cfp_test(render_cudasim cuda 120 test_render --device cudasim --module-dir "${CFP_SIM_DIR}")
 if(CFP_FULL) # the code that batch_cudasim runs, compared otherwise
     cfp_test(batch_cudasim_by_shape cuda 600 test_batch --device cudasim --module-dir "${CFP_SIM_DIR}" --sums by-shape)

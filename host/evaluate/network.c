@@ -1,0 +1,320 @@
+/* network.c - see network.h.
+ *
+ * Two traces serve every question.  One takes a batch of inputs forward; the other takes a single
+ * input, forward and back.  Both are opened when they are first needed. */
+#include "network.h"
+#include "../method/target.h"
+#include "../method/trace.h"
+#include <math.h>
+#include <string.h>
+
+/* The 19 points between the two ends of a curve of 20 steps make two batches. */
+enum { BATCH = 10 };
+
+typedef struct runner {
+    cfp_trace *trace; /* NULL: not open yet */
+    int batch;
+    float *input, *logits, *probability;
+} runner;
+
+struct cfp_network {
+    cfp_ctx *ctx;
+    const cfp_model *model;
+    cfp_device device;
+    cfp_network_request request;
+    runner many, single;
+    /* For the backward pass of the single input: */
+    float *seed, *seen, *gradient; /* in host memory */
+    float *seed_there;             /* in the backend's */
+    double *by_logit;
+    double unit; /* what 1 is in a gradient (backend.h, seed); 0: not known yet */
+};
+
+static int64_t input_count(const cfp_network *network)
+{
+    return cfp_count(network->model->node[0].shape);
+}
+
+cfp_status cfp_network_open(cfp_network **out, cfp_ctx *ctx, const cfp_model *model,
+                            const cfp_device *device, const cfp_network_request *request)
+{
+    CFP_TRY_ALLOC(ctx, *out, 1);
+    (*out)->ctx = ctx;
+    (*out)->model = model;
+    (*out)->device = *device;
+    (*out)->request = *request;
+    return CFP_OK;
+}
+
+static void close_runner(runner *r)
+{
+    cfp_trace_close(&r->trace);
+    cfp_free(r->input);
+    cfp_free(r->logits);
+    cfp_free(r->probability);
+}
+
+void cfp_network_close(cfp_network **network)
+{
+    cfp_network *n = *network;
+    if (n == NULL)
+        return;
+    if (n->seed_there != NULL)
+        n->device.api->release(n->device.backend, n->seed_there);
+    close_runner(&n->many);
+    close_runner(&n->single);
+    cfp_free(n->seed);
+    cfp_free(n->seen);
+    cfp_free(n->gradient);
+    cfp_free(n->by_logit);
+    cfp_free(n);
+    *network = NULL;
+}
+
+/* Opens the trace, for fewer inputs at once where memory is short. */
+static cfp_status open_trace(cfp_network *network, runner *r, bool backward)
+{
+    cfp_ctx *ctx = network->ctx;
+    cfp_trace_request request = {
+        .backward = backward, .clip_gradient = backward, .depth = CFP_ALL_DEPTHS};
+    for (;;) {
+        request.batch = (cfp_batch){.clips = r->batch, .thetas = 1};
+        const cfp_status status =
+            cfp_trace_open_request(&r->trace, ctx, network->model, &network->device, &request);
+        if (status != CFP_NOMEM || r->batch == 1)
+            return status;
+        r->batch = (r->batch + 1) / 2;
+        ctx->message[0] = '\0';
+    }
+}
+
+static cfp_status open_runner(cfp_network *network, runner *r, int batch, bool backward)
+{
+    if (r->trace != NULL)
+        return CFP_OK;
+    r->batch = batch;
+    CFP_TRY(open_trace(network, r, backward));
+    const int64_t classes = (int64_t)r->batch * network->model->n_classes;
+    CFP_TRY_ALLOC(network->ctx, r->input, r->batch * input_count(network));
+    CFP_TRY_ALLOC(network->ctx, r->logits, classes);
+    CFP_TRY_ALLOC(network->ctx, r->probability, network->model->n_classes);
+    return CFP_OK;
+}
+
+/* A trace tells of its own steps; the user is shown inputs instead. */
+static cfp_status silently(cfp_network *network, cfp_status (*work)(cfp_network *, runner *),
+                           runner *r)
+{
+    cfp_ctx *ctx = network->ctx;
+    void (*const progress)(void *, const char *, int64_t, int64_t) = ctx->progress;
+    ctx->progress = NULL;
+    const cfp_status status = work(network, r);
+    ctx->progress = progress;
+    return status;
+}
+
+static void tick(cfp_network *network, int64_t inputs)
+{
+    if (network->request.tick != NULL)
+        network->request.tick(network->request.cookie, inputs);
+}
+
+static cfp_status open_many(cfp_network *network, runner *r)
+{
+    return open_runner(network, r, BATCH, false);
+}
+
+static cfp_status open_single(cfp_network *network, runner *r)
+{
+    const int n = network->model->n_classes;
+    if (r->trace != NULL)
+        return CFP_OK;
+    CFP_TRY_ALLOC(network->ctx, network->seed, n);
+    CFP_TRY_ALLOC(network->ctx, network->seen, n);
+    CFP_TRY_ALLOC(network->ctx, network->by_logit, n);
+    CFP_TRY_ALLOC(network->ctx, network->gradient, input_count(network));
+    void *there;
+    CFP_TRY(network->device.api->alloc(network->device.backend, &there, (size_t)n * sizeof(float)));
+    network->seed_there = there;
+    return open_runner(network, r, 1, true);
+}
+
+static cfp_status run_forward(cfp_network *network, runner *r)
+{
+    (void)network;
+    return cfp_trace_forward(r->trace, r->input, r->logits);
+}
+
+/* Copies of the first input fill the places behind the last one. */
+static void fill_batch(cfp_network *network, runner *r, int64_t first, int64_t n, cfp_inputs inputs)
+{
+    const int64_t count = input_count(network);
+    for (int k = 0; k < r->batch; k++)
+        if (k < n)
+            inputs.make(inputs.cookie, first + k, r->input + k * count);
+        else
+            memcpy(r->input + k * count, r->input, (size_t)count * sizeof(float));
+}
+
+static cfp_score score_of(cfp_network *network, runner *r, int k, int class_index)
+{
+    const cfp_model *model = network->model;
+    const float *logits = r->logits + (int64_t)k * model->n_classes;
+    cfp_probabilities(r->probability, model, logits);
+    return (cfp_score){
+        (double)r->probability[class_index],
+        cfp_target_value(logits, model->n_classes, class_index, network->request.target)};
+}
+
+cfp_status cfp_network_score(cfp_network *network, cfp_score *score, int64_t n, int class_index,
+                             cfp_inputs inputs)
+{
+    runner *r = n < BATCH / 2 ? &network->single : &network->many;
+    CFP_TRY(silently(network, r == &network->many ? open_many : open_single, r));
+    for (int64_t first = 0; first < n; first += r->batch) {
+        const int here = (int)(n - first < r->batch ? n - first : r->batch);
+        fill_batch(network, r, first, here, inputs);
+        CFP_TRY(silently(network, run_forward, r));
+        for (int k = 0; k < here; k++)
+            score[first + k] = score_of(network, r, k, class_index);
+        tick(network, here);
+        CFP_TRY(cfp_check_interrupt(network->ctx));
+    }
+    return CFP_OK;
+}
+
+/* --- the way back --- */
+
+/* A backend may hold gradients times a power of two, to spare the digits of half precision. */
+static cfp_status find_unit(cfp_network *network)
+{
+    const cfp_trace *trace = network->single.trace;
+    const cfp_tensor *there = cfp_trace_gradient(trace, trace->model->logits);
+    int largest = 0;
+    network->unit = 1;
+    if (there == NULL)
+        return CFP_OK;
+    CFP_TRY(network->device.api->download(network->device.backend, network->seen, there));
+    for (int c = 1; c < network->model->n_classes; c++)
+        if (fabsf(network->seed[c]) > fabsf(network->seed[largest]))
+            largest = c;
+    const double ratio = (double)network->seen[largest] / (double)network->seed[largest];
+    if (ratio > 0)
+        network->unit = exp2(round(log2(ratio)));
+    return CFP_OK;
+}
+
+static cfp_status start_backward(cfp_network *network, int class_index)
+{
+    const int n = network->model->n_classes;
+    runner *r = &network->single;
+    cfp_target_gradient(network->by_logit, r->logits, n, class_index, network->request.target);
+    for (int c = 0; c < n; c++)
+        network->seed[c] = (float)network->by_logit[c];
+    CFP_TRY(network->device.api->put(network->device.backend, network->seed_there, network->seed,
+                                     (size_t)n * sizeof *network->seed));
+    CFP_TRY(cfp_backward_start(r->trace, network->seed_there));
+    return network->unit == 0 ? find_unit(network) : CFP_OK;
+}
+
+static void unscale(cfp_network *network, float *gradient, int64_t n)
+{
+    for (int64_t i = 0; network->unit != 1 && i < n; i++)
+        gradient[i] = (float)((double)gradient[i] / network->unit);
+}
+
+/* The gradient that came to a node, as plain numbers; zeros where none came. */
+static cfp_status read_gradient(cfp_network *network, float *out, int node)
+{
+    const cfp_tensor *g = cfp_trace_gradient(network->single.trace, node);
+    const int64_t n = cfp_count(network->model->node[node].shape);
+    if (g == NULL) {
+        memset(out, 0, (size_t)n * sizeof *out);
+        return CFP_OK;
+    }
+    CFP_TRY(network->device.api->download(network->device.backend, out, g));
+    unscale(network, out, n);
+    return CFP_OK;
+}
+
+static cfp_status read_map(cfp_network *network, cfp_map *map, int node)
+{
+    const cfp_tensor *value = cfp_trace_value(network->single.trace, node);
+    CFP_TRY(network->device.api->download(network->device.backend, map->value, value));
+    return read_gradient(network, map->gradient, node);
+}
+
+/* All the way from the logits to the clip; maps are read where they are complete. */
+static cfp_status walk_back(cfp_network *network, cfp_map *map, const int *node, int n)
+{
+    cfp_trace *trace = network->single.trace;
+    for (int i = trace->model->logits; i > 0; i--) {
+        for (int k = 0; k < n; k++)
+            if (node[k] == i)
+                CFP_TRY(read_map(network, &map[k], i));
+        CFP_TRY(cfp_backward_leave(trace, i));
+        CFP_TRY(cfp_backward_through(trace, i, NULL, NULL));
+    }
+    return CFP_OK;
+}
+
+cfp_status cfp_network_gradients(cfp_network *network, int64_t n, int class_index,
+                                 cfp_inputs inputs, cfp_gradient_sink sink)
+{
+    runner *r = &network->single;
+    CFP_TRY(silently(network, open_single, r));
+    for (int64_t i = 0; i < n; i++) {
+        inputs.make(inputs.cookie, i, r->input);
+        CFP_TRY(silently(network, run_forward, r));
+        CFP_TRY(start_backward(network, class_index));
+        CFP_TRY(walk_back(network, NULL, NULL, 0));
+        CFP_TRY(read_gradient(network, network->gradient, 0));
+        sink.take(sink.cookie, i, r->input, network->gradient);
+        tick(network, 1);
+        CFP_TRY(cfp_check_interrupt(network->ctx));
+    }
+    return CFP_OK;
+}
+
+static cfp_status make_room(cfp_network *network, cfp_map *map, const int *node, int n)
+{
+    for (int k = 0; k < n; k++) {
+        map[k].shape = network->model->node[node[k]].shape;
+        CFP_TRY_ALLOC(network->ctx, map[k].value, cfp_count(map[k].shape));
+        CFP_TRY_ALLOC(network->ctx, map[k].gradient, cfp_count(map[k].shape));
+    }
+    return CFP_OK;
+}
+
+static cfp_status make_maps(cfp_network *network, cfp_map *map, const int *node, int n,
+                            const float *input, int class_index)
+{
+    runner *r = &network->single;
+    CFP_TRY(make_room(network, map, node, n));
+    CFP_TRY(silently(network, open_single, r));
+    memcpy(r->input, input, (size_t)input_count(network) * sizeof *input);
+    CFP_TRY(silently(network, run_forward, r));
+    CFP_TRY(start_backward(network, class_index));
+    CFP_TRY(walk_back(network, map, node, n));
+    tick(network, 1);
+    return CFP_OK;
+}
+
+cfp_status cfp_network_maps(cfp_network *network, cfp_map *map, const int *node, int n,
+                            const float *input, int class_index)
+{
+    memset(map, 0, (size_t)n * sizeof *map);
+    const cfp_status status = make_maps(network, map, node, n, input, class_index);
+    if (status != CFP_OK)
+        cfp_maps_free(map, n);
+    return status;
+}
+
+void cfp_maps_free(cfp_map *map, int n)
+{
+    for (int k = 0; k < n; k++) {
+        cfp_free(map[k].value);
+        cfp_free(map[k].gradient);
+        map[k] = (cfp_map){0};
+    }
+}

@@ -1,0 +1,57 @@
+/* network.h - a trained network that is asked about many inputs: scores, gradients, maps.
+ *
+ * Inputs are what a network reads: C x T x H x W, normalised.  They are made one by one, as they
+ * are needed, and go through the network in batches. */
+#pragma once
+#include "../backend/backend.h"
+#include "../method/query.h"
+
+typedef struct cfp_network cfp_network;
+
+/* What the network says of one class. */
+typedef struct cfp_score {
+    double probability;
+    double target; /* SPEC section 1, --target */
+} cfp_score;
+
+/* Writes input number i. */
+typedef struct cfp_inputs {
+    void (*make)(void *cookie, int64_t i, float *input);
+    void *cookie;
+} cfp_inputs;
+
+/* Is given the gradient of the target by input number i, C x T x H x W. */
+typedef struct cfp_gradient_sink {
+    void (*take)(void *cookie, int64_t i, const float *input, const float *gradient);
+    void *cookie;
+} cfp_gradient_sink;
+
+/* The output of one node, and the gradient of the target there. */
+typedef struct cfp_map {
+    cfp_shape shape;
+    float *value, *gradient; /* C x T x H x W; the caller frees them */
+} cfp_map;
+
+/* `target` is one that the model has (cfp_resolve_target).  tick, where it is not NULL, is told of
+ * every input that has been through the network. */
+typedef struct cfp_network_request {
+    cfp_target target;
+    void (*tick)(void *cookie, int64_t inputs);
+    void *cookie;
+} cfp_network_request;
+
+CFP_CHECKED cfp_status cfp_network_open(cfp_network **out, cfp_ctx *ctx, const cfp_model *model,
+                                        const cfp_device *device,
+                                        const cfp_network_request *request);
+void cfp_network_close(cfp_network **network);
+
+/* score[n] of inputs 0 .. n - 1.  All of one call go through the same kind of batch, so that equal
+ * inputs get equal scores to the last bit. */
+CFP_CHECKED cfp_status cfp_network_score(cfp_network *network, cfp_score *score, int64_t n,
+                                         int class_index, cfp_inputs inputs);
+CFP_CHECKED cfp_status cfp_network_gradients(cfp_network *network, int64_t n, int class_index,
+                                             cfp_inputs inputs, cfp_gradient_sink sink);
+/* map[n] of the outputs of node[n], for one input.  On failure no map is left. */
+CFP_CHECKED cfp_status cfp_network_maps(cfp_network *network, cfp_map *map, const int *node, int n,
+                                        const float *input, int class_index);
+void cfp_maps_free(cfp_map *map, int n);
