@@ -29,6 +29,8 @@ class PlanNet(nn.Module):
     size = SIZE            # height and width of the input
     coloured = False       # classes of colour and motion, rather than of motion alone
     clips, epochs = 16384, 3
+    halves = False         # the file holds weights of two bytes
+    starts_from = ""       # the network whose file in weights/ the training goes on from
 
     def __init__(self) -> None:
         super().__init__()
@@ -97,10 +99,26 @@ class PlanNet(nn.Module):
             values[name] = y
         return values[self.output], values[self.features]
 
+    @torch.no_grad()
+    def load(self, nodes: Dict[str, tuple]) -> None:
+        """Take the weights of a file of run_model_file.py. A class of colour and motion starts as the file's motion."""
+        names = {"gamma": "weight", "beta": "bias", "mean": "running_mean", "var": "running_var"}
+        for name, (_, data) in nodes.items():
+            for key, value in data.items():
+                mine = getattr(self.parts[name.replace(".", "/")], names.get(key, key))
+                mine.copy_(value.repeat((mine.shape[0] // value.shape[0],) + (1,) * (value.ndim - 1)))
+
+    @torch.no_grad()
+    def round_weights(self) -> None:
+        """To what fits two bytes a number."""
+        for number in (*self.parameters(), *self.buffers()):
+            if number.is_floating_point():
+                number.copy_(number.half().float())
+
     def export(self, path: Path, source: str) -> None:
         with ModelFile(path, name=self.title, classes=self.classes, output=self.output, channels=3,
                        frames=CLIP_FRAMES, height=self.size, width=self.size, resize_short=self.size, mean=[MEAN] * 3, std=[STD] * 3, source=source,
-                       licence="MIT") as f:
+                       licence="MIT", halves=self.halves) as f:
             for name, op, inputs, attributes in self.plan:
                 part, data = self.parts[name.replace(".", "/")] if op in ("conv3d", "batchnorm", "linear") else None, {}
                 if op == "batchnorm":
@@ -155,17 +173,19 @@ class ResidualNet(PlanNet):
 
     title = "motion-residual"
     size = 48
-    clips, epochs = 8192, 4
+    clips, epochs = 8192, 3
+    widths = (16, 32, 48)
+    halves = True          # 1.5 MB otherwise
 
     def __init__(self) -> None:
         super().__init__()
         x = self.conv_bn("stem", "input", 16, (3, 3, 3), stride=(1, 2, 2))
-        for stage, (channels, stride) in enumerate(((16, 2), (24, 2), (36, 1)), 1):
+        for stage, (channels, stride) in enumerate(zip(self.widths, (2, 2, 1)), 1):
             x = self.block(f"stage{stage}.0", x, channels, (stride,) * 3)
             x = self.block(f"stage{stage}.1", x, channels, (1, 1, 1))
         self.features = x
-        x = self.node("pool", "globalavgpool", [x], 36)
-        self.output = self.linear("fc", x, 36, len(self.classes))
+        x = self.node("pool", "globalavgpool", [x], self.widths[-1])
+        self.output = self.linear("fc", x, self.widths[-1], len(self.classes))
         self.see_change(slice(0, 8) if self.coloured else slice(None))
 
     def block(self, prefix: str, x: str, channels: int, stride) -> str:
@@ -177,11 +197,12 @@ class ResidualNet(PlanNet):
 
 
 class ColourNet(ResidualNet):
-    """The same graph for 24 classes of colour and motion: weights/motion-colour.h5."""
+    """The same graph for 24 classes of colour and motion, which goes on from ResidualNet: weights/motion-colour.h5."""
 
     title = "motion-colour"
     coloured = True
-    epochs = 3
+    clips = 2400
+    starts_from = "motion-residual"
 
 
 class PlainNet(PlanNet):

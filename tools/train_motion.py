@@ -86,6 +86,8 @@ def train(args: argparse.Namespace) -> None:
     kind = (net.size, net.coloured, args.threads)
     frames, labels = cached_set(args.cache, "train", 1, args.clips, *kind)
     held, held_labels = cached_set(args.cache, "train", 7, 504, *kind)     # to watch the training; decides nothing
+    if net.starts_from:
+        net.load(FileModel(Path("weights") / f"{net.starts_from}.h5").nodes)
     parameters = sum(p.numel() for p in net.parameters())
     print(f"{parameters} parameters, torch {torch.__version__}, {torch.get_num_threads()} threads", flush=True)
     decay = [p for p in net.parameters() if p.ndim > 1]
@@ -94,6 +96,7 @@ def train(args: argparse.Namespace) -> None:
     per_epoch = len(frames) // args.batch
     steps = args.epochs * per_epoch
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, args.lr, total_steps=steps, pct_start=0.2)
+    source = f"trained by tools/train_motion.py, seed {args.seed}, on clips of tools/render_motion.py"
     start = time.time()
     for epoch in range(args.epochs):
         net.train()
@@ -117,8 +120,11 @@ def train(args: argparse.Namespace) -> None:
         settle(net, frames, rng)
         net.eval()
         accuracy = (predict(net, held).argmax(1) == held_labels).mean()
-        net.export(args.out, f"trained by tools/train_motion.py, seed {args.seed}, on clips of tools/render_motion.py")
+        net.export(args.out, source)
         print(f"epoch {epoch + 1}: held-out accuracy {accuracy:.3f}, {time.time() - start:.0f} s", flush=True)
+    if net.halves:
+        net.round_weights()
+        net.export(args.out, source)
     print(f"{args.out}: {args.out.stat().st_size} bytes, logits of file and module differ by "
           f"{check_export(net, args.out, held[:64]):.1e} of the largest")
 
