@@ -194,7 +194,7 @@ static cfp_status score_gradient(scoring *s, cfp_scores *out, const cfp_clip *cl
         trace->part = (cfp_part){.count = cfp_min_int(most, steps - first),
                                  .first = first == 0,
                                  .last = first + most >= steps};
-        CFP_TRY(cfp_entries_fill(s->input, trace, &clip, s->method->other, first));
+        CFP_TRY(cfp_entries_fill(s->input, trace, &clip, NULL, s->method->other, first));
         CFP_TRY(cfp_trace_forward(trace, s->input, s->logits));
         CFP_TRY(put_seeds(s, class_index));
         CFP_TRY(walk_back(s));

@@ -11,9 +11,12 @@ struct cfp_evaluation {
     const cfp_model *model;
     const cfp_device *device;
     cfp_eval_request request; /* its target is one that the model has */
-    cfp_replay *replay;       /* NULL: nothing is ablated, and no clip is run here */
+    cfp_replay *replay;       /* NULL: nothing is ablated */
+    cfp_trace *trace;         /* in its place, to know the most probable classes; or NULL */
     cfp_ablations *ablations;
-    uint8_t *noted; /* [n_nodes] */
+    cfp_volume_evaluation *volumes; /* NULL: none is asked for */
+    double pass;                    /* cost of one input through the network */
+    uint8_t *noted;                 /* [n_nodes] */
     float *input, *fill;
     bool filled; /* the fill is the same for every clip, and the replay has it */
     float *logits;
@@ -51,6 +54,12 @@ static void ran(void *cookie, double cost)
     show_progress(e);
 }
 
+static void ran_inputs(void *cookie, int64_t inputs)
+{
+    const cfp_evaluation *e = cookie;
+    ran(cookie, (double)inputs * e->pass);
+}
+
 void cfp_evaluation_skip(cfp_evaluation *e)
 {
     e->clips_done++;
@@ -76,17 +85,56 @@ static cfp_status resolve_target(cfp_evaluation *e)
     return CFP_OK;
 }
 
+static bool any(const uint8_t *flag, int n)
+{
+    for (int i = 0; i < n; i++)
+        if (flag[i])
+            return true;
+    return false;
+}
+
+/* Comparing selections needs no ablation, but of `exact`. */
+static bool ablates(const cfp_kernel_request *r)
+{
+    bool exact = false;
+    for (int m = 0; m < r->n_methods; m++)
+        exact |= r->method[m].kind == CFP_SCORE_EXACT;
+    return any(r->metrics, CFP_KERNEL_RANK + 1) ||
+           (exact && any(r->metrics, CFP_KERNEL_METRIC_COUNT));
+}
+
+static cfp_status open_volumes(cfp_evaluation *e)
+{
+    cfp_volume_metric_settings settings = e->request.volumes;
+    settings.methods.target = e->request.kernels.target;
+    if (!any(e->request.volume_metrics, CFP_METRIC_COUNT))
+        return CFP_OK;
+    return cfp_volume_evaluation_open(&e->volumes, e->ctx, e->model, e->device, &settings,
+                                      e->request.volume, e->request.n_volumes, ran_inputs, e);
+}
+
+static cfp_status open_network(cfp_evaluation *e)
+{
+    if (!ablates(&e->request.kernels))
+        return cfp_trace_open(&e->trace, e->ctx, e->model, e->device, NULL, NULL);
+    CFP_TRY(cfp_replay_open(&e->replay, e->ctx, e->model, e->device, 0));
+    cfp_replay_watch(e->replay, ran, e);
+    return CFP_OK;
+}
+
 static cfp_status open_evaluation(cfp_evaluation *e)
 {
+    for (int i = 0; i < e->model->n_nodes; i++)
+        e->pass += e->model->node[i].flop;
     CFP_TRY(resolve_target(e));
-    CFP_TRY(cfp_kernel_request_check(e->ctx, e->model, &e->request.kernels));
+    if (any(e->request.kernels.metrics, CFP_KERNEL_METRIC_COUNT))
+        CFP_TRY(cfp_kernel_request_check(e->ctx, e->model, &e->request.kernels));
     CFP_TRY_ALLOC(e->ctx, e->noted, e->model->n_nodes);
     CFP_TRY_ALLOC(e->ctx, e->logits, e->model->n_classes);
     CFP_TRY_ALLOC(e->ctx, e->input, values_in(e->model));
-    if (e->request.fill != CFP_FILL_ZERO && e->request.fill != CFP_FILL_CLIPS)
-        CFP_TRY_ALLOC(e->ctx, e->fill, values_in(e->model));
-    CFP_TRY(cfp_replay_open(&e->replay, e->ctx, e->model, e->device, 0));
-    cfp_replay_watch(e->replay, ran, e);
+    CFP_TRY_ALLOC(e->ctx, e->fill, values_in(e->model));
+    CFP_TRY(open_network(e));
+    CFP_TRY(open_volumes(e));
     return cfp_ablations_open(&e->ablations, e->ctx, e->model, e->replay,
                               e->request.kernels.target);
 }
@@ -109,6 +157,8 @@ void cfp_evaluation_close(cfp_evaluation **evaluation)
         return;
     cfp_ablations_close(&e->ablations);
     cfp_replay_close(&e->replay);
+    cfp_trace_close(&e->trace);
+    cfp_volume_evaluation_close(&e->volumes);
     cfp_free(e->noted);
     cfp_free(e->input);
     cfp_free(e->fill);
@@ -119,6 +169,8 @@ void cfp_evaluation_close(cfp_evaluation **evaluation)
 
 cfp_status cfp_evaluation_gather(cfp_evaluation *e, const cfp_clip *clip)
 {
+    if (e->replay == NULL)
+        return CFP_OK; /* nothing will be filled */
     cfp_clip_normalise(e->input, clip, &e->model->input);
     return cfp_replay_gather(e->replay, e->input);
 }
@@ -257,24 +309,59 @@ static void close_work(clip_work *w)
     cfp_free(w->rank);
 }
 
-static cfp_status evaluate(clip_work *w, cfp_evaluation *e, cfp_eval_emit emit)
+/* The clip through the network, and what fills its ablated channels. */
+static cfp_status run_clip(clip_work *w, cfp_evaluation *e)
 {
     cfp_kernel_subject *s = &w->s;
     cfp_clip_normalise(e->input, s->clip, &e->model->input);
+    if (e->replay == NULL)
+        return cfp_trace_forward(e->trace, e->input, e->logits);
     CFP_TRY(choose_fill(&s->fill, e));
-    const cfp_status run = cfp_replay_clip(e->replay, e->input, s->fill, e->logits);
-    e->filled &= run == CFP_OK;
-    CFP_TRY(run);
+    const cfp_status status = cfp_replay_clip(e->replay, e->input, s->fill, e->logits);
+    e->filled &= status == CFP_OK;
     if (s->fill == cfp_fill_as_before)
         s->fill = e->fill;
-    CFP_TRY(choose_classes(w, e));
+    return status;
+}
+
+/* Scores of all methods, where kernels are looked at. */
+static cfp_status score_kernels(clip_work *w, cfp_evaluation *e)
+{
+    cfp_kernel_subject *s = &w->s;
+    if (!any(s->request->metrics, CFP_KERNEL_METRIC_COUNT))
+        return CFP_OK;
     CFP_TRY(open_work(w, e));
     CFP_TRY(cfp_ablations_clip(e->ablations, e->logits, s->class_index, s->n_classes));
-    CFP_TRY(cfp_kernel_cost(&e->clip_cost, s, w->n_asked));
     for (int m = 0; m < s->request->n_methods; m++)
         CFP_TRY(score_method(w, m));
+    return CFP_OK;
+}
+
+static cfp_status evaluate_class(clip_work *w, cfp_evaluation *e, int k, double volumes_cost,
+                                 cfp_eval_emit emit)
+{
+    if (any(w->s.request->metrics, CFP_KERNEL_METRIC_COUNT))
+        CFP_TRY(cfp_kernel_metrics(&w->s, k, w->n_asked, emit));
+    if (e->volumes == NULL)
+        return CFP_OK;
+    begin_part(e, volumes_cost);
+    return cfp_eval_volumes(e->volumes, w->s.clip, w->class_index[k], e->request.volume_metrics,
+                            emit);
+}
+
+static cfp_status evaluate(clip_work *w, cfp_evaluation *e, cfp_eval_emit emit)
+{
+    double volumes = 0, kernels = 0;
+    CFP_TRY(run_clip(w, e));
+    CFP_TRY(choose_classes(w, e));
+    if (any(w->s.request->metrics, CFP_KERNEL_METRIC_COUNT))
+        CFP_TRY(cfp_kernel_cost(&kernels, &w->s, w->n_asked));
+    if (e->volumes != NULL)
+        volumes = (double)cfp_eval_volumes_cost(e->volumes, e->request.volume_metrics) * e->pass;
+    e->clip_cost = kernels + volumes * w->n_asked;
+    CFP_TRY(score_kernels(w, e));
     for (int k = 0; k < w->n_asked; k++)
-        CFP_TRY(cfp_kernel_metrics(s, k, w->n_asked, emit));
+        CFP_TRY(evaluate_class(w, e, k, volumes, emit));
     return CFP_OK;
 }
 
@@ -292,6 +379,7 @@ cfp_status cfp_evaluate_clip(cfp_evaluation *e, const cfp_clip *clip, cfp_eval_e
                          .replay = e->replay,
                          .part = begin_part,
                          .cookie = e}};
+    show_progress(e);
     const cfp_status status = evaluate(&w, e, emit);
     close_work(&w);
     cfp_evaluation_skip(e);

@@ -1,14 +1,20 @@
 /* evaluate.h - one run of `evaluate`: clip by clip, what is measured about the methods' answers.
  *
- * The network is opened once, for ablations; each method opens it again for as long as it scores a
- * clip.  Rows are handed on as soon as they are known. */
+ * The network is opened once for ablations and once for volumes; each method that scores kernels
+ * opens it again for as long as it looks at a clip.  Rows are handed on as soon as they are known:
+ * for each class those of the kernels, then those of the volumes. */
 #pragma once
 #include "kernel_metrics.h"
+#include "volume_metrics.h"
 
 typedef struct cfp_evaluation cfp_evaluation;
 
 typedef struct cfp_eval_request {
-    cfp_kernel_request kernels;
+    cfp_kernel_request kernels; /* its target is that of the volumes, too */
+    const cfp_volume_ask *volume;
+    int n_volumes;
+    uint8_t volume_metrics[CFP_METRIC_COUNT]; /* flags */
+    cfp_volume_metric_settings volumes;
     cfp_fill fill;
     const cfp_clip *fill_clip; /* CFP_FILL_CLIP: that clip; borrowed */
     const int *class_index;    /* [n_classes] the classes that are asked about */

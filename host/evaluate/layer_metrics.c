@@ -307,6 +307,8 @@ cfp_status cfp_layer_metrics(cfp_kernel_subject *s, int k, int n_asked, int laye
     return status;
 }
 
+enum { PASSES_OF_A_METHOD = 4 }; /* to score a network that was re-drawn, about */
+
 /* Sizes that differ by method and class are counted as if each shared its draws with no other. */
 double cfp_layer_cost(const cfp_kernel_subject *s, int n_asked, int layer)
 {
@@ -318,5 +320,8 @@ double cfp_layer_cost(const cfp_kernel_subject *s, int n_asked, int layer)
         const int sizes = r->share[i] == CFP_SHARE_SELECTED ? asked : 1;
         sets += (int64_t)metrics * (asked + (int64_t)sizes * r->draws);
     }
-    return sets > 0 ? cfp_replay_cost(s->replay, layer, (int)sets) : 0;
+    double cost = sets > 0 ? cfp_replay_cost(s->replay, layer, (int)sets) : 0;
+    for (int i = 0; i < s->model->n_nodes && cfp_wants(s, CFP_WEIGHT_JACCARD); i++)
+        cost += PASSES_OF_A_METHOD * r->n_methods * s->model->node[i].flop;
+    return cost;
 }

@@ -41,20 +41,53 @@ static int count_words(const char *list)
 
 /* --- metrics --- */
 
-static cfp_status parse_metrics(uint8_t metrics[CFP_KERNEL_METRIC_COUNT], cfp_ctx *ctx,
-                                const char *list)
+enum { METRICS = CFP_KERNEL_METRIC_COUNT + CFP_METRIC_COUNT };
+
+/* The names of all metrics, those about kernels first; NULL behind the last. */
+static void metric_names(const char *name[METRICS + 1])
 {
-    char *copy = cfp_strdup(ctx, list), *at = copy;
-    cfp_status status = copy == NULL ? CFP_NOMEM : CFP_OK;
-    for (const char *word; status == CFP_OK && (word = next_word(&at, ',')) != NULL;) {
-        const int found = find_word(word, cfp_kernel_metric_names);
-        if (found >= 0)
-            metrics[found] = 1;
-        else if (strcmp(word, "all") == 0)
-            memset(metrics, 1, CFP_KERNEL_METRIC_COUNT);
-        else
-            status = cfp_unknown_word(ctx, "metrics", word, cfp_kernel_metric_names);
+    for (int i = 0; i < CFP_KERNEL_METRIC_COUNT; i++)
+        name[i] = cfp_kernel_metric_names[i];
+    for (int i = 0; i < CFP_METRIC_COUNT; i++)
+        name[CFP_KERNEL_METRIC_COUNT + i] = cfp_volume_metric_names[i];
+    name[METRICS] = NULL;
+}
+
+/* `all` leaves out what needs masks where there are none. */
+static void take_all(cfp_eval_request *request, bool masks)
+{
+    memset(request->kernels.metrics, 1, CFP_KERNEL_METRIC_COUNT);
+    for (int i = 0; i < CFP_METRIC_COUNT; i++)
+        request->volume_metrics[i] |= masks || !cfp_volume_metric_wants_mask((cfp_volume_metric)i);
+}
+
+static cfp_status add_metric(cfp_eval_request *request, cfp_ctx *ctx, const char *word, bool masks)
+{
+    const char *name[METRICS + 1];
+    metric_names(name);
+    const int found = find_word(word, name), volume = found - CFP_KERNEL_METRIC_COUNT;
+    if (strcmp(word, "all") == 0) {
+        take_all(request, masks);
+        return CFP_OK;
     }
+    if (found < 0)
+        return cfp_unknown_word(ctx, "metrics", word, name);
+    if (volume < 0) {
+        request->kernels.metrics[found] = 1;
+        return CFP_OK;
+    }
+    if (!masks && cfp_volume_metric_wants_mask((cfp_volume_metric)volume))
+        return cfp_fail(ctx, CFP_USAGE, "--metrics: %s needs --mask-file", word);
+    request->volume_metrics[volume] = 1;
+    return CFP_OK;
+}
+
+static cfp_status parse_metrics(cfp_eval_request *request, cfp_ctx *ctx, const cfp_config *config)
+{
+    char *copy = cfp_strdup(ctx, config->metrics), *at = copy;
+    cfp_status status = copy == NULL ? CFP_NOMEM : CFP_OK;
+    for (const char *word; status == CFP_OK && (word = next_word(&at, ',')) != NULL;)
+        status = add_metric(request, ctx, word, config->mask_file != NULL);
     cfp_free(copy);
     return status;
 }
@@ -225,23 +258,80 @@ static cfp_query query_for(const cfp_config *config, cfp_score_kind kind)
     return query;
 }
 
+/* All names of methods: those with a score a kernel, then those that only have a volume. */
+static void method_names(const char *name[CFP_SCORE_COUNT + CFP_VOLUME_COUNT + 1])
+{
+    int n = 0;
+    for (; n < CFP_SCORE_COUNT; n++)
+        name[n] = cfp_score_names[n];
+    for (int i = 0; i < CFP_VOLUME_COUNT; i++)
+        if (find_word(cfp_volume_names[i], cfp_score_names) < 0)
+            name[n++] = cfp_volume_names[i];
+    name[n] = NULL;
+}
+
+static bool any(const uint8_t *flag, int n)
+{
+    for (int i = 0; i < n; i++)
+        if (flag[i])
+            return true;
+    return false;
+}
+
+/* Metrics of both kinds may be asked for, and then a method may have one kind of answer; but not
+ * none. */
+static cfp_status check_use(const cfp_evaluate_plan *plan, cfp_ctx *ctx, const char *name,
+                            bool scores, bool volume)
+{
+    const bool kernels = any(plan->request.kernels.metrics, CFP_KERNEL_METRIC_COUNT);
+    const bool volumes = any(plan->request.volume_metrics, CFP_METRIC_COUNT);
+    if ((scores && kernels) || (volume && volumes))
+        return CFP_OK;
+    return cfp_fail(ctx, CFP_USAGE,
+                    "--methods: %s has no %s, which the metrics asked for are about", name,
+                    scores ? "volume" : "score for each kernel");
+}
+
+/* One method in each of its roles. */
 static cfp_status add_method(cfp_evaluate_plan *plan, cfp_ctx *ctx, const cfp_config *config,
                              const char *whole, char *word)
 {
     char *options = word;
-    const char *name = next_word(&options, ':');
-    const int kind = find_word(name, cfp_score_names);
+    const char *names[CFP_SCORE_COUNT + CFP_VOLUME_COUNT + 1], *name = next_word(&options, ':');
+    cfp_eval_request *request = &plan->request;
+    const int kind = find_word(name, cfp_score_names), volume = cfp_volume_named(name);
+    method_names(names);
+    if (kind < 0 && volume < 0)
+        return cfp_unknown_word(ctx, "methods", name, names);
+    CFP_TRY(check_use(plan, ctx, name, kind >= 0, volume >= 0));
+    cfp_score_method m = {.word = whole,
+                          .kind = kind >= 0 ? (cfp_score_kind)kind : CFP_SCORE_EXACT};
+    m.query = query_for(config, m.kind);
+    if (kind < 0 && options != NULL)
+        return cfp_fail(ctx, CFP_USAGE, "--methods: %s has no option '%s'", name, options);
+    CFP_TRY(parse_own(&m, ctx, options));
+    if (volume >= 0) {
+        cfp_volume_ask *ask = &plan->volume[request->n_volumes++];
+        *ask = (cfp_volume_ask){.word = whole, .method = volume, .query = m.query};
+        ask->query.layers = config->layers;
+        cfp_volume_query(&ask->query, ask->method);
+    }
     if (kind < 0)
-        return cfp_unknown_word(ctx, "methods", name, cfp_score_names);
+        return CFP_OK;
+    cfp_score_query(&m.query, m.kind);
+    plan->method[request->kernels.n_methods++] = m;
+    return cfp_query_check(ctx, &m.query);
+}
+
+/* The same words again would only give the same rows. */
+static bool was_given(const cfp_evaluate_plan *plan, const char *word)
+{
+    bool given = false;
     for (int i = 0; i < plan->request.kernels.n_methods; i++)
-        if (strcmp(plan->method[i].word, whole) == 0)
-            return CFP_OK;
-    cfp_score_method *m = &plan->method[plan->request.kernels.n_methods++];
-    *m = (cfp_score_method){.word = whole, .kind = (cfp_score_kind)kind};
-    m->query = query_for(config, m->kind);
-    CFP_TRY(parse_own(m, ctx, options));
-    cfp_score_query(&m->query, m->kind);
-    return cfp_query_check(ctx, &m->query);
+        given |= strcmp(plan->method[i].word, word) == 0;
+    for (int i = 0; i < plan->request.n_volumes; i++)
+        given |= strcmp(plan->volume[i].word, word) == 0;
+    return given;
 }
 
 /* The words stay as they were given in the first half of plan->words; the second is cut up. */
@@ -249,15 +339,18 @@ static cfp_status parse_methods(cfp_evaluate_plan *plan, cfp_ctx *ctx, const cfp
 {
     const size_t bytes = strlen(config->methods) + 1;
     CFP_TRY_ALLOC(ctx, plan->method, count_words(config->methods));
+    CFP_TRY_ALLOC(ctx, plan->volume, count_words(config->methods));
     CFP_TRY_ALLOC(ctx, plan->words, 2 * bytes);
     memcpy(plan->words, config->methods, bytes);
     char *at = plan->words;
     for (char *word; (word = next_word(&at, ',')) != NULL;) {
         char *cut = plan->words + bytes + (word - plan->words);
         memcpy(cut, word, strlen(word) + 1);
-        CFP_TRY(add_method(plan, ctx, config, word, cut));
+        if (!was_given(plan, word))
+            CFP_TRY(add_method(plan, ctx, config, word, cut));
     }
     plan->request.kernels.method = plan->method;
+    plan->request.volume = plan->volume;
     return CFP_OK;
 }
 
@@ -296,7 +389,7 @@ static cfp_status check_options(cfp_evaluate_plan *plan, cfp_ctx *ctx, const cfp
                  {OWN_CLASS, given.class_relevance != usual.class_relevance}};
     for (size_t i = 0; i < sizeof check / sizeof *check; i++)
         if (check[i].given && (known & 1u << check[i].option) == 0)
-            return cfp_fail(ctx, CFP_USAGE, "--%s: none of the methods has it",
+            return cfp_fail(ctx, CFP_USAGE, "--%s: no method of --methods uses it",
                             own_names[check[i].option]);
     if (plan->request.fill == CFP_FILL_CLIPS && has_method(plan, CFP_SCORE_EXACT) &&
         plan->request.kernels.metrics[CFP_WEIGHT_JACCARD])
@@ -306,13 +399,29 @@ static cfp_status check_options(cfp_evaluate_plan *plan, cfp_ctx *ctx, const cfp
     return CFP_OK;
 }
 
+static void set_volumes(cfp_evaluate_plan *plan, const cfp_config *config)
+{
+    cfp_volume_metric_settings *v = &plan->request.volumes;
+    *v = cfp_volume_metric_settings_default();
+    v->methods.interp = (cfp_interp)config->interp;
+    v->methods.seed = (uint64_t)config->seed;
+    v->points = (int)config->steps;
+    v->base = (cfp_base)config->base;
+    v->unit = (cfp_unit)config->unit;
+    v->least_first = config->order == 1;
+    v->draws = (int)config->draws;
+    v->mask_path = config->mask_file;
+    v->tolerance = config->tolerance;
+}
+
 static cfp_status make_plan(cfp_evaluate_plan *plan, cfp_ctx *ctx, const cfp_config *config)
 {
     cfp_kernel_request *request = &plan->request.kernels;
-    CFP_TRY(parse_metrics(request->metrics, ctx, config->metrics));
+    CFP_TRY(parse_metrics(&plan->request, ctx, config));
     CFP_TRY(parse_methods(plan, ctx, config));
     CFP_TRY(parse_shares(plan, ctx, config->shares));
     parse_fill(plan, config);
+    set_volumes(plan, config);
     request->layers = config->layers;
     request->depth = (int)config->depth;
     request->draws = (int)config->draws;
@@ -322,6 +431,8 @@ static cfp_status make_plan(cfp_evaluate_plan *plan, cfp_ctx *ctx, const cfp_con
     plan->request.n_clips = config->n_operands - 1;
     for (int i = 0; i < request->n_methods; i++)
         plan->other |= plan->method[i].query.baseline == CFP_BASELINE_CLIP;
+    for (int i = 0; i < plan->request.n_volumes; i++)
+        plan->other |= plan->volume[i].query.baseline == CFP_BASELINE_CLIP;
     if (config->class_name != NULL && config->top_classes > 0)
         return cfp_fail(ctx, CFP_USAGE, "--top-classes: takes the place of --class; give one");
     return check_options(plan, ctx, config);
@@ -348,12 +459,15 @@ void cfp_evaluate_plan_clips(cfp_evaluate_plan *plan, const cfp_clip *other, con
 {
     for (int i = 0; i < plan->request.kernels.n_methods; i++)
         plan->method[i].other = other;
+    for (int i = 0; i < plan->request.n_volumes; i++)
+        plan->volume[i].other = other;
     plan->request.fill_clip = fill;
 }
 
 void cfp_evaluate_plan_free(cfp_evaluate_plan *plan)
 {
     cfp_free(plan->method);
+    cfp_free(plan->volume);
     cfp_free(plan->words);
     cfp_free(plan->share);
     cfp_free(plan->class_index);

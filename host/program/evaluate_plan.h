@@ -7,6 +7,7 @@
 typedef struct cfp_evaluate_plan {
     cfp_eval_request request; /* points to what follows */
     cfp_score_method *method;
+    cfp_volume_ask *volume;
     char *words; /* the list of methods, cut into words */
     double *share;
     int *class_index;

@@ -47,7 +47,9 @@ typedef struct cfp_config {
     /* evaluate */
     const char *metrics, *methods, *shares; /* lists */
     const char *fill;                       /* a word of cfp_fill_names, or a clip */
-    int64_t draws, gradient_steps;
+    int64_t draws, gradient_steps, base, unit, order;
+    const char *mask_file; /* NULL: none */
+    double tolerance;
     /* tubes */
     const char *layers; /* NULL: all */
     int64_t tubes, interp;

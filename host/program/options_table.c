@@ -1,12 +1,14 @@
 /* options_table.c - every option of every command: the rows.  See options.h for the columns. */
 #include <stddef.h>
 #include "../backend/backend.h"
+#include "../evaluate/volume_metrics.h"
 #include "../method/input_check.h"
 #include "../write/writer.h"
 #include "options.h"
 #include "terminal.h"
 
 const char *const cfp_precision_names[] = {"fp32", "tf32", "bf16", "fp16"};
+static const char *const order_names[] = {"most", "least"};
 static const char *const canvas_names[] = {"model", "source"};
 
 #define FIELD(member) .field = offsetof(cfp_config, member)
@@ -118,6 +120,27 @@ const cfp_option cfp_options[] = {
     {"fill", 0, TEXT("blank|zero|freeze|reverse|shuffle|clips|CLIP"), FIELD(fill), .fallback = "blank",
      .group = "Measurement", .commands = CFP_CMD_EVALUATE,
      .help = "what ablated kernels give instead: what they give for a blank clip; zero; what they give for this clip frozen at its middle frame, reversed or shuffled by --seed; their mean over all clips of the call; or what they give for another clip"},
+    {"steps", 0, INT(1, 100000), FIELD(steps), .argument = "N", .fallback = "20",
+     .group = "Volumes", .commands = CFP_CMD_EVALUATE,
+     .help = "deletion, insertion: in how many steps the clip is taken out or put in"},
+    {"base", 0, CHOICE(cfp_base_names, 4), FIELD(base), .fallback = "zeros",
+     .group = "Volumes", .commands = CFP_CMD_EVALUATE,
+     .help = "what stands in the place of what is taken out: the mean colour; the clip's own mean; the clip, blurred; or its frame before, held"},
+    {"unit", 0, CHOICE(cfp_unit_names, 4), FIELD(unit), .fallback = "voxel",
+     .group = "Volumes", .commands = CFP_CMD_EVALUATE,
+     .help = "what is taken out as a whole: a voxel, a block of 16 x 16 pixels, a frame, or a pixel in all frames"},
+    {"order", 0, CHOICE(order_names, 2), FIELD(order), .fallback = "most",
+     .group = "Volumes", .commands = CFP_CMD_EVALUATE,
+     .help = "deletion, insertion: what matters most goes, or comes, first; or what matters least"},
+    {"mask-file", 0, TEXT("FILE|DIR"), FIELD(mask_file), .group = "Volumes",
+     .commands = CFP_CMD_EVALUATE,
+     .help = "where the object is, for energy, pointing, rank-accuracy, iou and temporal-pointing: an .npy of T x H x W, a folder of PNG, or a CSV of boxes; see host/evaluate/README.md"},
+    {"tolerance", 0, REAL(-1, 100000), FIELD(tolerance), .argument = "PIXELS", .fallback = "-1",
+     .group = "Volumes", .commands = CFP_CMD_EVALUATE,
+     .help = "pointing: how far from the object a hit may be; below 0: 15 pixels of a short side of 224"},
+    {"interp", 0, CHOICE(cfp_interp_names, 2), FIELD(interp), .fallback = "linear",
+     .group = "Volumes", .commands = CFP_CMD_EVALUATE,
+     .help = "how tubes are resized to the clip; spline is cubic, as published"},
 
     {"tubes", 0, CHOICE(cfp_tubes_names, 3), FIELD(tubes), .fallback = "layers",
      .group = "Tubes", .commands = EXPLAINS,
