@@ -201,8 +201,18 @@ class ColourNet(ResidualNet):
 
     title = "motion-colour"
     coloured = True
-    clips = 2400
+    clips, epochs = 2400, 4
     starts_from = "motion-residual"
+
+    @torch.no_grad()
+    def load(self, nodes: Dict[str, tuple]) -> None:
+        """Half of the stem's kernels start anew: those of ResidualNet are blind to what stands still."""
+        fresh, new = slice(8, 16), nn.Conv3d(3, 16, 3)
+        super().load(nodes)
+        nn.init.kaiming_normal_(new.weight, mode="fan_out", nonlinearity="relu")
+        self.parts["stem/conv"].weight[fresh] = new.weight[fresh]
+        norm = self.parts["stem/bn"]
+        norm.weight[fresh], norm.bias[fresh] = 1, 0
 
 
 class PlainNet(PlanNet):

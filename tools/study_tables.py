@@ -128,7 +128,35 @@ def verdicts(rows: List[dict], where: Dict[str, str]) -> List[str]:
     return said
 
 
+def summary(rows: List[dict], where: Dict[str, str], network: str) -> List[List[str]]:
+    """A line a method: kernel-drop at the share next to a quarter, pyramid-keep at the one next to a half and as selected."""
+    drop = [r for r in rows if r["metric"] == "kernel-drop" and r["layer"] and r["share"] is not None]
+    keep = [r for r in rows if r["metric"] == "pyramid-keep"]
+    shares = {r["share"] for r in drop}
+    quarter, half = (min(shares, key=lambda s: abs(s - wanted), default=None) for wanted in (0.25, 0.5))
+    lines = []
+    for method in methods(drop):
+        cells = by_range([r for r in drop if r["method"] == method and r["share"] == quarter], where, "percentile")[:3]
+        mine = [r for r in keep if r["method"] == method]
+        chosen = [r for r in mine if r["share"] is None]
+        size = 100 * (1 - mean([r["ablated"] / r["kernels"] for r in chosen]))
+        lines.append([network, f"`{method}`", *cells, cell(mean([r["value"] for r in mine if r["share"] == half])),
+                      cell(mean([r["value"] for r in chosen])), cell(size, 0) + " %" if chosen else ""])
+    return lines
+
+
+SUMMARY = ["network", "method", *(f"`kernel-drop`, {name}" for name in RANGES), "`pyramid-keep` of half", "as selected", "selected"]
+
+
 def write(folder: Path, out: TextIO) -> None:
+    """First a table of all networks, then those of each."""
+    lines = []
+    for network in sorted(p for p in folder.iterdir() if p.is_dir()) if folder.is_dir() else []:
+        rows = read(network)
+        if rows:
+            lines += summary(rows, ranges(rows), network.name)
+    markdown(out, "`kernel-drop`: percentile of a quarter of a layer's kernels. `pyramid-keep`: of half of each layer's, and of those selected",
+             SUMMARY, lines)
     for network in sorted(p for p in folder.iterdir() if p.is_dir()) if folder.is_dir() else []:
         rows = read(network)
         if not rows:
