@@ -92,6 +92,7 @@ const cfp_backend_api cfp_backend_module = {
     .channel_sum = ref_channel_sum,
     .gate = ref_gate_step,
     .mask = ref_mask,
+    .replace = ref_replace,
     .accumulate = ref_accumulate,
     .fill = ref_fill,
     .put = ref_put,

@@ -11,13 +11,13 @@
 
 static void *begin(void *path)
 {
-    cfp_guard_begin(path, 0);
+    cfp_guard_begin(path);
     return NULL;
 }
 
 static void *begin_and_end(void *path)
 {
-    cfp_guard_begin(path, 0);
+    cfp_guard_begin(path);
     cfp_guard_end();
     return NULL;
 }
@@ -26,13 +26,13 @@ static void *begin_and_end(void *path)
 static void another_thread(void *(*work)(void *))
 {
     pthread_t other;
-    if (pthread_create(&other, NULL, work, "other.h5") != 0 || pthread_join(other, NULL) != 0)
+    if (pthread_create(&other, NULL, work, "other.mp4") != 0 || pthread_join(other, NULL) != 0)
         _exit(43);
 }
 
 static void *crash_while_another_reads(void *path)
 {
-    cfp_guard_begin(path, 0);
+    cfp_guard_begin(path);
     another_thread(begin);
     raise(SIGSEGV);
     return NULL;
@@ -40,19 +40,19 @@ static void *crash_while_another_reads(void *path)
 
 static void *crash_when_another_is_done(void *path)
 {
-    cfp_guard_begin(path, 0);
+    cfp_guard_begin(path);
     another_thread(begin_and_end);
     abort();
 }
 
 static void *crash_after_the_guard(void *path)
 {
-    cfp_guard_begin(path, 0);
+    cfp_guard_begin(path);
     cfp_guard_end();
     abort();
 }
 
-/* In a process of its own, where another thread is at "other.h5"; its wait status, and what it
+/* In a process of its own, where another thread is at "other.mp4"; its wait status, and what it
  * wrote to standard error. */
 static int status_of(void *(*crash)(void *), char text[512])
 {
@@ -66,8 +66,8 @@ static int status_of(void *(*crash)(void *), char text[512])
         dup2(ends[1], STDERR_FILENO);
         close(ends[0]);
         close(ends[1]);
-        cfp_guard_begin("main.h5", 0);
-        if (pthread_create(&mine, NULL, crash, "mine\n.h5") == 0)
+        cfp_guard_begin("main.mp4");
+        if (pthread_create(&mine, NULL, crash, "mine\n.mp4") == 0)
             pthread_join(mine, NULL);
         _exit(42);
     }
@@ -88,7 +88,7 @@ int main(void)
     for (int i = 0; i < 2; i++) {
         const int status = status_of(guarded[i], text);
         CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 1);
-        CHECK_STR(text, "cfp-gpu: mine\\x0a.h5: damaged: a library crashed while reading it\n");
+        CHECK_STR(text, "cfp-gpu: mine\\x0a.mp4: damaged: a library crashed while reading it\n");
     }
     const int status = status_of(crash_after_the_guard, text);
     CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);

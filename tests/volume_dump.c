@@ -24,6 +24,7 @@ struct dump {
     double theta;
     cfp_volume_metric_settings settings;
     cfp_volume_ask ask[MOST_ASKS];
+    cfp_volume_settings own[MOST_ASKS];
     int n_asks;
     int64_t ticks;
     uint8_t metric[CFP_METRIC_COUNT];
@@ -125,12 +126,36 @@ static void next_word(char *out, size_t room, const char **list)
     *list += n + ((*list)[n] == ',');
 }
 
+/* METHOD:KEY=VALUE:KEY=VALUE, as `evaluate` takes it. */
+static void take_own(struct dump *d, cfp_volume_ask *ask, char *text)
+{
+    cfp_volume_settings *own = &d->own[ask - d->ask];
+    *own = d->settings.methods;
+    for (char *next = text; text != NULL; text = next) {
+        next = strchr(text, ':');
+        if (next != NULL)
+            *next++ = '\0';
+        char *value = strchr(text, '=');
+        if (value != NULL)
+            *value++ = '\0';
+        if (cfp_volume_option(own, &d->ctx, ask->method, text, value != NULL ? value : "") !=
+            CFP_OK) {
+            fprintf(stderr, "volume_dump: %s\n", d->ctx.message);
+            exit(2);
+        }
+        ask->own = own;
+    }
+}
+
 static void read_lists(struct dump *d)
 {
     char name[64];
     for (const char *list = d->methods; *list != '\0';) {
         next_word(name, sizeof name, &list);
         cfp_volume_ask *ask = &d->ask[d->n_asks++];
+        char *own = strchr(name, ':');
+        if (own != NULL)
+            *own++ = '\0';
         ask->method = (cfp_volume_method)word(cfp_volume_names, name);
         ask->word = cfp_volume_names[ask->method];
         ask->query = cfp_query_default();
@@ -138,6 +163,7 @@ static void read_lists(struct dump *d)
         ask->query.theta = d->theta;
         ask->query.target = d->settings.methods.target;
         cfp_volume_query(&ask->query, ask->method);
+        take_own(d, ask, own);
     }
     for (const char *list = d->metrics; *list != '\0';) {
         next_word(name, sizeof name, &list);

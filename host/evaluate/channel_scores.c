@@ -206,28 +206,29 @@ static cfp_status score_gradient(scoring *s, cfp_scores *out, const cfp_clip *cl
 /* --- both --- */
 
 /* Without a gradient the network only runs forward, and every map stays. */
-static cfp_status open_trace(scoring *s, const cfp_device *device)
+static cfp_status open_trace(cfp_trace **trace, scoring *s, const cfp_device *device)
 {
     const cfp_batch batch = {.clips = 1, .thetas = 1, .unlisted = true};
+    if (*trace != NULL)
+        return CFP_OK;
     if (s->method->kind == CFP_SCORE_GRADIENT_ACTIVATION)
-        return cfp_trace_open(&s->trace, s->ctx, s->model, device, &s->method->query, &batch);
+        return cfp_trace_open(trace, s->ctx, s->model, device, &s->method->query, &batch);
     uint8_t *keep;
     CFP_TRY_ALLOC(s->ctx, keep, s->model->n_nodes);
     for (int m = 1; m < s->model->n_nodes; m++)
         if (s->out->score[m] != NULL)
             keep[cfp_map_node(s->model, m)] = 1;
     const cfp_trace_request request = {.depth = CFP_ALL_DEPTHS, .keep = keep};
-    const cfp_status status = cfp_trace_open_request(&s->trace, s->ctx, s->model, device, &request);
+    const cfp_status status = cfp_trace_open_request(trace, s->ctx, s->model, device, &request);
     cfp_free(keep);
     return status;
 }
 
-static cfp_status make_scores(scoring *s, const cfp_device *device, const cfp_clip *clip,
-                              const int *class_index, int n_classes)
+static cfp_status make_scores(scoring *s, const cfp_clip *clip, const int *class_index,
+                              int n_classes)
 {
     CFP_TRY_ALLOC(s->ctx, s->layer, s->model->n_nodes);
     CFP_TRY_ALLOC(s->ctx, s->logits, s->model->n_classes);
-    CFP_TRY(open_trace(s, device));
     if (s->method->kind == CFP_SCORE_ACTIVATION)
         return score_activations(s, clip, n_classes);
     CFP_TRY_ALLOC(s->ctx, s->input, s->trace->entries.n * values_in(&s->model->input));
@@ -237,17 +238,19 @@ static cfp_status make_scores(scoring *s, const cfp_device *device, const cfp_cl
 }
 
 cfp_status cfp_channel_scores(cfp_scores *out, cfp_ctx *ctx, const cfp_model *model,
-                              const cfp_device *device, const cfp_score_method *method,
-                              const cfp_clip *clip, const int *class_index, int n_classes)
+                              const cfp_device *device, cfp_trace **trace,
+                              const cfp_score_method *method, const cfp_clip *clip,
+                              const int *class_index, int n_classes)
 {
     scoring s = {.ctx = ctx, .model = model, .method = method, .out = out};
-    const cfp_status status = make_scores(&s, device, clip, class_index, n_classes);
+    CFP_TRY(open_trace(trace, &s, device));
+    s.trace = *trace;
+    const cfp_status status = make_scores(&s, clip, class_index, n_classes);
     for (int m = 0; s.layer != NULL && m < model->n_nodes; m++)
         cfp_free(s.layer[m].value);
     cfp_free(s.layer);
     cfp_free(s.room);
     cfp_free(s.input);
     cfp_free(s.logits);
-    cfp_trace_close(&s.trace);
     return status;
 }

@@ -16,6 +16,7 @@ struct cfp_evaluation {
     cfp_ablations *ablations;
     cfp_volume_evaluation *volumes; /* NULL: none is asked for */
     double pass;                    /* cost of one input through the network */
+    cfp_trace **method;             /* [methods] each method's network; NULL: not open now */
     uint8_t *noted;                 /* [n_nodes] */
     float *input, *fill;
     bool filled; /* the fill is the same for every clip, and the replay has it */
@@ -129,6 +130,7 @@ static cfp_status open_evaluation(cfp_evaluation *e)
     CFP_TRY(resolve_target(e));
     if (any(e->request.kernels.metrics, CFP_KERNEL_METRIC_COUNT))
         CFP_TRY(cfp_kernel_request_check(e->ctx, e->model, &e->request.kernels));
+    CFP_TRY_ALLOC(e->ctx, e->method, e->request.kernels.n_methods);
     CFP_TRY_ALLOC(e->ctx, e->noted, e->model->n_nodes);
     CFP_TRY_ALLOC(e->ctx, e->logits, e->model->n_classes);
     CFP_TRY_ALLOC(e->ctx, e->input, values_in(e->model));
@@ -150,11 +152,19 @@ cfp_status cfp_evaluation_open(cfp_evaluation **out, cfp_ctx *ctx, const cfp_mod
     return status;
 }
 
+static void close_methods(cfp_evaluation *e)
+{
+    for (int m = 0; e->method != NULL && m < e->request.kernels.n_methods; m++)
+        cfp_trace_close(&e->method[m]);
+}
+
 void cfp_evaluation_close(cfp_evaluation **evaluation)
 {
     cfp_evaluation *e = *evaluation;
     if (e == NULL)
         return;
+    close_methods(e);
+    cfp_free(e->method);
     cfp_ablations_close(&e->ablations);
     cfp_replay_close(&e->replay);
     cfp_trace_close(&e->trace);
@@ -266,14 +276,29 @@ static cfp_status choose_classes(clip_work *w, const cfp_evaluation *e)
     return CFP_OK;
 }
 
-static cfp_status score_method(clip_work *w, int method)
+/* The networks of the methods stay open, as far as memory goes. */
+static cfp_status descend(cfp_scores *scores, const cfp_kernel_subject *s, cfp_evaluation *e,
+                          int method)
+{
+    const cfp_score_method *m = &s->request->method[method];
+    const cfp_status status =
+        cfp_scores_make(scores, s->ctx, s->model, s->device, &e->method[method], m, s->clip,
+                        s->class_index, s->n_classes);
+    if (status != CFP_NOMEM)
+        return status;
+    close_methods(e);
+    s->ctx->message[0] = '\0';
+    return cfp_scores_make(scores, s->ctx, s->model, s->device, &e->method[method], m, s->clip,
+                           s->class_index, s->n_classes);
+}
+
+static cfp_status score_method(clip_work *w, cfp_evaluation *e, int method)
 {
     cfp_kernel_subject *s = &w->s;
     const cfp_score_method *m = &s->request->method[method];
     cfp_scores *scores = cfp_scores_of(s, method, 0);
     if (cfp_score_descends(m->kind))
-        return cfp_scores_make(scores, s->ctx, s->model, s->device, m, s->clip, s->class_index,
-                               s->n_classes);
+        return descend(scores, s, e, method);
     for (int k = 0; k < s->n_classes; k++) {
         CFP_TRY(cfp_scores_open(&scores[k], s->ctx, s->model, s->request->depth));
         if (m->kind == CFP_SCORE_RANDOM)
@@ -333,7 +358,7 @@ static cfp_status score_kernels(clip_work *w, cfp_evaluation *e)
     CFP_TRY(open_work(w, e));
     CFP_TRY(cfp_ablations_clip(e->ablations, e->logits, s->class_index, s->n_classes));
     for (int m = 0; m < s->request->n_methods; m++)
-        CFP_TRY(score_method(w, m));
+        CFP_TRY(score_method(w, e, m));
     return CFP_OK;
 }
 

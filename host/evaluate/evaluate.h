@@ -1,7 +1,7 @@
 /* evaluate.h - one run of `evaluate`: clip by clip, what is measured about the methods' answers.
  *
  * The network is opened once for ablations and once for volumes; each method that scores kernels
- * opens it again for as long as it looks at a clip.  Rows are handed on as soon as they are known:
+ * has it open once more.  Rows are handed on as soon as they are known:
  * for each class those of the kernels, then those of the volumes. */
 #pragma once
 #include "kernel_metrics.h"

@@ -91,9 +91,13 @@ static cfp_status score(redrawing *r, int method)
     const cfp_score_method *m = &s->request->method[method];
     if (m->kind == CFP_SCORE_EXACT)
         return exact_scores(r, m);
-    if (cfp_score_descends(m->kind))
-        return cfp_scores_make(r->scores, s->ctx, &r->model, s->device, m, s->clip, s->class_index,
-                               s->n_classes);
+    if (cfp_score_descends(m->kind)) {
+        cfp_trace *trace = NULL;
+        const cfp_status status = cfp_scores_make(r->scores, s->ctx, &r->model, s->device, &trace,
+                                                  m, s->clip, s->class_index, s->n_classes);
+        cfp_trace_close(&trace);
+        return status;
+    }
     for (int k = 0; k < s->n_classes; k++) {
         CFP_TRY(cfp_scores_open(&r->scores[k], s->ctx, &r->model, s->request->depth));
         cfp_scores_draw(&r->scores[k], &r->model, m->query.theta, s->stream);

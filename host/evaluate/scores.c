@@ -222,22 +222,29 @@ static cfp_status score_class(cfp_scores *out, cfp_trace *trace, const cfp_clip 
     return status;
 }
 
-static cfp_status score_classes(cfp_scores *out, cfp_ctx *ctx, const cfp_model *model,
-                                const cfp_device *device, const cfp_score_method *method,
-                                const cfp_clip *clip, const int *class_index, int n_classes)
+static cfp_status open_trace(cfp_trace **trace, cfp_ctx *ctx, const cfp_model *model,
+                             const cfp_device *device, const cfp_score_method *method)
 {
     const cfp_query *query = &method->query;
     const double theta[2] = {query->theta, 0};
     const bool two = query->rule != CFP_RULE_GRAD || query->mask == CFP_MASK_NONE;
     const cfp_batch batch = {.clips = 1, .thetas = two ? 2 : 1, .theta = theta, .unlisted = true};
-    cfp_trace *trace;
-    CFP_TRY(cfp_trace_open(&trace, ctx, model, device, query, &batch));
-    cfp_trace_compare_with(trace, method->other);
-    cfp_status status = CFP_OK;
-    for (int k = 0; k < n_classes && status == CFP_OK; k++)
-        status = score_class(&out[k], trace, clip, class_index[k]);
-    cfp_trace_close(&trace);
-    return status;
+    if (*trace != NULL)
+        return CFP_OK;
+    CFP_TRY(cfp_trace_open(trace, ctx, model, device, query, &batch));
+    cfp_trace_compare_with(*trace, method->other);
+    return CFP_OK;
+}
+
+static cfp_status score_classes(cfp_scores *out, cfp_ctx *ctx, const cfp_model *model,
+                                const cfp_device *device, cfp_trace **trace,
+                                const cfp_score_method *method, const cfp_clip *clip,
+                                const int *class_index, int n_classes)
+{
+    CFP_TRY(open_trace(trace, ctx, model, device, method));
+    for (int k = 0; k < n_classes; k++)
+        CFP_TRY(score_class(&out[k], *trace, clip, class_index[k]));
+    return CFP_OK;
 }
 
 /* Methods that score what a layer's own map holds. */
@@ -247,19 +254,21 @@ static bool looks_at_maps(cfp_score_kind kind)
 }
 
 cfp_status cfp_scores_make(cfp_scores *out, cfp_ctx *ctx, const cfp_model *model,
-                           const cfp_device *device, const cfp_score_method *method,
-                           const cfp_clip *clip, const int *class_index, int n_classes)
+                           const cfp_device *device, cfp_trace **trace,
+                           const cfp_score_method *method, const cfp_clip *clip,
+                           const int *class_index, int n_classes)
 {
+    cfp_status (*const make)(cfp_scores *, cfp_ctx *, const cfp_model *, const cfp_device *,
+                             cfp_trace **, const cfp_score_method *, const cfp_clip *, const int *,
+                             int) =
+        looks_at_maps(method->kind) ? cfp_channel_scores : score_classes;
     cfp_status status = CFP_OK;
     for (int k = 0; k < n_classes; k++)
         out[k] = (cfp_scores){0};
     for (int k = 0; k < n_classes && status == CFP_OK; k++)
         status = cfp_scores_open(&out[k], ctx, model, method->query.depth);
     if (status == CFP_OK)
-        status =
-            looks_at_maps(method->kind)
-                ? cfp_channel_scores(out, ctx, model, device, method, clip, class_index, n_classes)
-                : score_classes(out, ctx, model, device, method, clip, class_index, n_classes);
+        status = make(out, ctx, model, device, trace, method, clip, class_index, n_classes);
     for (int k = 0; k < n_classes && status != CFP_OK; k++)
         cfp_scores_free(&out[k]);
     return status;

@@ -68,7 +68,7 @@ static double range_of(const float *x, int64_t n)
 static cfp_status take_gradients(cfp_volume *volume, struct points *p, cfp_volume_maker *maker,
                                  const cfp_volume_subject *subject)
 {
-    const cfp_volume_settings *want = &maker->settings;
+    const cfp_volume_settings *want = cfp_ask_settings(maker, volume->ask);
     const char *target = cfp_target_names[maker->settings.target];
     const bool noisy = volume->ask->method == CFP_VOLUME_SMOOTHGRAD;
     const bool line = volume->ask->method == CFP_VOLUME_INTEGRATED_GRADIENTS;
@@ -97,7 +97,7 @@ static cfp_status take_gradients(cfp_volume *volume, struct points *p, cfp_volum
 static cfp_status make(cfp_volume_list *out, struct points *p, cfp_volume_maker *maker,
                        const cfp_volume_ask *ask, const cfp_volume_subject *subject)
 {
-    const cfp_volume_settings *want = &maker->settings;
+    const cfp_volume_settings *want = cfp_ask_settings(maker, ask);
     const int64_t voxels = cfp_positions(cfp_maker_shape(maker));
     const bool noisy = ask->method == CFP_VOLUME_SMOOTHGRAD;
     const double n = noisy                                            ? want->smoothgrad_draws

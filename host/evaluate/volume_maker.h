@@ -20,6 +20,13 @@ static inline cfp_shape cfp_maker_shape(const cfp_volume_maker *maker)
     return maker->model->node[0].shape;
 }
 
+/* The numbers that an ask goes by; interp, target and seed are always the maker's. */
+static inline const cfp_volume_settings *cfp_ask_settings(const cfp_volume_maker *maker,
+                                                          const cfp_volume_ask *ask)
+{
+    return ask->own != NULL ? ask->own : &maker->settings;
+}
+
 /* A further volume of zeros, for as many as the list has room for (cfp_volumes_room). */
 CFP_CHECKED cfp_status cfp_volumes_room(cfp_volume_list *list, cfp_volume_maker *maker, int n);
 CFP_CHECKED cfp_status cfp_volumes_add(cfp_volume **out, cfp_volume_list *list,

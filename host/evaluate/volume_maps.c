@@ -8,52 +8,82 @@
 #include <math.h>
 #include <stdio.h>
 
-/* True where one frame of the layer's map has more than one position: behind a global pool there is
- * nothing to see. */
-static bool has_extent(const cfp_model *model, int node)
+/* A kernel of the classifier that speaks for the class; node -1: there is none. */
+static cfp_status find_classifier(cfp_origin *out, cfp_volume_maker *maker, int class_index)
 {
-    const cfp_shape s = model->node[cfp_map_node(model, node)].shape;
-    return s.h * s.w > 1;
+    cfp_origin *origin;
+    int n;
+    CFP_TRY(cfp_origins(&origin, &n, maker->ctx, maker->model, maker->model->logits, class_index,
+                        false));
+    *out = n > 0 ? origin[0] : (cfp_origin){-1, -1};
+    cfp_free(origin);
+    return CFP_OK;
 }
 
-static bool is_candidate(const cfp_model *model, int node, int least_depth)
+/* The input of a node that has the most channels. */
+static int widest_input(const cfp_model *model, int node)
 {
-    return model->node[node].op == CFP_OP_CONV3D && model->node[node].depth >= least_depth;
+    const cfp_node *n = &model->node[node];
+    int widest = n->input[0];
+    for (int k = 1; k < n->n_inputs; k++)
+        if (model->node[n->input[k]].shape.c > model->node[widest].shape.c)
+            widest = n->input[k];
+    return widest;
 }
 
-/* The last convolution: that of the smallest depth below the classifier; of several, the one that
- * runs last.  -1: there is none. */
-static int last_convolution(const cfp_model *model, bool extent)
+static bool is_pool(const cfp_node *node)
 {
-    int last = -1;
-    for (int i = 1; i < model->n_nodes; i++)
-        if (is_candidate(model, i, 1) && (!extent || has_extent(model, i)) &&
-            (last < 0 || model->node[i].depth <= model->node[last].depth))
-            last = i;
-    return last;
+    return node->op == CFP_OP_MAXPOOL3D || node->op == CFP_OP_AVGPOOL3D ||
+           node->op == CFP_OP_GLOBALAVGPOOL;
 }
 
-/* The layers to look at: those that --layers matches, else the last convolution. */
-static cfp_status choose_layers(int *layer, int *n, const cfp_volume_maker *maker,
-                                const cfp_volume_ask *ask)
+/* The last map: upstream of the classifier the first tensor whose frames have more than one
+ * position, pools aside.  0: there is none but the clip. */
+static int last_map(const cfp_model *model, int classifier)
+{
+    int node = classifier < 0 ? 0 : model->node[classifier].input[0];
+    while (node > 0 && (model->node[node].shape.h * model->node[node].shape.w == 1 ||
+                        is_pool(&model->node[node])))
+        node = widest_input(model, node);
+    return node;
+}
+
+/* What a map is called: the convolution whose map it is (the last of several), else itself. */
+static int layer_of(const cfp_model *model, int map)
+{
+    for (int m = map; m > 0; m--)
+        if (model->node[m].op == CFP_OP_CONV3D && cfp_map_node(model, m) == map)
+            return m;
+    return map;
+}
+
+/* The layers to look at, and the nodes of their maps: those that --layers matches, else the last
+ * map. */
+static cfp_status choose_layers(int *layer, int *map, int *n, cfp_volume_maker *maker,
+                                const cfp_volume_ask *ask, int class_index)
 {
     const cfp_model *model = maker->model;
     const char *glob = ask->query.layers;
+    cfp_origin classifier;
     *n = 0;
     for (int i = model->n_nodes - 1; i > 0 && glob != NULL; i--)
-        if (is_candidate(model, i, 0) && fnmatch(glob, model->node[i].name, 0) == 0)
-            layer[(*n)++] = i;
+        if (model->node[i].op == CFP_OP_CONV3D && model->node[i].depth >= 0 &&
+            fnmatch(glob, model->node[i].name, 0) == 0) {
+            layer[*n] = i;
+            map[(*n)++] = cfp_map_node(model, i);
+        }
     if (glob != NULL)
         return CFP_OK;
-    layer[0] = last_convolution(model, true);
-    if (layer[0] < 0)
-        layer[0] = last_convolution(model, false);
+    CFP_TRY(find_classifier(&classifier, maker, class_index));
+    map[0] = last_map(model, classifier.node);
+    layer[0] = layer_of(model, map[0]);
     *n = 1;
-    if (layer[0] >= 0)
+    if (map[0] > 0)
         return CFP_OK;
     return cfp_fail(maker->ctx, CFP_UNSUPPORTED,
-                    "--methods: %s: %s has no convolution below its classifier",
-                    cfp_volume_names[ask->method], model->path != NULL ? model->path : "the model");
+                    "--methods: %s: %s has no map below its classifier whose frames have more than "
+                    "one position",
+                    ask->word, model->path != NULL ? model->path : "the model");
 }
 
 /* --- the formulas: raw[t x h x w] from A and G --- */
@@ -151,57 +181,53 @@ static formula formula_of(cfp_volume_method method)
 
 /* --- Stergiou 2019: each channel of the map times what the class's own weights give it --- */
 
-/* Adds kernel o of the classifier `node` to the weights of layer m's kernels: each of its channels
- * goes to the kernels that it comes from. */
-static cfp_status add_class_weights(double *weight, cfp_volume_maker *maker, int m, int node, int o)
+/* Channel j of a node's output counts w: that goes to the channel of the map that it comes from.
+ * Other kernel layers end the way. */
+static void add_weight(double *weight, const cfp_model *model, int map, int node, int j, double w)
 {
-    const cfp_model *model = maker->model;
-    const cfp_node *classifier = &model->node[node];
-    const int span = cfp_channels_per_group(model, classifier);
-    const int first = cfp_first_channel(model, classifier, o);
-    for (int k = 0; k < span; k++) {
-        const double w = (double)classifier->kernel_mean[(int64_t)o * span + k];
-        cfp_origin *origin;
-        int n;
-        CFP_TRY(
-            cfp_origins(&origin, &n, maker->ctx, model, classifier->input[0], first + k, false));
-        for (int i = 0; i < n; i++)
-            if (origin[i].node == m)
-                weight[origin[i].kernel] += w;
-        cfp_free(origin);
+    const cfp_node *n = &model->node[node];
+    if (node == map)
+        weight[j] += w;
+    if (node <= map || cfp_is_kernel_layer(n)) /* the map does not lie upstream of that */
+        return;
+    for (int k = 0; k < n->n_inputs; k++) {
+        const int from = cfp_route(model, node, k, j);
+        if (from >= 0)
+            add_weight(weight, model, map, n->input[k], from, w);
     }
-    return CFP_OK;
 }
 
-static cfp_status class_weights(double *weight, cfp_volume_maker *maker, int m, int class_index)
+/* There is a classifier: the map was found from there, or has a depth. */
+static cfp_status class_weights(double *weight, cfp_volume_maker *maker, int map, int class_index)
 {
     const cfp_model *model = maker->model;
-    cfp_origin *origin;
-    int n;
+    cfp_origin origin;
     bool any = false;
-    CFP_TRY(cfp_origins(&origin, &n, maker->ctx, model, model->logits, class_index, false));
-    cfp_status status = CFP_OK;
-    for (int i = 0; i < n && status == CFP_OK; i++)
-        status = add_class_weights(weight, maker, m, origin[i].node, origin[i].kernel);
-    cfp_free(origin);
-    for (int o = 0; o < model->node[m].shape.c; o++)
-        any |= weight[o] != 0;
-    if (status != CFP_OK || any)
-        return status;
+    CFP_TRY(find_classifier(&origin, maker, class_index));
+    const cfp_node *classifier = &model->node[origin.node];
+    const int span = cfp_channels_per_group(model, classifier);
+    const int first = cfp_first_channel(model, classifier, origin.kernel);
+    for (int k = 0; k < span; k++)
+        add_weight(weight, model, map, classifier->input[0], first + k,
+                   (double)classifier->kernel_mean[(int64_t)origin.kernel * span + k]);
+    for (int c = 0; c < model->node[map].shape.c; c++)
+        any |= weight[c] != 0;
+    if (any)
+        return CFP_OK;
     return cfp_fail(
         maker->ctx, CFP_UNSUPPORTED,
         "--methods: saliency-tubes: the classifier of %s does not read the map of '%s', "
         "so its weights say nothing of its channels",
-        model->path != NULL ? model->path : "the model", model->node[m].name);
+        model->path != NULL ? model->path : "the model", model->node[map].name);
 }
 
-static cfp_status saliency_tubes(double *sum, cfp_volume_maker *maker, int m, const cfp_map *map,
+static cfp_status saliency_tubes(double *sum, cfp_volume_maker *maker, const cfp_map *map, int node,
                                  int class_index)
 {
     const int64_t n = cfp_positions(map->shape);
     double *weight;
     CFP_TRY_ALLOC(maker->ctx, weight, map->shape.c);
-    const cfp_status status = class_weights(weight, maker, m, class_index);
+    const cfp_status status = class_weights(weight, maker, node, class_index);
     for (int c = 0; c < map->shape.c && status == CFP_OK; c++)
         add_weighted(sum, map->value + c * n, weight[c], n);
     cfp_free(weight);
@@ -216,7 +242,7 @@ struct room { /* of one layer: what is summed, and that in float */
 };
 
 static cfp_status fill(cfp_volume *volume, struct room *r, cfp_volume_maker *maker,
-                       const cfp_map *map, int class_index)
+                       const cfp_map *map, int node, int class_index)
 {
     const formula f = formula_of(volume->ask->method);
     const int64_t n = cfp_positions(map->shape);
@@ -225,7 +251,7 @@ static cfp_status fill(cfp_volume *volume, struct room *r, cfp_volume_maker *mak
     if (f.sum != NULL)
         f.sum(r->sum, map->value, map->gradient, map->shape);
     else
-        CFP_TRY(saliency_tubes(r->sum, maker, volume->node, map, class_index));
+        CFP_TRY(saliency_tubes(r->sum, maker, map, node, class_index));
     for (int64_t p = 0; p < n; p++)
         r->raw[p] = (float)(f.positive ? fmax(r->sum[p], 0) : r->sum[p]);
     snprintf(volume->definition, sizeof volume->definition, "map: %s target=%s interp=%s", f.words,
@@ -233,14 +259,20 @@ static cfp_status fill(cfp_volume *volume, struct room *r, cfp_volume_maker *mak
     return cfp_volume_from_raw(volume, maker, r->raw, map->shape);
 }
 
+struct layers {
+    int *layer, *node; /* of the layers, and of their maps */
+    cfp_map *map;
+    int n;
+};
+
 static cfp_status fill_all(cfp_volume_list *out, cfp_volume_maker *maker, const cfp_volume_ask *ask,
-                           const int *layer, const cfp_map *map, int n, int class_index)
+                           const struct layers *l, int class_index)
 {
-    for (int k = 0; k < n; k++) {
+    for (int k = 0; k < l->n; k++) {
         cfp_volume *volume;
         struct room r = {0};
-        CFP_TRY(cfp_volumes_add(&volume, out, maker, ask, layer[k]));
-        const cfp_status status = fill(volume, &r, maker, &map[k], class_index);
+        CFP_TRY(cfp_volumes_add(&volume, out, maker, ask, l->layer[k]));
+        const cfp_status status = fill(volume, &r, maker, &l->map[k], l->node[k], class_index);
         cfp_free(r.sum);
         cfp_free(r.raw);
         CFP_TRY(status);
@@ -248,26 +280,18 @@ static cfp_status fill_all(cfp_volume_list *out, cfp_volume_maker *maker, const 
     return CFP_OK;
 }
 
-struct layers {
-    int *layer, *node; /* of the layers, and of their maps */
-    cfp_map *map;
-};
-
 static cfp_status make(cfp_volume_list *out, struct layers *l, cfp_volume_maker *maker,
                        const cfp_volume_ask *ask, const cfp_volume_subject *subject)
 {
-    int n;
     CFP_TRY_ALLOC(maker->ctx, l->layer, maker->model->n_nodes);
-    CFP_TRY(choose_layers(l->layer, &n, maker, ask));
-    CFP_TRY_ALLOC(maker->ctx, l->node, n);
-    CFP_TRY_ALLOC(maker->ctx, l->map, n);
-    for (int k = 0; k < n; k++)
-        l->node[k] = cfp_map_node(maker->model, l->layer[k]);
-    CFP_TRY(cfp_volumes_room(out, maker, n));
-    CFP_TRY(
-        cfp_network_maps(maker->network, l->map, l->node, n, subject->input, subject->class_index));
-    const cfp_status status = fill_all(out, maker, ask, l->layer, l->map, n, subject->class_index);
-    cfp_maps_free(l->map, n);
+    CFP_TRY_ALLOC(maker->ctx, l->node, maker->model->n_nodes);
+    CFP_TRY(choose_layers(l->layer, l->node, &l->n, maker, ask, subject->class_index));
+    CFP_TRY_ALLOC(maker->ctx, l->map, l->n);
+    CFP_TRY(cfp_volumes_room(out, maker, l->n));
+    CFP_TRY(cfp_network_maps(maker->network, l->map, l->node, l->n, subject->input,
+                             subject->class_index));
+    const cfp_status status = fill_all(out, maker, ask, l, subject->class_index);
+    cfp_maps_free(l->map, l->n);
     return status;
 }
 

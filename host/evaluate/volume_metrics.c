@@ -264,10 +264,10 @@ static int64_t windows_along(int side, int window, int stride, bool time)
     return 1 + (side - window + stride - 1) / stride;
 }
 
-static int64_t cost_of_method(const cfp_measuring *m, cfp_volume_method method)
+static int64_t cost_of_method(const cfp_measuring *m, const cfp_volume_ask *ask)
 {
-    const cfp_volume_settings *s = &m->settings.methods;
-    switch (method) {
+    const cfp_volume_settings *s = ask->own != NULL ? ask->own : &m->settings.methods;
+    switch (ask->method) {
     case CFP_VOLUME_INTEGRATED_GRADIENTS:
         return s->ig_steps;
     case CFP_VOLUME_SMOOTHGRAD:
@@ -322,7 +322,7 @@ int64_t cfp_eval_volumes_cost(const cfp_volume_evaluation *evaluation,
     if (metrics[CFP_METRIC_SHUFFLE])
         cost += m->settings.shuffles;
     for (int a = 0; a < m->n_asks; a++) {
-        const int64_t one = cost_of_method(m, m->ask[a].method);
+        const int64_t one = cost_of_method(m, &m->ask[a]);
         cost += one * (metrics[CFP_METRIC_MAX_SENSITIVITY] ? 1 + m->settings.sensitivity_draws : 1);
         for (int k = 0; k < CFP_METRIC_COUNT; k++)
             if (metrics[k])

@@ -37,8 +37,8 @@ extern const char *const cfp_unit_names[];
 
 typedef struct cfp_volume_metric_settings {
     cfp_volume_settings methods;
-    /* deletion, insertion (base: drop, increase, infidelity, too).  SPEC 7 calls `points` --steps;
-     * that is the number of gradients of rule grad, so here it is --points. */
+    /* deletion, insertion (base: drop, increase, infidelity, too).  points are the --steps of SPEC
+     * 7, which are not the points of rule grad's gradient. */
     int points;
     cfp_base base;
     cfp_unit unit;

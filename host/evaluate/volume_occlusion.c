@@ -110,7 +110,7 @@ cfp_status cfp_volumes_of_occlusion(cfp_volume_list *out, cfp_volume_maker *make
     struct windows w = {.shape = cfp_maker_shape(maker), .x = subject->input};
     struct room r = {0};
     cfp_volume *volume;
-    choose_windows(&w, &maker->settings);
+    choose_windows(&w, cfp_ask_settings(maker, ask));
     CFP_TRY(cfp_volumes_room(out, maker, 1));
     CFP_TRY(cfp_volumes_add(&volume, out, maker, ask, -1));
     const cfp_status status = run(volume, &r, &w, maker, subject);

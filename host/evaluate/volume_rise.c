@@ -99,7 +99,7 @@ enum { AT_ONCE = 50 }; /* masks between two sums */
 static cfp_status run(cfp_volume *volume, double *sum, struct masks *m, cfp_volume_maker *maker,
                       const cfp_volume_subject *subject)
 {
-    const cfp_volume_settings *want = &maker->settings;
+    const cfp_volume_settings *want = cfp_ask_settings(maker, volume->ask);
     const int64_t voxels = cfp_positions(m->shape);
     cfp_score score[AT_ONCE];
     for (m->first = 0; m->first < want->rise_masks; m->first += AT_ONCE) {
@@ -137,7 +137,7 @@ static cfp_status make(cfp_volume_list *out, struct masks *m, double **sum, cfp_
                        const cfp_volume_ask *ask, const cfp_volume_subject *subject)
 {
     cfp_volume *volume;
-    CFP_TRY(open_masks(m, maker->ctx, &maker->settings));
+    CFP_TRY(open_masks(m, maker->ctx, cfp_ask_settings(maker, ask)));
     CFP_TRY_ALLOC(maker->ctx, *sum, cfp_positions(m->shape));
     CFP_TRY(cfp_volumes_room(out, maker, 1));
     CFP_TRY(cfp_volumes_add(&volume, out, maker, ask, -1));
@@ -149,7 +149,7 @@ cfp_status cfp_volumes_of_rise(cfp_volume_list *out, cfp_volume_maker *maker,
 {
     struct masks m = {.shape = cfp_maker_shape(maker),
                       .x = subject->input,
-                      .keep = maker->settings.rise_keep,
+                      .keep = cfp_ask_settings(maker, ask)->rise_keep,
                       .stream = cfp_volume_stream(maker, ask, subject)};
     double *sum = NULL;
     const cfp_status status = make(out, &m, &sum, maker, ask, subject);

@@ -42,6 +42,8 @@ typedef struct cfp_volume_ask {
      * that matches. */
     cfp_query query;
     const cfp_clip *other; /* query.baseline CFP_BASELINE_CLIP: that clip; borrowed */
+    /* The numbers of this ask alone (cfp_volume_option), borrowed; NULL: the maker's. */
+    const struct cfp_volume_settings *own;
 } cfp_volume_ask;
 void cfp_volume_query(cfp_query *query, cfp_volume_method method);
 
@@ -58,6 +60,13 @@ typedef struct cfp_volume_settings {
     double rise_keep;             /* ... and the share of cells that are shown */
 } cfp_volume_settings;
 cfp_volume_settings cfp_volume_settings_default(void);
+/* Sets what a method's own option of this name says: steps of integrated-gradients; draws, noise of
+ * smoothgrad; window, stride of occlusion (4x28x28); masks, grid, keep of rise.  CFP_USAGE where
+ * the method has no such option, or the value does not fit; the message starts with "--methods: ".
+ */
+CFP_CHECKED cfp_status cfp_volume_option(cfp_volume_settings *settings, cfp_ctx *ctx,
+                                         cfp_volume_method method, const char *name,
+                                         const char *value);
 
 typedef struct cfp_volume {
     const cfp_volume_ask *ask;

@@ -10,8 +10,8 @@ CFP_CHECKED cfp_status cfp_baseline_clip(float *to, cfp_ctx *ctx, const cfp_inpu
                                          cfp_baseline kind, uint64_t seed, const float *x);
 
 /* Fills input, [clips x entries][C x T x H x W], with every entry of every clip; the points are
- * those from number `first` of all of --steps.  given: the clips' own numbers, normalised; NULL: they
- * are made of clip[clips].  other: the clip of CFP_BASELINE_CLIP, else NULL. */
+ * those from number `first` of all of --steps.  given: the clips' own numbers, normalised; NULL:
+ * they are made of clip[clips].  other: the clip of CFP_BASELINE_CLIP, else NULL. */
 CFP_CHECKED cfp_status cfp_entries_fill(float *input, const cfp_trace *trace,
                                         const cfp_clip *const *clip, const float *given,
                                         const cfp_clip *other, int first);

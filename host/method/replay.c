@@ -211,31 +211,33 @@ static cfp_status fits(const cfp_replay *r, size_t bytes, size_t free_bytes, con
                     whose);
 }
 
+/* Bytes of the fill of a map, so that the next one is aligned. */
+static size_t fill_bytes(const cfp_replay *r, int value)
+{
+    const size_t bytes = r->device.api->tensor_bytes(&r->one->value[value]);
+    return (bytes + CFP_ARENA_ALIGNMENT - 1) / CFP_ARENA_ALIGNMENT * CFP_ARENA_ALIGNMENT;
+}
+
 /* The memory of the fill's maps, once. */
 static cfp_status take_fill_memory(cfp_replay *r)
 {
     const cfp_backend_api *api = r->device.api;
-    const int n = r->model->n_nodes;
+    const char *whose;
     size_t bytes = 0;
     if (r->fill_memory != NULL)
         return CFP_OK;
-    for (int pass = 0; pass < 2; pass++) {
-        size_t at = 0;
-        for (int v = 0; v < n; v++) {
-            if (!is_map(r, v))
-                continue;
-            r->fill[v] = r->one->value[v];
-            r->fill[v].data = pass > 0 ? (float *)(void *)((char *)r->fill_memory + at) : NULL;
-            at += (api->tensor_bytes(&r->fill[v]) + CFP_ARENA_ALIGNMENT - 1) / CFP_ARENA_ALIGNMENT *
-                  CFP_ARENA_ALIGNMENT;
-        }
-        bytes = at;
-        if (pass > 0)
-            break;
-        const char *whose;
-        const size_t free_bytes = cfp_device_free(&whose, &r->device, r->ctx);
-        CFP_TRY(fits(r, bytes, free_bytes, api->name, whose));
-        CFP_TRY(api->alloc(r->device.backend, &r->fill_memory, bytes > 0 ? bytes : 1));
+    for (int v = 0; v < r->model->n_nodes; v++)
+        bytes += is_map(r, v) ? fill_bytes(r, v) : 0;
+    const size_t free_bytes = cfp_device_free(&whose, &r->device, r->ctx);
+    CFP_TRY(fits(r, bytes, free_bytes, api->name, whose));
+    CFP_TRY(api->alloc(r->device.backend, &r->fill_memory, bytes > 0 ? bytes : 1));
+    char *at = r->fill_memory;
+    for (int v = 0; v < r->model->n_nodes; v++) {
+        if (!is_map(r, v))
+            continue;
+        r->fill[v] = r->one->value[v];
+        r->fill[v].data = (float *)(void *)at;
+        at += fill_bytes(r, v);
     }
     return CFP_OK;
 }

@@ -110,6 +110,8 @@ static cfp_status evaluate_clips(evaluating *w, cfp_status *failed)
         ctx->message[0] = '\0'; /* said */
         *failed = *failed == CFP_OK ? status : *failed;
     }
+    if (*failed != CFP_OK)
+        ctx->message[0] = '\0'; /* of what was tried since then, and is no failure */
     return CFP_OK;
 }
 

@@ -292,13 +292,31 @@ static cfp_status check_use(const cfp_evaluate_plan *plan, cfp_ctx *ctx, const c
                     scores ? "volume" : "score for each kernel");
 }
 
+/* The role of a volume; options: those of a method that has no other role, else NULL. */
+static cfp_status add_volume(cfp_evaluate_plan *plan, cfp_ctx *ctx, const cfp_config *config,
+                             const cfp_score_method *m, cfp_volume_method method, char *options)
+{
+    cfp_volume_settings *own = &plan->own[plan->request.n_volumes];
+    cfp_volume_ask *ask = &plan->volume[plan->request.n_volumes++];
+    *own = plan->request.volumes.methods;
+    *ask = (cfp_volume_ask){.word = m->word, .method = method, .query = m->query, .own = own};
+    ask->query.layers = config->layers;
+    cfp_volume_query(&ask->query, method);
+    for (char *option; (option = next_word(&options, ':')) != NULL;) {
+        char *value = strchr(option, '=');
+        if (value != NULL)
+            *value++ = '\0';
+        CFP_TRY(cfp_volume_option(own, ctx, method, option, value != NULL ? value : ""));
+    }
+    return CFP_OK;
+}
+
 /* One method in each of its roles. */
 static cfp_status add_method(cfp_evaluate_plan *plan, cfp_ctx *ctx, const cfp_config *config,
                              const char *whole, char *word)
 {
     char *options = word;
     const char *names[CFP_SCORE_COUNT + CFP_VOLUME_COUNT + 1], *name = next_word(&options, ':');
-    cfp_eval_request *request = &plan->request;
     const int kind = find_word(name, cfp_score_names), volume = cfp_volume_named(name);
     method_names(names);
     if (kind < 0 && volume < 0)
@@ -307,19 +325,13 @@ static cfp_status add_method(cfp_evaluate_plan *plan, cfp_ctx *ctx, const cfp_co
     cfp_score_method m = {.word = whole,
                           .kind = kind >= 0 ? (cfp_score_kind)kind : CFP_SCORE_EXACT};
     m.query = query_for(config, m.kind);
-    if (kind < 0 && options != NULL)
-        return cfp_fail(ctx, CFP_USAGE, "--methods: %s has no option '%s'", name, options);
-    CFP_TRY(parse_own(&m, ctx, options));
-    if (volume >= 0) {
-        cfp_volume_ask *ask = &plan->volume[request->n_volumes++];
-        *ask = (cfp_volume_ask){.word = whole, .method = volume, .query = m.query};
-        ask->query.layers = config->layers;
-        cfp_volume_query(&ask->query, ask->method);
-    }
     if (kind < 0)
-        return CFP_OK;
+        return add_volume(plan, ctx, config, &m, (cfp_volume_method)volume, options);
+    CFP_TRY(parse_own(&m, ctx, options));
+    if (volume >= 0)
+        CFP_TRY(add_volume(plan, ctx, config, &m, (cfp_volume_method)volume, NULL));
     cfp_score_query(&m.query, m.kind);
-    plan->method[request->kernels.n_methods++] = m;
+    plan->method[plan->request.kernels.n_methods++] = m;
     return cfp_query_check(ctx, &m.query);
 }
 
@@ -340,6 +352,7 @@ static cfp_status parse_methods(cfp_evaluate_plan *plan, cfp_ctx *ctx, const cfp
     const size_t bytes = strlen(config->methods) + 1;
     CFP_TRY_ALLOC(ctx, plan->method, count_words(config->methods));
     CFP_TRY_ALLOC(ctx, plan->volume, count_words(config->methods));
+    CFP_TRY_ALLOC(ctx, plan->own, count_words(config->methods));
     CFP_TRY_ALLOC(ctx, plan->words, 2 * bytes);
     memcpy(plan->words, config->methods, bytes);
     char *at = plan->words;
@@ -417,11 +430,11 @@ static void set_volumes(cfp_evaluate_plan *plan, const cfp_config *config)
 static cfp_status make_plan(cfp_evaluate_plan *plan, cfp_ctx *ctx, const cfp_config *config)
 {
     cfp_kernel_request *request = &plan->request.kernels;
+    set_volumes(plan, config);
     CFP_TRY(parse_metrics(&plan->request, ctx, config));
     CFP_TRY(parse_methods(plan, ctx, config));
     CFP_TRY(parse_shares(plan, ctx, config->shares));
     parse_fill(plan, config);
-    set_volumes(plan, config);
     request->layers = config->layers;
     request->depth = (int)config->depth;
     request->draws = (int)config->draws;
@@ -468,6 +481,7 @@ void cfp_evaluate_plan_free(cfp_evaluate_plan *plan)
 {
     cfp_free(plan->method);
     cfp_free(plan->volume);
+    cfp_free(plan->own);
     cfp_free(plan->words);
     cfp_free(plan->share);
     cfp_free(plan->class_index);

@@ -8,7 +8,8 @@ typedef struct cfp_evaluate_plan {
     cfp_eval_request request; /* points to what follows */
     cfp_score_method *method;
     cfp_volume_ask *volume;
-    char *words; /* the list of methods, cut into words */
+    cfp_volume_settings *own; /* of each volume */
+    char *words;              /* the list of methods, cut into words */
     double *share;
     int *class_index;
     bool other, fill_clip; /* --baseline, --fill name clips */

@@ -1,22 +1,18 @@
 /* guard.c - see guard.h.  The handlers only write bytes that were made ready before.
  *
  * A crash is handled by the thread that crashed, so the line of what is being read is that thread's
- * own.  The timer belongs to the process and may strike any thread, so its line does, too. */
+ * own. */
 #include "guard.h"
 #include "../base/text_shown.h"
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <sys/time.h>
 #include <unistd.h>
 
 enum { LINE = 512 };
 
 static _Thread_local char crash_line[LINE]; /* empty: this thread is not guarded */
-static _Thread_local bool limited;          /* this thread's guard runs the timer */
-static char endless_line[LINE];
 
 static void end_with(const char *line)
 {
@@ -44,12 +40,6 @@ static void on_crash(int number, siginfo_t *info, void *context)
     raise(number);
 }
 
-static void on_timer(int number)
-{
-    (void)number;
-    end_with(endless_line);
-}
-
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 enum { N_CRASHES = 0 };
 #else
@@ -68,42 +58,15 @@ static void handle_crashes(void)
         sigaction(crashes[i], &action, &before[i]);
 }
 
-static void make_line(char line[LINE], const char *path, const char *what)
+void cfp_guard_begin(const char *path)
 {
     char shown[LINE - 100];
     cfp_shown_text(shown, sizeof shown, path);
-    snprintf(line, LINE, "cfp-gpu: %s: damaged: %s\n", shown, what);
-}
-
-static void limit_time(int seconds)
-{
-    const struct itimerval limit = {.it_value.tv_sec = seconds};
-    signal(SIGPROF, seconds > 0 ? on_timer : SIG_IGN);
-    setitimer(ITIMER_PROF, &limit, NULL);
-}
-
-void cfp_guard_begin(const char *path, int seconds)
-{
-    make_line(crash_line, path, "a library crashed while reading it");
+    snprintf(crash_line, LINE, "cfp-gpu: %s: damaged: a library crashed while reading it\n", shown);
     handle_crashes();
-    limited = seconds > 0;
-    if (!limited)
-        return;
-    make_line(endless_line, path, "a library does not come to its end");
-    limit_time(seconds);
 }
 
 void cfp_guard_end(void)
 {
-    if (limited)
-        limit_time(0);
-    limited = false;
     crash_line[0] = '\0';
-}
-
-int cfp_guard_seconds(const char *path)
-{
-    enum { LEAST = 10, BYTES_PER_SECOND = 20 << 20 };
-    struct stat facts;
-    return LEAST + (stat(path, &facts) == 0 ? (int)(facts.st_size / BYTES_PER_SECOND) : 0);
 }

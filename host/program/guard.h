@@ -1,16 +1,12 @@
 /* guard.h - a library that crashes on a damaged file must not break the promise of one line.
  *
- * HDF5 1.10 does crash on some damaged files (it follows lengths that it reads there).  Between
- * begin and end such a crash becomes "cfp-gpu: <path>: ...", exit status 1.  Nothing is repaired:
- * the process ends.  Not in sanitizer builds, where crashes are to be seen.  Several threads may
- * each read a file at a time: the line names the file of the one that crashed.
+ * The libraries that decode clips can crash on a damaged file.  Between begin and end such a crash
+ * becomes "cfp-gpu: <path>: ...", exit status 1.  Nothing is repaired: the process ends.  Not in
+ * sanitizer builds, where crashes are to be seen.  Several threads may each read a file at a time:
+ * the line names the file of the thread that crashed.
  *
- * It also reads some damaged files for ever (a string heap whose object has no size).  With
- * `seconds` of processor time above 0 the process gives up after them in the same way; one thread
- * at a time may ask for that. */
+ * HDF5 files need no guard: a process of its own reads them (host/h5/). */
 #pragma once
 
-void cfp_guard_begin(const char *path, int seconds);
-/* What reading a model may take: far more than any machine needs for a file of its size. */
-int cfp_guard_seconds(const char *path);
+void cfp_guard_begin(const char *path);
 void cfp_guard_end(void);

@@ -1,6 +1,7 @@
 /* help.c - --help: written from the rows of commands.c, options_table.c and the writers' table. */
 #include <stdio.h>
 #include <string.h>
+#include "../evaluate/evaluate.h"
 #include "commands.h"
 
 enum { INDENT = 30, WIDTH = 92 };
@@ -84,6 +85,28 @@ static void print_formats(void)
     }
 }
 
+/* What a list may hold: names[n] with commas between, behind what they have in common. */
+static void print_names(const char *what, const char *const *names, int n)
+{
+    char text[512];
+    int used = snprintf(text, sizeof text, "%s: ", what);
+    for (int i = 0; i < n; i++)
+        used +=
+            snprintf(text + used, sizeof text - (size_t)used, "%s%s", i == 0 ? "" : ", ", names[i]);
+    print_wrapped(text, 0, INDENT);
+}
+
+static void print_lists(const char *option)
+{
+    if (strcmp(option, "metrics") == 0) {
+        print_names("about kernels", cfp_kernel_metric_names, CFP_KERNEL_METRIC_COUNT);
+        print_names("about volumes", cfp_volume_metric_names, CFP_METRIC_COUNT);
+    } else if (strcmp(option, "methods") == 0) {
+        print_names("a score for each kernel", cfp_score_names, CFP_SCORE_COUNT);
+        print_names("a volume", cfp_volume_names, CFP_VOLUME_COUNT);
+    }
+}
+
 static void help_command(const cfp_command *command)
 {
     printf("cfp-gpu %s %s%s[options]\n\n", command->name, command->operands,
@@ -105,6 +128,8 @@ static void help_command(const cfp_command *command)
         print_option(option);
         if (strcmp(option->name, "format") == 0)
             print_formats();
+        if (command->bit == CFP_CMD_EVALUATE)
+            print_lists(option->name);
     }
     printf("\nExamples\n");
     for (int i = 0; i < 2; i++)

@@ -86,7 +86,7 @@ static const cfp_command *find_command(const char *name)
 
 static cfp_status unknown_command(cfp_ctx *ctx, const char *name)
 {
-    static const char *const planned[] = {"evaluate", "batch", "contrast"};
+    static const char *const planned[] = {"batch", "contrast"};
     for (size_t i = 0; i < sizeof planned / sizeof *planned; i++)
         if (strcmp(name, planned[i]) == 0)
             return cfp_fail(ctx, CFP_USAGE, "%s: not in this version", name);

@@ -134,7 +134,7 @@ const cfp_option cfp_options[] = {
      .help = "deletion, insertion: what matters most goes, or comes, first; or what matters least"},
     {"mask-file", 0, TEXT("FILE|DIR"), FIELD(mask_file), .group = "Volumes",
      .commands = CFP_CMD_EVALUATE,
-     .help = "where the object is, for energy, pointing, rank-accuracy, iou and temporal-pointing: an .npy of T x H x W, a folder of PNG, or a CSV of boxes; see host/evaluate/README.md"},
+     .help = "where the object is, for energy, pointing, rank-accuracy, iou and temporal-pointing: an .npy or HDF5 array of T x H x W, a folder of pictures, or a CSV of boxes; see host/evaluate/README.md"},
     {"tolerance", 0, REAL(-1, 100000), FIELD(tolerance), .argument = "PIXELS", .fallback = "-1",
      .group = "Volumes", .commands = CFP_CMD_EVALUATE,
      .help = "pointing: how far from the object a hit may be; below 0: 15 pixels of a short side of 224"},

@@ -106,7 +106,7 @@ cfp_status cfp_session_read_clip(cfp_clip *clip, cfp_session *session, const cha
                                    .stride = (int)session->config.stride,
                                    .track = (int)session->config.track};
     cfp_session_range_begin(session, CFP_RANGE_DECODE, path);
-    cfp_guard_begin(path, 0); /* a long video takes as long as it takes */
+    cfp_guard_begin(path);
     const cfp_status status =
         cfp_clip_open(clip, &session->ctx, path, &session->model.input, &sampling);
     cfp_guard_end();

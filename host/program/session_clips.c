@@ -30,11 +30,6 @@ static void give_memory(void *cookie, void *memory)
     device->api->host_release(device->backend, memory);
 }
 
-static void begin_read(const char *path)
-{
-    cfp_guard_begin(path, 0); /* a long video takes as long as it takes */
-}
-
 cfp_status cfp_session_open_clips(cfp_session *session, int first)
 {
     const cfp_config *config = &session->config;
@@ -50,7 +45,7 @@ cfp_status cfp_session_open_clips(cfp_session *session, int first)
         .alloc = take_memory,
         .release = give_memory,
         .cookie = &session->device,
-        .begin_read = begin_read,
+        .begin_read = cfp_guard_begin,
         .end_read = cfp_guard_end,
     };
     return cfp_clip_queue_open(&session->clips, &session->ctx, &request);

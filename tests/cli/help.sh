@@ -8,3 +8,4 @@ try devices --help
 try view --help
 try report --help
 try sweep --help
+try evaluate --help

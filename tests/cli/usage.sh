@@ -3,7 +3,14 @@ try
 try explian
 try --json
 try nothinglikeit
-try evaluate
+try evaluate model.h5
+try evaluate model.h5 clip.npy --metrics kernl-drop
+try evaluate model.h5 clip.npy --metrics energy
+try evaluate model.h5 clip.npy --methods gard
+try evaluate model.h5 clip.npy --methods gradcam
+try evaluate model.h5 clip.npy --methods grad:baseline=blonk
+try evaluate model.h5 clip.npy --share 0.1,1.5
+try evaluate model.h5 clip.npy --draws 0
 try batch
 try contrast
 try explain

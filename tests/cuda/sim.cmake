@@ -79,7 +79,6 @@ foreach(half ${halves})
         --seeds 1 --cases ${half_cases} --precision ${half})
 endforeach()
 cfp_test(batch_cudasim cuda 120 test_batch --device cudasim --module-dir "${CFP_SIM_DIR}")
-cfp_test(replay_cudasim cuda 120 test_replay --device cudasim --module-dir "${CFP_SIM_DIR}")
 cfp_test(render_cudasim cuda 120 test_render --device cudasim --module-dir "${CFP_SIM_DIR}")
 if(CFP_FULL) # the code that batch_cudasim runs, compared otherwise
     cfp_test(batch_cudasim_by_shape cuda 600 test_batch --device cudasim --module-dir "${CFP_SIM_DIR}" --sums by-shape)
@@ -89,6 +88,7 @@ target_link_libraries(test_cudasim PRIVATE libcfp cfp_flags m ${CMAKE_DL_LIBS})
 cfp_test(cudasim cuda 120 test_cudasim "${CFP_SIM_DIR}")
 # Under sanitizers the kernels run in check_backends_cudasim and batch_cudasim: here are numbers.
 if(NOT CFP_SANITIZE)
+    cfp_test(replay_cudasim cuda 120 test_replay --device cudasim --module-dir "${CFP_SIM_DIR}")
     cfp_test(method_cudasim cuda 600 ${CFP_PYTHON} "${CMAKE_SOURCE_DIR}/tests/oracle/check_method.py" --cfp "${program}"
         --device cudasim --seeds ${networks})
     cfp_test(explain_cudasim cuda 600 ${CFP_PYTHON} "${CMAKE_CURRENT_SOURCE_DIR}/check_device.py" --cfp "${program}"

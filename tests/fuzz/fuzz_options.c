@@ -20,6 +20,7 @@ COMMAND(devices)
 COMMAND(view)
 COMMAND(report)
 COMMAND(sweep)
+COMMAND(evaluate)
 
 static void check_values(const cfp_config *config)
 {
