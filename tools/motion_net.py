@@ -201,7 +201,7 @@ class ColourNet(ResidualNet):
 
     title = "motion-colour"
     coloured = True
-    clips, epochs = 2400, 4
+    clips, epochs = 4800, 5
     starts_from = "motion-residual"
 
     @torch.no_grad()
