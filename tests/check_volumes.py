@@ -707,7 +707,7 @@ def check_own(case):
         key = word.split(":")[0], ""
         check(np.array_equal(volumes(word)[key], volumes(key[0], *same)[key]), f"{word} is not {same}")
     for word, says in (("rise:steps=3", "'steps'"), ("gradcam:masks=1", "'masks'"), ("rise:masks=0", "'0'"),
-                       ("rise:masks=", "''"), ("rise:keep=1.5", "'1.5'"), ("occlusion:window=2x3", "'2x3'"),
+                       ("rise:masks=", "''"), ("rise:masks", "needs a value"), ("rise:keep=1.5", "'1.5'"), ("occlusion:window=2x3", "'2x3'"),
                        ("occlusion:window=2x3x4x5", "'2x3x4x5'"), ("smoothgrad:noise=nan", "'nan'"),
                        ("occlusion:stride=0x1x1", "'0x1x1'"), ("integrated-gradients:steps=9999999999", "'9999999999'")):
         error = case.run(f"methods={word}", status=2)

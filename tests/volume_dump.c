@@ -138,8 +138,7 @@ static void take_own(struct dump *d, cfp_volume_ask *ask, char *text)
         char *value = strchr(text, '=');
         if (value != NULL)
             *value++ = '\0';
-        if (cfp_volume_option(own, &d->ctx, ask->method, text, value != NULL ? value : "") !=
-            CFP_OK) {
+        if (cfp_volume_option(own, &d->ctx, ask->method, text, value) != CFP_OK) {
             fprintf(stderr, "volume_dump: %s\n", d->ctx.message);
             exit(2);
         }

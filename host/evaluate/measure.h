@@ -28,6 +28,8 @@ struct cfp_volume_evaluation {
     double *by_chance;      /* [draws] AUC of random orders */
     bool has_chance;
     cfp_truth truth;
+    uint8_t *near; /* [T x H x W] pointing: less than the tolerance away from the mask */
+    bool has_near;
 };
 typedef struct cfp_volume_evaluation cfp_measuring;
 

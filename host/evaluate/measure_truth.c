@@ -80,29 +80,43 @@ static double tolerance_of(const cfp_measuring *m)
                                       : 15.0 / 224 * cfp_min_int(m->shape.h, m->shape.w);
 }
 
-cfp_status cfp_measure_pointing(cfp_measured *out, cfp_measuring *m, const cfp_volume *volume)
+/* The same for all volumes of a clip. */
+static cfp_status find_near(cfp_measuring *m)
 {
     const double tolerance = tolerance_of(m);
+    if (m->has_near)
+        return CFP_OK;
+    if (m->near == NULL)
+        CFP_TRY_ALLOC(m->ctx, m->near, cfp_positions(m->shape));
+    for (int64_t v = 0; v < cfp_positions(m->shape); v++) {
+        const int64_t at = v % frame_of(m);
+        m->near[v] = is_near(m->truth.inside + (v - at), m->shape, (int)(at / m->shape.w),
+                             (int)(at % m->shape.w), tolerance);
+    }
+    m->has_near = true;
+    return CFP_OK;
+}
+
+cfp_status cfp_measure_pointing(cfp_measured *out, cfp_measuring *m, const cfp_volume *volume)
+{
     int frames = 0, hits = 0;
     int64_t near = 0;
+    CFP_TRY(find_near(m));
     for (int t = 0; t < m->shape.t; t++) {
         const uint8_t *inside = m->truth.inside + t * frame_of(m);
+        const uint8_t *close = m->near + t * frame_of(m);
         if (!m->truth.known[t] || is_empty(inside, frame_of(m)))
             continue;
-        const int64_t at = highest(volume->s + t * frame_of(m), frame_of(m));
         frames++;
-        hits +=
-            is_near(inside, m->shape, (int)(at / m->shape.w), (int)(at % m->shape.w), tolerance);
+        hits += close[highest(volume->s + t * frame_of(m), frame_of(m))];
         for (int64_t v = 0; v < frame_of(m); v++)
-            near +=
-                is_near(inside, m->shape, (int)(v / m->shape.w), (int)(v % m->shape.w), tolerance);
-        CFP_TRY(cfp_check_interrupt(m->ctx));
+            near += close[v];
     }
     out->value = (double)hits / frames;
     out->chance = (double)near / ((double)frames * (double)frame_of(m));
     snprintf(out->definition, sizeof out->definition,
              "%d of %d frames with a mask hit, tolerance=%.9g pixels, %d of %d frames annotated",
-             hits, frames, tolerance, m->truth.n_known, m->shape.t);
+             hits, frames, tolerance_of(m), m->truth.n_known, m->shape.t);
     return CFP_OK;
 }
 

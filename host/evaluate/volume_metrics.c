@@ -122,6 +122,7 @@ void cfp_volume_evaluation_close(cfp_volume_evaluation **evaluation)
     cfp_free(m->base);
     cfp_free(m->room);
     cfp_free(m->by_chance);
+    cfp_free(m->near);
     cfp_truth_free(&m->truth);
     cfp_free(m);
     *evaluation = NULL;
@@ -147,7 +148,7 @@ static cfp_status begin(cfp_measuring *m, const uint8_t *metrics, const cfp_clip
     }
     m->clip = clip;
     m->subject = (cfp_volume_subject){m->x, class_index, clip->sha256};
-    m->has_chance = false;
+    m->has_chance = m->has_near = false;
     cfp_truth_free(&m->truth);
     if (mask)
         CFP_TRY(cfp_truth_read(&m->truth, m->ctx, m->settings.mask_path, clip));

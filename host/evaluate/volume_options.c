@@ -58,6 +58,9 @@ static cfp_status set(cfp_volume_settings *settings, cfp_ctx *ctx, const option 
     double share;
     static const char *const right[] = {"above 0 and at most 1", "a whole number from 1 on", "",
                                         "three whole numbers like 4x28x28"};
+    if (value == NULL)
+        return cfp_fail(ctx, CFP_USAGE, "--methods: %s: %s needs a value",
+                        cfp_volume_names[o->method], o->name);
     const bool fits = o->count > 0 ? read_whole(whole, o->count, value) : read_share(&share, value);
     if (!fits)
         return cfp_fail(ctx, CFP_USAGE, "--methods: %s: %s '%.60s' is not %s",
@@ -79,10 +82,9 @@ cfp_status cfp_volume_option(cfp_volume_settings *settings, cfp_ctx *ctx, cfp_vo
             continue;
         if (strcmp(options[i].name, name) == 0)
             return set(settings, ctx, &options[i], value);
-        strncat(known, known[0] == '\0' ? "it has " : ", ", sizeof known - strlen(known) - 1);
+        strncat(known, known[0] == '\0' ? ": it has " : ", ", sizeof known - strlen(known) - 1);
         strncat(known, options[i].name, sizeof known - strlen(known) - 1);
     }
-    return cfp_fail(ctx, CFP_USAGE, "--methods: %s: there is no '%.60s': %s",
-                    cfp_volume_names[method], name,
-                    known[0] != '\0' ? known : "it has no options of its own");
+    return cfp_fail(ctx, CFP_USAGE, "--methods: %s has no option '%.60s'%s",
+                    cfp_volume_names[method], name, known);
 }

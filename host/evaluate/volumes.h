@@ -62,7 +62,8 @@ typedef struct cfp_volume_settings {
 cfp_volume_settings cfp_volume_settings_default(void);
 /* Sets what a method's own option of this name says: steps of integrated-gradients; draws, noise of
  * smoothgrad; window, stride of occlusion (4x28x28); masks, grid, keep of rise.  CFP_USAGE where
- * the method has no such option, or the value does not fit; the message starts with "--methods: ".
+ * the method has no such option, or the value is missing (NULL) or does not fit; the message starts
+ * with "--methods: ".
  */
 CFP_CHECKED cfp_status cfp_volume_option(cfp_volume_settings *settings, cfp_ctx *ctx,
                                          cfp_volume_method method, const char *name,
