@@ -44,21 +44,71 @@ static void rows_are_well_formed(void)
     }
 }
 
+static void same_question(const cfp_query *got, const cfp_query *want)
+{
+    CHECK_EQ(got->rule, want->rule);
+    CHECK_NEAR(got->theta, want->theta, 0);
+    CHECK_EQ(got->depth, want->depth);
+    CHECK_EQ(got->top, want->top);
+    CHECK_EQ(got->propagate, want->propagate);
+    CHECK_EQ(got->normalise, want->normalise);
+    CHECK_EQ(got->class_relevance, want->class_relevance);
+    CHECK_EQ(got->mask, want->mask);
+    CHECK_EQ(got->baseline, want->baseline);
+    CHECK_EQ(got->steps, want->steps);
+    CHECK_NEAR(got->turn_down, want->turn_down, 0);
+    CHECK_EQ(got->tubes, want->tubes);
+}
+
+static cfp_query asked(const char *const *words)
+{
+    cfp_ctx ctx;
+    cfp_config config;
+    CHECK_EQ(parse(&config, &ctx, &explain, words), CFP_OK);
+    const cfp_query query = cfp_config_query(&config);
+    cfp_config_free(&config);
+    return query;
+}
+
+/* Without --rule the question is the recommended one, but for what is given; options that only the
+ * published rule has ask for that rule. */
+static void the_rule_decides_on_the_defaults(void)
+{
+    cfp_query want = cfp_query_recommended();
+    cfp_query got = asked(WORDS("m.h5", "c.mp4"));
+    same_question(&got, &want);
+    got = asked(WORDS("m.h5", "c.mp4", "--theta", "0.3", "--mask", "selected"));
+    want.theta = 0.3;
+    want.mask = CFP_MASK_SELECTED;
+    same_question(&got, &want);
+    got = asked(WORDS("m.h5", "c.mp4", "--steps", "4")); /* cannot be turned down */
+    want = cfp_query_recommended();
+    want.steps = 4;
+    want.turn_down = 1;
+    same_question(&got, &want);
+    got = asked(WORDS("m.h5", "c.mp4", "--baseline", "zero"));
+    want = cfp_query_recommended();
+    want.baseline = CFP_BASELINE_ZERO;
+    want.turn_down = 1;
+    same_question(&got, &want);
+    want = cfp_query_default();
+    got = asked(WORDS("m.h5", "c.mp4", "--rule", "cfp"));
+    same_question(&got, &want);
+    got = asked(WORDS("m.h5", "c.mp4", "--propagate", "path"));
+    want.propagate = CFP_PROPAGATE_PATH;
+    same_question(&got, &want);
+    want = cfp_query_default();
+    want.rule = CFP_RULE_GRAD;
+    got = asked(WORDS("m.h5", "c.mp4", "--rule", "grad"));
+    same_question(&got, &want);
+}
+
 static void defaults_are_those_of_the_method(void)
 {
     cfp_ctx ctx;
     cfp_config config;
-    const cfp_query want = cfp_query_default();
     CHECK_EQ(parse(&config, &ctx, &explain, WORDS("m.h5", "c.mp4")), CFP_OK);
     const cfp_query got = cfp_config_query(&config);
-    CHECK_EQ(got.rule, want.rule);
-    CHECK_NEAR(got.theta, want.theta, 0);
-    CHECK_EQ(got.depth, want.depth);
-    CHECK_EQ(got.top, want.top);
-    CHECK_EQ(got.propagate, want.propagate);
-    CHECK_EQ(got.normalise, want.normalise);
-    CHECK_EQ(got.class_relevance, want.class_relevance);
-    CHECK_EQ(got.tubes, want.tubes);
     CHECK(got.layers == NULL && config.class_name == NULL && config.output == NULL);
     CHECK_EQ(config.start, -1);
     CHECK_EQ(config.stride, 0);
@@ -150,6 +200,7 @@ static void near_words_are_found_and_far_ones_not(void)
 int main(void)
 {
     rows_are_well_formed();
+    the_rule_decides_on_the_defaults();
     defaults_are_those_of_the_method();
     values_are_taken_in_every_form();
     what_is_wrong_is_said_by_name();
