@@ -127,6 +127,7 @@ static cfp_status set_value(cfp_config *config, cfp_ctx *ctx, const cfp_option *
         break;
     }
     config->text[option - cfp_options] = text;
+    config->given[option - cfp_options] = true;
     if (good)
         return CFP_OK;
     char values[256];
@@ -251,6 +252,7 @@ cfp_status cfp_options_parse(cfp_config *config, cfp_ctx *ctx, int argc, char **
     for (int i = 0; i < cfp_n_options; i++)
         if ((cfp_options[i].commands & config->command->bit) && cfp_options[i].fallback != NULL)
             CFP_TRY(set_value(config, ctx, &cfp_options[i], cfp_options[i].fallback));
+    memset(config->given, 0, sizeof config->given); /* those were the defaults */
     CFP_TRY_ALLOC(ctx, config->operand, argc);
     bool options_end = false;
     for (int i = 2; i < argc; i++) {
@@ -286,11 +288,11 @@ static int row_of(const cfp_config *config, size_t field)
     return -1;
 }
 
-/* True where the user typed the option: its text is argv's then, not the table's. */
+/* True if the user typed the option. */
 static bool was_given(const cfp_config *config, size_t field)
 {
     const int i = row_of(config, field);
-    return i >= 0 && config->text[i] != NULL && config->text[i] != cfp_options[i].fallback;
+    return i >= 0 && config->given[i];
 }
 
 void cfp_config_set_text(cfp_config *config, const char *name, const char *value)

@@ -74,6 +74,7 @@ typedef struct cfp_config {
     bool profile; /* explain too */
     /* The value in force of every row, as it would be typed; NULL: none, or not of this command. */
     const char *text[CFP_MAX_OPTIONS];
+    bool given[CFP_MAX_OPTIONS]; /* [row] the user typed it */
 } cfp_config;
 
 typedef enum cfp_option_type {

@@ -58,11 +58,15 @@ try explain model.h5 clip.mp4 --format h5,jpeg
 try explain model.h5 clip.mp4 --format ''
 try explain model.h5 clip.mp4 --rule grad --propagate path
 try explain model.h5 clip.mp4 --rule grad --class-relevance contrast
-try explain model.h5 clip.mp4 --mask none
-try explain model.h5 clip.mp4 --baseline freeze
+try explain model.h5 clip.mp4 --rule cfp --mask none
+try explain model.h5 clip.mp4 --rule cfp --baseline freeze
 try explain model.h5 clip.mp4 --rule reference --steps 3
-try explain model.h5 clip.mp4 --target margin
+try explain model.h5 clip.mp4 --rule cfp --target margin
 try explain model.h5 clip.mp4 --rule grad --steps 0
+try explain model.h5 clip.mp4 --rule cfp --turn-down 0.5
+try explain model.h5 clip.mp4 --rule grad --turn-down 0.5
+try explain model.h5 clip.mp4 --rule grad --baseline blank --steps 2 --turn-down 0.5
+try explain model.h5 clip.mp4 --turn-down 0
 try explain model.h5 clip.mp4 --rule grad --steps 1001
 try explain model.h5 clip.mp4 --rule grad --mask some
 try explain model.h5 clip.mp4 --rule grad --target odd
