@@ -408,13 +408,19 @@ static bool has_method(const cfp_evaluate_plan *plan, cfp_score_kind kind)
     return has;
 }
 
+/* Such a method has the options of explain, whatever the command line says. */
+static bool asks_as_explain(const cfp_score_method *method)
+{
+    return strncmp(method->word, CFP_METHOD_EXPLAIN, strlen(CFP_METHOD_EXPLAIN)) == 0;
+}
+
 /* An option that none of the methods knows is a slip of the hand. */
 static cfp_status check_options(cfp_evaluate_plan *plan, cfp_ctx *ctx, const cfp_config *config)
 {
     const cfp_query given = cfp_config_query(config), usual = cfp_query_default();
     unsigned known = 0;
     for (int i = 0; i < plan->request.kernels.n_methods; i++)
-        if (plan->method[i].kind != CFP_SCORE_ACTIVATION)
+        if (plan->method[i].kind != CFP_SCORE_ACTIVATION && !asks_as_explain(&plan->method[i]))
             known |= knows(plan->method[i].kind);
     const struct {
         own_option option;
