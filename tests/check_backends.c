@@ -1,15 +1,14 @@
-/* check_backends.c - a backend against ref: every op, awkward shapes, every layout that the backend
- * itself would choose, forward and backward-data, and the primitives of the method.
+/* check_backends.c - compares a backend with ref: every op, forward and backward-data, on awkward
+ * shapes and in every layout that the backend would choose; and the primitives of the method.
  *
  *     check_backends [--device NAME] [--precision fp32|tf32|bf16|fp16] [--module-dir DIR]
  *                    [--only OP] [--seeds N] [--cases N] [--bench]
  *
- * In bf16 and fp16 sources and parameters are such that the type holds them exactly: what differs
- * is what the device rounds itself.
- * Output memory is full of NaN before every step, values that an op says it does not read are not
- * given, and the lanes behind the last channel must come out as zeros.  --bench then times steps of
- * usual sizes, but only those whose results match.
- * Exit: 0 all match, 1 not, 2 usage, 77 the device is not there. */
+ * In bf16 and fp16 the type holds sources and parameters exactly, so any difference comes from what
+ * the device rounds itself.  Output memory is filled with NaN before every step.  Values that an op
+ * declares unread are not passed.  The lanes after the last channel must come out as zeros.
+ * --bench then times steps of usual sizes, but only those whose results match.
+ * Exit status: 0 all match, 1 something differs, 2 wrong usage, 77 the device is missing. */
 #include "check_backends.h"
 #include <math.h>
 #include <stdio.h>

@@ -1,5 +1,5 @@
-/* check_bench.c - how long steps of usual networks take on a device: the median of some runs, of
- * those steps only whose results match ref's. */
+/* check_bench.c - times steps of usual networks on a device (the median of several runs).  Steps
+ * whose results differ from ref's are not timed. */
 #include "check_backends.h"
 #include <math.h>
 #include <stdio.h>

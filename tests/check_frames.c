@@ -1,5 +1,6 @@
-/* check_frames.c - frames of bytes on their way to a device: the numbers of cfp_clip_normalise to
- * the last bit, in every layout, whatever /input says, and however many are under way or staged. */
+/* check_frames.c - copying frames of bytes to a device.  The device must hold the numbers of
+ * cfp_clip_normalise, to the last bit: in every layout, for every /input, and with any number of
+ * copies staged or unfinished. */
 #include "../host/clip/clip.h"
 #include "check_backends.h"
 #include <stdio.h>

@@ -1,9 +1,10 @@
-/* check_network.c - one network on a device, in several precisions, against the processor in fp32.
+/* check_network.c - compares one network on a device, in several precisions, with the processor in
+ * fp32.
  *
  *     check_network [--device NAME] [--against NAME] [--module-dir DIR] [--precisions LIST]
  *                   [--batch N] MODEL
  *
- * Libraries choose how to compute by the shape of a layer: small cases say little about a network
+ * Libraries choose an algorithm by the shape of a layer.  So small cases say little about a network
  * of published size.
  *
  * First, clips of random frames are explained on both, by the rules cfp and grad: logits, which

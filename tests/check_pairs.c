@@ -1,6 +1,6 @@
-/* check_pairs.c - weigh_pairs on every case of a kernel layer: some pairs against ref; and all
- * pairs against the layer's gradient, which they add up to: the sum over kernels o of pair (o, i)
- * is the mean of x(i) * G(i) (SPEC 1). */
+/* check_pairs.c - checks weigh_pairs on every case of a kernel layer.  Some pairs are compared with
+ * ref's.  All pairs are compared with the layer's gradient, to which they add up: the sum of pair
+ * (o, i) over all kernels o is the mean of x(i) * G(i) (SPEC 1). */
 #include "../host/backend/relevance_math.h"
 #include "check_backends.h"
 #include <math.h>

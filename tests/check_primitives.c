@@ -1,4 +1,4 @@
-/* check_primitives.c - what the method asks of a backend beside ops, against ref. */
+/* check_primitives.c - compares the primitives that the method calls, besides ops, with ref's. */
 #include "check_backends.h"
 #include <math.h>
 #include <stdio.h>

@@ -1,6 +1,6 @@
-/* check_relevance.c - route, back_step and list_edges against ref, on random layers: every rule and
- * choice, groups, ties, zeros, several clips and thetas.  What is selected must be the same, bit by
- * bit: both compile relevance_math.h, only the order of the work differs. */
+/* check_relevance.c - compares route, back_step and list_edges with ref's, on random layers: every
+ * rule and option, groups, ties, zeros, several clips and thetas.  Both must select the same, bit
+ * by bit.  Both compile relevance_math.h; only the order of the work differs. */
 #include "../host/backend/relevance_math.h"
 #include "check_backends.h"
 #include <stdio.h>

@@ -1,4 +1,4 @@
-/* check_trial.c - one case of an op, on ref and on the device, side by side. */
+/* check_trial.c - runs one case of an op on ref and on a device, and compares the results. */
 #include "check_backends.h"
 #include "cuda/halves.h"
 #include <math.h>

@@ -1,8 +1,8 @@
-/* test_api.c - libcfp as another program uses it: through host/cfp.h alone.
+/* test_api.c - uses libcfp as another program does: through host/cfp.h alone.
  *
  *     test_api MODEL CLIP        the motion network and one of its clips
  *
- * Also what a library must not do: print, leave other signal handlers behind, change the
+ * It also checks what a library must not do: print, leave signal handlers behind, or change the
  * environment, the number of OpenMP threads or the working folder. */
 #include "../host/cfp.h"
 #include "scratch.h"

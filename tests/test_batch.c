@@ -1,17 +1,17 @@
-/* test_batch.c - many questions at once are answered as each would be alone; what is recorded and
- * replayed as what is run; and frames that go up as bytes as the numbers that the host makes of
- * them.
+/* test_batch.c - checks three ways of saving work.  Many questions at once get the answers that
+ * each gets alone.  A recorded and replayed run gives what a plain run gives.  Frames that are
+ * copied to the device as bytes become the numbers that the host makes of them.
  *
  *     test_batch [--device NAME] [--module-dir DIR] [--model FILE] [--sums by-clip|by-shape]
  *
- * by-clip (the default): the backend sums each clip by itself, in one order, and a batch's answers
- * are a lone clip's to the last bit.  by-shape: its libraries choose how to sum by the shape of all
- * the clips together, as cuDNN and cuBLAS do.  Then it is a batch of that shape that the answer has
- * to be the same in, to the last bit, whatever the other clips are, and whether run or replayed;
- * a lone clip's relevances are near (and a kernel whose r is next to theta may be in one of the two
- * alone).
+ * by-clip (the default): the backend sums each clip separately, always in the same order.  So the
+ * answers of a batch equal those of a single clip, to the last bit.  by-shape: libraries choose the
+ * order of sums by the shape of the whole batch, as cuDNN and cuBLAS do.  Then answers must be the
+ * same, to the last bit, in all batches of one shape, whatever the other clips are, and whether run
+ * or replayed.  The relevances of a single clip need only be close, and a kernel whose relevance is
+ * close to theta may be selected in one of the two only.
  *
- * Without a model: a network made here.  77: the device is not there. */
+ * Without a model the test makes a network.  Exit status 77: the device is missing. */
 #include <stdlib.h>
 #include "test.h"
 #include "toy.h"

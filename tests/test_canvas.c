@@ -1,4 +1,4 @@
-/* test_canvas.c - colours, and the overlay on frames that were not cropped. */
+/* test_canvas.c - checks the colour maps, and the overlay on frames that were not cropped. */
 #include "../host/backend/render_math.h"
 #include "../host/draw/canvas.h"
 #include "made_explanation.h"

@@ -1,6 +1,6 @@
-/* test_clip.c - which frames, how they are resized, what a clip says of itself.
+/* test_clip.c - checks which frames a clip takes, how they are resized, and what it reports.
  *
- * The kinds of source are test_clip_sources.c's business, videos check_clips.py's. */
+ * test_clip_sources.c checks the kinds of source, check_clips.py videos. */
 #include "../host/base/hash.h"
 #include "../host/clip/geometry.h"
 #include "../host/clip/numbered.h"

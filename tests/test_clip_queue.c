@@ -1,5 +1,5 @@
-/* test_clip_queue.c - clips that are decoded ahead: what comes out is what cfp_clip_open gives,
- * path by path, whatever fails on the way and whenever one stops. */
+/* test_clip_queue.c - checks clips that are decoded ahead.  The queue must yield what cfp_clip_open
+ * gives for each path in turn, whatever fails and whenever the reader stops. */
 #include "../host/clip/clip_queue.h"
 #include "clip_files.h"
 #include <hdf5.h>

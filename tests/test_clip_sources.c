@@ -1,5 +1,5 @@
-/* test_clip_sources.c - every source but video: what is read, and what is refused in which words.
- */
+/* test_clip_sources.c - checks every source of clips but video: what it reads, what it refuses, and
+ * the messages. */
 #include "../host/base/hash.h"
 #include "../host/clip/npy_header.h"
 #include "clip_files.h"

@@ -1,5 +1,5 @@
-/* test_device.c - devices by name: the built-in ones, modules right and wrong, and what is said
- * where one cannot be had.
+/* test_device.c - checks how devices are found by name: built-in ones, correct and faulty modules,
+ * and the messages when a device cannot be used.
  *
  * Argument: the directory of the modules made from fake_module.c (absolute). */
 #include "../host/backend/backend.h"

@@ -1,4 +1,5 @@
-/* test_graph.c - a heap of nodes becomes a model, or is refused by name. */
+/* test_graph.c - checks that a list of nodes in any order becomes a model, or is refused by a
+ * message that names the node. */
 #include "test.h"
 #include "toy.h"
 

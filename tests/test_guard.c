@@ -1,5 +1,5 @@
-/* test_guard.c - a crash while a file is read becomes one line that names the file: that of the
- * thread that crashed, whatever other threads are at; and elsewhere a crash stays a crash. */
+/* test_guard.c - checks that a crash while a file is read ends in one line that names the file of
+ * the crashed thread, whatever other threads do.  Anywhere else a crash must stay a crash. */
 #include "../host/program/guard.h"
 #include "test.h"
 #include <pthread.h>

@@ -1,5 +1,5 @@
-/* test_h5_file.c - every type that an attribute or a data set may have in an HDF5 file is converted
- * to what it says, or refused by name; and what lies outside the file is never looked at. */
+/* test_h5_file.c - checks every type that an attribute or a data set of an HDF5 file may have.  It
+ * must be converted without loss, or refused by name.  Nothing outside the file may be opened. */
 #include "../host/h5/h5_file.h"
 #include "scratch.h"
 #include "test.h"

@@ -1,4 +1,5 @@
-/* test_json.c - the JSON emitter: what it says is JSON and reads back as it was meant. */
+/* test_json.c - checks that the JSON writer writes valid JSON, which reads back as the same values.
+ */
 #include "../host/base/json.h"
 #include "test.h"
 #include <stdlib.h>

@@ -1,5 +1,5 @@
-/* test_options.c - the option table and its parser: what parses, what is refused and how it is
- * said. The wording of whole command lines is in tests/cli/. */
+/* test_options.c - checks the table of options and its parser: what is accepted, what is refused,
+ * and the messages.  tests/cli/ has the output of whole command lines. */
 
 #include "../host/program/options.h"
 #include "../host/program/commands.h"

@@ -1,6 +1,6 @@
-/* test_ref.c - ref, the definition of every op, has two witnesses here that are not itself: small
- * cases computed by hand, and finite differences of forward for every backward.  (PyTorch is the
- * third: tests/oracle.) */
+/* test_ref.c - checks ref, the backend that defines every op, in two independent ways: small cases
+ * computed by hand, and finite differences of forward for every backward.  (tests/oracle compares
+ * it with PyTorch.) */
 #include "../host/backend/ref/ref.h"
 #include "op_cases.h"
 #include "test.h"

@@ -1,10 +1,10 @@
-/* test_render.c - what a device makes of tubes is what the host makes of them, byte by byte:
- * volumes, coloured frames, and the files of an explanation.
+/* test_render.c - checks that a device renders tubes as the host does, byte by byte: volumes,
+ * coloured frames, and the files of an explanation.
  *
  *     test_render [--device NAME] [--module-dir DIR]
  *
- * 77: the device is not there.  On one that leaves rendering to the host (ref) it is the host's own
- * path that is tested, and what stands in for a device is ref with a table of its own. */
+ * Exit status 77: the device is missing.  A device such as ref lets the host render.  The test then
+ * checks the host's path, and compares it with ref under a table that claims to render. */
 #include "../host/backend/render_math.h"
 #include "../host/draw/canvas.h"
 #include "made_explanation.h"

@@ -1,9 +1,10 @@
-/* test_replay.c - kernel ablation: what is replayed is what the edited network gives.
+/* test_replay.c - checks kernel ablation: a replay must give what a network gives whose kernels
+ * really were edited.
  *
  *     test_replay [--device NAME] [--module-dir DIR] [--sums by-clip|by-shape]
  *
- * --sums: see test_batch.c; by-clip, a set's logits are the same bits in any batch.  77: the device
- * is not there. */
+ * --sums: see test_batch.c.  With by-clip, the logits of a set are the same bits in any batch. Exit
+ * status 77: the device is missing. */
 #include <stdlib.h>
 #include "../host/method/replay.h"
 #include "judge.h"

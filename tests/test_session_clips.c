@@ -1,8 +1,8 @@
-/* test_session_clips.c - what `predict` does with clips: each is on its way to the device before
- * the one in front of it is computed, as far as it has been decoded, and none is written again
- * before it is there.
+/* test_session_clips.c - checks how `predict` copies clips to a device.  The copy of a decoded clip
+ * must begin before the network runs on the clip before it.  Its memory must not be written again
+ * before the copy has ended.
  *
- * The device is ref with memory of its own as far as the session can see. */
+ * The device is ref, which claims to have memory apart from the host's. */
 #include "../host/program/commands.h"
 #include "clip_files.h"
 

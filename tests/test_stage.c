@@ -1,5 +1,5 @@
-/* test_stage.c - the files of a run appear together: kills at every step, leftovers, two runs at
- * once, what stands in the way, and what a folder says that is not whole. */
+/* test_stage.c - checks that the files of a run appear together: the program is killed at every
+ * step, finds leftovers or obstacles, runs twice at once; and an incomplete folder is reported. */
 #include "../host/files/run_list.h"
 #include "../host/files/stage.h"
 #include "made_explanation.h"

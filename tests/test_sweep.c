@@ -1,6 +1,5 @@
-/* test_sweep.c - the parts of `sweep` that have rules of their own: lists of thresholds, queries
- * that mean the same, rows of a table, and when a pyramid counts as saturated.  check_sweep.py runs
- * the whole command. */
+/* test_sweep.c - checks parts of `sweep`: lists of thresholds, queries that mean the same, the rows
+ * of the table, and when a pyramid counts as saturated.  check_sweep.py runs the whole command. */
 #define _XOPEN_SOURCE 700
 #include "../host/method/pyramid.h"
 #include "../host/program/commands.h"

@@ -1,5 +1,5 @@
-/* test_target.c - the number that is explained: its gradient against finite differences, logits of
- * any size, and the heads that have no log-odds. */
+/* test_target.c - checks the target, the number whose gradient rule grad takes: its gradient
+ * against finite differences, logits of any size, and classifiers that have no log-odds. */
 #include "../host/method/target.h"
 #include <math.h>
 #include "test.h"

@@ -1,5 +1,4 @@
-/* test_terminal.c - the progress bar, on a terminal of the test's own: when it shows, what it says.
- */
+/* test_terminal.c - checks when the progress bar shows and what it says, on a pseudo-terminal. */
 #define _XOPEN_SOURCE 700
 #include "../host/program/terminal.h"
 #include "test.h"

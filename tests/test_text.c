@@ -1,5 +1,5 @@
-/* test_text.c - texts from outside on a terminal: nothing in them moves the cursor, breaks the
- * line, turns the direction of writing or hides. */
+/* test_text.c - checks how names from files are shown on a terminal.  They must not move the
+ * cursor, break the line, change the direction of writing or hide characters. */
 #include "../host/program/text.h"
 #include "../host/base/text_shown.h"
 #include "test.h"

@@ -1,4 +1,6 @@
-/* test_trace.c - steps, memory and their promise: fused and shared, the numbers stay the same. */
+/* test_trace.c - checks that fused steps and shared memory leave all numbers of a network
+ * unchanged.
+ */
 #include "test.h"
 #include "toy.h"
 #include <stdlib.h>

@@ -1,4 +1,5 @@
-/* test_tube.c - resizing and normalising: exact sizes, half-pixel centres, scipy's spline. */
+/* test_tube.c - checks how tubes are resized and scaled: exact sizes, half-pixel centres, and the
+ * spline against scipy's. */
 #include "../host/backend/render_math.h"
 #include "../host/method/resize.h"
 #include "../host/method/tube.h"

@@ -1,6 +1,6 @@
-/* test_writers.c - what is written of an explanation made by hand reads back as it was meant.
+/* test_writers.c - writes an explanation that was made by hand, in every format, and reads it back.
  *
- * explanation.h5 has a test of its own, test_write_h5.c. */
+ * test_write_h5.c does the same for explanation.h5. */
 #include "../host/draw/colormap.h"
 #include "made_explanation.h"
 #include "read_back.h"
