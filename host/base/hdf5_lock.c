@@ -2,7 +2,7 @@
 #include "hdf5_lock.h"
 #include <pthread.h>
 
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_mutex_t lock = PTHREAD_RECURSIVE_MUTEX_INITIALIZER_NP;
 
 void cfp_hdf5_lock(void)
 {
