@@ -8,16 +8,16 @@
  * of published size.
  *
  * First, clips of random frames are explained on both, by the rules cfp and grad: logits, which
- * kernels are selected and, in fp32, the maps of all layers.  This is the way of every run, in
- * memory that layers share.  Through many layers of random weights a half's roundings grow: those
- * bounds are wide.
+ * kernels are selected and, in fp32, the maps of all layers.  This runs as in the program, in
+ * memory that layers share.  Roundings of bf16 and fp16 grow through many layers of random weights,
+ * so these bounds are wide.
  *
- * Then every tensor is kept.  The processor computes each step from what the DEVICE has as that
- * step's input, and the backward pass from the device's values: so no error is carried from layer
- * to layer, and the bounds are a few roundings.  Of each tensor, the length of the difference is
- * held against the length of the tensor.
+ * Then every tensor is kept.  The processor computes each step from what the DEVICE has as input of
+ * that step, and the backward pass from the device's values.  So no error is carried from layer to
+ * layer, and the bounds are a few roundings.  The bounds are on the length of the difference of two
+ * tensors, divided by the length of the tensor.
  *
- * A precision that the device refuses is skipped.  77: there is no such device. */
+ * A precision that the device refuses is skipped.  Exit status 77: there is no such device. */
 #include "../host/method/trace.h"
 #include <math.h>
 #include <stdio.h>
@@ -29,10 +29,11 @@ enum { PRECISIONS = 4, RULES = 2, MOST_SHOWN = 8 };
 static const char *const precision_name[PRECISIONS] = {"fp32", "tf32", "bf16", "fp16"};
 static const char *const rule_name[RULES] = {"cfp", "grad"};
 
-/* How far each precision may be off.  Of logits: the largest difference over the largest logit.
- * agreement: kernels that both selected, of those that either did.  Of a tensor: lengths; values
- * are off by the roundings of one step, gradients by those of all steps behind them.  Of a map:
- * lengths, and one kernel that is selected by one alone changes it. */
+/* The bounds of each precision.  logits: the largest difference over the largest logit.  agreement:
+ * the kernels that both selected over those that either did; a minimum.  value, gradient and map:
+ * the length of the difference over the length of the tensor.  A value has the roundings of one
+ * step, a gradient those of all later steps.  A map changes if one kernel is selected by one side
+ * only. */
 static const struct bounds {
     double logits, agreement, value, gradient, map; /* map 0: not compared */
 } bounds[PRECISIONS] = {{1e-4, 0.99, 1e-4, 1e-4, 0.1},
