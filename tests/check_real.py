@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
-"""Every real clip explained with every model at hand; broken ones refused in one clear line.
+"""Explains every real clip with every model, and checks that broken clips are refused in one line.
 
     check_real.py --cfp BIN --data DIR [--named-only] MODEL...
 
-DIR holds clips/ (video files and folders of frames); the models of DIR/models are used besides those
-named.  For each pair: exit status 0 and an explanation.h5 that holds what SPEC 3 says, or exit status
-1 and exactly one line; then every clip is cut in half and must still end in one of the two.
+DIR holds clips/ (video files and folders of frames).  The models are those of DIR/models and those
+named.  Each pair must end with exit status 0 and an explanation.h5 that holds what SPEC 3 says, or
+with exit status 1 and exactly one line.  Then every clip is cut in half, which must end in the same
+two ways.
 """
 import argparse
 import pathlib

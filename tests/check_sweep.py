@@ -1,13 +1,14 @@
 #!/usr/bin/env python3
-"""`cfp-gpu sweep` on random networks: its rows against `explain` and against the method in Python.
+"""Compares the rows of `cfp-gpu sweep` on random networks with `explain` and with the method in Python.
 
-For each network one sweep over every combination of options and many thresholds, on each device in
-turn.  Three things are compared with it:
-  - the table's own rules: columns, order, one row for each combination, numbers, jaccard_previous
+Each network gets one sweep over every combination of options and many thresholds, on each device in
+turn.  The rows are compared with:
+  - the rules of the table: columns, order, one row for each combination, numbers, jaccard_previous
     where two thresholds select nested sets, --json, lists in any order;
   - `explain` with the same options at some thresholds: selected kernels and edges, exactly;
-  - the method in plain numpy (oracle/method.py) at two thresholds of each series, near ties aside.
-Then what a run leaves that breaks off (a full disk, SIGINT, a clip that cannot be read), and figures.
+  - the method in plain numpy (oracle/method.py) at two thresholds of each series, except near ties.
+Then it checks the figures, and what is left of a run that breaks off (a full disk, SIGINT, a clip that
+cannot be read).
 
 Usage: check_sweep.py --cfp PROGRAM [--seeds N] [--first SEED]
 """

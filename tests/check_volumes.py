@@ -1,14 +1,14 @@
 #!/usr/bin/env python3
-"""Methods with a volume and the metrics of volumes (SPEC 7), against their definitions in numpy.
+"""Compares methods that make a volume, and the metrics of volumes (SPEC 7), with their definitions in numpy.
 
-Two small networks: a chain that ends in a linear layer, and one that begins with a pool, has a
-residual, a concat and a sigmoid head.  PyTorch runs them in float64 and gives every gradient.  From
-the volumes that the program made, each metric is computed again here; each method is computed again
-from the network.  What is drawn at random is drawn from the same streams (README.md of
-host/evaluate names them).  Then: to delete what matters most is to insert what matters least, to the
-last bit; masks of every form; masks that do not fit.
+There are two small networks: a chain that ends in a linear layer, and one with a pool at its input, a
+residual, a concat and a sigmoid at its end.  PyTorch runs them in float64 and gives every gradient.
+Each metric is computed again here, from the volumes that the program made, and each method from the
+network.  Random numbers come from the same streams, which README.md of host/evaluate names.  Then the
+test checks that deleting what matters most equals inserting what matters least, to the last bit;
+masks of every form; and masks that do not fit.
 
-Where captum is installed, its own code is a further judge; where it is not, that part says so.
+If captum is installed, its results are compared, too.  If not, the test says so.
 
 Usage: check_volumes.py --dump VOLUME_DUMP --cfp PROGRAM
 """

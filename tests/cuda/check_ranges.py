@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""What a profiler is told of a run: NVTX ranges by domain, category, name and FLOP, how they nest, and what --profile records.
+"""Checks what a profiler sees of a run: NVTX ranges by domain, category, name and FLOP, their nesting, and --profile.
 
-The program runs with a small library in the profiler's place (nvtx_recorder.c). Needs no GPU: the simulator's ranges are
-the backend's own.
+A small library takes the place of the profiler (nvtx_recorder.c). No GPU is needed: under the simulator the ranges are
+those of the backend.
 
 Usage: check_ranges.py --cfp PROGRAM --recorder NVTX_RECORDER.so [--device NAME] MODEL CLIP
 """

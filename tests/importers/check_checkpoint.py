@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""tools/import-checkpoint: what it takes, what it makes of it, and how it refuses.
+"""Checks which files tools/import-checkpoint accepts, what it makes of them, and how it refuses others.
 
-Files are saved as the projects save them (wrapped, with `module.`, beside an optimizer) and must come out as the same
-weights; another architecture's file, a damaged one, a pickle that would run something, a full disk must each end in one line
-and no output. --random must give the same numbers on every machine: a digest is kept below.
+Files are saved as the projects save them (wrapped, with `module.`, together with an optimizer), and must give the same
+weights. A file of another architecture, a damaged file, a pickle that would run code and a full disk must each end in one
+line and no output. --random must give the same numbers on every machine; a digest of them is kept below.
 
 Usage: check_checkpoint.py --cfp CFP-GPU
 """

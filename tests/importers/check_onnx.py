@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""import-onnx against PyTorch: networks that PyTorch exported, graphs built by hand, and files that must be refused.
+"""Compares import-onnx with PyTorch: networks that PyTorch exported, graphs built by hand, files that must be refused.
 
     check_onnx.py [--cfp BIN]
 

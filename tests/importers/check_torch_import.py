@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""import-torch against the modules themselves: torchvision's video networks, small ones, and what must be refused.
+"""Compares import-torch with the imported modules: torchvision's video networks, small ones, and modules to be refused.
 
     check_torch_import.py
 """

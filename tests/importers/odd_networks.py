@@ -1,4 +1,4 @@
-"""Networks for check_torch_import: what only torch.fx sees (in-place, called again, ...), and what must be refused."""
+"""Networks for check_torch_import: code that only torch.fx sees (in-place, called again, ...), and code to be refused."""
 import warnings
 
 import torch

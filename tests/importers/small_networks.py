@@ -1,4 +1,4 @@
-"""Small networks for the tests of import-onnx and import-torch: between them every operation that is mapped."""
+"""Small networks for the tests of import-onnx and import-torch. Together they use every operation that can be imported."""
 import torch
 import torch.nn.functional as F
 from torch import nn
