@@ -1,4 +1,4 @@
-"""The processes that are timed: the program, a runtime's worker, the probe. Each has a time limit, none outlives this one."""
+"""The timed processes: the program, the worker of a runtime, the probe. Each has a time limit and ends with this process."""
 from __future__ import annotations
 
 import json

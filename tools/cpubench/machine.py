@@ -1,4 +1,4 @@
-"""Which processor this is, and the environment that every side is given."""
+"""The name of the processor, and the environment that every side gets."""
 from __future__ import annotations
 
 import os

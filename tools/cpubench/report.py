@@ -1,4 +1,4 @@
-"""Times -> compare.md: which repetitions count, medians, ratios, goals met or missed. Starts nothing, loads no PyTorch.
+"""Makes compare.md from times: which repetitions count, medians, ratios, goals met or missed. It starts no process.
 
 A result is one JSON object: machine, date, versions {name: version}, command, settings, probe {min, median, max, looks} of GFLOP/s
 or null, ceiling (GFLOP/s, the best that a probe saw) or null, notes [..], and of each part (networks, rules, threads, scaling) its

@@ -1,4 +1,4 @@
-"""The networks that are timed: described once, made as a model file and as a PyTorch module with the same weights."""
+"""The networks that are timed. Each is described once, and made as a model file and a PyTorch module with equal weights."""
 from __future__ import annotations
 
 import importlib

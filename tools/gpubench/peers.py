@@ -1,4 +1,4 @@
-"""The same work in PyTorch: eager and compiled, timed as the program is: from a clip in host memory to results in host memory."""
+"""The same work in PyTorch, eager and compiled. It is timed as the program is, from a clip to results in host memory."""
 from __future__ import annotations
 
 import gc

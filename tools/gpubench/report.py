@@ -1,4 +1,4 @@
-"""Times -> the table of cuda/README.md: medians, ratios, fractions of the floor. No PyTorch, no device.
+"""Makes the table of cuda/README.md from times: medians, ratios, fractions of the floor. It needs no PyTorch and no device.
 
 A result is one JSON object: device, date, versions {name: version}, command, peaks {precision: FLOP/s}, copy (bytes/s), notes [..],
 and rows, each: network, precision, batch, gflop (of a clip), traffic [numbers a clip, weights] or null, refused (why the program

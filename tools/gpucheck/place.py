@@ -1,4 +1,4 @@
-"""Where the program, its tests and NVIDIA's libraries are: a bundle that is unpacked, a build that is made, or one that is there."""
+"""Finds the program, its tests and NVIDIA's libraries: in an unpacked bundle, in a new build, or in a finished build."""
 from __future__ import annotations
 
 import hashlib

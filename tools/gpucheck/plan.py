@@ -1,6 +1,6 @@
-"""The plan: what is run on a GPU, the most valuable first, and how long each step may take.
+"""The plan: the steps that are run on a GPU, the most important first, and the time of each.
 
-Seconds are of a data-centre GPU with 16 processors. `expected` decides whether a step is begun, `limit` ends it.
+Times are in seconds, for a data-centre GPU with 16 processors. `expected` decides whether a step begins; `limit` ends it.
 """
 from __future__ import annotations
 

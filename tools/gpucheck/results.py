@@ -1,6 +1,6 @@
-"""The folder of results: five small files, written anew after each step and now and then while one runs.
+"""The folder of results: five small files, rewritten after each step and from time to time during a step.
 
-A file is replaced as a whole: whoever kills this run finds each as it was a moment before.
+A file is always replaced as a whole. So after a kill each file is complete, as it was last written.
 """
 from __future__ import annotations
 

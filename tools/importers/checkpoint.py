@@ -1,4 +1,4 @@
-"""Read a published checkpoint and hold it against a description."""
+"""Read a published checkpoint and compare it with the description of a network."""
 from __future__ import annotations
 
 import os

@@ -1,14 +1,14 @@
-"""A user's list of class names, in any of the usual forms, read by the numbers that stand in it.
+"""Read a user's list of class names, in any of the usual forms, by the numbers in it.
 
-The form is told by the whole file, never by one line, because a name may begin or end with a number itself ("2 wash", "100 m"):
+The whole file decides which form it has, never one line, because a name may begin or end with a number ("2 wash", "100 m"):
 
-    JSON                       it says itself what is a number and what a name
+    JSON                       has numbers and names by its structure
     a table                    every line has the same tab, ; , or | in it, and one column holds the classes' numbers
     number and name            every line begins (or every line ends) with a number, and together they number the classes
     names                      everything else: a name a line, in the order of the outputs
 
-Numbers run from 0 or from 1, in any order. Where the lines look numbered but the numbers do not number the classes (one stands
-twice, one is missing), the file is refused by line, not read in another way.
+Numbers run from 0 or from 1, in any order. If the lines look numbered but a number is missing or appears twice, the file is
+refused by the number of the line. It is then not read in another form.
 """
 from __future__ import annotations
 

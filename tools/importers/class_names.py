@@ -1,4 +1,4 @@
-"""Names of a network's classes: a file of the user's in any of the usual forms, or a published list of datasets/classes/."""
+"""The names of a network's classes: from a user's file in any of the usual forms, or from a list of datasets/classes/."""
 from __future__ import annotations
 
 import csv

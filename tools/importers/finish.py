@@ -1,4 +1,4 @@
-"""What the importers of whole networks share: preprocessing, the list of what has no counterpart, the file."""
+"""What import-torch and import-onnx share: preprocessing, the list of operations that have no counterpart, the file."""
 from __future__ import annotations
 
 import argparse

@@ -1,4 +1,4 @@
-"""A module that torch.fx cannot trace, by way of PyTorch's own ONNX exporter, which runs it on an example clip."""
+"""Imports a module that torch.fx cannot trace. PyTorch's ONNX exporter runs it on an example clip and exports it."""
 from __future__ import annotations
 
 import contextlib

@@ -1,7 +1,7 @@
-"""A traced module, node by node, as a network of SPEC 2.
+"""Turns a traced module, node by node, into a network of SPEC 2.
 
-What depends on the clip is a view of a node of the network; everything else (sizes, weights, arithmetic on them) is
-what Python and PyTorch make of it, for every size is known here.
+A value that depends on the clip becomes a view of a node of the network. Everything else (sizes, weights, arithmetic on
+them) is computed by Python and PyTorch, because every size is known.
 """
 from __future__ import annotations
 

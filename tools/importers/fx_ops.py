@@ -1,6 +1,6 @@
-"""Every module, function and method of PyTorch that is mapped: a function each, and the tables of them at the end.
+"""One function for every module, function and method of PyTorch that can be imported, and tables of them at the end.
 
-They have the signatures of what they stand for, with the Call in front, so that Python itself binds the arguments.
+Each has the signature of the original, with the Call in front, so that Python binds the arguments.
 """
 from __future__ import annotations
 

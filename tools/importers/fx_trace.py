@@ -1,7 +1,7 @@
-"""A PyTorch module as a graph of torch.fx, every node named by the module it is in.
+"""Traces a PyTorch module with torch.fx, and names every node after its module.
 
 The names are those of torchvision's feature extraction: a module's path (layer4.2.conv3), with _1, _2, ... when it is
-called again; a function by its name behind the path of the module that calls it (layer4.2.add, layer4.2.relu_1).
+called again; a function by the path of the module that calls it and its own name (layer4.2.add, layer4.2.relu_1).
 """
 from __future__ import annotations
 

@@ -1,8 +1,9 @@
-"""What frameworks compute, as nodes of SPEC 2: shared by the importers of ONNX files and of PyTorch modules.
+"""Turns the operations of a framework into nodes of SPEC 2. The importers of ONNX files and PyTorch modules share it.
 
-A front end walks its graph in the order it runs and calls one method here for every operation, with the operation's own
-name, the views it reads and its constants as arrays; it gets a view of the node that was made. What has no counterpart
-raises Unmapped. Operations that only move elements make no node: see views.py. Patterns of several nodes are tidy.py's.
+An importer walks its graph in the order of execution and calls one method here for every operation. It passes the name
+of the operation, the views that it reads and its constants as arrays, and gets a view of the new node. An operation
+without a counterpart raises Unmapped. Operations that only move elements make no node (see views.py). tidy.py handles
+patterns of several nodes.
 """
 from __future__ import annotations
 

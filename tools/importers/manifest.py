@@ -1,4 +1,4 @@
-"""The published checkpoints by name: is a file of that name the one that was published?"""
+"""The published checkpoints by name, to tell whether a file of that name is the published one."""
 from __future__ import annotations
 
 import hashlib

@@ -1,6 +1,6 @@
-"""Operations over constants alone, in numpy: the arithmetic on shapes that exporters leave, and that on weights.
+"""Computes operations on constants in numpy: the arithmetic on shapes that exporters leave, and arithmetic on weights.
 
-fold(op, ...) is called only where every input is known. What is not in the table is nobody's shape arithmetic.
+fold(op, ...) is called only if every input is known. Shape arithmetic uses no operations but those of the table.
 """
 from __future__ import annotations
 

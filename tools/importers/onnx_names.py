@@ -1,7 +1,7 @@
-"""Names of a model file's nodes from those of an ONNX graph, so that a user recognises the modules.
+"""Names the nodes of a model file after those of an ONNX graph, so that a user recognises the modules.
 
-PyTorch writes scopes: `/layer1/layer1.0/conv1/Conv` is module layer1.0.conv1; Add in its block, layer1.0.add. Where a
-graph has no such names, a kernel layer's weights often do (`layer1.0.conv1.weight`). What is left keeps its ONNX name.
+PyTorch writes scopes: `/layer1/layer1.0/conv1/Conv` is module layer1.0.conv1; Add in its block, layer1.0.add. If a graph
+has no such names, the weights of a kernel layer often do (`layer1.0.conv1.weight`). All other nodes keep their ONNX names.
 """
 from __future__ import annotations
 

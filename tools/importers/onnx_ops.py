@@ -1,6 +1,6 @@
-"""Every ONNX operation that is mapped, opset 9 to 21: a function each, and the table of them at the end.
+"""One function for every ONNX operation that can be imported (opset 9 to 21), and a table of them at the end.
 
-A function reads an operation through its Call and returns the view that stands for the output (a list for several).
+A function reads an operation through its Call and returns the view of its output, or a list of views.
 """
 from __future__ import annotations
 
