@@ -61,7 +61,7 @@ static cfp_status check_backward_to(check *k, trial *t, unsigned wanted)
     return CFP_OK;
 }
 
-/* To all sources at once and, where there are several, to each alone. */
+/* Backward to all sources at once and, if there are several, to each alone. */
 static cfp_status check_backward(check *k, trial *t)
 {
     const int inputs = case_inputs(t->c);
@@ -85,7 +85,7 @@ static bool has_backward(const op_case *c)
     return c->activation == CFP_OP_INPUT || cfp_gate_from_output(c->activation);
 }
 
-/* A kernel layer that gives the logits: in float32 whatever the precision, and as exact. */
+/* A kernel layer that gives the logits.  It is float32 in every precision, and must be as exact. */
 static cfp_status check_classifier(check *k, trial *t)
 {
     const double tolerance = k->tolerance;

@@ -59,7 +59,8 @@ static int by_value(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* Median milliseconds of a pass.  The device may run behind: reading back a number waits for it. */
+/* Median milliseconds of a pass.  The device may work asynchronously; reading a number back waits
+ * for it. */
 static cfp_status time_pass(check *k, trial *t, bool backward, double *median)
 {
     double ms[RUNS];

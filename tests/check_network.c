@@ -103,7 +103,8 @@ static int whose_gradient(const cfp_trace *trace, int node)
     return fused == NULL ? node : fused->input[0];
 }
 
-/* The tensor of a node's output; NULL where it was fused away, or is another node's. */
+/* The tensor of a node's output; NULL if the node was fused into another, or has another's tensor.
+ */
 static const cfp_tensor *own_value(const cfp_trace *trace, int node)
 {
     return trace->holder[node] == node ? cfp_trace_value(trace, node) : NULL;
@@ -132,8 +133,8 @@ static cfp_status keep_gradients(answer *a, check *c, const cfp_trace *trace)
     return CFP_OK;
 }
 
-/* The gradient of each clip's logit of its class.  A backend may hold gradients times a power of
- * two: what becomes of the 1 that goes in tells which. */
+/* The gradient of each clip's logit of its class.  A backend may multiply gradients by a power of
+ * two.  Passing in a 1 shows which. */
 static cfp_status go_back(answer *a, check *c, cfp_trace *trace)
 {
     const cfp_device *device = &trace->device;
@@ -345,8 +346,8 @@ static void compare_maps(check *c, const answer *a, double most)
     }
 }
 
-/* The processor computes every step of what the device had; the device's output takes the place of
- * its own. */
+/* The processor computes every step from the device's values.  The device's output then replaces
+ * the processor's. */
 static cfp_status compare_step(worst *w, check *c, const answer *a, const cfp_trace_step *step)
 {
     cfp_trace *trace = c->trace;
@@ -411,7 +412,7 @@ static cfp_status compare_answers(check *c, const answer *a, const struct bounds
     return compare_gradients(c, a, b->gradient);
 }
 
-/* What goes wrong in one precision is told, and the next has its turn. */
+/* If one precision fails, that is reported, and the next one is checked. */
 static void check_precision(check *c, int p)
 {
     const cfp_device_request request = {.precision = (cfp_precision)p,
@@ -539,7 +540,8 @@ static cfp_status compare(check *c)
 int main(int argc, char **argv)
 {
     check c = {.failed = 0};
-    setvbuf(stdout, NULL, _IOLBF, 0); /* a time limit may end it: what was found is in the log */
+    setvbuf(stdout, NULL, _IOLBF,
+            0); /* a time limit may end the test; the log then has what was found */
     if (!parse(&c.want, argc, argv)) {
         fprintf(stderr, "usage: check_network [--device NAME] [--against NAME] [--module-dir DIR] "
                         "[--precisions LIST] [--batch N] MODEL\n");

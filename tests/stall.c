@@ -5,7 +5,7 @@
  *     CFP_STALL=rename:        giving a file its final name
  *
  * It writes "stalled" to standard error when the call begins. */
-#undef _FILE_OFFSET_BITS /* with it, open would be another name for open64 */
+#undef _FILE_OFFSET_BITS /* if defined, open would be another name for open64 */
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <stdarg.h>

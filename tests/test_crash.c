@@ -91,7 +91,8 @@ static void print(void)
     exit(7);
 }
 
-/* In a process of its own; its wait status, and what it wrote to standard error. */
+/* Runs it in a child process.  Returns the wait status, and what the child wrote to standard error.
+ */
 static int status_of(void (*work)(void), char text[512])
 {
     int ends[2], status = 0;

@@ -91,7 +91,7 @@ static void network_close(struct network *n)
     toy_end(&n->toy);
 }
 
-/* What the page does (descent.js): R of every kernel, -1 where it is not selected. */
+/* Does what the page does (descent.js): R of every kernel, -1 if it is not selected. */
 static void walk(double *relevance, const cfp_kept_links *kept, double theta, bool paths)
 {
     for (int k = 0; k < kept->n_kernels; k++)

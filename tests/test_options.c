@@ -12,7 +12,7 @@ static const cfp_command predict = {
 
 enum { MAX_ARGS = 16 };
 
-/* The words behind "cfp-gpu <command>", NULL-terminated. */
+/* The words after "cfp-gpu <command>", NULL-terminated. */
 static cfp_status parse(cfp_config *config, cfp_ctx *ctx, const cfp_command *command,
                         const char *const *words)
 {

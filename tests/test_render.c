@@ -49,7 +49,7 @@ static int voxels(const int size[3])
     return size[0] * size[1] * size[2];
 }
 
-/* Renders on the device and asks cfp_tube_render; count of wrong bytes. */
+/* Renders on the device and by cfp_tube_render.  Returns the number of different bytes. */
 static int wrong_volume(const int from[3], const int to[3], int kind, cfp_interp interp)
 {
     cfp_renderer r;
@@ -185,7 +185,8 @@ static void a_spline_is_coloured_as_well(void)
     cfp_free(tube.raw);
 }
 
-/* Files below two folders, by name, byte by byte; run.json, which tells times, aside. */
+/* Compares the files below two folders, by name and byte by byte, except run.json, which has times.
+ */
 static int differing_files(const char *a, const char *b)
 {
     int wrong = 0;

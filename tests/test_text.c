@@ -109,7 +109,7 @@ static void columns_count_what_is_shown(void)
     CHECK_STR(text, "\xc3\xa9\\x1b\\x0a   |");
 }
 
-/* Messages, too: whatever a name holds, they are one line that can be shown. */
+/* Messages are one line that is safe to show, whatever a name holds. */
 static void messages_are_one_line(void)
 {
     cfp_ctx ctx = {0};

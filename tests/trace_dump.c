@@ -73,7 +73,8 @@ static bool write_all(struct dump *d, const char *path)
         const cfp_tensor *x = cfp_trace_value(d->trace, i);
         const cfp_tensor *g = cfp_trace_gradient(d->trace, i);
         if (x == NULL || node->kernel_scale != NULL)
-            continue; /* fused away; or what is in memory is the folded batch norm's output */
+            continue; /* fused into another; or the memory holds the output of the folded batch norm
+                       */
         ok = write_tensor(values, node->name, &d->device, x);
         /* The gradient at a fused activation has been taken through it in place: what is left is
          * the gradient of the node before. */
