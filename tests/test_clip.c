@@ -98,9 +98,7 @@ static void the_short_side_decides(void)
     CHECK_EQ(cfp_geometry_plan(&g, &ctx, &ribbon, &huge), CFP_FORMAT);
 }
 
-/* torchvision's 128 x 171 -> 112 x 112, from a wide and from a tall frame.  resize_short is not
- * used.
- */
+/* torchvision's 128 x 171 -> 112 x 112, from a wide and a tall frame, without resize_short. */
 static void a_resize_goes_before_the_short_side(void)
 {
     static const int sources[][2] = {{320, 240}, {240, 320}, {171, 128}, {1, 1}};
