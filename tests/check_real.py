@@ -37,7 +37,7 @@ def explain(program, model, clip, out, *options):
 
 
 def sampling(model, clip):
-    """A model of two frames reads the first and the middle one, as it was trained; others as they say."""
+    """A model of two frames reads the first and the middle one, as it was trained; others follow their /input."""
     with h5py.File(model) as f:
         if int(f["input"].attrs["frames"]) != 2:
             return []
@@ -52,7 +52,7 @@ def sampling(model, clip):
 
 
 def complaint(run, out):
-    """What is wrong with how a run ended; None where it ended as it may."""
+    """What is wrong with the end of a run; None if nothing is."""
     lines = [line for line in run.stderr.splitlines() if not line.startswith("cfp-gpu: warning: ")]
     if run.returncode == 1:
         if len(lines) != 1 or not lines[0].startswith("cfp-gpu: "):

@@ -182,7 +182,7 @@ def check_network(cfp, seed, folder, device):
 
 
 def check_other_forms(cfp, common, rows, thetas, seed):
-    """--json has the same rows; a list in another order the same counts; one theta alone, too."""
+    """--json gives the same rows; a list in another order, or one theta alone, gives the same counts."""
     data = json.loads(sweep(cfp, *common, "--theta", ",".join(map(repr, thetas)), "--json").stdout)
     said = [{k: "" if v is None else v for k, v in row.items()} for row in data["rows"]]
     numbers = ("class_index", "probability", "theta", "depth", "kernels", "selected", "edges", "jaccard_previous")

@@ -381,7 +381,7 @@ class Dumped:
 
 
 class Case:
-    """One network, clip and class on disk, and what the program says of it."""
+    """One network, clip and class on disk, and the program's results for them."""
 
     def __init__(self, tool, folder, graph, c, target):
         self.tool, self.folder, self.graph = tool, folder, graph
@@ -493,7 +493,7 @@ def check_curves(case, unit, base, points, device):
 
 
 def check_invariant(case, points, unit, base, device):
-    """Without ties, deletion most first and insertion least first are one curve, read from two ends."""
+    """Without ties, deletion of the highest first and insertion of the lowest first are one curve, read from two ends."""
     words = (f"device={device}", "methods=random,gradient-input", "metrics=deletion,insertion", "draws=0", "block=3",
              f"points={points}", f"unit={unit}", f"base={base}")
     most, least = case.run(*words, "order=most").rows, case.run(*words, "order=least").rows
@@ -684,7 +684,7 @@ def check_refusals(tool, folder):
 
 
 def check_seed(case):
-    """Same seed, same numbers, whatever else is asked for; another seed, others."""
+    """The same seed gives the same numbers, whatever else is computed; another seed gives others."""
     words = ("draws=2", "points=5", "rise-masks=5", "grid=2x2x2")
     one = case.run("methods=rise,random", "metrics=deletion,infidelity", *words).rows
     alone = case.run("methods=random", "metrics=infidelity,deletion,drop", *words).rows

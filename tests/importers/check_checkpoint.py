@@ -244,7 +244,7 @@ def check_refusals(folder):
 
 
 def check_damaged(folder):
-    """Cut off or with a byte changed anywhere: read as it is, or refused in words. In this process: 100 times."""
+    """A file that is cut off, or has a byte changed anywhere, is read or refused by a message. Runs in this process, 100 times."""
     import random
     import torch
     from importers.checkpoint import read_checkpoint
@@ -355,7 +355,7 @@ def check_prefixes(folder):
 
 
 def check_writing(folder):
-    """What a model file cannot hold, and places where none can be put."""
+    """Networks that a model file cannot hold, and places where no file can be written."""
     import warnings
     import numpy as np
     from importers import class_names

@@ -158,7 +158,7 @@ class Comparison:
 
 
 def uncovered(net, compared):
-    """Kernel layers behind which nothing was compared: not themselves, and not what single readers make of them."""
+    """Kernel layers of which nothing was compared: neither their outputs, nor what single readers make of these."""
     readers = {}
     for node in net.nodes.values():
         for name in node.inputs:
@@ -244,7 +244,7 @@ def compare(subject, dump, x, dtype):
 
 
 def check(subject, args, folder):
-    """(lines of what is wrong, what was seen) of one layout."""
+    """Checks one layout. Returns (a line for each fault, a summary)."""
     import h5py
     import torch
     subject.make(folder)

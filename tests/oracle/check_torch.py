@@ -27,7 +27,7 @@ def error(got, want):
 
 
 def compare(graph, frames, class_index, dump):
-    """(differences, tensors compared, tensors skipped, share of the nodes that were there)."""
+    """Returns (differences, tensors compared, tensors skipped, fraction of the nodes that were there)."""
     import h5py
     import model_io
     import torch_net

@@ -86,7 +86,7 @@ REQUIRED = frozenset(OPS) | {
 
 
 def coverage(graphs):
-    """graphs: (Graph, shapes) pairs -> ({feature: number of graphs}, sorted list of what is missing)."""
+    """graphs: (Graph, shapes) pairs -> ({feature: number of graphs}, sorted list of missing features)."""
     counts = {}
     for graph, shapes in graphs:
         for name in features(graph, shapes):

@@ -217,7 +217,7 @@ def class_relevance(node, c, x, options, gradient):
 # ---- The target, and what the clip is compared with ------------------------------------------------
 
 def target_of(graph, options):
-    """--target as it is in force: a sigmoid head, or a lone class, has the logit alone."""
+    """The --target that applies: a sigmoid head, or a single class, has only the logit."""
     if options.target is None:
         return "logit" if graph.head() == "sigmoid" or len(graph.classes) == 1 else "odds"
     return options.target

@@ -28,7 +28,7 @@ SEED = 11
 
 
 def peak_mb() -> float:
-    """The most that was resident at any time, in MiB."""
+    """The peak of resident memory, in MiB."""
     for line in Path("/proc/self/status").read_text().splitlines():
         if line.startswith("VmHWM:"):
             return int(line.split()[1]) / 1024
