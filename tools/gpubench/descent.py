@@ -37,9 +37,9 @@ def kernel_step(kernel: torch.Tensor, activation: torch.Tensor, groups: int, the
 
 def descend(layers: Sequence[torch.nn.Module], inputs: Sequence[torch.Tensor], class_index: int, item: int = 0,
             theta: float = THETA) -> List[Set[int]]:
-    """layers: the classifier, then what lies before it; inputs: what each of them reads, N x C x T x H x W.
+    """layers: the classifier, then the layers before it; inputs: the input of each, N x C x T x H x W.
 
-    Returns the selected kernels of each layer behind the classifier, and of the one that would come next.
+    Returns the selected kernels of each layer before the classifier, and of the one that would come next.
     """
     selected: List[Set[int]] = [set(class_step(layers[0].weight, class_index, theta))]
     for layer, x in zip(layers[1:], inputs[1:]):

@@ -148,7 +148,7 @@ def measure(case, precision: str, batch: int, device: str, timer: Timer, ways: S
 
 
 def release() -> None:
-    """Gives back what PyTorch keeps of the device: the program, a process of its own, is timed next."""
+    """Frees the device memory that PyTorch keeps, because the program, another process, is timed next."""
     gc.collect()
     if hasattr(torch, "compile"):
         torch._dynamo.reset()

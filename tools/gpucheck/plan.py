@@ -72,7 +72,7 @@ class Plan:
         return [str(self.place.root / "weights" / "motion.h5"), str(self.place.root / "datasets" / "motion" / "up.mp4")]
 
     def helper(self, title: str, name: str, *words: str, opens: bool = True) -> Command:
-        """A test of the build; opens: one that is told the device."""
+        """A test of the build; opens: the test takes the option --device."""
         path = self.place.helpers / name
         told = ["--device", self.place.device, "--module-dir", str(self.place.modules)] if opens else []
         return Command(title, [str(path), *told, *words], "" if path.is_file() else f"there is no {name} here", folder=self.work)

@@ -64,7 +64,7 @@ class Results:
         self.text += text if text.endswith("\n") or not text else text + "\n"
 
     def write(self, running: str = "") -> None:
-        """running: what the step at hand has said so far."""
+        """running: the output of the present step so far."""
         try:
             replace(self.folder / REPORT, (self.text + shortened(running)).encode("utf-8", "replace"))
             for name in MADE:
@@ -92,7 +92,7 @@ class Results:
             raise Failure(f"--out {self.work}: {problem.strerror}")
 
     def load(self, program: str) -> bool:
-        """True where a first part of the same program ran here."""
+        """True if a first part ran in this folder with the same program."""
         try:
             state = json.loads((self.work / "state.json").read_text())
             done = {str(name): str(word) for name, word in state["done"].items()}

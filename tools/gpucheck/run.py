@@ -135,7 +135,7 @@ def _why(job: Job, word: str) -> str:
 
 
 def tell(job: Job, results: Results) -> str:
-    """Says what became of it; passed, skipped, FAILED or STOPPED."""
+    """Prints the result of the step: passed, skipped, FAILED or STOPPED."""
     word, text = verdict(job), job.text()
     results.say(f"{word:8} {job.command.title}, {job.seconds():.1f} s: {_why(job, word)}")
     if word in (FAILED, STOPPED):

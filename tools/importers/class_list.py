@@ -58,7 +58,7 @@ class WrongLine(ValueError):
 
 
 def parse(text: str) -> List[str]:
-    """The names in the order of their numbers. ValueError, WrongLine or csv.Error say what is wrong."""
+    """The names in the order of their numbers. Raises ValueError, WrongLine or csv.Error with what is wrong."""
     if text.lstrip()[:1] in ("{", "[") and not re.match(r"\[[0-9]+\][^\n\S]*[^\s,\]]", text.lstrip()):
         return _from_json(text)
     rows = [(line, stripped) for line, stripped in enumerate((line.strip() for line in re.split("\r\n|\n|\r", text)), 1)
@@ -141,7 +141,7 @@ def _cells(text: str, delimiter: str) -> List[Row]:
 
 
 def _columns(rows: List[Row], delimiter: str) -> Optional[List[Entry]]:
-    """None where no column holds numbers and no header speaks of names: these are names with commas."""
+    """None if no column holds numbers and no header mentions names: then these are names with commas."""
     heading = [cell.lower() for cell in rows[0].cells]
     says = any(_is_id_word(cell) or cell in NAME_WORDS for cell in heading) and not any(map(_is_number, heading))
     body = rows[1:] if says else rows
@@ -235,7 +235,7 @@ def _split_once(rows: Sequence[Row], delimiter: str) -> Optional[List[Entry]]:
 
 
 def _only(readings: Sequence[List[Entry]], doubt: str) -> Optional[List[Entry]]:
-    """The reading that numbers the classes; where none does, one that says by line why not."""
+    """The reading in which the numbers number the classes; if there is none, raises an error that says by line why not."""
     numbering = [reading for reading in readings if _numbers_all([entry.number for entry in reading])]
     if len({tuple(by_number(reading)) for reading in numbering}) > 1:
         raise ValueError(doubt)
@@ -261,7 +261,7 @@ def _numbered_lines(text: str, rows: Sequence[Tuple[int, str]]) -> Optional[List
 
 
 def _coded_lines(text: str, rows: Sequence[Tuple[int, str]]) -> Optional[List[Entry]]:
-    """Every line has a number of some other form, the letters around it are the same in each, and no name stands twice."""
+    """True if every line has a number in another form, with the same letters around it, and no name appears twice."""
     for pattern, number, name in _CODED:
         entries = _by_pattern(rows, pattern, number, name)
         alike = {line[:match.start(number)] for _, line in rows for match in [pattern.fullmatch(line)] if match}
@@ -287,7 +287,7 @@ def _by_pattern(rows: Iterable[Tuple[int, str]], pattern: "re.Pattern[str]", num
 
 
 def _numbers_all(numbers: Sequence[Optional[int]]) -> bool:
-    """The numbers of so many classes, from 0 or from 1, each once."""
+    """True if these are the numbers of all classes, from 0 or from 1, each once."""
     if None in numbers or not numbers:
         return False
     return sorted(numbers) in (list(range(len(numbers))), list(range(1, len(numbers) + 1)))

@@ -105,7 +105,7 @@ def _attribute(module: nn.Module, path: str) -> object:
 
 
 def _collect(value: object, held: list) -> None:
-    """Every View and whatever stands for one in nested arguments."""
+    """Every View, and every value that represents one, in nested arguments."""
     if isinstance(value, View) or value is _UNKNOWN or value is _STALE:
         held.append(value)
     elif isinstance(value, (tuple, list)):
@@ -117,7 +117,7 @@ def _collect(value: object, held: list) -> None:
 
 
 def _handler(module: nn.Module, node: fx.Node, sure: bool):
-    """sure: it reads the clip; else it reads what is not known, which may be a size."""
+    """sure: the operation reads the clip; otherwise it reads an unknown value, which may be a size."""
     if node.op == "call_module":
         leaf = module.get_submodule(node.target)
         found = MODULES.get(operation_of(leaf, MODULES))

@@ -387,7 +387,7 @@ def _unchanged(call, input, *args, **kwargs):
 
 
 def _clone(call, input, memory_format=None):
-    """In memory of its own: an in-place operation on it leaves the original alone."""
+    """A copy in new memory: an in-place operation on it does not change the original."""
     x = call.net.settled(_viewed(input))
     return call.net.activation(call.name, x, "identity")
 

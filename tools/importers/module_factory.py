@@ -20,7 +20,7 @@ from .network import Network
 
 
 def keywords(pairs: Sequence[str]) -> Dict[str, object]:
-    """key=value pairs; a value is a Python literal where it reads as one, else text."""
+    """key=value pairs; a value is a Python literal if it can be read as one, otherwise text."""
     out = {}
     for pair in pairs:
         key, equals, text = pair.partition("=")

@@ -131,7 +131,7 @@ class Network:
         return self._add(name, op, [x], (self.shape(x)[0], *size), attributes, {})
 
     def maxpool(self, name: str, x: str, kernel: Three, stride: Three, padding: Padding = 0, ceil: bool = False) -> str:
-        """Padding never wins (PyTorch's rule); where zeros compete, put pad() before."""
+        """Padding never wins, as in PyTorch. If zeros shall compete, put pad() before the pool."""
         return self._pool(name, "maxpool3d", x, kernel, stride, padding, ceil)
 
     def avgpool(self, name: str, x: str, kernel: Three, stride: Three, padding: Padding = 0, ceil: bool = False,
@@ -139,7 +139,7 @@ class Network:
         return self._pool(name, "avgpool3d", x, kernel, stride, padding, ceil, count_include_pad=int(count_include_pad))
 
     def pad(self, name: str, x: str, begin: Three = 0, end: Three = 0, channels_end: int = 0) -> str:
-        """Zeros around T, H, W and behind the channels."""
+        """Adds zeros around T, H, W and after the channels."""
         begin, end = three(begin), three(end)
         c, *size = self.shape(x)
         shape = (c + channels_end, *(n + b + e for n, b, e in zip(size, begin, end)))

@@ -25,7 +25,7 @@ def module_path(scopes: Sequence[str]) -> str:
 
 
 def unique_labels(graph: Graph) -> List[str]:
-    """A name for every operation, none twice: its own, or its output's."""
+    """A unique name for every operation: its own, or that of its output."""
     labels: List[str] = []
     taken = {"input"}
     for operation in graph.operations:
@@ -70,7 +70,7 @@ def names_of(graph: Graph, labels: Sequence[str], net: Lowering) -> Dict[str, st
 
 
 def _scopes(operation: Operation) -> Tuple[List[str], str]:
-    """The scopes of an operation's name, and what it is called in them."""
+    """The scopes in an operation's name, and its name within them."""
     if not operation.name.startswith("/"):
         return [], ""
     *scopes, op = [clean for clean in map(_clean, operation.name.split("/")) if clean] or [""]

@@ -40,7 +40,7 @@ class Call:
         return self.inputs[at] if at < len(self.inputs) else None
 
     def constant(self, at: int, default=None):
-        """Input `at`, an array, or the default where it is left out."""
+        """Input `at`, an array; or the default if it is left out."""
         value = self.input(at)
         if isinstance(value, View):
             raise Unmapped(f"input {at} ({self.operation.inputs[at]}) is no constant")

@@ -46,7 +46,7 @@ def read_onnx(path: Path) -> Graph:
 
 
 def graph_of(path: Path, data: bytes) -> Graph:
-    """path: of `data`, for messages and for external data. ImportFailure says what is wrong with it."""
+    """path: the path of `data`, for messages and for external data. Raises ImportFailure with what is wrong."""
     import onnx
     from google.protobuf.message import DecodeError
     model = onnx.ModelProto()
