@@ -1,17 +1,16 @@
 #!/usr/bin/env python3
-"""Measure whether rule grad finds the kernels that see motion, with different baselines.
+"""Which kernels see motion: does --baseline freeze or reverse find them?
 
     tools/motion_kernels.py [--cfp build/release/cfp-gpu] [--draws 20] [-- OPTIONS OF cfp-gpu explain]
 
-Only motion tells the classes of weights/motion.h5 apart.  A kernel sees motion if the prediction
+Only motion tells the classes of weights/motion.h5 apart.  So a kernel sees motion where the prediction
 suffers when this kernel alone is shown the clip frozen at its middle frame.  For every clip of
-datasets/motion and every convolution, the quarter of the kernels with the highest scores gets the
-channels that it has for the frozen clip.  Everything else stays.  PyTorch then runs the rest of the
-network, from the model file alone (run_model_file.py).  The drop of the class's log-odds is compared
-with the drops for `--draws` random sets of the same size.  The percentile is the fraction of them that
-do less harm; 0.5 is chance.  The scores are the relevance of rule grad, with nothing masked, against
-zero, a blank, the frozen and the reversed clip; and the mean activation.  It prints the Markdown table
-of tests/README.md.
+datasets/motion and every convolution, the quarter of its kernels that score highest gets the channels
+that it has for the frozen clip, everything else stays; the network is run on with PyTorch, from the
+model file alone (run_model_file.py).  What is held against random sets of that size is the drop of the
+class's log-odds: the percentile is the share of `--draws` random sets that do less harm; 0.5 is chance.
+Scores: the relevance of rule grad, nothing masked, against zero, a blank, the frozen and the reversed
+clip, and the mean activation.  Prints a Markdown table: the one in README.md.
 """
 import argparse
 import csv

@@ -1,4 +1,4 @@
-"""The network of weights/motion.h5, its input, and the class of a clip after it is mirrored or reversed."""
+"""The network of weights/motion.h5, its input, and what a clip becomes when it is mirrored or reversed."""
 from __future__ import annotations
 
 import math
