@@ -132,7 +132,7 @@ SHARED = ("model", "model_sha256", "rule", "theta", "mask", "target", "baseline"
 
 
 def make_shard(path, named, shared=False):
-    """A shard as SPEC 9 has it; `shared`: what all clips have in common stands at the root alone."""
+    """Makes a shard of SPEC 9. With `shared`, what all clips have in common is written at the root only."""
     with h5py.File(path, "w") as shard:
         shard.attrs["cfp_format"], shard.attrs["cfp_version"] = "explanation", 1
         for name, source in named:

@@ -207,7 +207,7 @@ def target_value(logits, c, target):
 
 
 def gradients(net, points, c, target, selected=None):
-    """Of the target, mean over the points: {kernel layer: by what it reads, its own share}, {tensor: G}.
+    """Gradients of the target, mean over the points: {kernel layer: the part through this layer, at its input}, {tensor: G}.
 
     selected: {layer: kernels} whose gradient goes on; None: all."""
     import torch
@@ -663,7 +663,7 @@ def check_refusals(cfp, model, clip):
 
 
 def check_breaks(cfp, model, clip, folder):
-    """A lone kernel is said and gone on behind; clips that fail; a file that may not grow."""
+    """A layer of one kernel is reported and skipped; clips that fail; a file that may not grow."""
     done = subprocess.run([cfp, "evaluate", model, clip, "--draws", "2", "--device", "ref", "-q"], capture_output=True)
     one_line(done, "layer one has one kernel", "a layer of one kernel")
     lone = [r for r in rows_of(done.stdout.decode()) if r["layer"] == "one"]

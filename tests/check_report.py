@@ -473,7 +473,7 @@ def contrast(cfp, model, clip, folder, *options):
 
 
 def check_contrast(browser, arguments, scratch):
-    """Two classes on one page: sides of kernels and links, the difference over the clip, what is left out by a click."""
+    """Two classes on one page: sides of kernels and links, the difference over the clip, what a click switches off."""
     folder = contrast(arguments.cfp, arguments.model, arguments.clip, os.path.join(scratch, "two"), "--class", "clockwise", "--against",
                       "growing", "--rule", "grad", "--theta", "0.3", "--format", "json,html,frames", "--layers", "mix.b1.conv")
     with open(os.path.join(folder, "contrast.json"), encoding="utf-8") as f:

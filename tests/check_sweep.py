@@ -1,13 +1,14 @@
 #!/usr/bin/env python3
-"""`cfp-gpu sweep` on random networks: its rows against `explain` and against the method in Python.
+"""Compares the rows of `cfp-gpu sweep` on random networks with `explain` and with the method in Python.
 
-For each network one sweep over every combination of options and many thresholds, on each device in
-turn.  Three things are compared with it:
-  - the table's own rules: columns, order, one row for each combination, numbers, jaccard_previous
+Each network gets one sweep over every combination of options and many thresholds, on each device in
+turn.  The rows are compared with:
+  - the rules of the table: columns, order, one row for each combination, numbers, jaccard_previous
     where two thresholds select nested sets, --json, lists in any order;
   - `explain` with the same options at some thresholds: selected kernels and edges, exactly;
-  - the method in plain numpy (oracle/method.py) at two thresholds of each series, near ties aside.
-Then what a run leaves that breaks off (a full disk, SIGINT, a clip that cannot be read), and figures.
+  - the method in plain numpy (oracle/method.py) at two thresholds of each series, except near ties.
+Then it checks the figures, and what is left of a run that breaks off (a full disk, SIGINT, a clip that
+cannot be read).
 
 Usage: check_sweep.py --cfp PROGRAM [--seeds N] [--first SEED]
 """
@@ -181,7 +182,7 @@ def check_network(cfp, seed, folder, device):
 
 
 def check_other_forms(cfp, common, rows, thetas, seed):
-    """--json has the same rows; a list in another order the same counts; one theta alone, too."""
+    """--json gives the same rows; a list in another order, or one theta alone, gives the same counts."""
     data = json.loads(sweep(cfp, *common, "--theta", ",".join(map(repr, thetas)), "--json").stdout)
     said = [{k: "" if v is None else v for k, v in row.items()} for row in data["rows"]]
     numbers = ("class_index", "probability", "theta", "depth", "kernels", "selected", "edges", "jaccard_previous")

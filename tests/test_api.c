@@ -1,8 +1,8 @@
-/* test_api.c - libcfp as another program uses it: through host/cfp.h alone.
+/* test_api.c - uses libcfp as another program does: through host/cfp.h alone.
  *
  *     test_api MODEL CLIP        the motion network and one of its clips
  *
- * Also what a library must not do: print, leave other signal handlers behind, change the
+ * It also checks what a library must not do: print, leave signal handlers behind, or change the
  * environment, the number of OpenMP threads or the working folder. */
 #include "../host/cfp.h"
 #include "scratch.h"
@@ -464,7 +464,7 @@ static void interrupts_and_the_log_reach_the_caller(void)
     close_all(&o);
 }
 
-/* A limit holds for what is open, not for all that ever was. */
+/* A memory limit counts models that are open, not those that were closed. */
 static void memory_that_was_given_back_counts_no_more(void)
 {
     cfp_context *context;
@@ -580,7 +580,7 @@ int main(int argc, char **argv)
     static surroundings before, after;
     model_path = argc == 3 ? argv[1] : "";
     clip_path = argc == 3 ? argv[2] : "";
-    FILE *said = tmpfile(); /* what goes to standard output meanwhile, and to standard error */
+    FILE *said = tmpfile(); /* what is written to standard output and to standard error meanwhile */
     const int out = dup(STDOUT_FILENO), err = dup(STDERR_FILENO);
     if (said == NULL || out < 0 || dup2(fileno(said), STDOUT_FILENO) < 0 ||
         (!SANITIZED && dup2(fileno(said), STDERR_FILENO) < 0)) /* reports are to be seen */

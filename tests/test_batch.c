@@ -1,17 +1,17 @@
-/* test_batch.c - many questions at once are answered as each would be alone; what is recorded and
- * replayed as what is run; and frames that go up as bytes as the numbers that the host makes of
- * them.
+/* test_batch.c - checks three ways of saving work.  Many questions at once get the answers that
+ * each gets alone.  A recorded and replayed run gives what a plain run gives.  Frames that are
+ * copied to the device as bytes become the numbers that the host makes of them.
  *
  *     test_batch [--device NAME] [--module-dir DIR] [--model FILE] [--sums by-clip|by-shape]
  *
- * by-clip (the default): the backend sums each clip by itself, in one order, and a batch's answers
- * are a lone clip's to the last bit.  by-shape: its libraries choose how to sum by the shape of all
- * the clips together, as cuDNN and cuBLAS do.  Then it is a batch of that shape that the answer has
- * to be the same in, to the last bit, whatever the other clips are, and whether run or replayed;
- * a lone clip's relevances are near (and a kernel whose r is next to theta may be in one of the two
- * alone).
+ * by-clip (the default): the backend sums each clip separately, always in the same order.  So the
+ * answers of a batch equal those of a single clip, to the last bit.  by-shape: libraries choose the
+ * order of sums by the shape of the whole batch, as cuDNN and cuBLAS do.  Then answers must be the
+ * same, to the last bit, in all batches of one shape, whatever the other clips are, and whether run
+ * or replayed.  The relevances of a single clip need only be close, and a kernel whose relevance is
+ * close to theta may be selected in one of the two only.
  *
- * Without a model: a network made here.  77: the device is not there. */
+ * Without a model the test makes a network.  Exit status 77: the device is missing. */
 #include <stdlib.h>
 #include "test.h"
 #include "toy.h"
@@ -129,8 +129,8 @@ static bool same_kernels(const cfp_layer *a, const cfp_layer *b)
            memcmp(a->selected, b->selected, (size_t)a->n_selected * sizeof *a->selected) == 0;
 }
 
-/* Down to the first layer of which other kernels are selected: what follows differs, too.  False
- * where there is one. */
+/* Compares layers down to the first one with other selected kernels, since everything after it
+ * differs, too.  Returns false if there is such a layer. */
 static bool near_explanation(const cfp_explanation *a, const cfp_explanation *b)
 {
     CHECK_EQ(a->class_index, b->class_index);
@@ -160,7 +160,7 @@ static void among_its_like(cfp_explanation out[], struct setting *s, const cfp_q
     cfp_trace_close(&trace);
 }
 
-/* What one clip and theta gives by itself, in a trace of its own. */
+/* What one clip and theta give alone, in a separate trace. */
 static void alone(cfp_explanation *out, struct setting *s, cfp_query q, const cfp_clip *clip,
                   int class_index)
 {
@@ -280,7 +280,8 @@ static void grad_takes_one_theta(struct setting *s)
     CHECK(trace == NULL);
 }
 
-/* Points that come in parts give what they give at once: the sums are added in another order. */
+/* Points in parts give the same as all points at once, except that sums are added in another order.
+ */
 static void parts_are_the_whole(struct setting *s)
 {
     cfp_query q = cfp_query_default();
@@ -416,7 +417,7 @@ static void every_rule(struct setting *s)
     grad.baseline = CFP_BASELINE_FREEZE;
     grad.steps = 2;
     const bool sums = by_shape;
-    by_shape = true; /* a linear layer of so many entries is another product on every backend */
+    by_shape = true; /* every backend computes a linear layer of this size as another product */
     a_batch_answers_as_each_alone(s, grad);
     by_shape = sums;
     path.propagate = CFP_PROPAGATE_PATH;

@@ -1,4 +1,4 @@
-/* test_canvas.c - colours, and the overlay on frames that were not cropped. */
+/* test_canvas.c - checks the colour maps, and the overlay on frames that were not cropped. */
 #include "../host/backend/render_math.h"
 #include "../host/draw/canvas.h"
 #include "made_explanation.h"
@@ -53,9 +53,9 @@ static void write_source(const char *path)
     fclose(file);
 }
 
-/* The source is halved to 12 x 20 and its middle 8 x 8 are seen: columns 12 to 27 and rows 4 to 19
- * of the source.  Seen column u lies in the middle of source columns 12 + 2u and 13 + 2u.  A resize
- * to 12 x 20 says the same as a short side of 12. */
+/* The source is halved to 12 x 20, and the model sees the middle 8 x 8: columns 12 to 27 and rows 4
+ * to 19 of the source.  Column u of the model is in the middle of source columns 12 + 2u and 13 +
+ * 2u.  A resize to 12 x 20 must give the same as a short side of 12. */
 static void the_source_canvas_shows_the_tube_where_the_model_looked(bool by_resize)
 {
     struct made m;

@@ -1,5 +1,6 @@
-/* test_descent.c - the method on networks small enough to do by hand: the arithmetic stands beside
- * each expectation.  All kernels are 1 x 1 x 1, so a kernel's mean over taps is its weight. */
+/* test_descent.c - checks the method on networks that are small enough to compute by hand.  The
+ * arithmetic is written beside each expectation.  All kernels are 1 x 1 x 1, so a kernel's mean
+ * over its taps is its weight. */
 #include "test.h"
 #include "toy.h"
 #include <stdlib.h>

@@ -1,4 +1,5 @@
-/* test_memory.c - the planner of the arena: nothing live overlaps, and what can share does. */
+/* test_memory.c - checks the planner of the arena: live tensors never overlap, and tensors that can
+ * use the same memory do. */
 #include "../host/method/memory.h"
 #include "test.h"
 

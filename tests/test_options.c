@@ -1,5 +1,5 @@
-/* test_options.c - the option table and its parser: what parses, what is refused and how it is
- * said. The wording of whole command lines is in tests/cli/. */
+/* test_options.c - checks the table of options and its parser: what is accepted, what is refused,
+ * and the messages.  tests/cli/ has the output of whole command lines. */
 
 #include "../host/program/options.h"
 #include "../host/program/commands.h"
@@ -12,7 +12,7 @@ static const cfp_command predict = {
 
 enum { MAX_ARGS = 16 };
 
-/* The words behind "cfp-gpu <command>", NULL-terminated. */
+/* The words after "cfp-gpu <command>", NULL-terminated. */
 static cfp_status parse(cfp_config *config, cfp_ctx *ctx, const cfp_command *command,
                         const char *const *words)
 {

@@ -1,6 +1,5 @@
-/* test_sweep.c - the parts of `sweep` that have rules of their own: lists of thresholds, queries
- * that mean the same, rows of a table, and when a pyramid counts as saturated.  check_sweep.py runs
- * the whole command. */
+/* test_sweep.c - checks parts of `sweep`: lists of thresholds, queries that mean the same, the rows
+ * of the table, and when a pyramid counts as saturated.  check_sweep.py runs the whole command. */
 #define _XOPEN_SOURCE 700
 #include "../host/method/pyramid.h"
 #include "../host/program/commands.h"
@@ -137,8 +136,8 @@ static void rows_are_quoted(void)
     scratch_remove(folder);
 }
 
-/* Names come from files that nobody vouches for: none may move the cursor of a terminal.  A table
- * that goes elsewhere has them byte by byte. */
+/* Names come from files that cannot be trusted.  None may move the cursor of a terminal.  A table
+ * that is written to a file has them unchanged. */
 static void a_terminal_is_not_steered(void)
 {
     static const char name[] = "a\x1b[2J\xe2\x80\xae\xc2\x9b\"";
@@ -172,7 +171,7 @@ static void a_terminal_is_not_steered(void)
     fclose(file);
 }
 
-/* A row that has begun is no part of what is kept, nor is a table of a header alone. */
+/* An unfinished row is not kept, nor is a table that has only a header. */
 static void a_part_is_whole_rows(void)
 {
     cfp_ctx ctx = {0};

@@ -1,5 +1,5 @@
-/* test_text.c - texts from outside on a terminal: nothing in them moves the cursor, breaks the
- * line, turns the direction of writing or hides. */
+/* test_text.c - checks how names from files are shown on a terminal.  They must not move the
+ * cursor, break the line, change the direction of writing or hide characters. */
 #include "../host/program/text.h"
 #include "../host/base/text_shown.h"
 #include "test.h"
@@ -109,7 +109,7 @@ static void columns_count_what_is_shown(void)
     CHECK_STR(text, "\xc3\xa9\\x1b\\x0a   |");
 }
 
-/* Messages, too: whatever a name holds, they are one line that can be shown. */
+/* Messages are one line that is safe to show, whatever a name holds. */
 static void messages_are_one_line(void)
 {
     cfp_ctx ctx = {0};

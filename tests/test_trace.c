@@ -1,10 +1,12 @@
-/* test_trace.c - steps, memory and their promise: fused and shared, the numbers stay the same. */
+/* test_trace.c - checks that fused steps and shared memory leave all numbers of a network
+ * unchanged.
+ */
 #include "test.h"
 #include "toy.h"
 #include <stdlib.h>
 
-/* A bottleneck with a projection, pre-activation behind it, a branch: what fusion has to tell
- * apart.  All 1 x 1 x 1, on 2 x 3 x 3 positions. */
+/* A bottleneck with a projection, a pre-activation after it, and a branch: cases that fusion has to
+ * tell apart.  All kernels are 1 x 1 x 1, on 2 x 3 x 3 positions. */
 static void make_net(struct toy *t)
 {
     static const float w[] = {0.5f, -1, 2, 1, 0.25f, -0.5f, 1, 1, -2, 0.5f, 1, -1};
@@ -48,7 +50,7 @@ static void what_follows_alone_is_fused(void)
     open_trace(&t, &(cfp_trace_request){.means = true, .depth = CFP_ALL_DEPTHS});
     const cfp_model *m = &t.model;
     CHECK_EQ(step_at(&t, "c1")->tail, cfp_model_find(m, "r1"));
-    /* c2 or down takes the add, not both; the one that does has the other as its last source */
+    /* the add is fused into c2 or down, not both; that one has the other as its last source */
     const cfp_trace_step *c2 = step_at(&t, "c2"), *down = step_at(&t, "down");
     CHECK(c2->step.adds != down->step.adds);
     CHECK_EQ(c2->step.adds ? c2->tail : down->tail, cfp_model_find(m, "r2"));
@@ -60,7 +62,7 @@ static void what_follows_alone_is_fused(void)
     CHECK(cfp_trace_describe(t.trace).arena_bytes < cfp_trace_describe(t.trace).unshared_bytes);
     toy_end(&t);
 
-    /* silu cannot be undone from its output, so it stays apart where a backward pass follows */
+    /* silu cannot be inverted from its output, so it is not fused if a backward pass follows */
     t = (struct toy){0};
     make_net(&t);
     CHECK_EQ(toy_finish(&t, "soft"), CFP_OK);
@@ -70,8 +72,8 @@ static void what_follows_alone_is_fused(void)
     toy_end(&t);
 }
 
-/* What is added may be the clip itself, which lies otherwise than what the network makes: where its
- * gradient is wanted, the add has to be a step of its own. */
+/* The clip itself may be added.  It has another layout than the tensors of the network, so if its
+ * gradient is needed, the add must be a separate step. */
 static void a_clip_that_is_added_stays_apart_where_its_gradient_is_wanted(void)
 {
     for (int wanted = 0; wanted < 2; wanted++) {

@@ -1,6 +1,6 @@
-/* test_writers.c - what is written of an explanation made by hand reads back as it was meant.
+/* test_writers.c - writes an explanation that was made by hand, in every format, and reads it back.
  *
- * explanation.h5 has a test of its own, test_write_h5.c. */
+ * test_write_h5.c does the same for explanation.h5. */
 #include "../host/draw/colormap.h"
 #include "made_explanation.h"
 #include "read_back.h"
@@ -80,8 +80,8 @@ static void tree_json_has_plain_numbers_where_one_layer_is_read(void)
     made_close(&m);
 }
 
-/* Under grad an edge has a value of its own, above 1 where other kernels speak against the channel;
- * channels without an edge are no links, and select all the same. */
+/* Under grad each edge has its own value, which is above 1 if other kernels speak against the
+ * channel.  Channels without an edge are no links, but are selected. */
 static void links_of_grad_are_its_edges(void)
 {
     struct made m;
@@ -148,8 +148,8 @@ static void videos_have_every_frame_at_the_right_speed(const char *folder)
     CHECK(scratch_has(folder, "overlay/b/kernel-2.mp4"));
 }
 
-/* 256 colours for a picture of many more: each pixel within what the dithering shifts and the
- * palette lacks, and the mean of a region nearly exact. */
+/* A picture of many more than 256 colours.  Each pixel may be off by what dithering and the palette
+ * change; the mean of a region must be nearly exact. */
 static void animations_have_every_frame_and_loop(const char *folder)
 {
     enum { H = HEIGHT * ENLARGE, W = WIDTH * ENLARGE, PART = 24 };
@@ -180,7 +180,7 @@ static void animations_have_every_frame_and_loop(const char *folder)
     free(text);
 }
 
-/* The clip stands still and has four colours: they must come out as they are. */
+/* The clip does not move and has four colours, which must be written exactly. */
 static void a_few_colours_stay_as_they_are(void)
 {
     struct made m;
@@ -205,7 +205,9 @@ static void a_few_colours_stay_as_they_are(void)
     int n = 0;
     for (; (delay = memmem(delay, (size_t)(text + 65536 - delay), "\x21\xf9\x04", 3)) != NULL;
          n++) {
-        CHECK_EQ(delay[4], 2); /* hundredths; browsers take a second's tenth for less */
+        CHECK_EQ(
+            delay[4],
+            2); /* hundredths of a second; browsers show shorter delays as a tenth of a second */
         CHECK_EQ(delay[5], 0);
         delay += 3;
     }
@@ -297,7 +299,7 @@ static void equal_explanations_make_equal_bytes(const char *folder, struct made 
     char other[SCRATCH_PATH], command[4 * SCRATCH_PATH];
     scratch_open(other);
     sleep(1);                 /* no file may know the time, */
-    mallopt(M_PERTURB, 0x5a); /* nor what stood in memory before (x264 did) */
+    mallopt(M_PERTURB, 0x5a); /* nor old contents of memory (x264 wrote some) */
     CHECK_EQ(made_write(m, other, "html,mp4,frames,json,h5,gif,stack,png"), CFP_OK);
     for (size_t k = 0; k < sizeof names / sizeof *names; k++) {
         snprintf(command, sizeof command, "cmp %s/%s %s/%s", folder, names[k], other, names[k]);

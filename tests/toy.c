@@ -79,7 +79,7 @@ cfp_status toy_finish(struct toy *t, const char *output)
     for (int i = 1; i < t->model.n_nodes; i++)
         for (int k = 0; k < t->model.node[i].n_inputs; k++)
             t->model.node[i].input[k] = number_of(t, t->input[i][k]);
-    /* as many classes as the output has channels: what a kernel layer says of itself */
+    /* as many classes as the output has channels */
     t->model.n_classes = t->model.node[number_of(t, output)].shape.c;
     t->model.class_name = NULL;
     return cfp_model_finish(&t->model, &t->ctx, output);

@@ -1,10 +1,11 @@
-/* trace_dump.c - every tensor and every gradient of a network on one clip, for tests/oracle/.
+/* trace_dump.c - writes every tensor and every gradient of a network on one clip, for
+ * tests/oracle/.
  *
  *     cfp-trace-dump MODEL CLIP OUT.h5 [--device D] [--class K]
  *
- * writes /value/<node> and /grad/<node>, float32 C x T x H x W: the outputs, and the gradient of
- * the logit of class K with respect to them, nothing masked.  Nodes that were fused away have no
- * tensor and are absent. */
+ * It writes /value/<node> and /grad/<node>, float32 C x T x H x W.  The first is the node's output,
+ * the second the gradient of the logit of class K at that output, with nothing masked.  Nodes that
+ * were fused into others have no tensor and are absent. */
 #include "../host/method/trace.h"
 #include <hdf5.h>
 #include <stdio.h>
@@ -72,7 +73,8 @@ static bool write_all(struct dump *d, const char *path)
         const cfp_tensor *x = cfp_trace_value(d->trace, i);
         const cfp_tensor *g = cfp_trace_gradient(d->trace, i);
         if (x == NULL || node->kernel_scale != NULL)
-            continue; /* fused away; or what is in memory is the folded batch norm's output */
+            continue; /* fused into another; or the memory holds the output of the folded batch norm
+                       */
         ok = write_tensor(values, node->name, &d->device, x);
         /* The gradient at a fused activation has been taken through it in place: what is left is
          * the gradient of the node before. */

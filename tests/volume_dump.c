@@ -1,10 +1,10 @@
-/* volume_dump.c - volumes and what is measured about them, for tests/check_volumes.py.
+/* volume_dump.c - computes volumes and their metrics, for tests/check_volumes.py.
  *
  *     volume_dump MODEL CLIP OUT [KEY=VALUE...]
  *
  * KEY: device, class, methods, metrics (lists with commas), layers (a glob), theta, mask, and what
- * settings() names.  Rows go to standard output, a line each, fields with tabs between; volumes go
- * to OUT as float32, one behind the other, each with a line of standard output. */
+ * settings() names.  Rows go to standard output, one a line, with tabs between the fields.  Volumes
+ * go to OUT as float32, one after the other; standard output gets a line for each. */
 #include "../host/evaluate/volume_metrics.h"
 #include "../host/method/target.h"
 #include <math.h>

@@ -5,9 +5,9 @@
         m.add_node("conv1", "conv3d", ["input"], weight=w, stride=(1, 2, 2), pad_begin=1, pad_end=1)
         m.add_node("fc", "linear", ["pool"], weight=w, bias=b)
 
-Everything that the program refuses at load is refused here too, by the node's name, while the culprit is still at
-hand: an unknown op or attribute, a missing input, a cycle, weights of the wrong rank, NaN and Inf. Whether shapes fit
-along the graph is left to the program. The file appears under its name only when it is complete.
+What the program refuses to load is refused here, too, by the name of the node: an unknown op or attribute, a missing
+input, a cycle, weights of the wrong rank, NaN and Inf. Only the program checks whether shapes fit along the graph. The
+file appears under its name only when it is complete.
 """
 from __future__ import annotations
 

@@ -6,10 +6,10 @@ on top. Everything jiggles with the camera. The object's state has four numbers:
 
     base + rate * clock,        clock = frame - middle frame
 
-In the class's own number the clock runs (upward or downward: 4 numbers x 2 directions = 8 classes); in the three
-others it stands still at a random frame of the clip. Rates and bases are drawn in the same way for every class,
-so a frame taken from anywhere in a clip has exactly the same distribution in all classes: it says nothing. A clip
-played backward is exactly a clip of the opposite class.
+Each class belongs to one of the numbers. In this number the clock runs, upward or downward (4 numbers x 2 directions
+= 8 classes); in the three others it stands still at a random frame of the clip. Rates and bases are drawn in the same
+way for every class. So a frame taken from anywhere in a clip has exactly the same distribution in all classes and does
+not tell the class. A clip played backward is exactly a clip of the opposite class.
 
 A coloured set has 24 classes: the object is red, green or blue, whatever its texture, and everything else is nearly
 grey. Its class is the colour and the motion together. A single frame gives the colour away, and not the motion.

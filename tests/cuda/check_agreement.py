@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""How far an explanation depends on the precision: the kernels that each selects, beside ref's in fp32.
+"""Measures how far an explanation depends on the precision: the selected kernels, compared with ref's in fp32.
 
-Explains one clip on a device in tf32, bf16 and fp16, by both rules at two thresholds each, and prints for each layer the
-agreement: kernels that both selected over kernels that either did. Fails below BOUNDS: what a format's rounding may
-change, not what a wrong kernel or a lost gradient would. (fp32 has to be the same but for numbers that meet theta:
-check_device.py.)
+It explains one clip on a device in tf32, bf16 and fp16, by both rules at two thresholds each. For each layer it prints the
+agreement: kernels that both selected over kernels that either did. It fails below BOUNDS, which allow what rounding changes,
+and not what a wrong kernel or a lost gradient changes. (check_device.py checks fp32, which must be the same except for
+numbers that meet theta.)
 
---seeds: random networks, too, of every op and shape of graph, in bf16 and fp16: a line for each, bounds for all.
+--seeds: also random networks, of every op and shape of graph, in bf16 and fp16. Each gets a line; the bounds are for all.
 
 Usage: check_agreement.py --cfp PROGRAM --device NAME [--seeds N] MODEL CLIP
 """
@@ -63,7 +63,7 @@ def relevance_error(got, want):
 
 
 def report(title, want, seen):
-    """Prints the table; what is below the bounds."""
+    """Prints the table and returns what is below the bounds."""
     names = sorted(set(want.layers).union(*(got.layers for got in seen.values())),
                    key=lambda name: want.layers[name].depth if name in want.layers else -1)
     wide = max(map(len, names))

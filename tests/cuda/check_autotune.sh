@@ -1,6 +1,6 @@
 #!/bin/bash
-# --autotune of explain: what was chosen is in the file and in run.json, and a run with that file is
-# the same again, whatever the clock says then.
+# Checks --autotune of explain: the choices are in the file and in run.json, and a run with that file
+# gives the same again, whatever the times are then.
 #   check_autotune.sh CFP_GPU MODEL CLIP PYTHON
 set -uo pipefail
 cfp=$1 model=$2 clip=$3 python=$4

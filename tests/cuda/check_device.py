@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Explains one clip on a device and on ref and compares: the same logits, the same kernels; and predicts it thrice.
+"""Explains one clip on a device and on ref, and compares logits and kernels; then predicts it three times.
 
-A kernel may be selected by one alone where its r is within 1e-4 of theta.  The program looks for the
-device's module beside itself.
+A kernel whose r is within 1e-4 of theta may be selected by one of the two only.  The program finds the
+device's module in its own folder.
 
 Usage: check_device.py --cfp PROGRAM --device NAME [--layers GLOB] MODEL CLIP
 """

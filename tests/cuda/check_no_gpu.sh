@@ -1,6 +1,6 @@
 #!/bin/bash
-# Where the CUDA module is built but no GPU can be used: the program says so, in one line, and goes on
-# where it may.
+# Checks a build with the CUDA module on a machine without a usable GPU: the program says so in one
+# line, and runs on the processor unless --device asks for cuda.
 #   check_no_gpu.sh CFP_GPU MODEL CLIP
 set -uo pipefail
 cfp=$1 model=$2 clip=$3

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Every convolution of networks of published size, planned by the real cuDNN for GPUs that are not there.
+"""Lets the real cuDNN plan every convolution of networks of published size, for GPUs that are described in devices/.
 
-Makes model files of the published shapes one after another (weights of 0 do: only shapes are planned), hands each
-to plan_networks with the descriptions in devices/, and deletes it. TENSOR_CORES is what share of the FLOP in tf32
-has to be on tensor cores, forward and backward: a little below what cuDNN 9.19 and 9.26 give on the device of
-its kind where it is lowest; HALVES the same for bf16 and fp16, by cuDNN 9.19.
+It makes a model file of each published shape (weights of 0 will do, because only shapes are planned), passes it to
+plan_networks with the descriptions, and deletes it. TENSOR_CORES is the fraction of the FLOP in tf32 that has to be on
+tensor cores, forward and backward. It is a little below the lowest that cuDNN 9.19 and 9.26 give on any device of the
+kind. HALVES is the same for bf16 and fp16, by cuDNN 9.19.
 
 Usage: check_plans.py --planner PLAN_NETWORKS [--only NAME]... [--halves NAME]... [--list]
 """

@@ -1,6 +1,6 @@
 #!/bin/bash
-# Runs a test where `cfp-gpu devices` says that a GPU can be used; elsewhere it is skipped, with the
-# reason.
+# Runs a test if `cfp-gpu devices` says that a GPU can be used.  Otherwise the test is skipped, with
+# the reason.
 #   with_gpu.sh CFP_GPU COMMAND...
 set -uo pipefail
 row=$("$1" devices | grep '^cuda ')

@@ -1,5 +1,5 @@
-/* fuzz_glob.c - --layers: a pattern in the first line, names of layers in the others.  Any pattern
- * may be tried on any name; it comes to an end, and "*" is every name. */
+/* fuzz_glob.c - fuzzes --layers.  The first line is a pattern, the others are names of layers.
+ * Matching must always end, and "*" must match every name. */
 #include "../../host/method/tube_maps.h"
 #include "fuzz.h"
 

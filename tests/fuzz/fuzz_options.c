@@ -1,5 +1,5 @@
-/* fuzz_options.c - command lines, a word a line, the command first: values within their ranges, or
- * a refusal in one line. */
+/* fuzz_options.c - fuzzes command lines.  Each line is a word, the first is the command.  All
+ * values must be within their ranges, or the command line be refused in one line. */
 #include "../../host/program/commands.h"
 #include "fuzz.h"
 
