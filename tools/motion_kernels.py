@@ -11,7 +11,7 @@ that it has for the frozen clip, everything else stays; the network is run on wi
 model file alone (run_model_file.py).  What is held against random sets of that size is the drop of the
 class's log-odds: the percentile is the share of `--draws` random sets that do less harm; 0.5 is chance.
 Scores: the relevance of rule grad, nothing masked, against zero, a blank, the frozen and the reversed
-clip, and the mean activation.  Prints Markdown tables: those in README.md.
+clip, and the mean activation.  Prints Markdown tables: those in tests/README.md.
 
 The classes of weights/motion-colour.h5 are a colour and a motion together, so it has kernels of both.
 There the drop is measured twice.  Motion: the kernels are shown the frozen clip, and the class has the
