@@ -328,10 +328,11 @@ typedef struct cfp_kernel_place {
 } cfp_kernel_place;
 
 /* Which kernels make `channel` of what layer i reads: these are the next step down from an edge.
- * An addition gives several, the clip itself none.  *n becomes their number; the first `most` of
- * them go to place[most], which may be NULL with most 0.  CFP_USAGE, CFP_NOMEM. */
-CFP_API cfp_status cfp_find_origins(cfp_kernel_place *place, int most, int *n, cfp_context *context,
-                                    const cfp_explanation *explanation, int layer, int channel);
+ * An addition gives several, the clip itself none.  *n becomes their number; the first `capacity`
+ * of them go to place[capacity], which may be NULL if capacity is 0.  CFP_USAGE, CFP_NOMEM. */
+CFP_API cfp_status cfp_find_origins(cfp_kernel_place *place, int capacity, int *n,
+                                    cfp_context *context, const cfp_explanation *explanation,
+                                    int layer, int channel);
 
 typedef struct cfp_tube_facts {
     int node; /* the kernel layer */

@@ -5,10 +5,16 @@
 #include "../host/program/commands.h"
 #include "test.h"
 
-static const cfp_command explain = {
-    .name = "explain", .bit = CFP_CMD_EXPLAIN, .operands = "MODEL CLIP", .least = 2, .most = 2};
-static const cfp_command predict = {
-    .name = "predict", .bit = CFP_CMD_PREDICT, .operands = "MODEL CLIP...", .least = 2, .most = -1};
+static const cfp_command explain = {.name = "explain",
+                                    .bit = CFP_CMD_EXPLAIN,
+                                    .operands = "MODEL CLIP",
+                                    .min_operands = 2,
+                                    .max_operands = 2};
+static const cfp_command predict = {.name = "predict",
+                                    .bit = CFP_CMD_PREDICT,
+                                    .operands = "MODEL CLIP...",
+                                    .min_operands = 2,
+                                    .max_operands = -1};
 
 enum { MAX_ARGS = 16 };
 

@@ -58,10 +58,10 @@ void cfp_api_name_fields(char *text);
  *     const int before = cfp_api_use_threads(n);   ...   cfp_api_use_threads(before);   */
 int cfp_api_use_threads(int n);
 
-/* The index of `word` among names (NULL-terminated); NULL is `fallback`.  CFP_USAGE: "field: ...".
+/* The index of `word` among names (NULL-terminated); NULL is `standard`.  CFP_USAGE: "field: ...".
  */
 CFP_CHECKED cfp_status cfp_api_word(int *out, cfp_ctx *ctx, const char *field, const char *word,
-                                    const char *const *names, int fallback);
+                                    const char *const *names, int standard);
 
 extern const char *const cfp_api_precision_names[]; /* by cfp_precision */
 

@@ -105,10 +105,10 @@ int cfp_api_use_threads(int n)
 }
 
 cfp_status cfp_api_word(int *out, cfp_ctx *ctx, const char *field, const char *word,
-                        const char *const *names, int fallback)
+                        const char *const *names, int standard)
 {
     char known[256] = "";
-    *out = fallback;
+    *out = standard;
     for (int i = 0; names[i] != NULL && word != NULL; i++) {
         const size_t used = strlen(known);
         snprintf(known + used, sizeof known - used, "%s%s", i == 0 ? "" : ", ", names[i]);

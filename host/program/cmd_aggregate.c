@@ -33,14 +33,14 @@ typedef struct aggregate {
     cfp_explained_head first; /* which the others must agree with */
     const char *first_path;   /* and where it is; NULL: there is none yet */
     entry *entry;             /* [n] */
-    int n, room;
+    int n, capacity;
     char **class_name; /* [n_classes] by index; "" where nobody said */
     int n_classes;
     bool *wanted;         /* [n_classes] */
     bool differs;         /* one is of another model, or of other options */
     cfp_status result;    /* the last failure of what was left out */
     int failed;           /* files and clips that were left out */
-    cfp_class_clip *clip; /* [n] room for those of one class */
+    cfp_class_clip *clip; /* [n] buffer for those of one class */
     cfp_output output;
     cfp_class_files files;
 } aggregate;
@@ -118,15 +118,15 @@ static cfp_status name_class(aggregate *a, int index, const char *name)
 /* The head's id becomes the entry's. */
 static cfp_status add_entry(aggregate *a, cfp_explained_head *head, int file, int place)
 {
-    if (a->n == a->room) {
+    if (a->n == a->capacity) {
         entry *more;
-        const int room = 2 * a->room + 256;
-        CFP_TRY_ALLOC(a->ctx, more, room);
+        const int capacity = 2 * a->capacity + 256;
+        CFP_TRY_ALLOC(a->ctx, more, capacity);
         if (a->n > 0)
             memcpy(more, a->entry, (size_t)a->n * sizeof *more);
         cfp_free(a->entry);
         a->entry = more;
-        a->room = room;
+        a->capacity = capacity;
     }
     CFP_TRY(name_class(a, head->class_index, head->class_name));
     a->entry[a->n++] = (entry){file, place, head->class_index, head->probability, head->id};

@@ -49,7 +49,7 @@ static cfp_status random_clip(cfp_session *session)
                        .source_height = spec->height,
                        .step_x = 1,
                        .step_y = 1};
-    clip->rgb = cfp_session_clip_room(session);
+    clip->rgb = cfp_session_clip_buffer(session);
     clip->lent = clip->rgb != NULL;
     if (!clip->lent)
         CFP_TRY_ALLOC(&session->ctx, clip->rgb, bytes);

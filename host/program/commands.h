@@ -19,7 +19,7 @@ typedef struct cfp_session {
     cfp_device device;
     cfp_model model;
     cfp_clip clip;         /* of commands that read one */
-    uint8_t *clip_room;    /* where its frames lie, if the device can copy from there by itself */
+    uint8_t *clip_buffer;  /* where its frames lie, if the device can copy from there by itself */
     cfp_clip other;        /* that --baseline names */
     cfp_clip_queue *clips; /* of those that read several */
     uint64_t staged;       /* frames_wait's number of the clip at hand; 0: nothing to wait for */
@@ -32,11 +32,11 @@ typedef struct cfp_session {
 struct cfp_command {
     const char *name;
     unsigned bit;
-    const char *operands;    /* as in the usage line */
-    int least, most;         /* operands; most -1: any number */
-    const char *summary;     /* one line for the overview */
-    const char *about;       /* a paragraph for --help */
-    const char *examples[2]; /* without "cfp-gpu" */
+    const char *operands;           /* as in the usage line */
+    int min_operands, max_operands; /* max_operands -1: any number */
+    const char *summary;            /* one line for the overview */
+    const char *about;              /* a paragraph for --help */
+    const char *examples[2];        /* without "cfp-gpu" */
     cfp_status (*run)(cfp_session *session);
 };
 
@@ -86,7 +86,7 @@ CFP_CHECKED cfp_status cfp_session_read_clip(cfp_clip *clip, cfp_session *sessio
 CFP_CHECKED cfp_status cfp_session_check_frames(cfp_session *session, const char *option,
                                                 const cfp_clip *other, const cfp_clip *clip);
 /* Memory for the frames of session->clip; NULL: ordinary memory is as good, or all there is. */
-uint8_t *cfp_session_clip_room(cfp_session *session);
+uint8_t *cfp_session_clip_buffer(cfp_session *session);
 /* The clip that --baseline names, where it names one, beside session->clip; the trace is told. */
 CFP_CHECKED cfp_status cfp_session_open_baseline(cfp_session *session, const cfp_query *query);
 /* Operands from `first` on, decoded ahead (session_clips.c) into session->clips. */

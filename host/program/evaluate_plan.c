@@ -185,15 +185,14 @@ static cfp_status own_choice(int *out, cfp_ctx *ctx, const cfp_score_method *m, 
 }
 
 static cfp_status own_number(double *out, cfp_ctx *ctx, const cfp_score_method *m,
-                             const char *option, const char *value, double least, double most)
+                             const char *option, const char *value, double min, double max)
 {
     char right[64], *end;
     *out = strtod(value, &end);
-    if (*value > ' ' && *end == '\0' && *out >= least && *out <= most &&
-        (most <= 1 || *out == floor(*out)))
+    if (*value > ' ' && *end == '\0' && *out >= min && *out <= max &&
+        (max <= 1 || *out == floor(*out)))
         return CFP_OK;
-    snprintf(right, sizeof right, "a%s number from %g to %g", most > 1 ? " whole" : "", least,
-             most);
+    snprintf(right, sizeof right, "a%s number from %g to %g", max > 1 ? " whole" : "", min, max);
     return bad_value(ctx, m, option, value, right);
 }
 

@@ -23,9 +23,9 @@ void cfp_explained_paths_free(cfp_explained_paths *paths)
     *paths = (cfp_explained_paths){0};
 }
 
-static void *more_room(cfp_ctx *ctx, void *old, int n, int *room, size_t bytes)
+static void *larger_list(cfp_ctx *ctx, void *old, int n, int *capacity, size_t bytes)
 {
-    if (n < *room)
+    if (n < *capacity)
         return old;
     char *more = cfp_alloc(ctx, 2 * (size_t)n + 64, bytes);
     if (more == NULL)
@@ -33,7 +33,7 @@ static void *more_room(cfp_ctx *ctx, void *old, int n, int *room, size_t bytes)
     if (n > 0)
         memcpy(more, old, (size_t)n * bytes);
     cfp_free(old);
-    *room = 2 * n + 64;
+    *capacity = 2 * n + 64;
     return more;
 }
 
@@ -54,12 +54,12 @@ static cfp_status add_file(cfp_explained_paths *out, const char *path, const str
         return CFP_OK;
     }
     seen_file *seen =
-        more_room(out->ctx, out->seen, out->n_seen, &out->room_seen, sizeof *out->seen);
+        larger_list(out->ctx, out->seen, out->n_seen, &out->room_seen, sizeof *out->seen);
     if (seen == NULL)
         return CFP_NOMEM;
     out->seen = seen;
     seen[out->n_seen++] = (seen_file){about->st_dev, about->st_ino};
-    char **list = more_room(out->ctx, out->path, out->n, &out->room, sizeof *out->path);
+    char **list = larger_list(out->ctx, out->path, out->n, &out->capacity, sizeof *out->path);
     if (list == NULL)
         return CFP_NOMEM;
     out->path = list;

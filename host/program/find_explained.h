@@ -4,7 +4,7 @@
 
 typedef struct cfp_explained_paths {
     cfp_ctx *ctx;
-    int n, room;
+    int n, capacity;
     char **path; /* [n] explanation.h5 files and shards */
     int n_met;   /* files, those that were met twice counted again */
     int n_seen, room_seen;

@@ -75,10 +75,10 @@ static void print_option(const cfp_option *option)
     if (option->type == CFP_OPTION_REAL)
         length +=
             snprintf(right + length, (size_t)(end - right - length), " [%g to %g, default: %s]",
-                     option->least, option->most, option->fallback);
-    else if (option->fallback != NULL)
+                     option->min, option->max, option->default_text);
+    else if (option->default_text != NULL)
         snprintf(right + length, (size_t)(end - right - length), " [default: %s]",
-                 option->fallback);
+                 option->default_text);
     printf("%s", left);
     print_wrapped(right, used, INDENT);
 }

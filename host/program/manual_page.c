@@ -156,10 +156,10 @@ static void put_option(FILE *file, const cfp_option *option)
     put_term(file, option);
     put_line(file, option->help);
     if (option->type == CFP_OPTION_REAL)
-        fprintf(file, "[%g to %g]\n", option->least, option->most);
-    if (option->fallback != NULL) {
+        fprintf(file, "[%g to %g]\n", option->min, option->max);
+    if (option->default_text != NULL) {
         fputs("[default: ", file);
-        put(file, option->fallback);
+        put(file, option->default_text);
         fputs("]\n", file);
     }
 }

@@ -74,15 +74,15 @@ bool manual_takes_path(const cfp_option *option)
  */
 static void put_brief(FILE *file, const char *help, const char *escape, const char *quote)
 {
-    enum { MOST = 72 };
-    const char *const sentence = strstr(help, ". "), *const fallback = strstr(help, " [default");
+    enum { MAX_LENGTH = 72 };
+    const char *const sentence = strstr(help, ". "), *const default_at = strstr(help, " [default");
     size_t length = strlen(help);
     if (sentence != NULL)
         length = (size_t)(sentence - help);
-    if (fallback != NULL && fallback < help + length)
-        length = (size_t)(fallback - help);
-    const bool cut = length > MOST;
-    for (length = cut ? MOST : length; cut && length > 0 && help[length] != ' ';)
+    if (default_at != NULL && default_at < help + length)
+        length = (size_t)(default_at - help);
+    const bool cut = length > MAX_LENGTH;
+    for (length = cut ? MAX_LENGTH : length; cut && length > 0 && help[length] != ' ';)
         length--;
     for (; cut && length > 0 && ispunct((unsigned char)help[length - 1]);)
         length--;

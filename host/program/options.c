@@ -25,14 +25,14 @@ static void describe_values(char *text, size_t bytes, const cfp_option *option)
         snprintf(text, bytes, "no value");
         break;
     case CFP_OPTION_INT:
-        snprintf(text, bytes, "%s%sa whole number from %.0f to %.0f", word, or, option->least,
-                 option->most);
+        snprintf(text, bytes, "%s%sa whole number from %.0f to %.0f", word, or, option->min,
+                 option->max);
         break;
     case CFP_OPTION_BYTES:
         snprintf(text, bytes, "%s%sa number of bytes, such as 512M or 4G, 1M at least", word, or);
         break;
     case CFP_OPTION_REAL:
-        snprintf(text, bytes, "a number from %g to %g", option->least, option->most);
+        snprintf(text, bytes, "a number from %g to %g", option->min, option->max);
         break;
     case CFP_OPTION_TEXT:
         snprintf(text, bytes, "%s", option->argument);
@@ -57,8 +57,8 @@ static bool parse_int(int64_t *out, const cfp_option *option, const char *text)
     errno = 0;
     const long long value = strtoll(text, &end, 10);
     *out = value;
-    return errno == 0 && *text > ' ' && *end == '\0' && (double)value >= option->least &&
-           (double)value <= option->most;
+    return errno == 0 && *text > ' ' && *end == '\0' && (double)value >= option->min &&
+           (double)value <= option->max;
 }
 
 /* "4G" is 4 x 2^30. */
@@ -80,15 +80,15 @@ static bool parse_bytes(int64_t *out, const cfp_option *option, const char *text
         if (__builtin_mul_overflow(value, 1024LL, &value))
             return false;
     *out = value;
-    return (double)value >= option->least && (double)value <= option->most;
+    return (double)value >= option->min && (double)value <= option->max;
 }
 
 static bool parse_real(double *out, const cfp_option *option, const char *text)
 {
     char *end;
     *out = strtod(text, &end);
-    return *text > ' ' && end != text && *end == '\0' && *out >= option->least &&
-           *out <= option->most; /* NaN fails both */
+    return *text > ' ' && end != text && *end == '\0' && *out >= option->min &&
+           *out <= option->max; /* NaN fails both */
 }
 
 static bool parse_choice(int64_t *out, const cfp_option *option, const char *text)
@@ -230,16 +230,16 @@ static cfp_status parse_letter(cfp_config *config, cfp_ctx *ctx, int argc, char 
 static cfp_status check_operands(const cfp_config *config, cfp_ctx *ctx)
 {
     const cfp_command *command = config->command;
-    if (config->n_operands < command->least) {
+    if (config->n_operands < command->min_operands) {
         const char *missing = command->operands; /* "MODEL CLIP": the one at that place */
         for (int i = 0; i < config->n_operands; i++)
             missing = strchr(missing, ' ') + 1;
         return cfp_fail(ctx, CFP_USAGE, "%.*s: missing; usage: cfp-gpu %s %s [options]",
                         (int)strcspn(missing, " ."), missing, command->name, command->operands);
     }
-    if (command->most >= 0 && config->n_operands > command->most)
+    if (command->max_operands >= 0 && config->n_operands > command->max_operands)
         return cfp_fail(ctx, CFP_USAGE, "%s: one too many; usage: cfp-gpu %s %s%s[options]",
-                        config->operand[command->most], command->name, command->operands,
+                        config->operand[command->max_operands], command->name, command->operands,
                         *command->operands == '\0' ? "" : " ");
     return CFP_OK;
 }
@@ -247,8 +247,8 @@ static cfp_status check_operands(const cfp_config *config, cfp_ctx *ctx)
 cfp_status cfp_options_parse(cfp_config *config, cfp_ctx *ctx, int argc, char **argv)
 {
     for (int i = 0; i < cfp_n_options; i++)
-        if ((cfp_options[i].commands & config->command->bit) && cfp_options[i].fallback != NULL)
-            CFP_TRY(set_value(config, ctx, &cfp_options[i], cfp_options[i].fallback));
+        if ((cfp_options[i].commands & config->command->bit) && cfp_options[i].default_text != NULL)
+            CFP_TRY(set_value(config, ctx, &cfp_options[i], cfp_options[i].default_text));
     CFP_TRY_ALLOC(ctx, config->operand, argc);
     bool options_end = false;
     for (int i = 2; i < argc; i++) {
@@ -287,7 +287,7 @@ static int row_of(const cfp_config *config, size_t field)
 static bool was_given(const cfp_config *config, size_t field)
 {
     const int i = row_of(config, field);
-    return i >= 0 && config->text[i] != NULL && config->text[i] != cfp_options[i].fallback;
+    return i >= 0 && config->text[i] != NULL && config->text[i] != cfp_options[i].default_text;
 }
 
 void cfp_config_set_text(cfp_config *config, const char *name, const char *value)

@@ -78,9 +78,9 @@ typedef struct cfp_config {
 
 typedef enum cfp_option_type {
     CFP_OPTION_FLAG,   /* bool, takes no value */
-    CFP_OPTION_INT,    /* int64_t in [least, most], or `word` standing for word_value */
-    CFP_OPTION_REAL,   /* double in [least, most] */
-    CFP_OPTION_BYTES,  /* int64_t in [least, most], with K, M, G or T behind it; or `word` */
+    CFP_OPTION_INT,    /* int64_t in [min, max], or `word` standing for word_value */
+    CFP_OPTION_REAL,   /* double in [min, max] */
+    CFP_OPTION_BYTES,  /* int64_t in [min, max], with K, M, G or T behind it; or `word` */
     CFP_OPTION_CHOICE, /* int64_t: index into choice[] */
     CFP_OPTION_TEXT    /* const char *, not empty */
 } cfp_option_type;
@@ -89,10 +89,10 @@ typedef struct cfp_option {
     const char *name; /* without the dashes */
     char letter;      /* 0: none */
     cfp_option_type type;
-    size_t field;         /* offset in cfp_config */
-    const char *argument; /* how --help calls the value; CHOICE: NULL, the choices are shown */
-    const char *fallback; /* the default, as it would be typed; NULL: none */
-    double least, most;
+    size_t field;             /* offset in cfp_config */
+    const char *argument;     /* how --help calls the value; CHOICE: NULL, the choices are shown */
+    const char *default_text; /* the default, as it would be typed; NULL: none */
+    double min, max;
     const char *word; /* INT: a word that is allowed besides numbers, or NULL */
     int64_t word_value;
     const char *const *choice;

@@ -103,20 +103,20 @@ cfp_status cfp_session_open_trace(cfp_session *session, const cfp_query *query, 
     return status;
 }
 
-uint8_t *cfp_session_clip_room(cfp_session *session)
+uint8_t *cfp_session_clip_buffer(cfp_session *session)
 {
     const cfp_device *device = &session->device;
-    void *room = NULL;
-    if (session->clip_room != NULL || device->api == NULL || device->api->host_memory)
-        return session->clip_room;
-    if (device->api->host_alloc(device->backend, &room, cfp_clip_bytes(&session->model.input)) !=
+    void *buffer = NULL;
+    if (session->clip_buffer != NULL || device->api == NULL || device->api->host_memory)
+        return session->clip_buffer;
+    if (device->api->host_alloc(device->backend, &buffer, cfp_clip_bytes(&session->model.input)) !=
         CFP_OK)
         session->ctx.message[0] = '\0';
-    return session->clip_room = room;
+    return session->clip_buffer = buffer;
 }
 
-/* room NULL: in memory of the clip's own. */
-static cfp_status open_clip(cfp_clip *clip, cfp_session *session, const char *path, uint8_t *room)
+/* buffer NULL: in memory of the clip's own. */
+static cfp_status open_clip(cfp_clip *clip, cfp_session *session, const char *path, uint8_t *buffer)
 {
     const cfp_sampling sampling = {.start = session->config.start,
                                    .stride = (int)session->config.stride,
@@ -125,8 +125,8 @@ static cfp_status open_clip(cfp_clip *clip, cfp_session *session, const char *pa
     cfp_guard_begin(path);
     const cfp_input_spec *input = &session->model.input;
     const cfp_status status =
-        room != NULL ? cfp_clip_open_in(clip, &session->ctx, path, input, &sampling, room)
-                     : cfp_clip_open(clip, &session->ctx, path, input, &sampling);
+        buffer != NULL ? cfp_clip_open_in(clip, &session->ctx, path, input, &sampling, buffer)
+                       : cfp_clip_open(clip, &session->ctx, path, input, &sampling);
     cfp_guard_end();
     cfp_session_range_end(session);
     return status;
@@ -139,7 +139,7 @@ cfp_status cfp_session_read_clip(cfp_clip *clip, cfp_session *session, const cha
 
 cfp_status cfp_session_open_clip(cfp_session *session, const char *path)
 {
-    return open_clip(&session->clip, session, path, cfp_session_clip_room(session));
+    return open_clip(&session->clip, session, path, cfp_session_clip_buffer(session));
 }
 
 /* What is said of a clip while it is read, until it is known to be of use. */
@@ -256,8 +256,8 @@ void cfp_session_close(cfp_session *session)
     cfp_clip_queue_close(&session->clips);
     cfp_clip_free(&session->clip);
     cfp_clip_free(&session->other);
-    if (session->clip_room != NULL)
-        session->device.api->host_release(session->device.backend, session->clip_room);
+    if (session->clip_buffer != NULL)
+        session->device.api->host_release(session->device.backend, session->clip_buffer);
     cfp_model_free(&session->model);
     cfp_device_close(&session->device);
     cfp_config_free(&session->config);

@@ -243,12 +243,12 @@ static cfp_status make_queries(cfp_sweep_plan *plan, cfp_ctx *ctx, const cfp_con
     CFP_TRY(parse_words(&normalise, ctx, "normalise", config->normalises, cfp_normalise_names));
     CFP_TRY(parse_words(&relevance, ctx, "class-relevance", config->class_relevances,
                         cfp_class_relevance_names));
-    const int most = rule.n * mask.n * propagate.n * normalise.n * relevance.n;
-    CFP_TRY_ALLOC(ctx, plan->query, most);
+    const int max_queries = rule.n * mask.n * propagate.n * normalise.n * relevance.n;
+    CFP_TRY_ALLOC(ctx, plan->query, max_queries);
     cfp_query q = cfp_query_default();
     q.tubes = CFP_TUBES_NONE;
     q.depth = (int)config->depth;
-    for (int k = 0; k < most; k++) { /* the last list changes fastest */
+    for (int k = 0; k < max_queries; k++) { /* the last list changes fastest */
         int left = k;
         q.class_relevance = (cfp_class_relevance)relevance.index[left % relevance.n];
         left /= relevance.n;
