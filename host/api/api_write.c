@@ -17,7 +17,7 @@ typedef struct written_options {
 
 static void put(written_options *o, const char *name, const char *value)
 {
-    o->option[o->n++] = (cfp_run_option){name, value};
+    o->option[o->n++] = (cfp_run_option){.name = name, .value = value};
 }
 
 /* `word` stands for the value `stands_for`. */
