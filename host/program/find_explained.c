@@ -37,7 +37,7 @@ static void *larger_list(cfp_ctx *ctx, void *old, int n, int *capacity, size_t b
     return more;
 }
 
-/* True where this very file was met before, by whatever name. */
+/* True if the same file was found before, perhaps by another name. */
 static bool seen_before(const cfp_explained_paths *paths, const struct stat *about)
 {
     for (int i = 0; i < paths->n_seen; i++)
@@ -50,7 +50,7 @@ static cfp_status add_file(cfp_explained_paths *out, const char *path, const str
 {
     out->n_met++;
     if (seen_before(out, about)) {
-        cfp_log(out->ctx, CFP_LOG_INFO, "%s: is there twice; it counts once", path);
+        cfp_log(out->ctx, CFP_LOG_INFO, "%s: was given twice and counts once", path);
         return CFP_OK;
     }
     seen_file *seen =
@@ -74,7 +74,8 @@ static int not_hidden(const struct dirent *entry)
 
 static cfp_status search(cfp_explained_paths *out, const char *folder, int depth);
 
-/* What an entry of a folder is: the folder's own, or to be searched in the second turn. */
+/* Handles one entry of a folder.  In the first turn explanations and shards are added, in the
+ * second (sub_folders) the sub-folders are searched. */
 static cfp_status take_entry(cfp_explained_paths *out, const char *folder, const char *name,
                              bool sub_folders, int depth)
 {

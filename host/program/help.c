@@ -24,14 +24,15 @@ const cfp_operand cfp_operands[] = {
 bool cfp_takes_operand(const cfp_command *command, const cfp_operand *operand)
 {
     const bool files =
-        strstr(command->operands, "DIR|FILE") != NULL; /* which has a row of its own */
+        strstr(command->operands, "DIR|FILE") != NULL; /* then "DIR" is only a part of that word */
     return strstr(command->operands, operand->name) != NULL &&
            !(files && strcmp(operand->name, "DIR") == 0);
 }
 
 enum { INDENT = 30, WIDTH = 92 };
 
-/* Words of `text` from column `at` on, wrapped into the columns behind INDENT. */
+/* Prints a text in lines from column `indent` to column WIDTH.  The cursor is in column `at`; if
+ * that is too far right, the text starts on a new line. */
 static void print_wrapped(const char *text, int at, int indent)
 {
     if (at > indent - 2) {
@@ -58,7 +59,7 @@ static void print_wrapped(const char *text, int at, int indent)
 
 static void print_option(const cfp_option *option)
 {
-    char left[128], right[512];
+    char left[128], right[768];
     int used = option->letter != 0
                    ? snprintf(left, sizeof left, "  -%c, --%s", option->letter, option->name)
                    : snprintf(left, sizeof left, "      --%s", option->name);
@@ -106,7 +107,7 @@ static void print_formats(const cfp_command *command)
     }
 }
 
-/* What a list may hold: names[n] with commas between, behind what they have in common. */
+/* Prints the words that a list may have: "what: name, name, ...". */
 static void print_names(const char *what, const char *const *names, int n)
 {
     char text[512];
@@ -141,7 +142,7 @@ static void help_command(const cfp_command *command)
     }
     for (int i = 0; i < cfp_n_options; i++) {
         const cfp_option *option = &cfp_options[i];
-        if ((option->commands & command->bit) == 0)
+        if (!cfp_option_shown(option, command->bit))
             continue;
         if (strcmp(option->group, group) != 0)
             printf("\n%s\n", option->group);

@@ -36,7 +36,7 @@ static void put_upper(FILE *file, const char *text)
             fputc(toupper((unsigned char)*text), file);
 }
 
-/* .TH has no date: the same source gives the same page. */
+/* .TH has no date, so that the same source always gives the same page. */
 static void begin(FILE *file, const char *name, const char *summary)
 {
     fputs(".\\\" made from the tables of commands and options; changes go there\n.TH \"", file);
@@ -177,7 +177,7 @@ static void put_options(FILE *file, const cfp_command *command)
     const char *group = "";
     for (int i = 0; i < cfp_n_options; i++) {
         const cfp_option *option = &cfp_options[i];
-        if ((option->commands & command->bit) == 0)
+        if (!cfp_option_shown(option, command->bit))
             continue;
         if (strcmp(option->group, group) != 0)
             fprintf(file, ".SS %s\n", option->group);

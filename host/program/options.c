@@ -1,7 +1,7 @@
 /* options.c - argv -> cfp_config, by the rows of options_table.c; see options.h.
  *
- * Every message starts with the option as it was meant, says what is wrong and what would be
- * right.  Nothing is printed here. */
+ * Every message starts with the option, then says what is wrong and what would be right.  Nothing
+ * is printed here. */
 #include "options.h"
 #include <errno.h>
 #include <stddef.h>
@@ -15,7 +15,8 @@ static void *field_of(cfp_config *config, const cfp_option *option)
     return (char *)config + option->field;
 }
 
-/* What may be given, for messages: "a number from 0 to 1", "one of cfp, reference, grad". */
+/* Describes the values of an option for a message: "a number from 0 to 1", "one of cfp, reference,
+ * grad". */
 static void describe_values(char *text, size_t bytes, const cfp_option *option)
 {
     const char *const word = option->word == NULL ? "" : option->word;
@@ -146,7 +147,8 @@ static bool same_name(const char *typed, size_t length, const char *name)
     return true;
 }
 
-/* The row of this command by name or letter; *elsewhere: a row of that name in any command. */
+/* The row of an option of this command, or NULL.  *elsewhere becomes true if only other commands
+ * have an option of that name. */
 static const cfp_option *find_option(const cfp_config *config, const char *typed, size_t length,
                                      bool *elsewhere)
 {
@@ -182,7 +184,8 @@ static cfp_status unknown_option(const cfp_config *config, cfp_ctx *ctx, const c
     return cfp_fail(ctx, CFP_USAGE, "--%s: unknown option; see cfp-gpu %s --help", word, command);
 }
 
-/* argv[*i] is --NAME, --NAME=VALUE; *i moves on over a value that stands by itself. */
+/* Parses argv[*i], which is --NAME or --NAME=VALUE.  If the value is the next word, *i grows by 1.
+ */
 static cfp_status parse_long(cfp_config *config, cfp_ctx *ctx, int argc, char **argv, int *i)
 {
     const char *const typed = argv[*i] + 2;
@@ -207,7 +210,7 @@ static cfp_status parse_long(cfp_config *config, cfp_ctx *ctx, int argc, char **
     return set_value(config, ctx, option, argv[++*i]);
 }
 
-/* argv[*i] is -o DIR, -oDIR, -q. */
+/* The same for a letter: -o DIR, -oDIR, -q. */
 static cfp_status parse_letter(cfp_config *config, cfp_ctx *ctx, int argc, char **argv, int *i)
 {
     const char *const typed = argv[*i];
@@ -231,7 +234,7 @@ static cfp_status check_operands(const cfp_config *config, cfp_ctx *ctx)
 {
     const cfp_command *command = config->command;
     if (config->n_operands < command->min_operands) {
-        const char *missing = command->operands; /* "MODEL CLIP": the one at that place */
+        const char *missing = command->operands; /* the first of "MODEL CLIP" that was not given */
         for (int i = 0; i < config->n_operands; i++)
             missing = strchr(missing, ' ') + 1;
         return cfp_fail(ctx, CFP_USAGE, "%.*s: missing; usage: cfp-gpu %s %s [options]",
@@ -283,7 +286,7 @@ static int row_of(const cfp_config *config, size_t field)
     return -1;
 }
 
-/* True where the user typed the option: its text is argv's then, not the table's. */
+/* True if the user gave the option: then its text is not that of the table. */
 static bool was_given(const cfp_config *config, size_t field)
 {
     const int i = row_of(config, field);
