@@ -64,6 +64,8 @@ typedef struct cfp_operand {
 } cfp_operand;
 extern const char cfp_about[];
 extern const cfp_operand cfp_operands[];
+/* The formats that --format of a command accepts; the list ends with NULL. */
+const cfp_writer *const *cfp_command_writers(const cfp_command *command);
 /* True if the command takes it. */
 bool cfp_takes_operand(const cfp_command *command, const cfp_operand *operand);
 

@@ -97,10 +97,14 @@ static void print_input(const cfp_command *command)
             print_operand(cfp_operands[i].name, cfp_operands[i].meaning);
 }
 
+const cfp_writer *const *cfp_command_writers(const cfp_command *command)
+{
+    return command->bit == CFP_CMD_CONTRAST ? cfp_contrast_writers : cfp_writers;
+}
+
 static void print_formats(const cfp_command *command)
 {
-    const cfp_writer *const *writers =
-        command->bit == CFP_CMD_CONTRAST ? cfp_contrast_writers : cfp_writers;
+    const cfp_writer *const *writers = cfp_command_writers(command);
     for (int i = 0; writers[i] != NULL; i++) {
         printf("%*s%-8s", INDENT + 2, "", writers[i]->format);
         print_wrapped(writers[i]->summary, INDENT + 10, INDENT + 12);

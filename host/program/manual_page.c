@@ -164,11 +164,12 @@ static void put_option(FILE *file, const cfp_option *option)
     }
 }
 
-static void put_formats(FILE *file)
+static void put_formats(FILE *file, const cfp_command *command)
 {
+    const cfp_writer *const *writers = cfp_command_writers(command);
     fputs(".RS\n", file);
-    for (int i = 0; cfp_writers[i] != NULL; i++)
-        entry(file, cfp_writers[i]->format, cfp_writers[i]->summary);
+    for (int i = 0; writers[i] != NULL; i++)
+        entry(file, writers[i]->format, writers[i]->summary);
     fputs(".RE\n", file);
 }
 
@@ -184,7 +185,7 @@ static void put_options(FILE *file, const cfp_command *command)
         group = option->group;
         put_option(file, option);
         if (strcmp(option->name, "format") == 0)
-            put_formats(file);
+            put_formats(file, command);
     }
 }
 
