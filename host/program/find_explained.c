@@ -54,7 +54,7 @@ static cfp_status add_file(cfp_explained_paths *out, const char *path, const str
         return CFP_OK;
     }
     seen_file *seen =
-        larger_list(out->ctx, out->seen, out->n_seen, &out->room_seen, sizeof *out->seen);
+        larger_list(out->ctx, out->seen, out->n_seen, &out->capacity_seen, sizeof *out->seen);
     if (seen == NULL)
         return CFP_NOMEM;
     out->seen = seen;

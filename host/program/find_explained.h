@@ -7,7 +7,7 @@ typedef struct cfp_explained_paths {
     int n, capacity;
     char **path; /* [n] explanation.h5 files and shards */
     int n_met;   /* files found, those that were found twice counted twice */
-    int n_seen, room_seen;
+    int n_seen, capacity_seen;
     struct cfp_seen_file *seen; /* [n_seen] to find out which files are the same */
 } cfp_explained_paths;
 

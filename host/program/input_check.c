@@ -76,7 +76,7 @@ static double becomes(int byte, float scale, const float *mean, const float *std
 static void warn(cfp_input_check *check, const char *format, ...) CFP_PRINTF(2, 3);
 static void warn(cfp_input_check *check, const char *format, ...)
 {
-    if (check->n_warnings == CFP_INPUT_MOST_WARNINGS)
+    if (check->n_warnings == CFP_INPUT_MAX_WARNINGS)
         return;
     va_list arguments;
     va_start(arguments, format);

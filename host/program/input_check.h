@@ -17,7 +17,7 @@ typedef enum cfp_input_checking {
 } cfp_input_checking;
 extern const char *const cfp_input_checking_names[]; /* by cfp_input_checking */
 
-enum { CFP_INPUT_MOST_WARNINGS = 3, CFP_INPUT_MOST_WAYS = 8 };
+enum { CFP_INPUT_MAX_WARNINGS = 3, CFP_INPUT_MOST_WAYS = 8 };
 
 typedef struct cfp_input_answer { /* the network's answer to the clip, prepared in one way */
     const char *way;              /* "red and blue swapped" */
@@ -30,7 +30,7 @@ typedef struct cfp_input_answer { /* the network's answer to the clip, prepared 
 
 typedef struct cfp_input_check {
     int n_warnings;
-    char warning[CFP_INPUT_MOST_WARNINGS][256];
+    char warning[CFP_INPUT_MAX_WARNINGS][256];
     int n_answers; /* 0: the clip was not checked; the first answer is that to the clip as /input
                       says */
     cfp_input_answer answer[CFP_INPUT_MOST_WAYS];

@@ -17,7 +17,7 @@
 
 enum {
     PATIENCE_MS = 1500,
-    MOST_PARTIAL = 32,
+    MAX_PARTIAL = 32,
     DEEPEST_FOLDER = 8,
     ENTRIES = 8192, /* bytes of a folder's entries that are read at a time */
     EXIT_INTERRUPTED = 130
@@ -33,7 +33,7 @@ typedef struct partial {
 /* Global variables, because a signal handler has no other access to them. */
 static volatile int interrupted;
 static int n_signals, said;
-static partial partials[MOST_PARTIAL];
+static partial partials[MAX_PARTIAL];
 static pid_t owner; /* the process that made the files: its child processes must not remove them */
 
 const volatile int *cfp_interrupt_flag(void)
@@ -57,7 +57,7 @@ void cfp_interrupt_partial(void *cookie, const char *path, bool there)
     (void)cookie;
     if (strlen(path) >= PATH_MAX)
         return;
-    for (int i = 0; i < MOST_PARTIAL; i++) {
+    for (int i = 0; i < MAX_PARTIAL; i++) {
         partial *p = &partials[i];
         if (there && change(p, EMPTY, CHANGING)) {
             memcpy(p->path, path, strlen(path) + 1);
@@ -122,7 +122,7 @@ static bool can_be_told(void)
 static void end_now(void)
 {
     static const char line[] = "cfp-gpu: interrupted\n";
-    for (int i = 0; i < MOST_PARTIAL && getpid() == owner; i++)
+    for (int i = 0; i < MAX_PARTIAL && getpid() == owner; i++)
         if (__atomic_load_n(&partials[i].state, __ATOMIC_ACQUIRE) == THERE)
             remove_tree(AT_FDCWD, partials[i].path, 0);
     if (!__atomic_load_n(&said, __ATOMIC_RELAXED) && can_be_told() &&

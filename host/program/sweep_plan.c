@@ -49,9 +49,9 @@ static bool within(double a, double b, double step, int64_t k)
 static cfp_status fill_range(double **out, int *n, cfp_ctx *ctx, double a, double b, double step)
 {
     const double steps = floor((b - a) / step + 1e-9);
-    if (!(steps < CFP_MOST_THETAS))
+    if (!(steps < CFP_MAX_THETAS))
         return cfp_fail(ctx, CFP_USAGE, "--theta: %g:%g:%g is more than %d numbers", a, b, step,
-                        CFP_MOST_THETAS);
+                        CFP_MAX_THETAS);
     int64_t count = (int64_t)steps + 1;
     while (count > 1 && !within(a, b, step, count - 1))
         count--;
@@ -87,9 +87,9 @@ static cfp_status parse_numbers(double **out, int *n, cfp_ctx *ctx, const char *
     int64_t count = 1;
     for (const char *c = text; *c != '\0'; c++)
         count += *c == ',';
-    if (count > CFP_MOST_THETAS)
+    if (count > CFP_MAX_THETAS)
         return cfp_fail(ctx, CFP_USAGE, "--theta: %lld numbers; %d at most", (long long)count,
-                        CFP_MOST_THETAS);
+                        CFP_MAX_THETAS);
     CFP_TRY_ALLOC(ctx, *out, count);
     const char *at = text;
     for (*n = 0; *n < count; ++*n) {
@@ -117,10 +117,10 @@ cfp_status cfp_thetas_parse(double **out, int *n, cfp_ctx *ctx, const char *text
 
 /* --- words --- */
 
-enum { MOST_WORDS = 8 };
+enum { MAX_WORDS = 8 };
 
 typedef struct words { /* indices of names, each once, in the order given */
-    int n, index[MOST_WORDS];
+    int n, index[MAX_WORDS];
 } words;
 
 static int count_names(const char *const *names)

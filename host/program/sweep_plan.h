@@ -6,7 +6,7 @@
 #include "../model/model.h"
 #include "options.h"
 
-enum { CFP_MOST_THETAS = 100001 }; /* 0:1:0.00001 */
+enum { CFP_MAX_THETAS = 100001 }; /* 0:1:0.00001 */
 
 typedef struct cfp_sweep_plan {
     double *theta;
