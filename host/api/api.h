@@ -55,8 +55,7 @@ typedef struct api_explanation {
 void cfp_api_name_fields(char *text);
 
 /* Sets OpenMP's number of threads and returns the old one.  It belongs to the calling thread, so
- * each function of cfp.h restores it: const int before = cfp_api_use_threads(n);   ...
- * cfp_api_use_threads(before);   */
+ * each function of cfp.h sets it back with a second call. */
 int cfp_api_use_threads(int n);
 
 /* The index of `word` in names, which end with NULL; `standard` if word is NULL.  CFP_USAGE if it
