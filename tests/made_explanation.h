@@ -125,7 +125,8 @@ static inline void made_open(struct made *m, int frames, int height, int width)
 {
     static char program[] = "cfp-gpu", command[] = "explain";
     static char *const argv[] = {program, command, NULL};
-    static const cfp_run_option options[] = {{"theta", "0.6"}, {"rule", "cfp"}};
+    static const cfp_run_option options[] = {{.name = "theta", .value = "0.6"},
+                                             {.name = "rule", .value = "cfp"}};
 
     *m = (struct made){0};
     made_network(&m->toy, (cfp_shape){1, 2, frames, height, width});

@@ -57,7 +57,7 @@ static cfp_status write_run(const char *folder, const char *formats, double thet
     struct made m;
     char value[16];
     snprintf(value, sizeof value, "%g", theta);
-    const cfp_run_option option[] = {{"theta", value}};
+    const cfp_run_option option[] = {{.name = "theta", .value = value}};
     made_open(&m, 2, 4, 6);
     m.e.query.theta = theta;
     m.run.option = option;

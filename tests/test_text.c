@@ -113,7 +113,10 @@ static void columns_count_what_is_shown(void)
 static void messages_are_one_line(void)
 {
     cfp_ctx ctx = {0};
+    (void)cfp_fail_option(&ctx, CFP_USAGE, "theta", ": %s", "a\nb");
+    CHECK(ctx.blames_option && strcmp(ctx.message, "--theta: a\\x0ab") == 0);
     (void)cfp_fail(&ctx, CFP_IO, "%s: %s", "a\nb\xc2\x85\xe2\x80\xa8", "no");
+    CHECK(!ctx.blames_option);
     CHECK_STR(ctx.message, "a\\x0ab\\u0085\\u2028: no");
 }
 

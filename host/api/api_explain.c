@@ -1,6 +1,4 @@
-/* api_explain.c - cfp.h: questions, explainers, and the two things to do with one: predict,
- * explain.
- */
+/* api_explain.c - cfp.h: questions, explainers, cfp_predict_clips and cfp_explain_clips. */
 #include "api.h"
 #include <fnmatch.h>
 #include <string.h>
@@ -22,7 +20,7 @@ void cfp_published_question(cfp_question *out)
     *out = (cfp_question){.rule = "cfp", .theta = 0.6, .depth = CFP_ALL_DEPTHS, .steps = 1};
 }
 
-/* "clip" stands behind the words of the command line, where a path is in its place. */
+/* The words of the command line, and then "clip", for which the command line takes a path. */
 static const char *const baselines[] = {"zero",    "blank", "freeze", "reverse",
                                         "shuffle", "clip",  NULL};
 
@@ -227,7 +225,7 @@ static cfp_status check_request(const cfp_explainer *e, const cfp_clip *const *c
     return CFP_OK;
 }
 
-/* What `from` holds moves into a handle, with copies of the strings that it points to. */
+/* Moves the explanation *from into a new handle, with copies of the strings that it points to. */
 static cfp_status hand_out(cfp_explanation **out, cfp_explanation *from, const cfp_explainer *e)
 {
     cfp_ctx *ctx = &e->device->context->ctx;

@@ -1,4 +1,4 @@
-/* api_sweep.c - cfp.h: what every threshold selects. */
+/* api_sweep.c - cfp.h: cfp_sweep_clip, which counts the kernels that each threshold selects. */
 #include "../method/sweep.h"
 #include "api.h"
 
@@ -24,7 +24,7 @@ static void fill(cfp_theta_counts *out, const cfp_series *series, const cfp_mode
         }
 }
 
-/* A sweep on its way. */
+/* The state of one cfp_sweep_clip. */
 struct sweeping {
     const cfp_model *model;
     cfp_trace *trace;

@@ -14,7 +14,7 @@
 #include "relevance.h"
 #include "render.h"
 
-#define CFP_BACKEND_ABI 7
+#define CFP_BACKEND_ABI 8
 
 typedef struct cfp_backend cfp_backend; /* an opened device; each backend defines its own */
 

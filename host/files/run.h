@@ -20,6 +20,7 @@ extern const char *const cfp_colormap_names[]; /* of all; the first COUNT are fo
 /* Facts about the run, for run.json and the attributes of explanation.h5. */
 typedef struct cfp_run_option {
     const char *name, *value; /* every option as it was in force: "theta", "0.6" */
+    bool about_run; /* it says where files go or what is shown meanwhile; results are the same */
 } cfp_run_option;
 
 typedef struct cfp_run {

@@ -1,8 +1,8 @@
 /* cmd_report.c - cfp-gpu report: one page that lists many explanations, with links to their
  * reports.
  *
- * What it says of each comes from explanation.h5; links are relative, so that the page and the
- * folders can move together. */
+ * The facts of each explanation come from its explanation.h5.  Links are relative, so that the page
+ * and the folders can be moved together. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,10 +14,10 @@
 typedef struct listing {
     cfp_index_row *row; /* [n] */
     int n;
-    char *folder; /* where the page is to be, absolute; realpath's */
+    char *folder; /* of the page: absolute, from realpath, freed with free() */
 } listing;
 
-/* The folder of `file`, which there must be. */
+/* Finds the folder of `file`, which must exist. */
 static cfp_status find_folder(listing *list, cfp_ctx *ctx, const char *file)
 {
     char *folder = cfp_strdup(ctx, file);
@@ -34,14 +34,16 @@ static cfp_status find_folder(listing *list, cfp_ctx *ctx, const char *file)
     return status;
 }
 
-/* The page must not take the place of a report that it links to. */
+/* Refuses to overwrite a report that the page links to. */
 static cfp_status check_target(cfp_ctx *ctx, const char *file, const char *listed)
 {
     char *target = realpath(file, NULL), *source = realpath(listed, NULL);
     const bool same = target != NULL && source != NULL && strcmp(target, source) == 0;
     free(target);
     free(source);
-    return same ? cfp_fail(ctx, CFP_USAGE, "--output: %s is of an explanation that is listed", file)
+    return same ? cfp_fail(ctx, CFP_USAGE,
+                           "--output: %s is a report that the page links to; choose another file",
+                           file)
                 : CFP_OK;
 }
 
@@ -53,7 +55,7 @@ static cfp_status add(listing *list, cfp_session *session, const char *directory
     CFP_TRY(cfp_report_path(&report, ctx, directory, true));
     cfp_status status = check_target(ctx, session->config.output, report);
     char *href = cfp_url_between(ctx, list->folder, report);
-    free(report); /* realpath's */
+    free(report);
     path = cfp_format(ctx, "%s/explanation.h5", directory);
     if (status == CFP_OK && (href == NULL || path == NULL))
         status = CFP_NOMEM;

@@ -1,10 +1,10 @@
 /* cmd_sweep.c - cfp-gpu sweep: what every threshold selects, as a table.
  *
  * Each clip is decoded and runs through the network once.  Then every class and every query gives a
- * series of rows (method/sweep.h).  A series is in memory as a whole, the table never is.
+ * series of rows (method/sweep.h).  Only one series is in memory at a time, never the whole table.
  *
- * One bad clip among many is reported and passed over, as predict does.  A table that cannot be
- * written ends the run. */
+ * A clip that cannot be read is reported, and the next one follows, as in predict.  If the table
+ * cannot be written, the command fails. */
 #include <stdio.h>
 #include <string.h>
 #include "../method/sweep.h"
@@ -26,7 +26,7 @@ typedef struct sweeping {
     int64_t done, total; /* descents, the unit of progress */
 } sweeping;
 
-/* How many classes each clip is asked about. */
+/* How many classes are explained for each clip. */
 static int classes_of(const sweeping *w)
 {
     return w->plan.n_classes > 0 ? w->plan.n_classes
@@ -56,7 +56,8 @@ static cfp_status open_outputs(sweeping *w)
     const cfp_config *config = &session->config;
     CFP_TRY(cfp_session_spare_inputs(session, "plot", config->plot));
     if (config->csv != NULL && config->plot != NULL && strcmp(config->csv, config->plot) == 0)
-        return cfp_fail(&session->ctx, CFP_USAGE, "--plot: %s is the table of --csv", config->plot);
+        return cfp_fail(&session->ctx, CFP_USAGE, "--plot: %s is also the file of --csv",
+                        config->plot);
     CFP_TRY(cfp_table_open(&w->table, session));
     w->rows.csv = w->table.csv.ctx != NULL ? &w->table.csv : NULL;
     if (config->plot != NULL)
@@ -87,8 +88,8 @@ static int64_t descents_of_clip(const sweeping *w)
     return descents * classes_of(w);
 }
 
-/* A panel says in its title what tells it from the others: the class and, where there are several,
- * the clip; below that the query. */
+/* The title of a panel is the class and, if there are several clips, the clip; below it is the
+ * query. */
 static cfp_status add_panel(sweeping *w, const cfp_sweep_subject *subject, const cfp_series *series)
 {
     char title[512], options[256];
@@ -124,7 +125,7 @@ static cfp_status sweep_series(sweeping *w, const char *clip, int class_index,
                                        .n_thetas = w->plan.n_thetas};
     CFP_TRY(
         cfp_sweep(&series, session->trace, query, class_index, w->plan.theta, w->plan.n_thetas));
-    cfp_terminal_clear(&session->terminal); /* rows may go to the same screen */
+    cfp_terminal_clear(&session->terminal); /* the rows may go to the same terminal */
     cfp_status status = cfp_sweep_rows_put(&w->rows, &session->ctx, &subject, &series);
     if (status == CFP_OK && w->plot != NULL)
         w->plot_status = status = add_panel(w, &subject, &series);
@@ -166,7 +167,7 @@ static bool is_broken(const sweeping *w)
     return cfp_table_is_broken(&w->table) || w->plot_status != CFP_OK;
 }
 
-/* Goes on after a clip that failed, says so at once and remembers it in *failed. */
+/* A clip that fails is logged at once; the others go on.  *failed receives its status. */
 static cfp_status sweep_clips(sweeping *w, cfp_status *failed)
 {
     cfp_session *session = w->session;
@@ -183,7 +184,7 @@ static cfp_status sweep_clips(sweeping *w, cfp_status *failed)
         if (status == CFP_OK)
             continue;
         cfp_terminal_error(&session->terminal, ctx->message);
-        ctx->message[0] = '\0'; /* said */
+        ctx->message[0] = '\0'; /* it has been logged */
         *failed = *failed == CFP_OK ? status : *failed;
     }
     cfp_progress(ctx, "sweep", w->total, w->total);
@@ -223,7 +224,8 @@ static cfp_status sweep(sweeping *w)
     CFP_TRY(cfp_session_open_model(session));
     CFP_TRY(cfp_sweep_plan_classes(&w->plan, &session->ctx, &session->model, config->class_name));
     CFP_TRY(open_outputs(w));
-    CFP_TRY(cfp_session_open_clips(session, 1)); /* decoded while the network is planned, too */
+    CFP_TRY(cfp_session_open_clips(
+        session, 1)); /* before the network is planned, so that decoding starts now */
     CFP_TRY(open_trace(w));
     CFP_TRY(sweep_table(w, &failed));
     if (failed != CFP_OK && w->rows.n == 0)

@@ -38,22 +38,12 @@ typedef struct report {
     bool two;      /* classes share the page */
 } report;
 
-/* Where the files lie and what was said on the way is not what they hold. */
-static bool shapes_the_result(const char *option)
-{
-    static const char *const others[] = {"output", "json", "progress", "quiet", "profile"};
-    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
-        if (strcmp(option, others[i]) == 0)
-            return false;
-    return true;
-}
-
 static void put_options(report *r, const cfp_run *run)
 {
     cfp_json_key(&r->json, "options");
     cfp_json_object(&r->json);
     for (int i = 0; i < run->n_options; i++)
-        if (shapes_the_result(run->option[i].name))
+        if (!run->option[i].about_run)
             cfp_json_put_string(&r->json, run->option[i].name, run->option[i].value);
     cfp_json_object_end(&r->json);
 }

@@ -116,4 +116,5 @@ const cfp_writer cfp_writer_gif = {
     .write = write_gif,
     .check = check_gif,
     .draws_tubes = true,
+    .only_tubes = true,
 };

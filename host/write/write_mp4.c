@@ -123,4 +123,5 @@ const cfp_writer cfp_writer_mp4 = {
     .write = write_mp4,
     .check = check_mp4,
     .draws_tubes = true,
+    .only_tubes = true,
 };

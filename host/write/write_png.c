@@ -130,6 +130,7 @@ const cfp_writer cfp_writer_png = {
                "contact-sheet.png: all layers on a page",
     .write = write_png,
     .draws_tubes = true,
+    .only_tubes = true,
 };
 
 const cfp_writer cfp_writer_frames = {
@@ -137,4 +138,5 @@ const cfp_writer cfp_writer_frames = {
     .summary = "overlay/<layer>/000000.png ...: an overlay a frame",
     .write = write_frames,
     .draws_tubes = true,
+    .only_tubes = true,
 };

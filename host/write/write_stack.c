@@ -166,4 +166,5 @@ const cfp_writer cfp_writer_stack = {
                "for a page",
     .write = write_stack,
     .draws_tubes = true,
+    .only_tubes = true,
 };

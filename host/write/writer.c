@@ -35,12 +35,26 @@ static bool asked_for(const char *formats, const char *format)
     return false;
 }
 
-static bool exists(const cfp_writer *const *writers, const char *word, size_t length)
+/* The writer whose format is word[length], or NULL. */
+static const cfp_writer *find_writer(const cfp_writer *const *writers, const char *word,
+                                     size_t length)
 {
     for (int i = 0; writers[i] != NULL; i++)
         if (strlen(writers[i]->format) == length && memcmp(writers[i]->format, word, length) == 0)
-            return true;
-    return false;
+            return writers[i];
+    return NULL;
+}
+
+bool cfp_formats_only_tubes(const cfp_writer *const *writers, const char *formats)
+{
+    for (const char *word = formats; *word != '\0';) {
+        const size_t n = strcspn(word, ",");
+        const cfp_writer *writer = find_writer(writers, word, n);
+        if (writer == NULL || !writer->only_tubes)
+            return false;
+        word += n + (word[n] == ',');
+    }
+    return true;
 }
 
 cfp_status cfp_directory_check(cfp_ctx *ctx, const char *directory)
@@ -79,7 +93,7 @@ cfp_status cfp_formats_check(cfp_ctx *ctx, const cfp_writer *const *writers, con
     const char *word = formats;
     do {
         const size_t n = strcspn(word, ",");
-        if (!exists(writers, word, n))
+        if (find_writer(writers, word, n) == NULL)
             return cfp_fail(ctx, CFP_USAGE, "--format: '%.*s' is not a format; there are %s",
                             (int)n, word, known);
         word += n + (word[n] == ',');

@@ -14,6 +14,7 @@ typedef struct cfp_writer {
     /* Refuses what it cannot write before any file is written; NULL: never does. */
     cfp_status (*check)(cfp_ctx *ctx, const cfp_explanation *explanation);
     bool draws_tubes; /* takes a step of progress for every tube, else one in all */
+    bool only_tubes;  /* its files show tubes and nothing else: without tubes there are none */
 } cfp_writer;
 
 extern const cfp_writer *const cfp_writers[]; /* NULL-terminated; run.json is not among them */
@@ -30,6 +31,8 @@ CFP_CHECKED cfp_status cfp_write(cfp_ctx *ctx, const char *directory, const char
 /* CFP_OK if `directory` could be filled: it is a folder that may be written to, or its nearest
  * parent is.  Asked before the network runs; nothing is made. */
 CFP_CHECKED cfp_status cfp_directory_check(cfp_ctx *ctx, const char *directory);
+/* True if no format of the list writes a file when there are no tubes. */
+bool cfp_formats_only_tubes(const cfp_writer *const *writers, const char *formats);
 /* CFP_OK if every word of the list is a format of these writers: asked before any work is done. */
 CFP_CHECKED cfp_status cfp_formats_check(cfp_ctx *ctx, const cfp_writer *const *writers,
                                          const char *formats);

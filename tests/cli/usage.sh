@@ -95,6 +95,7 @@ try sweep "$model" clip.mp4 --theta 0.5 --top-classes 0
 try sweep "$model" clip.mp4 --theta 0.5 --top 3
 try sweep "$model" clip.mp4 --theta 0.5 --target margin
 try sweep "$model" clip.mp4 --theta 0.5 --plot figure.pdf
+try sweep "$model" clip.mp4 --theta 0.5 --max-memory 1K
 try sweep "$model" clip.mp4 --theta 0.5 --plot .png
 quietly sweep "$model" clip.mp4 --theta 0.5 --csv table.png --plot table.png -q
 quietly sweep "$model" clip.mp4 --theta 0.5 --class clockwise,growing,nothing -q

@@ -36,7 +36,7 @@ static cfp_status ref_open(cfp_backend **out, cfp_ctx *ctx, const cfp_device_req
 {
     *out = NULL;
     if (request->precision != CFP_FP32)
-        return cfp_fail(ctx, CFP_UNSUPPORTED, "--precision: ref computes in fp32 only");
+        return cfp_fail_option(ctx, CFP_UNSUPPORTED, "precision", ": ref computes in fp32 only");
     CFP_TRY_ALLOC(ctx, *out, 1);
     (*out)->ctx = ctx;
     return CFP_OK;
@@ -121,8 +121,7 @@ static cfp_ctx *ctx_of(const cfp_backend *backend)
 
 cfp_status ref_back_step(cfp_backend *backend, const cfp_back_step *s)
 {
-    CFP_TRY(
-        ref_back_step_rows(ctx_of(backend), s, 0, (int64_t)s->clips * s->thetas * s->kernels));
+    CFP_TRY(ref_back_step_rows(ctx_of(backend), s, 0, (int64_t)s->clips * s->thetas * s->kernels));
     ref_raise_targets(s);
     return CFP_OK;
 }
