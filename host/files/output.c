@@ -29,7 +29,7 @@ void cfp_output_close(cfp_output *output)
     *output = (cfp_output){0};
 }
 
-/* Room for one more name and a NULL behind it. */
+/* Makes sure that one more name and the NULL after it fit. */
 static cfp_status make_room(cfp_output *output)
 {
     if (output->n_files + 1 < output->room)
@@ -114,7 +114,7 @@ static uint64_t fnv1a(const char *text)
 
 char *cfp_output_safe_name(cfp_ctx *ctx, const char *name)
 {
-    enum { LONGEST = 200 }; /* of 255: room for suffixes */
+    enum { LONGEST = 200 }; /* file names have at most 255 bytes; the rest is for suffixes */
     static const char digits[] = "0123456789ABCDEF";
     char *safe = cfp_alloc(ctx, 3 * strlen(name) + 1 + 20, 1);
     if (safe == NULL)
@@ -138,7 +138,7 @@ char *cfp_output_safe_name(cfp_ctx *ctx, const char *name)
         safe[n++] = '%';
     if (n > LONGEST) {
         n = LONGEST;
-        while (((unsigned char)safe[n] & 0xc0) == 0x80) /* not within a UTF-8 sequence */
+        while (((unsigned char)safe[n] & 0xc0) == 0x80) /* do not cut a UTF-8 sequence */
             n--;
         safe[n++] = '~';
         const uint64_t hash = fnv1a(name);

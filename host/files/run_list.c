@@ -1,4 +1,4 @@
-/* run_list.c - see run_list.h.  SQLite reads the JSON. */
+/* run_list.c - see run_list.h.  SQLite parses the JSON. */
 #include "run_list.h"
 #include "stage.h"
 #include <errno.h>
@@ -11,7 +11,8 @@
 
 enum { MOST_BYTES = 1 << 26, MOST_NAMES = 1 << 22 };
 
-/* The text of a regular file, the caller's to free; NULL where there is none to be had. */
+/* Reads the text of a regular file, which the caller frees.  *text is NULL if the file does not
+ * exist or is not a regular file. */
 static cfp_status read_text(char **text, cfp_ctx *ctx, int folder, const char *file, bool *there)
 {
     struct stat about;
@@ -38,7 +39,7 @@ static int compare(const void *a, const void *b)
     return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-/* One name more; an array that is full is doubled. */
+/* Adds a name to the list.  A full array is doubled. */
 static cfp_status add(cfp_run_list *list, cfp_ctx *ctx, int *room, const char *name)
 {
     if (list->n == *room) {
@@ -55,7 +56,7 @@ static cfp_status add(cfp_run_list *list, cfp_ctx *ctx, int *room, const char *n
     return list->name[list->n] == NULL ? CFP_NOMEM : (list->n++, CFP_OK);
 }
 
-/* The strings of "files" in the JSON text. */
+/* Adds the strings of "files" in the JSON text. */
 static cfp_status take_names(cfp_run_list *list, cfp_ctx *ctx, sqlite3 *db, const char *text)
 {
     static const char query[] = "SELECT value FROM json_each(?1, '$.files') WHERE type = 'text'";
@@ -118,7 +119,7 @@ bool cfp_run_list_has(const cfp_run_list *list, const char *name)
            bsearch(&name, list->name, (size_t)list->n, sizeof *list->name, compare) != NULL;
 }
 
-/* "class/<index>.html", as aggregate names them. */
+/* True for "class/<index>.html", which aggregate writes. */
 static bool is_class_page(const char *name)
 {
     if (strncmp(name, "class/", 6) != 0)
@@ -142,7 +143,8 @@ bool cfp_run_list_is_ours(const char *name)
         return false;
     for (const char *part = name; part != NULL; part = strchr(part, '/')) {
         part += *part == '/';
-        if (*part == '/' || *part == '.' || *part == '\0') /* "", ".", "..": we make none */
+        if (*part == '/' || *part == '.' ||
+            *part == '\0') /* the program never uses "", "." or ".." */
             return false;
     }
     const size_t length = strlen(name);
@@ -158,7 +160,7 @@ static bool exists(int folder, const char *name)
     return fstatat(folder, name, &about, 0) == 0;
 }
 
-/* A pipe or a device in the place of a file would hold up whoever reads it. */
+/* True for a regular file.  (Reading a pipe or a device could block.) */
 static bool is_file(int folder, const char *name)
 {
     struct stat about;
