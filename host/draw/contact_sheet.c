@@ -5,17 +5,17 @@
 
 enum {
     MARGIN = 24,
-    GAP = 2,    /* between cells, and half of it between rows */
-    TITLE = 22, /* font sizes */
+    GAP = 2,    /* between cells; half of it between rows */
+    TITLE = 22, /* font sizes in pixels */
     TEXT = 14,
     CELL_HEIGHT = 128, /* at most */
     CELL_WIDTH = 160,
-    LONGEST = 16000, /* of all rows: of a deep network they are lower */
+    LONGEST = 16000, /* of all rows together; if there are many, each is lower */
     LEAST_PITCH = 24,
     LABEL_MOST = 280, /* width of the labels */
     BAR_WIDTH = 14,
     BAR_HEIGHT = 240, /* at most */
-    BAR_ROOM = 60,    /* with its numbers and words */
+    BAR_ROOM = 60,    /* the bar with its numbers and words */
     LINES = 3         /* of a label */
 };
 
@@ -33,7 +33,7 @@ static const cfp_layer *layer_of(const cfp_sheet *s, int tube)
     return cfp_pyramid_layer(&s->canvas->explanation->pyramid, tube_of(s, tube)->node);
 }
 
-/* Of a contrast: the same layer as the other class has it; NULL: it does not reach it. */
+/* For a contrast: the same layer for the other class; NULL if it does not reach the layer. */
 static const cfp_layer *layer_against(const cfp_sheet *s, int tube)
 {
     const cfp_explanation *other = s->canvas->explanation->against;
@@ -45,7 +45,7 @@ static float relevance_in(const cfp_layer *layer, int kernel)
     return layer == NULL ? 0 : layer->relevance[kernel];
 }
 
-/* Of a kernel tube's kernel: the higher one, where there are two classes. */
+/* The relevance of a tube's kernel; with two classes, the higher one. */
 static float relevance_of(const cfp_sheet *s, int tube)
 {
     const int kernel = tube_of(s, tube)->kernel;
@@ -63,8 +63,8 @@ static bool same_page(const cfp_tube *a, const cfp_tube *b)
     return a->kernel < 0 ? b->kernel < 0 : b->kernel >= 0 && a->node == b->node;
 }
 
-/* The row of a tube below the clip's: layers as they come; kernels by relevance, equal ones by
- * number. */
+/* The row of a tube, counted below the clip's row.  Layers keep their order.  Kernels are sorted by
+ * relevance, equal ones by number. */
 static int row_of(const cfp_sheet *s, int tube)
 {
     if (tube_of(s, tube)->kernel < 0)
@@ -78,7 +78,7 @@ static int row_of(const cfp_sheet *s, int tube)
     return row;
 }
 
-/* A layer of two classes: how many kernels both select, and how many only one. */
+/* For two classes: writes how many kernels of a layer both select, and how many only one. */
 static void label_counts(char *line, size_t bytes, const cfp_layer *a, const cfp_layer *b)
 {
     int both = 0;
@@ -140,7 +140,7 @@ static label label_of_clip(const cfp_sheet *s)
     return l;
 }
 
-/* Fonts for line k of a label. */
+/* Sets the font for line k of a label. */
 static void label_font(const cfp_sheet *s, int k)
 {
     cfp_figure_font(s->figure.cr, s->font, k == 0);
@@ -171,7 +171,7 @@ static double label_width(const cfp_sheet *s, const label *l)
     return most;
 }
 
-/* How large everything is; the labels are measured on a figure of one pixel. */
+/* Computes all sizes.  Labels are measured on a figure of one pixel. */
 static cfp_status lay_out(cfp_sheet *s)
 {
     const cfp_canvas *canvas = s->canvas;
@@ -204,14 +204,14 @@ static cfp_status lay_out(cfp_sheet *s)
     return CFP_OK;
 }
 
-/* The file's name out of a path. */
+/* The last part of a path. */
 static const char *last_part(const char *path)
 {
     const char *slash = strrchr(path, '/');
     return slash != NULL && slash[1] != '\0' ? slash + 1 : path;
 }
 
-/* "clockwise  61.0 %", or of a contrast "A clockwise  61.0 %   minus   B ..." */
+/* "clockwise  61.0 %", or for a contrast "A: clockwise  61.0 %   minus   B: ..." */
 static void head_line(char *text, size_t bytes, const cfp_explanation *e)
 {
     const cfp_explanation *b = e->against;
@@ -285,7 +285,7 @@ static void draw_bar(const cfp_sheet *s)
     const int height = cfp_min_int(BAR_HEIGHT, s->rows * s->pitch - 2 * GAP);
     const uint8_t *colours = s->canvas->renderer.overlay.colour;
     const bool differs = s->canvas->explanation->against != NULL;
-    for (int k = 0; k < height; k++) { /* from 1 above to 0 below */
+    for (int k = 0; k < height; k++) { /* from 1 at the top to 0 */
         const uint8_t *c = colours + 3 * (255 - 255 * k / cfp_max_int(1, height - 1));
         cairo_rectangle(cr, x, y + k, BAR_WIDTH, 1);
         cairo_set_source_rgb(cr, c[0] / 255.0, c[1] / 255.0, c[2] / 255.0);
@@ -297,7 +297,7 @@ static void draw_bar(const cfp_sheet *s)
     cfp_figure_text(cr, x + BAR_WIDTH + 5, y + height, 0, 0, differs ? "-1" : "0");
     if (differs && height >= 3 * TEXT)
         cfp_figure_text(cr, x + BAR_WIDTH + 5, y + height / 2.0 + 0.36 * TEXT, 0, 0, "0");
-    if (height < 120) /* no room for words */
+    if (height < 120) /* too low for words */
         return;
     cairo_save(cr);
     cairo_translate(cr, x + BAR_WIDTH + 5 + (differs ? 2 : 1) * TEXT, y + height / 2.0);
@@ -318,7 +318,7 @@ static void draw_cell(const cfp_sheet *s, int row, int k, const uint8_t *rgb, si
     cairo_restore(cr);
 }
 
-/* The clip itself, as the canvas has it. */
+/* Draws the row of the clip. */
 static cfp_status draw_clip(const cfp_sheet *s)
 {
     const cfp_canvas *canvas = s->canvas;

@@ -21,7 +21,7 @@ static cfp_status check(cfp_ctx *ctx, cairo_status_t status)
                     "drawing with cairo: %s", cairo_status_to_string(status));
 }
 
-/* What is drawn on, for a figure whose surface has just been made. */
+/* Makes the drawing context for a new surface. */
 static cfp_status begin(cfp_figure *out, bool transparent)
 {
     out->cr = cairo_create(out->surface);
@@ -63,8 +63,9 @@ cfp_status cfp_figure_finish(cfp_figure *figure)
     CFP_TRY(check(figure->ctx, cairo_status(figure->cr)));
     cairo_surface_finish(figure->surface);
     const cairo_status_t status = cairo_surface_status(figure->surface);
-    return status == CAIRO_STATUS_WRITE_ERROR ? CFP_OK /* which commit says better */
-                                              : check(figure->ctx, status);
+    return status == CAIRO_STATUS_WRITE_ERROR
+               ? CFP_OK /* commit reports it, with the name of the file */
+               : check(figure->ctx, status);
 }
 
 void cfp_figure_close(cfp_figure *figure)
@@ -74,7 +75,8 @@ void cfp_figure_close(cfp_figure *figure)
     *figure = (cfp_figure){0};
 }
 
-/* Cairo's premultiplied words as PNG's bytes. */
+/* Converts a row of cairo's pixels, which are premultiplied by their opacity, to the bytes of a
+ * PNG. */
 static const uint8_t *row_of(const cfp_pixels *pixels, int y, uint8_t *room)
 {
     cairo_surface_t *const surface = ((const cfp_figure *)pixels->data)->surface;
@@ -97,7 +99,8 @@ static const uint8_t *row_of(const cfp_pixels *pixels, int y, uint8_t *room)
 
 cfp_status cfp_figure_write(cfp_output *output, const char *name, const cfp_figure *figure)
 {
-    CFP_TRY(check(output->ctx, cairo_status(figure->cr))); /* the first of all that was drawn */
+    CFP_TRY(
+        check(output->ctx, cairo_status(figure->cr))); /* the first error of all drawing calls */
     cairo_surface_flush(figure->surface);
     const bool opaque = cairo_image_surface_get_format(figure->surface) == CAIRO_FORMAT_RGB24;
     const cfp_pixels pixels = {.height = figure->height,
@@ -145,7 +148,8 @@ void cfp_figure_draw(const cfp_figure *figure, cairo_surface_t *image)
                 1.0 / cairo_image_surface_get_height(image));
     cairo_set_source_surface(cr, image, 0, 0);
     cairo_pattern_set_filter(cairo_get_source(cr), CAIRO_FILTER_BEST);
-    cairo_pattern_set_extend(cairo_get_source(cr), CAIRO_EXTEND_PAD); /* edges do not fade */
+    cairo_pattern_set_extend(cairo_get_source(cr),
+                             CAIRO_EXTEND_PAD); /* so that edges do not fade */
     cairo_fill(cr);
     cairo_restore(cr);
 }
@@ -175,7 +179,8 @@ double cfp_figure_text_width(cairo_t *cr, const char *text)
     return extents.x_advance;
 }
 
-/* Code points that are no characters: cairo refuses them as it refuses what is no UTF-8. */
+/* True for code points that are not characters.  Cairo refuses them like bytes that are not
+ * UTF-8. */
 static bool is_noncharacter(const char *text, int length)
 {
     const unsigned char *c = (const unsigned char *)text;
@@ -184,7 +189,8 @@ static bool is_noncharacter(const char *text, int length)
     return length == 4 && (c[1] & 0x0f) == 0x0f && c[2] == 0xbf && c[3] >= 0xbe;
 }
 
-/* Cairo ends at bytes that are no UTF-8: what names hold is as their file has it. */
+/* Copies text, replacing bytes that are not UTF-8, because cairo stops at them.  Names of files can
+ * hold any bytes. */
 static void copy_utf8(char *to, size_t room, const char *text)
 {
     size_t n = 0;
@@ -213,7 +219,7 @@ void cfp_figure_text(cairo_t *cr, double x, double y, double align, double most,
         do
             n--;
         while (n > 0 && ((unsigned char)shown[n] & 0xc0) == 0x80);
-        strcpy(shown + n, ELLIPSIS); /* copy_utf8 left room for it */
+        strcpy(shown + n, ELLIPSIS); /* copy_utf8 left enough space for it */
         width = cfp_figure_text_width(cr, shown);
     }
     cairo_move_to(cr, x - align * width, y);

@@ -5,7 +5,7 @@
 #include <png.h>
 #include <string.h>
 
-typedef struct sink { /* libpng's way out, and what went wrong there */
+typedef struct sink { /* where libpng writes, and the first error */
     cfp_output *output;
     char message[256];
 } sink;
@@ -37,15 +37,16 @@ static void on_write(png_structp png, png_bytep data, size_t bytes)
 
 static void on_flush(png_structp png)
 {
-    (void)png; /* commit does */
+    (void)png; /* commit flushes the file */
 }
 
-/* Apart, because what setjmp returns into must not have changed its variables. */
+/* A function for itself: after longjmp, variables that changed since setjmp have no defined
+ * value. */
 static bool encode(png_structp png, png_infop info, const cfp_pixels *p, uint8_t *room)
 {
     if (setjmp(png_jmpbuf(png)))
         return false;
-    png_set_compression_level(png, 4); /* 6 takes twice as long for 2 % less */
+    png_set_compression_level(png, 4); /* level 6 takes twice as long for 2 % less */
     png_set_IHDR(png, info, (png_uint_32)p->width, (png_uint_32)p->height, 8,
                  p->channels == 4 ? PNG_COLOR_TYPE_RGB_ALPHA : PNG_COLOR_TYPE_RGB,
                  PNG_INTERLACE_NONE, PNG_COMPRESSION_TYPE_DEFAULT, PNG_FILTER_TYPE_DEFAULT);
