@@ -81,8 +81,9 @@ static cfp_status add_origins(cfp_links *links, int node, int channel)
     return status;
 }
 
-/* The channels of the clip itself have no origins: they stand for themselves, where no channel of
- * the layer has any (else they are channels of padding, which come from nowhere). */
+/* Fills origin and first_origin for the channels that the layer asks for.  Channels of the clip
+ * have no origins: if no channel of the layer has one, each channel is its own origin.  (Otherwise
+ * a channel without origins is padding.) */
 static cfp_status resolve(cfp_links *links, const cfp_layer *layer, int input, int channels)
 {
     links->n_origins = 0;
@@ -164,7 +165,7 @@ static cfp_status add_edge(cfp_links *links, int i, float value, float asked)
     return CFP_OK;
 }
 
-/* Rule grad: the channels of o's group that the layer asks for, with the edges among them. */
+/* Rule grad: all channels of o's group that the layer asks for, with the edges among them. */
 static cfp_status add_pairs(cfp_links *links, int o)
 {
     const cfp_layer *layer = links->layer;

@@ -56,7 +56,7 @@ static cfp_status put_edges(cfp_json *json, const cfp_tally *tally, const cfp_ta
         cfp_json_put_int(json, "channel", edge->channel);
         put_counts(json, tally, edge->clips, edge->sum, layer->edge_top + e * tally->most);
         cfp_json_object_end(json);
-        CFP_TRY(json->status); /* a full disk: at once */
+        CFP_TRY(json->status); /* stop as soon as the disk is full */
     }
     cfp_json_array_end(json);
     return CFP_OK;
