@@ -51,7 +51,7 @@ void cfp_explained_close(cfp_explained_file *file)
     *file = (cfp_explained_file){0};
 }
 
-/* The group of explanation i: "/", or "clips/<id>"; with a further name below it. */
+/* Returns the name of explanation i's group: "/", or "clips/<id>"; `below` is appended to it. */
 static char *group_of(const cfp_explained_file *f, int i, const char *below)
 {
     if (!f->shard)
@@ -60,7 +60,7 @@ static char *group_of(const cfp_explained_file *f, int i, const char *below)
                       below);
 }
 
-/* What messages start with. */
+/* Returns the file, and in a shard the clip, that messages start with. */
 static char *name_of(const cfp_explained_file *f, int i)
 {
     return f->shard ? cfp_format(f->ctx, "%s: clip '%s'", f->path, f->clips.child[i].name)
@@ -82,7 +82,7 @@ static int hex(char c)
     return c >= '0' && c <= '9' ? c - '0' : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
 }
 
-/* An id of a shard, whose %XX stand for what HDF5 cannot have in a name (SPEC 9). */
+/* Decodes an id of a shard: %XX stands for a byte that a name in HDF5 cannot have (SPEC 9). */
 static char *decode(cfp_ctx *ctx, const char *name)
 {
     char *id = cfp_strdup(ctx, name), *to = id;
@@ -98,7 +98,8 @@ static char *decode(cfp_ctx *ctx, const char *name)
 
 typedef struct head_reader {
     cfp_ctx *ctx;
-    const cfp_h5_group *own, *root; /* a shard may say once what all its clips have */
+    const cfp_h5_group *own,
+        *root; /* the clip's group and the root: a shard may hold an attribute once for all clips */
     const char *where;
 } head_reader;
 
@@ -112,7 +113,7 @@ static cfp_status read_text(char **out, const head_reader *r, const char *name, 
     return cfp_h5_string(out, r->ctx, holder(r, name), r->where, name, required);
 }
 
-/* An option's value, whatever its type. */
+/* Reads an option of any type as text. */
 static cfp_status read_option(char **out, const head_reader *r, const char *name)
 {
     const cfp_h5_attribute *a = cfp_h5_find_attribute(holder(r, name), name);
@@ -175,7 +176,8 @@ void cfp_explained_head_free(cfp_explained_head *head)
 
 /* --- layers --- */
 
-/* All of a data set of `rank` axes; the others have `second`.  n: how many rows. */
+/* Reads a whole data set of `rank` axes.  Axes after the first have length `second`.  *n is the
+ * number of rows. */
 static cfp_status read_list(void **out, int64_t *n, cfp_ctx *ctx, const cfp_h5_group *group,
                             const char *where, const char *name, cfp_h5_element element, int rank,
                             int64_t second)

@@ -27,8 +27,8 @@ void cfp_tally_close(cfp_tally *tally)
     *tally = (cfp_tally){0};
 }
 
-/* A larger array with the n elements of an old one, which is freed; NULL: no memory, nothing done.
- */
+/* Returns a larger array with the n elements of an old one, which is freed.  NULL: out of memory;
+ * the old array is unchanged. */
 static void *larger(void *old, cfp_ctx *ctx, int64_t n, int64_t room, size_t bytes)
 {
     char *more = cfp_alloc(ctx, (size_t)room, bytes);
@@ -41,7 +41,8 @@ static void *larger(void *old, cfp_ctx *ctx, int64_t n, int64_t room, size_t byt
 
 /* --- the strongest clips --- */
 
-/* Into a list of `most`; of equal ones the earlier clip stays in front. */
+/* Inserts a clip into a list of length `most`, sorted by relevance; among equal clips the earlier
+ * one is first. */
 static void put_top(cfp_tally_top *top, int most, int clip, float relevance)
 {
     int at = most;
@@ -63,7 +64,7 @@ static uint64_t mix(uint64_t x)
     return x ^ x >> 31;
 }
 
-/* The slot of this edge, or the free one where it belongs. */
+/* The slot of this edge, or the free slot where it belongs. */
 static int32_t *slot_of(const cfp_tally_layer *layer, int32_t kernel, int32_t channel)
 {
     const uint64_t mask = (uint64_t)layer->n_slots - 1;
@@ -94,7 +95,7 @@ static cfp_status grow_edges(cfp_tally_layer *layer, const cfp_tally *tally)
     layer->room = room;
     cfp_free(layer->slot);
     layer->slot = NULL;
-    layer->n_slots = 2 * room; /* a power of two, never more than half full */
+    layer->n_slots = 2 * room; /* a power of two; at most half of the slots are used */
     CFP_TRY_ALLOC(tally->ctx, layer->slot, layer->n_slots);
     for (int64_t e = 0; e < layer->n_edges; e++)
         *slot_of(layer, layer->edge[e].kernel, layer->edge[e].channel) = (int32_t)e + 1;
@@ -181,7 +182,7 @@ static cfp_status make_layer(cfp_tally_layer **out, cfp_tally *tally,
     return fill_layer(*out, tally, from);
 }
 
-/* Where the sets of the next clip go, or -1: every clip stays with the same chance. */
+/* Where the next clip's sets are stored, or -1.  Every clip is kept with the same probability. */
 static int draw_slot(cfp_tally *tally)
 {
     if (tally->n_clips < CFP_TALLY_SETS)
@@ -213,7 +214,7 @@ cfp_status cfp_tally_add(cfp_tally *tally, const cfp_explained_layers *layers, c
 {
     CFP_TRY(check_layers(tally, layers, where));
     const int slot = draw_slot(tally);
-    for (int l = 0; l < tally->n && slot >= 0; l++) /* of the clip that gives way */
+    for (int l = 0; l < tally->n && slot >= 0; l++) /* of the clip that is replaced */
         memset(tally->layer[l].set + (int64_t)slot * tally->layer[l].words, 0,
                (size_t)tally->layer[l].words * sizeof *tally->layer[l].set);
     for (int l = 0; l < layers->n; l++)
@@ -234,8 +235,9 @@ static double log_choose(int n, int k)
     return lgamma(n + 1.0) - lgamma(k + 1.0) - lgamma(n - k + 1.0);
 }
 
-/* The size of the intersection is hypergeometric.  From its most likely value the probabilities are
- * followed to both sides, each from the one before, until they no longer count. */
+/* The size of the intersection has a hypergeometric distribution.  Starting at its most likely
+ * value, each probability is computed from its neighbour, in both directions, until they are
+ * negligible. */
 double cfp_random_jaccard(int n, int a, int b)
 {
     const int least = cfp_max_int(0, a + b - n), most = cfp_min_int(a, b);
@@ -293,7 +295,7 @@ static int ascending(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* Sets of equal sizes have equal means, so every pair of sizes is computed once. */
+/* The mean depends only on the sizes of the two sets, so each pair of sizes is computed once. */
 static double mean_random(const cfp_tally_layer *layer, int *size, int n)
 {
     double sum = 0;
@@ -336,7 +338,7 @@ static int by_depth(const void *a, const void *b)
     return x->depth != y->depth ? x->depth - y->depth : strcmp(x->name, y->name);
 }
 
-typedef struct place { /* of an edge, before it is sorted */
+typedef struct place { /* place of an edge before sorting */
     int32_t kernel, channel;
     int64_t at;
 } place;
