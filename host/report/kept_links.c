@@ -1,32 +1,33 @@
-/* kept_links.c - see kept_links.h: two walks over the links, one to survey and one to keep.
+/* kept_links.c - see kept_links.h.  All links are visited twice: first to choose, then to keep.
  *
- * A kernel is lost when theta passes its reach: the highest, over the paths down to it, of the
- * lowest link on the path (--propagate path: the highest product, which is its R at every theta).
- * Links go from lower depth to greater, so a layer's reaches stand when its own links are met. */
+ * A kernel is lost when theta exceeds its reach.  The reach is the largest value, over all paths
+ * from the class to the kernel, of the smallest link on the path.  (--propagate path: the largest
+ * product of the links, which is its R at every theta.)  Links go from smaller to greater depth, so
+ * the reaches of a layer's kernels are complete when its own links are visited. */
 #include "kept_links.h"
 #include <string.h>
 
-enum { BUCKETS = 1 << 14 }; /* of values in [0, 1] */
+enum { BUCKETS = 1 << 14 }; /* for values in [0, 1] */
 
-typedef struct candidate { /* a link that may decide, in a list of its target's */
-    int32_t source, next;  /* next: its number, or 0 */
-    double reach;          /* of the source */
-    double demand;         /* what R the link asks for */
+typedef struct candidate { /* a link that may decide; its target has a list of them */
+    int32_t source, next;  /* next: number of the next candidate, or 0 */
+    double reach;          /* reach of the source */
+    double demand;         /* the R that the link gives to its target */
 } candidate;
 
 typedef struct survey {
     cfp_ctx *ctx;
     cfp_links links;
-    bool paths;       /* --propagate path */
-    int32_t *number;  /* [kernels of all layers] */
-    double *reach;    /* [selected] */
-    int32_t *head;    /* [selected] the first candidate into it, or 0 */
-    candidate *front; /* [1 ... used) */
+    bool paths;       /* true for --propagate path */
+    int32_t *number;  /* [kernels of all layers] number of a selected kernel */
+    double *reach;    /* [selected] reach of a kernel */
+    int32_t *head;    /* [selected] first candidate that leads to a kernel, or 0 */
+    candidate *front; /* [1 ... used) the candidates */
     int32_t used, room;
-    int32_t unused;          /* candidates that were dropped, a list */
-    int64_t counts[BUCKETS]; /* links by value */
-    int64_t pairs;           /* links, and under rule grad pairs that are none */
-    int64_t deciding, least; /* candidates; lowest bucket that is kept as a whole */
+    int32_t unused;          /* first of a list of dropped candidates, or 0 */
+    int64_t counts[BUCKETS]; /* number of links in each range of values */
+    int64_t pairs;           /* number of links, with the pairs of rule grad that are no links */
+    int64_t deciding, least; /* number of candidates; lowest bucket that is kept completely */
     cfp_kept_links *kept;
 } survey;
 
@@ -53,13 +54,14 @@ static cfp_status take_candidate(survey *s, int32_t *number)
         cfp_free(s->front);
         s->front = more;
         s->room = room;
-        s->used = cfp_max_int(s->used, 1); /* 0 stands for none */
+        s->used = cfp_max_int(s->used, 1); /* 0 means none */
     }
     *number = s->used++;
     return CFP_OK;
 }
 
-/* Adds a link unless one that is there outdoes it; drops those that it outdoes. */
+/* Adds a link, unless a candidate is at least as good in both reach and demand.  Drops the
+ * candidates that are not better in either. */
 static cfp_status add_candidate(survey *s, int32_t target, int32_t source, double reach,
                                 double demand)
 {
@@ -117,7 +119,7 @@ static cfp_status keep_link(survey *s, int32_t source, int32_t target, const cfp
     return CFP_OK;
 }
 
-/* Every link of the pyramid, from the class down, in the order of its source. */
+/* Visits every link of the pyramid, from the class down, in the order of the source. */
 static cfp_status walk(survey *s, cfp_status (*visit)(survey *, int32_t, int32_t, const cfp_link *))
 {
     cfp_links *links = &s->links;
@@ -134,7 +136,7 @@ static cfp_status walk(survey *s, cfp_status (*visit)(survey *, int32_t, int32_t
                     CFP_TRY(
                         visit(s, source, s->number[links->base[link->node] + link->kernel], link));
             }
-            s->kept->first[source + 1] = (uint32_t)s->kept->n; /* in the first walk: 0 */
+            s->kept->first[source + 1] = (uint32_t)s->kept->n; /* 0 during the first walk */
         }
     }
     return CFP_OK;
@@ -158,7 +160,8 @@ static cfp_status number_kernels(survey *s)
     return CFP_OK;
 }
 
-/* From which value on all are kept, so that with the deciding ones there are at most `most`. */
+/* Chooses the value above which all links are kept, so that together with the deciding ones there
+ * are at most `most`.  Returns the number of links to keep. */
 static int64_t choose_least(survey *s, int64_t most)
 {
     int64_t n = 0;
