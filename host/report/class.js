@@ -1,5 +1,5 @@
-/* class.js - one class over many clips: how often each kernel is selected, and where.  Names come from files: they
- * enter the page as text, never as markup. */
+/* class.js - the page of one class over many clips: how often each kernel is selected, and where. Names come from
+ * files, so they enter the page as text, never as markup. */
 const page = (function () {
     "use strict";
     const LISTED = 300, LEFT = 46, GAP = 1; /* kernels in the list; pixels */
@@ -18,7 +18,7 @@ const page = (function () {
     }
     const last = (path) => path.split("/").filter((part) => part !== "").pop() || path;
 
-    /* A clip by its number, with a link to its report where there is one. */
+    /* A clip's name, linked to its report if there is one. */
     function clipOf(i, whole) {
         const clip = data.clips[i], words = whole ? clip.id : last(clip.id);
         const made = clip.href === null ? element("span", words) : element("a", words, {href: clip.href});
@@ -26,7 +26,7 @@ const page = (function () {
         return made;
     }
 
-    /* Kernels by how many clips select them, the most first. */
+    /* The kernels of each layer, sorted by how many clips select them. */
     const orders = data.layers.map((layer) => layer.kernel.map((_, k) => k)
         .sort((a, b) => layer.count[b] - layer.count[a] || layer.relevance[b] - layer.relevance[a] || a - b));
 

@@ -1,4 +1,4 @@
-/* classes.js - the table of classes that aggregate has added up, with links to their pages. */
+/* classes.js - the table of the classes that aggregate added up, with links to their pages. */
 const classes = (function () {
     "use strict";
     const data = JSON.parse(document.getElementById("data").textContent), run = data.options;

@@ -1,4 +1,4 @@
-/* contrast.js - the page of two classes: what was chosen, and who is told of it. */
+/* contrast.js - the page of two classes: connects the controls, the graph and the panels. */
 cfp.page = (function () {
     "use strict";
     const find = (id) => document.getElementById(id);
@@ -13,7 +13,7 @@ cfp.page = (function () {
     const rows = layerRows();
     let layer = -1, mode = "difference";
 
-    /* The tubes of what is chosen: the kernel's where it has any, else its layer's. */
+    /* Shows the tubes of the chosen kernel, or of its layer if the kernel has none. */
     function showTube() {
         const own = graph.chosen >= 0 ? cfp.both.kernelTube(data, graph.chosen) : null;
         const l = data.layers[layer], from = own !== null ? own : l;

@@ -1,4 +1,4 @@
-/* index.js - the table of explanations. */
+/* index.js - the page that lists many explanations. */
 const index = (function () {
     "use strict";
     const data = JSON.parse(document.getElementById("data").textContent);

@@ -1,6 +1,6 @@
 
-/* panels.js - what stands in words: the kernel that was chosen, the layers, the run.  Names come from files: they
- * enter the page as text, never as markup. */
+/* panels.js - the panels of text: the chosen kernel, the layers, the run.  Names come from files, so they enter the
+ * page as text, never as markup. */
 cfp.panels = (function () {
     "use strict";
     const LISTED = 40;
@@ -55,7 +55,7 @@ cfp.panels = (function () {
         kin(data, find("children"), relatives.children, find("children-head"), ["child", "children"], choose);
     }
 
-    /* Rows of the layers' table; the returned function fills in what depends on theta. */
+    /* Makes the rows of the table of layers.  The returned function fills in what depends on theta. */
     function layers(data, show) {
         const body = document.querySelector("#layers tbody");
         const rows = data.layers.map(function (layer) {

@@ -1,5 +1,5 @@
 
-/* report.js - the page: what was chosen, and who is told of it. */
+/* report.js - the page of one explanation: connects the controls, the graph and the panels. */
 cfp.page = (function () {
     "use strict";
     const find = (id) => document.getElementById(id);
@@ -10,7 +10,7 @@ cfp.page = (function () {
     const graph = cfp.graph.create(data, find("graph"), {hover, choose});
     const fillLayers = cfp.panels.layers(data, showLayer);
 
-    /* The tube over the clip: the chosen kernel's where there is one, else its layer's. */
+    /* Shows the tube of the chosen kernel over the clip, or of its layer if the kernel has none. */
     function showTube() {
         const own = graph.chosen >= 0 ? data.kernelTube.get(graph.chosen) : undefined;
         const tube = own !== undefined ? own : layer >= 0 ? data.layers[layer].tube : null;
