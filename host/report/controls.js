@@ -2,7 +2,7 @@
 cfp.controls = (function () {
     "use strict";
     const find = (id) => document.getElementById(id);
-    const {number} = cfp.panels;
+    const {number, counted} = cfp.panels;
 
     function option(select, value, text) {
         const made = document.createElement("option");
@@ -24,8 +24,8 @@ cfp.controls = (function () {
         const player = cfp.player.create(data, find("frame"), (t) => { find("time").value = t; tell(); });
 
         function tell() {
-            const said = "frame " + (player.t + 1) + " of " + data.frames.length + ", " + data.run.frames.indices[player.t]
-                + " of the source";
+            const said = "frame " + (player.t + 1) + " of " + data.frames.length + " (frame " + data.run.frames.indices[player.t]
+                + " of the source)";
             find("shown-frame").textContent = said;
             find("time").setAttribute("aria-valuetext", said);
             find("frame").setAttribute("aria-label", "The clip, " + said + ", " + find("caption").textContent);
@@ -120,20 +120,20 @@ cfp.controls = (function () {
 
     /* Shows words beside the pointer; null hides them. */
     function tip(words, x, y) {
-        const box = find("tip"), room = find("graph").clientWidth, right = x > room / 2;
+        const box = find("tip"), width = find("graph").clientWidth, right = x > width / 2;
         box.hidden = words === null;
         box.textContent = words || "";
         box.style.left = right ? "auto" : (x + 14) + "px";
-        box.style.right = right ? (room - x + 14) + "px" : "auto";
+        box.style.right = right ? (width - x + 14) + "px" : "auto";
         box.style.top = Math.max(0, y - 12) + "px";
     }
 
     /* A sentence that says how many kernels and links are drawn. */
     function drawn(counts, of) {
-        return "Drawn: " + number(counts.kernels) + " of " + number(of) + " kernels"
+        return "Drawn: " + number(counts.kernels) + " of " + counted(of, "kernel")
             + (counts.links < counts.between
-                ? ", " + number(counts.links) + " of " + number(counts.between) + " links between them, each layer\u2019s strongest."
-                : " and all " + number(counts.between) + " links between them.");
+                ? ", " + number(counts.links) + " of " + counted(counts.between, "link") + " between them, the strongest of each layer."
+                : (counts.between === 1 ? " and the 1 link" : " and all " + number(counts.between) + " links") + " between them.");
     }
 
     return {option, clip, layers, pyramid, tip, drawn};

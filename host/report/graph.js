@@ -60,24 +60,24 @@ cfp.graph = (function () {
             return lists;
         }
 
-        /* Adds the `most` strongest links of a list to `chosen`.  From the last bucket of values, which may not fit
+        /* Adds the `limit` strongest links of a list to `chosen`.  From the last bucket of values, which may not fit
          * as a whole, links are taken at equal distances. */
-        function strongest(list, most, chosen) {
+        function strongest(list, limit, chosen) {
             const {target, value} = data.links, counts = new Uint32Array(BUCKETS + 1);
             const bucket = (e) => Math.floor(Math.max(0, Math.min(1, value[e])) * BUCKETS);
             for (let i = 1; i < list.length; i += 2)
                 counts[bucket(list[i])]++;
-            let least = BUCKETS, above = 0;
-            while (least > 0 && above + counts[least] < most)
-                above += counts[least--];
-            const share = counts[least] > 0 ? Math.min(1, (most - above) / counts[least]) : 0;
+            let low = BUCKETS, above = 0;
+            while (low > 0 && above + counts[low] < limit)
+                above += counts[low--];
+            const fraction = counts[low] > 0 ? Math.min(1, (limit - above) / counts[low]) : 0;
             for (let i = 0, due = 0; i < list.length; i += 2) {
                 const b = bucket(list[i + 1]);
-                due += b === least ? share : 0;
-                if (b > least || (b === least && due >= 1 - 1e-9)) {
+                due += b === low ? fraction : 0;
+                if (b > low || (b === low && due >= 1 - 1e-9)) {
                     chosen.push({source: list[i], target: target[list[i + 1]], value: value[list[i + 1]],
                                  side: two ? data.links.side[list[i + 1]] : 0});
-                    due -= b === least ? 1 : 0;
+                    due -= b === low ? 1 : 0;
                 }
             }
         }
@@ -124,9 +124,9 @@ cfp.graph = (function () {
             for (let i = 0; i < some.length; i += TOGETHER) {
                 const part = some.slice(i, i + TOGETHER), list = [];
                 part.forEach((l) => list.push(...point(l.source), ...point(l.target)));
-                const share = span > 0 ? Math.max(0, Math.min(1, (part[part.length - 1].value - now.theta) / span)) : 1;
+                const strength = span > 0 ? Math.max(0, Math.min(1, (part[part.length - 1].value - now.theta) / span)) : 1;
                 const crowd = Math.min(1, Math.sqrt(400 / links.chosen.length));
-                pen.curves(list, ink, (0.1 + 0.5 * share) * crowd * (dim ? 0.3 : 1) + 0.02, 0.4 + 0.6 * share);
+                pen.curves(list, ink, (0.1 + 0.5 * strength) * crowd * (dim ? 0.3 : 1) + 0.02, 0.4 + 0.6 * strength);
             }
         }
 
@@ -138,14 +138,14 @@ cfp.graph = (function () {
         }
 
         function drawDots(pen, kin) {
-            const most = radius(), groups = {node: [], dim: [], gone: [], parent: [], child: [], chosen: []};
+            const largest = radius(), groups = {node: [], dim: [], gone: [], parent: [], child: [], chosen: []};
             const sides = [[], [], []];
             const parents = new Set(kin.parents.map((l) => l.kernel)), children = new Set(kin.children.map((l) => l.kernel));
             placed.drawn.forEach(function (k) {
                 const there = now.relevance[k] >= 0;
                 const group = k === self.chosen ? "chosen" : parents.has(k) ? "parent" : children.has(k) ? "child"
                     : !there ? "gone" : self.chosen >= 0 ? "dim" : "node";
-                const r = there ? Math.max(0.8, most * now.relevance[k]) : Math.max(0.7, most * 0.6);
+                const r = there ? Math.max(0.8, largest * now.relevance[k]) : Math.max(0.7, largest * 0.6);
                 const list = two && group !== "gone" && group !== "dim" ? sides[data.side[k]] : groups[group];
                 list.push(...point(k), r);
                 if (two && group === "chosen")
@@ -160,7 +160,7 @@ cfp.graph = (function () {
             ORDER.forEach((s) => pen[["circles", "peaks", "wells"][s]](sides[s], colour(SIDES[s]), null, 0));
             pen.circles(groups.ring || [], null, colour("chosen"), 2);
             if (self.cursor >= 0 && !isNaN(placed.x[self.cursor]))
-                pen.circles([...point(self.cursor), most + 4], null, colour("accent"), 2);
+                pen.circles([...point(self.cursor), largest + 4], null, colour("accent"), 2);
         }
 
         /* Draws depths above, and the names of layers below if they fit. */
@@ -246,7 +246,7 @@ cfp.graph = (function () {
         self.resize = function () {
             const box = canvas.getBoundingClientRect();
             size = {width: box.width, height: box.height};
-            const longest = data.layers.reduce((most, layer) => Math.max(most, short(layer.name).length), 0);
+            const longest = Math.max(0, ...data.layers.map((layer) => short(layer.name).length));
             names = Math.min(110, 12 + longest * 5);
             clamp();
             if (now !== null)

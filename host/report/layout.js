@@ -47,7 +47,7 @@ cfp.layout = (function () {
         });
         if (data.side !== undefined) /* two classes: A above, both in the middle, B below */
             lists.forEach((list) => list.sort((a, b) => PLACE[data.side[a]] - PLACE[data.side[b]]));
-        const rows = lists.reduce((most, list) => Math.max(most, list.length), 1);
+        const rows = Math.max(1, ...lists.map((list) => list.length));
         lists.forEach(function (list, l) {
             list.forEach(function (k, row) {
                 x[k] = across[l];

@@ -52,8 +52,8 @@ function sortedTable(rows, columns, wordsOf, called) {
         head.querySelectorAll("th").forEach(function (th, i) {
             th.setAttribute("aria-sort", columns[i].key !== sorted ? "none" : down ? "descending" : "ascending");
         });
-        document.getElementById("about").textContent = list.length + " of " + rows.length
-            + " " + called + "; a click on a column\u2019s head sorts by it.";
+        document.getElementById("about").textContent = list.length + " of " + rows.length + " "
+            + called[rows.length === 1 ? 0 : 1] + ". Click a column heading to sort by it.";
     }
 
     const line = element("tr", null);
