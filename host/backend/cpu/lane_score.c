@@ -26,7 +26,7 @@ struct scored {
     int n;
     float *estimate;   /* [n] value / |scale|, then NaN, which compares false, to a word's end */
     float least, most; /* of the estimates */
-    float cap;         /* no channel gets more than this (CFP_PROPAGATE_WIDEST) */
+    float cap;         /* no relevance is larger (CFP_PROPAGATE_WIDEST) */
     cfp_row row;
 };
 
@@ -45,7 +45,7 @@ static inline float capped(const struct scored *s, float r)
     return r > s->cap ? s->cap : r;
 }
 
-static inline void widen_range(cfp_row *row, double v) /* NaN is neither */
+static inline void widen_range(cfp_row *row, double v) /* NaN is ignored */
 {
     row->low = v < row->low ? v : row->low;
     row->high = v > row->high ? v : row->high;
@@ -133,7 +133,8 @@ static void select_channels(uint32_t *bits, float *best, const struct scored *s,
                             const struct bars *bars, float floor)
 {
     const vec growth = v_set(bars->growth), lift = v_set(bars->lift), reach = v_set(bars->reach);
-    const vec below = v_set(nextafterf(s->cap, -INFINITY)); /* what has the cap is not raised */
+    const vec below =
+        v_set(nextafterf(s->cap, -INFINITY)); /* a channel that has the cap cannot be raised */
     vec nearest = v_set(INFINITY);
     for (int j = 0; j < s->n; j += WORD) {
         uint32_t selected = 0, higher = 0;
@@ -155,7 +156,7 @@ static void select_channels(uint32_t *bits, float *best, const struct scored *s,
         settle_channels(bits, s, bars, floor);
 }
 
-/* The same without estimates. */
+/* Does the same without estimates. */
 static void select_exactly(uint32_t *bits, float *best, struct scored *s, float floor)
 {
     s->row = (cfp_row){.low = INFINITY, .high = -INFINITY};
@@ -176,14 +177,15 @@ void LANE(score_row)(const lane_score *job, int question, int o)
     const int64_t row = (int64_t)question * s->kernels + o;
     const int words = (n + WORD - 1) / WORD;
     uint32_t *bits = s->edges + row * words;
-    struct scored k = {.w = s->kernel_mean + (int64_t)o * n,
-                       .x = s->input + (int64_t)(question / s->thetas) * s->channels + first,
-                       .scale = s->kernel_scale != NULL ? (double)s->kernel_scale[o] : 1.0,
-                       .n = n,
-                       .cap = s->propagate == CFP_PROPAGATE_WIDEST
-                                  ? (float)cfp_demanded_relevance(s->demand[row]) /* exactly */
-                                  : INFINITY,
-                       .estimate = job->estimate};
+    struct scored k = {
+        .w = s->kernel_mean + (int64_t)o * n,
+        .x = s->input + (int64_t)(question / s->thetas) * s->channels + first,
+        .scale = s->kernel_scale != NULL ? (double)s->kernel_scale[o] : 1.0,
+        .n = n,
+        .cap = s->propagate == CFP_PROPAGATE_WIDEST
+                   ? (float)cfp_demanded_relevance(s->demand[row]) /* the exact relevance */
+                   : INFINITY,
+        .estimate = job->estimate};
     struct bars bars;
     int count = 0;
     if (n >= FEW) {
@@ -224,7 +226,7 @@ static inline doubles most_of(doubles a, doubles b)
     return (doubles)(((doubles_mask)a & more) | ((doubles_mask)b & ~more));
 }
 
-/* cfp_value of n channels, and their extremes. */
+/* Computes cfp_value for n channels, and their extremes. */
 static void score_values(double *value, cfp_row *row, const float *w, const float *x, double scale,
                          int n)
 {
