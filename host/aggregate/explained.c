@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MOST_CLASSES = 1000000, MOST_KERNELS = 1 << 20 };
+enum { MAX_CLASSES = 1000000, MAX_KERNELS = 1 << 20 };
 
 const char *const cfp_explained_options[CFP_EXPLAINED_OPTIONS] = {
     "model", "rule",      "theta",     "mask",  "target",          "baseline",
@@ -133,7 +133,7 @@ static cfp_status read_head(cfp_explained_head *h, const head_reader *r)
     CFP_TRY(read_text(&h->class_name, r, "class_name", true));
     CFP_TRY(cfp_h5_int(&h->class_index, r->ctx, r->own, r->where, "class_index", true));
     CFP_TRY(cfp_h5_double(&h->probability, r->ctx, r->own, r->where, "probability", true));
-    if (h->class_index < 0 || h->class_index >= MOST_CLASSES)
+    if (h->class_index < 0 || h->class_index >= MAX_CLASSES)
         return cfp_fail(r->ctx, CFP_FORMAT, "%s: 'class_index' is %d", r->where, h->class_index);
     if (!isfinite(h->probability))
         return cfp_fail(r->ctx, CFP_FORMAT, "%s: 'probability' is not a number", r->where);
@@ -226,7 +226,7 @@ static cfp_status read_layer(cfp_explained_layer *layer, cfp_ctx *ctx, const cfp
     CFP_TRY(cfp_h5_int(&layer->depth, ctx, group, where, "depth", true));
     CFP_TRY(cfp_h5_string(&layer->op, ctx, group, where, "op", false));
     CFP_TRY(cfp_h5_int(&layer->n_kernels, ctx, group, where, "channels", true));
-    if (layer->n_kernels < 1 || layer->n_kernels > MOST_KERNELS || layer->depth < 0)
+    if (layer->n_kernels < 1 || layer->n_kernels > MAX_KERNELS || layer->depth < 0)
         return cfp_fail(ctx, CFP_FORMAT, "%s: 'channels' or 'depth' is out of range", where);
     void *list = NULL;
     cfp_status status = read_list(&list, &n, ctx, group, where, "selected", CFP_H5_I32, 1, 1);

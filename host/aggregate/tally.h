@@ -28,10 +28,10 @@ typedef struct cfp_tally_layer {
     int clips;          /* number of clips that reached the layer */
     int32_t *count;     /* [n_kernels] number of clips that select it */
     double *sum;        /* [n_kernels] sum of R over the clips */
-    cfp_tally_top *top; /* [n_kernels][most], the strongest clip first; relevance 0: no clip */
-    int64_t n_edges, room;
+    cfp_tally_top *top; /* [n_kernels][max_top], the strongest clip first; relevance 0: no clip */
+    int64_t n_edges, capacity;
     cfp_tally_edge *edge;    /* [n_edges], after cfp_tally_finish sorted by kernel, then channel */
-    cfp_tally_top *edge_top; /* [n_edges][most] */
+    cfp_tally_top *edge_top; /* [n_edges][max_top] */
     int64_t n_slots;
     int32_t *slot;              /* [n_slots] a hash table of edges: 1 + index in edge[]; 0: free */
     int words;                  /* words per set */
@@ -41,14 +41,14 @@ typedef struct cfp_tally_layer {
 
 typedef struct cfp_tally {
     cfp_ctx *ctx;
-    int most;        /* how many of the strongest clips are kept for each kernel and edge */
+    int max_top;     /* how many of the strongest clips are kept for each kernel and edge */
     int n_clips;     /* clips added so far */
     uint64_t random; /* state of the random numbers */
-    int n, room;
+    int n, capacity;
     cfp_tally_layer *layer; /* [n]; after cfp_tally_finish sorted by depth, then name */
 } cfp_tally;
 
-void cfp_tally_open(cfp_tally *out, cfp_ctx *ctx, int most, uint64_t seed);
+void cfp_tally_open(cfp_tally *out, cfp_ctx *ctx, int max_top, uint64_t seed);
 void cfp_tally_close(cfp_tally *tally); /* accepts {0} */
 
 /* Adds the next clip, which gets number tally->n_clips.  CFP_FORMAT, in a message that starts

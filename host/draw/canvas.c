@@ -37,11 +37,11 @@ static cfp_status open_canvas(cfp_canvas *canvas, const cfp_run *run)
     }
     const int shorter = cfp_min_int(canvas->clip->height, canvas->clip->width);
     const int longer = cfp_max_int(canvas->clip->height, canvas->clip->width);
-    if (longer > CFP_CANVAS_MOST)
+    if (longer > CFP_CANVAS_MAX)
         return cfp_fail(canvas->ctx, CFP_UNSUPPORTED,
                         "%s: frames of %d x %d; pictures of at most %d a side can be drawn",
                         canvas->clip->path, canvas->clip->width, canvas->clip->height,
-                        CFP_CANVAS_MOST);
+                        CFP_CANVAS_MAX);
     canvas->enlarge = cfp_max_int(
         1, cfp_min_int((CFP_CANVAS_SHORT + shorter - 1) / shorter, CFP_CANVAS_LONG / longer));
     canvas->height = canvas->clip->height * canvas->enlarge;
@@ -157,9 +157,9 @@ double cfp_canvas_strength(const cfp_canvas *canvas, int t)
     return sum / n;
 }
 
-int cfp_canvas_spread(const cfp_canvas *canvas, int *frame, int most)
+int cfp_canvas_spread(const cfp_canvas *canvas, int *frame, int max_frames)
 {
-    const int T = canvas->clip->frames, n = cfp_min_int(T, most);
+    const int T = canvas->clip->frames, n = cfp_min_int(T, max_frames);
     for (int k = 0; k < n; k++)
         frame[k] = (int)((2 * (int64_t)k + 1) * T / (2 * n));
     return n;

@@ -11,8 +11,8 @@
 #include "renderer.h"
 
 #define CFP_CANVAS_SHORT 112
-#define CFP_CANVAS_LONG 4096  /* small pictures are not enlarged beyond this */
-#define CFP_CANVAS_MOST 16384 /* the longest side that the encoders accept */
+#define CFP_CANVAS_LONG 4096 /* small pictures are not enlarged beyond this */
+#define CFP_CANVAS_MAX 16384 /* the longest side that the encoders accept */
 
 typedef struct cfp_canvas {
     cfp_ctx *ctx;
@@ -26,7 +26,7 @@ typedef struct cfp_canvas {
 } cfp_canvas;
 
 /* Opens a canvas.  With --canvas source the clip is read again, which may fail (CFP_IO ...).  A
- * side longer than CFP_CANVAS_MOST is refused.  The explanation must outlive the canvas.  On
+ * side longer than CFP_CANVAS_MAX is refused.  The explanation must outlive the canvas.  On
  * failure *out is empty. */
 CFP_CHECKED cfp_status cfp_canvas_open(cfp_canvas *out, cfp_ctx *ctx,
                                        const cfp_explanation *explanation, const cfp_run *run);
@@ -51,6 +51,6 @@ void cfp_canvas_values(const cfp_canvas *canvas, float *value, int t);
 /* The mean of the current tube's absolute values in frame t. */
 double cfp_canvas_strength(const cfp_canvas *canvas, int t);
 
-/* Chooses at most `most` frames, evenly spread over the clip, and writes their numbers in ascending
- * order.  Returns how many. */
-int cfp_canvas_spread(const cfp_canvas *canvas, int *frame, int most);
+/* Chooses at most `max_frames` frames, evenly spread over the clip, and writes their numbers in
+ * ascending order.  Returns how many. */
+int cfp_canvas_spread(const cfp_canvas *canvas, int *frame, int max_frames);

@@ -11,11 +11,11 @@ enum {
     CELL_HEIGHT = 128, /* at most */
     CELL_WIDTH = 160,
     LONGEST = 16000, /* of all rows together; if there are many, each is lower */
-    LEAST_PITCH = 24,
-    LABEL_MOST = 280, /* width of the labels */
+    MIN_PITCH = 24,
+    LABEL_WIDTH = 280, /* width of the labels */
     BAR_WIDTH = 14,
     BAR_HEIGHT = 240, /* at most */
-    BAR_ROOM = 60,    /* the bar with its numbers and words */
+    BAR_SPACE = 60,   /* the bar with its numbers and words */
     LINES = 3         /* of a label */
 };
 
@@ -163,27 +163,27 @@ static void draw_label(const cfp_sheet *s, int row, const label *l)
 
 static double label_width(const cfp_sheet *s, const label *l)
 {
-    double most = 0;
+    double widest = 0;
     for (int k = 0; k < LINES; k++) {
         label_font(s, k);
-        most = fmax(most, cfp_figure_text_width(s->figure.cr, l->line[k]));
+        widest = fmax(widest, cfp_figure_text_width(s->figure.cr, l->line[k]));
     }
-    return most;
+    return widest;
 }
 
 /* Computes all sizes.  Labels are measured on a figure of one pixel. */
 static cfp_status lay_out(cfp_sheet *s)
 {
     const cfp_canvas *canvas = s->canvas;
-    const int most_rows = tube_of(s, s->first)->kernel < 0 ? CFP_SHEET_LAYERS : CFP_SHEET_KERNELS;
-    s->rows = cfp_min_int(s->n_tubes, most_rows);
+    const int max_rows = tube_of(s, s->first)->kernel < 0 ? CFP_SHEET_LAYERS : CFP_SHEET_KERNELS;
+    s->rows = cfp_min_int(s->n_tubes, max_rows);
     s->columns = cfp_canvas_spread(canvas, s->frame, CFP_SHEET_COLUMNS);
     const int highest = cfp_min_int(CELL_HEIGHT, LONGEST / (s->rows + 1));
     const double scale =
         fmin(1, fmin((double)highest / canvas->height, (double)CELL_WIDTH / canvas->width));
     s->cell_height = cfp_max_int(1, (int)(canvas->height * scale + 0.5));
     s->cell_width = cfp_max_int(1, (int)(canvas->width * scale + 0.5));
-    s->pitch = cfp_max_int(LEAST_PITCH, s->cell_height) + 2 * GAP;
+    s->pitch = cfp_max_int(MIN_PITCH, s->cell_height) + 2 * GAP;
     s->font = fmin(TEXT, s->pitch / 4.4);
     CFP_TRY(cfp_figure_open(&s->figure, canvas->ctx, 1, 1, false));
     label l = label_of_clip(s);
@@ -199,7 +199,7 @@ static cfp_status lay_out(cfp_sheet *s)
                 "are plain strokes");
     }
     cfp_figure_close(&s->figure);
-    s->left = MARGIN + (int)ceil(fmin(LABEL_MOST, width)) + 10;
+    s->left = MARGIN + (int)ceil(fmin(LABEL_WIDTH, width)) + 10;
     s->top = MARGIN + TITLE + 2 * TEXT + 16;
     return CFP_OK;
 }
@@ -227,14 +227,14 @@ static void head_line(char *text, size_t bytes, const cfp_explanation *e)
 static void draw_head(const cfp_sheet *s)
 {
     const cfp_explanation *e = s->canvas->explanation;
-    const double room = s->figure.width - 2 * MARGIN;
+    const double width = s->figure.width - 2 * MARGIN;
     char text[512];
     double y = MARGIN + TITLE;
     cairo_t *cr = s->figure.cr;
     cairo_set_source_rgb(cr, 0, 0, 0);
     cfp_figure_font(cr, TITLE, true);
     head_line(text, sizeof text, e);
-    cfp_figure_text(cr, MARGIN, y, 0, room, text);
+    cfp_figure_text(cr, MARGIN, y, 0, width, text);
     cfp_figure_font(cr, TEXT, false);
     cairo_set_source_rgb(cr, 0.3, 0.3, 0.3);
     y += 1.7 * TEXT;
@@ -252,7 +252,7 @@ static void draw_head(const cfp_sheet *s)
     if (s->rows < s->n_tubes)
         snprintf(text + used, sizeof text - (size_t)used, "  |  the first %d of %d", s->rows,
                  s->n_tubes);
-    cfp_figure_text(cr, MARGIN, y, 0, room, text);
+    cfp_figure_text(cr, MARGIN, y, 0, width, text);
 }
 
 static void draw_time(const cfp_sheet *s)
@@ -350,7 +350,7 @@ static cfp_status begin_page(cfp_sheet *s, int tube)
     if (s->cell == NULL)
         return CFP_NOMEM;
     CFP_TRY(cfp_figure_open(&s->figure, s->canvas->ctx,
-                            s->left + s->columns * (s->cell_width + GAP) + 14 + BAR_ROOM,
+                            s->left + s->columns * (s->cell_width + GAP) + 14 + BAR_SPACE,
                             s->top + (s->rows + 1) * s->pitch + 3 * TEXT + MARGIN, false));
     draw_head(s);
     draw_time(s);

@@ -77,12 +77,12 @@ void cfp_figure_close(cfp_figure *figure)
 
 /* Converts a row of cairo's pixels, which are premultiplied by their opacity, to the bytes of a
  * PNG. */
-static const uint8_t *row_of(const cfp_pixels *pixels, int y, uint8_t *room)
+static const uint8_t *row_of(const cfp_pixels *pixels, int y, uint8_t *buffer)
 {
     cairo_surface_t *const surface = ((const cfp_figure *)pixels->data)->surface;
     const uint8_t *from = cairo_image_surface_get_data(surface) +
                           (size_t)y * (size_t)cairo_image_surface_get_stride(surface);
-    uint8_t *to = room;
+    uint8_t *to = buffer;
     for (int x = 0; x < pixels->width; x++, from += 4, to += pixels->channels) {
         uint32_t word;
         memcpy(&word, from, 4);
@@ -94,7 +94,7 @@ static const uint8_t *row_of(const cfp_pixels *pixels, int y, uint8_t *room)
         if (pixels->channels == 4)
             to[3] = (uint8_t)opaque;
     }
-    return room;
+    return buffer;
 }
 
 cfp_status cfp_figure_write(cfp_output *output, const char *name, const cfp_figure *figure)
@@ -120,7 +120,8 @@ cairo_surface_t *cfp_figure_image(cfp_ctx *ctx, int width, int height)
     return NULL;
 }
 
-void cfp_figure_fill(cairo_surface_t *image, const uint8_t *rgb, size_t stride, const float *share)
+void cfp_figure_fill(cairo_surface_t *image, const uint8_t *rgb, size_t stride,
+                     const float *opacity)
 {
     const int H = cairo_image_surface_get_height(image), W = cairo_image_surface_get_width(image);
     const size_t step = (size_t)cairo_image_surface_get_stride(image);
@@ -129,7 +130,8 @@ void cfp_figure_fill(cairo_surface_t *image, const uint8_t *rgb, size_t stride, 
         uint8_t *to = cairo_image_surface_get_data(image) + (size_t)y * step;
         const uint8_t *from = rgb + (size_t)y * stride;
         for (int x = 0; x < W; x++, to += 4, from += 3) {
-            const float opaque = share == NULL ? 1.0f : share[(size_t)y * (size_t)W + (size_t)x];
+            const float opaque =
+                opacity == NULL ? 1.0f : opacity[(size_t)y * (size_t)W + (size_t)x];
             uint32_t word = (uint32_t)(255.0f * opaque + 0.5f) << 24;
             for (int c = 0; c < 3; c++)
                 word |= (uint32_t)((float)from[c] * opaque + 0.5f) << (16 - 8 * c);
@@ -191,10 +193,10 @@ static bool is_noncharacter(const char *text, int length)
 
 /* Copies text, replacing bytes that are not UTF-8, because cairo stops at them.  Names of files can
  * hold any bytes. */
-static void copy_utf8(char *to, size_t room, const char *text)
+static void copy_utf8(char *to, size_t capacity, const char *text)
 {
     size_t n = 0;
-    while (*text != '\0' && n + 4 < room) {
+    while (*text != '\0' && n + 4 < capacity) {
         const int length = cfp_utf8_length(text);
         const bool control = (unsigned char)*text < 0x20 || *text == 0x7f;
         if (length == 0 || control || is_noncharacter(text, length)) {
@@ -209,13 +211,14 @@ static void copy_utf8(char *to, size_t room, const char *text)
     to[n] = '\0';
 }
 
-void cfp_figure_text(cairo_t *cr, double x, double y, double align, double most, const char *text)
+void cfp_figure_text(cairo_t *cr, double x, double y, double align, double max_width,
+                     const char *text)
 {
     char shown[512];
     copy_utf8(shown, sizeof shown - sizeof ELLIPSIS, text);
     size_t n = strlen(shown);
     double width = cfp_figure_text_width(cr, shown);
-    while (most > 0 && width > most && n > 0) {
+    while (max_width > 0 && width > max_width && n > 0) {
         do
             n--;
         while (n > 0 && ((unsigned char)shown[n] & 0xc0) == 0x80);

@@ -9,7 +9,7 @@
 #include <cairo-svg.h>
 #include <cairo.h>
 
-enum { CFP_FIGURE_MOST = 32000 }; /* of a side; the limit of cairo is 32767 */
+enum { CFP_FIGURE_MAX = 32000 }; /* of a side; the limit of cairo is 32767 */
 
 typedef struct cfp_figure {
     cfp_ctx *ctx;
@@ -33,9 +33,10 @@ CFP_CHECKED cfp_status cfp_figure_write(cfp_output *output, const char *name,
 /* Makes an image of width x height in cairo's format: ARGB, premultiplied by the opacity.  The
  * caller frees it with cairo_surface_destroy.  NULL: out of memory; the message is set. */
 cairo_surface_t *cfp_figure_image(cfp_ctx *ctx, int width, int height);
-/* Fills the image with rgb, whose rows are `stride` bytes apart.  share[height * width] is in [0,
+/* Fills the image with rgb, whose rows are `stride` bytes apart.  opacity[height * width] is in [0,
  * 1]; NULL: every pixel is opaque. */
-void cfp_figure_fill(cairo_surface_t *image, const uint8_t *rgb, size_t stride, const float *share);
+void cfp_figure_fill(cairo_surface_t *image, const uint8_t *rgb, size_t stride,
+                     const float *opacity);
 /* Draws the image into the unit square of the current transformation, smoothly resampled. */
 void cfp_figure_draw(const cfp_figure *figure, cairo_surface_t *image);
 
@@ -45,5 +46,6 @@ void cfp_figure_font(cairo_t *cr, double size, bool bold);
 bool cfp_figure_has_font(cairo_t *cr);
 double cfp_figure_text_width(cairo_t *cr, const char *text);
 /* Draws text with its baseline at y.  It starts at x (align 0), is centred at x (0.5) or ends at x
- * (1).  Text wider than `most` is cut and gets an ellipsis; 0: it is never cut. */
-void cfp_figure_text(cairo_t *cr, double x, double y, double align, double most, const char *text);
+ * (1).  Text wider than `max_width` is cut and gets an ellipsis; 0: it is never cut. */
+void cfp_figure_text(cairo_t *cr, double x, double y, double align, double max_width,
+                     const char *text);

@@ -101,11 +101,11 @@ static bool cut(box *lower, box *upper, cfp_palette *p)
 
 void cfp_palette_choose(cfp_palette *p)
 {
-    box boxes[CFP_PALETTE_MOST] = {{.begin = 0, .end = p->n_used}};
+    box boxes[CFP_PALETTE_COLOURS] = {{.begin = 0, .end = p->n_used}};
     p->n = p->n_used > 0;
     if (p->n > 0)
         measure(&boxes[0], p);
-    while (p->n > 0 && p->n < CFP_PALETTE_MOST) {
+    while (p->n > 0 && p->n < CFP_PALETTE_COLOURS) {
         int worst = 0;
         for (int k = 1; k < p->n; k++)
             if (boxes[k].error > boxes[worst].error)
@@ -121,21 +121,21 @@ void cfp_palette_choose(cfp_palette *p)
     for (int k = 0; k < p->n; k++)
         for (int c = 0; c < 3; c++)
             p->rgb[3 * k + c] = (uint8_t)(boxes[k].colour[c] + 0.5);
-    p->dither = p->n_used > CFP_PALETTE_MOST;
+    p->dither = p->n_used > CFP_PALETTE_COLOURS;
     memset(p->nearest, -1, CELLS * sizeof *p->nearest);
 }
 
 static int nearest(const cfp_palette *p, const uint8_t *rgb)
 {
-    int best = 0, least = INT32_MAX;
+    int best = 0, closest = INT32_MAX;
     for (int k = 0; k < p->n; k++) {
         int distance = 0;
         for (int c = 0; c < 3; c++) {
             const int d = rgb[c] - p->rgb[3 * k + c];
             distance += d * d;
         }
-        if (distance < least) {
-            least = distance;
+        if (distance < closest) {
+            closest = distance;
             best = k;
         }
     }

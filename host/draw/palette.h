@@ -9,13 +9,13 @@
 #pragma once
 #include "../base/base.h"
 
-enum { CFP_PALETTE_MOST = 256 };
+enum { CFP_PALETTE_COLOURS = 256 };
 
 typedef struct cfp_palette_cell cfp_palette_cell;
 
 typedef struct cfp_palette {
     int n; /* number of colours */
-    uint8_t rgb[CFP_PALETTE_MOST * 3];
+    uint8_t rgb[CFP_PALETTE_COLOURS * 3];
     cfp_palette_cell *cell; /* all cells */
     int32_t *used;          /* numbers of the cells that have pixels */
     int n_used;

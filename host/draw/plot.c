@@ -12,15 +12,15 @@
 
 enum {
     SCALE = 2,
-    MOST = 12, /* panels on a page */
+    PANELS = 12, /* panels on a page */
     WIDTH = 250,
-    HEIGHT = 170,  /* height of a panel's axes */
-    LEFT = 56,     /* for the numbers and the name of the vertical axis */
-    ABOVE = 44,    /* for the titles */
-    BELOW = 44,    /* for the numbers and the name of the horizontal axis */
-    BETWEEN = 14,  /* between panels */
-    KEY_ROOM = 92, /* for the key or the colour bar on the right */
-    NOTE_ROOM = 26,
+    HEIGHT = 170,   /* height of a panel's axes */
+    LEFT = 56,      /* for the numbers and the name of the vertical axis */
+    ABOVE = 44,     /* for the titles */
+    BELOW = 44,     /* for the numbers and the name of the horizontal axis */
+    BETWEEN = 14,   /* between panels */
+    KEY_SPACE = 92, /* for the key or the colour bar on the right */
+    NOTE_SPACE = 26,
     KEYS = 12,
     DOTS = 26 /* with more thetas, points have no dots */
 };
@@ -92,9 +92,9 @@ static double x_of(const cfp_plot *p, double theta)
     return WIDTH * (theta - p->low) / (p->high - p->low);
 }
 
-static double y_of(double share)
+static double y_of(double fraction)
 {
-    return HEIGHT * (1 - share);
+    return HEIGHT * (1 - fraction);
 }
 
 static void grey(cairo_t *cr, double v)
@@ -148,8 +148,8 @@ static void draw_axes(const cfp_plot *p, bool names_y)
 
 static void depth_colour(const cfp_plot *p, int depth)
 {
-    const int most = cfp_max_int(1, p->request.max_depth);
-    const uint8_t *c = p->colour + 3 * (int)(255 * BRIGHTEST * depth / most + 0.5);
+    const int deepest = cfp_max_int(1, p->request.max_depth);
+    const uint8_t *c = p->colour + 3 * (int)(255 * BRIGHTEST * depth / deepest + 0.5);
     cairo_set_source_rgb(p->figure.cr, c[0] / 255.0, c[1] / 255.0, c[2] / 255.0);
 }
 
@@ -181,14 +181,14 @@ static void draw_depth(const cfp_plot *p, const cfp_series *series, int depth)
     cairo_new_path(cr); /* text leaves a current point behind */
     for (int k = 0; k < n; k++) {
         const int at = p->order[k];
-        const double share = (double)p->selected[at] / (double)kernels;
-        cairo_line_to(cr, x_of(p, p->request.theta[at]), y_of(share));
+        const double fraction = (double)p->selected[at] / (double)kernels;
+        cairo_line_to(cr, x_of(p, p->request.theta[at]), y_of(fraction));
     }
     cairo_stroke(cr);
     for (int k = 0; k < n && n <= DOTS; k++) {
         const int at = p->order[k];
-        const double share = (double)p->selected[at] / (double)kernels;
-        cairo_arc(cr, x_of(p, p->request.theta[at]), y_of(share), n == 1 ? 3 : 1.8, 0, 2 * M_PI);
+        const double fraction = (double)p->selected[at] / (double)kernels;
+        cairo_arc(cr, x_of(p, p->request.theta[at]), y_of(fraction), n == 1 ? 3 : 1.8, 0, 2 * M_PI);
         cairo_fill(cr);
     }
 }
@@ -221,12 +221,12 @@ static void draw_panel(const cfp_plot *p, const char *title, const char *subtitl
 
 static int page_width(const cfp_plot *p)
 {
-    return p->columns * (LEFT + WIDTH + BETWEEN) + KEY_ROOM;
+    return p->columns * (LEFT + WIDTH + BETWEEN) + KEY_SPACE;
 }
 
 static int page_height(const cfp_plot *p)
 {
-    return p->rows * (ABOVE + HEIGHT + BELOW) + NOTE_ROOM;
+    return p->rows * (ABOVE + HEIGHT + BELOW) + NOTE_SPACE;
 }
 
 static void draw_keys(const cfp_plot *p)
@@ -254,18 +254,20 @@ static void draw_bar(const cfp_plot *p)
 {
     enum { BAR = 12, APART = 5 };
     cairo_t *cr = p->figure.cr;
-    const int most = p->request.max_depth, every = cfp_max_int(1, (most + APART) / (APART + 1));
+    const int deepest = p->request.max_depth,
+              every = cfp_max_int(1, (deepest + APART) / (APART + 1));
     char text[32];
-    for (int depth = 0; depth <= most; depth++) {
-        const double top = (double)HEIGHT * depth / (most + 1);
+    for (int depth = 0; depth <= deepest; depth++) {
+        const double top = (double)HEIGHT * depth / (deepest + 1);
         depth_colour(p, depth);
-        cairo_rectangle(cr, 0, top, BAR, (double)HEIGHT / (most + 1) + (depth < most ? 0.3 : 0));
+        cairo_rectangle(cr, 0, top, BAR,
+                        (double)HEIGHT / (deepest + 1) + (depth < deepest ? 0.3 : 0));
         cairo_fill(cr);
-        if ((depth % every != 0 || most - depth < every / 2 + 1) && depth != most)
+        if ((depth % every != 0 || deepest - depth < every / 2 + 1) && depth != deepest)
             continue;
         grey(cr, 0.2);
         snprintf(text, sizeof text, "%d", depth);
-        cfp_figure_text(cr, BAR + 6, top + HEIGHT / 2.0 / (most + 1) + 0.36 * TEXT, 0, 0, text);
+        cfp_figure_text(cr, BAR + 6, top + HEIGHT / 2.0 / (deepest + 1) + 0.36 * TEXT, 0, 0, text);
     }
     grey(cr, 0.2);
     cairo_set_line_width(cr, 0.8);
@@ -278,7 +280,7 @@ static void draw_around(const cfp_plot *p)
     cairo_t *cr = p->figure.cr;
     char text[256];
     cairo_save(cr);
-    cairo_translate(cr, page_width(p) - KEY_ROOM + 14, ABOVE);
+    cairo_translate(cr, page_width(p) - KEY_SPACE + 14, ABOVE);
     cfp_figure_font(cr, TITLE, true);
     grey(cr, 0);
     cfp_figure_text(cr, 0, -6, 0, 0, "depth");
@@ -289,7 +291,7 @@ static void draw_around(const cfp_plot *p)
         draw_bar(p);
     cairo_restore(cr);
     grey(cr, 0.3);
-    const int64_t pages = (p->request.n_panels + MOST - 1) / MOST;
+    const int64_t pages = (p->request.n_panels + PANELS - 1) / PANELS;
     const int used =
         snprintf(text, sizeof text, "Share of all kernels; layers of the same depth are pooled.");
     if (pages > 1)
@@ -315,7 +317,7 @@ static bool is_svg(const cfp_plot *p)
 static cfp_status begin_page(cfp_plot *p)
 {
     const int64_t left = p->request.n_panels - p->panels_all;
-    const int n = (int)(left < 1 ? 1 : left < MOST ? left : MOST);
+    const int n = (int)(left < 1 ? 1 : left < PANELS ? left : PANELS);
     p->columns = n <= 2 ? n : n <= 4 ? 2 : n <= 9 ? 3 : 4;
     p->rows = (n + p->columns - 1) / p->columns;
     p->panels = 0;
@@ -362,7 +364,7 @@ cfp_status cfp_plot_add(cfp_plot *p, const char *title, const char *subtitle,
         CFP_TRY(begin_page(p));
     draw_panel(p, title, subtitle, series);
     p->panels_all++;
-    return ++p->panels == MOST ? end_page(p) : CFP_OK;
+    return ++p->panels == PANELS ? end_page(p) : CFP_OK;
 }
 
 cfp_status cfp_plot_commit(cfp_plot *p, int *pages)

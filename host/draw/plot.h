@@ -1,7 +1,7 @@
 /* plot.h - the figure of a sweep: the fraction of selected kernels as a function of theta.
  *
  * Each series has a panel, in which each depth is a line.  Layers of one depth are pooled: their
- * selected kernels over all their kernels.  A panel is drawn when it is added.  A page holds MOST
+ * selected kernels over all their kernels.  A panel is drawn when it is added.  A page holds PANELS
  * panels; the second page of FILE.png is FILE-2.png. */
 #pragma once
 #include "../method/sweep.h"

@@ -42,7 +42,7 @@ static void on_flush(png_structp png)
 
 /* A function for itself: after longjmp, variables that changed since setjmp have no defined
  * value. */
-static bool encode(png_structp png, png_infop info, const cfp_pixels *p, uint8_t *room)
+static bool encode(png_structp png, png_infop info, const cfp_pixels *p, uint8_t *buffer)
 {
     if (setjmp(png_jmpbuf(png)))
         return false;
@@ -52,12 +52,12 @@ static bool encode(png_structp png, png_infop info, const cfp_pixels *p, uint8_t
                  PNG_INTERLACE_NONE, PNG_COMPRESSION_TYPE_DEFAULT, PNG_FILTER_TYPE_DEFAULT);
     png_write_info(png, info);
     for (int y = 0; y < p->height; y++)
-        png_write_row(png, p->row(p, y, room));
+        png_write_row(png, p->row(p, y, buffer));
     png_write_end(png, NULL);
     return true;
 }
 
-static cfp_status write_pixels(cfp_output *output, const cfp_pixels *p, uint8_t *room)
+static cfp_status write_pixels(cfp_output *output, const cfp_pixels *p, uint8_t *buffer)
 {
     sink to = {.output = output};
     png_structp png = png_create_write_struct(PNG_LIBPNG_VER_STRING, &to, on_error, on_warning);
@@ -67,7 +67,7 @@ static cfp_status write_pixels(cfp_output *output, const cfp_pixels *p, uint8_t 
         return cfp_fail(output->ctx, CFP_NOMEM, "%s: out of memory", output->file.path);
     }
     png_set_write_fn(png, &to, on_write, on_flush);
-    const bool written = encode(png, info, p, room);
+    const bool written = encode(png, info, p, buffer);
     png_destroy_write_struct(&png, &info);
     return written ? CFP_OK
                    : cfp_fail(output->ctx, CFP_IO, "%s: %s", output->file.path, to.message);
@@ -76,9 +76,9 @@ static cfp_status write_pixels(cfp_output *output, const cfp_pixels *p, uint8_t 
 cfp_status cfp_png_write(cfp_output *output, const char *name, const cfp_pixels *p)
 {
     CFP_TRY(cfp_output_begin(output, name));
-    uint8_t *room = cfp_alloc(output->ctx, (size_t)p->width, (size_t)p->channels);
-    const cfp_status status = room == NULL ? CFP_NOMEM : write_pixels(output, p, room);
-    cfp_free(room);
+    uint8_t *buffer = cfp_alloc(output->ctx, (size_t)p->width, (size_t)p->channels);
+    const cfp_status status = buffer == NULL ? CFP_NOMEM : write_pixels(output, p, buffer);
+    cfp_free(buffer);
     CFP_TRY(status);
     return cfp_output_commit(output);
 }

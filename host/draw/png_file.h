@@ -5,8 +5,8 @@
 typedef struct cfp_pixels {
     int height, width;
     int channels; /* 3: RGB; 4: RGB and opacity */
-    /* Returns row y, width x channels bytes.  It may use `room`, which has that size. */
-    const uint8_t *(*row)(const struct cfp_pixels *pixels, int y, uint8_t *room);
+    /* Returns row y, width x channels bytes.  It may use `buffer`, which has that size. */
+    const uint8_t *(*row)(const struct cfp_pixels *pixels, int y, uint8_t *buffer);
     const void *data;
 } cfp_pixels;
 

@@ -32,9 +32,9 @@ static void append(cfp_csv *csv, const char *text, size_t length)
 {
     if (csv->status != CFP_OK)
         return;
-    if (csv->length + length > csv->room) {
-        const size_t room = 2 * (csv->length + length) + FLUSH_AT;
-        char *grown = cfp_alloc(csv->ctx, room, 1);
+    if (csv->length + length > csv->capacity) {
+        const size_t capacity = 2 * (csv->length + length) + FLUSH_AT;
+        char *grown = cfp_alloc(csv->ctx, capacity, 1);
         if (grown == NULL) {
             csv->status = CFP_NOMEM;
             return;
@@ -43,7 +43,7 @@ static void append(cfp_csv *csv, const char *text, size_t length)
             memcpy(grown, csv->text, csv->length);
         cfp_free(csv->text);
         csv->text = grown;
-        csv->room = room;
+        csv->capacity = capacity;
     }
     memcpy(csv->text + csv->length, text, length);
     csv->length += length;

@@ -21,7 +21,7 @@ typedef struct cfp_csv {
     int descriptor;
     const char *name; /* for messages; borrowed */
     char *text;       /* rows and fields that are not written yet */
-    size_t length, room;
+    size_t length, capacity;
     size_t whole; /* the length of the text up to the end of its last whole row */
     bool in_row;  /* the row has a field already, so a comma comes next */
     bool shown;   /* the table goes to a terminal: control characters are escaped */

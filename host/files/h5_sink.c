@@ -13,11 +13,11 @@ typedef struct sink_file {
     haddr_t eoa, eof; /* HDF5's terms: end of the allocated and of the written part */
 } sink_file;
 
-static H5FD_t *sink_open(const char *name, unsigned flags, hid_t access, haddr_t most)
+static H5FD_t *sink_open(const char *name, unsigned flags, hid_t access, haddr_t max_address)
 {
     (void)name;
     (void)flags;
-    (void)most;
+    (void)max_address;
     cfp_h5_sink *const *info = H5Pget_driver_info(access);
     cfp_ctx quiet = {0}; /* the error is returned to HDF5, and the writer of the file reports it */
     sink_file *file = info == NULL ? NULL : cfp_alloc(&quiet, 1, sizeof *file);

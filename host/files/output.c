@@ -30,19 +30,19 @@ void cfp_output_close(cfp_output *output)
 }
 
 /* Makes sure that one more name and the NULL after it fit. */
-static cfp_status make_room(cfp_output *output)
+static cfp_status grow_files(cfp_output *output)
 {
-    if (output->n_files + 1 < output->room)
+    if (output->n_files + 1 < output->capacity)
         return CFP_OK;
-    const int room = output->room == 0 ? 16 : output->room * 2;
-    char **files = cfp_alloc(output->ctx, (size_t)room, sizeof *files);
+    const int capacity = output->capacity == 0 ? 16 : output->capacity * 2;
+    char **files = cfp_alloc(output->ctx, (size_t)capacity, sizeof *files);
     if (files == NULL)
         return CFP_NOMEM;
     if (output->n_files > 0)
         memcpy(files, output->files, (size_t)output->n_files * sizeof *files);
     cfp_free(output->files);
     output->files = files;
-    output->room = room;
+    output->capacity = capacity;
     return CFP_OK;
 }
 
@@ -50,7 +50,7 @@ cfp_status cfp_output_begin(cfp_output *output, const char *name)
 {
     char *grows = NULL;
     const bool alone = output->folder != NULL;
-    CFP_TRY(make_room(output));
+    CFP_TRY(grow_files(output));
     cfp_free(output->name);
     output->name = cfp_strdup(output->ctx, name);
     char *path =
@@ -69,7 +69,7 @@ cfp_status cfp_output_begin(cfp_output *output, const char *name)
 
 cfp_status cfp_output_commit(cfp_output *output)
 {
-    CFP_TRY(make_room(output));
+    CFP_TRY(grow_files(output));
     CFP_TRY(cfp_newfile_commit(&output->file));
     output->files[output->n_files++] = output->name;
     output->name = NULL;

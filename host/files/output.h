@@ -18,7 +18,7 @@ typedef struct cfp_output {
     cfp_newfile file; /* the open file */
     char *name;       /* its name, relative to the directory */
     char **files;     /* [n_files] names of the committed files, in that order */
-    int n_files, room;
+    int n_files, capacity;
     int64_t done, total; /* steps of the progress that is reported as "write" */
     cfp_stage stage;     /* holds the files until the run ends */
     char *folder; /* if files appear one by one: their folder, and there is no stage; else NULL */

@@ -26,10 +26,10 @@ static void put_clips(cfp_json *json, const cfp_class_facts *facts)
     cfp_json_array_end(json);
 }
 
-static void put_top(cfp_json *json, const cfp_tally_top *top, int most)
+static void put_top(cfp_json *json, const cfp_tally_top *top, int n)
 {
     cfp_json_array(json);
-    for (int k = 0; k < cfp_min_int(most, TOP) && top[k].relevance > 0; k++) {
+    for (int k = 0; k < cfp_min_int(n, TOP) && top[k].relevance > 0; k++) {
         cfp_json_array(json);
         cfp_json_int(json, top[k].clip);
         cfp_json_float(json, top[k].relevance);
@@ -100,7 +100,7 @@ static void put_kernels(cfp_json *json, const cfp_tally *tally, const cfp_tally_
             else if (list == 2)
                 cfp_json_float(json, (float)(layer->sum[o] / tally->n_clips));
             else
-                put_top(json, layer->top + (int64_t)o * tally->most, tally->most);
+                put_top(json, layer->top + (int64_t)o * tally->max_top, tally->max_top);
         }
         cfp_json_array_end(json);
     }

@@ -8,7 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { MOST_SIDE = 16384 };
+enum { MAX_SIDE = 16384 };
 
 /* A file that is being read.  reader_free frees everything in it. */
 typedef struct reader {
@@ -127,7 +127,7 @@ static cfp_status read_size(reader *r)
     CFP_TRY(cfp_h5_find_dataset(&data, r->ctx, &r->group, r->path, "frames"));
     bool good = data->rank == 4 && data->size[3] == 3;
     for (int i = 0; i < 3; i++)
-        good = good && data->size[i] >= 1 && data->size[i] <= MOST_SIDE;
+        good = good && data->size[i] >= 1 && data->size[i] <= MAX_SIDE;
     if (!good)
         return cfp_fail(r->ctx, CFP_FORMAT, "%s: /clip/frames is not T x H x W x 3", r->path);
     r->frames = (int)data->size[0];

@@ -23,11 +23,11 @@ typedef struct survey {
     double *reach;    /* [selected] reach of a kernel */
     int32_t *head;    /* [selected] first candidate that leads to a kernel, or 0 */
     candidate *front; /* [1 ... used) the candidates */
-    int32_t used, room;
-    int32_t unused;          /* first of a list of dropped candidates, or 0 */
-    int64_t counts[BUCKETS]; /* number of links in each range of values */
-    int64_t pairs;           /* number of links, with the pairs of rule grad that are no links */
-    int64_t deciding, least; /* number of candidates; lowest bucket that is kept completely */
+    int32_t used, capacity;
+    int32_t unused;           /* first of a list of dropped candidates, or 0 */
+    int64_t counts[BUCKETS];  /* number of links in each range of values */
+    int64_t pairs;            /* number of links, with the pairs of rule grad that are no links */
+    int64_t deciding, lowest; /* number of candidates; lowest bucket that is kept completely */
     cfp_kept_links *kept;
 } survey;
 
@@ -44,16 +44,16 @@ static cfp_status take_candidate(survey *s, int32_t *number)
         s->unused = s->front[*number].next;
         return CFP_OK;
     }
-    if (s->used == s->room) {
-        const int32_t room = 2 * s->room + 4096;
-        candidate *more = cfp_alloc(s->ctx, (size_t)room, sizeof *more);
+    if (s->used == s->capacity) {
+        const int32_t capacity = 2 * s->capacity + 4096;
+        candidate *more = cfp_alloc(s->ctx, (size_t)capacity, sizeof *more);
         if (more == NULL)
             return CFP_NOMEM;
-        if (s->room > 0)
-            memcpy(more, s->front, (size_t)s->room * sizeof *more);
+        if (s->capacity > 0)
+            memcpy(more, s->front, (size_t)s->capacity * sizeof *more);
         cfp_free(s->front);
         s->front = more;
-        s->room = room;
+        s->capacity = capacity;
         s->used = cfp_max_int(s->used, 1); /* 0 means none */
     }
     *number = s->used++;
@@ -111,7 +111,7 @@ static bool decides(const survey *s, int32_t source, int32_t target)
 static cfp_status keep_link(survey *s, int32_t source, int32_t target, const cfp_link *link)
 {
     cfp_kept_links *kept = s->kept;
-    if (bucket_of(link->asked) >= s->least || decides(s, source, target)) {
+    if (bucket_of(link->asked) >= s->lowest || decides(s, source, target)) {
         kept->target[kept->n] = (uint32_t)target;
         kept->asked[kept->n] = link->asked;
         kept->value[kept->n++] = link->value;
@@ -161,40 +161,40 @@ static cfp_status number_kernels(survey *s)
 }
 
 /* Chooses the value above which all links are kept, so that together with the deciding ones there
- * are at most `most`.  Returns the number of links to keep. */
-static int64_t choose_least(survey *s, int64_t most)
+ * are at most `max_links`.  Returns the number of links to keep. */
+static int64_t choose_lowest(survey *s, int64_t max_links)
 {
     int64_t n = 0;
-    if (s->pairs <= most) {
-        s->least = 0;
+    if (s->pairs <= max_links) {
+        s->lowest = 0;
         return s->pairs;
     }
     s->kept->deciding = s->deciding;
-    for (s->least = BUCKETS; s->least > 0; s->least--) {
-        if (n + s->counts[s->least - 1] + s->deciding > most)
+    for (s->lowest = BUCKETS; s->lowest > 0; s->lowest--) {
+        if (n + s->counts[s->lowest - 1] + s->deciding > max_links)
             break;
-        n += s->counts[s->least - 1];
+        n += s->counts[s->lowest - 1];
     }
-    s->kept->weakest = (float)((double)s->least / (BUCKETS - 1));
+    s->kept->weakest = (float)((double)s->lowest / (BUCKETS - 1));
     return n + s->deciding;
 }
 
-static cfp_status keep(survey *s, const cfp_explanation *explanation, int64_t most)
+static cfp_status keep(survey *s, const cfp_explanation *explanation, int64_t max_links)
 {
     s->paths = explanation->query.propagate == CFP_PROPAGATE_PATH;
     CFP_TRY(cfp_links_open(&s->links, s->ctx, explanation));
     s->links.pairs = true;
     CFP_TRY(number_kernels(s));
     CFP_TRY(walk(s, survey_link));
-    const int64_t room = choose_least(s, most);
-    CFP_TRY_ALLOC(s->ctx, s->kept->target, room);
-    CFP_TRY_ALLOC(s->ctx, s->kept->value, room);
-    CFP_TRY_ALLOC(s->ctx, s->kept->asked, room);
+    const int64_t n = choose_lowest(s, max_links);
+    CFP_TRY_ALLOC(s->ctx, s->kept->target, n);
+    CFP_TRY_ALLOC(s->ctx, s->kept->value, n);
+    CFP_TRY_ALLOC(s->ctx, s->kept->asked, n);
     return walk(s, keep_link);
 }
 
 cfp_status cfp_kept_links_open(cfp_kept_links *out, cfp_ctx *ctx,
-                               const cfp_explanation *explanation, int64_t most)
+                               const cfp_explanation *explanation, int64_t max_links)
 {
     *out = (cfp_kept_links){0};
     survey *s = cfp_alloc(ctx, 1, sizeof *s);
@@ -202,7 +202,7 @@ cfp_status cfp_kept_links_open(cfp_kept_links *out, cfp_ctx *ctx,
         return CFP_NOMEM;
     s->ctx = ctx;
     s->kept = out;
-    const cfp_status status = keep(s, explanation, most);
+    const cfp_status status = keep(s, explanation, max_links);
     cfp_links_close(&s->links);
     cfp_free(s->number);
     cfp_free(s->reach);

@@ -2,7 +2,7 @@
  *
  * The page can raise theta: it starts again at the class and drops every link below theta.  If it
  * has all links, it finds exactly what `explain` finds at that theta.  A deep network has millions
- * of links.  If there are more than `most`, only two kinds are kept:
+ * of links.  If there are more than `max_links`, only two kinds are kept:
  *
  *     deciding   links without which a kernel would be lost, or get another R, at some theta above
  *                that of the run.  Of two links to one kernel, one decides nothing if its value is
@@ -27,7 +27,7 @@ typedef struct cfp_kept_links {
     float *asked;     /* [n] what is compared with theta (links.h) */
 } cfp_kept_links;
 
-/* Keeps at most `most` links, unless more decide.  On failure *out is empty. */
+/* Keeps at most `max_links` links, unless more decide.  On failure *out is empty. */
 CFP_CHECKED cfp_status cfp_kept_links_open(cfp_kept_links *out, cfp_ctx *ctx,
-                                           const cfp_explanation *explanation, int64_t most);
+                                           const cfp_explanation *explanation, int64_t max_links);
 void cfp_kept_links_close(cfp_kept_links *kept);

@@ -203,13 +203,13 @@ static int64_t voxels_of(const cfp_tube *tube)
 static cfp_status put_tube(report *r, const cfp_tube *tube, int bits)
 {
     const int64_t n = voxels_of(tube);
-    const double most = bits == 16 ? 65535.0 : 255.0;
+    const double top_level = bits == 16 ? 65535.0 : 255.0;
     const double span = cfp_tube_constant(tube) ? 1.0 : (double)tube->max - (double)tube->min;
     uint8_t *bytes;
     CFP_TRY_ALLOC(r->ctx, bytes, n * bits / 8);
     for (int64_t p = 0; p < n; p++) {
-        const double share = ((double)tube->raw[p] - (double)tube->min) / span;
-        const int level = (int)(share * most + 0.5);
+        const double fraction = ((double)tube->raw[p] - (double)tube->min) / span;
+        const int level = (int)(fraction * top_level + 0.5);
         if (bits == 8)
             bytes[p] = (uint8_t)level;
         else
@@ -252,7 +252,7 @@ static cfp_status put_kernel_tubes(report *r, int *left_out)
     const cfp_tubes_list *tubes = &r->e->tubes;
     ranked *rank;
     int n = 0;
-    int64_t room = KERNEL_BYTES;
+    int64_t bytes_left = KERNEL_BYTES;
     CFP_TRY_ALLOC(r->ctx, rank, tubes->n);
     for (int i = 0; i < tubes->n; i++) {
         const cfp_tube *tube = &tubes->tube[i];
@@ -265,10 +265,10 @@ static cfp_status put_kernel_tubes(report *r, int *left_out)
     cfp_status status = CFP_OK;
     for (int k = 0; k < n && status == CFP_OK; k++) {
         const cfp_tube *tube = &tubes->tube[rank[k].tube];
-        *left_out += room < voxels_of(tube);
-        if (room < voxels_of(tube))
+        *left_out += bytes_left < voxels_of(tube);
+        if (bytes_left < voxels_of(tube))
             continue;
-        room -= voxels_of(tube);
+        bytes_left -= voxels_of(tube);
         status = put_tube(r, tube, 8);
     }
     cfp_free(rank);

@@ -34,14 +34,14 @@ typedef struct cfp_links {
     /* The current layer: */
     const cfp_layer *layer;
     cfp_origin *origin;
-    int64_t n_origins, room_origins;
+    int64_t n_origins, origin_capacity;
     int64_t *first_origin; /* [input channels + 1] where a channel's origins start; none if it is
                               not demanded */
     int64_t *first_edge;   /* [kernels + 1] where a kernel's edges start in layer->edge */
 
     /* The current kernel: */
     cfp_link *link; /* [n] its links, in the order of i, then of the origins */
-    int n, room;
+    int n, capacity;
 } cfp_links;
 
 CFP_CHECKED cfp_status cfp_links_open(cfp_links *out, cfp_ctx *ctx,

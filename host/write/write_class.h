@@ -43,7 +43,7 @@ typedef struct cfp_class_files {
     struct cfp_class_h5 *h5; /* NULL: not open */
     cfp_json json;
     cfp_class_row *row; /* [n_rows] */
-    int n_rows, room;
+    int n_rows, capacity;
 } cfp_class_files;
 
 /* Begins the files.  Call cfp_class_files_close afterwards, also after an error. */

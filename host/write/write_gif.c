@@ -48,7 +48,7 @@ static cfp_status choose_colours(animation *a)
 static void fill(AVFrame *out, cfp_palette *palette, const uint8_t *rgb)
 {
     uint32_t *colours = (uint32_t *)(void *)out->data[1];
-    for (int k = 0; k < CFP_PALETTE_MOST; k++) {
+    for (int k = 0; k < CFP_PALETTE_COLOURS; k++) {
         const uint8_t *c = palette->rgb + 3 * (k < palette->n ? k : 0);
         colours[k] = 0xff000000u | (uint32_t)c[0] << 16 | (uint32_t)c[1] << 8 | c[2];
     }

@@ -22,9 +22,9 @@ typedef struct picture {
     cfp_sheet sheet;
 } picture;
 
-static const uint8_t *rgb_row(const cfp_pixels *pixels, int y, uint8_t *room)
+static const uint8_t *rgb_row(const cfp_pixels *pixels, int y, uint8_t *buffer)
 {
-    (void)room;
+    (void)buffer;
     return (const uint8_t *)pixels->data + (size_t)y * (size_t)pixels->width * 3;
 }
 
@@ -49,8 +49,8 @@ static cfp_status draw_strip(cfp_output *output, picture *p, int i)
 {
     const cfp_canvas *canvas = &p->canvas;
     const int frames = canvas->clip->frames;
-    const int most = cfp_max_int(1, cfp_min_int(COLUMNS, WIDEST / canvas->width));
-    p->columns = cfp_min_int(frames, most);
+    const int fitting = cfp_max_int(1, cfp_min_int(COLUMNS, WIDEST / canvas->width));
+    p->columns = cfp_min_int(frames, fitting);
     p->width = p->columns * canvas->width;
     p->height = (frames + p->columns - 1) / p->columns * canvas->height;
     const size_t bytes = (size_t)p->width * (size_t)p->height * 3;

@@ -4,13 +4,13 @@
  * Time runs from the back on the left to the front on the right.  In each frame the tube is opaque
  * and the rest is almost transparent, so that the tube can be seen through the stack.  The frame
  * with most of the tube has a gap on both sides and is drawn opaque, as in the other pictures.  Of
- * a long clip the figure shows MOST evenly spread frames.  The background is transparent. */
+ * a long clip the figure shows SHOWN evenly spread frames.  The background is transparent. */
 #include "../backend/render_math.h"
 #include "../draw/canvas.h"
 #include "../draw/figure.h"
 #include "writer.h"
 
-enum { MOST = 16 };
+enum { SHOWN = 16 };
 static const int shortest = 480,
                  longest = 960; /* limits of a frame's height, in pixels of the figure */
 
@@ -28,7 +28,7 @@ typedef struct stack {
     cfp_canvas canvas;
     cairo_surface_t *image; /* one frame */
     float *value;           /* values of the tube at its pixels; then their opacity */
-    int n, frame[MOST];     /* the frames that are shown */
+    int n, frame[SHOWN];    /* the frames that are shown */
     int focus;              /* index in frame[] of the frame in focus */
     double height, width;   /* size of a frame before it is slanted */
 } stack;
@@ -41,14 +41,14 @@ typedef struct place { /* the upper left corner of a frame */
 static int find_focus(const stack *s)
 {
     int best = s->n / 2;
-    double most = cfp_canvas_strength(&s->canvas, s->frame[best]);
+    double strongest = cfp_canvas_strength(&s->canvas, s->frame[best]);
     for (int away = 1; away <= s->n; away++)
         for (int side = -1; side <= 1; side += 2) {
             const int k = s->n / 2 + side * away;
             const double strength =
                 k >= 0 && k < s->n ? cfp_canvas_strength(&s->canvas, s->frame[k]) : -1;
-            if (strength > most) {
-                most = strength;
+            if (strength > strongest) {
+                strongest = strength;
                 best = k;
             }
         }
@@ -95,11 +95,11 @@ static void unveil(const stack *s, int t)
     const uint8_t *plain = s->canvas.clip->rgb + (size_t)t * pixels * 3;
     cfp_canvas_values(&s->canvas, s->value, t);
     for (size_t p = 0; p < pixels; p++) {
-        const double v = (double)s->value[p], share = v * v * (3 - 2 * v);
+        const double v = (double)s->value[p], weight = v * v * (3 - 2 * v);
         uint8_t *rgb = s->canvas.frame + 3 * p;
         for (int c = 0; c < 3; c++)
-            rgb[c] = (uint8_t)(share * rgb[c] + (1 - share) * below(s, plain + 3 * p, c) + 0.5);
-        s->value[p] = (float)(veil + (1 - veil) * share);
+            rgb[c] = (uint8_t)(weight * rgb[c] + (1 - weight) * below(s, plain + 3 * p, c) + 0.5);
+        s->value[p] = (float)(veil + (1 - veil) * weight);
     }
 }
 
@@ -140,7 +140,7 @@ static cfp_status write_figure(stack *s, cfp_output *output, const cfp_tube *tub
 static cfp_status open_stack(stack *s)
 {
     const int H = s->canvas.clip->height, W = s->canvas.clip->width;
-    s->n = cfp_canvas_spread(&s->canvas, s->frame, MOST);
+    s->n = cfp_canvas_spread(&s->canvas, s->frame, SHOWN);
     s->height = cfp_max_int(shortest, cfp_min_int(H, longest));
     s->width = s->height * W / H;
     s->image = cfp_figure_image(s->canvas.ctx, W, H);

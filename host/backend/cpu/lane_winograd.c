@@ -336,21 +336,21 @@ void LANE(winograd_run)(const lane_winograd *job, int threads)
     /* Too few tasks for all threads: divide the kernels among several tasks, each of which computes
      * V again. */
     const int64_t wanted = (TASKS_A_THREAD * threads + tasks - 1) / tasks;
-    const int shares = threads == 1 ? 1 : cfp_min_int(pairs, (int)wanted);
+    const int parts = threads == 1 ? 1 : cfp_min_int(pairs, (int)wanted);
 
 #pragma omp parallel for schedule(dynamic) num_threads(threads)
-    for (int64_t i = 0; i < tasks * shares; i++) {
-        const int share = (int)(i % shares);
-        const int64_t at = i / shares / job->groups;
+    for (int64_t i = 0; i < tasks * parts; i++) {
+        const int part = (int)(i % parts);
+        const int64_t at = i / parts / job->groups;
         const int piece = (int)(at % pieces), first = (int)((int64_t)all * piece / pieces);
         struct winograd_task task = {
             .n = (int)(at / pieces / steps),
             .t = (int)(at / pieces % steps) * p.frames,
             .tile = first,
             .tiles = (int)((int64_t)all * (piece + 1) / pieces) - first,
-            .group = (int)(i / shares % job->groups),
-            .first = pairs * share / shares * BESIDE,
-            .last = cfp_min_int(pairs * (share + 1) / shares * BESIDE, p.dst_blocks)};
+            .group = (int)(i / parts % job->groups),
+            .first = pairs * part / parts * BESIDE,
+            .last = cfp_min_int(pairs * (part + 1) / parts * BESIDE, p.dst_blocks)};
         run_task(job, &p, &task, job->scratch + (p.v_floats + p.m_floats) * omp_get_thread_num());
     }
 }

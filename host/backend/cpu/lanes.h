@@ -124,7 +124,7 @@ typedef struct lane_stem {
  * - pad + kernel - 1. */
 typedef struct lane_window {
     int count, kernel, stride, pad;
-    const float *share; /* average: [count] 1 / number of inputs that count, along this axis;
+    const float *weight; /* average: [count] 1 / number of inputs that count, along this axis;
                            maximum: NULL */
 } lane_window;
 
