@@ -86,10 +86,11 @@ static const uint8_t *row_of(const cfp_pixels *pixels, int y, uint8_t *buffer)
     for (int x = 0; x < pixels->width; x++, from += 4, to += pixels->channels) {
         uint32_t word;
         memcpy(&word, from, 4);
-        const uint32_t opaque = pixels->channels == 4 ? word >> 24 : 255;
+        const int opaque = pixels->channels == 4 ? (int)(word >> 24) : 255;
         for (int c = 0; c < 3; c++) {
-            const uint32_t v = word >> (16 - 8 * c) & 255;
-            to[c] = (uint8_t)(opaque == 0 ? 0 : (v * 255 + opaque / 2) / opaque);
+            /* Resampling overshoots at edges, so a colour may be larger than the opacity. */
+            const int v = (int)(word >> (16 - 8 * c) & 255);
+            to[c] = (uint8_t)(opaque == 0 ? 0 : cfp_min_int((v * 255 + opaque / 2) / opaque, 255));
         }
         if (pixels->channels == 4)
             to[3] = (uint8_t)opaque;
