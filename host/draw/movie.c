@@ -2,6 +2,7 @@
 #include "movie.h"
 #include "../files/versions.h"
 #include <libavutil/opt.h>
+#include <math.h>
 
 #define FPS 25.0
 
@@ -20,7 +21,8 @@ static cfp_status fail(const cfp_movie *m, const char *what, int error)
 
 AVRational cfp_movie_rate(const cfp_clip *clip)
 {
-    const double fps = (clip->fps > 0.0 ? clip->fps : FPS) / cfp_max_int(1, clip->stride);
+    double fps = (clip->fps > 0.0 ? clip->fps : FPS) / cfp_max_int(1, clip->stride);
+    fps = fmax(1.0, fmin(fps, cfp_max_int(1, clip->frames)));
     const AVRational rate = av_d2q(fps, 1000000);
     return rate.num > 0 && rate.den > 0 ? rate : (AVRational){25, 1};
 }

@@ -26,7 +26,10 @@ typedef struct cfp_movie_kind {
     const char *flag, *flag_value;  /* an option of the muxer, or NULL */
 } cfp_movie_kind;
 
-/* The clip's frame rate over the stride of its sampling; a source without a rate has 25. */
+/* The frame rate of the clip's source over the stride of its sampling, so that a movie has the
+ * speed of the source; 25 stands for an unknown rate.  Very short clips are slower, so that a loop
+ * takes at least a second.  Very sparse ones are faster: no picture stays for more than a second.
+ */
 AVRational cfp_movie_rate(const cfp_clip *clip);
 
 /* Opens a movie in the file that output has begun.  Call close even if open fails; it leaves the

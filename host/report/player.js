@@ -81,7 +81,8 @@ cfp.player = (function () {
         self.play = function (on) {
             self.playing = on;
             window.clearInterval(timer);
-            const fps = (clip.source_fps > 0 ? clip.source_fps : 25) / Math.max(1, clip.stride);
+            /* As in the mp4: at least a second for the loop, at most a second for a frame. */
+            const fps = Math.max(1, Math.min(T, (clip.source_fps > 0 ? clip.source_fps : 25) / Math.max(1, clip.stride)));
             if (on)
                 timer = window.setInterval(function () {
                     self.go(self.t + 1);
