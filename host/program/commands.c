@@ -64,7 +64,8 @@ const cfp_command cfp_commands[] = {
      .about =
          "Makes one page of the explanations in each DIR (formats h5 and html of explain): a frame "
          "under its tube, class, probability, clip and more in a table that can be sorted and "
-         "filtered, with links to the reports.",
+         "filtered, with links to the reports. A folder that lacks one of these files is reported, "
+         "the others are listed; the exit status is then 1.",
      .examples = {"report clockwise growing", "report out/* -o out/index.html"},
      .run = cfp_cmd_report},
     {.name = "predict",
