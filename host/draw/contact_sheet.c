@@ -126,8 +126,8 @@ static label label_of(const cfp_sheet *s, int tube)
     snprintf(l.line[0], sizeof l.line[0], "%s", name_of(s, tube));
     if (layer != NULL) {
         snprintf(l.line[1], sizeof l.line[1], "depth %d", layer->depth);
-        snprintf(l.line[2], sizeof l.line[2], "%d of %d kernels", layer->n_selected,
-                 layer->n_kernels);
+        snprintf(l.line[2], sizeof l.line[2], "%d of %d kernel%s", layer->n_selected,
+                 layer->n_kernels, layer->n_kernels == 1 ? "" : "s");
     }
     return l;
 }
@@ -242,12 +242,12 @@ static void draw_head(const cfp_sheet *s)
     if (tube_of(s, s->first)->kernel >= 0)
         used = snprintf(text, sizeof text, "kernels of %.200s  |  ", name_of(s, s->first));
     used += snprintf(text + used, sizeof text - (size_t)used,
-                     "%.80s  |  %.80s  |  rule %s, theta %g", e->model->name,
-                     last_part(e->clip->path), cfp_rule_names[e->query.rule], e->query.theta);
+                     "rule %s, theta %g  |  %.80s  |  %.80s", cfp_rule_names[e->query.rule],
+                     e->query.theta, e->model->name, last_part(e->clip->path));
     const cfp_saturation full = cfp_pyramid_saturation(&e->pyramid);
     if (full.most && e->against == NULL)
         used += snprintf(text + used, sizeof text - (size_t)used,
-                         "  |  saturated: %d of %d layers have at least 90 %% of their kernels",
+                         "  |  saturated: %d of %d layers select at least 90 %% of their kernels",
                          full.saturated, full.layers);
     if (s->rows < s->n_tubes)
         snprintf(text + used, sizeof text - (size_t)used, "  |  the first %d of %d", s->rows,

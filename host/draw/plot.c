@@ -293,7 +293,7 @@ static void draw_around(const cfp_plot *p)
     grey(cr, 0.3);
     const int64_t pages = (p->request.n_panels + PANELS - 1) / PANELS;
     const int used =
-        snprintf(text, sizeof text, "Share of all kernels; layers of the same depth are pooled.");
+        snprintf(text, sizeof text, "Percent of all kernels; layers of the same depth are pooled.");
     if (pages > 1)
         snprintf(text + used, sizeof text - (size_t)used, "  Page %d of %lld.", p->pages + 1,
                  (long long)pages);

@@ -166,8 +166,8 @@ static cfp_status write_stack(cfp_output *output, const cfp_explanation *explana
 
 const cfp_writer cfp_writer_stack = {
     .format = "stack",
-    .summary = "overlay/<layer>/stack.png: the clip as a stack of slanted frames, the tube in it; "
-               "for a page",
+    .summary = "overlay/<layer>/stack.png: the clip as a stack of slanted frames with the tube in "
+               "it, for a paper",
     .write = write_stack,
     .draws_tubes = true,
 };
