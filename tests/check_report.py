@@ -158,7 +158,7 @@ def check_plurals(page, what):
         shown += " " + page.run("cfp.page.setTheta(1); cfp.page.showLayer(0);" + text)
         shown += " " + page.run("cfp.page.choose(0);" + text + " + document.getElementById('graph').getAttribute('aria-label')")
     word = r"(?:selected |weaker |kernel )?"
-    wrong = re.findall(rf"(?<![\w.,/\u2212-])(?:1 {word}(?:{PLURALS})|(?:0|[2-9]|[\d,.]*\d\d) {word}(?:{NOUNS}))\b(?! of \w+\.)", shown)
+    wrong = re.findall(rf"(?<![\w.,/\u2212-])(?:1 {word}(?:{PLURALS})|(?:0|[2-9]|[\d,.]*\d\d) {word}(?:{NOUNS}))\b(?! (?:\d|tubes))", shown)
     check(not wrong, f"{what}: numbers that do not fit their nouns: {wrong[:5]}")
 
 
