@@ -1,5 +1,4 @@
-/* h5_put.c - see h5_put.h.  The only file of host/write, with h5_sink.c and write_h5.c, that knows
- * HDF5. */
+/* h5_put.c - see h5_put.h. */
 #include "h5_put.h"
 #include "../base/hdf5_lock.h"
 #include "versions.h"

@@ -74,6 +74,41 @@ static cfp_status add(listing *list, cfp_session *session, const char *directory
     return row->folder == NULL ? CFP_NOMEM : CFP_OK;
 }
 
+/* True for the page of an earlier run, which a shell pattern for a whole folder matches. */
+static bool is_page(const char *page, const char *operand)
+{
+    char *old = realpath(page, NULL), *given = realpath(operand, NULL);
+    const bool same = old != NULL && given != NULL && strcmp(old, given) == 0;
+    free(old);
+    free(given);
+    return same;
+}
+
+/* Adds every folder.  One that lacks a file, or whose file is damaged, is reported and left out;
+ * *left_out is then the last such error. */
+static cfp_status add_all(listing *list, cfp_session *session, cfp_status *left_out)
+{
+    const cfp_config *config = &session->config;
+    for (int i = 0; i < config->n_operands; i++) {
+        CFP_TRY(cfp_check_interrupt(&session->ctx));
+        if (is_page(config->output, config->operand[i]))
+            continue;
+        const cfp_status status = add(list, session, config->operand[i]);
+        if (status == CFP_IO || status == CFP_FORMAT) {
+            cfp_terminal_clear(&session->terminal);
+            cfp_terminal_error(&session->terminal, session->ctx.message);
+            session->ctx.message[0] = '\0'; /* it has been shown */
+            *left_out = status;
+        } else {
+            CFP_TRY(status);
+        }
+        cfp_progress(&session->ctx, "read", i + 1, config->n_operands);
+    }
+    if (list->n == 0 && *left_out == CFP_OK)
+        return cfp_fail(&session->ctx, CFP_USAGE, "DIR: only the page itself is given");
+    return list->n == 0 ? *left_out : CFP_OK;
+}
+
 static cfp_status print_json(cfp_session *session, const listing *list)
 {
     cfp_json json;
@@ -100,15 +135,14 @@ static cfp_status report(cfp_session *session, listing *list)
     const cfp_config *config = &session->config;
     CFP_TRY(find_folder(list, &session->ctx, config->output));
     CFP_TRY_ALLOC(&session->ctx, list->row, config->n_operands);
-    for (int i = 0; i < config->n_operands; i++) {
-        CFP_TRY(add(list, session, config->operand[i]));
-        cfp_progress(&session->ctx, "read", i + 1, config->n_operands);
-        CFP_TRY(cfp_check_interrupt(&session->ctx));
-    }
+    cfp_status left_out = CFP_OK;
+    CFP_TRY(add_all(list, session, &left_out));
     CFP_TRY(cfp_write_index(&session->ctx, config->output, list->row, list->n));
     cfp_log(&session->ctx, CFP_LOG_INFO, "%d explanation%s in %s", list->n, list->n == 1 ? "" : "s",
             config->output);
-    return config->json ? print_json(session, list) : CFP_OK;
+    if (config->json)
+        CFP_TRY(print_json(session, list));
+    return left_out;
 }
 
 cfp_status cfp_cmd_report(cfp_session *session)

@@ -65,7 +65,9 @@ const cfp_command cfp_commands[] = {
      .about =
          "Makes one page that lists the explanation in each DIR (explain must have written the "
          "formats h5 and html): a frame with its overlay, the class, the probability, the clip and "
-         "more. The table can be sorted and filtered, and each row links to its report.",
+         "more. The table can be sorted and filtered, and each row links to its report. A folder "
+         "that lacks one of these files is reported, and the others are listed; the exit status is "
+         "then 1.",
      .examples = {"report clockwise growing", "report out/* -o out/index.html"},
      .run = cfp_cmd_report},
     {.name = "predict",

@@ -1,4 +1,4 @@
-/* writer.c - the table of writers, and one run through those that were asked for. */
+/* writer.c - the table of writers; runs those that were asked for. */
 #include "writer.h"
 #include "../files/output.h"
 #include "write_run.h"
@@ -22,7 +22,7 @@ const cfp_writer *const cfp_contrast_writers[] = {
     &cfp_writer_stack,       &cfp_writer_contrast_html, NULL,
 };
 
-/* The comma-separated list names this format; words are compared as they stand. */
+/* True if the comma-separated list contains this format. */
 static bool asked_for(const char *formats, const char *format)
 {
     const size_t length = strlen(format);
@@ -63,11 +63,11 @@ cfp_status cfp_directory_check(cfp_ctx *ctx, const char *directory)
     char *path = cfp_strdup(ctx, directory);
     if (path == NULL)
         return CFP_NOMEM;
-    /* Up to what exists; a name too long for the system is no "does not exist yet". */
+    /* Go up to the nearest folder that exists.  (A name that is too long is a different error.) */
     while (stat(path, &facts) != 0 && errno == ENOENT) {
         char *slash = strrchr(path, '/');
         if (slash == NULL || slash == path) {
-            strcpy(path, slash == NULL ? "." : "/"); /* both fit: path was not empty */
+            strcpy(path, slash == NULL ? "." : "/"); /* fits: path was not empty */
             break;
         }
         *slash = '\0';
@@ -140,7 +140,8 @@ cfp_status cfp_write(cfp_ctx *ctx, const char *directory, const char *formats,
     output.stage.spare[0] = explanation->model->path;
     output.stage.spare[1] = explanation->clip->path;
     const cfp_status status = write_all(&output, formats, explanation, run);
-    if (status == CFP_OK && files_out != NULL) { /* they end in NULL: memory comes zeroed */
+    if (status == CFP_OK &&
+        files_out != NULL) { /* the array ends in NULL, because memory is zeroed */
         *files_out = output.files;
         output.files = NULL;
         output.n_files = 0;
