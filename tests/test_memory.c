@@ -1,5 +1,5 @@
 /* test_memory.c - the planner of the arena: nothing live overlaps, and what can share does. */
-#include "../host/method/memory.h"
+#include "../host/network/memory.h"
 #include "test.h"
 
 static uint64_t state = 88172645463325252ULL;

@@ -6,7 +6,7 @@
  * sets, and equal sets give equal numbers to the last bit. */
 #pragma once
 #include "../method/query.h"
-#include "../method/replay.h"
+#include "../network/replay.h"
 
 typedef struct cfp_ablations cfp_ablations;
 

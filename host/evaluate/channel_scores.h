@@ -11,6 +11,6 @@
  *
  * map' is the map for the method's baseline; 0 for CFP_BASELINE_ZERO. */
 CFP_CHECKED cfp_status cfp_channel_scores(cfp_scores *out, cfp_ctx *ctx, const cfp_model *model,
-                                          const cfp_device *device, cfp_trace **trace,
+                                          const cfp_device *device, cfp_analyser **analyser,
                                           const cfp_score_method *method, const cfp_clip *clip,
                                           const int *class_index, int n_classes);

@@ -12,11 +12,11 @@ struct cfp_evaluation {
     const cfp_device *device;
     cfp_eval_request request; /* its target is one that the model has */
     cfp_replay *replay;       /* NULL: nothing is ablated */
-    cfp_trace *trace;         /* in its place, to know the most probable classes; or NULL */
+    cfp_analyser *analyser;   /* in its place, to know the most probable classes; or NULL */
     cfp_ablations *ablations;
     cfp_volume_evaluation *volumes; /* NULL: none is asked for */
     double pass;                    /* cost of one input through the network */
-    cfp_trace **method;             /* [methods] each method's network; NULL: not open now */
+    cfp_analyser **method;          /* [methods] each method's network; NULL: not open now */
     uint8_t *noted;                 /* [n_nodes] */
     float *input, *fill;
     bool filled; /* the fill is the same for every clip, and the replay has it */
@@ -117,7 +117,7 @@ static cfp_status open_volumes(cfp_evaluation *e)
 static cfp_status open_network(cfp_evaluation *e)
 {
     if (!ablates(&e->request.kernels))
-        return cfp_trace_open(&e->trace, e->ctx, e->model, e->device, NULL, NULL);
+        return cfp_analyser_open(&e->analyser, e->ctx, e->model, e->device, NULL, NULL);
     CFP_TRY(cfp_replay_open(&e->replay, e->ctx, e->model, e->device, 0));
     cfp_replay_watch(e->replay, ran, e);
     return CFP_OK;
@@ -155,7 +155,7 @@ cfp_status cfp_evaluation_open(cfp_evaluation **out, cfp_ctx *ctx, const cfp_mod
 static void close_methods(cfp_evaluation *e)
 {
     for (int m = 0; e->method != NULL && m < e->request.kernels.n_methods; m++)
-        cfp_trace_close(&e->method[m]);
+        cfp_analyser_close(&e->method[m]);
 }
 
 void cfp_evaluation_close(cfp_evaluation **evaluation)
@@ -167,7 +167,7 @@ void cfp_evaluation_close(cfp_evaluation **evaluation)
     cfp_free(e->method);
     cfp_ablations_close(&e->ablations);
     cfp_replay_close(&e->replay);
-    cfp_trace_close(&e->trace);
+    cfp_analyser_close(&e->analyser);
     cfp_volume_evaluation_close(&e->volumes);
     cfp_free(e->noted);
     cfp_free(e->input);
@@ -340,7 +340,7 @@ static cfp_status run_clip(clip_work *w, cfp_evaluation *e)
     cfp_kernel_subject *s = &w->s;
     cfp_clip_normalise(e->input, s->clip, &e->model->input);
     if (e->replay == NULL)
-        return cfp_trace_forward(e->trace, e->input, e->logits);
+        return cfp_trace_forward(cfp_analyser_network(e->analyser), e->input, e->logits);
     CFP_TRY(choose_fill(&s->fill, e));
     const cfp_status status = cfp_replay_clip(e->replay, e->input, s->fill, e->logits);
     e->filled &= status == CFP_OK;

@@ -4,7 +4,7 @@
  * input, forward and back.  Both are opened when they are first needed. */
 #include "network.h"
 #include "../method/target.h"
-#include "../method/trace.h"
+#include "../method/analyser.h"
 #include <math.h>
 #include <string.h>
 
@@ -75,12 +75,14 @@ void cfp_network_close(cfp_network **network)
 static cfp_status open_trace(cfp_network *network, runner *r, bool backward)
 {
     cfp_ctx *ctx = network->ctx;
-    cfp_trace_request request = {
-        .backward = backward, .clip_gradient = backward, .depth = CFP_ALL_DEPTHS};
+    cfp_trace_request request = {.backward = backward,
+                                 .clip_gradient = backward,
+                                 .depth = CFP_ALL_DEPTHS,
+                                 .smaller = CFP_SMALLER};
     for (;;) {
-        request.batch = (cfp_batch){.clips = r->batch, .thetas = 1};
+        request.clips = r->batch;
         const cfp_status status =
-            cfp_trace_open_request(&r->trace, ctx, network->model, &network->device, &request);
+            cfp_trace_open(&r->trace, ctx, network->model, &network->device, &request);
         if (status != CFP_NOMEM || r->batch == 1)
             return status;
         r->batch = (r->batch + 1) / 2;
@@ -252,8 +254,8 @@ static cfp_status walk_back(cfp_network *network, cfp_map *map, const int *node,
         for (int k = 0; k < n; k++)
             if (node[k] == i)
                 CFP_TRY(read_map(network, &map[k], i));
-        CFP_TRY(cfp_backward_leave(trace, i));
-        CFP_TRY(cfp_backward_through(trace, i, NULL, NULL));
+        CFP_TRY(cfp_backward_tail(trace, i));
+        CFP_TRY(cfp_backward_head(trace, i, NULL, NULL));
     }
     return CFP_OK;
 }

@@ -92,10 +92,11 @@ static cfp_status score(redrawing *r, int method)
     if (m->kind == CFP_SCORE_EXACT)
         return exact_scores(r, m);
     if (cfp_score_descends(m->kind)) {
-        cfp_trace *trace = NULL;
-        const cfp_status status = cfp_scores_make(r->scores, s->ctx, &r->model, s->device, &trace,
-                                                  m, s->clip, s->class_index, s->n_classes);
-        cfp_trace_close(&trace);
+        cfp_analyser *analyser = NULL;
+        const cfp_status status =
+            cfp_scores_make(r->scores, s->ctx, &r->model, s->device, &analyser, m, s->clip,
+                            s->class_index, s->n_classes);
+        cfp_analyser_close(&analyser);
         return status;
     }
     for (int k = 0; k < s->n_classes; k++) {

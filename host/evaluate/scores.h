@@ -62,10 +62,10 @@ void cfp_scores_free(cfp_scores *scores); /* accepts {0} */
  * where no score is above 0. */
 void cfp_scores_select(cfp_scores *scores, int node, int kernels, double theta);
 
-/* The scores of a method that descends, for each class: out[n_classes].  *trace is the network,
- * open for this method; NULL: it is opened, and the caller closes it (cfp_trace_close). */
+/* The scores of a method that descends, for each class: out[n_classes].  *analyser is the network,
+ * open for this method; NULL: it is opened, and the caller closes it (cfp_analyser_close). */
 CFP_CHECKED cfp_status cfp_scores_make(cfp_scores *out, cfp_ctx *ctx, const cfp_model *model,
-                                       const cfp_device *device, cfp_trace **trace,
+                                       const cfp_device *device, cfp_analyser **analyser,
                                        const cfp_score_method *method, const cfp_clip *clip,
                                        const int *class_index, int n_classes);
 /* The scores of `random`: even numbers from 0 to 1.  stream: of the seed and the clip. */

@@ -26,26 +26,28 @@ void cfp_volume_query(cfp_query *query, cfp_volume_method method)
         query->target = plain.target;
 }
 
-static cfp_status open_method(cfp_trace **trace, cfp_volume_maker *maker, const cfp_volume_ask *ask)
+static cfp_status open_method(cfp_analyser **analyser, cfp_volume_maker *maker,
+                              const cfp_volume_ask *ask)
 {
-    if (*trace != NULL)
+    if (*analyser != NULL)
         return CFP_OK;
-    CFP_TRY(cfp_trace_open(trace, maker->ctx, maker->model, &maker->device, &ask->query, NULL));
-    cfp_trace_compare_with(*trace, ask->other);
+    CFP_TRY(
+        cfp_analyser_open(analyser, maker->ctx, maker->model, &maker->device, &ask->query, NULL));
+    cfp_analyser_compare_with(*analyser, ask->other);
     return CFP_OK;
 }
 
-/* A trace tells of its own steps, while the user is shown what `evaluate` has done. */
+/* A analyser tells of its own steps, while the user is shown what `evaluate` has done. */
 static cfp_status explain(cfp_explanation *out, cfp_volume_maker *maker, const cfp_volume_ask *ask,
                           const cfp_volume_subject *subject)
 {
     cfp_ctx *ctx = maker->ctx;
     void (*const progress)(void *, const char *, int64_t, int64_t) = ctx->progress;
     ctx->progress = NULL;
-    cfp_trace **const trace = &maker->trace[ask - maker->ask];
-    cfp_status status = open_method(trace, maker, ask);
+    cfp_analyser **const analyser = &maker->analyser[ask - maker->ask];
+    cfp_status status = open_method(analyser, maker, ask);
     if (status == CFP_OK)
-        status = cfp_explain_input(out, *trace, subject->input, subject->class_index,
+        status = cfp_explain_input(out, *analyser, subject->input, subject->class_index,
                                    maker->settings.interp);
     ctx->progress = progress;
     return status;

@@ -12,7 +12,8 @@ struct cfp_volume_maker {
     cfp_volume_settings settings;
     const cfp_volume_ask *ask; /* [n_asks], the caller's */
     int n_asks;
-    cfp_trace **trace; /* [n_asks] of the kernel methods, opened when first needed; else NULL */
+    cfp_analyser *
+        *analyser; /* [n_asks] of the kernel methods, opened when first needed; else NULL */
 };
 
 static inline cfp_shape cfp_maker_shape(const cfp_volume_maker *maker)

@@ -116,7 +116,7 @@ cfp_status cfp_volume_maker_open(cfp_volume_maker **out, cfp_ctx *ctx, const cfp
     (*out)->settings = *settings;
     (*out)->ask = ask;
     (*out)->n_asks = n_asks;
-    CFP_TRY_ALLOC(ctx, (*out)->trace, n_asks);
+    CFP_TRY_ALLOC(ctx, (*out)->analyser, n_asks);
     return CFP_OK;
 }
 
@@ -124,9 +124,9 @@ void cfp_volume_maker_close(cfp_volume_maker **maker)
 {
     if (*maker == NULL)
         return;
-    for (int a = 0; (*maker)->trace != NULL && a < (*maker)->n_asks; a++)
-        cfp_trace_close(&(*maker)->trace[a]);
-    cfp_free((*maker)->trace);
+    for (int a = 0; (*maker)->analyser != NULL && a < (*maker)->n_asks; a++)
+        cfp_analyser_close(&(*maker)->analyser[a]);
+    cfp_free((*maker)->analyser);
     cfp_free(*maker);
     *maker = NULL;
 }

@@ -58,14 +58,13 @@ cfp_status cfp_baseline_clip(float *to, cfp_ctx *ctx, const cfp_input_spec *in, 
 }
 
 /* The other clip, beside x, the clip. */
-static cfp_status make_other(float *to, const cfp_trace *trace, const float *x,
+static cfp_status make_other(float *to, const cfp_analyser *a, const float *x,
                              const cfp_clip *other)
 {
-    const cfp_query *query = &trace->query;
+    const cfp_query *query = &a->query;
     if (query->baseline != CFP_BASELINE_CLIP)
-        return cfp_baseline_clip(to, trace->ctx, &trace->model->input, query->baseline, query->seed,
-                                 x);
-    cfp_clip_normalise(to, other, &trace->model->input);
+        return cfp_baseline_clip(to, a->ctx, &a->model->input, query->baseline, query->seed, x);
+    cfp_clip_normalise(to, other, &a->model->input);
     return CFP_OK;
 }
 
@@ -77,14 +76,14 @@ static void make_point(float *to, const float *other, const float *x, int64_t n,
 }
 
 /* Behind a clip's own numbers, its first entry, all the others. */
-static cfp_status fill_others(float *to, const cfp_trace *trace, const cfp_clip *other, int first,
+static cfp_status fill_others(float *to, const cfp_analyser *a, const cfp_clip *other, int first,
                               float *room)
 {
-    const cfp_entries *e = &trace->entries;
-    const int64_t n = cfp_count(trace->model->node[0].shape);
+    const cfp_entries *e = &a->entries;
+    const int64_t n = cfp_count(a->model->node[0].shape);
     float *const from = e->other >= 0 ? to + e->other * n : room;
-    const int steps = trace->query.steps;
-    CFP_TRY(make_other(from, trace, to, other));
+    const int steps = a->query.steps;
+    CFP_TRY(make_other(from, a, to, other));
     if (e->turned)
         memcpy(to + e->first * n, to, (size_t)n * sizeof *to);
     for (int k = 0; k < e->count && steps > 1; k++) {
@@ -94,20 +93,21 @@ static cfp_status fill_others(float *to, const cfp_trace *trace, const cfp_clip 
     return CFP_OK;
 }
 
-cfp_status cfp_entries_fill(float *input, const cfp_trace *trace, const cfp_clip *const *clip,
+cfp_status cfp_entries_fill(float *input, const cfp_analyser *analyser, const cfp_clip *const *clip,
                             const float *given, const cfp_clip *other, int first)
 {
-    const int64_t n = cfp_count(trace->model->node[0].shape);
+    const cfp_analyser *a = analyser;
+    const int64_t n = cfp_count(a->model->node[0].shape);
     float *room;
     cfp_status status = CFP_OK;
-    CFP_TRY_ALLOC(trace->ctx, room, n);
-    for (int k = 0; k < trace->request.batch.clips && status == CFP_OK; k++) {
-        float *to = input + k * trace->entries.n * n;
+    CFP_TRY_ALLOC(a->ctx, room, n);
+    for (int k = 0; k < a->clips && status == CFP_OK; k++) {
+        float *to = input + k * a->entries.n * n;
         if (given != NULL)
             memcpy(to, given + k * n, (size_t)n * sizeof *to);
         else
-            cfp_clip_normalise(to, clip[k], &trace->model->input);
-        status = fill_others(to, trace, other, first, room);
+            cfp_clip_normalise(to, clip[k], &a->model->input);
+        status = fill_others(to, a, other, first, room);
     }
     cfp_free(room);
     return status;

@@ -29,8 +29,8 @@ static void lay_out_results(cfp_ledger *l, size_t *used, const uint8_t *wanted)
         if (!(wanted[i] & CFP_WANT_LAYER))
             continue;
         l->node[i].demand = take(l, used, (size_t)l->questions * node->shape.c, sizeof(cfp_demand));
-        l->node[i].child = take(l, used, (size_t)l->questions * cfp_channels_in(model, node),
-                                sizeof(cfp_demand));
+        l->node[i].child =
+            take(l, used, (size_t)l->questions * cfp_channels_in(model, node), sizeof(cfp_demand));
     }
     l->demand_bytes = *used;
     for (int i = 0; i < model->n_nodes; i++)
@@ -350,4 +350,16 @@ cfp_status cfp_ledger_fetch_results(cfp_ledger *ledger)
 cfp_status cfp_ledger_fetch_maps(cfp_ledger *ledger)
 {
     return fetch(ledger, ledger->result_bytes, ledger->map_bytes);
+}
+
+bool cfp_may_be_demanded(const cfp_ledger *ledger, int node)
+{
+    const cfp_demand *demand = ledger->node[node].demand;
+    const int64_t count = (int64_t)ledger->questions * ledger->model->node[node].shape.c;
+    if (!ledger->device.api->host_memory)
+        return true;
+    for (int64_t i = 0; i < count; i++)
+        if (demand[i] >= 0)
+            return true;
+    return false;
 }

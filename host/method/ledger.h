@@ -33,18 +33,18 @@ typedef struct cfp_entries {
 typedef struct cfp_ledger_node {
     float *mean; /* values that kernel layers read: [clips][C] */
     /* Kernel layers of interest: */
-    cfp_demand *demand;  /* [questions][O] on its output */
-    cfp_demand *child;   /* [questions][C of the tensor it reads] */
-    int32_t *n_edges;    /* [questions][O]; with edges and row, where edges are kept */
-    uint32_t *edges;     /* [questions][O][words] */
-    cfp_row *row;        /* [questions][O] */
-    float *kernel_mean;  /* [O][C / groups] */
-    float *kernel_scale; /* [O] */
-    float *map;          /* where a tube is wanted: [questions][T x H x W] */
-    double *contrast;    /* the classifier, CFP_CLASS_CONTRAST: [clips][C it reads] */
-    float *product;      /* rule grad: [clips][C it reads] mean of x(i) * G(i) */
-    float *pair;         /* rule grad, not the classifier: [clips][O][C / groups] */
-    float *weight;       /* rule grad: the kernels, [O][C / groups][taps] */
+    cfp_demand *demand;        /* [questions][O] on its output */
+    cfp_demand *child;         /* [questions][C of the tensor it reads] */
+    int32_t *n_edges;          /* [questions][O]; with edges and row, where edges are kept */
+    uint32_t *edges;           /* [questions][O][words] */
+    cfp_row *row;              /* [questions][O] */
+    float *kernel_mean;        /* [O][C / groups] */
+    float *kernel_scale;       /* [O] */
+    float *map;                /* where a tube is wanted: [questions][T x H x W] */
+    double *contrast;          /* the classifier, CFP_CLASS_CONTRAST: [clips][C it reads] */
+    float *product;            /* rule grad: [clips][C it reads] mean of x(i) * G(i) */
+    float *pair;               /* rule grad, not the classifier: [clips][O][C / groups] */
+    float *weight;             /* rule grad: the kernels, [O][C / groups][taps] */
     cfp_demand_target *target; /* [targets[i].n] those of what it reads */
 } cfp_ledger_node;
 
@@ -83,6 +83,10 @@ CFP_CHECKED cfp_status cfp_ledger_open(cfp_ledger **out, cfp_ctx *ctx, const cfp
                                        const cfp_batch *batch, const cfp_entries *entries,
                                        const uint8_t *wanted);
 void cfp_ledger_close(cfp_ledger **ledger); /* accepts NULL inside; nulls */
+
+/* False: no question demands anything of this node.  Known only if the host can read the backend's
+ * memory; else true.  Saves work, changes no result. */
+bool cfp_may_be_demanded(const cfp_ledger *ledger, int node);
 
 /* The host's view of what was fetched. */
 static inline const void *cfp_ledger_seen(const cfp_ledger *ledger, const void *memory)

@@ -1,6 +1,7 @@
 /* query.h - the question asked of a network and a clip: SPEC section 1's choices, nothing else. */
 #pragma once
 #include "../backend/relevance.h"
+#include "../model/model.h"
 
 typedef enum cfp_mask { CFP_MASK_SELECTED, CFP_MASK_NONE } cfp_mask;
 /* CFP_TARGET_BY_HEAD has no word: it is odds, or logit where a model has no log-odds (SPEC). */
@@ -33,7 +34,6 @@ extern const char *const cfp_baseline_names[];        /* zero blank freeze rever
 extern const char *const cfp_tubes_names[];           /* layers kernels none */
 extern const char *const cfp_interp_names[];          /* linear spline */
 
-#define CFP_ALL_DEPTHS -1
 enum { CFP_MOST_STEPS = 1000 };
 
 typedef struct cfp_query {

@@ -112,7 +112,7 @@ static int64_t reaching(const counter *c, int theta)
 /* --- a series on its way --- */
 
 typedef struct sweep {
-    cfp_trace *trace;
+    cfp_analyser *a;
     int n_thetas;
     counter counter;
     cfp_edge *edge; /* those of the layer at hand */
@@ -122,20 +122,20 @@ typedef struct sweep {
 
 static const cfp_demand *demanded(const sweep *s, int node)
 {
-    return cfp_ledger_seen(s->trace->ledger, s->trace->ledger->node[node].demand);
+    return cfp_ledger_seen(s->a->ledger, s->a->ledger->node[node].demand);
 }
 
 /* The walk back from a class; what it found is then in the ledger, where the host may look. */
 static cfp_status descend(const sweep *s, int class_index)
 {
-    CFP_TRY(cfp_descend_part(s->trace, &class_index));
-    return cfp_ledger_fetch_results(s->trace->ledger);
+    CFP_TRY(cfp_descend_part(s->a, &class_index));
+    return cfp_ledger_fetch_results(s->a->ledger);
 }
 
 /* Of a layer that nobody demands, n_edges is from the descent before. */
 static int64_t count_edges(const sweep *s, const cfp_swept_layer *layer)
 {
-    const cfp_ledger *l = s->trace->ledger;
+    const cfp_ledger *l = s->a->ledger;
     const cfp_demand *demand = demanded(s, layer->node);
     int64_t total = 0;
     const int32_t *n = cfp_ledger_seen(l, l->node[layer->node].n_edges);
@@ -147,10 +147,10 @@ static int64_t count_edges(const sweep *s, const cfp_swept_layer *layer)
 /* The edges of a layer come to s->edge. */
 static cfp_status list_edges(sweep *s, const cfp_back_step *step, int64_t total)
 {
-    const cfp_device *device = &s->trace->device;
+    const cfp_device *device = &s->a->device;
     cfp_edge *there, *here;
     if (!device->api->host_memory) {
-        CFP_TRY(cfp_ledger_edge_room(s->trace->ledger, s->trace->ctx, total, &there, &here));
+        CFP_TRY(cfp_ledger_edge_room(s->a->ledger, s->a->ctx, total, &there, &here));
         CFP_TRY(device->api->list_edges(device->backend, step, 0, there));
         s->edge = here;
         return device->api->fetch(device->backend, here, there, (size_t)total * sizeof *here);
@@ -158,7 +158,7 @@ static cfp_status list_edges(sweep *s, const cfp_back_step *step, int64_t total)
     if (total > s->edges_room) {
         cfp_free(s->edge);
         s->edges_room = 0;
-        CFP_TRY_ALLOC(s->trace->ctx, s->edge, total);
+        CFP_TRY_ALLOC(s->a->ctx, s->edge, total);
         s->edges_room = total;
     }
     return device->api->list_edges(device->backend, step, 0, s->edge);
@@ -179,11 +179,11 @@ static inline double highest_theta(const cfp_back_step *step, const cfp_demand *
 static cfp_status sweep_edges(sweep *s, cfp_swept_layer *layer)
 {
     counter *c = &s->counter;
-    const cfp_ledger *l = s->trace->ledger;
+    const cfp_ledger *l = s->a->ledger;
     const int64_t total = count_edges(s, layer);
     const cfp_demand *demand = demanded(s, layer->node);
     const cfp_demand *child = cfp_ledger_seen(l, l->node[layer->node].child);
-    const cfp_back_step step = cfp_back_step_of(s->trace, layer->node);
+    const cfp_back_step step = cfp_back_step_of(s->a, layer->node);
     if (s->n_thetas == 1)
         layer->edges[0] = total;
     if (s->n_thetas == 1 || total == 0)
@@ -229,11 +229,11 @@ static cfp_status sweep_at_once(sweep *s, cfp_series *series, const cfp_query *q
     lowest.theta = s->counter.level[0];
     if (s->n_thetas > 1 && query->propagate == CFP_PROPAGATE_EDGE)
         lowest.propagate = CFP_PROPAGATE_WIDEST;
-    CFP_TRY(cfp_trace_ask(s->trace, &lowest));
+    CFP_TRY(cfp_analyser_ask(s->a, &lowest));
     CFP_TRY(descend(s, class_index));
     for (int i = 0; i < series->n_layers; i++) {
         CFP_TRY(sweep_layer(s, &series->layer[i]));
-        CFP_TRY(cfp_check_interrupt(s->trace->ctx));
+        CFP_TRY(cfp_check_interrupt(s->a->ctx));
     }
     return CFP_OK;
 }
@@ -257,16 +257,16 @@ static void read_layer(const sweep *s, cfp_swept_layer *layer, uint8_t *before, 
 static cfp_status sweep_one_by_one(sweep *s, cfp_series *series, const cfp_query *query,
                                    int class_index, const double *theta)
 {
-    CFP_TRY_ALLOC(s->trace->ctx, s->before, series->room);
+    CFP_TRY_ALLOC(s->a->ctx, s->before, series->room);
     for (int i = 0; i < series->n_layers; i++)
-        CFP_TRY_ALLOC(s->trace->ctx, s->before[i], series->layer[i].kernels);
-    CFP_TRY(cfp_trace_ask(s->trace, query));
+        CFP_TRY_ALLOC(s->a->ctx, s->before[i], series->layer[i].kernels);
+    CFP_TRY(cfp_analyser_ask(s->a, query));
     for (int k = 0; k < s->n_thetas; k++) {
-        CFP_TRY(cfp_trace_set_theta(s->trace, theta[k]));
+        CFP_TRY(cfp_analyser_set_theta(s->a, theta[k]));
         CFP_TRY(descend(s, class_index));
         for (int i = 0; i < series->n_layers; i++)
             read_layer(s, &series->layer[i], s->before[i], k);
-        cfp_progress(s->trace->ctx, "thetas", k + 1, s->n_thetas);
+        cfp_progress(s->a->ctx, "thetas", k + 1, s->n_thetas);
     }
     return CFP_OK;
 }
@@ -278,21 +278,21 @@ static int by_depth(const void *a, const void *b)
 }
 
 /* All kernel layers that the query could visit. */
-static cfp_status list_layers(cfp_series *series, cfp_trace *trace, int depth, int n_thetas)
+static cfp_status list_layers(cfp_series *series, cfp_analyser *a, int depth, int n_thetas)
 {
-    const cfp_model *model = trace->model;
-    CFP_TRY_ALLOC(trace->ctx, series->layer, model->n_nodes);
+    const cfp_model *model = a->model;
+    CFP_TRY_ALLOC(a->ctx, series->layer, model->n_nodes);
     series->room = model->n_nodes;
     for (int i = 1; i < model->n_nodes; i++) {
         const cfp_node *node = &model->node[i];
-        if (!trace->used[i] || !cfp_is_kernel_layer(node) || node->depth < 0 ||
+        if (!a->trace->used[i] || !cfp_is_kernel_layer(node) || node->depth < 0 ||
             (depth != CFP_ALL_DEPTHS && node->depth > depth))
             continue;
         cfp_swept_layer *layer = &series->layer[series->n_layers++];
         *layer = (cfp_swept_layer){.node = i, .depth = node->depth, .kernels = node->shape.c};
-        CFP_TRY_ALLOC(trace->ctx, layer->selected, n_thetas);
-        CFP_TRY_ALLOC(trace->ctx, layer->edges, n_thetas);
-        CFP_TRY_ALLOC(trace->ctx, layer->jaccard, n_thetas);
+        CFP_TRY_ALLOC(a->ctx, layer->selected, n_thetas);
+        CFP_TRY_ALLOC(a->ctx, layer->edges, n_thetas);
+        CFP_TRY_ALLOC(a->ctx, layer->jaccard, n_thetas);
     }
     qsort(series->layer, (size_t)series->n_layers, sizeof *series->layer, by_depth);
     return CFP_OK;
@@ -344,8 +344,8 @@ int cfp_sweep_descents(const cfp_query *query, int n_thetas)
 static cfp_status run(sweep *s, cfp_series *out, const cfp_query *query, int class_index,
                       const double *theta)
 {
-    CFP_TRY(open_counter(&s->counter, s->trace->ctx, theta, s->n_thetas));
-    CFP_TRY(list_layers(out, s->trace, query->depth, s->n_thetas));
+    CFP_TRY(open_counter(&s->counter, s->a->ctx, theta, s->n_thetas));
+    CFP_TRY(list_layers(out, s->a, query->depth, s->n_thetas));
     if (depends_on_theta(query))
         CFP_TRY(sweep_one_by_one(s, out, query, class_index, theta));
     else
@@ -354,10 +354,10 @@ static cfp_status run(sweep *s, cfp_series *out, const cfp_query *query, int cla
     return CFP_OK;
 }
 
-cfp_status cfp_sweep(cfp_series *out, cfp_trace *trace, const cfp_query *query, int class_index,
-                     const double *theta, int n_thetas)
+cfp_status cfp_sweep(cfp_series *out, cfp_analyser *analyser, const cfp_query *query,
+                     int class_index, const double *theta, int n_thetas)
 {
-    sweep s = {.trace = trace, .n_thetas = n_thetas};
+    sweep s = {.a = analyser, .n_thetas = n_thetas};
     cfp_query first = *query;
     first.theta = theta[0];
     *out = (cfp_series){0};
@@ -365,7 +365,7 @@ cfp_status cfp_sweep(cfp_series *out, cfp_trace *trace, const cfp_query *query, 
     for (int i = 0; s.before != NULL && i < out->room; i++)
         cfp_free(s.before[i]);
     cfp_free(s.before);
-    if (trace->device.api->host_memory)
+    if (analyser->device.api->host_memory)
         cfp_free(s.edge);
     close_counter(&s.counter);
     if (status != CFP_OK)
@@ -373,10 +373,10 @@ cfp_status cfp_sweep(cfp_series *out, cfp_trace *trace, const cfp_query *query, 
     return status;
 }
 
-cfp_status cfp_trace_open_sweep(cfp_trace **out, cfp_ctx *ctx, const cfp_model *model,
-                                const cfp_device *device, const cfp_query *query, int n_queries)
+cfp_status cfp_analyser_open_sweep(cfp_analyser **out, cfp_ctx *ctx, const cfp_model *model,
+                                   const cfp_device *device, const cfp_query *query, int n_queries)
 {
-    cfp_trace_request request = {.depth = query[0].depth};
+    cfp_analyser_request request = {.depth = query[0].depth};
     *out = NULL;
     for (int i = 0; i < n_queries; i++) {
         const bool grad = query[i].rule == CFP_RULE_GRAD;
@@ -386,6 +386,5 @@ cfp_status cfp_trace_open_sweep(cfp_trace **out, cfp_ctx *ctx, const cfp_model *
         request.backward |= grad;
         request.means |= !grad;
     }
-    request.again = request.backward;
-    return cfp_trace_open_request(out, ctx, model, device, &request);
+    return cfp_analyser_open_request(out, ctx, model, device, &request);
 }

@@ -18,13 +18,13 @@ typedef struct cfp_series {
     int room;
 } cfp_series;
 
-/* Opens a trace that cfp_sweep can ask any of these queries, at any theta. */
-CFP_CHECKED cfp_status cfp_trace_open_sweep(cfp_trace **out, cfp_ctx *ctx, const cfp_model *model,
-                                            const cfp_device *device, const cfp_query *query,
-                                            int n_queries);
-/* About the clip that the trace last ran forward; query->theta is not read.  On failure *out is
+/* Opens an analyser that cfp_sweep can ask any of these queries, at any theta. */
+CFP_CHECKED cfp_status cfp_analyser_open_sweep(cfp_analyser **out, cfp_ctx *ctx,
+                                               const cfp_model *model, const cfp_device *device,
+                                               const cfp_query *query, int n_queries);
+/* About the clip that the analyser last ran forward; query->theta is not read.  On failure *out is
  * empty. */
-CFP_CHECKED cfp_status cfp_sweep(cfp_series *out, cfp_trace *trace, const cfp_query *query,
+CFP_CHECKED cfp_status cfp_sweep(cfp_series *out, cfp_analyser *analyser, const cfp_query *query,
                                  int class_index, const double *theta, int n_thetas);
 void cfp_series_free(cfp_series *series); /* accepts {0} */
 

@@ -15,8 +15,8 @@ typedef struct arrived {
 typedef struct search {
     cfp_ctx *ctx;
     const cfp_model *model;
-    int channels;  /* of where it started: the length of every map */
-    arrived *at;   /* [n_nodes] */
+    int channels; /* of where it started: the length of every map */
+    arrived *at;  /* [n_nodes] */
     cfp_targets *found;
 } search;
 

@@ -23,7 +23,7 @@ typedef struct cfp_session {
     cfp_clip other;        /* that --baseline names */
     cfp_clip_queue *clips; /* of those that read several */
     uint64_t staged;       /* frames_wait's number of the clip at hand; 0: nothing to wait for */
-    cfp_trace *trace;
+    cfp_analyser *analyser;
     float *logits;        /* [n_classes] */
     char device_name[24]; /* what runs: "ref", "cpu", "cuda:0" */
     int threads;          /* that it runs on */
@@ -76,8 +76,8 @@ CFP_CHECKED cfp_status cfp_session_choose_threads(cfp_session *session);
 CFP_CHECKED cfp_status cfp_session_open_device(cfp_session *session);
 CFP_CHECKED cfp_status cfp_session_open_model(cfp_session *session);
 /* listed: somebody will read the edges one by one. */
-CFP_CHECKED cfp_status cfp_session_open_trace(cfp_session *session, const cfp_query *query,
-                                              bool listed);
+CFP_CHECKED cfp_status cfp_session_open_analyser(cfp_session *session, const cfp_query *query,
+                                                 bool listed);
 CFP_CHECKED cfp_status cfp_session_open_clip(cfp_session *session, const char *path);
 /* Any other clip, with the same options of sampling. */
 CFP_CHECKED cfp_status cfp_session_read_clip(cfp_clip *clip, cfp_session *session,

@@ -24,7 +24,7 @@
  * mean over the classes of that of the answer to one question, and that of a guess is log 2.  The
  * margins are the same, though no network with such a head was measured. */
 #include "input_check.h"
-#include "../method/trace.h"
+#include "../network/trace.h"
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>

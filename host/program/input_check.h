@@ -8,7 +8,8 @@
  * taken only where the network is unsure of its answer.  input_check.c says what the margins rest
  * on. */
 #pragma once
-#include "../method/explain.h"
+#include "../clip/clip.h"
+#include "../network/trace.h"
 
 typedef enum cfp_input_checking {
     CFP_CHECK_AUTO, /* look at the clip where the network is unsure */

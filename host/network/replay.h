@@ -9,7 +9,7 @@
  * then they have the same channels, and ablating a kernel of either gives the same logits.
  * cfp_map_node tells. */
 #pragma once
-#include "explain.h"
+#include "trace.h"
 
 typedef struct cfp_replay cfp_replay;
 

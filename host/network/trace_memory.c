@@ -13,7 +13,7 @@ struct plan {
     cfp_trace *trace;
     cfp_lifetime *life;
     int n;
-    int *value, *diff, *share; /* [n_nodes] buffer number; -1: none */
+    int *value, *diff, *aside; /* [n_nodes] buffer number; -1: none */
     int end;                   /* later than anything */
 };
 
@@ -112,10 +112,10 @@ static void contribution(struct plan *p, const cfp_trace_step *step, int k)
         return;
     if (p->diff[v] < 0)
         p->diff[v] = add_buffer(p, &trace->value[v], now, now);
-    else if (onward && !residual && p->share[v] < 0) /* made aside, then added */
-        p->share[v] = add_buffer(p, &trace->value[v], now, now);
+    else if (onward && !residual && p->aside[v] < 0) /* made aside, then added */
+        p->aside[v] = add_buffer(p, &trace->value[v], now, now);
     extend(p, p->diff[v], now);
-    extend(p, p->share[v], now);
+    extend(p, p->aside[v], now);
     if (onward && maker >= 0)
         extend(p, p->diff[v], backward_time(trace, trace->step[maker].head));
 }
@@ -144,57 +144,55 @@ static void place_gradients(struct plan *p)
         extend(p, p->diff[v], p->end);
 }
 
-/* Room for the clips alone of any tensor, where a clip has several entries; -1: none is wanted. */
-static void place_blended(struct plan *p, int buffer[2])
+/* The largest value of those that `of` marks (NULL: all), in bytes, if each clip had `entries`. */
+static size_t largest_value(const cfp_trace *trace, const bool *of, int entries)
 {
-    const cfp_trace *trace = p->trace;
-    size_t most = 0;
-    buffer[0] = buffer[1] = -1;
-    if (trace->entries.n == 1)
-        return;
+    size_t max = 0;
     for (int i = 0; i < trace->model->n_nodes; i++) {
-        cfp_tensor alone = trace->value[i];
-        alone.shape.n /= trace->entries.n;
-        const size_t bytes = trace->device.api->tensor_bytes(&alone);
-        most = trace->holder[i] == i && bytes > most ? bytes : most;
+        cfp_tensor x = trace->value[i];
+        if (trace->holder[i] != i || (of != NULL && !of[i]))
+            continue;
+        x.shape.n = trace->clips * entries;
+        const size_t bytes = trace->device.api->tensor_bytes(&x);
+        max = bytes > max ? bytes : max;
     }
-    for (int k = 0; k < 2; k++) {
-        p->life[p->n] = (cfp_lifetime){most, trace->model->n_nodes, p->end, 0};
-        buffer[k] = p->n++;
-    }
+    return max;
 }
 
-/* Room for any value as it was before it was turned down; -1: none is wanted. */
-static int place_unturned(struct plan *p)
+/* A buffer for the backward pass. */
+static int add_backward_buffer(struct plan *p, size_t bytes)
+{
+    p->life[p->n] = (cfp_lifetime){bytes, p->trace->model->n_nodes, p->end, 0};
+    return p->n++;
+}
+
+/* The caller's buffers, then the one for a value before it was turned down (-1: none). */
+static int place_buffers(struct plan *p, int spare[CFP_TRACE_SPARES])
 {
     const cfp_trace *trace = p->trace;
-    size_t most = 0;
-    if (trace->turned == NULL)
-        return -1;
-    for (int i = 0; i < trace->model->n_nodes; i++)
-        if (trace->turned[i]) {
-            const size_t bytes = trace->device.api->tensor_bytes(&trace->value[i]);
-            most = bytes > most ? bytes : most;
-        }
-    p->life[p->n] = (cfp_lifetime){most, trace->model->n_nodes, p->end, 0};
-    return p->n++;
+    for (int k = 0; k < CFP_TRACE_SPARES; k++)
+        spare[k] =
+            k < trace->request.spare ? add_backward_buffer(p, largest_value(trace, NULL, 1)) : -1;
+    return trace->turned == NULL
+               ? -1
+               : add_backward_buffer(p, largest_value(trace, trace->turned, trace->entries));
 }
 
 static cfp_status does_not_fit(const cfp_trace *trace, size_t free_bytes, const char *whose)
 {
-    const cfp_trace_request *want = &trace->request;
-    char smaller[96];
-    snprintf(smaller, sizeof smaller, "%s%s--depth, --layers or --tubes none",
-             want->batch.clips == 1 ? "" : "--batch, ",
-             trace->entries.count == 1 ? "" : "--steps, --mask none, ");
-    const char *hint = want->smaller != NULL ? want->smaller : smaller;
+    const char *const smaller = trace->request.smaller != NULL ? trace->request.smaller : "";
     return cfp_fail(trace->ctx, CFP_NOMEM,
                     "%s: needs %.2f GiB for the activations of %d clip%s, %s has %.2f GiB %s%s%s",
                     trace->model->path != NULL ? trace->model->path : "model",
                     (double)trace->arena_bytes / 0x1p30, trace->value[0].shape.n,
                     trace->value[0].shape.n == 1 ? "" : "s", trace->device.api->name,
-                    (double)free_bytes / 0x1p30, whose, hint[0] != '\0' ? "; try a smaller " : "",
-                    hint);
+                    (double)free_bytes / 0x1p30, whose,
+                    smaller[0] != '\0' ? "; try a smaller " : "", smaller);
+}
+
+static void *at(const struct plan *p, int buffer)
+{
+    return buffer < 0 ? NULL : (char *)p->trace->arena + p->life[buffer].offset;
 }
 
 static cfp_status take_memory(struct plan *p)
@@ -207,9 +205,8 @@ static cfp_status take_memory(struct plan *p)
             scratch_bytes = trace->step[s].step.scratch_bytes;
     p->life[p->n] = (cfp_lifetime){scratch_bytes, 0, p->end, 0};
     const int scratch = p->n++;
-    int blended[2];
-    place_blended(p, blended);
-    const int unturned = place_unturned(p);
+    int spare[CFP_TRACE_SPARES];
+    const int unturned = place_buffers(p, spare);
 
     CFP_TRY(cfp_memory_plan(&trace->arena_bytes, trace->ctx, p->life, p->n));
     for (int i = 0; i < p->n; i++)
@@ -221,19 +218,15 @@ static cfp_status take_memory(struct plan *p)
         return does_not_fit(trace, free_bytes, whose);
     CFP_TRY(api->alloc(trace->device.backend, &trace->arena,
                        trace->arena_bytes > 0 ? trace->arena_bytes : 1));
-    char *base = trace->arena;
-    trace->scratch = base + p->life[scratch].offset;
-    trace->unturned = unturned < 0 ? NULL : base + p->life[unturned].offset;
-    for (int k = 0; k < 2; k++)
-        trace->blended[k] = blended[k] < 0 ? NULL : base + p->life[blended[k]].offset;
+    trace->scratch = at(p, scratch);
+    trace->unturned = at(p, unturned);
+    for (int k = 0; k < CFP_TRACE_SPARES; k++)
+        trace->spare[k] = at(p, spare[k]);
     for (int i = 0; i < trace->model->n_nodes; i++) {
-        if (p->value[i] >= 0)
-            trace->value[i].data = (float *)(void *)(base + p->life[p->value[i]].offset);
-        trace->diff[i] = trace->share[i] = trace->value[i];
-        trace->diff[i].data =
-            p->diff[i] < 0 ? NULL : (float *)(void *)(base + p->life[p->diff[i]].offset);
-        trace->share[i].data =
-            p->share[i] < 0 ? NULL : (float *)(void *)(base + p->life[p->share[i]].offset);
+        trace->diff[i] = trace->aside[i] = trace->value[i];
+        trace->value[i].data = at(p, p->value[i]);
+        trace->diff[i].data = at(p, p->diff[i]);
+        trace->aside[i].data = at(p, p->aside[i]);
     }
     return CFP_OK;
 }
@@ -244,13 +237,13 @@ cfp_status cfp_trace_place(cfp_trace *trace)
     struct plan p = {.trace = trace, .end = 2 * trace->model->n_nodes + 1};
     int *numbers;
     CFP_TRY_ALLOC(trace->ctx, trace->diff, n);
-    CFP_TRY_ALLOC(trace->ctx, trace->share, n);
+    CFP_TRY_ALLOC(trace->ctx, trace->aside, n);
     CFP_TRY_ALLOC(trace->ctx, trace->diff_ready, n);
     CFP_TRY_ALLOC(trace->ctx, numbers, 3 * (size_t)n);
     memset(numbers, 0xff, 3 * (size_t)n * sizeof *numbers); /* all -1 */
     p.value = numbers;
     p.diff = numbers + n;
-    p.share = numbers + 2 * n;
+    p.aside = numbers + 2 * n;
     /* at most a value, a gradient and a share a node, the scratch, what is blended, a value
      * unturned */
     p.life = cfp_alloc(trace->ctx, 3 * (size_t)n + 4, sizeof *p.life);

@@ -6,7 +6,6 @@
  * the batch, at the time when its own step would have made it: so the lifetimes that the batch's
  * memory was planned by hold.  Where a map has ablated channels, they are replaced right after. */
 #include "replay.h"
-#include "trace.h"
 #include <math.h>
 #include <string.h>
 
@@ -96,11 +95,9 @@ static cfp_status open_many(cfp_replay *r, int sets)
     const bool chosen_here = sets == 0;
     r->sets = chosen_here ? advised_sets(r) : sets;
     for (;;) {
-        const cfp_trace_request request = {.depth = CFP_ALL_DEPTHS,
-                                           .batch = {.clips = r->sets, .thetas = 1},
-                                           .smaller = r->sets > 1 ? "--batch" : ""};
-        const cfp_status status =
-            cfp_trace_open_request(&r->many, r->ctx, r->model, &r->device, &request);
+        const cfp_trace_request request = {
+            .depth = CFP_ALL_DEPTHS, .clips = r->sets, .smaller = r->sets > 1 ? "--batch" : ""};
+        const cfp_status status = cfp_trace_open(&r->many, r->ctx, r->model, &r->device, &request);
         if (status != CFP_NOMEM || !chosen_here || r->sets == 1)
             return status;
         r->ctx->message[0] = '\0';
@@ -145,7 +142,7 @@ static cfp_status open_replay(cfp_replay *r, int sets)
     CFP_TRY_ALLOC(r->ctx, r->mean, n);
     CFP_TRY_ALLOC(r->ctx, r->ablated, n);
     CFP_TRY_ALLOC(r->ctx, r->logits, r->model->n_classes);
-    CFP_TRY(cfp_trace_open_request(&r->one, r->ctx, r->model, &r->device, &alone));
+    CFP_TRY(cfp_trace_open(&r->one, r->ctx, r->model, &r->device, &alone));
     for (int m = 0; m < n; m++) {
         const bool layer = cfp_is_kernel_layer(&r->model->node[m]) && r->one->used[m];
         r->map[m] = layer ? r->one->holder[cfp_map_node(r->model, m)] : -1;
