@@ -132,8 +132,8 @@ static double area(const curve *c)
 static cfp_status run(curve *c, cfp_measuring *m)
 {
     place_points(c);
-    CFP_TRY(cfp_network_score(m->network, c->answer, c->points - 1, m->subject.class_index,
-                              (cfp_inputs){make_point, c}));
+    CFP_TRY(cfp_probe_score(m->probe, c->answer, c->points - 1, m->subject.class_index,
+                            (cfp_inputs){make_point, c}));
     c->p[0] = c->inserts ? m->blank.probability : m->whole.probability;
     c->p[c->points] = c->inserts ? m->whole.probability : m->blank.probability;
     for (int j = 1; j < c->points; j++)

@@ -16,7 +16,7 @@ struct cfp_volume_evaluation {
     cfp_volume_metric_settings settings;
     const cfp_volume_ask *ask;
     int n_asks;
-    cfp_network *network;
+    cfp_probe *probe;
     cfp_volume_maker *maker;
     cfp_shape shape; /* of an input */
     /* The clip and class at hand: */

@@ -40,8 +40,8 @@ static cfp_status probability_through(double *p, cfp_measured *out, cfp_measurin
     struct through t = {.m = m, .s = volume->s};
     cfp_score score;
     find_range(&t.low, &t.high, volume->s, cfp_positions(m->shape));
-    CFP_TRY(cfp_network_score(m->network, &score, 1, m->subject.class_index,
-                              (cfp_inputs){make_through, &t}));
+    CFP_TRY(cfp_probe_score(m->probe, &score, 1, m->subject.class_index,
+                            (cfp_inputs){make_through, &t}));
     *p = score.probability;
     snprintf(out->definition, sizeof out->definition, "p(x)=%.9g p(masked)=%.9g base=%s%s",
              m->whole.probability, *p, cfp_base_names[m->settings.base],
@@ -141,8 +141,8 @@ static cfp_status run_boxes(cfp_measured *out, cfp_measuring *m, const cfp_volum
     struct boxes b = {.m = m, .stream = cfp_measure_stream(m, "infidelity")};
     const int n = m->settings.infidelity_boxes;
     double *const d = a + n, beta;
-    CFP_TRY(cfp_network_score(m->network, score, n, m->subject.class_index,
-                              (cfp_inputs){make_boxed, &b}));
+    CFP_TRY(
+        cfp_probe_score(m->probe, score, n, m->subject.class_index, (cfp_inputs){make_boxed, &b}));
     for (int i = 0; i < n; i++) {
         const box at = draw_box(&b, i);
         a[i] = sum_in_box(volume->s, m->shape, &at);
@@ -288,8 +288,8 @@ static cfp_status change_frames(cfp_measured *out, struct order_room *r, cfp_mea
         r->active[r->order[k]] = 1;
     change(r->from, r->active, T);
     struct frames f = {.m = m, .from = r->from};
-    CFP_TRY(cfp_network_score(m->network, &score, 1, m->subject.class_index,
-                              (cfp_inputs){make_frames, &f}));
+    CFP_TRY(cfp_probe_score(m->probe, &score, 1, m->subject.class_index,
+                            (cfp_inputs){make_frames, &f}));
     out->value = m->whole.probability > 0 ? score.probability / m->whole.probability : NAN;
     snprintf(out->definition, sizeof out->definition,
              "p(changed) / p(x), the %d of %d frames of the highest sum: %s", n, T,
@@ -328,8 +328,8 @@ static cfp_status shuffle(cfp_measured *out, cfp_measuring *m, int *from, cfp_sc
         cfp_random_order(from + (int64_t)i * T, T, &draw);
     }
     struct frames f = {.m = m, .from = from};
-    CFP_TRY(cfp_network_score(m->network, score, n, m->subject.class_index,
-                              (cfp_inputs){make_frames, &f}));
+    CFP_TRY(
+        cfp_probe_score(m->probe, score, n, m->subject.class_index, (cfp_inputs){make_frames, &f}));
     for (int i = 0; i < n; i++)
         sum += score[i].probability;
     out->value = m->whole.probability - sum / n;

@@ -8,7 +8,7 @@ struct cfp_volume_maker {
     cfp_ctx *ctx;
     const cfp_model *model;
     cfp_device device;
-    cfp_network *network; /* the caller's */
+    cfp_probe *probe; /* the caller's */
     cfp_volume_settings settings;
     const cfp_volume_ask *ask; /* [n_asks], the caller's */
     int n_asks;

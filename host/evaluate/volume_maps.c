@@ -288,8 +288,8 @@ static cfp_status make(cfp_volume_list *out, struct layers *l, cfp_volume_maker 
     CFP_TRY(choose_layers(l->layer, l->node, &l->n, maker, ask, subject->class_index));
     CFP_TRY_ALLOC(maker->ctx, l->map, l->n);
     CFP_TRY(cfp_volumes_room(out, maker, l->n));
-    CFP_TRY(cfp_network_maps(maker->network, l->map, l->node, l->n, subject->input,
-                             subject->class_index));
+    CFP_TRY(
+        cfp_probe_maps(maker->probe, l->map, l->node, l->n, subject->input, subject->class_index));
     const cfp_status status = fill_all(out, maker, ask, l, subject->class_index);
     cfp_maps_free(l->map, l->n);
     return status;

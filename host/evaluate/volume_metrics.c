@@ -74,10 +74,10 @@ cfp_random cfp_measure_stream(const cfp_measuring *m, const char *what)
 /* --- open and close --- */
 
 static cfp_status open_parts(cfp_measuring *m, const cfp_device *device,
-                             const cfp_network_request *request)
+                             const cfp_probe_request *request)
 {
-    CFP_TRY(cfp_network_open(&m->network, m->ctx, m->model, device, request));
-    CFP_TRY(cfp_volume_maker_open(&m->maker, m->ctx, m->model, device, m->network,
+    CFP_TRY(cfp_probe_open(&m->probe, m->ctx, m->model, device, request));
+    CFP_TRY(cfp_volume_maker_open(&m->maker, m->ctx, m->model, device, m->probe,
                                   &m->settings.methods, m->ask, m->n_asks));
     CFP_TRY_ALLOC(m->ctx, m->x, cfp_count(m->shape));
     CFP_TRY_ALLOC(m->ctx, m->base, cfp_count(m->shape));
@@ -92,7 +92,7 @@ cfp_status cfp_volume_evaluation_open(cfp_volume_evaluation **out, cfp_ctx *ctx,
                                       const cfp_volume_ask *ask, int n_asks,
                                       void (*tick)(void *cookie, int64_t inputs), void *cookie)
 {
-    cfp_network_request request = {.tick = tick, .cookie = cookie};
+    cfp_probe_request request = {.tick = tick, .cookie = cookie};
     cfp_query query = {.target = settings->methods.target};
     CFP_TRY(cfp_resolve_target(&query, ctx, model));
     request.target = query.target;
@@ -117,7 +117,7 @@ void cfp_volume_evaluation_close(cfp_volume_evaluation **evaluation)
     if (m == NULL)
         return;
     cfp_volume_maker_close(&m->maker);
-    cfp_network_close(&m->network);
+    cfp_probe_close(&m->probe);
     cfp_free(m->x);
     cfp_free(m->base);
     cfp_free(m->room);
@@ -155,8 +155,7 @@ static cfp_status begin(cfp_measuring *m, const uint8_t *metrics, const cfp_clip
     cfp_clip_normalise(m->x, clip, &m->model->input);
     if (base)
         CFP_TRY(cfp_base_clip(m->base, m->ctx, m->x, m->shape, m->settings.base));
-    CFP_TRY(
-        cfp_network_score(m->network, ends, base ? 2 : 1, class_index, (cfp_inputs){make_end, m}));
+    CFP_TRY(cfp_probe_score(m->probe, ends, base ? 2 : 1, class_index, (cfp_inputs){make_end, m}));
     m->whole = ends[0];
     m->blank = ends[1];
     return CFP_OK;

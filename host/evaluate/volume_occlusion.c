@@ -91,8 +91,8 @@ static cfp_status run(cfp_volume *volume, struct room *r, const struct windows *
     CFP_TRY_ALLOC(maker->ctx, r->score, n + 1);
     CFP_TRY_ALLOC(maker->ctx, r->sum, voxels);
     CFP_TRY_ALLOC(maker->ctx, r->covered, voxels);
-    CFP_TRY(cfp_network_score(maker->network, r->score, n + 1, subject->class_index,
-                              (cfp_inputs){make_covered, (void *)w}));
+    CFP_TRY(cfp_probe_score(maker->probe, r->score, n + 1, subject->class_index,
+                            (cfp_inputs){make_covered, (void *)w}));
     for (int64_t i = 0; i < n; i++)
         add_window(w, i, r->score[0].target - r->score[i + 1].target, r->sum, r->covered);
     for (int64_t v = 0; v < voxels; v++) /* a stride above the window leaves gaps */

@@ -104,8 +104,8 @@ static cfp_status run(cfp_volume *volume, double *sum, struct masks *m, cfp_volu
     cfp_score score[AT_ONCE];
     for (m->first = 0; m->first < want->rise_masks; m->first += AT_ONCE) {
         const int n = cfp_min_int(AT_ONCE, want->rise_masks - (int)m->first);
-        CFP_TRY(cfp_network_score(maker->network, score, n, subject->class_index,
-                                  (cfp_inputs){make_masked, m}));
+        CFP_TRY(cfp_probe_score(maker->probe, score, n, subject->class_index,
+                                (cfp_inputs){make_masked, m}));
         for (int i = 0; i < n; i++) {
             draw(m, m->first + i);
             enlarge(m);

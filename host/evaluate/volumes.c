@@ -104,7 +104,7 @@ cfp_random cfp_volume_stream(const cfp_volume_maker *maker, const cfp_volume_ask
 /* --- the maker --- */
 
 cfp_status cfp_volume_maker_open(cfp_volume_maker **out, cfp_ctx *ctx, const cfp_model *model,
-                                 const cfp_device *device, cfp_network *network,
+                                 const cfp_device *device, cfp_probe *probe,
                                  const cfp_volume_settings *settings, const cfp_volume_ask *ask,
                                  int n_asks)
 {
@@ -112,7 +112,7 @@ cfp_status cfp_volume_maker_open(cfp_volume_maker **out, cfp_ctx *ctx, const cfp
     (*out)->ctx = ctx;
     (*out)->model = model;
     (*out)->device = *device;
-    (*out)->network = network;
+    (*out)->probe = probe;
     (*out)->settings = *settings;
     (*out)->ask = ask;
     (*out)->n_asks = n_asks;

@@ -4,7 +4,7 @@
  * of the network.  README.md has the definition of each, and who published it. */
 #pragma once
 #include "../method/explain.h"
-#include "network.h"
+#include "probe.h"
 
 typedef enum cfp_volume_method {
     CFP_VOLUME_CFP,
@@ -88,8 +88,7 @@ typedef struct cfp_volume_maker cfp_volume_maker;
 /* The asks stay the caller's, and stay. */
 CFP_CHECKED cfp_status cfp_volume_maker_open(cfp_volume_maker **out, cfp_ctx *ctx,
                                              const cfp_model *model, const cfp_device *device,
-                                             cfp_network *network,
-                                             const cfp_volume_settings *settings,
+                                             cfp_probe *probe, const cfp_volume_settings *settings,
                                              const cfp_volume_ask *ask, int n_asks);
 void cfp_volume_maker_close(cfp_volume_maker **maker);
 

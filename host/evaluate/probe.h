@@ -1,4 +1,4 @@
-/* network.h - a trained network that is asked about many inputs: scores, gradients, maps.
+/* probe.h - a trained network that is asked about many inputs: scores, gradients, maps.
  *
  * Inputs are what a network reads: C x T x H x W, normalised.  They are made one by one, as they
  * are needed, and go through the network in batches. */
@@ -6,7 +6,7 @@
 #include "../backend/backend.h"
 #include "../method/query.h"
 
-typedef struct cfp_network cfp_network;
+typedef struct cfp_probe cfp_probe;
 
 /* What the network says of one class. */
 typedef struct cfp_score {
@@ -34,24 +34,23 @@ typedef struct cfp_map {
 
 /* `target` is one that the model has (cfp_resolve_target).  tick, where it is not NULL, is told of
  * every input that has been through the network. */
-typedef struct cfp_network_request {
+typedef struct cfp_probe_request {
     cfp_target target;
     void (*tick)(void *cookie, int64_t inputs);
     void *cookie;
-} cfp_network_request;
+} cfp_probe_request;
 
-CFP_CHECKED cfp_status cfp_network_open(cfp_network **out, cfp_ctx *ctx, const cfp_model *model,
-                                        const cfp_device *device,
-                                        const cfp_network_request *request);
-void cfp_network_close(cfp_network **network);
+CFP_CHECKED cfp_status cfp_probe_open(cfp_probe **out, cfp_ctx *ctx, const cfp_model *model,
+                                      const cfp_device *device, const cfp_probe_request *request);
+void cfp_probe_close(cfp_probe **probe);
 
 /* score[n] of inputs 0 .. n - 1.  All of one call go through the same kind of batch, so that equal
  * inputs get equal scores to the last bit. */
-CFP_CHECKED cfp_status cfp_network_score(cfp_network *network, cfp_score *score, int64_t n,
-                                         int class_index, cfp_inputs inputs);
-CFP_CHECKED cfp_status cfp_network_gradients(cfp_network *network, int64_t n, int class_index,
-                                             cfp_inputs inputs, cfp_gradient_sink sink);
+CFP_CHECKED cfp_status cfp_probe_score(cfp_probe *probe, cfp_score *score, int64_t n,
+                                       int class_index, cfp_inputs inputs);
+CFP_CHECKED cfp_status cfp_probe_gradients(cfp_probe *probe, int64_t n, int class_index,
+                                           cfp_inputs inputs, cfp_gradient_sink sink);
 /* map[n] of the outputs of node[n], for one input.  On failure no map is left. */
-CFP_CHECKED cfp_status cfp_network_maps(cfp_network *network, cfp_map *map, const int *node, int n,
-                                        const float *input, int class_index);
+CFP_CHECKED cfp_status cfp_probe_maps(cfp_probe *probe, cfp_map *map, const int *node, int n,
+                                      const float *input, int class_index);
 void cfp_maps_free(cfp_map *map, int n);
