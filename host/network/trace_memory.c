@@ -1,20 +1,22 @@
-/* trace_memory.c - what a trace must hold, from when to when, and where it lies.
+/* trace_memory.c - how long each tensor of a trace must live, and where it lies in the arena.
  *
- * The clock counts nodes, N of them: a step runs forward at the time of its tail; in the backward
- * pass node i is left and gone through at time 2 N - i.  A fused step is left at its tail and gone
- * through at its head, and other branches run in between: that is why steps cannot be the clock.
- * Memory is planned before any of it is taken; a plan that does not fit is refused in numbers. */
+ * Time is counted in nodes, N of them.  A step runs forward at the time of its tail.  The backward
+ * pass visits node i at time 2 N - i.  It visits a fused step twice, at the tail and at the head,
+ * and other branches may run in between; so steps cannot serve as the clock.
+ *
+ * The whole plan is made before any memory is taken.  A plan that does not fit is refused, and the
+ * message says how much it needs. */
 #include "trace.h"
 #include <stdio.h>
 #include <string.h>
 
-/* Lifetimes while they are being collected; index of a value's buffers by node. */
+/* The buffers so far, and their lifetimes. */
 struct plan {
     cfp_trace *trace;
-    cfp_lifetime *life;
+    cfp_lifetime *life; /* [n] */
     int n;
-    int *value, *diff, *aside; /* [n_nodes] buffer number; -1: none */
-    int end;                   /* later than anything */
+    int *value, *diff, *aside; /* [n_nodes] by value: its buffer's number; -1: none */
+    int end;                   /* a time after everything else */
 };
 
 static int backward_time(const cfp_trace *trace, int node)
@@ -41,13 +43,13 @@ static int last_use(const cfp_trace *trace, const cfp_trace_step *step, int k)
     const bool residual = step->step.adds && k == step->step.n_src - 1;
     if (!trace->request.backward || !step->active || residual)
         return step->tail;
-    /* a kernel layer's x meets its gradient in SPEC's v(i) = mean of x(i) * G(i) */
+    /* a kernel layer's x is multiplied by its gradient (SPEC: v(i) = mean of x(i) * G(i)) */
     const bool read =
         cfp_op_backward_reads(step->step.node->op).src || cfp_is_kernel_layer(step->step.node);
     return read ? backward_time(trace, step->head) : step->tail;
 }
 
-/* The residual's memory becomes the result's where nobody needs the residual afterwards. */
+/* True: step s is the last that needs its residual, so its result may take that memory. */
 static bool may_take_residual(const cfp_trace *trace, int s)
 {
     const cfp_trace_request *want = &trace->request;
@@ -65,7 +67,7 @@ static bool may_take_residual(const cfp_trace *trace, int s)
             if (trace->step[t].src[k] == added && !(t == s && k == last) &&
                 last_use(trace, &trace->step[t], k) >= step->tail)
                 return false;
-    /* an activation's derivative is told from its value */
+    /* the derivative of an activation is computed from its value */
     const int maker = trace->step_of[added];
     return !want->backward || maker < 0 || !trace->step[maker].active;
 }
@@ -85,12 +87,12 @@ static void place_values(struct plan *p)
         extend(p, *mine, step->tail);
         for (int k = 0; k < step->step.n_src; k++)
             extend(p, p->value[step->src[k]], last_use(trace, step, k));
-        /* In the backward pass a value is read by its own step (gate, pools) and by its tube. */
+        /* the backward pass of the step itself reads it (gate, pools), and so do tubes */
         if (want->backward && step->active)
             extend(p, *mine, backward_time(trace, step->head));
     }
-    for (int i = 0; i < p->n && want->again; i++) /* what the backward pass reads is never reused */
-        if (p->life[i].last > trace->model->n_nodes)
+    for (int i = 0; i < p->n && want->again; i++)
+        if (p->life[i].last > trace->model->n_nodes) /* the backward pass reads it, each time */
             extend(p, i, p->end);
     extend(p, p->value[trace->holder[trace->model->logits]], trace->model->n_nodes);
     for (int i = 0; i < trace->model->n_nodes; i++)
@@ -98,8 +100,8 @@ static void place_values(struct plan *p)
             extend(p, p->value[trace->holder[i]], p->end);
 }
 
-/* A contribution of `step` to the gradient of its source k arrives: at the tail, where a residual
- * is undone, or at the head. */
+/* Plans the contribution of `step` to the gradient of its source k.  It is made at the tail if the
+ * source is the residual, else at the head. */
 static void contribution(struct plan *p, const cfp_trace_step *step, int k)
 {
     cfp_trace *trace = p->trace;
@@ -107,12 +109,12 @@ static void contribution(struct plan *p, const cfp_trace_step *step, int k)
     const bool residual = step->step.adds && k == step->step.n_src - 1;
     const int now = backward_time(trace, residual ? step->tail : step->head);
     const bool onward = cfp_gradient_goes_on(trace, v);
-    /* Where nothing upstream is of interest, a kernel layer still weighs its own share. */
+    /* A gradient that does not go on is only shown, for each kernel layer that reads v. */
     if (!onward && (!cfp_is_kernel_layer(step->step.node) || k > 0))
         return;
     if (p->diff[v] < 0)
         p->diff[v] = add_buffer(p, &trace->value[v], now, now);
-    else if (onward && !residual && p->aside[v] < 0) /* made aside, then added */
+    else if (onward && !residual && p->aside[v] < 0) /* written there, then added */
         p->aside[v] = add_buffer(p, &trace->value[v], now, now);
     extend(p, p->diff[v], now);
     extend(p, p->aside[v], now);
@@ -120,8 +122,8 @@ static void contribution(struct plan *p, const cfp_trace_step *step, int k)
         extend(p, p->diff[v], backward_time(trace, trace->step[maker].head));
 }
 
-/* Gradients: from the first contribution until the step that made the value is gone through.  Nodes
- * in falling order, as the descent meets them, so that first contributions come first. */
+/* A gradient lives from its first contribution until the backward pass has done the head of the
+ * step that made the value.  Nodes come in falling order, as in the backward pass. */
 static void place_gradients(struct plan *p)
 {
     cfp_trace *trace = p->trace;
@@ -144,7 +146,8 @@ static void place_gradients(struct plan *p)
         extend(p, p->diff[v], p->end);
 }
 
-/* The largest value of those that `of` marks (NULL: all), in bytes, if each clip had `entries`. */
+/* The bytes of the largest value that `of` marks (NULL: of all values), with so many entries of
+ * each clip. */
 static size_t largest_value(const cfp_trace *trace, const bool *of, int entries)
 {
     size_t max = 0;
@@ -159,14 +162,15 @@ static size_t largest_value(const cfp_trace *trace, const bool *of, int entries)
     return max;
 }
 
-/* A buffer for the backward pass. */
+/* A buffer that lives during the whole backward pass. */
 static int add_backward_buffer(struct plan *p, size_t bytes)
 {
     p->life[p->n] = (cfp_lifetime){bytes, p->trace->model->n_nodes, p->end, 0};
     return p->n++;
 }
 
-/* The caller's buffers, then the one for a value before it was turned down (-1: none). */
+/* Adds the caller's buffers.  Returns the buffer for a value as it was before it was turned down;
+ * -1: no value is. */
 static int place_buffers(struct plan *p, int spare[CFP_TRACE_SPARES])
 {
     const cfp_trace *trace = p->trace;
@@ -244,9 +248,8 @@ cfp_status cfp_trace_place(cfp_trace *trace)
     p.value = numbers;
     p.diff = numbers + n;
     p.aside = numbers + 2 * n;
-    /* at most a value, a gradient and a share a node, the scratch, what is blended, a value
-     * unturned */
-    p.life = cfp_alloc(trace->ctx, 3 * (size_t)n + 4, sizeof *p.life);
+    /* at most value, diff and aside of each node, scratch, the caller's buffers, unturned */
+    p.life = cfp_alloc(trace->ctx, 3 * (size_t)n + CFP_TRACE_SPARES + 2, sizeof *p.life);
     cfp_status status = p.life == NULL ? CFP_NOMEM : CFP_OK;
     if (status == CFP_OK) {
         place_values(&p);
