@@ -1,16 +1,17 @@
-/* descent.c - the method: one walk backwards over the graph, each kernel layer met once.
+/* descent.c - the method: one walk backwards over the graph, which visits each kernel layer once.
  *
- * A demand is a number R per channel of a node's output.  Nodes stand in topological order, so
- * walking backwards every consumer has spoken before its producer is asked: demands that meet are
- * merged by their maximum, however many branches lead there, and no path is ever walked twice.
+ * A demand is a number R for each channel of a node's output.  Nodes are in topological order.  So
+ * when the walk comes to a node, all its consumers have made their demands.  Demands that meet are
+ * merged by their maximum, however many branches lead there, and no path is walked twice.
  *
- *     not a kernel layer   each demanded channel goes to the input channel it came from: composed
- *                          beforehand, from kernel layer to kernel layer (targets.h)
- *     a kernel layer       its demanded kernels are selected; each back-steps to the channels that
- *                          are relevant to it, which become the demand on what it reads
+ *     not a kernel layer   A demand on a channel goes to the input channel that it came from. These
+ *                          routes are composed beforehand, from kernel layer to kernel layer
+ *                          (destinations.h).
+ *     a kernel layer       Its demanded kernels are selected.  Each demands the channels that are
+ *                          relevant to it, of the tensor that the layer reads: the back-step.
  *
- * All questions walk together, and the walk only enqueues: the demands are in the backend's memory
- * (ledger.h) and nothing is asked of it until the class has reached the clip. */
+ * All questions walk together.  The walk only enqueues: the demands lie in the backend's memory
+ * (ledger.h), and the host waits for them once, after the walk. */
 #include "descent.h"
 #include "blend.h"
 #include "rules.h"
@@ -24,12 +25,12 @@ static cfp_ledger_node *kept(cfp_analyser *a, int node)
     return &a->ledger->node[node];
 }
 
-/* The demand that the walk starts from comes to the first kernel layers. */
+/* Passes the demand on the class to the first kernel layers. */
 static cfp_status demand_classes(cfp_analyser *a)
 {
     const cfp_ledger *l = a->ledger;
-    for (int k = 0; k < l->targets[0].n; k++) {
-        const cfp_destination *target = &l->targets[0].target[k];
+    for (int k = 0; k < l->destinations[0].n; k++) {
+        const cfp_destination *target = &l->destinations[0].target[k];
         const cfp_demand_route route = {.from = l->start,
                                         .to = kept(a, target->node)->demand,
                                         .map = target->there,
@@ -61,21 +62,21 @@ cfp_back_step cfp_back_step_of(cfp_analyser *a, int index)
     step.demand = mine->demand;
     step.child = mine->child;
     step.target = mine->target;
-    step.n_targets = l->targets[index].n;
+    step.n_targets = l->destinations[index].n;
     step.n_edges = mine->n_edges;
     step.edges = mine->edges;
     step.row = mine->row;
     return step;
 }
 
-/* The kernels whose gradient goes on; NULL: all.  The classifier's rivals always pass. */
+/* The kernels that pass the gradient on; NULL: all do.  At the classifier the rivals do, too. */
 static const cfp_demand *mask_of(cfp_analyser *a, int index)
 {
     const bool all = a->query.mask == CFP_MASK_NONE || a->model->node[index].depth == 0;
     return all ? NULL : kept(a, index)->demand;
 }
 
-/* Rule grad: where v(i) = mean over T, H, W of x(i) * G(i) goes. */
+/* Rule grad: takes v(i) = mean over T, H, W of x(i) * G(i) of a kernel layer. */
 typedef struct weighing {
     const cfp_analyser *a;
     float *product; /* [clips][C] */
@@ -91,8 +92,8 @@ static cfp_status weigh_channels(void *cookie, const cfp_tensor *x, const cfp_te
                                                   &gradient);
 }
 
-/* Rule grad: the gradient through kernel layer `index`, and what its channels have to do with the
- * target, which is added up where the points come in parts. */
+/* Rule grad: takes the gradient back through kernel layer `index`, and computes v(i) for the
+ * channels that it reads.  If the points come in parts, the v(i) of all parts are added up. */
 static cfp_status gather_products(cfp_analyser *a, int index)
 {
     const cfp_backend_api *api = a->device.api;
@@ -107,13 +108,13 @@ static cfp_status gather_products(cfp_analyser *a, int index)
     const cfp_gradient_watch watch = {weigh_channels, &w};
     if (a->part.walk == CFP_WALK_WEIGH)
         return cfp_backward_head(a->trace, index, mask_of(a, index), NULL);
-    /* where no gradient came, nothing is relevant */
+    /* if no gradient comes, nothing is relevant */
     CFP_TRY(api->fill(a->device.backend, w.product, 0, bytes));
     CFP_TRY(cfp_backward_head(a->trace, index, mask_of(a, index), &watch));
     return adds ? api->accumulate(a->device.backend, &sum, &part) : CFP_OK;
 }
 
-/* Rule grad: what each selected pair of a kernel and a channel has to do with the target. */
+/* Rule grad: computes v(o, i) for each selected pair of a kernel and a channel. */
 static cfp_status weigh_pairs(cfp_analyser *a, int index, const cfp_back_step *step)
 {
     const cfp_backend_api *api = a->device.api;
@@ -139,7 +140,7 @@ static cfp_status weigh_pairs(cfp_analyser *a, int index, const cfp_back_step *s
     return api->weigh_pairs(a->device.backend, &pairs);
 }
 
-/* Rule grad: which of the selected pairs are edges. */
+/* Rule grad: after the last part, picks the selected pairs that are edges. */
 static cfp_status weigh_edges(cfp_analyser *a, int index, const cfp_back_step *step)
 {
     if (kept(a, index)->pair != NULL)
@@ -147,7 +148,7 @@ static cfp_status weigh_edges(cfp_analyser *a, int index, const cfp_back_step *s
     return a->part.last ? a->device.api->pick_edges(a->device.backend, step) : CFP_OK;
 }
 
-/* A kernel layer: what its demanded kernels rest on is demanded of what it reads. */
+/* Visits a kernel layer: its demanded kernels make their demands. */
 static cfp_status visit(cfp_analyser *a, int index)
 {
     const cfp_back_step step = cfp_back_step_of(a, index);
@@ -158,13 +159,13 @@ static cfp_status visit(cfp_analyser *a, int index)
     return step.rule == CFP_RULE_GRAD ? weigh_edges(a, index, &step) : CFP_OK;
 }
 
-/* Where all of a gradient goes on, through layers that nobody demands, too. */
+/* True: the whole gradient goes on, through layers without a demand, too. */
 static bool passes_unasked(const cfp_analyser *a, const cfp_node *node)
 {
     return a->query.mask == CFP_MASK_NONE || node->depth == 0;
 }
 
-/* One node of a walk that only gathers what channels have to do with the target. */
+/* One node of a walk that only gathers v(i). */
 static cfp_status gather_at(cfp_analyser *a, int i)
 {
     const cfp_node *node = &a->model->node[i];
@@ -186,7 +187,7 @@ static cfp_status step_back(cfp_analyser *a, int i)
         CFP_TRY(cfp_tube_maps_at(a, i));
         CFP_TRY(cfp_backward_tail(a->trace, i));
     }
-    /* Only kernel layers mask: a gradient goes through every other node, demanded or not. */
+    /* only kernel layers mask: every other node passes its gradient on, demanded or not */
     if (grad && !cfp_is_kernel_layer(node))
         CFP_TRY(cfp_backward_head(a->trace, i, NULL, NULL));
     if (demanded)
@@ -222,7 +223,7 @@ static cfp_status walk(void *cookie)
     return CFP_OK;
 }
 
-/* What the walk starts from: the class, with R = 1 (SPEC). */
+/* Writes the demand that the walk starts from: the class, with R = 1 (SPEC). */
 static cfp_status put_classes(cfp_analyser *a, const int *class_index)
 {
     const cfp_ledger *l = a->ledger;
@@ -240,14 +241,14 @@ static cfp_status put_classes(cfp_analyser *a, const int *class_index)
     return status;
 }
 
-/* The logits of an entry of a clip. */
+/* The logits of one entry of a clip. */
 static const float *logits_of(const cfp_analyser *a, int clip, int entry)
 {
     return a->trace->logits + ((int64_t)clip * a->entries.n + entry) * a->model->n_classes;
 }
 
-/* Rule grad: each point's backward pass starts from the target's gradient at that point; what the
- * other entries give is not looked at, and starts from 0. */
+/* Rule grad: writes the gradients that the backward pass starts from.  Each point has the target's
+ * gradient at its own logits.  The gradients of other entries are not used, and start from 0. */
 static cfp_status put_seeds(cfp_analyser *a, const int *class_index, double *gradient)
 {
     const cfp_ledger *l = a->ledger;
@@ -255,7 +256,7 @@ static cfp_status put_seeds(cfp_analyser *a, const int *class_index, double *gra
     const int classes = a->model->n_classes;
     const int64_t count = (int64_t)l->clips * e->n * classes;
     float *seed;
-    CFP_TRY_ALLOC(a->ctx, seed, count); /* of zeros */
+    CFP_TRY_ALLOC(a->ctx, seed, count); /* zeros */
     for (int n = 0; n < l->clips; n++)
         for (int k = e->first; k < e->first + a->part.count; k++) {
             cfp_target_gradient(gradient, logits_of(a, n, k), classes, class_index[n],
@@ -269,7 +270,7 @@ static cfp_status put_seeds(cfp_analyser *a, const int *class_index, double *gra
     return status;
 }
 
-/* CFP_CLASS_CONTRAST: what weighs the means at classifier `index`, of every clip. */
+/* CFP_CLASS_CONTRAST: writes the weights of the means at classifier `index`, for every clip. */
 static cfp_status put_contrast(cfp_analyser *a, const int *class_index, int index, double *gradient)
 {
     const cfp_ledger *l = a->ledger;
@@ -289,7 +290,7 @@ static cfp_status put_contrast(cfp_analyser *a, const int *class_index, int inde
     return status;
 }
 
-/* What the target's gradient is asked for. */
+/* Writes everything that depends on the target's gradient. */
 static cfp_status put_target(cfp_analyser *a, const int *class_index)
 {
     double *gradient;
@@ -304,7 +305,7 @@ static cfp_status put_target(cfp_analyser *a, const int *class_index)
     return status;
 }
 
-/* --- what was found, as the host keeps it --- */
+/* --- reading what was found --- */
 
 /* The demanded kernels are the layer's selected ones (SPEC "Routing"). */
 static cfp_status select_kernels(cfp_layer *layer, cfp_analyser *a, int index,
@@ -325,7 +326,7 @@ static cfp_status select_kernels(cfp_layer *layer, cfp_analyser *a, int index,
     return CFP_OK;
 }
 
-/* The union of what its kernels selected. */
+/* The channels that at least one of its kernels selected. */
 static cfp_status name_children(cfp_layer *layer, cfp_analyser *a, const cfp_demand *child,
                                 int channels)
 {
@@ -361,7 +362,7 @@ static cfp_status read_layer(cfp_pyramid *out, cfp_analyser *a, int question, in
     return name_children(layer, a, child, channels);
 }
 
-/* How many edges each layer has in this question; room for them in the layers; all of them. */
+/* Counts the edges of each layer in this question and allocates them.  *total: of all layers. */
 static cfp_status count_edges(int64_t *total, cfp_pyramid *out, cfp_analyser *a, int question)
 {
     *total = 0;
@@ -379,7 +380,8 @@ static cfp_status count_edges(int64_t *total, cfp_pyramid *out, cfp_analyser *a,
     return CFP_OK;
 }
 
-/* In the backend's memory edges are bits; they are listed there, then fetched in one piece. */
+/* Edges are bits in the backend's memory.  The backend lists them, then they are fetched at once.
+ */
 static cfp_status read_edges(cfp_pyramid *out, cfp_analyser *a, int question)
 {
     const cfp_backend_api *api = a->device.api;
@@ -390,7 +392,7 @@ static cfp_status read_edges(cfp_pyramid *out, cfp_analyser *a, int question)
     if (a->unlisted)
         return CFP_OK;
     if (!direct)
-        CFP_TRY(cfp_ledger_edge_room(a->ledger, a->ctx, total, &there, &here));
+        CFP_TRY(cfp_ledger_edge_buffers(a->ledger, a->ctx, total, &there, &here));
     for (int k = 0; k < out->n_layers; k++) {
         cfp_layer *layer = &out->layer[k];
         if (layer->n_edges == 0)
@@ -409,7 +411,7 @@ static cfp_status read_edges(cfp_pyramid *out, cfp_analyser *a, int question)
     return CFP_OK;
 }
 
-/* By depth; within a depth from the output upwards, as they were met. */
+/* By depth, then from the output to the input. */
 static int by_depth(const void *a, const void *b)
 {
     const cfp_layer *x = a, *y = b;

@@ -11,7 +11,7 @@ static uint64_t next_random(uint64_t *state)
     return z ^ (z >> 31);
 }
 
-/* An order of n frames that is not their own, unless there is no other. */
+/* A random order of n frames.  It is not their own order, unless n < 2. */
 static void shuffle(int *order, int n, uint64_t seed)
 {
     for (bool moved = n < 2; !moved;) {
@@ -27,7 +27,7 @@ static void shuffle(int *order, int n, uint64_t seed)
     }
 }
 
-/* Which frame of the clip stands at each place of the other one. */
+/* order[t]: which frame of the clip is frame t of the baseline. */
 static void order_frames(int *order, int n, cfp_baseline kind, uint64_t seed)
 {
     for (int t = 0; t < n; t++)
@@ -57,7 +57,7 @@ cfp_status cfp_baseline_clip(float *to, cfp_ctx *ctx, const cfp_input_spec *in, 
     return CFP_OK;
 }
 
-/* The other clip, beside x, the clip. */
+/* Makes the baseline of clip x. */
 static cfp_status make_other(float *to, const cfp_analyser *a, const float *x,
                              const cfp_clip *other)
 {
@@ -68,14 +68,14 @@ static cfp_status make_other(float *to, const cfp_analyser *a, const float *x,
     return CFP_OK;
 }
 
-/* Points k of all `steps`: (k + 1/2) / steps of the way from the other clip to x. */
+/* Makes a point on the line from the other clip (fraction 0) to x (fraction 1). */
 static void make_point(float *to, const float *other, const float *x, int64_t n, double share)
 {
     for (int64_t i = 0; i < n; i++)
         to[i] = (float)((double)other[i] + share * ((double)x[i] - (double)other[i]));
 }
 
-/* Behind a clip's own numbers, its first entry, all the others. */
+/* Makes all entries after the first, which is the clip itself and lies at `to`. */
 static cfp_status fill_others(float *to, const cfp_analyser *a, const cfp_clip *other, int first,
                               float *room)
 {
@@ -87,7 +87,8 @@ static cfp_status fill_others(float *to, const cfp_analyser *a, const cfp_clip *
     if (e->turned)
         memcpy(to + e->first * n, to, (size_t)n * sizeof *to);
     for (int k = 0; k < e->count && steps > 1; k++) {
-        const int point = first + k < steps ? first + k : steps - 1; /* beyond the last: not used */
+        const int point =
+            first + k < steps ? first + k : steps - 1; /* beyond the last point: not used */
         make_point(to + (e->first + k) * n, from, to, n, (point + 0.5) / steps);
     }
     return CFP_OK;

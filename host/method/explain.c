@@ -1,4 +1,4 @@
-/* explain.c - the straight line: forward pass -> class -> descent -> tubes. */
+/* explain.c - an explanation from beginning to end: forward pass, class, descent, tubes. */
 #include "explain.h"
 #include "descent.h"
 #include "entries.h"
@@ -15,15 +15,15 @@ static int top_class(const float *logits, int n)
     return top;
 }
 
-/* A batch on its way: by clip, then by question. */
+/* The batch that is being explained.  Questions are by clip, then by theta. */
 struct batch {
     cfp_analyser *a;
     const cfp_clip *const *clip;
-    const float *given; /* the clips' numbers, in the place of clip; or NULL */
+    const float *given; /* the clips as numbers; NULL: `clip` has them */
     int clips, thetas;
-    float *input;        /* [clips x entries], normalised; NULL where frames go up as they are */
+    float *input;        /* [clips x entries], normalised; NULL: the frames are uploaded as bytes */
     const uint8_t **rgb; /* [clips] */
-    bool later;          /* a class has been explained after this forward pass */
+    bool later;          /* another class has been explained after this forward pass */
     float *logits;       /* [clips][classes] */
     int *class_index;    /* [clips] */
     cfp_pyramid *pyramid;
@@ -31,8 +31,8 @@ struct batch {
     cfp_timings ms;
 };
 
-/* Frames of bytes have three channels; a network that reads more is given numbers, and so is one
- * that is shown more than the clip.  first: of --steps' points. */
+/* Runs numbers forward.  Bytes will not do if the network reads more than three channels, or if a
+ * clip has several entries.  first: the number of the first point of --steps. */
 static cfp_status forward_numbers(struct batch *b, int first)
 {
     const cfp_input_spec *in = &b->a->model->input;
@@ -69,14 +69,15 @@ static cfp_status run_forward(struct batch *b, const int *class_index)
     return CFP_OK;
 }
 
-/* One walk over all of --steps' points, part by part; each part is run forward first. */
+/* One walk over all points of --steps, part by part.  Each part runs forward before it is walked.
+ */
 static cfp_status walk_parts(struct batch *b, cfp_walk walk)
 {
     cfp_analyser *a = b->a;
     const int steps = a->query.steps, max = a->entries.count;
     for (int first = 0; first < steps; first += max) {
         const double start = cfp_now_ms();
-        if (walk != CFP_WALK_GATHER || first > 0 || b->later) /* the first has been run */
+        if (walk != CFP_WALK_GATHER || first > 0 || b->later) /* the first part has already run */
             CFP_TRY(forward_numbers(b, first));
         b->ms.forward += cfp_now_ms() - start;
         a->part = (cfp_part){.walk = walk,
@@ -112,7 +113,7 @@ static cfp_status descend(struct batch *b)
     return CFP_OK;
 }
 
-/* One question's explanation takes over what was found. */
+/* Makes the explanation of one question; it takes over the question's pyramid and tubes. */
 static cfp_status hand_out(cfp_explanation *e, struct batch *b, int question, cfp_interp interp)
 {
     const cfp_model *model = b->a->model;

@@ -1,7 +1,8 @@
-/* explain.h - one clip, one class, one query -> the explanation: the whole method in one call.
+/* explain.h - the whole method in one call: from a clip, a class and a query to the explanation.
  *
- * cfp_explain is: forward pass -> class -> descent -> tubes.  Everything a writer needs is in
- * cfp_explanation; it borrows the model and the clip and owns the rest. */
+ * cfp_explain does the forward pass, chooses the class, descends, and makes the tubes.  A
+ * cfp_explanation has all that a writer needs.  It borrows the model and the clip, which must
+ * outlive it, and owns the rest. */
 #pragma once
 #include "../backend/backend.h"
 #include "../clip/clip.h"
@@ -17,15 +18,15 @@ typedef struct cfp_timings { /* milliseconds */
 typedef struct cfp_explanation cfp_explanation;
 struct cfp_explanation {
     const cfp_model *model; /* borrowed */
-    const cfp_clip *clip;   /* borrowed; NULL: cfp_explain_input was given numbers alone */
+    const cfp_clip *clip;   /* borrowed; NULL: made by cfp_explain_input */
     cfp_query query;
     cfp_interp interp; /* how tubes are resized when they are rendered */
     int class_index;
     float *logits, *probabilities; /* [model->n_classes] */
     cfp_pyramid pyramid;
     cfp_tubes_list tubes;
-    cfp_timings ms; /* forward, descent, tubes set here; decode, write by the caller */
-    const cfp_explanation *against; /* of a contrast (contrast.h): the other class; else NULL */
+    cfp_timings ms; /* cfp_explain sets forward, descent and tubes; the caller decode and write */
+    const cfp_explanation *against; /* a contrast (contrast.h): the other class; else NULL */
 };
 
 /* A network that is ready to run on a device for one kind of question: its steps are planned, its
@@ -54,22 +55,22 @@ const cfp_query *cfp_analyser_query(const cfp_analyser *analyser);
 /* The network, which the analyser owns: for a forward pass without an explanation. */
 cfp_trace *cfp_analyser_network(cfp_analyser *analyser);
 
-/* For analysers of one clip and theta.  class_index -1: the top predicted class.  On failure *out
- * is empty. */
+/* Explains one clip, for an analyser of one clip and one theta.  class_index -1: the top predicted
+ * class.  The caller frees *out.  On failure *out is empty. */
 CFP_CHECKED cfp_status cfp_explain(cfp_explanation *out, cfp_analyser *analyser,
                                    const cfp_clip *clip, int class_index, cfp_interp interp);
-/* The whole batch: clip[clips], class_index[clips]; out[clips x thetas] by clip, then theta.  Times
- * are those of the batch. */
+/* Explains a whole batch: clip[clips], class_index[clips].  out[clips x thetas] is by clip, then by
+ * theta.  Every explanation has the times of the whole batch. */
 CFP_CHECKED cfp_status cfp_explain_batch(cfp_explanation *out, cfp_analyser *analyser,
                                          const cfp_clip *const *clip, const int *class_index,
                                          cfp_interp interp);
-/* The same of what the network reads, C x T x H x W as cfp_clip_normalise makes it; out->clip stays
- * NULL. */
+/* As cfp_explain, from the network's input: C x T x H x W, normalised (cfp_clip_normalise).
+ * out->clip is NULL. */
 CFP_CHECKED cfp_status cfp_explain_input(cfp_explanation *out, cfp_analyser *analyser,
                                          const float *input, int class_index, cfp_interp interp);
-/* n classes (all >= 0) of one clip from one forward pass, out[n].  For an analyser of one clip
- * and theta whose batch said `classes`.  Only where --steps come in parts is each part run forward
- * again. */
+/* Explains n classes (all >= 0) of one clip after one forward pass, out[n].  For an analyser of one
+ * clip and one theta whose batch had `classes` set.  If --steps come in parts, each part runs
+ * forward again for each class. */
 CFP_CHECKED cfp_status cfp_explain_classes(cfp_explanation *out, cfp_analyser *analyser,
                                            const cfp_clip *clip, const int *class_index, int n,
                                            cfp_interp interp);

@@ -1,7 +1,10 @@
-/* resize.c - both ways of resizing are separable: an axis is a list of taps per output position,
- * and "gather a few rows, weigh, add" along T, then H, then W makes the volume, frame by frame:
- * what is between stays in the cache, and frames are shared out among the threads.  A row gathers
- * its points from anywhere, so ABREAST rows are weighed along W at once, a vector a point. */
+/* resize.c - resizes volumes, axis by axis.
+ *
+ * Both ways of resizing are separable.  Along one axis, each output position is a weighted sum of a
+ * few input positions, its taps.  The volume is made frame by frame, along T, then H, then W; so
+ * intermediate results stay in the caches, and threads take different frames.  The taps along W lie
+ * anywhere in a row, so ABREAST rows are computed at once, and a vector holds the same point of
+ * each row. */
 #include "resize.h"
 #include "../backend/render_math.h"
 #include <math.h>
@@ -38,7 +41,7 @@ static cfp_status axis_linear(struct axis *axis, cfp_ctx *ctx, int from, int to)
     return CFP_OK;
 }
 
-/* Index reflected at both ends, the end samples standing once: ... 2 1 0 1 2 ... */
+/* The index reflected at both ends; the end samples are not repeated: ... 2 1 0 1 2 ... */
 static int mirrored(int i, int n)
 {
     if (n == 1)
@@ -58,7 +61,7 @@ static cfp_status axis_spline(struct axis *axis, cfp_ctx *ctx, int from, int to)
         const double x = zoom * u;
         const int low = (int)floor(x);
         const double f = x - low, g = 1 - f;
-        const bool outside = x > from - 1; /* scipy's mode 'constant': nothing there */
+        const bool outside = x > from - 1; /* scipy's mode 'constant': 0 there */
         const double w[4] = {g * g * g / 6, (f * f * (f - 2) * 3 + 4) / 6,
                              (g * g * (g - 2) * 3 + 4) / 6, f * f * f / 6};
         for (int k = 0; k < 4; k++) {
@@ -69,12 +72,12 @@ static cfp_status axis_spline(struct axis *axis, cfp_ctx *ctx, int from, int to)
     return CFP_OK;
 }
 
-enum { ABREAST = 4 }; /* rows whose points are weighed together */
+enum { ABREAST = 4 }; /* rows that are computed together along W */
 
-/* Inlined: `taps` or `rows`, a constant of the call, unrolls the loop over it. */
+/* Inlined, so that a constant argument `taps` or `rows` unrolls the loop over it. */
 #define UNROLLED static inline __attribute__((always_inline)) void
 
-/* to[i] = the sum over the taps of position u of weight * from[tap][i], rows of n. */
+/* Row u of the output: to[i] = sum over the taps of u of weight * from[tap][i], rows of n. */
 UNROLLED add_rows(double *to, const double *from, int64_t n, const struct axis *axis, int u,
                   int taps)
 {
@@ -98,7 +101,7 @@ CFP_WIDE static void weigh_rows(double *to, const double *from, int64_t n, const
 typedef double doubles __attribute__((vector_size(ABREAST * sizeof(double))));
 typedef float floats __attribute__((vector_size(ABREAST * sizeof(float))));
 
-/* Point u of ABREAST rows, whose points stand side by side in `from`. */
+/* Point u of ABREAST output rows.  `from` has the same point of all rows side by side. */
 UNROLLED add_point(floats *to, const double *from, const struct axis *axis, int u, int taps)
 {
     doubles sum, x;
@@ -111,7 +114,7 @@ UNROLLED add_point(floats *to, const double *from, const struct axis *axis, int 
     *to = __builtin_convertvector(sum, floats);
 }
 
-/* Points side by side become rows. */
+/* Makes rows of points that lie side by side. */
 UNROLLED transpose(floats to[ABREAST], const floats from[ABREAST])
 {
     const floats a = __builtin_shufflevector(from[0], from[1], 0, 4, 1, 5);
@@ -142,7 +145,7 @@ UNROLLED add_points(float *to, const double *from, int n, const struct axis *axi
     }
 }
 
-/* The same along ABREAST rows: `to` has them below each other. */
+/* All n points of ABREAST rows.  `to` has one row after the other. */
 CFP_WIDE static void weigh_points(float *to, const double *from, int n, const struct axis *axis)
 {
     if (axis->taps == 2)
@@ -151,7 +154,8 @@ CFP_WIDE static void weigh_points(float *to, const double *from, int n, const st
         add_points(to, from, n, axis, MOST_TAPS);
 }
 
-/* ABREAST rows of n that stand below each other, with their points side by side. */
+/* Takes ABREAST rows of n, one after the other, and puts the same point of all rows side by side.
+ */
 CFP_WIDE static void side_by_side(double *to, const double *rows, int n)
 {
     for (int i = 0; i < n; i++)
@@ -159,8 +163,9 @@ CFP_WIDE static void side_by_side(double *to, const double *rows, int n)
             to[i * ABREAST + r] = rows[r * n + i];
 }
 
-/* The samples of one line become the coefficients of the cubic B-spline through them: a causal and
- * an anticausal recursion with the pole sqrt(3) - 2, exact for a mirrored line (Unser 1999). */
+/* Makes of the samples of one line the coefficients of the cubic B-spline through them, by a causal
+ * and an anticausal recursion with the pole sqrt(3) - 2.  Exact for a mirrored line (Unser 1999).
+ */
 static void spline_line(double *c, int n, int64_t stride)
 {
     const double pole = sqrt(3.0) - 2.0, gain = (1 - pole) * (1 - 1 / pole);
@@ -237,7 +242,7 @@ UNROLLED widen_by(float *restrict low, float *restrict high, const float *row, i
     }
 }
 
-/* Widens the extremes of n columns by the points of at most ABREAST rows; NaN is neither. */
+/* Widens the extremes of n columns by the points of at most ABREAST rows; NaN does not count. */
 CFP_WIDE static void widen_columns(float *low, float *high, const float *row, int n, int rows)
 {
     if (rows == ABREAST)

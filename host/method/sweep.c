@@ -7,14 +7,14 @@
  *
  *     --propagate path   R is the largest product of r along a path from the class.  R does not
  *                        depend on theta, and a kernel is selected where R >= theta.
- *     --propagate edge   R is the smallest r along a path, of the path where that is the largest
+ *     --propagate edge   Each path has a smallest r.  R is the largest of these, over all paths
  *                        (CFP_PROPAGATE_WIDEST).  Again a kernel is selected where R >= theta.
  *
  * An edge (o, i) has such a number, too: R(o) * r(o, i), or the smaller one of R(o) and r(o, i).
- * What remains is to count how many of these numbers reach each theta.
+ * Then this file only counts how many of these numbers reach each theta.
  *
- * Rule grad with --mask selected is different: the gradient depends on what theta selected above.
- * There the descent runs once for each theta. */
+ * Rule grad with --mask selected is different, because the gradient in one layer depends on what
+ * theta selected in the layers above it.  There the descent runs once for each theta. */
 #include "sweep.h"
 #include "../backend/relevance_math.h"
 #include "descent.h"
@@ -30,9 +30,9 @@ enum { BUCKETS = 4096, LEAST_EDGES = 1 << 15 /* that are worth a second thread *
 typedef struct counter {
     int n;
     double *level;      /* [n] the thetas, ascending */
-    int *place;         /* [n] where theta k of the list stands among the levels */
+    int *place;         /* [n] which level theta k of the list is */
     int32_t *from;      /* [BUCKETS + 1] how many levels are at most bucket / BUCKETS */
-    int64_t *histogram; /* [threads][n + 1] numbers that reach just so many levels */
+    int64_t *histogram; /* [threads][n + 1] how many numbers reach exactly so many levels */
     int threads;
 } counter;
 
@@ -84,7 +84,7 @@ static void clear_counter(counter *c)
     memset(c->histogram, 0, (size_t)c->threads * ((size_t)c->n + 1) * sizeof *c->histogram);
 }
 
-/* A number >= 0. */
+/* Counts a number >= 0. */
 static inline void count(const counter *c, int64_t *histogram, double value)
 {
     int reached = c->from[value < 1 ? (int)(value * BUCKETS) : BUCKETS];
@@ -109,13 +109,13 @@ static int64_t reaching(const counter *c, int theta)
     return c->histogram[c->place[theta] + 1];
 }
 
-/* --- a series on its way --- */
+/* --- making a series --- */
 
 typedef struct sweep {
     cfp_analyser *a;
     int n_thetas;
     counter counter;
-    cfp_edge *edge; /* those of the layer at hand */
+    cfp_edge *edge; /* of one layer */
     int64_t edges_room;
     uint8_t **before; /* [room of the series] the kernels selected at the theta before */
 } sweep;
@@ -125,14 +125,15 @@ static const cfp_demand *demanded(const sweep *s, int node)
     return cfp_ledger_seen(s->a->ledger, s->a->ledger->node[node].demand);
 }
 
-/* The walk back from a class; what it found is then in the ledger, where the host may look. */
+/* Walks back from a class, and fetches what was found into the ledger's host copy. */
 static cfp_status descend(const sweep *s, int class_index)
 {
     CFP_TRY(cfp_descend_part(s->a, &class_index));
     return cfp_ledger_fetch_results(s->a->ledger);
 }
 
-/* Of a layer that nobody demands, n_edges is from the descent before. */
+/* Counts the edges of demanded kernels.  n_edges of other kernels may be from an earlier descent.
+ */
 static int64_t count_edges(const sweep *s, const cfp_swept_layer *layer)
 {
     const cfp_ledger *l = s->a->ledger;
@@ -144,13 +145,13 @@ static int64_t count_edges(const sweep *s, const cfp_swept_layer *layer)
     return total;
 }
 
-/* The edges of a layer come to s->edge. */
+/* Lists the edges of a layer in s->edge. */
 static cfp_status list_edges(sweep *s, const cfp_back_step *step, int64_t total)
 {
     const cfp_device *device = &s->a->device;
     cfp_edge *there, *here;
     if (!device->api->host_memory) {
-        CFP_TRY(cfp_ledger_edge_room(s->a->ledger, s->a->ctx, total, &there, &here));
+        CFP_TRY(cfp_ledger_edge_buffers(s->a->ledger, s->a->ctx, total, &there, &here));
         CFP_TRY(device->api->list_edges(device->backend, step, 0, there));
         s->edge = here;
         return device->api->fetch(device->backend, here, there, (size_t)total * sizeof *here);
@@ -203,7 +204,7 @@ static cfp_status sweep_edges(sweep *s, cfp_swept_layer *layer)
     return CFP_OK;
 }
 
-/* Every theta of a layer, from the descent at the lowest. */
+/* Counts a layer at every theta, after the descent at the lowest one. */
 static cfp_status sweep_layer(sweep *s, cfp_swept_layer *layer)
 {
     const cfp_demand *demand = demanded(s, layer->node);
@@ -214,7 +215,7 @@ static cfp_status sweep_layer(sweep *s, cfp_swept_layer *layer)
     sum_up(&s->counter);
     for (int k = 0; k < s->n_thetas; k++) {
         layer->selected[k] = (int32_t)reaching(&s->counter, k);
-        /* of two sets, one holds the other */
+        /* one of the two sets contains the other */
         const int now = layer->selected[k], then = layer->selected[k > 0 ? k - 1 : 0];
         const int larger = cfp_max_int(now, then);
         layer->jaccard[k] = larger == 0 ? 1 : (double)cfp_min_int(now, then) / larger;
@@ -238,7 +239,7 @@ static cfp_status sweep_at_once(sweep *s, cfp_series *series, const cfp_query *q
     return CFP_OK;
 }
 
-/* The layer as theta k alone selects it. */
+/* Reads a layer after the descent at theta k. */
 static void read_layer(const sweep *s, cfp_swept_layer *layer, uint8_t *before, int k)
 {
     const cfp_demand *demand = demanded(s, layer->node);
@@ -277,7 +278,7 @@ static int by_depth(const void *a, const void *b)
     return x->depth != y->depth ? x->depth - y->depth : y->node - x->node;
 }
 
-/* All kernel layers that the query could visit. */
+/* Lists all kernel layers that the query could visit. */
 static cfp_status list_layers(cfp_series *series, cfp_analyser *a, int depth, int n_thetas)
 {
     const cfp_model *model = a->model;
@@ -305,7 +306,7 @@ static void free_layer(cfp_swept_layer *layer)
     cfp_free(layer->jaccard);
 }
 
-/* Layers that no theta visited are no part of the series. */
+/* Removes the layers that no theta visited. */
 static void drop_unvisited(cfp_series *series, int n_thetas)
 {
     int kept = 0;
@@ -330,7 +331,7 @@ void cfp_series_free(cfp_series *series)
     *series = (cfp_series){0};
 }
 
-/* Does each theta need a descent of its own? */
+/* True: each theta needs its own descent. */
 static bool depends_on_theta(const cfp_query *query)
 {
     return query->rule == CFP_RULE_GRAD && query->mask == CFP_MASK_SELECTED;

@@ -1,4 +1,4 @@
-/* sweep.h - what every theta of a list selects, from one forward pass.
+/* sweep.h - finds what each theta of a list selects, from one forward pass.
  *
  * A SERIES is the answer to one query about one class, at every theta of the list. */
 #pragma once
@@ -8,8 +8,8 @@ typedef struct cfp_swept_layer { /* a kernel layer that at least one theta visit
     int node, depth, kernels;
     int32_t *selected; /* [thetas] kernels */
     int64_t *edges;    /* [thetas] */
-    double *jaccard;   /* [thetas] of the selected kernels with those at the theta before; 1 where
-                        * both are empty; that of the first theta is 1 and means nothing */
+    double *jaccard;   /* [thetas] of the kernels selected here and at the theta before; 1 if both
+                        * select none; 1 for the first theta, which has none before it */
 } cfp_swept_layer;
 
 typedef struct cfp_series {
@@ -22,11 +22,11 @@ typedef struct cfp_series {
 CFP_CHECKED cfp_status cfp_analyser_open_sweep(cfp_analyser **out, cfp_ctx *ctx,
                                                const cfp_model *model, const cfp_device *device,
                                                const cfp_query *query, int n_queries);
-/* About the clip that the analyser last ran forward; query->theta is not read.  On failure *out is
- * empty. */
+/* Answers one query about the clip of the last forward pass.  query->theta is not read.  The caller
+ * frees *out.  On failure *out is empty. */
 CFP_CHECKED cfp_status cfp_sweep(cfp_series *out, cfp_analyser *analyser, const cfp_query *query,
                                  int class_index, const double *theta, int n_thetas);
 void cfp_series_free(cfp_series *series); /* accepts {0} */
 
-/* How many times the descent runs for a series: the unit in which progress is counted. */
+/* How many times the descent runs for a series.  Progress is counted in this unit. */
 int cfp_sweep_descents(const cfp_query *query, int n_thetas);

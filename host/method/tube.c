@@ -1,4 +1,4 @@
-/* tube.c - from a layer's raw map to a volume over the clip: resize, then min-max. */
+/* tube.c - makes a volume over the clip of a raw map: resizes it, then normalises it. */
 #include "tube.h"
 #include "../backend/render_math.h"
 #include "resize.h"
@@ -11,7 +11,7 @@ void cfp_tubes_free(cfp_tubes_list *tubes)
     *tubes = (cfp_tubes_list){0};
 }
 
-enum { PIECE = 1 << 14 }; /* voxels that a thread takes */
+enum { PIECE = 1 << 14 }; /* voxels that a thread takes at a time */
 
 CFP_WIDE static void share(float *v, int64_t n, float low, float high)
 {

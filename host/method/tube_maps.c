@@ -3,7 +3,8 @@
 #include "blend.h"
 #include <string.h>
 
-/* Enqueues the maps of layer m, over its selected kernels: those that are demanded. */
+/* Enqueues the maps of layer m: sums over its selected kernels, which are those that are demanded.
+ */
 static cfp_status sum_layer(cfp_analyser *a, int m, const cfp_tensor *g)
 {
     const cfp_ledger *l = a->ledger;
@@ -13,7 +14,7 @@ static cfp_status sum_layer(cfp_analyser *a, int m, const cfp_tensor *g)
     CFP_TRY(cfp_blend_value(&map, a, &map));
     if (g != NULL)
         CFP_TRY(cfp_blend_gradient(&gradient, a, g));
-    /* What comes in parts is added up first, and cut off at 0 by the host. */
+    /* Maps of parts are added up before values below 0 become 0, which the host does. */
     const bool adds = g != NULL && !a->part.first;
     const cfp_shape flat = {1, 1, 1, 1, (int)(l->questions * cfp_positions(map.shape))};
     cfp_tensor sum = {.shape = flat, .block = 1, .data = l->node[m].map};
@@ -46,7 +47,7 @@ static cfp_status sum_each_layer(cfp_analyser *a)
     return CFP_OK;
 }
 
-/* The maps that were not made on the way. */
+/* Enqueues the maps that the walk has not made. */
 static cfp_status sum_layers(void *cookie)
 {
     cfp_analyser *a = cookie;
@@ -102,7 +103,7 @@ static cfp_status kernel_tube(cfp_tubes_list *list, cfp_analyser *a, const cfp_l
     return CFP_OK;
 }
 
-/* The children of one kernel: its edges. */
+/* keep: the channels that kernel o has an edge to.  *edge moves on to the next kernel's edges. */
 static void mark_children(cfp_demand *keep, const cfp_model *model, const cfp_layer *layer, int o,
                           int64_t *edge)
 {
