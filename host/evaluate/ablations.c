@@ -1,8 +1,8 @@
 /* ablations.c - see ablations.h.
  *
- * A set is known by the layers that it is of and by a bit a kernel.  Layers that share a map are
- * one layer here: replacing a channel of the map is the same act for both.  The empty set is the
- * clip itself and is never run. */
+ * A set is identified by its layers and a bit for each kernel.  Layers that have one map count as
+ * one layer here, because replacing a channel of the map ablates both.  The empty set is the clip
+ * itself and never runs. */
 #include "ablations.h"
 #include "../method/target.h"
 #include "random.h"
@@ -103,7 +103,7 @@ static uint64_t hash_of(const uint8_t *key, size_t bytes)
     return cfp_random_of_bytes(cfp_random_seed(0), key, bytes).state;
 }
 
-/* Where the set stands in slot[], or where it would. */
+/* The place of the set in slot[], or the free place where it would go. */
 static int64_t find_slot(const cfp_ablations *a, uint64_t hash, const uint8_t *key, size_t bytes)
 {
     int64_t at = (int64_t)(hash & (uint64_t)(a->slots - 1));
@@ -115,7 +115,7 @@ static int64_t find_slot(const cfp_ablations *a, uint64_t hash, const uint8_t *k
     return at;
 }
 
-/* Twice the room; slots are twice as many as sets. */
+/* Doubles the capacity.  There are twice as many slots as sets. */
 static cfp_status grow(cfp_ablations *a)
 {
     const int64_t room = a->room > 0 ? 2 * a->room : 256;
@@ -141,7 +141,7 @@ static cfp_status grow(cfp_ablations *a)
     return CFP_OK;
 }
 
-/* The number of the set; it is new where *added. */
+/* *number: that of the set.  *added: it was not known before. */
 static cfp_status look_up(int64_t *number, bool *added, cfp_ablations *a, const uint8_t *key,
                           size_t bytes)
 {
@@ -165,7 +165,7 @@ static cfp_status look_up(int64_t *number, bool *added, cfp_ablations *a, const 
 
 /* --- one call --- */
 
-/* False where nothing is ablated. */
+/* False: nothing is ablated. */
 static bool make_key(asking *ask, const uint8_t *ablated)
 {
     uint8_t *bits = ask->key + (size_t)ask->n_layers * sizeof(int32_t);
@@ -238,7 +238,7 @@ static cfp_status run_new(asking *ask, bool together, uint8_t *sets, float *logi
     return CFP_OK;
 }
 
-/* As many sets at a time as keep the room for their logits small, and the device busy. */
+/* Runs the new sets, so many at a time that the device is busy and the logits stay small. */
 static cfp_status run(asking *ask, bool together)
 {
     enum { ROOM = 1 << 24 };
@@ -260,7 +260,7 @@ static cfp_status run(asking *ask, bool together)
     return status;
 }
 
-/* Sets that were not run are not known. */
+/* Forgets the sets that did not run. */
 static void give_up(cfp_ablations *a, int64_t n)
 {
     for (int64_t i = n; i < a->n; i++) {

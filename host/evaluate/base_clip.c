@@ -25,7 +25,7 @@ static void fill_mean(float *out, const float *x, cfp_shape s)
     }
 }
 
-/* The middle of T frames is number T div 2, as --baseline freeze has it. */
+/* The middle of T frames is number T div 2, as in --baseline freeze. */
 static void freeze(float *out, const float *x, cfp_shape s)
 {
     const int64_t frame = (int64_t)s.h * s.w;
@@ -41,7 +41,7 @@ static int mirrored(int i, int n)
     return at < n ? at : period - 1 - at;
 }
 
-/* One line of n numbers, `step` apart. */
+/* Blurs one line of n numbers, which lie `step` apart. */
 static void blur_line(float *line, int64_t step, int n, const double *weight, int radius,
                       double *room)
 {

@@ -1,8 +1,8 @@
 /* channel_scores.c - see channel_scores.h.
  *
- * Maps and gradients come to the host, layer by layer, because the forms need every position.  On a
- * GPU gradients may be held times a power of two (backend.h).  It is the same for all kernels, so
- * their order stays; the scores are multiplied by it. */
+ * Maps and gradients are copied to the host, layer by layer, because the forms need every position.
+ * A GPU may hold gradients times a power of two (backend.h).  The scores then have this factor,
+ * too; it is the same for all kernels, so their order stays. */
 #include "channel_scores.h"
 #include "../method/blend.h"
 #include "../method/entries.h"
@@ -10,7 +10,7 @@
 #include <math.h>
 #include <string.h>
 
-/* What the numbers of one layer are made of. */
+/* What the scores of one layer are made of. */
 typedef struct layer_sum {
     float *value; /* [C x T x H x W] */
     int channels;
@@ -39,7 +39,7 @@ static cfp_status download(scoring *s, float *plain, const cfp_tensor *x)
     return s->analyser->device.api->download(s->analyser->device.backend, plain, x);
 }
 
-/* Adds to what is known of layer m: its map, times g unless NULL, times `sign`. */
+/* Adds to the sum of layer m: sign * map, or sign * map * g unless g is NULL. */
 static cfp_status add_map(scoring *s, int m, const cfp_tensor *map, const cfp_tensor *g, int sign)
 {
     layer_sum *layer = &s->layer[m];
@@ -68,7 +68,7 @@ static double of_channel(const float *value, int64_t n, cfp_score_form form)
     return (form == CFP_FORM_ABSOLUTE ? fabs(sum) : sum) / (double)n;
 }
 
-/* The scores of all layers that something is known of, which is forgotten. */
+/* Makes the scores of all layers that have a sum, and frees the sums. */
 static void give_scores(scoring *s, cfp_scores *out, cfp_score_form form)
 {
     for (int m = 1; m < s->model->n_nodes; m++) {
@@ -113,7 +113,7 @@ static cfp_status add_activations(scoring *s, const cfp_clip *clip)
     return add_maps(s, -1);
 }
 
-/* The same for every class. */
+/* These scores are the same for every class. */
 static cfp_status score_activations(scoring *s, const cfp_clip *clip, int n_classes)
 {
     CFP_TRY(add_activations(s, clip));
@@ -157,7 +157,7 @@ static cfp_status put_seeds(scoring *s, int class_index)
     return status;
 }
 
-/* The gradient at a node's output is complete: of every layer whose map that is. */
+/* The gradient at a node's output is complete: adds the product of every layer whose map it is. */
 static cfp_status add_products(scoring *s, int node)
 {
     const cfp_tensor *value = cfp_trace_value(s->analyser->trace, node);
@@ -185,7 +185,7 @@ static cfp_status walk_back(scoring *s)
     return CFP_OK;
 }
 
-/* One class: all points of --steps, in as many parts as there have to be. */
+/* One class: all points of --steps, in parts if memory is short. */
 static cfp_status score_gradient(scoring *s, cfp_scores *out, const cfp_clip *clip, int class_index)
 {
     cfp_analyser *a = s->analyser;
@@ -205,7 +205,8 @@ static cfp_status score_gradient(scoring *s, cfp_scores *out, const cfp_clip *cl
 
 /* --- both --- */
 
-/* Without a gradient the network only runs forward, and every map stays. */
+/* Opens the network, unless it is open.  Without a gradient it only runs forward, and keeps every
+ * map. */
 static cfp_status open_analyser(cfp_analyser **analyser, scoring *s, const cfp_device *device)
 {
     const cfp_batch batch = {.clips = 1, .thetas = 1, .unlisted = true};

@@ -1,11 +1,11 @@
-/* measure_change.c - metrics that change a clip and look at what the network then says. */
+/* measure_change.c - metrics that change a clip and run it through the network. */
 #include "measure.h"
 #include "statistics.h"
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 
-/* --- drop, increase: the clip seen through the volume --- */
+/* --- drop, increase: the clip, masked by the volume --- */
 
 struct through {
     const cfp_measuring *m;
@@ -77,7 +77,7 @@ struct boxes {
     cfp_random stream;
 };
 
-/* Box i: each side is even over 1 .. half of the clip's, rounded up; then its place. */
+/* Box i: each side is uniform over 1 .. half of the clip's side, rounded up; then its place. */
 static box draw_box(const struct boxes *b, int64_t i)
 {
     const int side[3] = {b->m->shape.t, b->m->shape.h, b->m->shape.w};
@@ -121,7 +121,7 @@ static double sum_in_box(const float *s, cfp_shape shape, const box *at)
     return sum;
 }
 
-/* mean (beta a - d)^2 with the beta that fits best: a volume has no unit. */
+/* mean (beta a - d)^2, with the beta that fits best, because a volume has no unit. */
 static double infidelity(double *beta, const double *a, const double *d, int n)
 {
     double aa = 0, ad = 0, sum = 0;
@@ -168,7 +168,7 @@ cfp_status cfp_measure_infidelity(cfp_measured *out, cfp_measuring *m, const cfp
     return status;
 }
 
-/* --- max-sensitivity: how far the volume moves when the clip hardly does --- */
+/* --- max-sensitivity: how much the volume changes with a small change of the clip --- */
 
 static void add_noise(float *to, const float *x, int64_t n, double radius, cfp_random stream)
 {
@@ -176,7 +176,7 @@ static void add_noise(float *to, const float *x, int64_t n, double radius, cfp_r
         to[k] = (float)((double)x[k] + radius * (2 * cfp_random_unit(&stream) - 1));
 }
 
-/* The volume of the same layer; NULL: that layer has none now. */
+/* The volume of the same layer; NULL: this layer has none for the changed clip. */
 static const float *same_layer(const cfp_volume_list *list, int node)
 {
     for (int i = 0; i < list->n; i++)
@@ -219,9 +219,9 @@ cfp_status cfp_measure_sensitivity(double *value, cfp_measuring *m, int ask,
     return CFP_OK;
 }
 
-/* --- freeze, reverse, shuffle: what the order of frames has to do with it --- */
+/* --- freeze, reverse, shuffle: how much depends on the order of frames --- */
 
-struct frames { /* which frame of the clip stands at each place, of each input */
+struct frames { /* for each frame of each input: which frame of the clip it is */
     const cfp_measuring *m;
     const int *from; /* [inputs][T] */
 };
@@ -250,7 +250,7 @@ cfp_status cfp_order_frames(int *order, const cfp_measuring *m, const float *s)
     return status;
 }
 
-/* A frame that is frozen shows the one before it, as that now is; the first has none. */
+/* An active frame becomes what the frame before it has become; the first frame stays. */
 static void freeze(int *from, const uint8_t *active, int T)
 {
     for (int t = 0; t < T; t++)

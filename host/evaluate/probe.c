@@ -1,14 +1,14 @@
 /* probe.c - see probe.h.
  *
- * Two traces serve every question.  One takes a batch of inputs forward; the other takes a single
- * input, forward and back.  Both are opened when they are first needed. */
+ * There are two traces.  One runs a batch of inputs forward; the other runs a single input forward
+ * and backward.  Each is opened when it is first needed. */
 #include "probe.h"
 #include "../method/target.h"
 #include "../method/analyser.h"
 #include <math.h>
 #include <string.h>
 
-/* The 19 points between the two ends of a curve of 20 steps make two batches. */
+/* A curve of 20 steps has 19 points between its ends: two batches. */
 enum { BATCH = 10 };
 
 typedef struct runner {
@@ -71,7 +71,7 @@ void cfp_probe_close(cfp_probe **probe)
     *probe = NULL;
 }
 
-/* Opens the trace, for fewer inputs at once where memory is short. */
+/* Opens the trace, for fewer inputs at once if memory is short. */
 static cfp_status open_trace(cfp_probe *probe, runner *r, bool backward)
 {
     cfp_ctx *ctx = probe->ctx;
@@ -103,7 +103,7 @@ static cfp_status open_runner(cfp_probe *probe, runner *r, int batch, bool backw
     return CFP_OK;
 }
 
-/* A trace tells of its own steps; the user is shown inputs instead. */
+/* A trace reports progress in steps.  That is switched off: the user sees inputs counted. */
 static cfp_status silently(cfp_probe *probe, cfp_status (*work)(cfp_probe *, runner *), runner *r)
 {
     cfp_ctx *ctx = probe->ctx;
@@ -146,7 +146,7 @@ static cfp_status run_forward(cfp_probe *probe, runner *r)
     return cfp_trace_forward(r->trace, r->input, r->logits);
 }
 
-/* Copies of the first input fill the places behind the last one. */
+/* Makes n inputs.  Copies of the first fill the rest of the batch. */
 static void fill_batch(cfp_probe *probe, runner *r, int64_t first, int64_t n, cfp_inputs inputs)
 {
     const int64_t count = input_count(probe);
@@ -224,7 +224,7 @@ static void unscale(cfp_probe *probe, float *gradient, int64_t n)
         gradient[i] = (float)((double)gradient[i] / probe->unit);
 }
 
-/* The gradient that came to a node, as plain numbers; zeros where none came. */
+/* The gradient at a node as plain numbers; zeros if none came. */
 static cfp_status read_gradient(cfp_probe *probe, float *out, int node)
 {
     const cfp_tensor *g = cfp_trace_gradient(probe->single.trace, node);
@@ -245,7 +245,7 @@ static cfp_status read_map(cfp_probe *probe, cfp_map *map, int node)
     return read_gradient(probe, map->gradient, node);
 }
 
-/* All the way from the logits to the clip; maps are read where they are complete. */
+/* Walks from the logits to the clip, and reads each map when its gradient is complete. */
 static cfp_status walk_back(cfp_probe *probe, cfp_map *map, const int *node, int n)
 {
     cfp_trace *trace = probe->single.trace;

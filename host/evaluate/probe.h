@@ -1,7 +1,7 @@
-/* probe.h - a trained network that is asked about many inputs: scores, gradients, maps.
+/* probe.h - runs a network on many inputs and gives scores, gradients or maps.
  *
- * Inputs are what a network reads: C x T x H x W, normalised.  They are made one by one, as they
- * are needed, and go through the network in batches. */
+ * An input is C x T x H x W, normalised.  Inputs are made one by one, when they are needed, and go
+ * through the network in batches. */
 #pragma once
 #include "../backend/backend.h"
 #include "../method/query.h"
@@ -20,7 +20,7 @@ typedef struct cfp_inputs {
     void *cookie;
 } cfp_inputs;
 
-/* Is given the gradient of the target by input number i, C x T x H x W. */
+/* Takes the gradient of the target by input number i, C x T x H x W. */
 typedef struct cfp_gradient_sink {
     void (*take)(void *cookie, int64_t i, const float *input, const float *gradient);
     void *cookie;
@@ -32,8 +32,8 @@ typedef struct cfp_map {
     float *value, *gradient; /* C x T x H x W; the caller frees them */
 } cfp_map;
 
-/* `target` is one that the model has (cfp_resolve_target).  tick, where it is not NULL, is told of
- * every input that has been through the network. */
+/* target must be one that the model has (cfp_resolve_target).  tick, unless NULL, is called after
+ * inputs have gone through the network, with their number. */
 typedef struct cfp_probe_request {
     cfp_target target;
     void (*tick)(void *cookie, int64_t inputs);
@@ -44,13 +44,14 @@ CFP_CHECKED cfp_status cfp_probe_open(cfp_probe **out, cfp_ctx *ctx, const cfp_m
                                       const cfp_device *device, const cfp_probe_request *request);
 void cfp_probe_close(cfp_probe **probe);
 
-/* score[n] of inputs 0 .. n - 1.  All of one call go through the same kind of batch, so that equal
- * inputs get equal scores to the last bit. */
+/* score[n]: of inputs 0 .. n - 1.  All inputs of a call go through batches of the same size, so
+ * that equal inputs get equal scores to the last bit. */
 CFP_CHECKED cfp_status cfp_probe_score(cfp_probe *probe, cfp_score *score, int64_t n,
                                        int class_index, cfp_inputs inputs);
 CFP_CHECKED cfp_status cfp_probe_gradients(cfp_probe *probe, int64_t n, int class_index,
                                            cfp_inputs inputs, cfp_gradient_sink sink);
-/* map[n] of the outputs of node[n], for one input.  On failure no map is left. */
+/* map[n]: the outputs of node[n] and their gradients, for one input.  The caller frees them
+ * (cfp_maps_free).  On failure they are empty. */
 CFP_CHECKED cfp_status cfp_probe_maps(cfp_probe *probe, cfp_map *map, const int *node, int n,
                                       const float *input, int class_index);
 void cfp_maps_free(cfp_map *map, int n);

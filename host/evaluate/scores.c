@@ -1,5 +1,5 @@
-/* scores.c - see scores.h: which kernels a method selects, and its numbers where they come from a
- * descent. */
+/* scores.c - see scores.h.  Has the selection of all methods, and the scores of those that descend.
+ */
 #include "scores.h"
 #include "../method/analyser.h"
 #include "channel_scores.h"
@@ -133,7 +133,7 @@ static void take_selection(cfp_scores *out, const cfp_pyramid *pyramid)
     }
 }
 
-/* R of every kernel, at a theta that selects all that can be reached; of others 0. */
+/* The score is R at a theta of 0, which selects every kernel that can be reached; of others 0. */
 static void take_relevance(cfp_scores *out, const cfp_model *model, const cfp_pyramid *pyramid)
 {
     for (int i = 1; i < out->n_nodes; i++)
@@ -146,7 +146,7 @@ static void take_relevance(cfp_scores *out, const cfp_model *model, const cfp_py
     }
 }
 
-/* A kernel's score is the highest that a layer which reads it gives it. */
+/* Raises the scores of the kernels that a channel comes from.  The highest of all layers counts. */
 static cfp_status raise_kernels(cfp_scores *out, const cfp_analyser *analyser, int node,
                                 int channel, double score)
 {
@@ -162,8 +162,8 @@ static cfp_status raise_kernels(cfp_scores *out, const cfp_analyser *analyser, i
     return CFP_OK;
 }
 
-/* v(i) over the highest of the layer, not cut off at 0: so what speaks against the class comes
- * last. Where no v is above 0 the largest size stands for it. */
+/* The score is v(i) over the highest v of the layer, and may be below 0: kernels that speak against
+ * the class come last.  If no v is above 0, it is v(i) over the largest |v|. */
 static cfp_status score_channels(cfp_scores *out, cfp_analyser *analyser, int node, const float *v,
                                  int n)
 {
@@ -195,7 +195,7 @@ static cfp_status gradient_layer(cfp_scores *out, cfp_analyser *analyser, int no
     return status;
 }
 
-/* Rule grad: what was gathered of the layers that the descent at the lowest theta visited. */
+/* Rule grad: scores of the layers that the descent at the lowest theta visited. */
 static cfp_status gradient_scores(cfp_scores *out, cfp_analyser *analyser,
                                   const cfp_pyramid *pyramid)
 {
@@ -204,8 +204,8 @@ static cfp_status gradient_scores(cfp_scores *out, cfp_analyser *analyser,
     return CFP_OK;
 }
 
-/* One descent answers both thetas: the method's, which selects, and the lowest, which scores.  Of
- * grad-masked, whose gradient depends on theta, there is only the first. */
+/* One descent answers two thetas: that of the method, which selects, and 0, which scores.
+ * grad-masked has only the first, because its gradient depends on theta. */
 static cfp_status score_class(cfp_scores *out, cfp_analyser *analyser, const cfp_clip *clip,
                               int class_index)
 {
@@ -249,7 +249,7 @@ static cfp_status score_classes(cfp_scores *out, cfp_ctx *ctx, const cfp_model *
     return CFP_OK;
 }
 
-/* Methods that score what a layer's own map holds. */
+/* True: the method scores kernels by their own channels of the map. */
 static bool looks_at_maps(cfp_score_kind kind)
 {
     return kind == CFP_SCORE_ACTIVATION || kind == CFP_SCORE_GRADIENT_ACTIVATION;

@@ -2,7 +2,7 @@
 #include "volume_maker.h"
 #include <stdio.h>
 
-/* Without what the rule does not know (cfp_query_check). */
+/* Choices that the rule does not have are set to their defaults (cfp_query_check). */
 void cfp_volume_query(cfp_query *query, cfp_volume_method method)
 {
     const cfp_query plain = cfp_query_default();
@@ -37,7 +37,7 @@ static cfp_status open_method(cfp_analyser **analyser, cfp_volume_maker *maker,
     return CFP_OK;
 }
 
-/* A analyser tells of its own steps, while the user is shown what `evaluate` has done. */
+/* An analyser reports its own progress.  That is switched off: the user sees that of `evaluate`. */
 static cfp_status explain(cfp_explanation *out, cfp_volume_maker *maker, const cfp_volume_ask *ask,
                           const cfp_volume_subject *subject)
 {

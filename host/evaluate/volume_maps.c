@@ -8,7 +8,7 @@
 #include <math.h>
 #include <stdio.h>
 
-/* A kernel of the classifier that speaks for the class; node -1: there is none. */
+/* *out: the kernel of the classifier that gives the class its logit; node -1: there is none. */
 static cfp_status find_classifier(cfp_origin *out, cfp_volume_maker *maker, int class_index)
 {
     cfp_origin *origin;
@@ -48,7 +48,7 @@ static int last_map(const cfp_model *model, int classifier)
     return node;
 }
 
-/* What a map is called: the convolution whose map it is (the last of several), else itself. */
+/* The node that a map is named by: the last convolution whose map it is, else the map itself. */
 static int layer_of(const cfp_model *model, int map)
 {
     for (int m = map; m > 0; m--)
@@ -57,7 +57,7 @@ static int layer_of(const cfp_model *model, int map)
     return map;
 }
 
-/* The layers to look at, and the nodes of their maps: those that --layers matches, else the last
+/* Chooses the layers that --layers matches and the nodes of their maps; without --layers, the last
  * map. */
 static cfp_status choose_layers(int *layer, int *map, int *n, cfp_volume_maker *maker,
                                 const cfp_volume_ask *ask, int class_index)
@@ -179,16 +179,16 @@ static formula formula_of(cfp_volume_method method)
     }
 }
 
-/* --- Stergiou 2019: each channel of the map times what the class's own weights give it --- */
+/* --- Stergiou 2019: each channel of the map times its weight for the class --- */
 
-/* Channel j of a node's output counts w: that goes to the channel of the map that it comes from.
- * Other kernel layers end the way. */
+/* Channel j of a node's output has weight w.  Adds it to the channel of the map that this channel
+ * comes from.  The search ends at other kernel layers. */
 static void add_weight(double *weight, const cfp_model *model, int map, int node, int j, double w)
 {
     const cfp_node *n = &model->node[node];
     if (node == map)
         weight[j] += w;
-    if (node <= map || cfp_is_kernel_layer(n)) /* the map does not lie upstream of that */
+    if (node <= map || cfp_is_kernel_layer(n)) /* the map is not upstream of it */
         return;
     for (int k = 0; k < n->n_inputs; k++) {
         const int from = cfp_route(model, node, k, j);
@@ -197,7 +197,7 @@ static void add_weight(double *weight, const cfp_model *model, int map, int node
     }
 }
 
-/* There is a classifier: the map was found from there, or has a depth. */
+/* weight[C] of the map's channels.  The caller has made sure that there is a classifier. */
 static cfp_status class_weights(double *weight, cfp_volume_maker *maker, int map, int class_index)
 {
     const cfp_model *model = maker->model;

@@ -1,4 +1,4 @@
-/* volume_metrics.c - see volume_metrics.h: the table of metrics, and the way from a clip to rows.
+/* volume_metrics.c - see volume_metrics.h.  Has the table of metrics, and makes the rows of a clip.
  */
 #include "../method/target.h"
 #include "measure.h"
@@ -136,7 +136,7 @@ static void make_end(void *cookie, int64_t i, float *input)
     memcpy(input, i == 0 ? m->x : m->base, (size_t)cfp_count(m->shape) * sizeof *input);
 }
 
-/* What all metrics of this clip and class start from. */
+/* Makes what several metrics need of this clip and class. */
 static cfp_status begin(cfp_measuring *m, const uint8_t *metrics, const cfp_clip *clip,
                         int class_index)
 {
@@ -161,7 +161,7 @@ static cfp_status begin(cfp_measuring *m, const uint8_t *metrics, const cfp_clip
     return CFP_OK;
 }
 
-/* volume NULL: the metric is of the clip alone. */
+/* volume NULL: the metric is about the clip alone. */
 static cfp_status emit_row(cfp_measuring *m, cfp_eval_emit emit, cfp_volume_metric metric,
                            const cfp_volume *volume, const cfp_measured *found)
 {
@@ -280,7 +280,7 @@ static int64_t cost_of_method(const cfp_measuring *m, const cfp_volume_ask *ask)
         return s->rise_masks;
     case CFP_VOLUME_GRADIENT_INPUT:
         return 1;
-    default: /* not counted: what looks at a map, or at nothing */
+    default: /* methods on maps and controls cost little */
         return 0;
     }
 }
@@ -303,7 +303,7 @@ static int64_t cost_of_metric(const cfp_measuring *m, cfp_volume_metric metric)
     }
 }
 
-/* Layers that a method has a volume of, at most. */
+/* At most so many volumes of a method. */
 static int64_t volumes_of(const cfp_measuring *m, const cfp_volume_ask *ask)
 {
     int64_t n = 0;

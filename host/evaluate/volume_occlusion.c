@@ -1,6 +1,6 @@
-/* volume_occlusion.c - occlusion (Zeiler and Fergus 2014): a window slides over the clip and what
- * it covers is blank (zeros: the mean colour).  A voxel gets the mean fall of the target over the
- * windows that cover it. */
+/* volume_occlusion.c - occlusion (Zeiler and Fergus 2014).  A window slides over the clip; what it
+ * covers becomes zeros, the mean colour.  A voxel gets the mean fall of the target over the windows
+ * that cover it. */
 #include "volume_maker.h"
 #include <stdio.h>
 
@@ -10,7 +10,7 @@ struct windows {
     int window[3], stride[3], count[3]; /* along T, H, W; how many windows */
 };
 
-/* Where window i begins, and behind which place it ends: the last ones are cut off at the edge. */
+/* Where window i begins and ends, along T, H, W.  The last ones are cut off at the edge. */
 static void place(const struct windows *w, int64_t i, int begin[3], int end[3])
 {
     const int side[3] = {w->shape.t, w->shape.h, w->shape.w};
@@ -50,7 +50,8 @@ static void make_covered(void *cookie, int64_t i, float *input)
                     input[row_at(s, c, t, h) + x] = 0;
 }
 
-/* A quarter of the clip; half a window on, but a whole one in time. */
+/* Defaults: a window of a quarter of each side; a stride of half a window, of a whole one in time.
+ */
 static void choose_windows(struct windows *w, const cfp_volume_settings *want)
 {
     const int side[3] = {w->shape.t, w->shape.h, w->shape.w};
@@ -65,7 +66,7 @@ static void choose_windows(struct windows *w, const cfp_volume_settings *want)
     }
 }
 
-/* sum: of the falls, covered: how many windows, voxel by voxel. */
+/* For each voxel, sum: of the falls; covered: by how many windows. */
 static void add_window(const struct windows *w, int64_t i, double fall, double *sum,
                        double *covered)
 {

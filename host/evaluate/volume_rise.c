@@ -7,7 +7,7 @@
 #include <math.h>
 #include <stdio.h>
 
-typedef struct place { /* between two cells of an axis */
+typedef struct place { /* a position between two cells of an axis */
     int low, high;
     float weight;
 } place;
@@ -29,7 +29,7 @@ static int side_of(const struct masks *m, int axis)
     return axis == 0 ? m->shape.t : axis == 1 ? m->shape.h : m->shape.w;
 }
 
-/* Half-pixel centres, clamped at the edges: place u of (grid + 1) cells' worth of voxels. */
+/* Place u along an axis of (grid + 1) cells.  Half-pixel centres, clamped at the edges. */
 static place find_place(int grid, int cell, int u)
 {
     const int size = (grid + 1) * cell;
@@ -59,7 +59,7 @@ static inline float between(float a, float b, float weight)
     return a + (b - a) * weight;
 }
 
-/* The mask's cells between which row (t, h) lies, at column x of the grid. */
+/* The value at row (t, h) and column x of the grid, between the cells. */
 static float cell_at(const struct masks *m, place t, place h, int x)
 {
     const float *const low = m->cells + (int64_t)t.low * m->grid[1] * m->grid[2];
@@ -94,7 +94,7 @@ static void make_masked(void *cookie, int64_t i, float *input)
         input[k] = m->x[k] * m->mask[k % voxels];
 }
 
-enum { AT_ONCE = 50 }; /* masks between two sums */
+enum { AT_ONCE = 50 }; /* masks that run before they are added up */
 
 static cfp_status run(cfp_volume *volume, double *sum, struct masks *m, cfp_volume_maker *maker,
                       const cfp_volume_subject *subject)

@@ -1,4 +1,4 @@
-/* volumes.c - see volumes.h: the table of methods, and what their families share. */
+/* volumes.c - see volumes.h.  Has the table of methods, and what all families of methods use. */
 #include "volume_maker.h"
 #include <math.h>
 #include <stdio.h>

@@ -92,7 +92,7 @@ static cfp_status add_destination(search *s, int node, int32_t **map)
     return CFP_OK;
 }
 
-static cfp_status leave(search *s, int node, bool first_only, const bool *wanted)
+static cfp_status go_back_from(search *s, int node, bool first_only, const bool *wanted)
 {
     const cfp_node *n = &s->model->node[node];
     const int inputs = first_only && n->op == CFP_OP_ADD ? 1 : n->n_inputs;
@@ -118,7 +118,7 @@ static cfp_status run(search *s, int node, bool first_only, const bool *wanted)
         map[j] = j;
     CFP_TRY(arrive(s, node, map));
     for (int i = node; i > 0; i--) /* the clip is no destination */
-        CFP_TRY(leave(s, i, first_only, wanted));
+        CFP_TRY(go_back_from(s, i, first_only, wanted));
     return CFP_OK;
 }
 

@@ -69,19 +69,19 @@ static cfp_status make_other(float *to, const cfp_analyser *a, const float *x,
 }
 
 /* Makes a point on the line from the other clip (fraction 0) to x (fraction 1). */
-static void make_point(float *to, const float *other, const float *x, int64_t n, double share)
+static void make_point(float *to, const float *other, const float *x, int64_t n, double fraction)
 {
     for (int64_t i = 0; i < n; i++)
-        to[i] = (float)((double)other[i] + share * ((double)x[i] - (double)other[i]));
+        to[i] = (float)((double)other[i] + fraction * ((double)x[i] - (double)other[i]));
 }
 
 /* Makes all entries after the first, which is the clip itself and lies at `to`. */
 static cfp_status fill_others(float *to, const cfp_analyser *a, const cfp_clip *other, int first,
-                              float *room)
+                              float *buffer)
 {
     const cfp_entries *e = &a->entries;
     const int64_t n = cfp_count(a->model->node[0].shape);
-    float *const from = e->other >= 0 ? to + e->other * n : room;
+    float *const from = e->other >= 0 ? to + e->other * n : buffer;
     const int steps = a->query.steps;
     CFP_TRY(make_other(from, a, to, other));
     if (e->turned)
@@ -99,17 +99,17 @@ cfp_status cfp_entries_fill(float *input, const cfp_analyser *analyser, const cf
 {
     const cfp_analyser *a = analyser;
     const int64_t n = cfp_count(a->model->node[0].shape);
-    float *room;
+    float *buffer;
     cfp_status status = CFP_OK;
-    CFP_TRY_ALLOC(a->ctx, room, n);
+    CFP_TRY_ALLOC(a->ctx, buffer, n);
     for (int k = 0; k < a->clips && status == CFP_OK; k++) {
         float *to = input + k * a->entries.n * n;
         if (given != NULL)
             memcpy(to, given + k * n, (size_t)n * sizeof *to);
         else
             cfp_clip_normalise(to, clip[k], &a->model->input);
-        status = fill_others(to, a, other, first, room);
+        status = fill_others(to, a, other, first, buffer);
     }
-    cfp_free(room);
+    cfp_free(buffer);
     return status;
 }

@@ -116,11 +116,11 @@ static void lay_out_destinations(cfp_ledger *l, size_t *used, int i)
 static void lay_out_rest(cfp_ledger *l, size_t *used, const cfp_query *query, const uint8_t *wanted)
 {
     const cfp_model *model = l->model;
-    int most = 1;
+    int max = 1;
     int64_t positions = 1;
     for (int i = 0; i < model->n_nodes; i++) {
         const cfp_node *node = &model->node[i];
-        most = cfp_max_int(most, node->shape.c);
+        max = cfp_max_int(max, node->shape.c);
         positions = cfp_positions(node->shape) > positions ? cfp_positions(node->shape) : positions;
         if (wanted[i] & CFP_WANT_MEAN)
             l->node[i].mean = take(l, used, (size_t)l->clips * node->shape.c, sizeof(float));
@@ -138,11 +138,11 @@ static void lay_out_rest(cfp_ledger *l, size_t *used, const cfp_query *query, co
         l->seed = take(l, used, (size_t)l->clips * (size_t)l->entries.n * (size_t)model->n_classes,
                        sizeof(float));
     if (l->in_parts) {
-        l->part_product = take(l, used, (size_t)l->clips * most, sizeof(float));
+        l->part_product = take(l, used, (size_t)l->clips * max, sizeof(float));
         l->part_map = take(l, used, (size_t)(l->questions * positions), sizeof(float));
     }
     if (query->tubes == CFP_TUBES_KERNELS) {
-        l->one_demand = take(l, used, (size_t)most, sizeof(cfp_demand));
+        l->one_demand = take(l, used, (size_t)max, sizeof(cfp_demand));
         l->one_map = take(l, used, (size_t)positions, sizeof(float));
     }
 }

@@ -34,7 +34,7 @@ cfp_saturation cfp_pyramid_saturation(const cfp_pyramid *pyramid)
  * is listed once. */
 struct trail {
     cfp_origin *pair;
-    int n, room;
+    int n, capacity;
 };
 
 static cfp_status reach(struct trail *trail, cfp_ctx *ctx, int node, int channel)
@@ -42,15 +42,15 @@ static cfp_status reach(struct trail *trail, cfp_ctx *ctx, int node, int channel
     for (int i = 0; i < trail->n; i++)
         if (trail->pair[i].node == node && trail->pair[i].kernel == channel)
             return CFP_OK;
-    if (trail->n == trail->room) {
+    if (trail->n == trail->capacity) {
         cfp_origin *grown;
-        const int more = trail->room == 0 ? 32 : 2 * trail->room;
+        const int more = trail->capacity == 0 ? 32 : 2 * trail->capacity;
         CFP_TRY_ALLOC(ctx, grown, more);
         if (trail->n > 0)
             memcpy(grown, trail->pair, (size_t)trail->n * sizeof *grown);
         cfp_free(trail->pair);
         trail->pair = grown;
-        trail->room = more;
+        trail->capacity = more;
     }
     trail->pair[trail->n++] = (cfp_origin){node, channel};
     return CFP_OK;

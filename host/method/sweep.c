@@ -25,7 +25,7 @@
 
 /* --- how many of some numbers reach each theta --- */
 
-enum { BUCKETS = 4096, LEAST_EDGES = 1 << 15 /* that are worth a second thread */ };
+enum { BUCKETS = 4096, MIN_EDGES = 1 << 15 /* that are worth a second thread */ };
 
 typedef struct counter {
     int n;
@@ -116,8 +116,8 @@ typedef struct sweep {
     int n_thetas;
     counter counter;
     cfp_edge *edge; /* of one layer */
-    int64_t edges_room;
-    uint8_t **before; /* [room of the series] the kernels selected at the theta before */
+    int64_t edges_capacity;
+    uint8_t **before; /* [capacity of the series] the kernels selected at the theta before */
 } sweep;
 
 static const cfp_demand *demanded(const sweep *s, int node)
@@ -156,11 +156,11 @@ static cfp_status list_edges(sweep *s, const cfp_back_step *step, int64_t total)
         s->edge = here;
         return device->api->fetch(device->backend, here, there, (size_t)total * sizeof *here);
     }
-    if (total > s->edges_room) {
+    if (total > s->edges_capacity) {
         cfp_free(s->edge);
-        s->edges_room = 0;
+        s->edges_capacity = 0;
         CFP_TRY_ALLOC(s->a->ctx, s->edge, total);
-        s->edges_room = total;
+        s->edges_capacity = total;
     }
     return device->api->list_edges(device->backend, step, 0, s->edge);
 }
@@ -191,7 +191,7 @@ static cfp_status sweep_edges(sweep *s, cfp_swept_layer *layer)
         return CFP_OK;
     CFP_TRY(list_edges(s, &step, total));
     clear_counter(c);
-#pragma omp parallel num_threads(total < LEAST_EDGES ? 1 : c->threads)
+#pragma omp parallel num_threads(total < MIN_EDGES ? 1 : c->threads)
     {
         int64_t *mine = c->histogram + (size_t)omp_get_thread_num() * ((size_t)c->n + 1);
 #pragma omp for schedule(static)
@@ -258,7 +258,7 @@ static void read_layer(const sweep *s, cfp_swept_layer *layer, uint8_t *before, 
 static cfp_status sweep_one_by_one(sweep *s, cfp_series *series, const cfp_query *query,
                                    int class_index, const double *theta)
 {
-    CFP_TRY_ALLOC(s->a->ctx, s->before, series->room);
+    CFP_TRY_ALLOC(s->a->ctx, s->before, series->capacity);
     for (int i = 0; i < series->n_layers; i++)
         CFP_TRY_ALLOC(s->a->ctx, s->before[i], series->layer[i].kernels);
     CFP_TRY(cfp_analyser_ask(s->a, query));
@@ -283,7 +283,7 @@ static cfp_status list_layers(cfp_series *series, cfp_analyser *a, int depth, in
 {
     const cfp_model *model = a->model;
     CFP_TRY_ALLOC(a->ctx, series->layer, model->n_nodes);
-    series->room = model->n_nodes;
+    series->capacity = model->n_nodes;
     for (int i = 1; i < model->n_nodes; i++) {
         const cfp_node *node = &model->node[i];
         if (!a->trace->used[i] || !cfp_is_kernel_layer(node) || node->depth < 0 ||
@@ -363,7 +363,7 @@ cfp_status cfp_sweep(cfp_series *out, cfp_analyser *analyser, const cfp_query *q
     first.theta = theta[0];
     *out = (cfp_series){0};
     const cfp_status status = run(&s, out, &first, class_index, theta);
-    for (int i = 0; s.before != NULL && i < out->room; i++)
+    for (int i = 0; s.before != NULL && i < out->capacity; i++)
         cfp_free(s.before[i]);
     cfp_free(s.before);
     if (analyser->device.api->host_memory)

@@ -15,7 +15,7 @@ typedef struct cfp_swept_layer { /* a kernel layer that at least one theta visit
 typedef struct cfp_series {
     int n_layers;
     cfp_swept_layer *layer; /* in the order of a pyramid: by depth, the classifier first */
-    int room;
+    int capacity;           /* of layer */
 } cfp_series;
 
 /* Opens an analyser that cfp_sweep can ask any of these queries, at any theta. */

@@ -135,15 +135,15 @@ static cfp_status make_tubes(cfp_tubes_list *list, cfp_analyser *a, const cfp_py
                              int question)
 {
     const bool kernels = a->query.tubes == CFP_TUBES_KERNELS;
-    int n = 0, most = 1;
+    int n = 0, max = 1;
     for (int i = 0; i < a->model->n_nodes; i++)
-        most = cfp_max_int(most, a->model->node[i].shape.c);
+        max = cfp_max_int(max, a->model->node[i].shape.c);
     for (int l = 0; l < pyramid->n_layers; l++)
         if (has_tube(a, &pyramid->layer[l]))
             n += 1 + (kernels ? pyramid->layer[l].n_selected : 0);
     cfp_demand *keep;
     CFP_TRY_ALLOC(a->ctx, list->tube, n);
-    CFP_TRY_ALLOC(a->ctx, keep, most);
+    CFP_TRY_ALLOC(a->ctx, keep, max);
     cfp_status status = CFP_OK;
     for (int l = 0; l < pyramid->n_layers && status == CFP_OK; l++)
         if (has_tube(a, &pyramid->layer[l]))
