@@ -23,7 +23,7 @@ struct cfp_ablations {
     int n_classes, *class_index;
     double *whole; /* [n_classes] nothing ablated */
     known_set *set;
-    int64_t n, room;
+    int64_t n, capacity;
     int64_t *slot; /* [slots] number of a set + 1; 0: free */
     int64_t slots; /* a power of two */
 };
@@ -35,7 +35,7 @@ typedef struct asking {
     int n_layers, kernels; /* of all its layers together */
     const uint8_t *ablated;
     int n_sets;
-    uint8_t *key; /* room for one */
+    uint8_t *key; /* one key */
     size_t bytes;
     int64_t *answer; /* [n_sets] number of the set; -1: the empty one */
     int *new;        /* [n_sets] those that have to be run */
@@ -62,7 +62,7 @@ static void forget(cfp_ablations *a)
     a->slot = NULL;
     a->class_index = NULL;
     a->whole = NULL;
-    a->n = a->room = a->slots = 0;
+    a->n = a->capacity = a->slots = 0;
 }
 
 void cfp_ablations_close(cfp_ablations **ablations)
@@ -118,13 +118,13 @@ static int64_t find_slot(const cfp_ablations *a, uint64_t hash, const uint8_t *k
 /* Doubles the capacity.  There are twice as many slots as sets. */
 static cfp_status grow(cfp_ablations *a)
 {
-    const int64_t room = a->room > 0 ? 2 * a->room : 256;
+    const int64_t capacity = a->capacity > 0 ? 2 * a->capacity : 256;
     known_set *set;
     int64_t *slot;
-    if (a->n < a->room)
+    if (a->n < a->capacity)
         return CFP_OK;
-    CFP_TRY_ALLOC(a->ctx, set, room);
-    if ((slot = cfp_alloc(a->ctx, (size_t)room * 2, sizeof *slot)) == NULL) {
+    CFP_TRY_ALLOC(a->ctx, set, capacity);
+    if ((slot = cfp_alloc(a->ctx, (size_t)capacity * 2, sizeof *slot)) == NULL) {
         cfp_free(set);
         return CFP_NOMEM;
     }
@@ -134,8 +134,8 @@ static cfp_status grow(cfp_ablations *a)
     cfp_free(a->slot);
     a->set = set;
     a->slot = slot;
-    a->room = room;
-    a->slots = 2 * room;
+    a->capacity = capacity;
+    a->slots = 2 * capacity;
     for (int64_t i = 0; i < a->n; i++)
         a->slot[find_slot(a, a->set[i].hash, a->set[i].bits, a->set[i].bytes)] = i + 1;
     return CFP_OK;
@@ -223,11 +223,11 @@ static cfp_status run_together(asking *ask, int first, int n, uint8_t *sets, flo
     return status;
 }
 
-static cfp_status run_new(asking *ask, bool together, uint8_t *sets, float *logits, int most)
+static cfp_status run_new(asking *ask, bool together, uint8_t *sets, float *logits, int max)
 {
     cfp_ablations *a = ask->a;
-    for (int first = 0; first < ask->n_new; first += most) {
-        const int n = cfp_min_int(most, ask->n_new - first);
+    for (int first = 0; first < ask->n_new; first += max) {
+        const int n = cfp_min_int(max, ask->n_new - first);
         CFP_TRY(together ? run_together(ask, first, n, sets, logits)
                          : run_layer(ask, first, n, sets, logits));
         for (int i = 0; i < n; i++)
@@ -245,16 +245,15 @@ static cfp_status run(asking *ask, bool together)
     const int batch = cfp_replay_sets(ask->a->replay);
     const int64_t each = (int64_t)ask->kernels + 4 * (int64_t)ask->a->model->n_classes;
     const int64_t batches = ROOM / (each * batch) + 1;
-    const int most = (int)(batches * batch < ask->n_new ? batches * batch : ask->n_new);
+    const int max = (int)(batches * batch < ask->n_new ? batches * batch : ask->n_new);
     uint8_t *sets;
     float *logits;
     if (ask->n_new == 0)
         return CFP_OK;
-    CFP_TRY_ALLOC(ask->a->ctx, sets, (int64_t)most * ask->kernels);
-    logits =
-        cfp_alloc(ask->a->ctx, (size_t)most * (size_t)ask->a->model->n_classes, sizeof *logits);
+    CFP_TRY_ALLOC(ask->a->ctx, sets, (int64_t)max * ask->kernels);
+    logits = cfp_alloc(ask->a->ctx, (size_t)max * (size_t)ask->a->model->n_classes, sizeof *logits);
     const cfp_status status =
-        logits == NULL ? CFP_NOMEM : run_new(ask, together, sets, logits, most);
+        logits == NULL ? CFP_NOMEM : run_new(ask, together, sets, logits, max);
     cfp_free(logits);
     cfp_free(sets);
     return status;

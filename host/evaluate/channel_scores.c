@@ -24,7 +24,7 @@ typedef struct scoring {
     cfp_analyser *analyser;
     cfp_scores *out;
     layer_sum *layer; /* [n_nodes] */
-    float *room;      /* for one map */
+    float *buffer;    /* for one map */
     float *input;     /* [entries][C x T x H x W] */
     float *logits;
 } scoring;
@@ -47,16 +47,16 @@ static cfp_status add_map(scoring *s, int m, const cfp_tensor *map, const cfp_te
     layer->positions = cfp_positions(map->shape);
     const int64_t n = layer->channels * layer->positions;
     float *value;
-    cfp_free(s->room);
-    CFP_TRY_ALLOC(s->ctx, s->room, 2 * n);
-    value = s->room + n;
+    cfp_free(s->buffer);
+    CFP_TRY_ALLOC(s->ctx, s->buffer, 2 * n);
+    value = s->buffer + n;
     if (layer->value == NULL)
         CFP_TRY_ALLOC(s->ctx, layer->value, n);
     CFP_TRY(download(s, value, map));
     if (g != NULL)
-        CFP_TRY(download(s, s->room, g));
+        CFP_TRY(download(s, s->buffer, g));
     for (int64_t i = 0; i < n; i++)
-        layer->value[i] += (float)sign * value[i] * (g != NULL ? s->room[i] : 1);
+        layer->value[i] += (float)sign * value[i] * (g != NULL ? s->buffer[i] : 1);
     return CFP_OK;
 }
 
@@ -189,11 +189,11 @@ static cfp_status walk_back(scoring *s)
 static cfp_status score_gradient(scoring *s, cfp_scores *out, const cfp_clip *clip, int class_index)
 {
     cfp_analyser *a = s->analyser;
-    const int steps = a->query.steps, most = a->entries.count;
-    for (int first = 0; first < steps; first += most) {
-        a->part = (cfp_part){.count = cfp_min_int(most, steps - first),
+    const int steps = a->query.steps, max = a->entries.count;
+    for (int first = 0; first < steps; first += max) {
+        a->part = (cfp_part){.count = cfp_min_int(max, steps - first),
                              .first = first == 0,
-                             .last = first + most >= steps};
+                             .last = first + max >= steps};
         CFP_TRY(cfp_entries_fill(s->input, a, &clip, NULL, s->method->other, first));
         CFP_TRY(cfp_trace_forward(a->trace, s->input, s->logits));
         CFP_TRY(put_seeds(s, class_index));
@@ -251,7 +251,7 @@ cfp_status cfp_channel_scores(cfp_scores *out, cfp_ctx *ctx, const cfp_model *mo
     for (int m = 0; s.layer != NULL && m < model->n_nodes; m++)
         cfp_free(s.layer[m].value);
     cfp_free(s.layer);
-    cfp_free(s.room);
+    cfp_free(s.buffer);
     cfp_free(s.input);
     cfp_free(s.logits);
     return status;

@@ -34,8 +34,8 @@ static void show_progress(const cfp_evaluation *e)
 {
     enum { UNITS = 1000000 }; /* of a clip */
     const double within = e->within < e->part ? e->within : e->part;
-    const double share = e->clip_cost > 0 ? fmin(1, (e->before + within) / e->clip_cost) : 0;
-    cfp_progress(e->ctx, "evaluate", (int64_t)((e->clips_done + share) * UNITS),
+    const double fraction = e->clip_cost > 0 ? fmin(1, (e->before + within) / e->clip_cost) : 0;
+    cfp_progress(e->ctx, "evaluate", (int64_t)((e->clips_done + fraction) * UNITS),
                  (int64_t)e->request.n_clips * UNITS);
 }
 

@@ -23,7 +23,7 @@ struct cfp_volume_evaluation {
     const cfp_clip *clip;
     cfp_volume_subject subject;
     float *x, *base;        /* the clip and its base */
-    float *room;            /* of a further clip */
+    float *changed;         /* a further clip */
     cfp_score whole, blank; /* of x and of base */
     double *by_chance;      /* [draws] AUC of random orders */
     bool has_chance;

@@ -20,8 +20,8 @@ static void make_through(void *cookie, int64_t i, float *input)
     (void)i;
     for (int64_t k = 0; k < cfp_count(t->m->shape); k++) {
         const double s = (double)t->s[k % voxels];
-        const double share = t->high > t->low ? (s - t->low) / (t->high - t->low) : 0;
-        input[k] = (float)(share * (double)t->m->x[k] + (1 - share) * (double)t->m->base[k]);
+        const double fraction = t->high > t->low ? (s - t->low) / (t->high - t->low) : 0;
+        input[k] = (float)(fraction * (double)t->m->x[k] + (1 - fraction) * (double)t->m->base[k]);
     }
 }
 
@@ -201,11 +201,11 @@ cfp_status cfp_measure_sensitivity(double *value, cfp_measuring *m, int ask,
     const int64_t voxels = cfp_positions(m->shape);
     const cfp_random stream = cfp_measure_stream(m, "max-sensitivity");
     cfp_volume_subject moved = m->subject;
-    moved.input = m->room;
+    moved.input = m->changed;
     memset(value, 0, (size_t)list->n * sizeof *value);
     for (int d = 0; d < m->settings.sensitivity_draws; d++) {
         cfp_volume_list other;
-        add_noise(m->room, m->x, cfp_count(m->shape), m->settings.sensitivity_radius,
+        add_noise(m->changed, m->x, cfp_count(m->shape), m->settings.sensitivity_radius,
                   cfp_random_of_number(stream, (uint64_t)d));
         CFP_TRY(cfp_volumes_make(&other, m->maker, ask, &moved));
         for (int i = 0; i < list->n; i++) {

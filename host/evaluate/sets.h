@@ -6,7 +6,7 @@ typedef struct cfp_sets { /* of one layer, or of several one behind the other */
     cfp_ctx *ctx;
     int kernels;   /* in each set */
     uint8_t *flag; /* [n][kernels] */
-    int n, room;
+    int n, capacity;
 } cfp_sets;
 
 /* Adds a set, or all kernels but those in it. */

@@ -48,7 +48,7 @@ cfp_status cfp_volumes_of_controls(cfp_volume_list *out, cfp_volume_maker *maker
 {
     const cfp_shape s = cfp_maker_shape(maker);
     cfp_volume *volume;
-    CFP_TRY(cfp_volumes_room(out, maker, 1));
+    CFP_TRY(cfp_volumes_reserve(out, maker, 1));
     CFP_TRY(cfp_volumes_add(&volume, out, maker, ask, -1));
     if (ask->method == CFP_VOLUME_RANDOM)
         fill_random(volume, s, cfp_volume_stream(maker, ask, subject));

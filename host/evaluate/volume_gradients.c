@@ -104,7 +104,7 @@ static cfp_status make(cfp_volume_list *out, struct points *p, cfp_volume_maker 
                      : ask->method == CFP_VOLUME_INTEGRATED_GRADIENTS ? want->ig_steps
                                                                       : 1;
     cfp_volume *volume;
-    CFP_TRY(cfp_volumes_room(out, maker, 1));
+    CFP_TRY(cfp_volumes_reserve(out, maker, 1));
     CFP_TRY(cfp_volumes_add(&volume, out, maker, ask, -1));
     CFP_TRY(take_gradients(volume, p, maker, subject));
     for (int64_t v = 0; v < voxels; v++) {

@@ -56,13 +56,15 @@ static cfp_status explain(cfp_explanation *out, cfp_volume_maker *maker, const c
 static void define(cfp_volume *volume, const cfp_query *q, cfp_interp interp)
 {
     char *text = volume->definition;
-    const size_t room = sizeof volume->definition;
+    const size_t capacity = sizeof volume->definition;
     if (q->rule == CFP_RULE_GRAD)
-        snprintf(text, room, "tube: rule=grad mask=%s target=%s baseline=%.40s steps=%d interp=%s",
+        snprintf(text, capacity,
+                 "tube: rule=grad mask=%s target=%s baseline=%.40s steps=%d interp=%s",
                  cfp_mask_names[q->mask], cfp_target_names[q->target], cfp_baseline_word(q),
                  q->steps, cfp_interp_names[interp]);
     else
-        snprintf(text, room, "tube: rule=%s propagate=%s normalise=%s class-relevance=%s interp=%s",
+        snprintf(text, capacity,
+                 "tube: rule=%s propagate=%s normalise=%s class-relevance=%s interp=%s",
                  cfp_rule_names[q->rule], cfp_propagate_names[q->propagate],
                  cfp_normalise_names[q->normalise], cfp_class_relevance_names[q->class_relevance],
                  cfp_interp_names[interp]);
@@ -72,7 +74,7 @@ static cfp_status render_all(cfp_volume_list *out, cfp_volume_maker *maker,
                              const cfp_volume_ask *ask, cfp_explanation *e)
 {
     const cfp_shape clip = cfp_maker_shape(maker);
-    CFP_TRY(cfp_volumes_room(out, maker, e->tubes.n));
+    CFP_TRY(cfp_volumes_reserve(out, maker, e->tubes.n));
     for (int i = 0; i < e->tubes.n; i++) {
         cfp_volume *volume;
         const cfp_tube *tube = &e->tubes.tube[i];

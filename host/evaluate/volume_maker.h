@@ -29,7 +29,7 @@ static inline const cfp_volume_settings *cfp_ask_settings(const cfp_volume_maker
 }
 
 /* The first gives the list the capacity for n volumes.  The second adds a volume of zeros. */
-CFP_CHECKED cfp_status cfp_volumes_room(cfp_volume_list *list, cfp_volume_maker *maker, int n);
+CFP_CHECKED cfp_status cfp_volumes_reserve(cfp_volume_list *list, cfp_volume_maker *maker, int n);
 CFP_CHECKED cfp_status cfp_volumes_add(cfp_volume **out, cfp_volume_list *list,
                                        cfp_volume_maker *maker, const cfp_volume_ask *ask,
                                        int node);

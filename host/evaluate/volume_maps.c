@@ -236,12 +236,12 @@ static cfp_status saliency_tubes(double *sum, cfp_volume_maker *maker, const cfp
 
 /* --- one volume for each layer --- */
 
-struct room { /* of one layer: what is summed, and that in float */
+struct buffers { /* of one layer: the sum, and the sum in float */
     double *sum;
     float *raw;
 };
 
-static cfp_status fill(cfp_volume *volume, struct room *r, cfp_volume_maker *maker,
+static cfp_status fill(cfp_volume *volume, struct buffers *r, cfp_volume_maker *maker,
                        const cfp_map *map, int node, int class_index)
 {
     const formula f = formula_of(volume->ask->method);
@@ -270,7 +270,7 @@ static cfp_status fill_all(cfp_volume_list *out, cfp_volume_maker *maker, const 
 {
     for (int k = 0; k < l->n; k++) {
         cfp_volume *volume;
-        struct room r = {0};
+        struct buffers r = {0};
         CFP_TRY(cfp_volumes_add(&volume, out, maker, ask, l->layer[k]));
         const cfp_status status = fill(volume, &r, maker, &l->map[k], l->node[k], class_index);
         cfp_free(r.sum);
@@ -287,7 +287,7 @@ static cfp_status make(cfp_volume_list *out, struct layers *l, cfp_volume_maker 
     CFP_TRY_ALLOC(maker->ctx, l->node, maker->model->n_nodes);
     CFP_TRY(choose_layers(l->layer, l->node, &l->n, maker, ask, subject->class_index));
     CFP_TRY_ALLOC(maker->ctx, l->map, l->n);
-    CFP_TRY(cfp_volumes_room(out, maker, l->n));
+    CFP_TRY(cfp_volumes_reserve(out, maker, l->n));
     CFP_TRY(
         cfp_probe_maps(maker->probe, l->map, l->node, l->n, subject->input, subject->class_index));
     const cfp_status status = fill_all(out, maker, ask, l, subject->class_index);

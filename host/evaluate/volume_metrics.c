@@ -81,7 +81,7 @@ static cfp_status open_parts(cfp_measuring *m, const cfp_device *device,
                                   &m->settings.methods, m->ask, m->n_asks));
     CFP_TRY_ALLOC(m->ctx, m->x, cfp_count(m->shape));
     CFP_TRY_ALLOC(m->ctx, m->base, cfp_count(m->shape));
-    CFP_TRY_ALLOC(m->ctx, m->room, cfp_count(m->shape));
+    CFP_TRY_ALLOC(m->ctx, m->changed, cfp_count(m->shape));
     CFP_TRY_ALLOC(m->ctx, m->by_chance, m->settings.draws);
     return CFP_OK;
 }
@@ -120,7 +120,7 @@ void cfp_volume_evaluation_close(cfp_volume_evaluation **evaluation)
     cfp_probe_close(&m->probe);
     cfp_free(m->x);
     cfp_free(m->base);
-    cfp_free(m->room);
+    cfp_free(m->changed);
     cfp_free(m->by_chance);
     cfp_free(m->near);
     cfp_truth_free(&m->truth);

@@ -80,12 +80,12 @@ static void add_window(const struct windows *w, int64_t i, double fall, double *
             }
 }
 
-struct room {
+struct buffers {
     cfp_score *score;
     double *sum, *covered;
 };
 
-static cfp_status run(cfp_volume *volume, struct room *r, const struct windows *w,
+static cfp_status run(cfp_volume *volume, struct buffers *r, const struct windows *w,
                       cfp_volume_maker *maker, const cfp_volume_subject *subject)
 {
     const int64_t n = windows_of(w), voxels = cfp_positions(w->shape);
@@ -109,10 +109,10 @@ cfp_status cfp_volumes_of_occlusion(cfp_volume_list *out, cfp_volume_maker *make
                                     const cfp_volume_ask *ask, const cfp_volume_subject *subject)
 {
     struct windows w = {.shape = cfp_maker_shape(maker), .x = subject->input};
-    struct room r = {0};
+    struct buffers r = {0};
     cfp_volume *volume;
     choose_windows(&w, cfp_ask_settings(maker, ask));
-    CFP_TRY(cfp_volumes_room(out, maker, 1));
+    CFP_TRY(cfp_volumes_reserve(out, maker, 1));
     CFP_TRY(cfp_volumes_add(&volume, out, maker, ask, -1));
     const cfp_status status = run(volume, &r, &w, maker, subject);
     cfp_free(r.score);

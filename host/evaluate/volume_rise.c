@@ -139,7 +139,7 @@ static cfp_status make(cfp_volume_list *out, struct masks *m, double **sum, cfp_
     cfp_volume *volume;
     CFP_TRY(open_masks(m, maker->ctx, cfp_ask_settings(maker, ask)));
     CFP_TRY_ALLOC(maker->ctx, *sum, cfp_positions(m->shape));
-    CFP_TRY(cfp_volumes_room(out, maker, 1));
+    CFP_TRY(cfp_volumes_reserve(out, maker, 1));
     CFP_TRY(cfp_volumes_add(&volume, out, maker, ask, -1));
     return run(volume, *sum, m, maker, subject);
 }

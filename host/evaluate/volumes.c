@@ -61,7 +61,7 @@ void cfp_volumes_free(cfp_volume_list *list)
     *list = (cfp_volume_list){0};
 }
 
-cfp_status cfp_volumes_room(cfp_volume_list *list, cfp_volume_maker *maker, int n)
+cfp_status cfp_volumes_reserve(cfp_volume_list *list, cfp_volume_maker *maker, int n)
 {
     CFP_TRY_ALLOC(maker->ctx, list->volume, n);
     return CFP_OK;

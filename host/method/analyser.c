@@ -73,25 +73,6 @@ static cfp_status open_network(cfp_analyser *a, cfp_trace_request *request)
     return status;
 }
 
-/* Opens the network for as many of --steps' points at once as there is memory for.  query NULL:
- * none is asked yet. */
-static cfp_status open_parts(cfp_analyser *a, cfp_trace_request *request, const cfp_query *query,
-                             int points)
-{
-    a->entries = (cfp_entries){.n = 1, .other = -1, .count = 1};
-    for (;;) {
-        if (query != NULL)
-            a->entries = entries_of(query, points);
-        const cfp_status status = open_network(a, request);
-        if (status != CFP_NOMEM || query == NULL || query->mask != CFP_MASK_NONE || points == 1)
-            return status;
-        points = (points + 1) / 2;
-        cfp_log(a->ctx, CFP_LOG_INFO, "%s; now %d of the %d steps at a time", a->ctx->message,
-                points, query->steps);
-        a->ctx->message[0] = '\0';
-    }
-}
-
 /* --- the ledger of a question --- */
 
 /* What the ledger keeps of each node. */
@@ -134,6 +115,49 @@ static cfp_status open_ledger(cfp_analyser *a, const cfp_query *query)
 
 /* --- opening and closing --- */
 
+/* Gives back the network, and the ledger of the last question. */
+static void release(cfp_analyser *a)
+{
+    if (a->trace != NULL) {
+        cfp_recording_forget(&a->descent, a->trace);
+        cfp_recording_forget(&a->maps, a->trace);
+    }
+    cfp_trace_close(&a->trace);
+    cfp_ledger_close(&a->ledger);
+    cfp_free(a->rule_step);
+    a->rule_step = NULL;
+}
+
+/* Takes all memory for so many of --steps' points at once. */
+static cfp_status take_memory(cfp_analyser *a, cfp_trace_request *request, const cfp_query *query,
+                              int points)
+{
+    a->entries = (cfp_entries){.n = 1, .other = -1, .count = 1};
+    if (query != NULL)
+        a->entries = entries_of(query, points);
+    a->part = (cfp_part){.count = a->entries.count, .first = true, .last = true};
+    CFP_TRY(open_network(a, request));
+    if (a->query.steps > a->entries.count)
+        cfp_trace_run_live(a->trace); /* no two walks are the same */
+    return open_ledger(a, query);
+}
+
+/* Takes all memory, for fewer points at once if it is short.  query NULL: none is asked yet. */
+static cfp_status open_parts(cfp_analyser *a, cfp_trace_request *request, const cfp_query *query,
+                             int points)
+{
+    for (;;) {
+        const cfp_status status = take_memory(a, request, query, points);
+        if (status != CFP_NOMEM || query == NULL || query->mask != CFP_MASK_NONE || points == 1)
+            return status;
+        release(a);
+        points = (points + 1) / 2;
+        cfp_log(a->ctx, CFP_LOG_INFO, "%s; now %d of the %d steps at a time", a->ctx->message,
+                points, query->steps);
+        a->ctx->message[0] = '\0';
+    }
+}
+
 static cfp_status open_analyser(cfp_analyser *a, cfp_trace_request *request, const cfp_query *query,
                                 const cfp_batch *batch)
 {
@@ -145,12 +169,8 @@ static cfp_status open_analyser(cfp_analyser *a, cfp_trace_request *request, con
         for (int k = 0; k < a->thetas; k++)
             a->theta[k] = batch != NULL && batch->theta != NULL ? batch->theta[k] : query->theta;
     }
-    CFP_TRY(
-        open_parts(a, request, query, query != NULL ? cfp_min_int(points, query->steps) : points));
-    a->part = (cfp_part){.count = a->entries.count, .first = true, .last = true};
-    if (a->query.steps > a->entries.count)
-        cfp_trace_run_live(a->trace); /* no two walks are the same */
-    return open_ledger(a, query);
+    return open_parts(a, request, query,
+                      query != NULL ? cfp_min_int(points, query->steps) : points);
 }
 
 /* An analyser of a batch; NULL: of one clip, with one theta. */
@@ -244,16 +264,10 @@ void cfp_analyser_close(cfp_analyser **analyser)
     cfp_analyser *a = *analyser;
     if (a == NULL)
         return;
-    if (a->trace != NULL) {
-        cfp_recording_forget(&a->descent, a->trace);
-        cfp_recording_forget(&a->maps, a->trace);
-    }
-    cfp_trace_close(&a->trace);
-    cfp_ledger_close(&a->ledger);
+    release(a);
     cfp_ledger_close(&a->mean_ledger);
     cfp_free(a->theta);
     cfp_free(a->map_made);
-    cfp_free(a->rule_step);
     cfp_free(a);
     *analyser = NULL;
 }
