@@ -18,7 +18,7 @@
  * tensors, divided by the length of the tensor.
  *
  * A precision that the device refuses is skipped.  Exit status 77: there is no such device. */
-#include "../host/method/trace.h"
+#include "../host/method/explain.h"
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -70,7 +70,7 @@ typedef struct check {
 
 static cfp_status explain(answer *a, check *c, const cfp_device *device, int rule)
 {
-    cfp_trace *trace;
+    cfp_analyser *analyser;
     cfp_query query = cfp_query_default();
     const cfp_batch batch = {.clips = c->want.batch, .thetas = 1, .theta = &query.theta};
     const cfp_clip **clips;
@@ -79,11 +79,11 @@ static cfp_status explain(answer *a, check *c, const cfp_device *device, int rul
     CFP_TRY_ALLOC(&c->ctx, clips, c->want.batch);
     for (int n = 0; n < c->want.batch; n++)
         clips[n] = &c->clip[n];
-    cfp_status status = cfp_trace_open(&trace, &c->ctx, &c->model, device, &query, &batch);
+    cfp_status status = cfp_analyser_open(&analyser, &c->ctx, &c->model, device, &query, &batch);
     if (status == CFP_OK)
-        status =
-            cfp_explain_batch(a->explained[rule], trace, clips, c->class_index, CFP_INTERP_LINEAR);
-    cfp_trace_close(&trace);
+        status = cfp_explain_batch(a->explained[rule], analyser, clips, c->class_index,
+                                   CFP_INTERP_LINEAR);
+    cfp_analyser_close(&analyser);
     cfp_free(clips);
     return status;
 }
@@ -155,9 +155,9 @@ static cfp_status go_back(answer *a, check *c, cfp_trace *trace)
     if (status == CFP_OK)
         a->unit = first[c->class_index[0]];
     for (int i = c->model.logits; i > 0 && status == CFP_OK; i--) {
-        status = cfp_backward_leave(trace, i);
+        status = cfp_backward_tail(trace, i);
         if (status == CFP_OK)
-            status = cfp_backward_through(trace, i, NULL, NULL);
+            status = cfp_backward_head(trace, i, NULL, NULL);
     }
     if (status == CFP_OK)
         status = keep_gradients(a, c, trace);
@@ -174,10 +174,10 @@ static cfp_status run_kept(cfp_trace **trace, check *c, const cfp_device *device
                                    .clip_gradient = true,
                                    .depth = CFP_ALL_DEPTHS,
                                    .keep_all = true,
-                                   .batch = {.clips = c->want.batch, .thetas = 1}};
+                                   .clips = c->want.batch};
     const int64_t numbers = cfp_count(c->model.node[0].shape);
     float *input, *logits;
-    CFP_TRY(cfp_trace_open_request(trace, &c->ctx, &c->model, device, &all));
+    CFP_TRY(cfp_trace_open(trace, &c->ctx, &c->model, device, &all));
     CFP_TRY_ALLOC(&c->ctx, input, numbers * c->want.batch + c->want.batch * c->model.n_classes);
     logits = input + numbers * c->want.batch;
     for (int n = 0; n < c->want.batch; n++)

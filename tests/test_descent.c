@@ -358,7 +358,7 @@ static void the_walk_is_over_the_graph_not_over_its_paths(void)
         CHECK_NEAR(t.logits[0] / 0x1p61f, 1, 1e-6);
         CHECK_EQ(toy_layer(&t, &p, "a")->n_selected, 1);
         cfp_pyramid_free(&p);
-        cfp_trace_close(&t.trace);
+        cfp_analyser_close(&t.analyser);
         cfp_device_close(&t.device);
         cfp_free(t.logits);
         t.logits = NULL;

@@ -6,7 +6,7 @@
  * --sums: see test_batch.c.  With by-clip, the logits of a set are the same bits in any batch. Exit
  * status 77: the device is missing. */
 #include <stdlib.h>
-#include "../host/method/replay.h"
+#include "../host/network/replay.h"
 #include "judge.h"
 #include "make_node.h"
 #include "test.h"
@@ -267,7 +267,7 @@ static void replay_one(struct toy *t, const char *layer, const float *clip, cons
 static void run_one(struct toy *t, const float *clip, float *logits)
 {
     const cfp_trace_request request = {.depth = CFP_ALL_DEPTHS};
-    CHECK_EQ(cfp_trace_open_request(&t->trace, &t->ctx, &t->model, &t->device, &request), CFP_OK);
+    CHECK_EQ(cfp_trace_open(&t->trace, &t->ctx, &t->model, &t->device, &request), CFP_OK);
     CHECK_EQ(cfp_trace_forward(t->trace, clip, logits), CFP_OK);
 }
 

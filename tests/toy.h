@@ -19,7 +19,8 @@ struct toy {
     cfp_model model;
     const char *name[TOY_MOST], *input[TOY_MOST][4];
     cfp_device device;
-    cfp_trace *trace;
+    cfp_analyser *analyser; /* of toy_descend */
+    cfp_trace *trace;       /* a test's own */
     float *logits;
 };
 

@@ -36,7 +36,7 @@ typedef struct api_clip {
 struct cfp_explainer {
     api_device *device;
     const cfp_model *model;
-    cfp_trace *trace;
+    cfp_analyser *analyser;
     bool asks; /* it was opened with a question */
     cfp_interp interp;
     char *layers; /* of the question; NULL: all */

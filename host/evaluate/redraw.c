@@ -1,10 +1,10 @@
-/* redraw.c - weight-jaccard: is the selection still the same where the network has forgotten what
- * it learned?
+/* redraw.c - weight-jaccard: compares a selection with that of a network whose weights are
+ * permuted.
  *
- * For a layer the weights of it, and of every kernel layer between it and the class, are permuted,
- * each tensor in itself.  A score that does not depend on what was learned selects the same kernels
- * again.  Biases and batch norms stay.  A tensor's permutation comes from --seed and the layer's
- * name, so it is the same for every clip, and for every layer below. */
+ * For a layer, the weights of this layer and of every kernel layer between it and the class are
+ * permuted, each tensor in itself.  Biases and batch norms stay.  A score that does not depend on
+ * what the network has learned selects the same kernels again.  The permutation of a tensor depends
+ * on --seed and the layer's name alone, so it is the same for every clip and every layer below. */
 #include <math.h>
 #include <string.h>
 #include "metrics_inside.h"
@@ -49,7 +49,7 @@ static cfp_status open_redrawn(redrawing *r)
     return cfp_model_open_changed(&r->model, r->s->ctx, model->path, &change);
 }
 
-/* `exact` in the re-drawn network: its kernels one by one, there. */
+/* For `exact`: ablates the kernels of the re-drawn network one by one. */
 static cfp_status open_replay(redrawing *r)
 {
     cfp_kernel_subject *s = r->s;
@@ -92,10 +92,11 @@ static cfp_status score(redrawing *r, int method)
     if (m->kind == CFP_SCORE_EXACT)
         return exact_scores(r, m);
     if (cfp_score_descends(m->kind)) {
-        cfp_trace *trace = NULL;
-        const cfp_status status = cfp_scores_make(r->scores, s->ctx, &r->model, s->device, &trace,
-                                                  m, s->clip, s->class_index, s->n_classes);
-        cfp_trace_close(&trace);
+        cfp_analyser *analyser = NULL;
+        const cfp_status status =
+            cfp_scores_make(r->scores, s->ctx, &r->model, s->device, &analyser, m, s->clip,
+                            s->class_index, s->n_classes);
+        cfp_analyser_close(&analyser);
         return status;
     }
     for (int k = 0; k < s->n_classes; k++) {

@@ -64,7 +64,7 @@ static cfp_status check_turn_down(cfp_ctx *ctx, const cfp_query *query)
     return CFP_OK;
 }
 
-/* What only rule grad can do. */
+/* Refuses the choices that only rule grad has. */
 static cfp_status check_gradient(cfp_ctx *ctx, const cfp_query *query)
 {
     const char *const rule = cfp_rule_names[query->rule];

@@ -82,7 +82,7 @@ static cfp_status render_tubes(double *ms, bench *b)
 static cfp_status run_once(bench *b, cfp_session *session, int run)
 {
     double render_ms = 0;
-    CFP_TRY(cfp_explain_batch(b->explanation, session->trace, b->clip, b->class_index,
+    CFP_TRY(cfp_explain_batch(b->explanation, session->analyser, b->clip, b->class_index,
                               (cfp_interp)session->config.interp));
     const cfp_status status = render_tubes(&render_ms, b);
     const cfp_timings ms = b->explanation[0].ms;
@@ -196,7 +196,7 @@ cfp_status cfp_cmd_bench(cfp_session *session)
     CFP_TRY(cfp_session_class(&class_index, session));
     CFP_TRY(random_clip(session));
     /* Edges must be listed only if something reads them: here, the tubes of kernels. */
-    CFP_TRY(cfp_session_open_trace(session, &query, query.tubes == CFP_TUBES_KERNELS));
+    CFP_TRY(cfp_session_open_analyser(session, &query, query.tubes == CFP_TUBES_KERNELS));
     cfp_status status = measure(&b, session, class_index);
     if (status == CFP_OK && session->config.json)
         status = print_json(&b, session);

@@ -32,8 +32,9 @@ static cfp_status explain_both(cfp_session *session, cfp_result *result, const i
 {
     cfp_explanation both[2];
     cfp_session_profile(session, true);
-    const cfp_status status = cfp_explain_classes(both, session->trace, &session->clip, class_index,
-                                                  2, (cfp_interp)session->config.interp);
+    const cfp_status status =
+        cfp_explain_classes(both, session->analyser, &session->clip, class_index, 2,
+                            (cfp_interp)session->config.interp);
     cfp_session_profile(session, false);
     CFP_TRY(status);
     result->explanation = both[0];
@@ -64,7 +65,7 @@ static cfp_status contrast(cfp_session *session, cfp_result *result)
     CFP_TRY(cfp_session_open_device(session));
     CFP_TRY(cfp_session_open_model(session));
     CFP_TRY(find_classes(class_index, session));
-    CFP_TRY(cfp_session_open_trace(session, &query, true));
+    CFP_TRY(cfp_session_open_analyser(session, &query, true));
     const double start = cfp_now_ms();
     CFP_TRY(cfp_session_open_clip(session, config->operand[1]));
     CFP_TRY(cfp_session_open_baseline(session, &query));

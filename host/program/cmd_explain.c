@@ -72,7 +72,7 @@ static cfp_status explain(cfp_session *session, cfp_result *result)
     CFP_TRY(cfp_session_open_device(session));
     CFP_TRY(cfp_session_open_model(session));
     CFP_TRY(cfp_session_class(&class_index, session));
-    CFP_TRY(cfp_session_open_trace(session, &query, true));
+    CFP_TRY(cfp_session_open_analyser(session, &query, true));
     const double start = cfp_now_ms();
     CFP_TRY(cfp_session_open_clip(session, config->operand[1]));
     CFP_TRY(cfp_session_open_baseline(session, &query));
@@ -82,7 +82,7 @@ static cfp_status explain(cfp_session *session, cfp_result *result)
     CFP_TRY(cfp_hashing_begin(&result->hashing, &session->ctx, config->operand[0]));
     CFP_TRY(cfp_directory_check(&session->ctx, result->directory));
     cfp_session_profile(session, true);
-    const cfp_status status = cfp_explain(&result->explanation, session->trace, &session->clip,
+    const cfp_status status = cfp_explain(&result->explanation, session->analyser, &session->clip,
                                           class_index, (cfp_interp)config->interp);
     cfp_session_profile(session, false);
     CFP_TRY(status);

@@ -74,7 +74,8 @@ static cfp_status check_input(cfp_session *session, const cfp_clip *clip, predic
     const cfp_input_checking checking = (cfp_input_checking)session->config.check_input;
     if (checking == CFP_CHECK_AUTO && p->n_looked == ENOUGH_LOOKS)
         return CFP_OK;
-    CFP_TRY(cfp_input_check_clip(&p->check, session->trace, clip, session->logits, checking));
+    CFP_TRY(cfp_input_check_clip(&p->check, cfp_analyser_network(session->analyser), clip,
+                                 session->logits, checking));
     p->n_looked += p->check.n_answers > 0;
     for (int i = 0; checking == CFP_CHECK_ALWAYS && i < p->check.n_answers; i++) {
         const cfp_input_answer *a = &p->check.answer[i];
@@ -180,7 +181,7 @@ cfp_status cfp_cmd_predict(cfp_session *session)
     CFP_TRY(cfp_session_open_model(session));
     CFP_TRY(cfp_session_open_clips(
         session, 1)); /* before the network is planned, so that decoding starts now */
-    CFP_TRY(cfp_session_open_trace(session, NULL, false));
+    CFP_TRY(cfp_session_open_analyser(session, NULL, false));
     const cfp_status status = predict(session, &p);
     cfp_free(p.rank);
     cfp_free(p.probability);

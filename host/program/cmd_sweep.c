@@ -65,7 +65,7 @@ static cfp_status open_outputs(sweeping *w)
     return cfp_sweep_rows_header(&w->rows);
 }
 
-static cfp_status open_trace(sweeping *w)
+static cfp_status open_analyser(sweeping *w)
 {
     cfp_session *session = w->session;
     const int n_classes = session->model.n_classes;
@@ -74,8 +74,8 @@ static cfp_status open_trace(sweeping *w)
     CFP_TRY_ALLOC(&session->ctx, w->rank, n_classes);
     cfp_session_range_begin(session, CFP_RANGE_LOAD, "plan");
     const cfp_status status =
-        cfp_trace_open_sweep(&session->trace, &session->ctx, &session->model, &session->device,
-                             w->plan.query, w->plan.n_queries);
+        cfp_analyser_open_sweep(&session->analyser, &session->ctx, &session->model,
+                                &session->device, w->plan.query, w->plan.n_queries);
     cfp_session_range_end(session);
     return status;
 }
@@ -124,7 +124,7 @@ static cfp_status sweep_series(sweeping *w, const char *clip, int class_index,
                                        .theta = w->plan.theta,
                                        .n_thetas = w->plan.n_thetas};
     CFP_TRY(
-        cfp_sweep(&series, session->trace, query, class_index, w->plan.theta, w->plan.n_thetas));
+        cfp_sweep(&series, session->analyser, query, class_index, w->plan.theta, w->plan.n_thetas));
     cfp_terminal_clear(&session->terminal); /* the rows may go to the same terminal */
     cfp_status status = cfp_sweep_rows_put(&w->rows, &session->ctx, &subject, &series);
     if (status == CFP_OK && w->plot != NULL)
@@ -226,7 +226,7 @@ static cfp_status sweep(sweeping *w)
     CFP_TRY(open_outputs(w));
     CFP_TRY(cfp_session_open_clips(
         session, 1)); /* before the network is planned, so that decoding starts now */
-    CFP_TRY(open_trace(w));
+    CFP_TRY(open_analyser(w));
     CFP_TRY(sweep_table(w, &failed));
     if (failed != CFP_OK && w->rows.n == 0)
         return failed; /* no table without a row */

@@ -24,7 +24,7 @@ typedef struct cfp_session {
     cfp_clip other;        /* the clip that --baseline names */
     cfp_clip_queue *clips; /* of commands that read several clips */
     uint64_t staged; /* the ticket for frames_wait of the current clip; 0: nothing to wait for */
-    cfp_trace *trace;
+    cfp_analyser *analyser;
     float *logits;        /* [n_classes] */
     char device_name[24]; /* of the device in use: "ref", "cpu", "cuda:0" */
     int threads;          /* that the command runs on */
@@ -82,7 +82,7 @@ CFP_CHECKED cfp_status cfp_session_open_device(cfp_session *session);
 CFP_CHECKED cfp_status cfp_session_open_model(cfp_session *session);
 /* listed: edges are listed, because the command reads them one by one.  query NULL: forward passes
  * only. */
-CFP_CHECKED cfp_status cfp_session_open_trace(cfp_session *session, const cfp_query *query,
+CFP_CHECKED cfp_status cfp_session_open_analyser(cfp_session *session, const cfp_query *query,
                                               bool listed);
 CFP_CHECKED cfp_status cfp_session_open_clip(cfp_session *session, const char *path);
 /* Opens another clip, sampled by the same options.  The caller closes it. */

@@ -29,7 +29,7 @@
  * the entropies of these answers, and that of a guess is log 2.  The thresholds are the same, but
  * no network with such a head was measured. */
 #include "input_check.h"
-#include "../method/trace.h"
+#include "../network/trace.h"
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>

@@ -8,7 +8,8 @@
  * The second takes up to six forward passes, so it is made only if the network is unsure of its
  * answer.  input_check.c tells how the thresholds were chosen. */
 #pragma once
-#include "../method/explain.h"
+#include "../clip/clip.h"
+#include "../network/trace.h"
 
 typedef enum cfp_input_checking {
     CFP_CHECK_AUTO, /* check the clip if the network is unsure */

@@ -80,7 +80,7 @@ static cfp_status check_layers(cfp_session *session, const char *glob)
                     model->path, glob);
 }
 
-cfp_status cfp_session_open_trace(cfp_session *session, const cfp_query *query, bool listed)
+cfp_status cfp_session_open_analyser(cfp_session *session, const cfp_query *query, bool listed)
 {
     const cfp_model *model = &session->model;
     const int clips = session->config.batch > 1 ? (int)session->config.batch : 1;
@@ -92,13 +92,13 @@ cfp_status cfp_session_open_trace(cfp_session *session, const cfp_query *query, 
         CFP_TRY(check_layers(session, query->layers));
     CFP_TRY_ALLOC(&session->ctx, session->logits, model->n_classes);
     cfp_session_range_begin(session, CFP_RANGE_LOAD, "plan");
-    const cfp_status status =
-        cfp_trace_open(&session->trace, &session->ctx, model, &session->device, query, &batch);
+    const cfp_status status = cfp_analyser_open(&session->analyser, &session->ctx, model,
+                                                &session->device, query, &batch);
     if (status == CFP_OK && query != NULL)
         cfp_config_set_text(&session->config, "target",
-                            cfp_target_names[cfp_trace_query(session->trace)->target]);
+                            cfp_target_names[cfp_analyser_query(session->analyser)->target]);
     if (status == CFP_OK && session->config.profile)
-        cfp_trace_run_live(session->trace);
+        cfp_trace_run_live(cfp_analyser_network(session->analyser));
     cfp_session_range_end(session);
     return status;
 }
@@ -189,7 +189,7 @@ cfp_status cfp_session_open_baseline(cfp_session *session, const cfp_query *quer
     CFP_TRY(cfp_session_check_frames(session, "baseline", &session->other, &session->clip));
     for (int i = 0; i < held.n; i++)
         cfp_log(ctx, held.level[i], "%s", held.line[i]);
-    cfp_trace_compare_with(session->trace, &session->other);
+    cfp_analyser_compare_with(session->analyser, &session->other);
     return CFP_OK;
 }
 
@@ -221,7 +221,7 @@ void cfp_rank_classes(int *rank, const float *logits, int n_classes)
 cfp_status cfp_session_forward(cfp_session *session, const cfp_clip *clip)
 {
     const uint8_t *const rgb = clip->rgb;
-    return cfp_trace_forward_frames(session->trace, &rgb, session->logits);
+    return cfp_trace_forward_frames(cfp_analyser_network(session->analyser), &rgb, session->logits);
 }
 
 void cfp_session_json(cfp_json *json, cfp_session *session)
@@ -252,7 +252,7 @@ double cfp_model_gflop(const cfp_model *model)
 void cfp_session_close(cfp_session *session)
 {
     cfp_free(session->logits);
-    cfp_trace_close(&session->trace);
+    cfp_analyser_close(&session->analyser);
     cfp_clip_queue_close(&session->clips);
     cfp_clip_free(&session->clip);
     cfp_clip_free(&session->other);

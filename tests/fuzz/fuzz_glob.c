@@ -1,6 +1,6 @@
 /* fuzz_glob.c - fuzzes --layers.  The first line is a pattern, the others are names of layers.
  * Matching must always end, and "*" must match every name. */
-#include "../../host/method/tube_maps.h"
+#include "../../host/method/rules.h"
 #include "fuzz.h"
 
 enum { MOST_NAMES = 16, MOST_BYTES = 4096 };
