@@ -30,6 +30,7 @@ void cfp_score_query(cfp_query *query, cfp_score_kind kind)
     } else {
         query->baseline = usual.baseline;
         query->steps = usual.steps;
+        query->turn_down = usual.turn_down;
     }
     if (query->rule != CFP_RULE_CFP)
         query->normalise = usual.normalise;
