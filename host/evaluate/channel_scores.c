@@ -208,7 +208,7 @@ static cfp_status score_gradient(scoring *s, cfp_scores *out, const cfp_clip *cl
 /* Without a gradient the network only runs forward, and every map stays. */
 static cfp_status open_trace(cfp_trace **trace, scoring *s, const cfp_device *device)
 {
-    const cfp_batch batch = {.clips = 1, .thetas = 1, .unlisted = true};
+    const cfp_batch batch = {.clips = 1, .thetas = 1, .edgeless = true};
     if (*trace != NULL)
         return CFP_OK;
     if (s->method->kind == CFP_SCORE_GRADIENT_ACTIVATION)

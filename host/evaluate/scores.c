@@ -203,8 +203,9 @@ static cfp_status gradient_scores(cfp_scores *out, cfp_trace *trace, const cfp_p
     return CFP_OK;
 }
 
-/* One descent answers both thetas: the method's, which selects, and the lowest, which scores.  Of
- * grad-masked, whose gradient depends on theta, there is only the first. */
+/* One descent answers both thetas: the method's, which selects, and the lowest, which scores.  There
+ * is only the first of grad-masked, whose gradient depends on theta, and where scores are not asked
+ * for. */
 static cfp_status score_class(cfp_scores *out, cfp_trace *trace, const cfp_clip *clip,
                               int class_index)
 {
@@ -228,8 +229,11 @@ static cfp_status open_trace(cfp_trace **trace, cfp_ctx *ctx, const cfp_model *m
 {
     const cfp_query *query = &method->query;
     const double theta[2] = {query->theta, 0};
-    const bool two = query->rule != CFP_RULE_GRAD || query->mask == CFP_MASK_NONE;
-    const cfp_batch batch = {.clips = 1, .thetas = two ? 2 : 1, .theta = theta, .unlisted = true};
+    const bool again = query->rule == CFP_RULE_GRAD && query->mask == CFP_MASK_SELECTED;
+    const cfp_batch batch = {.clips = 1,
+                             .thetas = method->selects || again ? 1 : 2,
+                             .theta = theta,
+                             .edgeless = true};
     if (*trace != NULL)
         return CFP_OK;
     CFP_TRY(cfp_trace_open(trace, ctx, model, device, query, &batch));

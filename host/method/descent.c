@@ -110,6 +110,8 @@ static cfp_status gather_products(cfp_trace *trace, int index)
 static cfp_status weigh_edges(cfp_trace *trace, int index, const cfp_back_step *step)
 {
     const cfp_ledger_node *mine = kept(trace, index);
+    if (trace->ledger->edgeless)
+        return CFP_OK;
     const float *const weight =
         mine->weight != NULL ? mine->weight : trace->model->node[index].weight;
     if (mine->pair != NULL)
@@ -357,6 +359,8 @@ static cfp_status read_edges(cfp_pyramid *out, cfp_trace *trace, int question)
     const bool direct = api->host_memory;
     cfp_edge *there = NULL, *here = NULL;
     int64_t total, at = 0;
+    if (trace->ledger->edgeless)
+        return CFP_OK;
     CFP_TRY(count_edges(&total, out, trace, question));
     if (trace->request.batch.unlisted)
         return CFP_OK;

@@ -14,6 +14,7 @@ typedef struct cfp_batch {
     int clips, thetas;
     const double *theta; /* [thetas] */
     bool unlisted;       /* edges are counted, and stay bits in the backend: nobody reads them */
+    bool edgeless;       /* edges are not even looked for: only selected kernels are of interest */
     int points;          /* of --steps: so many at once; 0: as many as there is memory for */
     bool classes;        /* several classes will be asked about after one forward pass */
 } cfp_batch;
@@ -54,6 +55,7 @@ typedef struct cfp_ledger {
     int clips, thetas, questions;
     cfp_entries entries;
     bool in_parts;         /* not all of --steps' points are there at once */
+    bool edgeless;         /* the batch's */
     cfp_ledger_node *node; /* [n_nodes] */
     cfp_targets *targets;  /* [n_nodes] of what kernel layer i reads; [0]: of the logits */
     char *memory;          /* all of it, `bytes`: first ... */
