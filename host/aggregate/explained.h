@@ -7,8 +7,10 @@
 
 /* The options that must agree where explanations are added up; names as the command line has them,
  * "model" (its SHA-256) among them. */
-enum { CFP_EXPLAINED_OPTIONS = 12 };
+enum { CFP_EXPLAINED_OPTIONS = 15, CFP_EXPLAINED_EXTRA = 3 };
 extern const char *const cfp_explained_options[CFP_EXPLAINED_OPTIONS];
+/* The last CFP_EXPLAINED_EXTRA need not be there: SPEC 3 does not name them.  They are compared
+ * where both files have them. */
 
 typedef struct cfp_explained_head {
     char *id;   /* of the clip: its path, or its name in the shard */
@@ -17,7 +19,8 @@ typedef struct cfp_explained_head {
     char *class_name;
     int class_index;
     double probability;
-    char *option[CFP_EXPLAINED_OPTIONS]; /* as text; "": the file does not say */
+    /* As text; "": the file does not say.  A seed is there only where frames were shuffled. */
+    char *option[CFP_EXPLAINED_OPTIONS];
 } cfp_explained_head;
 
 typedef struct cfp_explained_layer {
