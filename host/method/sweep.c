@@ -18,6 +18,7 @@
 #include "sweep.h"
 #include "../backend/relevance_math.h"
 #include "descent.h"
+#include "entries.h"
 #include "target.h"
 #include <omp.h>
 #include <stdlib.h>
@@ -373,6 +374,28 @@ cfp_status cfp_sweep(cfp_series *out, cfp_trace *trace, const cfp_query *query, 
     return status;
 }
 
+bool cfp_sweep_compares(const cfp_query *query)
+{
+    return query->rule == CFP_RULE_GRAD && (query->baseline != CFP_BASELINE_ZERO ||
+                                            query->steps > 1 || query->turn_down < 1);
+}
+
+cfp_status cfp_sweep_forward(cfp_trace *trace, const cfp_clip *clip, const cfp_clip *other,
+                             float *logits)
+{
+    const cfp_shape shape = trace->model->node[0].shape;
+    const uint8_t *const rgb = clip->rgb;
+    float *input;
+    if (trace->entries.n == 1)
+        return cfp_trace_forward_frames(trace, &rgb, logits);
+    CFP_TRY_ALLOC(trace->ctx, input, trace->entries.n * cfp_count(shape));
+    cfp_status status = cfp_entries_fill(input, trace, &clip, NULL, other, 0);
+    if (status == CFP_OK)
+        status = cfp_trace_forward(trace, input, logits);
+    cfp_free(input);
+    return status;
+}
+
 cfp_status cfp_trace_open_sweep(cfp_trace **out, cfp_ctx *ctx, const cfp_model *model,
                                 const cfp_device *device, const cfp_query *query, int n_queries)
 {
@@ -387,5 +410,7 @@ cfp_status cfp_trace_open_sweep(cfp_trace **out, cfp_ctx *ctx, const cfp_model *
         request.means |= !grad;
     }
     request.again = request.backward;
+    request.compares = cfp_sweep_compares(&query[0]) ? &query[0] : NULL;
+    request.smaller = request.compares != NULL ? "--steps or --depth" : "--depth";
     return cfp_trace_open_request(out, ctx, model, device, &request);
 }

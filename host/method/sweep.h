@@ -18,10 +18,17 @@ typedef struct cfp_series {
     int room;
 } cfp_series;
 
-/* Opens a trace that cfp_sweep can ask any of these queries, at any theta. */
+/* True where a query is asked of more than the clip: rule grad with --baseline, --steps or
+ * --turn-down. */
+bool cfp_sweep_compares(const cfp_query *query);
+/* Opens a trace that cfp_sweep can ask any of these queries, at any theta.  Where they compare, all
+ * do, with the same. */
 CFP_CHECKED cfp_status cfp_trace_open_sweep(cfp_trace **out, cfp_ctx *ctx, const cfp_model *model,
                                             const cfp_device *device, const cfp_query *query,
                                             int n_queries);
+/* Runs the clip forward, with what it is compared with.  other: the clip of CFP_BASELINE_CLIP. */
+CFP_CHECKED cfp_status cfp_sweep_forward(cfp_trace *trace, const cfp_clip *clip,
+                                         const cfp_clip *other, float *logits);
 /* About the clip that the trace last ran forward; query->theta is not read.  On failure *out is
  * empty. */
 CFP_CHECKED cfp_status cfp_sweep(cfp_series *out, cfp_trace *trace, const cfp_query *query,

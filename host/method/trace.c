@@ -159,6 +159,9 @@ static cfp_status open_trace(cfp_trace *trace, const cfp_trace_request *request)
         for (int k = 0; k < batch->thetas; k++)
             trace->theta[k] = batch->theta != NULL ? batch->theta[k] : trace->query.theta;
         trace->request.batch.theta = trace->theta;
+    } else if (request->compares != NULL) {
+        trace->query = *request->compares;
+        trace->entries = entries_of(request->compares, 0);
     }
     CFP_TRY_ALLOC(trace->ctx, trace->value, n);
     CFP_TRY_ALLOC(trace->ctx, trace->map_made, n);
@@ -181,6 +184,7 @@ static void forget_request(cfp_trace *trace)
     trace->request.keep = NULL;
     trace->request.smaller = NULL;
     trace->request.query = NULL;
+    trace->request.compares = NULL;
 }
 
 cfp_status cfp_trace_open_request(cfp_trace **out, cfp_ctx *ctx, const cfp_model *model,

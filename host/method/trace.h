@@ -28,6 +28,9 @@ typedef struct cfp_trace_request {
     bool keep_all;       /* tests: every value and every gradient stays */
     bool again;          /* the backward pass may run several times after one forward pass */
     const cfp_query *query; /* what the descent will be asked; NULL: there is none */
+    /* Without a query: one whose --baseline, --steps and --turn-down all that will be asked share;
+     * NULL: they look at the clip alone. */
+    const cfp_query *compares;
     cfp_batch batch;        /* all 0: one clip, the query's theta */
     const char *smaller;    /* for who has no memory: the options to try; NULL: those of explain */
 } cfp_trace_request;
