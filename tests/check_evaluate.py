@@ -746,6 +746,7 @@ def main():
     parser.add_argument("--cfp", required=True, help="the program cfp-gpu")
     parser.add_argument("--seeds", type=int, default=2, help="number of random networks")
     parser.add_argument("--device", default="ref,cpu", help="devices, taken in turn")
+    parser.add_argument("--once", action="store_true", help="one call on the first device, of every metric and method")
     args = parser.parse_args()
     program.need_packages()
     import numpy as np
@@ -753,6 +754,10 @@ def main():
     devices = args.device.split(",")
     with tempfile.TemporaryDirectory() as folder:
         graph, frames, model, clip = residual(folder)
+        if args.once:
+            check_run(args.cfp, graph, frames, model, clip, devices[0], "residual", METHODS[:9] + METHODS[-2:],
+                      KERNEL + PYRAMID + ("weight-jaccard",))
+            return conclude()
         rows = check_run(args.cfp, graph, frames, model, clip, devices[-1], "residual")
         check_run(args.cfp, graph, frames, model, clip, devices[0], "residual", METHODS[:9], ("weight-jaccard",))
         second = os.path.join(folder, "second.npy")
@@ -770,6 +775,10 @@ def main():
             model, clip = (os.path.join(folder, f"{seed}.{kind}") for kind in ("h5", "npy"))
             graph, frames = random_graph.generate(seed, model, clip)
             check_run(args.cfp, graph, frames, model, clip, devices[seed % len(devices)], f"seed {seed}", METHODS[:9])
+    return conclude()
+
+
+def conclude():
     print(f"{compared} rows compared, {doubtful} too close to call; {len(wrong)} wrong")
     print(*wrong[:20], sep="\n")
     check(doubtful < compared / 2, "too many near ties to say anything")

@@ -203,7 +203,7 @@ static cfp_status gradient_scores(cfp_scores *out, cfp_trace *trace, const cfp_p
     return CFP_OK;
 }
 
-/* One descent answers both thetas: the method's, which selects, and the lowest, which scores.  There
+/* One descent answers both thetas: the method's, which selects, and the lowest, which scores. There
  * is only the first of grad-masked, whose gradient depends on theta, and where scores are not asked
  * for. */
 static cfp_status score_class(cfp_scores *out, cfp_trace *trace, const cfp_clip *clip,
@@ -230,10 +230,8 @@ static cfp_status open_trace(cfp_trace **trace, cfp_ctx *ctx, const cfp_model *m
     const cfp_query *query = &method->query;
     const double theta[2] = {query->theta, 0};
     const bool again = query->rule == CFP_RULE_GRAD && query->mask == CFP_MASK_SELECTED;
-    const cfp_batch batch = {.clips = 1,
-                             .thetas = method->selects || again ? 1 : 2,
-                             .theta = theta,
-                             .edgeless = true};
+    const cfp_batch batch = {
+        .clips = 1, .thetas = method->selects || again ? 1 : 2, .theta = theta, .edgeless = true};
     if (*trace != NULL)
         return CFP_OK;
     CFP_TRY(cfp_trace_open(trace, ctx, model, device, query, &batch));

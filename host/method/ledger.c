@@ -29,8 +29,8 @@ static void lay_out_results(cfp_ledger *l, size_t *used, const uint8_t *wanted)
         if (!(wanted[i] & CFP_WANT_LAYER))
             continue;
         l->node[i].demand = take(l, used, (size_t)l->questions * node->shape.c, sizeof(cfp_demand));
-        l->node[i].child = take(l, used, (size_t)l->questions * cfp_channels_in(model, node),
-                                sizeof(cfp_demand));
+        l->node[i].child =
+            take(l, used, (size_t)l->questions * cfp_channels_in(model, node), sizeof(cfp_demand));
     }
     l->demand_bytes = *used;
     for (int i = 0; i < model->n_nodes; i++)

@@ -34,18 +34,18 @@ typedef struct cfp_entries {
 typedef struct cfp_ledger_node {
     float *mean; /* values that kernel layers read: [clips][C] */
     /* Kernel layers of interest: */
-    cfp_demand *demand;  /* [questions][O] on its output */
-    cfp_demand *child;   /* [questions][C of the tensor it reads] */
-    int32_t *n_edges;    /* [questions][O]; with edges and row, where edges are kept */
-    uint32_t *edges;     /* [questions][O][words] */
-    cfp_row *row;        /* [questions][O] */
-    float *kernel_mean;  /* [O][C / groups] */
-    float *kernel_scale; /* [O] */
-    float *map;          /* where a tube is wanted: [questions][T x H x W] */
-    double *contrast;    /* the classifier, CFP_CLASS_CONTRAST: [clips][C it reads] */
-    float *product;      /* rule grad: [clips][C it reads] mean of x(i) * G(i) */
-    float *pair;         /* rule grad, not the classifier: [clips][O][C / groups] */
-    float *weight;       /* rule grad: the kernels, [O][C / groups][taps] */
+    cfp_demand *demand;        /* [questions][O] on its output */
+    cfp_demand *child;         /* [questions][C of the tensor it reads] */
+    int32_t *n_edges;          /* [questions][O]; with edges and row, where edges are kept */
+    uint32_t *edges;           /* [questions][O][words] */
+    cfp_row *row;              /* [questions][O] */
+    float *kernel_mean;        /* [O][C / groups] */
+    float *kernel_scale;       /* [O] */
+    float *map;                /* where a tube is wanted: [questions][T x H x W] */
+    double *contrast;          /* the classifier, CFP_CLASS_CONTRAST: [clips][C it reads] */
+    float *product;            /* rule grad: [clips][C it reads] mean of x(i) * G(i) */
+    float *pair;               /* rule grad, not the classifier: [clips][O][C / groups] */
+    float *weight;             /* rule grad: the kernels, [O][C / groups][taps] */
     cfp_demand_target *target; /* [targets[i].n] those of what it reads */
 } cfp_ledger_node;
 

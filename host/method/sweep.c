@@ -376,8 +376,8 @@ cfp_status cfp_sweep(cfp_series *out, cfp_trace *trace, const cfp_query *query, 
 
 bool cfp_sweep_compares(const cfp_query *query)
 {
-    return query->rule == CFP_RULE_GRAD && (query->baseline != CFP_BASELINE_ZERO ||
-                                            query->steps > 1 || query->turn_down < 1);
+    return query->rule == CFP_RULE_GRAD &&
+           (query->baseline != CFP_BASELINE_ZERO || query->steps > 1 || query->turn_down < 1);
 }
 
 cfp_status cfp_sweep_forward(cfp_trace *trace, const cfp_clip *clip, const cfp_clip *other,

@@ -31,8 +31,8 @@ typedef struct cfp_trace_request {
     /* Without a query: one whose --baseline, --steps and --turn-down all that will be asked share;
      * NULL: they look at the clip alone. */
     const cfp_query *compares;
-    cfp_batch batch;        /* all 0: one clip, the query's theta */
-    const char *smaller;    /* for who has no memory: the options to try; NULL: those of explain */
+    cfp_batch batch;     /* all 0: one clip, the query's theta */
+    const char *smaller; /* for who has no memory: the options to try; NULL: those of explain */
 } cfp_trace_request;
 
 /* What is enqueued as a whole, and so can be recorded. */

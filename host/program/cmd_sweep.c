@@ -2,7 +2,8 @@
  *
  * Each clip is decoded once and runs through the network once; once more, with what it is compared
  * with, where rule grad is told --baseline, --steps or --turn-down beside other rules.  Then every
- * class and every query gives a series of rows (method/sweep.h).  A series is in memory as a whole, the table never is.
+ * class and every query gives a series of rows (method/sweep.h).  A series is in memory as a whole,
+ * the table never is.
  *
  * One bad clip among many is reported and passed over, as predict does.  A table that cannot be
  * written ends the run. */
@@ -78,8 +79,8 @@ static cfp_status open_for(cfp_trace **trace, sweeping *w, bool compares)
             query[n++] = w->plan.query[i];
     cfp_status status = CFP_OK;
     if (n > 0)
-        status = cfp_trace_open_sweep(trace, &session->ctx, &session->model, &session->device,
-                                      query, n);
+        status =
+            cfp_trace_open_sweep(trace, &session->ctx, &session->model, &session->device, query, n);
     cfp_free(query);
     return status;
 }

@@ -237,7 +237,8 @@ static void set_target(cfp_sweep_plan *plan, cfp_target target)
             plan->query[i].target = target;
 }
 
-/* --baseline, --steps and --turn-down belong to rule grad; without it they are a slip of the hand. */
+/* --baseline, --steps and --turn-down belong to rule grad; without it they are a slip of the hand.
+ */
 static cfp_status check_compared(const cfp_query *given, cfp_ctx *ctx, const words *rule)
 {
     bool grad = false;
