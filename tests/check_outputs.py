@@ -24,7 +24,8 @@ except ImportError as error:
 FORMATS = "h5,json,png,frames,mp4,html"
 ATTRIBUTES = {"cfp_format": str, "cfp_version": int, "model": str, "model_sha256": str, "clip": str,
               "clip_sha256": str, "class_index": int, "class_name": str, "probability": float, "rule": str,
-              "mask": str, "target": str, "baseline": str, "steps": int, "turn_down": float,
+              "mask": str, "target": str, "baseline": str, "steps": int,
+              "top": int, "seed": int, "turn_down": float,
               "theta": float, "propagate": str, "normalise": str, "depth": int, "class_relevance": str,
               "interp": str, "device": str, "precision": str, "cfp_gpu_version": str}
 failures = []

@@ -492,6 +492,27 @@ static void running_out_of_memory_is_reported(void)
     }
 }
 
+static void keep_last(void *cookie, const char *what, int64_t done, int64_t total)
+{
+    int64_t *last = cookie;
+    CHECK_STR(what, "decode");
+    last[0] = done;
+    last[1] = total;
+}
+
+/* Else the bar of what comes next stands within that of a decoding which never ends. */
+static void decoding_is_said_to_be_over(void)
+{
+    static const char *const paths[] = {"good.npy", "clip.h5", "frames"};
+    for (int i = 0; i < 3; i++) {
+        int64_t last[2] = {0, 0};
+        cfp_ctx ctx = {.progress = keep_last, .cookie = last};
+        int level[4];
+        CHECK_EQ(levels_of(level, &ctx, paths[i], 4), CFP_OK);
+        CHECK(last[1] > 0 && last[0] == last[1]);
+    }
+}
+
 static void an_interrupt_ends_it(void)
 {
     static const char *const paths[] = {"good.npy", "clip.h5", "frames", "one"};
@@ -519,6 +540,7 @@ int main(void)
     nothing_waits_for_a_pipe();
     optical_flow_is_read_from_arrays_alone();
     running_out_of_memory_is_reported();
+    decoding_is_said_to_be_over();
     an_interrupt_ends_it();
     leave_folder(folder);
     return test_result();

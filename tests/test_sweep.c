@@ -71,6 +71,7 @@ static void queries_that_mean_the_same_stand_once(void)
     cfp_ctx ctx = {0};
     cfp_sweep_plan plan;
     const cfp_config config = {.command = &(cfp_command){.bit = CFP_CMD_SWEEP},
+                               .steps = 1,
                                .thetas = "0.5",
                                .rules = "grad, cfp ,reference,cfp",
                                .masks = "none,selected",
@@ -204,6 +205,7 @@ static void a_part_is_whole_rows(void)
 static void every_failing_allocation_is_reported(void)
 {
     const cfp_config config = {.command = &(cfp_command){.bit = CFP_CMD_SWEEP},
+                               .steps = 1,
                                .thetas = "0.5",
                                .rules = "cfp",
                                .masks = "none",

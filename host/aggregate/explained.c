@@ -7,11 +7,13 @@
 enum { MAX_CLASSES = 1000000, MAX_KERNELS = 1 << 20 };
 
 const char *const cfp_explained_options[CFP_EXPLAINED_OPTIONS] = {
-    "model", "rule",      "theta",     "mask",  "target",          "baseline",
-    "steps", "propagate", "normalise", "depth", "class-relevance", "precision"};
+    "model",           "rule",      "theta",     "mask",      "target",
+    "baseline",        "steps",     "propagate", "normalise", "depth",
+    "class-relevance", "precision", "top",       "turn-down", "seed"};
 static const char *const attribute[CFP_EXPLAINED_OPTIONS] = {
-    "model_sha256", "rule",      "theta",     "mask",  "target",          "baseline",
-    "steps",        "propagate", "normalise", "depth", "class_relevance", "precision"};
+    "model_sha256",    "rule",      "theta",     "mask",      "target",
+    "baseline",        "steps",     "propagate", "normalise", "depth",
+    "class_relevance", "precision", "top",       "turn_down", "seed"};
 
 /* --- opening --- */
 
@@ -113,6 +115,11 @@ static cfp_status read_text(char **out, const head_reader *r, const char *name, 
     return cfp_h5_string(out, r->ctx, holder(r, name), r->where, name, required);
 }
 
+static bool means_all(const char *name, double value)
+{
+    return (strcmp(name, "depth") == 0 && value < 0) || (strcmp(name, "top") == 0 && value == 0);
+}
+
 /* Reads an option of any type as text. */
 static cfp_status read_option(char **out, const head_reader *r, const char *name)
 {
@@ -121,9 +128,22 @@ static cfp_status read_option(char **out, const head_reader *r, const char *name
     if (a == NULL || a->class == CFP_H5_TEXT)
         return read_text(out, r, name, false);
     CFP_TRY(cfp_h5_double(&value, r->ctx, holder(r, name), r->where, name, true));
-    *out = strcmp(name, "depth") == 0 && value < 0 ? cfp_strdup(r->ctx, "all")
-                                                   : cfp_format(r->ctx, "%.9g", value);
+    const int digits = strcmp(name, "seed") == 0 ? 17 : 9;
+    *out = means_all(name, value) ? cfp_strdup(r->ctx, "all")
+                                  : cfp_format(r->ctx, "%.*g", digits, value);
     return *out == NULL ? CFP_NOMEM : CFP_OK;
+}
+
+/* Where nothing was shuffled the seed does not matter, and need not agree. */
+static void forget_seed(cfp_explained_head *h)
+{
+    const char *baseline = "";
+    for (int k = 0; k < CFP_EXPLAINED_OPTIONS; k++) {
+        if (strcmp(attribute[k], "baseline") == 0)
+            baseline = h->option[k];
+        if (strcmp(attribute[k], "seed") == 0 && strcmp(baseline, "shuffle") != 0)
+            h->option[k][0] = '\0';
+    }
 }
 
 static cfp_status read_head(cfp_explained_head *h, const head_reader *r)
@@ -139,6 +159,7 @@ static cfp_status read_head(cfp_explained_head *h, const head_reader *r)
         return cfp_fail(r->ctx, CFP_FORMAT, "%s: 'probability' is not a number", r->where);
     for (int k = 0; k < CFP_EXPLAINED_OPTIONS; k++)
         CFP_TRY(read_option(&h->option[k], r, attribute[k]));
+    forget_seed(h);
     return CFP_OK;
 }
 

@@ -7,8 +7,9 @@
 
 /* The options that must be equal in all explanations that are added up, with their names on the
  * command line; "model" (its SHA-256) is one of them. */
-enum { CFP_EXPLAINED_OPTIONS = 12 };
+enum { CFP_EXPLAINED_OPTIONS = 15, CFP_EXPLAINED_EXTRA = 3 };
 extern const char *const cfp_explained_options[CFP_EXPLAINED_OPTIONS];
+/* The last CFP_EXPLAINED_EXTRA are in newer files only.  They are compared if both files have them. */
 
 typedef struct cfp_explained_head {
     char *id;   /* id of the clip: its path, or its name in the shard */
@@ -17,7 +18,8 @@ typedef struct cfp_explained_head {
     char *class_name;
     int class_index;
     double probability;
-    char *option[CFP_EXPLAINED_OPTIONS]; /* as text; "": not in the file */
+    /* As text; "": not in the file.  A seed is kept only if frames were shuffled. */
+    char *option[CFP_EXPLAINED_OPTIONS];
 } cfp_explained_head;
 
 typedef struct cfp_explained_layer {

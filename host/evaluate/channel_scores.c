@@ -209,7 +209,7 @@ static cfp_status score_gradient(scoring *s, cfp_scores *out, const cfp_clip *cl
  * map. */
 static cfp_status open_analyser(cfp_analyser **analyser, scoring *s, const cfp_device *device)
 {
-    const cfp_batch batch = {.clips = 1, .thetas = 1, .unlisted = true};
+    const cfp_batch batch = {.clips = 1, .thetas = 1, .edgeless = true};
     if (*analyser != NULL)
         return CFP_OK;
     if (s->method->kind == CFP_SCORE_GRADIENT_ACTIVATION)

@@ -85,20 +85,28 @@ static cfp_status exact_scores(redrawing *r, const cfp_score_method *method)
     return status;
 }
 
+/* Only the layer's selection is compared, so the descent goes no deeper. */
+static cfp_status descend(redrawing *r, const cfp_score_method *method)
+{
+    cfp_kernel_subject *s = r->s;
+    cfp_analyser *analyser = NULL;
+    cfp_score_method here = *method;
+    here.selects = true;
+    here.query.depth = s->model->node[r->layer].depth;
+    const cfp_status status = cfp_scores_make(r->scores, s->ctx, &r->model, s->device, &analyser,
+                                              &here, s->clip, s->class_index, s->n_classes);
+    cfp_analyser_close(&analyser);
+    return status;
+}
+
 static cfp_status score(redrawing *r, int method)
 {
     cfp_kernel_subject *s = r->s;
     const cfp_score_method *m = &s->request->method[method];
     if (m->kind == CFP_SCORE_EXACT)
         return exact_scores(r, m);
-    if (cfp_score_descends(m->kind)) {
-        cfp_analyser *analyser = NULL;
-        const cfp_status status =
-            cfp_scores_make(r->scores, s->ctx, &r->model, s->device, &analyser, m, s->clip,
-                            s->class_index, s->n_classes);
-        cfp_analyser_close(&analyser);
-        return status;
-    }
+    if (cfp_score_descends(m->kind))
+        return descend(r, m);
     for (int k = 0; k < s->n_classes; k++) {
         CFP_TRY(cfp_scores_open(&r->scores[k], s->ctx, &r->model, s->request->depth));
         cfp_scores_draw(&r->scores[k], &r->model, m->query.theta, s->stream);

@@ -30,6 +30,7 @@ void cfp_score_query(cfp_query *query, cfp_score_kind kind)
     } else {
         query->baseline = usual.baseline;
         query->steps = usual.steps;
+        query->turn_down = usual.turn_down;
     }
     if (query->rule != CFP_RULE_CFP)
         query->normalise = usual.normalise;
@@ -205,7 +206,8 @@ static cfp_status gradient_scores(cfp_scores *out, cfp_analyser *analyser,
 }
 
 /* One descent answers two thetas: that of the method, which selects, and 0, which scores.
- * grad-masked has only the first, because its gradient depends on theta. */
+ * grad-masked has only the first, because its gradient depends on theta.  So has a method of which
+ * only the selection is wanted. */
 static cfp_status score_class(cfp_scores *out, cfp_analyser *analyser, const cfp_clip *clip,
                               int class_index)
 {
@@ -229,8 +231,11 @@ static cfp_status open_analyser(cfp_analyser **analyser, cfp_ctx *ctx, const cfp
 {
     const cfp_query *query = &method->query;
     const double theta[2] = {query->theta, 0};
-    const bool two = query->rule != CFP_RULE_GRAD || query->mask == CFP_MASK_NONE;
-    const cfp_batch batch = {.clips = 1, .thetas = two ? 2 : 1, .theta = theta, .unlisted = true};
+    const bool masked = query->rule == CFP_RULE_GRAD && query->mask == CFP_MASK_SELECTED;
+    const cfp_batch batch = {.clips = 1,
+                             .thetas = method->selects || masked ? 1 : 2,
+                             .theta = theta,
+                             .edgeless = true};
     if (*analyser != NULL)
         return CFP_OK;
     CFP_TRY(cfp_analyser_open(analyser, ctx, model, device, query, &batch));

@@ -32,6 +32,7 @@ extern const char *const cfp_score_form_names[]; /* by form; NULL behind the las
 
 typedef struct cfp_score_method {
     const char *word; /* as it was given: what rows call it */
+    bool selects;     /* only what it selects is asked for: a descent need not score kernels */
     cfp_score_kind kind;
     cfp_query query; /* the kind decides its rule, mask and propagate (cfp_score_query) */
     cfp_score_form form;

@@ -22,6 +22,7 @@ void cfp_volume_query(cfp_query *query, cfp_volume_method method)
     }
     query->baseline = plain.baseline;
     query->steps = plain.steps;
+    query->turn_down = plain.turn_down;
     if (query->class_relevance != CFP_CLASS_CONTRAST)
         query->target = plain.target;
 }

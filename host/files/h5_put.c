@@ -95,6 +95,10 @@ cfp_status cfp_h5_put_int(cfp_h5_file *f, hid_t at, const char *name, int32_t va
 {
     return put_attribute(f, at, name, (hid_t[]){H5T_STD_I32LE, H5T_NATIVE_INT32}, &value);
 }
+cfp_status cfp_h5_put_long(cfp_h5_file *f, hid_t at, const char *name, int64_t value)
+{
+    return put_attribute(f, at, name, (hid_t[]){H5T_STD_I64LE, H5T_NATIVE_INT64}, &value);
+}
 cfp_status cfp_h5_put_float(cfp_h5_file *f, hid_t at, const char *name, float value)
 {
     return put_attribute(f, at, name, (hid_t[]){H5T_IEEE_F32LE, H5T_NATIVE_FLOAT}, &value);

@@ -35,6 +35,7 @@ CFP_CHECKED cfp_status cfp_h5_file_close(cfp_h5_file *f, cfp_status status);
 CFP_CHECKED cfp_status cfp_h5_put_text(cfp_h5_file *f, hid_t at, const char *name,
                                        const char *value);
 CFP_CHECKED cfp_status cfp_h5_put_int(cfp_h5_file *f, hid_t at, const char *name, int32_t value);
+CFP_CHECKED cfp_status cfp_h5_put_long(cfp_h5_file *f, hid_t at, const char *name, int64_t value);
 CFP_CHECKED cfp_status cfp_h5_put_float(cfp_h5_file *f, hid_t at, const char *name, float value);
 CFP_CHECKED cfp_status cfp_h5_put_double(cfp_h5_file *f, hid_t at, const char *name, double value);
 

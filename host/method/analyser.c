@@ -55,9 +55,10 @@ static void turn_maps_down(cfp_trace_request *request, uint8_t *turned, const cf
 static cfp_status open_network(cfp_analyser *a, cfp_trace_request *request)
 {
     char smaller[96];
+    const char *const given = request->smaller;
     snprintf(smaller, sizeof smaller, "%s%s" CFP_SMALLER, a->clips == 1 ? "" : "--batch, ",
              a->entries.count == 1 ? "" : "--steps, --mask none, ");
-    request->smaller = smaller;
+    request->smaller = given != NULL ? given : smaller;
     request->clips = a->clips;
     request->entries = a->entries.n;
     request->spare = a->entries.n == 1 ? 0 : CFP_TRACE_SPARES;
@@ -68,7 +69,7 @@ static cfp_status open_network(cfp_analyser *a, cfp_trace_request *request)
     }
     const cfp_status status = cfp_trace_open(&a->trace, a->ctx, a->model, &a->device, request);
     request->turned = NULL;
-    request->smaller = NULL;
+    request->smaller = given;
     cfp_free(turned);
     return status;
 }
@@ -96,7 +97,8 @@ static void want(uint8_t *wanted, const cfp_analyser *a, const cfp_query *query)
 static cfp_status open_ledger(cfp_analyser *a, const cfp_query *query)
 {
     const cfp_model *model = a->model;
-    const cfp_batch batch = {.clips = a->clips, .thetas = a->thetas, .theta = a->theta};
+    const cfp_batch batch = {
+        .clips = a->clips, .thetas = a->thetas, .theta = a->theta, .edgeless = a->edgeless};
     uint8_t *wanted;
     CFP_TRY_ALLOC(a->ctx, a->rule_step, model->n_nodes);
     CFP_TRY_ALLOC(a->ctx, wanted, model->n_nodes);
@@ -128,13 +130,12 @@ static void release(cfp_analyser *a)
     a->rule_step = NULL;
 }
 
-/* Takes all memory for so many of --steps' points at once. */
+/* Takes all memory for so many of --steps' points at once.  a->query already has the baseline, the
+ * steps and turn_down. */
 static cfp_status take_memory(cfp_analyser *a, cfp_trace_request *request, const cfp_query *query,
                               int points)
 {
-    a->entries = (cfp_entries){.n = 1, .other = -1, .count = 1};
-    if (query != NULL)
-        a->entries = entries_of(query, points);
+    a->entries = entries_of(&a->query, points);
     a->part = (cfp_part){.count = a->entries.count, .first = true, .last = true};
     CFP_TRY(open_network(a, request));
     if (a->query.steps > a->entries.count)
@@ -180,6 +181,7 @@ static cfp_status make(cfp_analyser **out, cfp_ctx *ctx, const cfp_model *model,
     CFP_TRY_ALLOC(ctx, *out, 1);
     **out = (cfp_analyser){.ctx = ctx,
                            .model = model,
+                           .query = cfp_query_default(), /* one entry: the clip */
                            .device = *device,
                            .clips = 1,
                            .thetas = 1,
@@ -189,6 +191,7 @@ static cfp_status make(cfp_analyser **out, cfp_ctx *ctx, const cfp_model *model,
         (*out)->clips = batch->clips;
         (*out)->thetas = batch->thetas;
         (*out)->unlisted = batch->unlisted;
+        (*out)->edgeless = batch->edgeless;
     }
     return CFP_OK;
 }
@@ -250,9 +253,12 @@ cfp_status cfp_analyser_open_request(cfp_analyser **out, cfp_ctx *ctx, const cfp
     cfp_trace_request network = {.depth = request->depth,
                                  .keep = request->keep,
                                  .backward = request->backward,
-                                 .again = request->backward};
+                                 .again = request->backward,
+                                 .smaller = request->smaller};
     CFP_TRY(make(out, ctx, model, device, NULL));
     (*out)->means = request->means;
+    if (request->compares != NULL)
+        (*out)->query = *request->compares;
     const cfp_status status = open_analyser(*out, &network, NULL, NULL);
     if (status != CFP_OK)
         cfp_analyser_close(out);

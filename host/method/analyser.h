@@ -33,6 +33,7 @@ struct cfp_analyser {
     cfp_part part;         /* what the next walk is about */
     bool means;            /* channel means are wanted, for the rules cfp and reference */
     bool unlisted;         /* as in cfp_batch */
+    bool edgeless;         /* as in cfp_batch */
     /* What the method keeps: */
     cfp_ledger *ledger;       /* of the question */
     cfp_ledger *mean_ledger;  /* cfp_analyser_ask: the channel means, for all questions; or NULL */
@@ -47,6 +48,10 @@ typedef struct cfp_analyser_request {
     bool backward;       /* a question has the rule grad */
     int depth;           /* the deepest kernel layer of any question, or CFP_ALL_DEPTHS */
     const uint8_t *keep; /* [n_nodes] outputs that stay after a forward pass; NULL: none */
+    /* A query whose baseline, steps and turn_down all questions share; NULL: they are about the clip
+     * alone. */
+    const cfp_query *compares;
+    const char *smaller; /* the options that a message names if memory is short; NULL: the usual */
 } cfp_analyser_request;
 CFP_CHECKED cfp_status cfp_analyser_open_request(cfp_analyser **out, cfp_ctx *ctx,
                                                  const cfp_model *model, const cfp_device *device,

@@ -143,6 +143,8 @@ static cfp_status weigh_pairs(cfp_analyser *a, int index, const cfp_back_step *s
 /* Rule grad: after the last part, picks the selected pairs that are edges. */
 static cfp_status weigh_edges(cfp_analyser *a, int index, const cfp_back_step *step)
 {
+    if (a->edgeless)
+        return CFP_OK;
     if (kept(a, index)->pair != NULL)
         CFP_TRY(weigh_pairs(a, index, step));
     return a->part.last ? a->device.api->pick_edges(a->device.backend, step) : CFP_OK;
@@ -388,6 +390,8 @@ static cfp_status read_edges(cfp_pyramid *out, cfp_analyser *a, int question)
     const bool direct = api->host_memory;
     cfp_edge *there = NULL, *here = NULL;
     int64_t total, at = 0;
+    if (a->edgeless)
+        return CFP_OK;
     CFP_TRY(count_edges(&total, out, a, question));
     if (a->unlisted)
         return CFP_OK;

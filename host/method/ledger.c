@@ -67,7 +67,7 @@ static void lay_out_gradients(cfp_ledger *l, size_t *used, int i)
     const size_t channels = (size_t)cfp_channels_in(l->model, node);
     const size_t pairs = (size_t)node->shape.c * (size_t)cfp_channels_per_group(l->model, node);
     mine->product = take(l, used, (size_t)l->clips * channels, sizeof(float));
-    if (node->depth == 0)
+    if (node->depth == 0 || l->edgeless)
         return; /* at the classifier, the value of a pair is that of its channel */
     mine->pair = take(l, used, (size_t)l->clips * pairs, sizeof(float));
     if (!l->device.api->host_memory)
@@ -285,6 +285,7 @@ cfp_status cfp_ledger_open(cfp_ledger **out, cfp_ctx *ctx, const cfp_model *mode
                          .thetas = batch->thetas,
                          .questions = batch->clips * batch->thetas,
                          .entries = *entries,
+                         .edgeless = batch->edgeless,
                          .in_parts =
                              query != NULL && query->steps > 1 && query->steps > entries->count};
     const cfp_status status = open_ledger(*out, ctx, query, batch, wanted);

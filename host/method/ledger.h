@@ -14,6 +14,7 @@ typedef struct cfp_batch {
     int clips, thetas;
     const double *theta; /* [thetas] */
     bool unlisted;       /* edges are only counted, not listed */
+    bool edgeless;       /* edges are not even counted: only selected kernels are wanted */
     int points;          /* at most so many points of --steps at once; 0: as memory allows */
     bool classes;        /* several classes will be explained after one forward pass */
 } cfp_batch;
@@ -54,6 +55,7 @@ typedef struct cfp_ledger {
     int clips, thetas, questions;
     cfp_entries entries;
     bool in_parts;                  /* the points of --steps come in parts */
+    bool edgeless;                  /* as in cfp_batch */
     cfp_ledger_node *node;          /* [n_nodes] */
     cfp_destinations *destinations; /* [n_nodes] of what kernel layer i reads; [0]: of the logits */
     char *memory;                   /* [bytes] */

@@ -18,6 +18,7 @@
 #include "sweep.h"
 #include "../backend/relevance_math.h"
 #include "descent.h"
+#include "entries.h"
 #include "target.h"
 #include <omp.h>
 #include <stdlib.h>
@@ -374,6 +375,28 @@ cfp_status cfp_sweep(cfp_series *out, cfp_analyser *analyser, const cfp_query *q
     return status;
 }
 
+bool cfp_sweep_compares(const cfp_query *query)
+{
+    return query->rule == CFP_RULE_GRAD &&
+           (query->baseline != CFP_BASELINE_ZERO || query->steps > 1 || query->turn_down < 1);
+}
+
+cfp_status cfp_sweep_forward(cfp_analyser *analyser, const cfp_clip *clip, const cfp_clip *other,
+                             float *logits)
+{
+    const cfp_shape shape = analyser->model->node[0].shape;
+    const uint8_t *const rgb = clip->rgb;
+    float *input;
+    if (analyser->entries.n == 1)
+        return cfp_trace_forward_frames(analyser->trace, &rgb, logits);
+    CFP_TRY_ALLOC(analyser->ctx, input, analyser->entries.n * cfp_count(shape));
+    cfp_status status = cfp_entries_fill(input, analyser, &clip, NULL, other, 0);
+    if (status == CFP_OK)
+        status = cfp_trace_forward(analyser->trace, input, logits);
+    cfp_free(input);
+    return status;
+}
+
 cfp_status cfp_analyser_open_sweep(cfp_analyser **out, cfp_ctx *ctx, const cfp_model *model,
                                    const cfp_device *device, const cfp_query *query, int n_queries)
 {
@@ -387,5 +410,8 @@ cfp_status cfp_analyser_open_sweep(cfp_analyser **out, cfp_ctx *ctx, const cfp_m
         request.backward |= grad;
         request.means |= !grad;
     }
+    const bool compares = cfp_sweep_compares(&query[0]);
+    request.compares = compares ? &query[0] : NULL;
+    request.smaller = compares ? "--steps or --depth" : "--depth";
     return cfp_analyser_open_request(out, ctx, model, device, &request);
 }

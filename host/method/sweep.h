@@ -18,10 +18,17 @@ typedef struct cfp_series {
     int capacity;           /* of layer */
 } cfp_series;
 
-/* Opens an analyser that cfp_sweep can ask any of these queries, at any theta. */
+/* True: a query is about more than the clip: rule grad with --baseline, --steps or --turn-down. */
+bool cfp_sweep_compares(const cfp_query *query);
+/* Opens an analyser that cfp_sweep can ask any of these queries, at any theta.  Either no query
+ * compares, or all do, with the same baseline, steps and turn_down. */
 CFP_CHECKED cfp_status cfp_analyser_open_sweep(cfp_analyser **out, cfp_ctx *ctx,
                                                const cfp_model *model, const cfp_device *device,
                                                const cfp_query *query, int n_queries);
+/* Runs the clip forward, with what it is compared with.  other: the clip of CFP_BASELINE_CLIP, or
+ * NULL.  Writes the clip's logits. */
+CFP_CHECKED cfp_status cfp_sweep_forward(cfp_analyser *analyser, const cfp_clip *clip,
+                                         const cfp_clip *other, float *logits);
 /* Answers one query about the clip of the last forward pass.  query->theta is not read.  The caller
  * frees *out.  On failure *out is empty. */
 CFP_CHECKED cfp_status cfp_sweep(cfp_series *out, cfp_analyser *analyser, const cfp_query *query,

@@ -81,12 +81,29 @@ static cfp_status open_file(aggregate *a, int file)
 
 /* --- the first pass --- */
 
+/* Options that a file need not name; the first that does speaks for those before it. */
+static cfp_status fill_in(aggregate *a, const cfp_explained_head *head)
+{
+    for (int k = CFP_EXPLAINED_OPTIONS - CFP_EXPLAINED_EXTRA; k < CFP_EXPLAINED_OPTIONS; k++) {
+        if (*a->first.option[k] != '\0' || *head->option[k] == '\0')
+            continue;
+        char *const said = cfp_strdup(a->ctx, head->option[k]);
+        if (said == NULL)
+            return CFP_NOMEM;
+        cfp_free(a->first.option[k]);
+        a->first.option[k] = said;
+    }
+    return CFP_OK;
+}
+
 static cfp_status check_options(aggregate *a, const cfp_explained_head *head, const char *path)
 {
+    CFP_TRY(fill_in(a, head));
     for (int k = 0; k < CFP_EXPLAINED_OPTIONS; k++) {
         const char *const mine = head->option[k], *const theirs = a->first.option[k];
         const bool model = strcmp(cfp_explained_options[k], "model") == 0;
-        if (strcmp(mine, theirs) == 0)
+        const bool extra = k >= CFP_EXPLAINED_OPTIONS - CFP_EXPLAINED_EXTRA;
+        if (strcmp(mine, theirs) == 0 || (extra && *mine == '\0'))
             continue;
         a->differs = true;
         if (model)

@@ -315,7 +315,7 @@ static cfp_status add_volume(cfp_evaluate_plan *plan, cfp_ctx *ctx, const cfp_co
         char *value = strchr(option, '=');
         if (value != NULL)
             *value++ = '\0';
-        CFP_TRY(cfp_volume_option(own, ctx, method, option, value != NULL ? value : ""));
+        CFP_TRY(cfp_volume_option(own, ctx, method, option, value));
     }
     return CFP_OK;
 }
@@ -428,6 +428,7 @@ static cfp_status check_options(cfp_evaluate_plan *plan, cfp_ctx *ctx, const cfp
         bool given;
     } check[] = {{OWN_BASELINE, given.baseline != usual.baseline},
                  {OWN_STEPS, config->gradient_steps != 1},
+                 {OWN_TURN_DOWN, given.turn_down != usual.turn_down},
                  {OWN_NORMALISE, given.normalise != usual.normalise},
                  {OWN_CLASS, given.class_relevance != usual.class_relevance}};
     for (size_t i = 0; i < sizeof check / sizeof *check; i++)

@@ -202,6 +202,9 @@ static cfp_query plain(cfp_query q)
         q.class_relevance = usual.class_relevance;
     } else {
         q.mask = usual.mask;
+        q.baseline = usual.baseline;
+        q.steps = usual.steps;
+        q.turn_down = usual.turn_down;
     }
     if (q.rule != CFP_RULE_CFP)
         q.normalise = usual.normalise;
@@ -234,6 +237,18 @@ static void set_target(cfp_sweep_plan *plan, cfp_target target)
             plan->query[i].target = target;
 }
 
+/* --baseline, --steps and --turn-down belong to rule grad; without it they are a slip of the hand.
+ */
+static cfp_status check_compared(const cfp_query *given, cfp_ctx *ctx, const words *rule)
+{
+    bool grad = false;
+    for (int i = 0; i < rule->n; i++)
+        grad |= rule->index[i] == CFP_RULE_GRAD;
+    cfp_query query = *given;
+    query.rule = grad ? CFP_RULE_GRAD : (cfp_rule)rule->index[0];
+    return cfp_query_check(ctx, &query);
+}
+
 static cfp_status make_queries(cfp_sweep_plan *plan, cfp_ctx *ctx, const cfp_config *config)
 {
     words rule, mask, propagate, normalise, relevance;
@@ -246,8 +261,15 @@ static cfp_status make_queries(cfp_sweep_plan *plan, cfp_ctx *ctx, const cfp_con
     const int max_queries = rule.n * mask.n * propagate.n * normalise.n * relevance.n;
     CFP_TRY_ALLOC(ctx, plan->query, max_queries);
     cfp_query q = cfp_query_default();
+    const cfp_query given = cfp_config_query(config);
     q.tubes = CFP_TUBES_NONE;
     q.depth = (int)config->depth;
+    q.baseline = given.baseline;
+    q.baseline_path = given.baseline_path;
+    q.seed = given.seed;
+    q.steps = given.steps;
+    q.turn_down = given.turn_down;
+    CFP_TRY(check_compared(&q, ctx, &rule));
     for (int k = 0; k < max_queries; k++) { /* the last list changes fastest */
         int left = k;
         q.class_relevance = (cfp_class_relevance)relevance.index[left % relevance.n];
@@ -260,7 +282,7 @@ static cfp_status make_queries(cfp_sweep_plan *plan, cfp_ctx *ctx, const cfp_con
         q.rule = (cfp_rule)rule.index[left / mask.n];
         add_query(plan, &q);
     }
-    set_target(plan, cfp_config_query(config).target);
+    set_target(plan, given.target);
     for (int i = 0; i < plan->n_queries; i++)
         CFP_TRY(cfp_query_check(ctx, &plan->query[i]));
     return CFP_OK;

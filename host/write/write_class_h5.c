@@ -28,6 +28,7 @@ static const char *attribute_of(const char *option)
 {
     return strcmp(option, "model") == 0             ? "model_sha256"
            : strcmp(option, "class-relevance") == 0 ? "class_relevance"
+           : strcmp(option, "turn-down") == 0       ? "turn_down"
                                                     : option;
 }
 

@@ -60,7 +60,9 @@ static cfp_status put_root(h5 *f, const cfp_run *run)
     if (e->against == NULL)
         CFP_TRY(put_class(f, root, e));
     CFP_TRY(cfp_h5_put_int(&f->file, root, "depth", e->query.depth));
+    CFP_TRY(cfp_h5_put_int(&f->file, root, "top", e->query.top)); /* 0: all */
     CFP_TRY(cfp_h5_put_int(&f->file, root, "steps", e->query.steps));
+    CFP_TRY(cfp_h5_put_long(&f->file, root, "seed", (int64_t)e->query.seed));
     CFP_TRY(cfp_h5_put_double(&f->file, root, "turn_down", e->query.turn_down));
     CFP_TRY(cfp_h5_put_double(&f->file, root, "theta", e->query.theta));
     const cfp_h5_array classes = cfp_h5_list_floats(m->n_classes);
