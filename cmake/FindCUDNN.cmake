@@ -1,6 +1,6 @@
-# FindCUDNN.cmake - cuDNN 9 (its graph API) as CUDNN::cudnn, with CUDNN_VERSION.
-# Looks in CUDNN_ROOT (variable or environment), the CUDA toolkit, the distribution's folders, and where pip's
-# nvidia-cudnn package puts it (include/, lib/libcudnn.so.9 and no libcudnn.so).
+# FindCUDNN.cmake - finds cuDNN 9 (its graph API) as CUDNN::cudnn, with CUDNN_VERSION.
+# It looks in CUDNN_ROOT (variable or environment), in the CUDA toolkit, in the distribution's folders, and in the folders
+# of pip's package nvidia-cudnn (include/, and lib/libcudnn.so.9 without libcudnn.so).
 find_package(Python3 QUIET COMPONENTS Interpreter)
 set(cudnn_hints ${CUDNN_ROOT} $ENV{CUDNN_ROOT} ${CUDAToolkit_LIBRARY_ROOT} ${CUDAToolkit_TARGET_DIR})
 if(Python3_FOUND)

@@ -1,5 +1,5 @@
-# cfp_check_headers(target): every header under host/ compiles alone, in a file that holds nothing
-# else.  The one place with a glob: a header that nobody listed is just what this is to find.
+# cfp_check_headers(target): compiles every header under host/ alone.  It is the only place with a
+# glob, so that it finds headers that no list names.
 function(cfp_check_headers target)
     file(GLOB_RECURSE headers CONFIGURE_DEPENDS RELATIVE "${CMAKE_SOURCE_DIR}/host" "${CMAKE_SOURCE_DIR}/host/*.h")
     list(FILTER headers EXCLUDE REGEX "lane_vec_") # vector operations: lane.h includes the right one

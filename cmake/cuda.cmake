@@ -1,16 +1,16 @@
-# What the CUDA backend is built with: a CUDA toolkit (nvcc) and cuDNN; no GPU and no driver.
-# Sets CFP_CUDA_MISSING: empty, or in words what is not there; then nothing of cuda/ is built.
+# Finds what the CUDA backend is built with: a CUDA toolkit (nvcc) and cuDNN.  No GPU and no driver is needed.
+# Sets CFP_CUDA_MISSING to a text that says what is missing, and then nothing of cuda/ is built; or to "".
 set(CFP_CUDA AUTO CACHE STRING "build the CUDA backend: AUTO (where nvcc and cuDNN are), ON (or fail), OFF")
 set_property(CACHE CFP_CUDA PROPERTY STRINGS AUTO ON OFF)
 if(NOT CFP_CUDA MATCHES "^(AUTO|ON|OFF)$")
     message(FATAL_ERROR "CFP_CUDA is ${CFP_CUDA}: AUTO, ON or OFF is wanted")
 endif()
-set(CFP_CUDNN_OLDEST 9.15) # as cuda/cudnn_device.c asks again at run time
+set(CFP_CUDNN_OLDEST 9.15) # cuda/cudnn_device.c checks it again at run time
 
 option(CFP_CUDA_ONE_ARCHITECTURE
     "compile the CUDA kernels for the GPU at hand alone, or for compute capability 7.5 and as PTX where there is no GPU" OFF)
 
-# The GPU at hand.  Without one: code for 7.5 and PTX, which the driver of any newer GPU compiles when it loads the module.
+# The GPU of this machine.  Without one: code for 7.5 and PTX, which the driver of a newer GPU compiles when it loads the module.
 function(cfp_one_cuda_architecture result)
     set(${result} 75 PARENT_SCOPE)
     execute_process(COMMAND nvidia-smi -L OUTPUT_VARIABLE gpus ERROR_QUIET RESULT_VARIABLE failed)
@@ -19,7 +19,7 @@ function(cfp_one_cuda_architecture result)
     endif()
 endfunction()
 
-# A function: what the two find modules set stays in here.  Imported targets are global to this directory and below.
+# A function, so that the variables of the two find modules stay local.  Imported targets are visible here and below.
 function(cfp_find_cuda missing)
     set(${missing} "" PARENT_SCOPE)
     if(CFP_CUDA STREQUAL "OFF")
@@ -48,7 +48,7 @@ function(cfp_find_cuda missing)
     endif()
 endfunction()
 
-# NVTX is headers of the toolkit; the tests' simulator has ranges too where they are, with CFP_CUDA=OFF as well.
+# NVTX consists of headers of the toolkit.  If they are there, the tests' simulator has ranges, too, even with CFP_CUDA=OFF.
 function(cfp_find_nvtx)
     find_package(CUDAToolkit QUIET)
     find_path(NVTX_INCLUDE_DIR nvtx3/nvToolsExt.h HINTS ${CUDAToolkit_INCLUDE_DIRS})
@@ -73,7 +73,7 @@ else()
     if(NOT DEFINED CMAKE_CUDA_ARCHITECTURES AND CFP_CUDA_ONE_ARCHITECTURE)
         cfp_one_cuda_architecture(CMAKE_CUDA_ARCHITECTURES)
     elseif(NOT DEFINED CMAKE_CUDA_ARCHITECTURES)
-        # Every generation since Turing that has a chip of its own, and PTX for those to come.
+        # Every generation since Turing, and PTX for later ones.
         set(CMAKE_CUDA_ARCHITECTURES 75-real 80-real 86-real 89-real 90-real 100-real 120)
     endif()
     message(STATUS "CUDA architectures: ${CMAKE_CUDA_ARCHITECTURES}")

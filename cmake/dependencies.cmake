@@ -1,16 +1,16 @@
-# What we link, as imported targets.  Debian 12's packages are the reference:
+# Finds the libraries that we link, as imported targets.  The reference are the packages of Debian 12:
 #   libhdf5-dev libseccomp-dev libdnnl-dev libavformat-dev libavcodec-dev libswscale-dev libpng-dev libcairo2-dev libsqlite3-dev libtiff-dev libjs-d3
 find_package(PkgConfig REQUIRED)
 set(THREADS_PREFER_PTHREAD_FLAG ON)
 find_package(Threads REQUIRED)
 
-# HDF5 by pkg-config: CMake's own module asks the wrapper compiler and returns bare library lists.
+# HDF5 by pkg-config, because CMake's module asks the wrapper compiler and returns lists of libraries, not targets.
 pkg_search_module(HDF5 REQUIRED IMPORTED_TARGET hdf5>=1.10.5 hdf5-serial>=1.10.5)
-# What the process that reads an HDF5 file may do (host/h5/h5_child.c).
+# libseccomp limits what the process that reads an HDF5 file may do (host/h5/h5_child.c).
 pkg_check_modules(SECCOMP REQUIRED IMPORTED_TARGET libseccomp>=2.4)
 
-# oneDNN 2.6 to 3.x (host/backend/cpu/cpu_dnnl_compat.h); one that lies elsewhere by -DCMAKE_PREFIX_PATH=FOLDER.
-# Not find_package(dnnl): Debian's file for it wants OpenCL's headers, which nothing here uses.
+# oneDNN 2.6 to 3.x (host/backend/cpu/cpu_dnnl_compat.h); -DCMAKE_PREFIX_PATH=FOLDER finds one in another folder.
+# Not by find_package(dnnl): Debian's file for it needs the headers of OpenCL, which are not used here.
 function(cfp_dnnl_version version include_dir)
     file(STRINGS "${include_dir}/oneapi/dnnl/dnnl_version.h" numbers REGEX "define DNNL_VERSION_(MAJOR|MINOR|PATCH)")
     string(REGEX REPLACE "[^0-9;]" "" numbers "${numbers}")
@@ -38,7 +38,7 @@ pkg_check_modules(TIFF REQUIRED IMPORTED_TARGET libtiff-4>=4.5)
 set(CFP_LIBRARIES PkgConfig::HDF5 PkgConfig::SECCOMP DNNL::dnnl OpenMP::OpenMP_C PkgConfig::FFMPEG PkgConfig::PNG
     PkgConfig::CAIRO PkgConfig::SQLITE PkgConfig::TIFF Threads::Threads ${CMAKE_DL_LIBS} m)
 
-# D3 3.x, which goes into report.html whole: the page asks no network for it.
+# D3 3.x.  All of it goes into report.html, so that the page needs no network.
 find_file(CFP_D3 d3.min.js PATHS /usr/share/javascript/d3 DOC "D3 3.x, minified, for report.html" NO_DEFAULT_PATH)
 if(NOT CFP_D3)
     message(FATAL_ERROR "D3 is not here (Debian: libjs-d3); elsewhere say -DCFP_D3=/path/to/d3.min.js of D3 3.x")

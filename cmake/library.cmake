@@ -1,7 +1,7 @@
-# libcfp as other programs link it, installed: one header, a shared and a static library, and the files by which
-# pkg-config and CMake find them.  Both libraries show the names of host/cfp.h and no others.
+# Installs libcfp for other programs: one header, a shared and a static library, and the files by which pkg-config and
+# CMake find them.  Both libraries export the names of host/cfp.h and no others.
 #
-# Not in sanitizer builds: a library that wants AddressSanitizer loaded first is of no use to anybody else.
+# Sanitizer builds have no library: it would work only in programs that load AddressSanitizer first.
 if(CFP_SANITIZE)
     return()
 endif()
@@ -15,7 +15,7 @@ set_target_properties(libcfp_shared PROPERTIES LINK_DEPENDS "${CMAKE_SOURCE_DIR}
 target_include_directories(libcfp_shared INTERFACE "$<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>")
 cfp_set_rpath(libcfp_shared)
 
-# The static one: all objects as one, in which names that are not exported have become local.
+# The static library is one object, in which all names that are not exported are local.
 set(static_folder "${CMAKE_BINARY_DIR}/static")
 set(static_library "${static_folder}/libcfp.a")
 add_custom_command(OUTPUT "${static_library}"
@@ -27,8 +27,8 @@ add_custom_command(OUTPUT "${static_library}"
     DEPENDS cfp_objects $<TARGET_OBJECTS:cfp_objects> ${CFP_LANE_OBJECTS} COMMAND_EXPAND_LISTS VERBATIM)
 add_custom_target(libcfp_static ALL DEPENDS "${static_library}")
 
-# What a program that links the static library has to link as well: the libraries that we link, and not in turn what
-# those link, as Requires.private would.  They are shared libraries and bring their own.
+# The libraries that a program has to link together with the static library: those that we link.  They are shared
+# libraries and load their own dependencies, so these are not listed, as Requires.private would do.
 set(needs ${HDF5_LDFLAGS} ${SECCOMP_LDFLAGS} ${FFMPEG_LDFLAGS} ${PNG_LDFLAGS} ${CAIRO_LDFLAGS} ${SQLITE_LDFLAGS}
     ${TIFF_LDFLAGS})
 get_filename_component(dnnl_folder "${DNNL_LIBRARY}" DIRECTORY)

@@ -1,5 +1,5 @@
-# Man pages and shell completions.  cfp-manual, a program of the build, writes them from the tables of commands and
-# options; it is made of the program's own objects, with another main.
+# Makes man pages and shell completions.  cfp-manual, a program of the build, writes them from the tables of commands
+# and options.  It has the objects of cfp-gpu and another main.
 add_executable(cfp-manual host/program/manual.c host/program/manual_page.c host/program/manual_shells.c
     $<FILTER:$<TARGET_OBJECTS:cfp-gpu>,EXCLUDE,/main[.]c[.]o$>)
 target_link_libraries(cfp-manual PRIVATE libcfp cfp_flags OpenMP::OpenMP_C Threads::Threads ${CMAKE_DL_LIBS} m)

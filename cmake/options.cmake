@@ -1,4 +1,4 @@
-# How our own code is compiled: one interface target, cfp_flags, that every target links.
+# Says how our code is compiled: an interface target, cfp_flags, which every target links.
 if(NOT CMAKE_BUILD_TYPE AND NOT CMAKE_CONFIGURATION_TYPES)
     set(CMAKE_BUILD_TYPE Release CACHE STRING "" FORCE)
 endif()
@@ -14,7 +14,7 @@ target_compile_options(cfp_flags INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wv
     -Wstrict-prototypes -Wmissing-prototypes $<$<BOOL:${CFP_WERROR}>:-Werror>)
 if(CFP_SANITIZE)
     set(sanitizers -fsanitize=address,undefined -fno-sanitize-recover=undefined)
-    # -g1: a report's lines need no more, and tracking variables through instrumented code took half the build
+    # -g1 is enough for the lines of a report.  Tracking variables through instrumented code took half the build.
     target_compile_options(cfp_flags INTERFACE ${sanitizers} -O1 -g1 -fno-omit-frame-pointer)
     target_link_options(cfp_flags INTERFACE ${sanitizers})
 endif()
@@ -27,7 +27,7 @@ if(NOT CFP_SANITIZE AND NOT APPLE)
 endif()
 
 # cfp_check_by_calls(FILE...): with GCC's AddressSanitizer, checks by calls instead of inline.  The same
-# checks; but in large unrolled kernels the inline ones take minutes to compile.
+# checks, but in large unrolled kernels the inline ones take minutes to compile.
 function(cfp_check_by_calls)
     if(CFP_SANITIZE AND CMAKE_C_COMPILER_ID STREQUAL GNU)
         set_source_files_properties(${ARGN} PROPERTIES
@@ -48,9 +48,9 @@ function(cfp_add_lanes name)
     set(CFP_LANE_OBJECTS ${CFP_LANE_OBJECTS} $<TARGET_OBJECTS:lanes_${name}> PARENT_SCOPE)
 endfunction()
 
-# Where installed programs look for libraries: where the libraries lie that they were linked with.  CMake would give
-# the build tree another path than the installation, with an empty element behind it (space for the exchange), and an
-# empty element is the current folder: a library that somebody put there would run.  So what is installed has its last
+# Installed programs look for libraries in the folders of the libraries that they were linked with.  CMake would give
+# the build tree another path, and pad it with an empty element to make space for the installed one.  An empty element
+# means the current folder, and a library that somebody put there would be run.  So installed targets have their final
 # path from the start (tests/check_rpath.sh).
 function(cfp_set_rpath target)
     set_target_properties(${target} PROPERTIES BUILD_WITH_INSTALL_RPATH ON INSTALL_RPATH_USE_LINK_PATH ON)

@@ -1,5 +1,5 @@
-# cpack -G DEB: one Debian package of what cmake --install puts down.  Its dependencies are what dpkg-shlibdeps finds
-# in the binaries; D3 is in report.html already, and fonts are only recommended.
+# cpack -G DEB: makes one Debian package of everything that cmake --install installs.  dpkg-shlibdeps finds its
+# dependencies in the binaries.  D3 is not among them, because report.html holds it.  Fonts are only recommended.
 #
 # The CUDA module is left out: cuDNN often is no Debian package, and dpkg-shlibdeps then finds no name for it.
 option(CFP_PACKAGE_CUDA "the CUDA module goes into the Debian package; cuDNN and cuBLAS must be Debian packages here" OFF)

@@ -1,4 +1,4 @@
-# Runs in cpack, before the package is made: documentation by the names that Debian has for it.
+# cpack runs this before it makes the package: it renames the documentation as Debian wants it.
 file(GLOB_RECURSE pages "${CPACK_TEMPORARY_DIRECTORY}/*.1")
 foreach(page ${pages})
     if(page MATCHES "/man1/")

@@ -1,8 +1,8 @@
 # cmake -DSOURCE=host/report -DD3=d3.min.js -DOUT=pages.c -P pages.cmake
-# Puts each page of host/report together, NAME.html with its style and scripts in it, and writes it as C
-# (page.h): no tool is wanted beyond CMake.  What the page may run is named by its hash.
+# Puts each page of host/report together, NAME.html with its styles and scripts in it, and writes it as C
+# (page.h).  No tool but CMake is needed.  The page names its one script by hash, so that it can run no other.
 
-# In base64 what stands in hexadecimal, 64 digits.
+# Converts 64 hexadecimal digits to base64.
 function(base64 out hex)
     set(digits "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/")
     string(APPEND hex "0000") # 32 bytes are ten threes and two: the last digit of the last three is '='
@@ -35,8 +35,8 @@ function(c_array out name text)
     set(${out} "static const unsigned char ${name}[] = {\n${bytes}0};\n" PARENT_SCOPE)
 endfunction()
 
-# page(NAME STYLES SCRIPT...): the C text of cfp_page_NAME goes to the end of c.  STYLES, a list of style sheets, go
-# behind page.css.  @PART_NAME@ in a page stands for part_NAME.html.
+# page(NAME STYLES SCRIPT...): appends the C text of cfp_page_NAME to c.  STYLES, a list of style sheets, follow
+# page.css.  @PART_NAME@ in a page is replaced by part_NAME.html.
 function(page name styles)
     file(READ "${SOURCE}/${name}.html" html)
     foreach(part head clip facts)

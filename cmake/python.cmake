@@ -1,5 +1,5 @@
-# cfp_find_python(): sets CFP_PYTHON to a Python 3 that has what the tests read files with.  The
-# python3 on the PATH often is not the one that the distribution's packages are for.
+# cfp_find_python(): sets CFP_PYTHON to a Python 3 with the packages that the tests use.  The python3 on the PATH is
+# often not the one for which the distribution has packages.
 function(cfp_find_python)
     if(CFP_PYTHON)
         return()

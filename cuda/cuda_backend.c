@@ -28,9 +28,9 @@ cfp_status cuda_failed(cfp_ctx *ctx, cudaError_t status, const char *call)
 
 cfp_status cuda_out_of_range(cfp_ctx *ctx)
 {
-    return cfp_fail(ctx, CFP_UNSUPPORTED,
-                    "--precision fp16: this network's numbers go beyond float16's range, which "
-                    "ends at 65504; take bf16, tf32 or fp32");
+    return cfp_fail_option(ctx, CFP_UNSUPPORTED, "precision",
+                           " fp16: this network's numbers go beyond float16's range, which "
+                           "ends at 65504; take bf16, tf32 or fp32");
 }
 
 static cfp_status check_driver(cfp_ctx *ctx, const cfp_device_request *request)
@@ -64,10 +64,10 @@ static cfp_status check_versions(cfp_ctx *ctx, const struct cudaDeviceProp *gpu,
                         "%s has compute capability %d.%d; %d.%d or later is needed", gpu->name,
                         gpu->major, gpu->minor, MIN_CAPABILITY / 10, MIN_CAPABILITY % 10);
     if (precision == CFP_BF16 && capability < MIN_BF16)
-        return cfp_fail(ctx, CFP_UNSUPPORTED,
-                        "--precision bf16: %s has compute capability %d.%d; %d.%d or later is "
-                        "needed; fp16 runs on it",
-                        gpu->name, gpu->major, gpu->minor, MIN_BF16 / 10, MIN_BF16 % 10);
+        return cfp_fail_option(ctx, CFP_UNSUPPORTED, "precision",
+                               " bf16: %s has compute capability %d.%d; %d.%d or later is "
+                               "needed; fp16 runs on it",
+                               gpu->name, gpu->major, gpu->minor, MIN_BF16 / 10, MIN_BF16 % 10);
     if (cudnn < MIN_CUDNN)
         return cfp_fail(ctx, CFP_DEVICE, "cuDNN %d.%d is loaded; %d.%d or later is needed",
                         cudnn / 10000, cudnn % 10000 / 100, MIN_CUDNN / 10000,

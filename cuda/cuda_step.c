@@ -45,7 +45,7 @@ static cfp_status named(cfp_backend *backend, const cfp_step *step, cfp_status s
 {
     if (status == CFP_OK)
         return CFP_OK;
-    if (strncmp(backend->ctx->message, "--", 2) == 0)
+    if (backend->ctx->blames_option)
         return status; /* the message is about an option, not about this node */
     return cfp_fail(backend->ctx, status, "node '%s': %s", step->node->name, backend->ctx->message);
 }

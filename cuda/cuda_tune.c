@@ -73,8 +73,8 @@ static cfp_status read_lines(cuda_tuning *t, cfp_ctx *ctx, FILE *file)
         choice known;
         bool mine;
         if (!parse(line, t->device, &known, &mine))
-            return cfp_fail(ctx, CFP_FORMAT, "--autotune: %s: line %d is no choice of autotune",
-                            t->path, number);
+            return cfp_fail_option(ctx, CFP_FORMAT, "autotune",
+                                   ": %s: line %d is no choice of autotune", t->path, number);
         if (mine)
             CFP_TRY(add(t, ctx, &known));
     }
@@ -83,7 +83,7 @@ static cfp_status read_lines(cuda_tuning *t, cfp_ctx *ctx, FILE *file)
 
 static cfp_status file_failed(const cuda_tuning *t, cfp_ctx *ctx)
 {
-    return cfp_fail(ctx, CFP_IO, "--autotune: %s: %s", t->path, strerror(errno));
+    return cfp_fail_option(ctx, CFP_IO, "autotune", ": %s: %s", t->path, strerror(errno));
 }
 
 /* Creates the file if it is missing, so that a failure is reported before anything is measured. */
@@ -100,7 +100,7 @@ static cfp_status read_file(cuda_tuning *t, cfp_ctx *ctx)
     }
     cfp_status status = CFP_OK;
     if (!S_ISREG(facts.st_mode)) /* reading a pipe would wait */
-        status = cfp_fail(ctx, CFP_IO, "--autotune: %s: is no plain file", t->path);
+        status = cfp_fail_option(ctx, CFP_IO, "autotune", ": %s: is no plain file", t->path);
     if (status == CFP_OK)
         status = read_lines(t, ctx, file);
     if (status == CFP_OK && ferror(file))

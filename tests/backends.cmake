@@ -1,6 +1,6 @@
 # backends.cmake - the tests of host/backend/: test_device with its modules, check_backends.
 
-# Modules made from fake_module.c, in a directory of their own: nothing finds them by accident.
+# Modules made from fake_module.c, in a separate directory, so that nothing finds them by accident.
 set(CFP_FAKES "${CMAKE_CURRENT_BINARY_DIR}/modules")
 function(cfp_fake_module name)
     add_library(fake_${name} MODULE fake_module.c ${ARGN})
@@ -49,7 +49,7 @@ add_dependencies(test_device fake_fake fake_renamed fake_holed fake_stale fake_s
     fake_empty ${torn_fakes})
 add_test(NAME test_device COMMAND test_device "${CFP_FAKES}")
 
-# Every backend against ref; ref against itself tests the checker and finds holes in the case list.
+# Compares every backend with ref.  Comparing ref with itself tests the checker, and finds gaps in the list of cases.
 add_executable(check_backends check_backends.c check_trial.c check_primitives.c check_pairs.c check_relevance.c check_frames.c check_bench.c)
 target_link_libraries(check_backends PRIVATE libcfp cfp_flags m)
 set(fewer)
@@ -60,7 +60,7 @@ foreach(device ref cpu cuda)
     add_test(NAME check_backends_${device}
         COMMAND check_backends --device ${device} --module-dir "${CMAKE_BINARY_DIR}" ${fewer})
 endforeach()
-# A module, from file to results, where there is no GPU either; its blocks are 8, ref's are 1.
+# A module, from file to results, without a GPU.  Its blocks are 8, those of ref are 1.
 add_test(NAME check_backends_module
     COMMAND check_backends --device fake --module-dir "${CFP_FAKES}" --seeds 1 --cases 8)
 foreach(precision tf32 bf16 fp16)
@@ -69,7 +69,7 @@ foreach(precision tf32 bf16 fp16)
 endforeach()
 set_tests_properties(check_backends_cuda PROPERTIES SKIP_RETURN_CODE 77)
 
-# A whole network on a device against the same on the processor; and what the comparison says of a device that is wrong.
+# Compares a whole network on a device with the processor; and checks what the comparison says of a wrong device.
 add_executable(check_network check_network.c)
 target_link_libraries(check_network PRIVATE libcfp cfp_flags m)
 add_dependencies(check_network fake_fake fake_forward fake_backward)
@@ -84,7 +84,7 @@ if(NOT CFP_SANITIZE) # bits, not memory
     cfp_test(threads fast 600 bash "${CMAKE_CURRENT_SOURCE_DIR}/check_threads.sh" $<TARGET_FILE:test_lanes>)
 endif()
 
-# The cpu backend with another version of oneDNN: its two files compiled anew, all else is this build's.
+# The cpu backend with another version of oneDNN: its two files are compiled again, the rest is from this build.
 set(CFP_OTHER_DNNL "${CMAKE_SOURCE_DIR}/build/onednn" CACHE PATH
     "folder (include/, lib/) of a second oneDNN to test with: tools/fetch-onednn makes one")
 if(EXISTS "${CFP_OTHER_DNNL}/include/oneapi/dnnl/dnnl_version.h")

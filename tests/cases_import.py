@@ -35,7 +35,7 @@ def classes(model):
 
 
 def case_01(cfp, data):
-    """A sigmoid head: each class has a probability of its own, and no softmax is put on top."""
+    """A sigmoid head: each class has a separate probability, and no softmax is added."""
     expected = [0.9966, 0.1082, 0.3745, 0.5777, 0.4580]   # ONNX Runtime's own
     with tempfile.TemporaryDirectory() as folder:
         model, _ = imported(folder, data / "01-multilabel" / "multilabel.onnx")

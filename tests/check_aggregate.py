@@ -132,7 +132,7 @@ SHARED = ("model", "model_sha256", "rule", "theta", "mask", "target", "baseline"
 
 
 def make_shard(path, named, shared=False):
-    """A shard as SPEC 9 has it; `shared`: what all clips have in common stands at the root alone."""
+    """Makes a shard of SPEC 9. With `shared`, what all clips have in common is written at the root only."""
     with h5py.File(path, "w") as shard:
         shard.attrs["cfp_format"], shard.attrs["cfp_version"] = "explanation", 1
         for name, source in named:
@@ -184,10 +184,35 @@ def check_many(cfp, scratch):
           "the same again gives the same bytes")
 
 
+def check_gradient_options(cfp, model, clips, scratch):
+    """--turn-down differs; a seed matters where frames are shuffled, and not elsewhere; files that do not say."""
+    shuffled, blank = ["--baseline", "shuffle"], ["--baseline", "blank"]
+    made = {"one": shuffled + ["--seed", "1"], "two": shuffled + ["--seed", "2"], "large": shuffled + ["--seed", "9007199254740991"],
+            "larger": shuffled + ["--seed", "9007199254740992"], "first": blank + ["--seed", "1"], "second": blank + ["--seed", "2"],
+            "down": blank + ["--turn-down", "0.5"]}
+    for name, given in made.items():
+        done = run(cfp, "explain", model, f"{clips}/up.mp4", "-o", f"{scratch}/grad/{name}", "--format", "h5", "--tubes", "none",
+                   "--depth", "2", "--rule", "grad", *given)
+        check(done.returncode == 0, done.stderr)
+    with h5py.File(f"{scratch}/grad/two/explanation.h5") as f:
+        check((f.attrs["top"], f.attrs["seed"], f.attrs["turn_down"]) == (0, 2, 1) and f.attrs["seed"].dtype.kind == "i", "top, seed, turn_down")
+    for pair, word in ((("one", "two"), "--seed: is '2', but '1' in"), (("large", "larger"), "--seed:"), (("first", "down"), "--turn-down: is '0.5'"),
+                       (("first", "second"), "")):
+        done = run(cfp, "aggregate", *[f"{scratch}/grad/{name}" for name in pair], "-o", f"{scratch}/grad-{pair[0]}")
+        check(done.returncode == (1 if word else 0) and word in done.stderr, f"{pair}: {done.returncode}, {done.stderr}")
+    with h5py.File(f"{scratch}/grad/first/explanation.h5", "r+") as f:   # as SPEC 3 has it, and as a version before wrote it
+        for name in ("top", "seed", "turn_down"):
+            del f.attrs[name]
+    done = run(cfp, "aggregate", f"{scratch}/grad/first", f"{scratch}/grad/second", "-o", f"{scratch}/grad-silent")
+    check(done.returncode == 0, f"a file that does not say: {done.stderr}")
+    done = run(cfp, "aggregate", *[f"{scratch}/grad/{name}" for name in ("first", "second", "down")], "-o", f"{scratch}/grad-silent-2")
+    check(done.returncode == 1 and "--turn-down" in done.stderr, f"behind a file that does not say: {done.stderr}")
+
+
 def check_refusals(cfp, model, clips, scratch, paths):
     ex = f"{scratch}/ex"
     for option, value, word in (("--theta", "0.7", "--theta:"), ("--rule", "reference", "--rule:"), ("--depth", "4", "--depth:"),
-                                ("--class-relevance", "contribution", "--class-relevance:")):
+                                ("--class-relevance", "contribution", "--class-relevance:"), ("--top", "3", "--top:")):
         other = f"{scratch}/other{option}"
         given = ["--propagate", "path", "--class-relevance", "contrast", option, value]
         done = run(cfp, "explain", model, f"{clips}/up.mp4", "-o", other, "--format", "h5", "--tubes", "none", *given)
@@ -201,6 +226,7 @@ def check_refusals(cfp, model, clips, scratch, paths):
         f.attrs["theta"], f.attrs["model_sha256"] = 0.6, "f" * 64
     done = run(cfp, "aggregate", ex, f"{scratch}/other--theta", "-o", f"{scratch}/none")
     check(done.returncode == 1 and ": model: " in done.stderr, f"another model: {done.stderr}")
+    check_gradient_options(cfp, model, clips, scratch)
     # The folder of an explanation: writing there would remove what is added up.
     for given in (os.path.dirname(paths[0]), paths[0]):
         done = run(cfp, "aggregate", given, "-o", os.path.dirname(paths[0]) + "/../" + os.path.basename(os.path.dirname(paths[0])))

@@ -1,15 +1,14 @@
-/* check_backends.c - a backend against ref: every op, awkward shapes, every layout that the backend
- * itself would choose, forward and backward-data, and the primitives of the method.
+/* check_backends.c - compares a backend with ref: every op, forward and backward-data, on awkward
+ * shapes and in every layout that the backend would choose; and the primitives of the method.
  *
  *     check_backends [--device NAME] [--precision fp32|tf32|bf16|fp16] [--module-dir DIR]
  *                    [--only OP] [--seeds N] [--cases N] [--bench]
  *
- * In bf16 and fp16 sources and parameters are such that the type holds them exactly: what differs
- * is what the device rounds itself.
- * Output memory is full of NaN before every step, values that an op says it does not read are not
- * given, and the lanes behind the last channel must come out as zeros.  --bench then times steps of
- * usual sizes, but only those whose results match.
- * Exit: 0 all match, 1 not, 2 usage, 77 the device is not there. */
+ * In bf16 and fp16 the type holds sources and parameters exactly, so any difference comes from what
+ * the device rounds itself.  Output memory is filled with NaN before every step.  Values that an op
+ * declares unread are not passed.  The lanes after the last channel must come out as zeros.
+ * --bench then times steps of usual sizes, but only those whose results match.
+ * Exit status: 0 all match, 1 something differs, 2 wrong usage, 77 the device is missing. */
 #include "check_backends.h"
 #include <math.h>
 #include <stdio.h>
@@ -62,7 +61,7 @@ static cfp_status check_backward_to(check *k, trial *t, unsigned wanted)
     return CFP_OK;
 }
 
-/* To all sources at once and, where there are several, to each alone. */
+/* Backward to all sources at once and, if there are several, to each alone. */
 static cfp_status check_backward(check *k, trial *t)
 {
     const int inputs = case_inputs(t->c);
@@ -86,7 +85,7 @@ static bool has_backward(const op_case *c)
     return c->activation == CFP_OP_INPUT || cfp_gate_from_output(c->activation);
 }
 
-/* A kernel layer that gives the logits: in float32 whatever the precision, and as exact. */
+/* A kernel layer that gives the logits.  It is float32 in every precision, and must be as exact. */
 static cfp_status check_classifier(check *k, trial *t)
 {
     const double tolerance = k->tolerance;

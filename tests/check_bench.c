@@ -1,5 +1,5 @@
-/* check_bench.c - how long steps of usual networks take on a device: the median of some runs, of
- * those steps only whose results match ref's. */
+/* check_bench.c - times steps of usual networks on a device (the median of several runs).  Steps
+ * whose results differ from ref's are not timed. */
 #include "check_backends.h"
 #include <math.h>
 #include <stdio.h>
@@ -59,7 +59,8 @@ static int by_value(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* Median milliseconds of a pass.  The device may run behind: reading back a number waits for it. */
+/* Median milliseconds of a pass.  The device may work asynchronously; reading a number back waits
+ * for it. */
 static cfp_status time_pass(check *k, trial *t, bool backward, double *median)
 {
     double ms[RUNS];

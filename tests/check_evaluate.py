@@ -31,7 +31,8 @@ PYRAMID = ("pyramid-keep", "pyramid-drop")
 METHODS = ("cfp", "cfp-path", "reference", "grad", "grad-masked", "activation", "gradient-activation", "exact", "random",
            "activation:baseline=blank", "gradient-activation:baseline=blank:gradient-steps=2:form=positions",
            "gradient-activation:form=absolute", "grad:baseline=freeze:gradient-steps=3", "cfp:normalise=max:theta=0.4",
-           "cfp-path:class-relevance=contrast")
+           "cfp-path:class-relevance=contrast", "grad:baseline=blank:turn-down=0.3",
+           "gradient-activation:baseline=reverse:turn-down=0.5")
 DRAWS = 5
 BITS = (1 << 64) - 1
 wrong, compared, doubtful = [], 0, 0
@@ -206,10 +207,22 @@ def target_value(logits, c, target):
     return float(logits[c] - rivals.max() - np.log(np.exp(rivals - rivals.max()).sum()))
 
 
-def gradients(net, points, c, target, selected=None):
-    """Of the target, mean over the points: {kernel layer: by what it reads, its own share}, {tensor: G}.
+def turned_down(net, options):
+    """--turn-down: (tensors and the factors by which they move towards those of the baseline clip, its
+    tensors, and those of the network that is turned down)."""
+    import method
+    import torch_net
+    if options.turn_down == 1:
+        return {}, {}, {n: v[0].numpy() for n, v in net.values.items()}
+    other = {n: v[0].numpy() for n, v in net.run(method.other_clip(net.x, options)).items()}
+    factors = method.turned_maps(net.graph, other, options)
+    return factors, other, torch_net.run_turned(net.graph, net.x, other, factors, "float64")
 
-    selected: {layer: kernels} whose gradient goes on; None: all."""
+
+def gradients(net, points, c, target, selected=None, factors=None, other=None):
+    """Gradients of the target, mean over the points: {kernel layer: the part through this layer, at its input}, {tensor: G}.
+
+    selected: {layer: kernels} whose gradient goes on; None: all.  factors, other: of turned_down."""
     import torch
     import torch_net
     shares, maps = {}, {}
@@ -227,6 +240,9 @@ def gradients(net, points, c, target, selected=None):
                 mask = torch.zeros_like(value)
                 mask[:, sorted(selected.get(node.name, ()))] = 1
                 value = value * mask + (value * (1 - mask)).detach()
+            if factors and node.name in factors:
+                base = torch.from_numpy(other[node.name])[None]
+                value = base + factors[node.name] * (value - base)
             if value.requires_grad:
                 value.retain_grad()
             values[node.name] = value
@@ -284,6 +300,8 @@ def explain(net, options):
         compared = method.other_clip(x, options)
         runs = [net.run(p) for p in method.points_between(x, compared, options.steps)]
         points = None if options.steps == 1 else [{n: v[0].numpy() for n, v in r.items()} for r in runs]
+        if options.turn_down < 1:
+            points = [turned_down(net, options)[2]]
         if options.baseline != "zero":
             other = {n: v[0].numpy() for n, v in net.run(compared).items()}
     return method.explain(net.graph, values, options,
@@ -307,7 +325,8 @@ def ask(net, word, c, target, theta, seed, frames):
     layers = {n.name: net.array(n.name).shape[0] for n in net.layers}
     options = method.Options(c, "cfp", theta, target=target, baseline=own.get("baseline", "zero"),
                              steps=int(own.get("gradient-steps", 1)), normalise=own.get("normalise", "minmax"),
-                             class_relevance=own.get("class-relevance", "weights"))
+                             class_relevance=own.get("class-relevance", "weights"),
+                             turn_down=float(own.get("turn-down", 1)))
     if name in ("cfp", "cfp-path", "reference", "grad", "grad-masked"):
         options.rule = name.split("-")[0]
         options.propagate = "path" if name == "cfp-path" else "edge"
@@ -330,10 +349,11 @@ def ask(net, word, c, target, theta, seed, frames):
         if options.baseline != "zero":
             other = {n: v[0].numpy() for n, v in net.run(method.other_clip(net.x, options)).items()}
         points = method.points_between(net.x, method.other_clip(net.x, options), options.steps)
-        maps = gradients(net, points, c, target)[1]
+        factors, base, weighed = turned_down(net, options)
+        maps = gradients(net, points, c, target, None, factors, base)[1]
         for layer, kernels in layers.items():
             at = net.map[layer]
-            value = net.array(at) - other[at]
+            value = weighed[at] - other[at]
             form = "positions" if name == "activation" else own.get("form", "signed")
             if name == "gradient-activation":
                 value = value * maps[at]
@@ -357,12 +377,13 @@ def gradient_scores(net, answer, options, found, masked, target):
     points = method.points_between(net.x, compared, options.steps)
     other = net.run(compared) if options.baseline != "zero" else None
     selected = {n: set(v.relevance) for n, v in found.layers.items()} if masked else None
-    shares, known = gradients(net, points, options.class_index, target, selected)[0], {}
+    factors, base, weighed = turned_down(net, options)
+    shares, known = gradients(net, points, options.class_index, target, selected, factors, base)[0], {}
     for n in net.layers:
         answer.score[n.name] = [-math.inf] * net.array(n.name).shape[0]
     for layer in found.layers:
         source = net.graph.nodes[layer].inputs[0]
-        x = net.array(source) - (other[source][0].numpy() if other else 0)
+        x = weighed[source] - (other[source][0].numpy() if other else 0)
         v = (x * shares[layer]).reshape(x.shape[0], -1).mean(1)
         scale = v.max() if v.max() > 0 else np.abs(v).max() or 1
         for i, value in enumerate(v):
@@ -531,7 +552,8 @@ class Judge:
 # ---- runs -------------------------------------------------------------------------------------------------
 
 def evaluate(cfp, *arguments, status=0, **how):
-    done = subprocess.run([cfp, "evaluate", *arguments, "-q"], capture_output=True, timeout=300, **how)
+    threads = [] if "--threads" in arguments else ["--threads", "1"]  # more only wait for each other here
+    done = subprocess.run([cfp, "evaluate", *arguments, "-q", *threads], capture_output=True, timeout=300, **how)
     check(done.returncode == status, f"{arguments}: exit status {done.returncode}: {done.stderr.decode()}")
     return done
 
@@ -602,7 +624,7 @@ def check_exactness(cfp, model, clip, rows):
     """What must hold to the last bit."""
     common = [model, clip, "--class", "0,1", "--seed", "3", "--theta", "0.5", "--draws", str(DRAWS), "--device", "cpu"]
     again = evaluate(cfp, *common, "--metrics", ",".join(reversed(KERNEL[:2] + PYRAMID)), "--methods",
-                     ",".join(reversed(METHODS[:4])), "--share", "0.4,selected", "--threads", "1").stdout.decode()
+                     ",".join(reversed(METHODS[:4])), "--share", "0.4,selected", "--threads", "2").stdout.decode()
     first = {tuple(r[k] for k in ("class_index", "method", "metric", "layer", "share")): r for r in rows}
     for row in rows_of(again):
         key = tuple(row[k] for k in ("class_index", "method", "metric", "layer", "share"))
@@ -628,6 +650,11 @@ def check_exactness(cfp, model, clip, rows):
                     "--draws", "3", "--device", "ref").stdout.decode()
     check(any(r["ablated"] == "0" and r["value"] == "0" and r["percentile"] == "0.5" for r in rows_of(none)),
           "nothing selected: a drop of 0")
+    mixed = evaluate(cfp, *common, "--methods", "cfp,grad,random", "--metrics", "kernel-drop", "--baseline", "blank",
+                     "--turn-down", "0.3", "--device", "ref").stdout.decode()
+    alone = evaluate(cfp, *common, "--methods", "cfp,grad:baseline=blank:turn-down=0.3,random", "--metrics", "kernel-drop",
+                     "--device", "ref").stdout.decode()
+    check(mixed == alone.replace(":baseline=blank:turn-down=0.3", ""), "options for all methods: a method that has none of them")
     data = json.loads(evaluate(cfp, *common, "--methods", "cfp,random", "--share", "0.4", "--json").stdout)["rows"]
     table = rows_of(evaluate(cfp, *common, "--methods", "cfp,random", "--share", "0.4").stdout.decode())
     check([list(r) for r in data] == [COLUMNS] * len(data) and len(data) == len(table), "--json: other columns or rows")
@@ -655,7 +682,11 @@ def check_refusals(cfp, model, clip):
             (["--draws", "-3"], "--draws"), (["--class", "nobody"], "--class"), (["--class", "99"], "--class"),
             (["--class", "0", "--top-classes", "2"], "--top-classes"), (["--layers", "no*"], "--layers"),
             (["--depth", "0"], "--depth"), (["--target", "odd"], "--target"), (["--baseline", "blank"], "--baseline"),
-            (["--normalise", "max", "--methods", "random"], "--normalise"), (["--gradient-steps", "0"], "--gradient-steps"),
+            (["--normalise", "max", "--methods", "random"], "--normalise"),
+            (["--turn-down", "0.5"], "--turn-down: no method"), (["--methods", "grad", "--turn-down", "0.5"], "--baseline"),
+            (["--methods", "gradcam:x", "--metrics", "drop"], "no option"),
+            (["--methods", "rise:masks", "--metrics", "drop"], "masks needs a value"),
+            (["--methods", "occlusion:window=", "--metrics", "drop"], "window ''"), (["--gradient-steps", "0"], "--gradient-steps"),
             (["--fill", "clips", "--methods", "exact", "--metrics", "weight-jaccard"], "--fill"), (["--csv", model], "--csv")):
         done = evaluate(cfp, model, clip, *words, "--device", "ref", status=2)
         one_line(done, piece, str(words))
@@ -663,7 +694,7 @@ def check_refusals(cfp, model, clip):
 
 
 def check_breaks(cfp, model, clip, folder):
-    """A lone kernel is said and gone on behind; clips that fail; a file that may not grow."""
+    """A layer of one kernel is reported and skipped; clips that fail; a file that may not grow."""
     done = subprocess.run([cfp, "evaluate", model, clip, "--draws", "2", "--device", "ref", "-q"], capture_output=True)
     one_line(done, "layer one has one kernel", "a layer of one kernel")
     lone = [r for r in rows_of(done.stdout.decode()) if r["layer"] == "one"]
@@ -715,6 +746,7 @@ def main():
     parser.add_argument("--cfp", required=True, help="the program cfp-gpu")
     parser.add_argument("--seeds", type=int, default=2, help="number of random networks")
     parser.add_argument("--device", default="ref,cpu", help="devices, taken in turn")
+    parser.add_argument("--once", action="store_true", help="one call on the first device, of every metric and method")
     args = parser.parse_args()
     program.need_packages()
     import numpy as np
@@ -722,6 +754,10 @@ def main():
     devices = args.device.split(",")
     with tempfile.TemporaryDirectory() as folder:
         graph, frames, model, clip = residual(folder)
+        if args.once:
+            check_run(args.cfp, graph, frames, model, clip, devices[0], "residual", METHODS[:9] + METHODS[-2:],
+                      KERNEL + PYRAMID + ("weight-jaccard",))
+            return conclude()
         rows = check_run(args.cfp, graph, frames, model, clip, devices[-1], "residual")
         check_run(args.cfp, graph, frames, model, clip, devices[0], "residual", METHODS[:9], ("weight-jaccard",))
         second = os.path.join(folder, "second.npy")
@@ -739,6 +775,10 @@ def main():
             model, clip = (os.path.join(folder, f"{seed}.{kind}") for kind in ("h5", "npy"))
             graph, frames = random_graph.generate(seed, model, clip)
             check_run(args.cfp, graph, frames, model, clip, devices[seed % len(devices)], f"seed {seed}", METHODS[:9])
+    return conclude()
+
+
+def conclude():
     print(f"{compared} rows compared, {doubtful} too close to call; {len(wrong)} wrong")
     print(*wrong[:20], sep="\n")
     check(doubtful < compared / 2, "too many near ties to say anything")

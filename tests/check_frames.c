@@ -1,5 +1,6 @@
-/* check_frames.c - frames of bytes on their way to a device: the numbers of cfp_clip_normalise to
- * the last bit, in every layout, whatever /input says, and however many are under way or staged. */
+/* check_frames.c - copying frames of bytes to a device.  The device must hold the numbers of
+ * cfp_clip_normalise, to the last bit: in every layout, for every /input, and with any number of
+ * copies staged or unfinished. */
 #include "../host/clip/clip.h"
 #include "check_backends.h"
 #include <stdio.h>
@@ -103,8 +104,8 @@ static cfp_status upload(check *k, frames_run *r, int i)
                                          r->rgb[m], &r->input, &r->done[m]);
 }
 
-/* What is staged is copied once: the number stays.  There is room for the clip at hand and the next
- * one. */
+/* Staged frames are copied once, so the number of copies stays the same.  There are slots for the
+ * present clip and the next one. */
 static cfp_status upload_once(check *k, frames_run *r, int i, int ahead)
 {
     const int m = i % MEMORIES;
@@ -115,8 +116,8 @@ static cfp_status upload_once(check *k, frames_run *r, int i, int ahead)
     return CFP_OK;
 }
 
-/* Clip after clip without waiting for the tensor, only for memory that is to be written again; up
- * to `ahead` clips are decoded before their turn, and some of those are given up for others. */
+/* Copies clip after clip.  It waits only for memory that will be written again, not for the tensor.
+ * Up to `ahead` clips are decoded before their turn, and some of those are dropped for others. */
 static cfp_status check_run(check *k, frames_run *r, int ahead)
 {
     int decoded = 0;
@@ -134,7 +135,9 @@ static cfp_status check_run(check *k, frames_run *r, int ahead)
     return CFP_OK;
 }
 
-/* Two clips find room; a third does where one of them is given up, and takes nobody's. */
+/* Two clips get slots.  A third gets one only if one of them was dropped, and never that of
+ * another.
+ */
 static cfp_status check_room(check *k, frames_run *r)
 {
     uint64_t first;
@@ -160,7 +163,7 @@ static cfp_status check_room(check *k, frames_run *r)
     return check_tensor(k, "upload out of turn", &r->on_device, r->right);
 }
 
-/* Memory may be given back when frames in it were staged, and what comes to lie there is new. */
+/* Memory may be freed after frames in it were staged.  Other frames at the same address are new. */
 static cfp_status check_release(check *k, frames_run *r)
 {
     void *memory;

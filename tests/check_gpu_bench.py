@@ -155,7 +155,7 @@ echo '{"ms": {"forward": {"median": 1}, "backstep": {"median": 2}, "tubes": {"me
 
 
 class Rows(unittest.TestCase):
-    """Which rows are timed, in which order, and what is left of one where something is refused."""
+    """Which rows are timed, in which order, and what a row holds if something is refused."""
 
     def setUp(self):
         folder = tempfile.TemporaryDirectory()

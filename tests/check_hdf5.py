@@ -33,7 +33,7 @@ STUCK_S = 60  # of the clock: waits for something that does not come
 
 
 def external(group, name, like):
-    """The data lies in another file."""
+    """The data is in another file."""
     kind = like.dtype if like.dtype != object else "S8"
     group.create_dataset(name, like.shape, kind, external=[("pipe", 0, h5py.h5f.UNLIMITED)])
 
@@ -148,7 +148,7 @@ def leads_outside(check, weights, explained):
 
 
 def plugins(check, weights, folder):
-    """The plugin that the environment names is not loaded, whatever wants a filter or a driver."""
+    """The plugin that the environment names is not loaded, even if a file asks for a filter or a driver."""
     path = replaced(check, check.model, weights, filtered)
     mark = os.path.join(check.folder, "loaded")
     environment = {"HDF5_PLUGIN_PATH": folder, "HDF5_VOL_CONNECTOR": "mark", "HDF5_DRIVER": "mark", "CFP_MARK": mark}

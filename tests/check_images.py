@@ -46,7 +46,7 @@ class Clip:
 
 
 def picture(mode="RGB"):
-    """Smooth, so that JPEG and subsampled colour change little of it."""
+    """A smooth picture, which JPEG and subsampled colour change little."""
     y, x = np.mgrid[0:HEIGHT, 0:WIDTH]
     rgba = np.stack([5 * x, 255 - 7 * y, 3 * x + 2 * y, 255 - 5 * x], -1).clip(0, 255).astype(np.uint8)
     if mode == "CMYK":
@@ -85,7 +85,7 @@ def tiff(bits, photometric, pixels, order="<", extra=None, form=None):
 
 
 def tiff_kinds(at):
-    """Name, bytes, the picture that is to be shown."""
+    """Yields name, bytes, and the picture that must be shown."""
     rgb = np.asarray(picture()).astype(int)
 
     def saved(name, image, expected=None, **how):
@@ -138,7 +138,7 @@ def tiff_kinds(at):
 
 
 def strips(planes, size):
-    """Red, green and blue one behind the other: three strips."""
+    """Three strips: red, green and blue one after the other."""
     data = b"".join(p.tobytes() for p in planes)
     offsets = [8 + size * i for i in range(3)]
     entries = [(256, 4, [WIDTH]), (257, 4, [HEIGHT]), (258, 3, [8] * 3), (259, 3, [1]),
@@ -192,14 +192,14 @@ def check_tiff(at):
 
 
 def pages(count, kind, path, **how):
-    """A file of so many pictures, each darker than the one before."""
+    """A file of several pictures, each darker than the one before."""
     images = [picture().point(lambda v, i=i: v // (i + 1)) for i in range(count)]
     images[0].save(path, kind, save_all=True, append_images=images[1:], **how)
     return [np.asarray(image).astype(int) for image in images]
 
 
 def mpo(path, count, order):
-    """A JPEG with a multi-picture segment, and other pictures behind it."""
+    """A JPEG with a multi-picture segment, followed by other pictures."""
     picture().save(path, "JPEG")
     data = open(path, "rb").read()
     entries = struct.pack(order + "H", 2) + struct.pack(order + "HHI4s", 0xb000, 7, 4, b"0100") + \

@@ -52,7 +52,7 @@ def copy_of(model, folder, **changes):
 
 
 def predict(model, *arguments):
-    """The clips of the JSON, and standard error line by line without what is said of the clips alone."""
+    """The clips of the JSON, and the lines of standard error that are not about the clips alone."""
     ran = subprocess.run([args.cfp, "predict", model, *arguments, "--json", "-q"], capture_output=True, text=True,
                          timeout=300)
     check(f"{model} {arguments}", ran.returncode == 0, ran.stderr)
@@ -61,7 +61,7 @@ def predict(model, *arguments):
 
 
 def warnings(model, *arguments):
-    """Of each clip.  Standard error says the same, but what is said of the model's numbers only once, by its name."""
+    """The warnings of each clip.  Standard error must have the same, but warnings about the model's numbers only once, with its name."""
     clips, lines = predict(model, *arguments)
     start = f"cfp-gpu: warning: {model}: "
     of_model = [line[len(start):] for line in lines if line.startswith(start)]
@@ -88,7 +88,7 @@ def red_model(path, gain, classes=8, rows=None, head=None, **spec):
 
 
 def sigmoid_head(folder, clip):
-    """Class 0 says yes to red and the others no, by far; as BGR they all are undecided, and a softmax would know nothing of it."""
+    """Class 0 is sure of red, and the others are sure against it. As BGR all are undecided, which a softmax would not show."""
     rows = [(20, 0, 0)] + [(-20, 0, 0)] * 7
     model = folder / "several.h5"
     red_model(model, 0, rows=rows, head="sigmoid")

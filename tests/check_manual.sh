@@ -36,6 +36,15 @@ for command in "${commands[@]}"; do
 done
 [ "$(find "$pages" -name '*.1' | wc -l)" -eq $((${#commands[@]} + 1)) ] || wrong "more pages than commands"
 
+# The formats of a page are those that the command takes.
+for command in explain 'contrast --class 0 --against 1'; do
+    # shellcheck disable=SC2086
+    taken=$("$cfp" $command model.h5 clip.mp4 --format none 2>&1 | sed 's/.*there are //; s/,//g' | xargs -n 1 | sort | xargs)
+    page=$pages/cfp-gpu-${command%% *}.1
+    listed=$(sed -n '/^\.RS/,/^\.RE/s/^\\fB\([a-z0-9]*\)\\fR$/\1/p' "$page" | sort | xargs)
+    [ "$listed" = "$taken" ] || wrong "$page lists the formats $listed, but $command takes $taken"
+done
+
 # bash: what is offered behind a line; its last word is the one that is being typed.
 script=$share/bash-completion/completions/cfp-gpu
 bash -n "$script" || wrong "$script"

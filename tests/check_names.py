@@ -51,7 +51,7 @@ def write_model(path, name, classes, node):
 
 
 def shows_safely(text):
-    """True where all of it may be on a terminal: no control but the end of a line, nothing that turns or hides."""
+    """True if a text is safe on a terminal: no control characters but the end of a line, nothing that turns or hides text."""
     try:
         return all(c == "\n" or unicodedata.category(c) not in ("Cc", "Cf", "Zl", "Zp") for c in text.decode("utf-8"))
     except UnicodeDecodeError:

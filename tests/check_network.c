@@ -1,23 +1,24 @@
-/* check_network.c - one network on a device, in several precisions, against the processor in fp32.
+/* check_network.c - compares one network on a device, in several precisions, with the processor in
+ * fp32.
  *
  *     check_network [--device NAME] [--against NAME] [--module-dir DIR] [--precisions LIST]
  *                   [--batch N] MODEL
  *
- * Libraries choose how to compute by the shape of a layer: small cases say little about a network
+ * Libraries choose an algorithm by the shape of a layer.  So small cases say little about a network
  * of published size.
  *
  * First, clips of random frames are explained on both, by the rules cfp and grad: logits, which
- * kernels are selected and, in fp32, the maps of all layers.  This is the way of every run, in
- * memory that layers share.  Through many layers of random weights a half's roundings grow: those
- * bounds are wide.
+ * kernels are selected and, in fp32, the maps of all layers.  This runs as in the program, in
+ * memory that layers share.  Roundings of bf16 and fp16 grow through many layers of random weights,
+ * so these bounds are wide.
  *
- * Then every tensor is kept.  The processor computes each step from what the DEVICE has as that
- * step's input, and the backward pass from the device's values: so no error is carried from layer
- * to layer, and the bounds are a few roundings.  Of each tensor, the length of the difference is
- * held against the length of the tensor.
+ * Then every tensor is kept.  The processor computes each step from what the DEVICE has as input of
+ * that step, and the backward pass from the device's values.  So no error is carried from layer to
+ * layer, and the bounds are a few roundings.  The bounds are on the length of the difference of two
+ * tensors, divided by the length of the tensor.
  *
- * A precision that the device refuses is skipped.  77: there is no such device. */
-#include "../host/method/trace.h"
+ * A precision that the device refuses is skipped.  Exit status 77: there is no such device. */
+#include "../host/method/explain.h"
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,10 +29,11 @@ enum { PRECISIONS = 4, RULES = 2, MOST_SHOWN = 8 };
 static const char *const precision_name[PRECISIONS] = {"fp32", "tf32", "bf16", "fp16"};
 static const char *const rule_name[RULES] = {"cfp", "grad"};
 
-/* How far each precision may be off.  Of logits: the largest difference over the largest logit.
- * agreement: kernels that both selected, of those that either did.  Of a tensor: lengths; values
- * are off by the roundings of one step, gradients by those of all steps behind them.  Of a map:
- * lengths, and one kernel that is selected by one alone changes it. */
+/* The bounds of each precision.  logits: the largest difference over the largest logit.  agreement:
+ * the kernels that both selected over those that either did; a minimum.  value, gradient and map:
+ * the length of the difference over the length of the tensor.  A value has the roundings of one
+ * step, a gradient those of all later steps.  A map changes if one kernel is selected by one side
+ * only. */
 static const struct bounds {
     double logits, agreement, value, gradient, map; /* map 0: not compared */
 } bounds[PRECISIONS] = {{1e-4, 0.99, 1e-4, 1e-4, 0.1},
@@ -68,7 +70,7 @@ typedef struct check {
 
 static cfp_status explain(answer *a, check *c, const cfp_device *device, int rule)
 {
-    cfp_trace *trace;
+    cfp_analyser *analyser;
     cfp_query query = cfp_query_default();
     const cfp_batch batch = {.clips = c->want.batch, .thetas = 1, .theta = &query.theta};
     const cfp_clip **clips;
@@ -77,11 +79,11 @@ static cfp_status explain(answer *a, check *c, const cfp_device *device, int rul
     CFP_TRY_ALLOC(&c->ctx, clips, c->want.batch);
     for (int n = 0; n < c->want.batch; n++)
         clips[n] = &c->clip[n];
-    cfp_status status = cfp_trace_open(&trace, &c->ctx, &c->model, device, &query, &batch);
+    cfp_status status = cfp_analyser_open(&analyser, &c->ctx, &c->model, device, &query, &batch);
     if (status == CFP_OK)
-        status =
-            cfp_explain_batch(a->explained[rule], trace, clips, c->class_index, CFP_INTERP_LINEAR);
-    cfp_trace_close(&trace);
+        status = cfp_explain_batch(a->explained[rule], analyser, clips, c->class_index,
+                                   CFP_INTERP_LINEAR);
+    cfp_analyser_close(&analyser);
     cfp_free(clips);
     return status;
 }
@@ -101,7 +103,8 @@ static int whose_gradient(const cfp_trace *trace, int node)
     return fused == NULL ? node : fused->input[0];
 }
 
-/* The tensor of a node's output; NULL where it was fused away, or is another node's. */
+/* The tensor of a node's output; NULL if the node was fused into another, or has another's tensor.
+ */
 static const cfp_tensor *own_value(const cfp_trace *trace, int node)
 {
     return trace->holder[node] == node ? cfp_trace_value(trace, node) : NULL;
@@ -130,8 +133,8 @@ static cfp_status keep_gradients(answer *a, check *c, const cfp_trace *trace)
     return CFP_OK;
 }
 
-/* The gradient of each clip's logit of its class.  A backend may hold gradients times a power of
- * two: what becomes of the 1 that goes in tells which. */
+/* The gradient of each clip's logit of its class.  A backend may multiply gradients by a power of
+ * two.  Passing in a 1 shows which. */
 static cfp_status go_back(answer *a, check *c, cfp_trace *trace)
 {
     const cfp_device *device = &trace->device;
@@ -152,9 +155,9 @@ static cfp_status go_back(answer *a, check *c, cfp_trace *trace)
     if (status == CFP_OK)
         a->unit = first[c->class_index[0]];
     for (int i = c->model.logits; i > 0 && status == CFP_OK; i--) {
-        status = cfp_backward_leave(trace, i);
+        status = cfp_backward_tail(trace, i);
         if (status == CFP_OK)
-            status = cfp_backward_through(trace, i, NULL, NULL);
+            status = cfp_backward_head(trace, i, NULL, NULL);
     }
     if (status == CFP_OK)
         status = keep_gradients(a, c, trace);
@@ -171,10 +174,10 @@ static cfp_status run_kept(cfp_trace **trace, check *c, const cfp_device *device
                                    .clip_gradient = true,
                                    .depth = CFP_ALL_DEPTHS,
                                    .keep_all = true,
-                                   .batch = {.clips = c->want.batch, .thetas = 1}};
+                                   .clips = c->want.batch};
     const int64_t numbers = cfp_count(c->model.node[0].shape);
     float *input, *logits;
-    CFP_TRY(cfp_trace_open_request(trace, &c->ctx, &c->model, device, &all));
+    CFP_TRY(cfp_trace_open(trace, &c->ctx, &c->model, device, &all));
     CFP_TRY_ALLOC(&c->ctx, input, numbers * c->want.batch + c->want.batch * c->model.n_classes);
     logits = input + numbers * c->want.batch;
     for (int n = 0; n < c->want.batch; n++)
@@ -343,8 +346,8 @@ static void compare_maps(check *c, const answer *a, double most)
     }
 }
 
-/* The processor computes every step of what the device had; the device's output takes the place of
- * its own. */
+/* The processor computes every step from the device's values.  The device's output then replaces
+ * the processor's. */
 static cfp_status compare_step(worst *w, check *c, const answer *a, const cfp_trace_step *step)
 {
     cfp_trace *trace = c->trace;
@@ -409,7 +412,7 @@ static cfp_status compare_answers(check *c, const answer *a, const struct bounds
     return compare_gradients(c, a, b->gradient);
 }
 
-/* What goes wrong in one precision is told, and the next has its turn. */
+/* If one precision fails, that is reported, and the next one is checked. */
 static void check_precision(check *c, int p)
 {
     const cfp_device_request request = {.precision = (cfp_precision)p,
@@ -537,7 +540,8 @@ static cfp_status compare(check *c)
 int main(int argc, char **argv)
 {
     check c = {.failed = 0};
-    setvbuf(stdout, NULL, _IOLBF, 0); /* a time limit may end it: what was found is in the log */
+    setvbuf(stdout, NULL, _IOLBF,
+            0); /* a time limit may end the test; the log then has what was found */
     if (!parse(&c.want, argc, argv)) {
         fprintf(stderr, "usage: check_network [--device NAME] [--against NAME] [--module-dir DIR] "
                         "[--precisions LIST] [--batch N] MODEL\n");

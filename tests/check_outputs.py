@@ -25,6 +25,7 @@ FORMATS = "h5,json,png,frames,mp4,html"
 ATTRIBUTES = {"cfp_format": str, "cfp_version": int, "model": str, "model_sha256": str, "clip": str,
               "clip_sha256": str, "class_index": int, "class_name": str, "probability": float, "rule": str,
               "mask": str, "target": str, "baseline": str, "steps": int,
+              "top": int, "seed": int, "turn_down": float,
               "theta": float, "propagate": str, "normalise": str, "depth": int, "class_relevance": str,
               "interp": str, "device": str, "precision": str, "cfp_gpu_version": str}
 failures = []
@@ -229,7 +230,7 @@ def check_run_json(folder):
 
 def check_tree(arguments, folder):
     """At depth 1: class -> kernels -> what they read."""
-    if not explain(arguments, folder, "--format", "tree,h5,json", "--depth", "1"):
+    if not explain(arguments, folder, "--rule", "cfp", "--format", "tree,h5,json", "--depth", "1"):
         return
     with open(os.path.join(folder, "tree.json"), encoding="utf-8") as f:
         tree = json.load(f)
@@ -270,11 +271,13 @@ def main():
     with tempfile.TemporaryDirectory() as scratch:
         questions = (("cfp", 0.6, ["--tubes", "kernels", "--depth", "2", "--top", "2"]), ("cfp", 0.6, []),
                      ("reference", 0.7, ["--theta", "0.7", "--interp", "spline"]),
-                     ("grad", 0.5, ["--theta", "0.5", "--mask", "none", "--baseline", "freeze", "--steps", "2"]))
+                     ("grad", 0.5, ["--theta", "0.5", "--mask", "none", "--baseline", "freeze", "--steps", "2"]),
+                     (None, 0.1, []))            # as recommended
         for rule, theta, options in questions:
             folder = os.path.join(scratch, f"{rule}{len(options)}")
-            if not explain(arguments, folder, "--rule", rule, "--format", FORMATS, *options):
+            if not explain(arguments, folder, *(["--rule", rule] if rule else []), "--format", FORMATS, *options):
                 continue
+            rule = rule or "grad"
             layers, frames, tubes = check_h5(folder, rule, theta)
             check_pyramid_json(folder, layers, rule)
             check_overlays(folder, frames, tubes)

@@ -1,12 +1,12 @@
-/* check_pairs.c - weigh_pairs on every case of a kernel layer: some pairs against ref; and all
- * pairs against the layer's gradient, which they add up to: the sum over kernels o of pair (o, i)
- * is the mean of x(i) * G(i) (SPEC 1). */
+/* check_pairs.c - checks weigh_pairs on every case of a kernel layer.  Some pairs are compared with
+ * ref's.  All pairs are compared with the layer's gradient, to which they add up: the sum of pair
+ * (o, i) over all kernels o is the mean of x(i) * G(i) (SPEC 1). */
 #include "../host/backend/relevance_math.h"
 #include "check_backends.h"
 #include <math.h>
 #include <stdio.h>
 
-/* A layer's pairs on the host, with ref's values, and where they lie on the device. */
+/* The pairs of a layer on the host, with ref's values, and their memory on the device. */
 typedef struct pair_case {
     trial t;
     cfp_back_step step;
@@ -54,7 +54,7 @@ static void close_case(check *k, pair_case *c)
     cfp_free(c->means);
 }
 
-/* Every pair, or of most kernels every other channel. */
+/* Every pair, or every other channel of most kernels. */
 static void select_pairs(pair_case *c, bool all)
 {
     const cfp_back_step *s = &c->step;
@@ -102,7 +102,8 @@ static cfp_status run_device(check *k, pair_case *c, bool adds)
     return give_back(k, &c->on_weight, NULL);
 }
 
-/* ref's, with 1 in what is not selected; a device is given the same, and leaves it alone. */
+/* ref's values, with 1 in pairs that are not selected.  The device gets the same and must not
+ * change those. */
 static cfp_status run_ref(pair_case *c, float unit)
 {
     const cfp_tensor x = plain_tensor(c->t.shape[0], c->t.src[0]);
@@ -178,7 +179,7 @@ static cfp_status check_case(check *k, pair_case *c, source_layout layout)
     return CFP_OK;
 }
 
-/* A simulated device takes a second for what the others do in no time. */
+/* A simulated device takes a second for this, others almost none. */
 static bool takes_long(const check *k, const pair_case *c)
 {
     enum { MOST_PRODUCTS = 1 << 21 };
@@ -193,7 +194,7 @@ void check_pairs(check *k)
     const double tolerance = k->tolerance;
     k->worst = 0;
     k->exact = false;
-    k->tolerance = 1e-5; /* sources are exact, sums are float32 or double whatever the precision */
+    k->tolerance = 1e-5; /* sources are exact; sums are float32 or double in every precision */
     for (int i = 0; i < OP_CASES; i++) {
         const cfp_op op = op_cases[i].node.op;
         if (op != CFP_OP_CONV3D && op != CFP_OP_LINEAR)

@@ -53,7 +53,7 @@ def frames_of(folder, name):
 # --- an impulse lands where its receptive field is ---
 
 def write_network(path, kernel, crop=None):
-    """Two convolutions of stride 2 without bias: what is black stays 0, so that one voxel makes a map of one cell."""
+    """Two convolutions of stride 2 without bias: black stays 0, so one voxel makes a map of one cell."""
     height, width = crop or (32, 48)
     pad = kernel // 2 if kernel % 2 else 0
     with ModelFile(path, name="impulse", classes=["dark", "bright"], output="fc", channels=3, frames=8, height=height,
@@ -162,7 +162,7 @@ ACROSS, RISE, RIGHT, DOWN, BEFORE, BEHIND, VEIL, MARGIN = 0.6, 0.18, 0.1, 0.028,
 
 
 def check_stack(path, frames, tube):
-    """The geometry once more: time to the front right, a gap before and behind the frame with most of the tube."""
+    """Computes the geometry again: time runs to the front right, with a gap before and after the frame with most of the tube."""
     stack = picture(path)
     n, height = len(frames), 480
     width = height * frames.shape[2] / frames.shape[1]
@@ -197,7 +197,7 @@ def check_stack(path, frames, tube):
 
 
 def find(sheet, cell):
-    """Where a cell lies to the last bit, or None."""
+    """The place of a cell, to the last bit, or None."""
     height, width = cell.shape[:2]
     for y, x in np.argwhere((sheet[:, :, :] == cell[0, 0]).all(2)):
         if np.array_equal(sheet[y:y + height, x:x + width], cell):

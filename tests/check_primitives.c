@@ -1,4 +1,4 @@
-/* check_primitives.c - what the method asks of a backend beside ops, against ref. */
+/* check_primitives.c - compares the primitives that the method calls, besides ops, with ref's. */
 #include "check_backends.h"
 #include <math.h>
 #include <stdio.h>
@@ -68,7 +68,7 @@ static cfp_tensor plain_tensor(cfp_shape shape, float *data)
     return (cfp_tensor){.shape = shape, .block = 1, .data = data};
 }
 
-/* Gradients may be held times a power of two (backend.h): what seed makes of 1. */
+/* Gradients may be multiplied by a power of two (backend.h): the number that seed makes of 1. */
 cfp_status check_unit(check *k)
 {
     cfp_tensor x = {.shape = {1, 11, 1, 1, 1}, .block = 1};
@@ -189,7 +189,8 @@ static cfp_status check_long_mean(check *k, const cfp_tensor *like)
     return status;
 }
 
-/* Writers, one after the other on the same tensors; `right` follows on the host. */
+/* Primitives that write, one after the other on the same tensors.  The host does the same to
+ * `right`. */
 static cfp_status check_writers(check *k, pair *p)
 {
     const cfp_backend_api *api = k->device.api, *ref = &cfp_backend_ref;
@@ -243,7 +244,7 @@ static cfp_status check_blends(check *k, pair *p)
     return status;
 }
 
-/* Some numbers are 0, 1 and 6: what was turned comes back to exactly those. */
+/* Some numbers are 0, 1 and 6.  After turning down and back they must be exactly these. */
 static cfp_status check_turns(check *k, pair *p)
 {
     const cfp_backend_api *api = k->device.api;
@@ -274,9 +275,9 @@ static cfp_status check_turns(check *k, pair *p)
     return CFP_OK;
 }
 
-/* Channels of every clip replaced by those of one clip, and by zeros: all of them, some, none. What
- * is replaced everywhere holds NaN before, lanes included, and what stands in its place has to be
- * another clip's to the last bit. */
+/* Replaces channels of every clip by those of one clip, and by zeros: all of them, some, none.
+ * Channels that are replaced in every clip hold NaN before, lanes included.  Their new values must
+ * equal the other clip's to the last bit. */
 static cfp_status check_replace(check *k, pair *p, bool zeros, int share)
 {
     const cfp_backend_api *api = k->device.api;

@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
-"""Every real clip explained with every model at hand; broken ones refused in one clear line.
+"""Explains every real clip with every model, and checks that broken clips are refused in one line.
 
     check_real.py --cfp BIN --data DIR [--named-only] MODEL...
 
-DIR holds clips/ (video files and folders of frames); the models of DIR/models are used besides those
-named.  For each pair: exit status 0 and an explanation.h5 that holds what SPEC 3 says, or exit status
-1 and exactly one line; then every clip is cut in half and must still end in one of the two.
+DIR holds clips/ (video files and folders of frames).  The models are those of DIR/models and those
+named.  Each pair must end with exit status 0 and an explanation.h5 that holds what SPEC 3 says, or
+with exit status 1 and exactly one line.  Then every clip is cut in half, which must end in the same
+two ways.
 """
 import argparse
 import pathlib
@@ -36,7 +37,7 @@ def explain(program, model, clip, out, *options):
 
 
 def sampling(model, clip):
-    """A model of two frames reads the first and the middle one, as it was trained; others as they say."""
+    """A model of two frames reads the first and the middle one, as it was trained; others follow their /input."""
     with h5py.File(model) as f:
         if int(f["input"].attrs["frames"]) != 2:
             return []
@@ -51,7 +52,7 @@ def sampling(model, clip):
 
 
 def complaint(run, out):
-    """What is wrong with how a run ended; None where it ended as it may."""
+    """What is wrong with the end of a run; None if nothing is."""
     lines = [line for line in run.stderr.splitlines() if not line.startswith("cfp-gpu: warning: ")]
     if run.returncode == 1:
         if len(lines) != 1 or not lines[0].startswith("cfp-gpu: "):

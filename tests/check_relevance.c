@@ -1,16 +1,16 @@
-/* check_relevance.c - route, back_step and list_edges against ref, on random layers: every rule and
- * choice, groups, ties, zeros, several clips and thetas.  What is selected must be the same, bit by
- * bit: both compile relevance_math.h, only the order of the work differs. */
+/* check_relevance.c - compares route, back_step and list_edges with ref's, on random layers: every
+ * rule and option, groups, ties, zeros, several clips and thetas.  Both must select the same, bit
+ * by bit.  Both compile relevance_math.h; only the order of the work differs. */
 #include "../host/backend/relevance_math.h"
 #include "check_backends.h"
 #include <stdio.h>
 #include <string.h>
 
-/* What children are passed on to: a layer of as many channels, and one whose channels are half as
- * many, each from two, but the first, which goes nowhere. */
+/* The layers to which children are passed: one with as many channels, and one with half as many,
+ * each from two channels.  The first channel goes nowhere. */
 enum { TARGETS = 2 };
 
-/* A layer and its questions on the host, with ref's answers, and where they lie on the device. */
+/* A layer and its questions on the host, with ref's answers, and their memory on the device. */
 typedef struct layer_case {
     cfp_back_step ref, device;
     int questions, rows, words;
@@ -109,7 +109,7 @@ static void choose_alone(layer_case *c)
     c->words = 1;
 }
 
-/* Rows whose middle is 0, where the values around theta are far finer than their extremes. */
+/* Rows whose middle is 0, so that values close to theta are much smaller than the extremes. */
 static void choose_cancelling(layer_case *c)
 {
     cfp_back_step *s = &c->ref;
@@ -130,7 +130,7 @@ static void fill_cancelling(layer_case *c)
         c->demand[i] = cfp_demand_of(1.0);
 }
 
-/* Values of -0 in rows whose least is 0: a negative weight times a channel that is dead. */
+/* Values of -0 in rows whose minimum is 0: a negative weight times a channel that is 0. */
 static void choose_signed_zero(layer_case *c)
 {
     *c = (layer_case){.questions = 2, .rows = 4, .words = 1};

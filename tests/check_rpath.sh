@@ -1,7 +1,7 @@
 #!/bin/bash
-# Where a program looks for its libraries: every element of every RPATH and RUNPATH is absolute, or begins with
-# $ORIGIN, the program's own folder.  An empty or a relative one is the folder that the user happens to stand in:
-# whoever put a library there would have it run.
+# Checks where programs look for their libraries.  Every element of every RPATH and RUNPATH must be absolute, or begin
+# with $ORIGIN, the folder of the program.  An empty or relative element means the user's working folder: a library that
+# somebody put there would be run.
 #   check_rpath.sh FOLDER...     all programs and libraries in them
 set -euo pipefail
 for folder; do [ -d "$folder" ] || { echo "$folder: there is no such folder"; exit 1; }; done

@@ -1,13 +1,14 @@
 #!/usr/bin/env python3
-"""`cfp-gpu sweep` on random networks: its rows against `explain` and against the method in Python.
+"""Compares the rows of `cfp-gpu sweep` on random networks with `explain` and with the method in Python.
 
-For each network one sweep over every combination of options and many thresholds, on each device in
-turn.  Three things are compared with it:
-  - the table's own rules: columns, order, one row for each combination, numbers, jaccard_previous
+Each network gets one sweep over every combination of options and many thresholds, on each device in
+turn.  The rows are compared with:
+  - the rules of the table: columns, order, one row for each combination, numbers, jaccard_previous
     where two thresholds select nested sets, --json, lists in any order;
   - `explain` with the same options at some thresholds: selected kernels and edges, exactly;
-  - the method in plain numpy (oracle/method.py) at two thresholds of each series, near ties aside.
-Then what a run leaves that breaks off (a full disk, SIGINT, a clip that cannot be read), and figures.
+  - the method in plain numpy (oracle/method.py) at two thresholds of each series, except near ties.
+Then it checks the figures, and what is left of a run that breaks off (a full disk, SIGINT, a clip that
+cannot be read).
 
 Usage: check_sweep.py --cfp PROGRAM [--seeds N] [--first SEED]
 """
@@ -180,8 +181,41 @@ def check_network(cfp, seed, folder, device):
     return ties, 2 * len(found)
 
 
+def check_compared(cfp, seed, device, folder):
+    """--baseline, --steps and --turn-down: rows of rule grad equal what explain gives, and those of cfp do not mind."""
+    model, clip = (os.path.join(folder, f"{seed}.{kind}") for kind in ("h5", "npy"))
+    common = ["--device", device, "--threads", "1", "--theta"]
+    plain = sweep(cfp, model, clip, *common, "0.2,0.6").stdout.decode().split("\n", 1)[1]
+    for words in (["--baseline", "freeze"], ["--steps", "3"], ["--baseline", "shuffle", "--seed", "4", "--steps", "2"],
+                  ["--baseline", "blank", "--turn-down", "0.4"], ["--baseline", clip + ".npy"]):
+        if clip + ".npy" in words:
+            import numpy as np
+            np.save(words[1], np.load(clip)[::-1, ::-1])
+        text = sweep(cfp, model, clip, *common, "0.2,0.6", "--rule", "cfp,grad", "--mask", "none,selected", *words).stdout.decode()
+        check(text.split("\n", 1)[1].startswith(plain), f"seed {seed} {words}: other rows of cfp")
+        found = series_of(rows_of(text))
+        alone = sweep(cfp, model, clip, *common, "0.2,0.6", "--rule", "grad", "--mask", "none,selected", *words).stdout.decode()
+        check(text.endswith(alone.split("\n", 1)[1]), f"seed {seed} {words}: beside cfp rule grad gives other rows")
+        for key, series in found.items():
+            if key[2] != "grad":
+                continue
+            for theta in ("0.2",) if key[3] == "none" else ("0.6",):
+                out = os.path.join(folder, "compared")
+                done = subprocess.run([cfp, "explain", model, clip, "-o", out, "--rule", "grad", "--mask", key[3], "--format", "h5",
+                                       "--tubes", "none", "-q", *common, theta, *words], capture_output=True, timeout=120)
+                check(done.returncode == 0, f"{words}: {done.stderr.decode()}")
+                seen = program.read_explanation(os.path.join(out, "explanation.h5"))
+                compare(series[theta], {n: (v.depth, v.channels, len(v.selected), 0 if v.edges is None else len(v.edges))
+                                        for n, v in seen.layers.items()}, f"seed {seed} {device} {words} {key} {theta}")
+    for words, piece in ((["--baseline", "blank"], "--baseline: rule cfp"), (["--steps", "2"], "--steps: rule cfp"),
+                         (["--rule", "grad", "--turn-down", "0.5"], "--turn-down: needs a --baseline"),
+                         (["--rule", "grad", "--baseline", "nowhere.npy"], "nowhere.npy: ")):
+        done = sweep(cfp, model, clip, *common, "0.5", *words, status=1 if "nowhere.npy" in words else 2)
+        one_line(done, piece, f"sweep {words}")
+
+
 def check_other_forms(cfp, common, rows, thetas, seed):
-    """--json has the same rows; a list in another order the same counts; one theta alone, too."""
+    """--json gives the same rows; a list in another order, or one theta alone, gives the same counts."""
     data = json.loads(sweep(cfp, *common, "--theta", ",".join(map(repr, thetas)), "--json").stdout)
     said = [{k: "" if v is None else v for k, v in row.items()} for row in data["rows"]]
     numbers = ("class_index", "probability", "theta", "depth", "kernels", "selected", "edges", "jaccard_previous")
@@ -329,6 +363,8 @@ def main():
             found = check_network(args.cfp, seed, folder, devices[seed % len(devices)])
             ties, total = ties + found[0], total + found[1]
         first = [os.path.join(folder, f"{args.first}.{kind}") for kind in ("h5", "npy")]
+        for seed in range(args.first, args.first + args.seeds):
+            check_compared(args.cfp, seed, devices[seed % len(devices)], folder)
         check_breaks(args.cfp, *first, folder)
         check_plots(args.cfp, *first, folder)
     print(f"{total} series at a theta, {ties} near ties; {len(wrong)} wrong")

@@ -1,7 +1,7 @@
 #!/bin/bash
-# The number of threads changes no bit, whatever instructions the machine has: test_lanes --threads,
-# with oneDNN limited to one instruction set after the other, as a smaller machine limits it.  oneDNN
-# says itself which implementation ran (ONEDNN_VERBOSE); any that is not listed here is a fault.
+# Checks that the number of threads changes no bit, for every instruction set: runs test_lanes --threads
+# with oneDNN limited to one instruction set after the other, as an older processor would limit it.
+# oneDNN says which implementation ran (ONEDNN_VERBOSE).  The test fails on one that is not listed here.
 #   check_threads.sh TEST_LANES [ISA:LANES...]
 set -uo pipefail
 test_lanes=$1

@@ -1,4 +1,4 @@
-/* check_trial.c - one case of an op, on ref and on the device, side by side. */
+/* check_trial.c - runs one case of an op on ref and on a device, and compares the results. */
 #include "check_backends.h"
 #include "cuda/halves.h"
 #include <math.h>
@@ -36,8 +36,8 @@ void make_exact(const check *k, float *x, int64_t count)
 
 typedef struct difference {
     double most, largest; /* of |got - right|, of |right| */
-    double nmse;          /* error energy over the energy of what is right */
-    int64_t at;           /* where it is worst; NaN is worse than any number */
+    double nmse;          /* energy of the error over the energy of the right values */
+    int64_t at;           /* the place of the worst error; NaN is worse than any number */
 } difference;
 
 static difference difference_of(const float *got, const float *right, int64_t count)
@@ -188,7 +188,7 @@ static cfp_status run_ref(check *k, trial *t)
     return cfp_backend_ref.step_backward(NULL, &t->step, reads, &dst, &diff_dst, wanted, NULL);
 }
 
-/* Shapes and blocks of the sources, and of what the step makes of them. */
+/* Shapes and blocks of the sources and of the result. */
 static cfp_status open_step(check *k, trial *t, source_layout layout)
 {
     const cfp_tensor *src[MOST];

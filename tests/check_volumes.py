@@ -1,14 +1,14 @@
 #!/usr/bin/env python3
-"""Methods with a volume and the metrics of volumes (SPEC 7), against their definitions in numpy.
+"""Compares methods that make a volume, and the metrics of volumes (SPEC 7), with their definitions in numpy.
 
-Two small networks: a chain that ends in a linear layer, and one that begins with a pool, has a
-residual, a concat and a sigmoid head.  PyTorch runs them in float64 and gives every gradient.  From
-the volumes that the program made, each metric is computed again here; each method is computed again
-from the network.  What is drawn at random is drawn from the same streams (README.md of
-host/evaluate names them).  Then: to delete what matters most is to insert what matters least, to the
-last bit; masks of every form; masks that do not fit.
+There are two small networks: a chain that ends in a linear layer, and one with a pool at its input, a
+residual, a concat and a sigmoid at its end.  PyTorch runs them in float64 and gives every gradient.
+Each metric is computed again here, from the volumes that the program made, and each method from the
+network.  Random numbers come from the same streams, which README.md of host/evaluate names.  Then the
+test checks that deleting what matters most equals inserting what matters least, to the last bit;
+masks of every form; and masks that do not fit.
 
-Where captum is installed, its own code is a further judge; where it is not, that part says so.
+If captum is installed, its results are compared, too.  If not, the test says so.
 
 Usage: check_volumes.py --dump VOLUME_DUMP --cfp PROGRAM
 """
@@ -381,7 +381,7 @@ class Dumped:
 
 
 class Case:
-    """One network, clip and class on disk, and what the program says of it."""
+    """One network, clip and class on disk, and the program's results for them."""
 
     def __init__(self, tool, folder, graph, c, target):
         self.tool, self.folder, self.graph = tool, folder, graph
@@ -493,7 +493,7 @@ def check_curves(case, unit, base, points, device):
 
 
 def check_invariant(case, points, unit, base, device):
-    """Without ties, deletion most first and insertion least first are one curve, read from two ends."""
+    """Without ties, deletion of the highest first and insertion of the lowest first are one curve, read from two ends."""
     words = (f"device={device}", "methods=random,gradient-input", "metrics=deletion,insertion", "draws=0", "block=3",
              f"points={points}", f"unit={unit}", f"base={base}")
     most, least = case.run(*words, "order=most").rows, case.run(*words, "order=least").rows
@@ -684,7 +684,7 @@ def check_refusals(tool, folder):
 
 
 def check_seed(case):
-    """Same seed, same numbers, whatever else is asked for; another seed, others."""
+    """The same seed gives the same numbers, whatever else is computed; another seed gives others."""
     words = ("draws=2", "points=5", "rise-masks=5", "grid=2x2x2")
     one = case.run("methods=rise,random", "metrics=deletion,infidelity", *words).rows
     alone = case.run("methods=random", "metrics=infidelity,deletion,drop", *words).rows

@@ -1,4 +1,4 @@
-"""Runs a program and measures the processor time that it takes; says what it is doing where it does not end."""
+"""Runs a program and measures its processor time.  If the program does not end, reports what it is doing."""
 import os
 import resource
 import subprocess

@@ -1,10 +1,11 @@
-/* clip_dump.c - writes what cfp_clip_open yields to an .npy file; check_clips.py compares it.
+/* clip_dump.c - reads a clip by cfp_clip_open and writes its frames to an .npy file.
+ * check_clips.py compares them.
  *
  *     clip-dump CLIP OUT.npy FRAMES HEIGHT WIDTH RESIZE STRIDE START [TRACK]
  *
- * Standard output: one line of name=value; standard error: warnings and the failure.  HEIGHT 0:
- * the frames as they are in the source, WIDTH is then ignored.  RESIZE: the short side, or HxW;
- * with an "a" behind it the filter is "antialias". */
+ * Standard output gets one line of name=value, standard error the warnings and the error.  With
+ * HEIGHT 0 the frames stay as they are in the source, and WIDTH is ignored.  RESIZE is the length
+ * of the short side, or HxW; a trailing "a" chooses the filter "antialias". */
 #include "../host/clip/clip.h"
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,4 +1,5 @@
-/* clip_files.h - small clips written by the clip tests, in a folder of their own that goes away. */
+/* clip_files.h - writes small clips for the clip tests, into a folder that is removed at the end.
+ */
 #pragma once
 #include "../host/clip/clip.h"
 #include "test.h"
@@ -15,7 +16,7 @@ static inline void write_file(const char *path, const void *bytes, size_t n)
         fclose(file);
 }
 
-/* A binary PPM picture of 2 x 2 equal pixels; returns its length. */
+/* Makes a binary PPM picture of 2 x 2 equal pixels and returns its length in bytes. */
 static inline size_t make_ppm(char out[32], int level)
 {
     static const char head[] = "P6\n2 2\n255\n";
@@ -41,7 +42,7 @@ static inline cfp_input_spec spec_of(int frames, int height, int width, int resi
                             .scale = 1};
 }
 
-/* The first level of each frame; frees the clip. */
+/* Opens a clip, takes the first byte of each frame, and frees the clip. */
 static inline cfp_status levels_of(int *level, cfp_ctx *ctx, const char *path, int frames)
 {
     const cfp_input_spec spec = spec_of(frames, 2, 2, 0);
@@ -95,7 +96,7 @@ static inline int remove_entry(const char *path, const struct stat *status, int 
     return remove(path);
 }
 
-/* Makes a folder under the current one and goes there; name: a mkdtemp template. */
+/* Makes a folder in the working folder and changes to it.  name is a template for mkdtemp. */
 static inline bool enter_folder(char *name)
 {
     if (mkdtemp(name) != NULL && chdir(name) == 0)

@@ -1,12 +1,12 @@
-/* fail_alloc.c - for LD_PRELOAD: the n-th request for memory that the process makes fails, whoever
- * makes it (libraries too), or all from the n-th on.  The first call of main is where counting
- * begins; what the loader asks for is not counted.
+/* fail_alloc.c - a library for LD_PRELOAD that makes requests for memory fail: the N-th of the
+ * process, or all from the N-th on, those of libraries included.  Counting begins when main is
+ * called, so the requests of the loader do not count.
  *
  *   FAIL_AT=N        the N-th fails, counted from 1; 0 or nothing: none does
- *   FAIL_FOR=M       so do the M - 1 after it; 0: all that follow
+ *   FAIL_FOR=M       the M - 1 after it fail, too; 0: all that follow
  *   FAIL_COUNT=FILE  how many there were, written at the end of the process
  *
- * glibc alone: what is interposed is what its malloc is called by others. */
+ * It works with glibc alone: it replaces the names under which others call glibc's malloc. */
 #undef _FILE_OFFSET_BITS /* it makes mmap another name of mmap64, and both are wanted */
 #include <dlfcn.h>
 #include <errno.h>

@@ -1,15 +1,15 @@
-/* fake_module.c - modules for test_device.c and check_network.c, one source for several files:
+/* fake_module.c - backend modules for test_device.c and check_network.c.  One source makes several:
  *
- *     cfp_fake.so       right: ref under the name "fake"; refuses device 7
+ *     cfp_fake.so       correct: ref under the name "fake"; it refuses device 7
  *     cfp_stale.so      -DFAKE_ABI=..., -DFAKE_SIZE=...: built for another interface
  *     cfp_holed.so      -DFAKE_HOLED: one function is missing
  *     cfp_torn_NAME.so  -DFAKE_TORN_NAME: sub-table NAME is there, its functions are missing
  *     cfp_no_frames.so  -DFAKE_NO_FRAMES: the sub-table that every backend must have is missing
  *     cfp_forward.so    -DFAKE_WRONG_FORWARD: a convolution's first number is wrong
- *     cfp_backward.so   -DFAKE_WRONG_BACKWARD: so is that of its gradient
+ *     cfp_backward.so   -DFAKE_WRONG_BACKWARD: the first number of its gradient is wrong
  *     cfp_empty.so      -DFAKE_EMPTY: a library, but no module
  *
- * The right one is linked with ref's own sources, as a real module is with its own. */
+ * The correct one is linked with the sources of ref, as a real module is with its own. */
 #include "../host/backend/backend.h"
 
 #if defined(FAKE_EMPTY)

@@ -1,5 +1,5 @@
-/* h5_plugin.c - a filter plugin for HDF5 that tells that it was loaded: it makes the file that
- * CFP_MARK names. */
+/* h5_plugin.c - a filter plugin for HDF5 that shows when it is loaded: it then creates the file
+ * that CFP_MARK names. */
 #include <hdf5.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,11 +1,13 @@
-/* made_explanation.h - an explanation made by hand, for tests of what is written of it.
+/* made_explanation.h - makes an explanation by hand, for tests of the writers.
  *
  *     clip (2 channels) -> a (3 kernels) -> b (3) -> sum = b + a -> pool -> fc (2 classes)
  *
  *     fc:1 rests on channels 0 (0.9) and 2 (1) of the pooled sum: on kernels 0 and 2 of a and of b;
- *     b:0 on channel 1 (0.75), b:2 on 1 (1) and 2 (0.625);  a:0 on 0, a:1 on 1, a:2 on both, of the
- *     clip.  Tubes: of b, constant; of a, x / (width - 1) at every row and frame; of kernel 2 of b.
- */
+ *     b:0 on channel 1 (0.75), b:2 on 1 (1) and 2 (0.625);  a:0 on channel 0 of the clip, a:1 on 1,
+ *     a:2 on both.
+ *
+ * Tubes: that of b is constant; that of a is x / (width - 1) in every row and frame; kernel 2 of b
+ * has one, too. */
 #pragma once
 #include "../host/write/writer.h"
 #include "toy.h"
@@ -47,7 +49,7 @@ static inline void made_layer(struct made *m, int depth, const char *name, int n
     layer->edge = made_copy(edge, (size_t)n_edges * sizeof *edge);
     layer->child = made_take((size_t)n_edges, sizeof *layer->child);
     layer->child_relevance = made_take((size_t)n_edges, sizeof *layer->child_relevance);
-    for (int i = 0; i < 3; i++) { /* the union of the edges; no layer reads more than 3 channels */
+    for (int i = 0; i < 3; i++) { /* all channels of any edge; no layer reads more than 3 */
         float highest = 0;
         for (int k = 0; k < n_edges; k++)
             if (edge[k].i == i && edge[k].relevance > highest)
@@ -123,7 +125,8 @@ static inline void made_open(struct made *m, int frames, int height, int width)
 {
     static char program[] = "cfp-gpu", command[] = "explain";
     static char *const argv[] = {program, command, NULL};
-    static const cfp_run_option options[] = {{"theta", "0.6"}, {"rule", "cfp"}};
+    static const cfp_run_option options[] = {{.name = "theta", .value = "0.6"},
+                                             {.name = "rule", .value = "cfp"}};
 
     *m = (struct made){0};
     made_network(&m->toy, (cfp_shape){1, 2, frames, height, width});
@@ -179,7 +182,7 @@ static inline void made_close(struct made *m)
     toy_end(&m->toy);
 }
 
-/* One cfp_write with a context of its own; the message stays in m->toy.ctx. */
+/* Calls cfp_write once, with a new context.  The message of a failure is then in m->toy.ctx. */
 static inline cfp_status made_write(struct made *m, const char *directory, const char *formats)
 {
     return cfp_write(&m->toy.ctx, directory, formats, &m->e, &m->run, NULL);

@@ -1,7 +1,7 @@
-/* make_node.h - for tests of backends: one op in a model of its own, with random parameters.
+/* make_node.h - makes a model of one op with random parameters, for tests of backends.
  *
- * The model's first nodes are the op's sources (they compute nothing), then the op, then the
- * activation fused behind it, where there is one. */
+ * The first nodes of the model are the sources of the op, which compute nothing.  The op follows,
+ * and then the activation that is fused into it, if there is one. */
 #pragma once
 #include "../host/backend/backend.h"
 #include <string.h>
@@ -19,12 +19,12 @@ typedef struct op_case {
     cfp_node node; /* op, attributes; kernel layers: shape.c = kernels, groups (0 means 1) */
     cfp_shape src[MAX_SRC];
     bool no_bias;
-    cfp_op activation; /* fused behind; CFP_OP_INPUT = 0: none */
+    cfp_op activation; /* fused into the op; CFP_OP_INPUT = 0: none */
     bool adds;         /* a residual is added */
     value_kind values; /* of the sources */
 } op_case;
 
-/* xorshift64*: the same numbers everywhere. */
+/* xorshift64*: the same numbers on every machine. */
 static inline uint32_t random_bits(uint64_t *state)
 {
     *state ^= *state >> 12;
@@ -48,7 +48,7 @@ static inline void random_values(float *x, int64_t count, value_kind kind, uint6
                               : random_float(state);
 }
 
-/* What the op itself reads, without the residual. */
+/* The number of inputs of the op, without the residual. */
 static inline int case_inputs(const op_case *c)
 {
     int n = 0;
@@ -88,7 +88,7 @@ static inline cfp_status make_parameters(cfp_ctx *ctx, cfp_node *node, cfp_shape
     return CFP_OK;
 }
 
-/* The caller frees with cfp_model_free, whatever happened. */
+/* The caller frees the model with cfp_model_free, after a failure, too. */
 static inline cfp_status make_model(cfp_model *model, cfp_ctx *ctx, const op_case *c,
                                     uint64_t *state)
 {
@@ -103,7 +103,7 @@ static inline cfp_status make_model(cfp_model *model, cfp_ctx *ctx, const op_cas
     }
     cfp_node *node = &model->node[inputs];
     *node = c->node;
-    for (int a = 0; a < 3; a++) { /* what a table leaves out is 1 */
+    for (int a = 0; a < 3; a++) { /* values that a table leaves out are 1 */
         cfp_window *w = &node->window;
         w->stride[a] += w->stride[a] == 0;
         w->dilation[a] += w->dilation[a] == 0;

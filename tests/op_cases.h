@@ -1,12 +1,12 @@
-/* op_cases.h - awkward cases of every op, by hand and at random: the list that ref is tested with
- * (finite differences) and that the other backends are tested against ref with.
+/* op_cases.h - the awkward cases of every op that tests use, by hand and at random.  test_ref
+ * checks ref with them, by finite differences; check_backends compares the other backends with ref.
  *
  * Shapes are N, C, T, H, W; windows are kernel, stride, dilation, pad_begin, pad_end, where a
- * stride or dilation of 0 stands for 1. */
+ * stride or dilation of 0 means 1. */
 #pragma once
 #include "make_node.h"
 
-/* clang-format off: one case a line, however long */
+/* clang-format off: one case a line */
 #define CONV(kernels, g, ...)                                                                      \
     .node = {.op = CFP_OP_CONV3D, .shape.c = (kernels), .groups = (g), .window = __VA_ARGS__}
 #define POOL(id, ...) .node = {.op = CFP_OP_##id, __VA_ARGS__}

@@ -1,4 +1,4 @@
-/* random_case.h - cases of an op that nobody thought of, from a seed. */
+/* random_case.h - makes random cases of an op from a seed. */
 #pragma once
 #include "op_cases.h"
 
@@ -71,7 +71,7 @@ static inline void random_pad(op_case *c, uint64_t *s)
     c->node.value = random_float(s);
 }
 
-/* Inputs 1.. of add, mul (axes of 1 are broadcast) and concat. */
+/* Chooses the shapes of inputs 1, 2, ... of add, mul (axes of 1 are broadcast) and concat. */
 static inline void random_inputs(op_case *c, uint64_t *s)
 {
     const int n = random_int(s, 2, MAX_SRC);
@@ -89,7 +89,7 @@ static inline void random_inputs(op_case *c, uint64_t *s)
     }
 }
 
-/* May come out with a window that does not fit: cfp_node_shape tells, take the next seed then. */
+/* The window may not fit into the input.  cfp_node_shape then fails; take the next seed. */
 static inline op_case random_case(cfp_op op, uint64_t *s)
 {
     op_case c = {.what = "random", .node = {.op = op}, .src = {random_shape(s, 80)}};

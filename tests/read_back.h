@@ -1,12 +1,12 @@
-/* read_back.h - pictures and videos that were written, read with the project's own clip readers,
- * which know nothing of the writers. */
+/* read_back.h - reads written pictures and videos with the clip readers of the project, which share
+ * no code with the writers. */
 #pragma once
 #include "../host/clip/clip.h"
 #include "scratch.h"
 #include "test.h"
 #include <limits.h>
 
-/* Reads a picture, by way of a folder that holds it alone, or a video. */
+/* Reads a video, or a picture, for which it makes a folder that holds this picture alone. */
 static inline cfp_clip read_back(const char *folder, const char *name, int frames, int height,
                                  int width)
 {

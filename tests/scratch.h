@@ -1,4 +1,4 @@
-/* scratch.h - a folder for a test to fill, looked through and removed at the end. */
+/* scratch.h - makes a folder for the files of a test, counts them, and removes it. */
 #pragma once
 #include <dirent.h>
 #include <fcntl.h>
@@ -10,16 +10,16 @@
 
 enum { SCRATCH_PATH = 512 };
 
-/* Makes a folder; its path goes to `path`. */
+/* Makes a folder and writes its path to `path`. */
 static inline void scratch_open(char path[SCRATCH_PATH])
 {
-    snprintf(path, SCRATCH_PATH, "scratch-XXXXXX"); /* where the test runs: the build folder */
+    snprintf(path, SCRATCH_PATH, "scratch-XXXXXX"); /* in the working folder: the build folder */
     if (mkdtemp(path) == NULL)
         abort();
 }
 
-/* Counts the files below path whose name contains `piece` ("" for all), and with `removing` takes
- * everything away, path too. */
+/* Counts the files below path whose names contain `piece` ("": all files).  With `removing` it also
+ * removes everything, the folder `path` included. */
 static inline int scratch_walk(const char *path, const char *piece, bool removing)
 {
     int n = 0;
@@ -59,7 +59,7 @@ static inline bool scratch_has(const char *folder, const char *name)
     return access(path, F_OK) == 0;
 }
 
-/* The text of a file of at most 64 KiB, or ""; the caller's to free. */
+/* The text of a file of at most 64 KiB, or "" if it cannot be read.  The caller frees it. */
 static inline char *scratch_text(const char *folder, const char *name)
 {
     char path[3 * SCRATCH_PATH];

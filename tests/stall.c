@@ -1,11 +1,11 @@
-/* stall.c - preloaded into cfp-gpu, it makes one call of the system never come back, as a file
- * system does that has gone away.
+/* stall.c - a library for LD_PRELOAD in which one system call never returns, as on a network file
+ * system whose server has gone away.
  *
  *     CFP_STALL=open:NAME      opening a file whose path ends in NAME
  *     CFP_STALL=rename:        giving a file its final name
  *
- * "stalled" on standard error says that it has begun. */
-#undef _FILE_OFFSET_BITS /* with it, open would be another name for open64 */
+ * It writes "stalled" to standard error when the call begins. */
+#undef _FILE_OFFSET_BITS /* if defined, open would be another name for open64 */
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <stdarg.h>

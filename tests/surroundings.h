@@ -1,5 +1,5 @@
-/* surroundings.h - what a process looks like, before and after a library worked in it: signal
- * handlers, environment, number of OpenMP threads, working folder, standard output. */
+/* surroundings.h - records the state of a process that a library must not change: signal handlers,
+ * environment, number of OpenMP threads, working folder, standard output. */
 #pragma once
 #include "test.h"
 #include <omp.h>

@@ -1,7 +1,7 @@
-/* test.h - the whole test framework: a check prints both sides and the test goes on.
+/* test.h - the whole test framework.  A check that fails prints both sides, and the test goes on.
  *
- * A test program is one main() that runs functions named after what is true, and returns
- * test_result(): 0, or 1 when a check failed.  77 means skipped (ctest shows it as such). */
+ * The main() of a test program calls functions that are named after what they check, and returns
+ * test_result(): 0, or 1 if a check failed.  77 means skipped, and ctest shows it so. */
 #pragma once
 #include <math.h>
 #include <stdio.h>
@@ -41,7 +41,7 @@ static int test_checks;
         }                                                                                          \
     } while (0)
 
-/* The text contains the piece (error messages: they must name what is wrong). */
+/* Checks that a text contains the piece.  For error messages, which must name what is wrong. */
 #define CHECK_HAS(text, piece)                                                                     \
     do {                                                                                           \
         const char *a_ = (text), *b_ = (piece);                                                    \
@@ -57,7 +57,7 @@ static int test_checks;
     do {                                                                                           \
         const double a_ = (a), b_ = (b), d_ = fabs(a_ - b_);                                       \
         test_checks++;                                                                             \
-        if (!(d_ <= (tolerance))) { /* so written that NaN fails */                                \
+        if (!(d_ <= (tolerance))) { /* written so that NaN fails, too */                           \
             test_failures++;                                                                       \
             fprintf(stderr, "%s:%d: %s: %s is %.9g, expected %.9g within %.3g\n", __FILE__,        \
                     __LINE__, __func__, #a, a_, b_, (double)(tolerance));                          \

@@ -1,8 +1,8 @@
-/* test_api.c - libcfp as another program uses it: through host/cfp.h alone.
+/* test_api.c - uses libcfp as another program does: through host/cfp.h alone.
  *
  *     test_api MODEL CLIP        the motion network and one of its clips
  *
- * Also what a library must not do: print, leave other signal handlers behind, change the
+ * It also checks what a library must not do: print, leave signal handlers behind, or change the
  * environment, the number of OpenMP threads or the working folder. */
 #include "../host/cfp.h"
 #include "scratch.h"
@@ -146,7 +146,7 @@ static void wrong_batches_are_refused(opened *o)
     cfp_question question;
     cfp_explainer *explainer = NULL;
     const double bad[] = {0.5, 2};
-    cfp_default_question(&question);
+    cfp_published_question(&question);
     check_message(o, cfp_open_explainer(&explainer, o->device, o->model, &question, 0, NULL, 0),
                   CFP_USAGE, "clips: ");
     check_message(o, cfp_open_explainer(&explainer, o->device, o->model, &question, 1, NULL, 2),
@@ -291,7 +291,7 @@ static void an_explanation_can_be_walked_drawn_and_written(opened *o)
 {
     char folder[SCRATCH_PATH];
     cfp_question question;
-    cfp_default_question(&question);
+    cfp_published_question(&question);
     char layers[] = "*"; /* is copied */
     question.layers = layers;
     cfp_explanation *answer = explain_once(o, &question);
@@ -322,7 +322,7 @@ static void pictures_of_frames_in_memory_need_no_file(opened *o)
     cfp_clip_facts seen;
     cfp_question question;
     opened other = *o;
-    cfp_default_question(&question);
+    cfp_published_question(&question);
     question.layers = "stem*";
     cfp_describe_clip(&seen, o->clip);
     CHECK_EQ(cfp_make_clip(&other.clip, o->context, o->model, "frames", seen.rgb, seen.frames,
@@ -349,7 +349,7 @@ static void thetas_at_once_are_thetas_alone(opened *o)
     cfp_theta_counts counts;
     const cfp_clip *const clip[] = {o->clip};
     cfp_layer_facts one, many;
-    cfp_default_question(&question);
+    cfp_published_question(&question);
     question.tubes = "none";
     question.normalise = "max";
     CHECK_EQ(cfp_open_explainer(&explainer, o->device, o->model, &question, 1, thetas, THETAS),
@@ -417,7 +417,7 @@ static void a_baseline_clip_is_compared_with(opened *o)
     cfp_layer_facts layer;
     const cfp_clip *const clip[] = {o->clip};
     const int beyond[] = {1000};
-    cfp_default_question(&question);
+    cfp_published_question(&question);
     question.rule = "grad";
     question.baseline = "clip";
     question.tubes = "none";
@@ -464,7 +464,7 @@ static void interrupts_and_the_log_reach_the_caller(void)
     close_all(&o);
 }
 
-/* A limit holds for what is open, not for all that ever was. */
+/* A memory limit counts models that are open, not those that were closed. */
 static void memory_that_was_given_back_counts_no_more(void)
 {
     cfp_context *context;
@@ -580,7 +580,7 @@ int main(int argc, char **argv)
     static surroundings before, after;
     model_path = argc == 3 ? argv[1] : "";
     clip_path = argc == 3 ? argv[2] : "";
-    FILE *said = tmpfile(); /* what goes to standard output meanwhile, and to standard error */
+    FILE *said = tmpfile(); /* what is written to standard output and to standard error meanwhile */
     const int out = dup(STDOUT_FILENO), err = dup(STDERR_FILENO);
     if (said == NULL || out < 0 || dup2(fileno(said), STDOUT_FILENO) < 0 ||
         (!SANITIZED && dup2(fileno(said), STDERR_FILENO) < 0)) /* reports are to be seen */

@@ -1,17 +1,17 @@
-/* test_batch.c - many questions at once are answered as each would be alone; what is recorded and
- * replayed as what is run; and frames that go up as bytes as the numbers that the host makes of
- * them.
+/* test_batch.c - checks three ways of saving work.  Many questions at once get the answers that
+ * each gets alone.  A recorded and replayed run gives what a plain run gives.  Frames that are
+ * copied to the device as bytes become the numbers that the host makes of them.
  *
  *     test_batch [--device NAME] [--module-dir DIR] [--model FILE] [--sums by-clip|by-shape]
  *
- * by-clip (the default): the backend sums each clip by itself, in one order, and a batch's answers
- * are a lone clip's to the last bit.  by-shape: its libraries choose how to sum by the shape of all
- * the clips together, as cuDNN and cuBLAS do.  Then it is a batch of that shape that the answer has
- * to be the same in, to the last bit, whatever the other clips are, and whether run or replayed;
- * a lone clip's relevances are near (and a kernel whose r is next to theta may be in one of the two
- * alone).
+ * by-clip (the default): the backend sums each clip separately, always in the same order.  So the
+ * answers of a batch equal those of a single clip, to the last bit.  by-shape: libraries choose the
+ * order of sums by the shape of the whole batch, as cuDNN and cuBLAS do.  Then answers must be the
+ * same, to the last bit, in all batches of one shape, whatever the other clips are, and whether run
+ * or replayed.  The relevances of a single clip need only be close, and a kernel whose relevance is
+ * close to theta may be selected in one of the two only.
  *
- * Without a model: a network made here.  77: the device is not there. */
+ * Without a model the test makes a network.  Exit status 77: the device is missing. */
 #include <stdlib.h>
 #include "test.h"
 #include "toy.h"
@@ -77,14 +77,14 @@ static void make_clips(struct setting *s)
     }
 }
 
-static cfp_trace *open_trace(struct setting *s, const cfp_query *q, const cfp_batch *batch)
+static cfp_analyser *open_analyser(struct setting *s, const cfp_query *q, const cfp_batch *batch)
 {
-    cfp_trace *trace = NULL;
-    const cfp_status status = cfp_trace_open(&trace, &s->ctx, s->model, &s->device, q, batch);
+    cfp_analyser *analyser = NULL;
+    const cfp_status status = cfp_analyser_open(&analyser, &s->ctx, s->model, &s->device, q, batch);
     if (status != CFP_OK)
         fprintf(stderr, "%s\n", s->ctx.message);
     CHECK_EQ(status, CFP_OK);
-    return trace;
+    return analyser;
 }
 
 static void same_layer(const cfp_layer *a, const cfp_layer *b)
@@ -129,8 +129,8 @@ static bool same_kernels(const cfp_layer *a, const cfp_layer *b)
            memcmp(a->selected, b->selected, (size_t)a->n_selected * sizeof *a->selected) == 0;
 }
 
-/* Down to the first layer of which other kernels are selected: what follows differs, too.  False
- * where there is one. */
+/* Compares layers down to the first one with other selected kernels, since everything after it
+ * differs, too.  Returns false if there is such a layer. */
 static bool near_explanation(const cfp_explanation *a, const cfp_explanation *b)
 {
     CHECK_EQ(a->class_index, b->class_index);
@@ -151,22 +151,22 @@ static void among_its_like(cfp_explanation out[], struct setting *s, const cfp_q
 {
     const cfp_clip *clips[CLIPS];
     int classes[CLIPS];
-    cfp_trace *trace = open_trace(s, q, batch);
+    cfp_analyser *analyser = open_analyser(s, q, batch);
     for (int n = 0; n < CLIPS; n++) {
         clips[n] = clip;
         classes[n] = class_index;
     }
-    CHECK_EQ(cfp_explain_batch(out, trace, clips, classes, CFP_INTERP_LINEAR), CFP_OK);
-    cfp_trace_close(&trace);
+    CHECK_EQ(cfp_explain_batch(out, analyser, clips, classes, CFP_INTERP_LINEAR), CFP_OK);
+    cfp_analyser_close(&analyser);
 }
 
-/* What one clip and theta gives by itself, in a trace of its own. */
+/* What one clip and theta give alone, with a separate analyser. */
 static void alone(cfp_explanation *out, struct setting *s, cfp_query q, const cfp_clip *clip,
                   int class_index)
 {
-    cfp_trace *trace = open_trace(s, &q, NULL);
-    CHECK_EQ(cfp_explain(out, trace, clip, class_index, CFP_INTERP_LINEAR), CFP_OK);
-    cfp_trace_close(&trace);
+    cfp_analyser *analyser = open_analyser(s, &q, NULL);
+    CHECK_EQ(cfp_explain(out, analyser, clip, class_index, CFP_INTERP_LINEAR), CFP_OK);
+    cfp_analyser_close(&analyser);
 }
 
 static void a_batch_answers_as_each_alone(struct setting *s, cfp_query q)
@@ -176,13 +176,13 @@ static void a_batch_answers_as_each_alone(struct setting *s, cfp_query q)
     static const int classes[CLIPS] = {-1, 1, 0};
     const int rounds = s->device.api->record != NULL ? ROUNDS : 1;
     int layers = 0, others = 0;
-    cfp_trace *trace = open_trace(s, &q, &batch);
-    for (int round = 0; round < rounds && trace != NULL; round++) {
+    cfp_analyser *analyser = open_analyser(s, &q, &batch);
+    for (int round = 0; round < rounds && analyser != NULL; round++) {
         cfp_explanation together[CLIPS * THETAS];
         const cfp_clip *clip[CLIPS];
         for (int n = 0; n < CLIPS; n++)
             clip[n] = &s->clip[round * CLIPS + n];
-        CHECK_EQ(cfp_explain_batch(together, trace, clip, classes, CFP_INTERP_LINEAR), CFP_OK);
+        CHECK_EQ(cfp_explain_batch(together, analyser, clip, classes, CFP_INTERP_LINEAR), CFP_OK);
         for (int n = 0; n < CLIPS && by_shape; n++) {
             cfp_explanation alike[CLIPS * THETAS];
             among_its_like(alike, s, &q, &batch, clip[n], classes[n]);
@@ -205,10 +205,13 @@ static void a_batch_answers_as_each_alone(struct setting *s, cfp_query q)
         }
     }
     CHECK(others * 4 <= rounds * CLIPS * n_thetas); /* next to theta: the exception */
-    for (int work = 0; work < CFP_WORK_COUNT && trace != NULL; work++)
-        CHECK_EQ(trace->recording[work] != NULL, rounds > 1);
+    if (analyser != NULL) {
+        CHECK_EQ(analyser->trace->forward.memory != NULL, rounds > 1);
+        CHECK_EQ(analyser->descent.memory != NULL, rounds > 1);
+        CHECK_EQ(analyser->maps.memory != NULL, rounds > 1);
+    }
     CHECK(layers > 2 * rounds * CLIPS * n_thetas); /* of the classifier alone nothing is learned */
-    cfp_trace_close(&trace);
+    cfp_analyser_close(&analyser);
 }
 
 static void frames_are_the_numbers_of_the_host(struct setting *s)
@@ -217,17 +220,17 @@ static void frames_are_the_numbers_of_the_host(struct setting *s)
     const int64_t count = (int64_t)in->channels * in->frames * in->height * in->width;
     const int n_logits = CLIPS * s->model->n_classes;
     const cfp_batch batch = {.clips = CLIPS, .thetas = 1};
-    cfp_trace *trace = open_trace(s, NULL, &batch);
+    cfp_analyser *analyser = open_analyser(s, NULL, &batch);
     float *numbers = cfp_alloc(NULL, (size_t)(CLIPS * count), sizeof *numbers);
     float *logits = cfp_alloc(NULL, 2 * (size_t)n_logits, sizeof *logits);
-    for (int round = 0; round < ROUNDS && trace != NULL; round++) {
+    for (int round = 0; round < ROUNDS && analyser != NULL; round++) {
         const uint8_t *rgb[CLIPS];
         for (int n = 0; n < CLIPS; n++) {
             rgb[n] = s->clip[round * CLIPS + n].rgb;
             cfp_clip_normalise(numbers + n * count, &s->clip[round * CLIPS + n], in);
         }
-        CHECK_EQ(cfp_trace_forward(trace, numbers, logits), CFP_OK);
-        CHECK_EQ(cfp_trace_forward_frames(trace, rgb, logits + n_logits), CFP_OK);
+        CHECK_EQ(cfp_trace_forward(analyser->trace, numbers, logits), CFP_OK);
+        CHECK_EQ(cfp_trace_forward_frames(analyser->trace, rgb, logits + n_logits), CFP_OK);
         CHECK(memcmp(logits, logits + n_logits, (size_t)n_logits * sizeof *logits) == 0);
         for (int n = 1; n < CLIPS; n++) /* they were not all of one clip */
             CHECK(memcmp(logits, logits + n * s->model->n_classes,
@@ -235,7 +238,7 @@ static void frames_are_the_numbers_of_the_host(struct setting *s)
     }
     cfp_free(numbers);
     cfp_free(logits);
-    cfp_trace_close(&trace);
+    cfp_analyser_close(&analyser);
 }
 
 /* An interrupted run has uploaded its clips: those that came before their memory was written again.
@@ -252,7 +255,7 @@ static void frames_may_be_written_again_after_a_failure(struct setting *s)
     float *right = cfp_alloc(NULL, 2 * (size_t)count, sizeof *right), *got = right + count;
     float *logits = cfp_alloc(NULL, (size_t)s->model->n_classes, sizeof *logits);
     CHECK_EQ(device->api->host_alloc(device->backend, &rgb, cfp_clip_bytes(in)), CFP_OK);
-    CHECK_EQ(cfp_trace_open_request(&trace, &s->ctx, s->model, device, &request), CFP_OK);
+    CHECK_EQ(cfp_trace_open(&trace, &s->ctx, s->model, device, &request), CFP_OK);
     for (int n = 0; n < ROUNDS * CLIPS && trace != NULL; n++) {
         memcpy(rgb, s->clip[n].rgb, cfp_clip_bytes(in));
         cfp_clip_normalise(right, &s->clip[n], in);
@@ -271,16 +274,17 @@ static void frames_may_be_written_again_after_a_failure(struct setting *s)
 
 static void grad_takes_one_theta(struct setting *s)
 {
-    cfp_trace *trace = NULL;
+    cfp_analyser *analyser = NULL;
     cfp_query q = cfp_query_default();
     const cfp_batch batch = {.clips = 1, .thetas = 2, .theta = thetas};
     q.rule = CFP_RULE_GRAD;
-    CHECK_EQ(cfp_trace_open(&trace, &s->ctx, s->model, &s->device, &q, &batch), CFP_USAGE);
+    CHECK_EQ(cfp_analyser_open(&analyser, &s->ctx, s->model, &s->device, &q, &batch), CFP_USAGE);
     CHECK_HAS(s->ctx.message, "grad takes one theta");
-    CHECK(trace == NULL);
+    CHECK(analyser == NULL);
 }
 
-/* Points that come in parts give what they give at once: the sums are added in another order. */
+/* Points in parts give the same as all points at once, except that sums are added in another order.
+ */
 static void parts_are_the_whole(struct setting *s)
 {
     cfp_query q = cfp_query_default();
@@ -297,10 +301,10 @@ static void parts_are_the_whole(struct setting *s)
         cfp_explanation whole = {0}, parts = {0};
         const int class_index = points - 1;
         alone(&whole, s, q, &s->clip[0], class_index);
-        cfp_trace *trace = open_trace(s, &q, &batch);
-        for (int again = 0; again < 2; again++) { /* a trace is for any number of clips */
+        cfp_analyser *analyser = open_analyser(s, &q, &batch);
+        for (int again = 0; again < 2; again++) { /* an analyser is for any number of clips */
             cfp_explanation_free(&parts);
-            CHECK_EQ(cfp_explain(&parts, trace, &s->clip[0], class_index, CFP_INTERP_LINEAR),
+            CHECK_EQ(cfp_explain(&parts, analyser, &s->clip[0], class_index, CFP_INTERP_LINEAR),
                      CFP_OK);
         }
         CHECK(near_explanation(&whole, &parts));
@@ -317,13 +321,13 @@ static void parts_are_the_whole(struct setting *s)
                        NEAR * (1 + (double)whole.tubes.tube[i].max));
         cfp_explanation_free(&whole);
         cfp_explanation_free(&parts);
-        cfp_trace_close(&trace);
+        cfp_analyser_close(&analyser);
     }
     CHECK(edges > 5);
     const cfp_batch batch = {.clips = 1, .thetas = 1, .points = 2};
-    cfp_trace *trace = NULL;
+    cfp_analyser *analyser = NULL;
     q.mask = CFP_MASK_SELECTED;
-    CHECK_EQ(cfp_trace_open(&trace, &s->ctx, s->model, &s->device, &q, &batch), CFP_USAGE);
+    CHECK_EQ(cfp_analyser_open(&analyser, &s->ctx, s->model, &s->device, &q, &batch), CFP_USAGE);
     CHECK_HAS(s->ctx.message, "only with --mask none");
 }
 
@@ -333,11 +337,12 @@ static void classes_share_a_forward_pass(struct setting *s, cfp_query q)
     static const int classes[] = {1, 0, 1};
     const cfp_batch batch = {.clips = 1, .thetas = 1, .classes = true};
     cfp_explanation out[3];
-    cfp_trace *trace = open_trace(s, &q, &batch);
-    if (trace == NULL)
+    cfp_analyser *analyser = open_analyser(s, &q, &batch);
+    if (analyser == NULL)
         return;
-    CHECK_EQ(cfp_explain_classes(out, trace, &s->clip[0], classes, 3, CFP_INTERP_LINEAR), CFP_OK);
-    CHECK_EQ(trace->runs[CFP_WORK_FORWARD], 1);
+    CHECK_EQ(cfp_explain_classes(out, analyser, &s->clip[0], classes, 3, CFP_INTERP_LINEAR),
+             CFP_OK);
+    CHECK_EQ(analyser->trace->forward.runs, 1);
     int layers = 0;
     for (int k = 0; k < 3; k++) {
         cfp_explanation one = {0};
@@ -349,7 +354,7 @@ static void classes_share_a_forward_pass(struct setting *s, cfp_query q)
     }
     CHECK(layers >
           (q.rule == CFP_RULE_REFERENCE ? 0 : 3)); /* of the classifier alone nothing is learned */
-    cfp_trace_close(&trace);
+    cfp_analyser_close(&analyser);
 }
 
 /* Where the points of --steps come in parts, each part is run forward again for every class. */
@@ -360,10 +365,11 @@ static void classes_in_parts(struct setting *s, cfp_query q)
     cfp_explanation out[2];
     q.mask = CFP_MASK_NONE;
     q.steps = 5;
-    cfp_trace *trace = open_trace(s, &q, &batch);
-    if (trace == NULL)
+    cfp_analyser *analyser = open_analyser(s, &q, &batch);
+    if (analyser == NULL)
         return;
-    CHECK_EQ(cfp_explain_classes(out, trace, &s->clip[0], classes, 2, CFP_INTERP_LINEAR), CFP_OK);
+    CHECK_EQ(cfp_explain_classes(out, analyser, &s->clip[0], classes, 2, CFP_INTERP_LINEAR),
+             CFP_OK);
     for (int k = 0; k < 2; k++) {
         cfp_explanation one = {0};
         alone(&one, s, q, &s->clip[0], classes[k]);
@@ -371,7 +377,7 @@ static void classes_in_parts(struct setting *s, cfp_query q)
         cfp_explanation_free(&one);
         cfp_explanation_free(&out[k]);
     }
-    cfp_trace_close(&trace);
+    cfp_analyser_close(&analyser);
 }
 
 static void every_rule_of_two_classes(struct setting *s)
@@ -416,7 +422,7 @@ static void every_rule(struct setting *s)
     grad.baseline = CFP_BASELINE_FREEZE;
     grad.steps = 2;
     const bool sums = by_shape;
-    by_shape = true; /* a linear layer of so many entries is another product on every backend */
+    by_shape = true; /* every backend computes a linear layer of this size as another product */
     a_batch_answers_as_each_alone(s, grad);
     by_shape = sums;
     path.propagate = CFP_PROPAGATE_PATH;

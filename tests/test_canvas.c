@@ -1,9 +1,12 @@
-/* test_canvas.c - colours, and the overlay on frames that were not cropped. */
+/* test_canvas.c - checks the colour maps, and the overlay on frames that were not cropped. */
 #include "../host/backend/render_math.h"
 #include "../host/draw/canvas.h"
+#include "../host/draw/figure.h"
+#include "../host/draw/movie.h"
 #include "made_explanation.h"
 #include "scratch.h"
 #include "test.h"
+#include <png.h>
 
 static void colours_are_the_known_ones(void)
 {
@@ -53,9 +56,9 @@ static void write_source(const char *path)
     fclose(file);
 }
 
-/* The source is halved to 12 x 20 and its middle 8 x 8 are seen: columns 12 to 27 and rows 4 to 19
- * of the source.  Seen column u lies in the middle of source columns 12 + 2u and 13 + 2u.  A resize
- * to 12 x 20 says the same as a short side of 12. */
+/* The source is halved to 12 x 20, and the model sees the middle 8 x 8: columns 12 to 27 and rows 4
+ * to 19 of the source.  Column u of the model is in the middle of source columns 12 + 2u and 13 +
+ * 2u.  A resize to 12 x 20 must give the same as a short side of 12. */
 static void the_source_canvas_shows_the_tube_where_the_model_looked(bool by_resize)
 {
     struct made m;
@@ -106,8 +109,76 @@ static void the_source_canvas_shows_the_tube_where_the_model_looked(bool by_resi
     made_close(&m);
 }
 
+/* Time is the source's, but a loop takes at least a second and a frame at most one. */
+static void movies_are_neither_too_fast_nor_too_slow(void)
+{
+    static const struct {
+        double fps;
+        int stride, frames;
+        double rate;
+    } known[] = {
+        {30, 1, 300, 30}, {30000.0 / 1001.0, 2, 64, 15000.0 / 1001.0},
+        {0, 1, 50, 25},   {0, 0, 50, 25},
+        {25, 100, 2, 1},  {12, 50, 16, 1}, /* 0.25 and 0.24 frames a second */
+        {25, 1, 2, 2},    {25, 1, 1, 1},   /* 80 and 40 ms in all */
+        {1e5, 1, 16, 16},
+    };
+    for (size_t k = 0; k < sizeof known / sizeof *known; k++) {
+        const cfp_clip clip = {
+            .fps = known[k].fps, .stride = known[k].stride, .frames = known[k].frames};
+        CHECK_NEAR(av_q2d(cfp_movie_rate(&clip)), known[k].rate, 1e-3);
+    }
+}
+
+/* A bright image whose opacity jumps, slanted as in a stack: where it is resampled, colours
+ * overshoot the opacity.  No pixel of the file may be darker for it. */
+static void bright_pixels_stay_bright(void)
+{
+    enum { SIDE = 16, LARGE = 200 };
+    cfp_ctx ctx = {0};
+    cfp_figure figure;
+    uint8_t rgb[SIDE * SIDE * 3];
+    float opacity[SIDE * SIDE];
+    for (int p = 0; p < SIDE * SIDE; p++) {
+        rgb[3 * p] = rgb[3 * p + 1] = rgb[3 * p + 2] = p % 2 == 0 ? 255 : 252;
+        opacity[p] = (p / 3 + p / SIDE / 3) % 2 == 0 ? 0.24f : 1.0f;
+    }
+    CHECK_EQ(cfp_figure_open(&figure, &ctx, LARGE, LARGE, true), CFP_OK);
+    cairo_surface_t *image = cfp_figure_image(&ctx, SIDE, SIDE);
+    cfp_figure_fill(image, rgb, 3 * SIDE, opacity);
+    cairo_matrix_t slanted;
+    cairo_matrix_init(&slanted, 120, -36, 0, 150, 5, 45);
+    cairo_transform(figure.cr, &slanted);
+    cfp_figure_draw(&figure, image);
+    char folder[SCRATCH_PATH], path[2 * SCRATCH_PATH];
+    scratch_open(folder);
+    cfp_output output;
+    CHECK_EQ(cfp_output_open_folder(&output, &ctx, folder), CFP_OK);
+    CHECK_EQ(cfp_figure_write(&output, "bright.png", &figure), CFP_OK);
+    cfp_output_close(&output);
+    snprintf(path, sizeof path, "%s/bright.png", folder);
+    png_image png = {.version = PNG_IMAGE_VERSION};
+    CHECK(png_image_begin_read_from_file(&png, path) != 0);
+    png.format = PNG_FORMAT_RGBA;
+    static uint8_t pixels[LARGE * LARGE * 4];
+    CHECK(png_image_finish_read(&png, NULL, pixels, 0, NULL) != 0);
+    int dark = 0, seen = 0;
+    for (int p = 0; p < LARGE * LARGE; p++)
+        for (int c = 0; c < 3; c++) {
+            seen += pixels[4 * p + 3] >= 16;
+            dark += pixels[4 * p + 3] >= 16 && pixels[4 * p + c] < 200;
+        }
+    CHECK(seen > LARGE * LARGE / 2);
+    CHECK_EQ(dark, 0);
+    cairo_surface_destroy(image);
+    cfp_figure_close(&figure);
+    scratch_remove(folder);
+}
+
 int main(void)
 {
+    movies_are_neither_too_fast_nor_too_slow();
+    bright_pixels_stay_bright();
     colours_are_the_known_ones();
     the_source_canvas_shows_the_tube_where_the_model_looked(false);
     the_source_canvas_shows_the_tube_where_the_model_looked(true);

@@ -1,6 +1,6 @@
-/* test_clip.c - which frames, how they are resized, what a clip says of itself.
+/* test_clip.c - checks which frames a clip takes, how they are resized, and what it reports.
  *
- * The kinds of source are test_clip_sources.c's business, videos check_clips.py's. */
+ * test_clip_sources.c checks the kinds of source, check_clips.py videos. */
 #include "../host/base/hash.h"
 #include "../host/clip/geometry.h"
 #include "../host/clip/numbered.h"
@@ -98,8 +98,7 @@ static void the_short_side_decides(void)
     CHECK_EQ(cfp_geometry_plan(&g, &ctx, &ribbon, &huge), CFP_FORMAT);
 }
 
-/* torchvision's 128 x 171 -> 112 x 112, of a wide and of a tall frame; resize_short is not asked.
- */
+/* torchvision's 128 x 171 -> 112 x 112, from a wide and a tall frame, without resize_short. */
 static void a_resize_goes_before_the_short_side(void)
 {
     static const int sources[][2] = {{320, 240}, {240, 320}, {171, 128}, {1, 1}};
@@ -129,7 +128,7 @@ static void a_resize_goes_before_the_short_side(void)
     CHECK_EQ(out[0], 25);
     CHECK_EQ(out[3], 75);
 
-    cfp_clip clip; /* where the crop lies in a source of 4 x 4: columns 1 and 2 of it, row by row */
+    cfp_clip clip; /* the crop in a source of 4 x 4: its columns 1 and 2, row by row */
     write_npy("stretched.npy", 1, NPY("'|u1'", "False", "(4, 2, 2, 3)"), 4);
     CHECK_EQ(cfp_clip_open(&clip, &ctx, "stretched.npy", &spec, &(cfp_sampling){.start = 0}),
              CFP_OK);
@@ -199,7 +198,7 @@ static void an_antialiased_pixel_is_the_mean_of_what_it_covers(void)
     CHECK_EQ(cfp_geometry_plan(&g, &ctx, &image, &spec), CFP_OK);
     CHECK_EQ(cfp_geometry_apply(out, &ctx, &image, &g, 2, 1), CFP_OK);
     CHECK(memcmp(out, (uint8_t[]){19, 0, 9, 54, 109, 9}, 6) == 0);
-    /* 1 x 1 -> 2 x 2: it grows, and nothing is there to be mixed. */
+    /* 1 x 1 -> 2 x 2: all pixels are the one pixel. */
     const cfp_image dot = {1, 1, (uint8_t *)rgb};
     spec = spec_of(1, 2, 2, 0);
     spec.antialias = true;
@@ -212,7 +211,7 @@ static void an_antialiased_pixel_is_the_mean_of_what_it_covers(void)
 typedef struct order_case {
     const char *names;
     bool two_readings;   /* one line says which was taken */
-    const char *numbers; /* what the names call their frames; NULL: they have no single number */
+    const char *numbers; /* the numbers in the names; NULL: the names have no single number */
 } order_case;
 
 static const order_case orders[] = {
@@ -224,7 +223,7 @@ static const order_case orders[] = {
     {"b_123456789012345678901234567889.jpg|b_123456789012345678901234567890.jpg", false, NULL},
     {"1403636579763555584.png|1403636579813555456.png", false,
      "1403636579763555584 1403636579813555456"},
-    /* Something behind the number: what is always the same, or no number. */
+    /* Text after the number: always the same, or without a number. */
     {"frame_08_delay-0.1s.gif|frame_09_delay-0.1s.gif|frame_10_delay-0.1s.gif", false, "8 9 10"},
     {"frame_00_delay-0.1s.gif|frame_01_delay-0.08s.gif|frame_02_delay-0.12s.gif", true, "0 1 2"},
     {"frame_0000_a9f3.png|frame_0001_c177.png|frame_0002_bd12.png", false, "0 1 2"},
@@ -259,7 +258,7 @@ static const order_case orders[] = {
     {"frame_998.png|frame_999.png|frame_1_000.png", true, "998 999 1000"},
     {"frame_998.png|frame_999.png|frame_1.000.png", true, "998 999 1000"},
     {"f_1_001.png|f_1_002.png|f_2_001.png", false, NULL}, /* none is below 1000: two numbers */
-    /* Decimals, versions, and a counter behind a point. */
+    /* Decimals, versions, and a counter after a point. */
     {"12.25.png|12.5.png|13.png", true, NULL},
     {"9.500.png|9.533.png|12.000.png", false, NULL},
     {"0,5.png|0,75.png|1,0.png", false, NULL},
@@ -426,7 +425,7 @@ static void start_is_the_number_in_the_name(void)
             CHECK_EQ(clip.index[i], c->index[i]);
             CHECK_EQ(clip.rgb[12 * i], c->level[i]);
         }
-        if (status == CFP_OK) { /* where the frames lie, whatever they are called */
+        if (status == CFP_OK) { /* places of the frames, whatever their names */
             cfp_clip again;
             const cfp_sampling place = {.start = clip.place, .stride = c->stride, .by_place = true};
             CHECK_EQ(cfp_clip_open(&again, &ctx, c->folder, &spec, &place), CFP_OK);
@@ -570,7 +569,7 @@ static void normalising_scales_and_orders_channels(void)
     static const double as_bgr[] = {-0.2, 1, -0.05, 0.55, 0, 0.3};
     for (int i = 0; i < 6; i++)
         CHECK_NEAR(out[i], as_bgr[i], 1e-6);
-    spec.bgr = false; /* optical flow: red and green, and nothing behind them */
+    spec.bgr = false; /* optical flow: red and green only */
     spec.channels = 2;
     out[4] = out[5] = 77;
     cfp_clip_normalise(out, &clip, &spec);

@@ -1,5 +1,5 @@
-/* test_clip_queue.c - clips that are decoded ahead: what comes out is what cfp_clip_open gives,
- * path by path, whatever fails on the way and whenever one stops. */
+/* test_clip_queue.c - checks clips that are decoded ahead.  The queue must yield what cfp_clip_open
+ * gives for each path in turn, whatever fails and whenever the reader stops. */
 #include "../host/clip/clip_queue.h"
 #include "clip_files.h"
 #include <hdf5.h>
@@ -44,7 +44,7 @@ static cfp_ctx ctx_of(story *s)
     return (cfp_ctx){.log = tell_note, .progress = tell_progress, .cookie = s};
 }
 
-/* The level that fills frame 0 of file i; its 20 frames count up from there. */
+/* The level of all bytes of frame 0 of file i.  Each of its 20 frames is one level higher. */
 static int level_of(int i)
 {
     return 1 + 20 * i;
@@ -192,7 +192,7 @@ static void several_clips_may_be_held(void)
     cfp_clip_queue_close(&queue); /* with one in hand */
 }
 
-/* Who never gives back is told so, and does not wait for ever. */
+/* A caller that never gives clips back gets an error and does not wait for ever. */
 static void holding_every_slot_is_refused(void)
 {
     const cfp_input_spec spec = spec_of(FRAMES, SIDE, SIDE, 0);
@@ -275,7 +275,7 @@ static void frames_lie_in_the_memory_that_was_given(void)
     }
 }
 
-/* A reader that stands still until it is let go. */
+/* A reader that waits until the test lets it continue. */
 static pthread_mutex_t gate = PTHREAD_MUTEX_INITIALIZER;
 static int begun, ended;
 
@@ -330,7 +330,7 @@ static void an_interrupt_ends_the_waiting(void)
     CHECK_EQ(s.n, 0);
 }
 
-/* Waits until the next clip can be seen; never for ever. */
+/* Waits until the queue shows the next clip, with a time limit. */
 static const uint8_t *look_for_a_second(cfp_clip_queue *queue)
 {
     const uint8_t *rgb = NULL;
@@ -429,7 +429,8 @@ static void opening_survives_lack_of_memory(void)
         CHECK(status == CFP_OK || strstr(ctx.message, "out of memory") != NULL);
         cfp_clip_queue_close(&queue);
     }
-    CHECK_EQ(k, 8 + 1); /* the queue, threads, slots, a room for each of four: that one not met */
+    CHECK_EQ(k, 8 + 1); /* of the queue, threads, slots, and memory for each of four clips: the one
+                           that did not fail */
 }
 
 int main(void)

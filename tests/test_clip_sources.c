@@ -1,5 +1,5 @@
-/* test_clip_sources.c - every source but video: what is read, and what is refused in which words.
- */
+/* test_clip_sources.c - checks every source of clips but video: what it reads, what it refuses, and
+ * the messages. */
 #include "../host/base/hash.h"
 #include "../host/clip/npy_header.h"
 #include "clip_files.h"
@@ -189,8 +189,8 @@ static void hdf5_clips_are_read(void)
     check_refusal("bad.h5", CFP_FORMAT, "not an HDF5 file");
 }
 
-/* Bytes 0, 1, 2 ... of a clip of `frames` x 2 x 1 x 2: u and v of pixel p of frame t are 4t + 2p
- * and one more; resized to nothing else. */
+/* A clip of `frames` x 2 x 1 x 2 with bytes 0, 1, 2 ...: u of pixel p of frame t is 4t + 2p, v is
+ * one more.  It is not resized. */
 static void flow_is(const char *path)
 {
     cfp_ctx ctx = {0};
@@ -283,8 +283,7 @@ static void databases_are_read(void)
     check_refusal("base", CFP_FORMAT, "Images");
     run_sql(db, "CREATE TABLE Images(ObjId STRING, frames BLOB, size INT)");
     check_refusal("base", CFP_FORMAT, "no numbered frames");
-    add_row(db, "wave_07/frame_00010",
-            100); /* as text it would come before 00009, were it shorter */
+    add_row(db, "wave_07/frame_00010", 100); /* sorted as text, it would come before 00009 */
     add_row(db, "wave_07/frame_9", 90);
     add_row(db, "wave_07/frame_00001", 10);
     add_row(db, "wave_07/frame_100000", 200);
@@ -377,7 +376,7 @@ static void only_stored_tables_are_read(void)
         make_db(odd[i].sql);
         check_refusal("odd.db", CFP_FORMAT, odd[i].words);
     }
-    /* An integer as ObjId is text to us; triggers and indices do no harm. */
+    /* An integer in ObjId is read as text.  Triggers and indices do no harm. */
     sqlite3 *db;
     cfp_ctx ctx = {0};
     int level[2];
@@ -448,7 +447,7 @@ static void rows_are_bound_by_the_file(void)
     CHECK_HAS(ctx.message, "odd.db: ");
 }
 
-/* A pipe in the place of a file is refused; nobody waits for its other end. */
+/* A pipe instead of a file is refused.  The program does not wait for its other end. */
 static void nothing_waits_for_a_pipe(void)
 {
     mkdir("pipes", 0777);
@@ -493,6 +492,27 @@ static void running_out_of_memory_is_reported(void)
     }
 }
 
+static void keep_last(void *cookie, const char *what, int64_t done, int64_t total)
+{
+    int64_t *last = cookie;
+    CHECK_STR(what, "decode");
+    last[0] = done;
+    last[1] = total;
+}
+
+/* Else the bar of what comes next stands within that of a decoding which never ends. */
+static void decoding_is_said_to_be_over(void)
+{
+    static const char *const paths[] = {"good.npy", "clip.h5", "frames"};
+    for (int i = 0; i < 3; i++) {
+        int64_t last[2] = {0, 0};
+        cfp_ctx ctx = {.progress = keep_last, .cookie = last};
+        int level[4];
+        CHECK_EQ(levels_of(level, &ctx, paths[i], 4), CFP_OK);
+        CHECK(last[1] > 0 && last[0] == last[1]);
+    }
+}
+
 static void an_interrupt_ends_it(void)
 {
     static const char *const paths[] = {"good.npy", "clip.h5", "frames", "one"};
@@ -520,6 +540,7 @@ int main(void)
     nothing_waits_for_a_pipe();
     optical_flow_is_read_from_arrays_alone();
     running_out_of_memory_is_reported();
+    decoding_is_said_to_be_over();
     an_interrupt_ends_it();
     leave_folder(folder);
     return test_result();

@@ -1,5 +1,6 @@
-/* test_crash.c - a library that crashes, exits or prints for want of memory gives one line; our own
- * crashes, those of forked processes and our own output stay what they are. */
+/* test_crash.c - checks that one line appears when a library crashes, exits or prints because
+ * memory ran out.  Crashes of our own code and of forked processes, and our own output, must stay
+ * unchanged. */
 #include "../host/program/crash.h"
 #include "test.h"
 #include <cairo.h>
@@ -90,7 +91,8 @@ static void print(void)
     exit(7);
 }
 
-/* In a process of its own; its wait status, and what it wrote to standard error. */
+/* Runs it in a child process.  Returns the wait status, and what the child wrote to standard error.
+ */
 static int status_of(void (*work)(void), char text[512])
 {
     int ends[2], status = 0;

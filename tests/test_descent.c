@@ -1,5 +1,6 @@
-/* test_descent.c - the method on networks small enough to do by hand: the arithmetic stands beside
- * each expectation.  All kernels are 1 x 1 x 1, so a kernel's mean over taps is its weight. */
+/* test_descent.c - checks the method on networks that are small enough to compute by hand.  The
+ * arithmetic is written beside each expectation.  All kernels are 1 x 1 x 1, so a kernel's mean
+ * over its taps is its weight. */
 #include "test.h"
 #include "toy.h"
 #include <stdlib.h>
@@ -357,7 +358,7 @@ static void the_walk_is_over_the_graph_not_over_its_paths(void)
         CHECK_NEAR(t.logits[0] / 0x1p61f, 1, 1e-6);
         CHECK_EQ(toy_layer(&t, &p, "a")->n_selected, 1);
         cfp_pyramid_free(&p);
-        cfp_trace_close(&t.trace);
+        cfp_analyser_close(&t.analyser);
         cfp_device_close(&t.device);
         cfp_free(t.logits);
         t.logits = NULL;

@@ -1,5 +1,5 @@
-/* test_device.c - devices by name: the built-in ones, modules right and wrong, and what is said
- * where one cannot be had.
+/* test_device.c - checks how devices are found by name: built-in ones, correct and faulty modules,
+ * and the messages when a device cannot be used.
  *
  * Argument: the directory of the modules made from fake_module.c (absolute). */
 #include "../host/backend/backend.h"
@@ -42,7 +42,7 @@ static void built_in_devices_open(void)
     }
 }
 
-/* A table with a hole would crash far from here. */
+/* A table without one of its functions would crash much later. */
 static void tables_have_no_holes(void)
 {
     const cfp_backend_api *const tables[] = {&cfp_backend_ref, &cfp_backend_cpu};
@@ -157,7 +157,7 @@ static void auto_says_what_it_took_and_why(void)
     cfp_device_close(&device);
 }
 
-/* On a machine with module and GPU it opens; elsewhere one clear line. */
+/* With a module and a GPU the device opens; otherwise one line says why not. */
 static void cuda_opens_or_says_why_not(void)
 {
     cfp_ctx ctx;

@@ -1,4 +1,5 @@
-/* test_graph.c - a heap of nodes becomes a model, or is refused by name. */
+/* test_graph.c - checks that a list of nodes in any order becomes a model, or is refused by a
+ * message that names the node. */
 #include "test.h"
 #include "toy.h"
 
@@ -211,11 +212,11 @@ static void the_head_is_the_softmax_or_sigmoid_at_the_end(void)
     /* of one position: they change nothing */
     head_is(OPS(FLAT, SIGM, MEAN, FLAT), "n1", CFP_HEAD_SIGMOID, true);
     head_is(OPS(SOFT, MEAN, FLAT), "fc", CFP_HEAD_SOFTMAX, true);
-    /* two in a row: the last one is the head, and reads what the first one gives */
+    /* two in a row: the last one is the head, and reads the output of the first */
     head_is(OPS(SOFT, SOFT), "n1", CFP_HEAD_SOFTMAX, true);
     head_is(OPS(SOFT, SIGM), "n1", CFP_HEAD_SIGMOID, true);
     head_is(OPS(SIGM, SAME, SOFT), "n1", CFP_HEAD_SOFTMAX, true);
-    /* something is computed behind it: no head */
+    /* something is computed after it: no head */
     head_is(OPS(SIGM, RELU), "n2", CFP_HEAD_SOFTMAX, false);
 }
 

@@ -1,5 +1,5 @@
-/* test_guard.c - a crash while a file is read becomes one line that names the file: that of the
- * thread that crashed, whatever other threads are at; and elsewhere a crash stays a crash. */
+/* test_guard.c - checks that a crash while a file is read ends in one line that names the file of
+ * the crashed thread, whatever other threads do.  Anywhere else a crash must stay a crash. */
 #include "../host/program/guard.h"
 #include "test.h"
 #include <pthread.h>
@@ -22,7 +22,7 @@ static void *begin_and_end(void *path)
     return NULL;
 }
 
-/* Runs meanwhile, and is done when this one is back. */
+/* Runs at the same time, and has ended when this one returns. */
 static void another_thread(void *(*work)(void *))
 {
     pthread_t other;
@@ -52,8 +52,8 @@ static void *crash_after_the_guard(void *path)
     abort();
 }
 
-/* In a process of its own, where another thread is at "other.mp4"; its wait status, and what it
- * wrote to standard error. */
+/* Runs it in a child process, in which another thread reads "other.mp4".  Returns the wait status,
+ * and what the child wrote to standard error. */
 static int status_of(void *(*crash)(void *), char text[512])
 {
     int ends[2], status = 0;

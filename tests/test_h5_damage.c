@@ -1,8 +1,8 @@
-/* test_h5_damage.c - a model, a clip and an explanation with bits turned over, or cut short: each
- * is read, or refused by one message that names the file, in a bounded time.
+/* test_h5_damage.c - flips bits of a model, a clip and an explanation, or cuts them short.  Each
+ * file must be read, or be refused by one message that names it, within a time limit.
  *
- * HDF5 1.10 crashes on about one in a hundred of such files and reads others for ever.  Here that
- * would end the test: it happens in the child process, and the test goes on. */
+ * HDF5 1.10 crashes on about one in a hundred of such files and reads others for ever.  Both happen
+ * in the child process, so the test goes on. */
 #define _GNU_SOURCE
 #include "../host/clip/clip.h"
 #include "../host/report/index_row.h"

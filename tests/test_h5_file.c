@@ -1,5 +1,5 @@
-/* test_h5_file.c - every type that an attribute or a data set may have in an HDF5 file is converted
- * to what it says, or refused by name; and what lies outside the file is never looked at. */
+/* test_h5_file.c - checks every type that an attribute or a data set of an HDF5 file may have.  It
+ * must be converted without loss, or refused by name.  Nothing outside the file may be opened. */
 #include "../host/h5/h5_file.h"
 #include "scratch.h"
 #include "test.h"
@@ -11,10 +11,10 @@
 
 static cfp_ctx ctx;
 
-/* Attributes: what is written, and what it is as int[n] and as double[n], or why it is not. */
+/* Attributes: what is written, and what is read as int[n] and as double[n], or the refusal. */
 enum { SCALAR = -1, EMPTY = -2, MOST = 4 };
 
-/* A new file that is whole once it is closed, whatever of it is still open. */
+/* Makes a file that is complete once it is closed, even if objects in it are still open. */
 static hid_t new_file(const char *name)
 {
     const hid_t access = H5Pcreate(H5P_FILE_ACCESS);
@@ -77,7 +77,7 @@ typedef struct row {
         uint8_t bytes[32];
     } data;
     int wanted;            /* values that are asked for */
-    const char *no_int;    /* why it is no int[wanted]; NULL: it is */
+    const char *no_int;    /* why it cannot be read as int[wanted]; NULL: it can */
     const char *no_double; /* or no double */
     double value[MOST];    /* as which it is read */
 } row;
@@ -387,7 +387,7 @@ static void data_sets(void)
     cfp_h5_close(&in);
 }
 
-/* A link of a kind that its maker defined.  Nobody is to ask it where it leads. */
+/* A user-defined link.  The reader must not follow it. */
 static hid_t lead(const char *name, hid_t group, const void *value, size_t bytes, hid_t access,
                   hid_t transfer)
 {
@@ -454,7 +454,7 @@ static void refused(void)
         {"never", "nothing was ever"}, {"part", "some of its chunks"},
         {"named", "neither a group"},  {"around", "not a data set"},
     };
-    CHECK_EQ(mkfifo("pipe", 0600), 0); /* where it is opened the test does not end */
+    CHECK_EQ(mkfifo("pipe", 0600), 0); /* if the pipe is opened, the test does not end */
     const hid_t file = new_file("refused.h5");
     put_refused(file);
     put_floats(file, "chunked", H5T_IEEE_F32LE, chunks());
@@ -477,7 +477,7 @@ static void refused(void)
     CHECK_EQ(cfp_h5_floats(&value, dims, 2, &ctx, &root, "F", "twice", true),
              CFP_OK); /* a hard link */
     cfp_free(value);
-    /* Groups that hold themselves are no trouble: nobody walks without an aim. */
+    /* Groups that hold themselves do no harm, because the reader only looks names up. */
     CHECK_EQ(cfp_h5_look(&again, in, &ctx, "around/around/around"), CFP_OK);
     CHECK_EQ(again.n_children, root.n_children);
     cfp_h5_group_free(&again);
@@ -508,7 +508,7 @@ static void line_of(char line[256], const char *path, const char *begins)
         fclose(file);
 }
 
-/* The process that reads has what it needs, and may get nothing more. */
+/* The reading process can get no further file descriptors. */
 static void locked_up(void)
 {
     char path[128], line[256], mine[256];
@@ -541,7 +541,7 @@ static void locked_up(void)
     cfp_h5_close(&in);
 }
 
-/* What is taken is counted; an interrupt ends it; and no descriptor and no process is left. */
+/* Memory is counted, an interrupt ends the reading, and no descriptor and no process is left. */
 static void limits(void)
 {
     cfp_h5 *in;

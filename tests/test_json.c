@@ -1,4 +1,5 @@
-/* test_json.c - the JSON emitter: what it says is JSON and reads back as it was meant. */
+/* test_json.c - checks that the JSON writer writes valid JSON, which reads back as the same values.
+ */
 #include "../host/base/json.h"
 #include "test.h"
 #include <stdlib.h>
@@ -67,7 +68,7 @@ static void bytes_go_out_in_base64(void)
     cfp_json_free(&json);
 }
 
-/* What a terminal obeys, or hides, goes out as ASCII; a reader gets the characters back. */
+/* Characters that a terminal obeys or hides are written as ASCII; a reader gets them back. */
 static void what_may_not_be_shown_goes_out_escaped(void)
 {
     static const char *const cases[][2] = {

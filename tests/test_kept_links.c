@@ -1,8 +1,10 @@
-/* test_kept_links.c - a page that holds only some of the links finds what all of them find, at any
- * theta.
+/* test_kept_links.c - checks that the links which a page keeps select the same kernels as all links
+ * would, at any theta.
  *
- *     clip -> a -> b -> c -> sum = c + b -> d -> fc,   8 kernels each, random links of few values:
- *     equal ones abound, and b is reached by a shortcut past c. */
+ *     clip -> a -> b -> c -> sum = c + b -> d -> fc
+ *
+ * Each layer has 8 kernels.  Links are random and take few values, so many are equal.  A shortcut
+ * past c leads to b. */
 #include "../host/report/kept_links.h"
 #include "made_explanation.h"
 #include "test.h"
@@ -89,7 +91,7 @@ static void network_close(struct network *n)
     toy_end(&n->toy);
 }
 
-/* What the page does (descent.js): R of every kernel, -1 where it is not selected. */
+/* Does what the page does (descent.js): R of every kernel, -1 if it is not selected. */
 static void walk(double *relevance, const cfp_kept_links *kept, double theta, bool paths)
 {
     for (int k = 0; k < kept->n_kernels; k++)

@@ -64,8 +64,8 @@ static void every_case_matches_ref(const cpu_lanes *lanes)
     cfp_backend_cpu.close(&k.device.backend);
 }
 
-/* What a case gives on so many threads, forward and back, in plain order; NULL where a step failed.
- */
+/* The result of a case on this number of threads, forward and backward, in plain order; NULL if a
+ * step failed. */
 static float *results(check *k, trial *t, const cpu_lanes *lanes, int threads, int64_t *count)
 {
     float *all = NULL;

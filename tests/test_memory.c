@@ -1,5 +1,6 @@
-/* test_memory.c - the planner of the arena: nothing live overlaps, and what can share does. */
-#include "../host/method/memory.h"
+/* test_memory.c - checks the planner of the arena: live tensors never overlap, and tensors that can
+ * use the same memory do. */
+#include "../host/network/memory.h"
 #include "test.h"
 
 static uint64_t state = 88172645463325252ULL;

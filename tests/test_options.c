@@ -1,18 +1,25 @@
-/* test_options.c - the option table and its parser: what parses, what is refused and how it is
- * said. The wording of whole command lines is in tests/cli/. */
+/* test_options.c - checks the table of options and its parser: what is accepted, what is refused,
+ * and the messages.  tests/cli/ has the output of whole command lines. */
 
+#include "../host/base/edit_distance.h"
 #include "../host/program/options.h"
 #include "../host/program/commands.h"
 #include "test.h"
 
-static const cfp_command explain = {
-    .name = "explain", .bit = CFP_CMD_EXPLAIN, .operands = "MODEL CLIP", .least = 2, .most = 2};
-static const cfp_command predict = {
-    .name = "predict", .bit = CFP_CMD_PREDICT, .operands = "MODEL CLIP...", .least = 2, .most = -1};
+static const cfp_command explain = {.name = "explain",
+                                    .bit = CFP_CMD_EXPLAIN,
+                                    .operands = "MODEL CLIP",
+                                    .min_operands = 2,
+                                    .max_operands = 2};
+static const cfp_command predict = {.name = "predict",
+                                    .bit = CFP_CMD_PREDICT,
+                                    .operands = "MODEL CLIP...",
+                                    .min_operands = 2,
+                                    .max_operands = -1};
 
 enum { MAX_ARGS = 16 };
 
-/* The words behind "cfp-gpu <command>", NULL-terminated. */
+/* The words after "cfp-gpu <command>", NULL-terminated. */
 static cfp_status parse(cfp_config *config, cfp_ctx *ctx, const cfp_command *command,
                         const char *const *words)
 {
@@ -44,21 +51,129 @@ static void rows_are_well_formed(void)
     }
 }
 
+static void same_question(const cfp_query *got, const cfp_query *want)
+{
+    CHECK_EQ(got->rule, want->rule);
+    CHECK_NEAR(got->theta, want->theta, 0);
+    CHECK_EQ(got->depth, want->depth);
+    CHECK_EQ(got->top, want->top);
+    CHECK_EQ(got->propagate, want->propagate);
+    CHECK_EQ(got->normalise, want->normalise);
+    CHECK_EQ(got->class_relevance, want->class_relevance);
+    CHECK_EQ(got->mask, want->mask);
+    CHECK_EQ(got->baseline, want->baseline);
+    CHECK_EQ(got->steps, want->steps);
+    CHECK_NEAR(got->turn_down, want->turn_down, 0);
+    CHECK_EQ(got->tubes, want->tubes);
+}
+
+static cfp_query asked(const char *const *words)
+{
+    cfp_ctx ctx;
+    cfp_config config;
+    CHECK_EQ(parse(&config, &ctx, &explain, words), CFP_OK);
+    const cfp_query query = cfp_config_query(&config);
+    cfp_config_free(&config);
+    return query;
+}
+
+/* Without --rule the question is the recommended one, but for what is given; options that only the
+ * published rule has ask for that rule. */
+static void the_rule_decides_on_the_defaults(void)
+{
+    cfp_query want = cfp_query_recommended();
+    cfp_query got = asked(WORDS("m.h5", "c.mp4"));
+    same_question(&got, &want);
+    got = asked(WORDS("m.h5", "c.mp4", "--theta", "0.3", "--mask", "selected"));
+    want.theta = 0.3;
+    want.mask = CFP_MASK_SELECTED;
+    same_question(&got, &want);
+    got = asked(WORDS("m.h5", "c.mp4", "--steps", "4")); /* cannot be turned down */
+    want = cfp_query_recommended();
+    want.steps = 4;
+    want.turn_down = 1;
+    same_question(&got, &want);
+    got = asked(WORDS("m.h5", "c.mp4", "--baseline", "zero"));
+    want = cfp_query_recommended();
+    want.baseline = CFP_BASELINE_ZERO;
+    want.turn_down = 1;
+    same_question(&got, &want);
+    want = cfp_query_default();
+    got = asked(WORDS("m.h5", "c.mp4", "--rule", "cfp"));
+    same_question(&got, &want);
+    got = asked(WORDS("m.h5", "c.mp4", "--propagate", "path"));
+    want.propagate = CFP_PROPAGATE_PATH;
+    same_question(&got, &want);
+    want = cfp_query_default();
+    want.rule = CFP_RULE_GRAD;
+    got = asked(WORDS("m.h5", "c.mp4", "--rule", "grad"));
+    same_question(&got, &want);
+}
+
+static const cfp_option *row_of(const char *name, unsigned command)
+{
+    for (int i = 0; i < cfp_n_options; i++)
+        if (strcmp(cfp_options[i].name, name) == 0 && (cfp_options[i].commands & command) != 0)
+            return &cfp_options[i];
+    return NULL;
+}
+
+/* SPEC: these options are accepted everywhere.  The help shows them only if they have an effect. */
+static void options_without_effect_are_accepted_but_not_shown(void)
+{
+    const unsigned network = CFP_CMD_EXPLAIN | CFP_CMD_CONTRAST | CFP_CMD_PREDICT | CFP_CMD_SWEEP |
+                             CFP_CMD_EVALUATE | CFP_CMD_BENCH;
+    const unsigned at_once = CFP_CMD_DEVICES | CFP_CMD_VIEW;
+    const struct {
+        const char *name;
+        unsigned shown;
+    } everywhere[] = {
+        {"device", network},
+        {"threads", network},
+        {"precision", network},
+        {"seed", (network & ~(unsigned)(CFP_CMD_PREDICT | CFP_CMD_SWEEP)) | CFP_CMD_AGGREGATE},
+        {"progress", CFP_CMD_ALL & ~at_once},
+        {"quiet", CFP_CMD_ALL & ~at_once},
+        {"json", CFP_CMD_ALL},
+    };
+    for (size_t i = 0; i < sizeof everywhere / sizeof *everywhere; i++)
+        for (unsigned bit = 1; bit < CFP_CMD_ALL; bit *= 2) {
+            const cfp_option *row = row_of(everywhere[i].name, bit);
+            CHECK(row != NULL);
+            CHECK_EQ(cfp_option_shown(row, bit), (everywhere[i].shown & bit) != 0);
+        }
+    for (int i = 0; i < cfp_n_options; i++)
+        CHECK_EQ(cfp_options[i].ignoring & ~cfp_options[i].commands, 0);
+}
+
+/* The report lists the options that shape its results. */
+static void options_about_the_run_are_marked(void)
+{
+    CHECK(row_of("output", CFP_CMD_EXPLAIN)->about_run && row_of("json", CFP_CMD_ALL)->about_run);
+    CHECK(row_of("progress", CFP_CMD_ALL)->about_run && row_of("quiet", CFP_CMD_ALL)->about_run);
+    CHECK(row_of("profile", CFP_CMD_EXPLAIN)->about_run);
+    CHECK(!row_of("theta", CFP_CMD_EXPLAIN)->about_run);
+    CHECK(!row_of("threads", CFP_CMD_EXPLAIN)->about_run);
+}
+
+static void formats_of_tubes_alone_are_known(void)
+{
+    for (int i = 0; cfp_writers[i] != NULL; i++) {
+        const char *const format = cfp_writers[i]->format;
+        const bool picture = strstr("png frames mp4 gif stack", format) != NULL;
+        char list[64];
+        CHECK_EQ(cfp_formats_only_tubes(cfp_writers, format), picture);
+        snprintf(list, sizeof list, "png,%s,gif", format);
+        CHECK_EQ(cfp_formats_only_tubes(cfp_writers, list), picture);
+    }
+}
+
 static void defaults_are_those_of_the_method(void)
 {
     cfp_ctx ctx;
     cfp_config config;
-    const cfp_query want = cfp_query_default();
     CHECK_EQ(parse(&config, &ctx, &explain, WORDS("m.h5", "c.mp4")), CFP_OK);
     const cfp_query got = cfp_config_query(&config);
-    CHECK_EQ(got.rule, want.rule);
-    CHECK_NEAR(got.theta, want.theta, 0);
-    CHECK_EQ(got.depth, want.depth);
-    CHECK_EQ(got.top, want.top);
-    CHECK_EQ(got.propagate, want.propagate);
-    CHECK_EQ(got.normalise, want.normalise);
-    CHECK_EQ(got.class_relevance, want.class_relevance);
-    CHECK_EQ(got.tubes, want.tubes);
     CHECK(got.layers == NULL && config.class_name == NULL && config.output == NULL);
     CHECK_EQ(config.start, -1);
     CHECK_EQ(config.stride, 0);
@@ -145,11 +260,24 @@ static void near_words_are_found_and_far_ones_not(void)
     CHECK(cfp_nearest("transmogrify", names, N, sizeof *names) == NULL);
     CHECK(cfp_nearest("x", names, N, sizeof *names) == NULL);
     CHECK(cfp_nearest("", names, N, sizeof *names) == NULL);
+    CHECK_EQ(cfp_edit_distance("", ""), 0);
+    CHECK_EQ(cfp_edit_distance("", "abc"), 3);
+    CHECK_EQ(cfp_edit_distance("abc", ""), 3);
+    CHECK_EQ(cfp_edit_distance("kitten", "sitting"), 3);
+    CHECK_EQ(cfp_edit_distance("abcd", "acbd"), 1); /* a swap */
+    char a[2 * CFP_EDIT_MAX + 1] = "", b[2 * CFP_EDIT_MAX + 1] = "";
+    memset(a, 'a', 2 * CFP_EDIT_MAX);
+    memset(b, 'b', 2 * CFP_EDIT_MAX);
+    CHECK_EQ(cfp_edit_distance(a, b), CFP_EDIT_MAX); /* the rest is ignored */
 }
 
 int main(void)
 {
     rows_are_well_formed();
+    the_rule_decides_on_the_defaults();
+    options_without_effect_are_accepted_but_not_shown();
+    options_about_the_run_are_marked();
+    formats_of_tubes_alone_are_known();
     defaults_are_those_of_the_method();
     values_are_taken_in_every_form();
     what_is_wrong_is_said_by_name();

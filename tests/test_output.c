@@ -1,4 +1,5 @@
-/* test_output.c - files are whole or absent: refusals, full disks, interrupts, no memory. */
+/* test_output.c - checks that an output file is complete or absent: after a refusal, on a full
+ * disk, after an interrupt, and without memory. */
 #include "../host/files/output.h"
 #include "made_explanation.h"
 #include "scratch.h"

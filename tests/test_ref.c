@@ -1,6 +1,6 @@
-/* test_ref.c - ref, the definition of every op, has two witnesses here that are not itself: small
- * cases computed by hand, and finite differences of forward for every backward.  (PyTorch is the
- * third: tests/oracle.) */
+/* test_ref.c - checks ref, the backend that defines every op, in two independent ways: small cases
+ * computed by hand, and finite differences of forward for every backward.  (tests/oracle compares
+ * it with PyTorch.) */
 #include "../host/backend/ref/ref.h"
 #include "op_cases.h"
 #include "test.h"
@@ -290,8 +290,8 @@ static void moves_take_the_right_elements(void)
     check_case(&flatten, NULL, (const float *const[]){x}, &(expected){x, x, x});
 }
 
-/* Values in random order, none nearer than 0.05 to a kink of any op or, for a maximum, to one
- * another. */
+/* Values in random order.  None is closer than 0.05 to a kink of any op or, for a maximum, to
+ * another value. */
 static void spread_values(float *x, int64_t count, bool distinct, uint64_t *seed)
 {
     for (int64_t i = 0; i < count; i++)
@@ -312,8 +312,8 @@ static double loss(rig *b) /* sum of dst * diff_dst: its gradient by dst is diff
     return sum;
 }
 
-/* Central differences at up to 30 elements of source k: over a wide span where the op is linear in
- * its input (no values read), which keeps the rounding of float32 small. */
+/* Central differences at up to 30 elements of source k.  If the op is linear in its input (reads no
+ * values), the span is wide, which keeps the rounding of float32 small. */
 static void check_slopes(rig *b, const op_case *c, int k, uint64_t *seed)
 {
     const int64_t count = cfp_count(b->src[k].shape);
@@ -406,7 +406,7 @@ static void spoil(cfp_tensor *x) /* what is not written shows */
     memset(x->data, 0x7f, (size_t)cfp_stored(x) * sizeof *x->data);
 }
 
-/* The very same numbers, and zeros in the lanes behind the last channel. */
+/* Checks for equal numbers, and for zeros in the lanes after the last channel. */
 static void check_same(const op_case *c, const cfp_tensor *got, const cfp_tensor *right)
 {
     const cfp_shape s = got->shape;

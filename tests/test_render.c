@@ -1,10 +1,10 @@
-/* test_render.c - what a device makes of tubes is what the host makes of them, byte by byte:
- * volumes, coloured frames, and the files of an explanation.
+/* test_render.c - checks that a device renders tubes as the host does, byte by byte: volumes,
+ * coloured frames, and the files of an explanation.
  *
  *     test_render [--device NAME] [--module-dir DIR]
  *
- * 77: the device is not there.  On one that leaves rendering to the host (ref) it is the host's own
- * path that is tested, and what stands in for a device is ref with a table of its own. */
+ * Exit status 77: the device is missing.  A device such as ref lets the host render.  The test then
+ * checks the host's path, and compares it with ref under a table that claims to render. */
 #include "../host/backend/render_math.h"
 #include "../host/draw/canvas.h"
 #include "made_explanation.h"
@@ -49,7 +49,7 @@ static int voxels(const int size[3])
     return size[0] * size[1] * size[2];
 }
 
-/* Renders on the device and asks cfp_tube_render; count of wrong bytes. */
+/* Renders on the device and by cfp_tube_render.  Returns the number of different bytes. */
 static int wrong_volume(const int from[3], const int to[3], int kind, cfp_interp interp)
 {
     cfp_renderer r;
@@ -185,7 +185,8 @@ static void a_spline_is_coloured_as_well(void)
     cfp_free(tube.raw);
 }
 
-/* Files below two folders, by name, byte by byte; run.json, which tells times, aside. */
+/* Compares the files below two folders, by name and byte by byte, except run.json, which has times.
+ */
 static int differing_files(const char *a, const char *b)
 {
     int wrong = 0;

@@ -1,11 +1,12 @@
-/* test_replay.c - kernel ablation: what is replayed is what the edited network gives.
+/* test_replay.c - checks kernel ablation: a replay must give what a network gives whose kernels
+ * really were edited.
  *
  *     test_replay [--device NAME] [--module-dir DIR] [--sums by-clip|by-shape]
  *
- * --sums: see test_batch.c; by-clip, a set's logits are the same bits in any batch.  77: the device
- * is not there. */
+ * --sums: see test_batch.c.  With by-clip, the logits of a set are the same bits in any batch. Exit
+ * status 77: the device is missing. */
 #include <stdlib.h>
-#include "../host/method/replay.h"
+#include "../host/network/replay.h"
 #include "judge.h"
 #include "make_node.h"
 #include "test.h"
@@ -87,7 +88,7 @@ static void check_logits(const struct bench *b, const char *what, const float *g
         fprintf(stderr, "    %s\n", what);
 }
 
-/* Random sets of a layer's kernels, the first with none of them and the second with all. */
+/* Random sets of a layer's kernels.  The first set is empty, the second has all kernels. */
 static void make_sets(uint8_t *ablated, int n_sets, int kernels, uint64_t *seed)
 {
     for (int s = 0; s < n_sets; s++) {
@@ -97,7 +98,7 @@ static void make_sets(uint8_t *ablated, int n_sets, int kernels, uint64_t *seed)
     }
 }
 
-/* Every layer, by n_sets sets at once; each set against the judge. */
+/* Checks every layer, n_sets sets at once, and compares each set with the judge. */
 static void check_layers(struct bench *b, const judged *fill, int n_sets)
 {
     const cfp_model *model = &b->t.model;
@@ -151,8 +152,8 @@ static void check_network(struct bench *b, const judged *fill, int n_sets, unsig
         cfp_free(memory[m]);
 }
 
-/* A set's logits do not depend on which others run with it, to the last bit where the backend sums
- * each clip by itself.  With nothing ablated they are the clip's. */
+/* The logits of a set do not depend on the other sets of its batch; to the last bit, if the backend
+ * sums each clip separately.  With nothing ablated they are those of the clip. */
 static void check_bits(struct bench *b, const float *logits)
 {
     const cfp_model *model = &b->t.model;
@@ -230,9 +231,8 @@ static void a_replay_is_the_edited_network(judge_network *make, int sets)
 
 /* --- the edited network itself, run forward --- */
 
-/* The network with a batch norm behind the map of layer m, which everything that read the map reads
- * now: its scale is 0 for ablated kernels, else 1.  Returns false where the map is what the network
- * is run for. */
+/* Adds a batch norm after the map of layer m, and lets every reader of the map read the batch norm.
+ * Its scale is 0 for ablated kernels, else 1.  Returns false if the map is the network's output. */
 static bool edit(struct toy *t, judge_network *make, const cfp_model *plain, int m,
                  const uint8_t *ablated)
 {
@@ -267,13 +267,12 @@ static void replay_one(struct toy *t, const char *layer, const float *clip, cons
 static void run_one(struct toy *t, const float *clip, float *logits)
 {
     const cfp_trace_request request = {.depth = CFP_ALL_DEPTHS};
-    CHECK_EQ(cfp_trace_open_request(&t->trace, &t->ctx, &t->model, &t->device, &request), CFP_OK);
+    CHECK_EQ(cfp_trace_open(&t->trace, &t->ctx, &t->model, &t->device, &request), CFP_OK);
     CHECK_EQ(cfp_trace_forward(t->trace, clip, logits), CFP_OK);
 }
 
-/* Kernels that are ablated against kernels that are 0 by themselves: the same bits, whatever the
- * order of sums, because both are replayed.  And against a plain forward pass of the network with
- * those kernels. */
+/* Compares ablated kernels with kernels whose weights are 0.  Both are replayed, so the bits are
+ * the same in any order of sums.  Also compares with a plain forward pass of the edited network. */
 static void a_replay_is_a_forward_pass_of_the_edited_network(judge_network *make)
 {
     static const uint8_t none[64];
@@ -311,7 +310,7 @@ static void a_replay_is_a_forward_pass_of_the_edited_network(judge_network *make
 
 /* --- by hand --- */
 
-/* Two channels on two positions; everything is done by hand.
+/* Two channels on two positions; everything is computed by hand.
  *
  *     a = clip of 2 channels, relu    s = b + a, relu    mean over the positions, then fc */
 static void a_tiny_network_is_done_by_hand(void)
@@ -371,7 +370,7 @@ static void a_tiny_network_is_done_by_hand(void)
     toy_end(&t);
 }
 
-/* --- what is run, and what ends it --- */
+/* --- what runs, and what ends a run --- */
 
 static const cfp_backend_api *real_api;
 static int steps_run, steps_until_interrupt;
@@ -467,7 +466,8 @@ static void an_interrupt_ends_it_and_it_can_go_on(void)
     end(&b);
 }
 
-/* Refused in numbers where a number was asked for; fewer at once where it was not. */
+/* If memory is short: a given number of sets at once is refused, with the bytes; otherwise fewer
+ * run at once. */
 static void memory_that_is_not_there_is_refused_in_numbers(void)
 {
     struct bench b;
@@ -495,8 +495,7 @@ static void memory_that_is_not_there_is_refused_in_numbers(void)
     end(&b);
 }
 
-/* Every request for memory that fails, one after the other, ends in CFP_NOMEM; sanitizers see what
- * is lost then. */
+/* Lets each request for memory fail in turn.  All must end in CFP_NOMEM; sanitizers find leaks. */
 static void an_allocation_that_fails_is_said(void)
 {
     struct bench b;

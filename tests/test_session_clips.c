@@ -1,8 +1,8 @@
-/* test_session_clips.c - what `predict` does with clips: each is on its way to the device before
- * the one in front of it is computed, as far as it has been decoded, and none is written again
- * before it is there.
+/* test_session_clips.c - checks how `predict` copies clips to a device.  The copy of a decoded clip
+ * must begin before the network runs on the clip before it.  Its memory must not be written again
+ * before the copy has ended.
  *
- * The device is ref with memory of its own as far as the session can see. */
+ * The device is ref, which claims to have memory apart from the host's. */
 #include "../host/program/commands.h"
 #include "clip_files.h"
 
@@ -131,7 +131,7 @@ static void the_next_clip_is_staged_behind_the_one_at_hand(const char **names)
     let_it_come_to(BROKEN + 1);
     CHECK_EQ(cfp_session_next_clip(&session, &clip), CFP_OK);
     CHECK_EQ(clip->rgb[0], 10);
-    CHECK_EQ(n_events, 3); /* it lies there already, and nothing behind it */
+    CHECK_EQ(n_events, 3); /* it is there already, and no clip after it */
     CHECK_STR(session.ctx.message, "");
     CHECK_EQ(cfp_session_give_back(&session, clip), CFP_OK);
     CHECK(n_events == 4 && events[3].what == 'w' && events[3].number == 2);
@@ -148,7 +148,7 @@ static void the_next_clip_is_staged_behind_the_one_at_hand(const char **names)
     close_session(&session);
 }
 
-/* A device without room for more says so when the frames are uploaded, if it still has none. */
+/* A device without memory for more clips says so at the upload, if it then still has none. */
 static void what_cannot_be_staged_is_no_failure(const char **names)
 {
     cfp_session session = {0};

@@ -1,5 +1,5 @@
-/* test_stage.c - the files of a run appear together: kills at every step, leftovers, two runs at
- * once, what stands in the way, and what a folder says that is not whole. */
+/* test_stage.c - checks that the files of a run appear together: the program is killed at every
+ * step, finds leftovers or obstacles, runs twice at once; and an incomplete folder is reported. */
 #include "../host/files/run_list.h"
 #include "../host/files/stage.h"
 #include "made_explanation.h"
@@ -14,8 +14,8 @@
 #include <sys/un.h>
 #include <sys/wait.h>
 
-/* The program's calls that change a folder come here instead of to the C library; the one that
- * counts kill_at down to 0 ends the process before it happens, as kill -9 does. */
+/* These replace the functions of the C library that change a folder.  Each call counts kill_at
+ * down. The call that reaches 0 ends the process first, as kill -9 would. */
 static int kill_at;
 
 static void maybe_die(void)
@@ -57,7 +57,7 @@ static cfp_status write_run(const char *folder, const char *formats, double thet
     struct made m;
     char value[16];
     snprintf(value, sizeof value, "%g", theta);
-    const cfp_run_option option[] = {{"theta", value}};
+    const cfp_run_option option[] = {{.name = "theta", .value = value}};
     made_open(&m, 2, 4, 6);
     m.e.query.theta = theta;
     m.run.option = option;
@@ -107,7 +107,8 @@ static bool still_has(const char *folder, const char *name)
     return says_theta(folder, name, name);
 }
 
-/* The old run, the new one, or what is said to be incomplete; and never the user's loss. */
+/* The folder must hold the old run, the new run, or be reported as incomplete.  No file of the
+ * user's may be lost. */
 static bool check_state(const char *folder, int k)
 {
     cfp_ctx ctx = {0};

@@ -1,4 +1,5 @@
-/* test_statistics.c - random numbers, ranks, sets and curves of `evaluate`, by hand. */
+/* test_statistics.c - checks the random numbers, ranks, sets and curves of `evaluate` against
+ * values that were computed by hand. */
 #include "../host/evaluate/random.h"
 #include "../host/evaluate/row.h"
 #include "../host/evaluate/statistics.h"

@@ -1,6 +1,5 @@
-/* test_sweep.c - the parts of `sweep` that have rules of their own: lists of thresholds, queries
- * that mean the same, rows of a table, and when a pyramid counts as saturated.  check_sweep.py runs
- * the whole command. */
+/* test_sweep.c - checks parts of `sweep`: lists of thresholds, queries that mean the same, the rows
+ * of the table, and when a pyramid counts as saturated.  check_sweep.py runs the whole command. */
 #define _XOPEN_SOURCE 700
 #include "../host/method/pyramid.h"
 #include "../host/program/commands.h"
@@ -72,6 +71,7 @@ static void queries_that_mean_the_same_stand_once(void)
     cfp_ctx ctx = {0};
     cfp_sweep_plan plan;
     const cfp_config config = {.command = &(cfp_command){.bit = CFP_CMD_SWEEP},
+                               .steps = 1,
                                .thetas = "0.5",
                                .rules = "grad, cfp ,reference,cfp",
                                .masks = "none,selected",
@@ -137,8 +137,8 @@ static void rows_are_quoted(void)
     scratch_remove(folder);
 }
 
-/* Names come from files that nobody vouches for: none may move the cursor of a terminal.  A table
- * that goes elsewhere has them byte by byte. */
+/* Names come from files that cannot be trusted.  None may move the cursor of a terminal.  A table
+ * that is written to a file has them unchanged. */
 static void a_terminal_is_not_steered(void)
 {
     static const char name[] = "a\x1b[2J\xe2\x80\xae\xc2\x9b\"";
@@ -172,7 +172,7 @@ static void a_terminal_is_not_steered(void)
     fclose(file);
 }
 
-/* A row that has begun is no part of what is kept, nor is a table of a header alone. */
+/* An unfinished row is not kept, nor is a table that has only a header. */
 static void a_part_is_whole_rows(void)
 {
     cfp_ctx ctx = {0};
@@ -205,6 +205,7 @@ static void a_part_is_whole_rows(void)
 static void every_failing_allocation_is_reported(void)
 {
     const cfp_config config = {.command = &(cfp_command){.bit = CFP_CMD_SWEEP},
+                               .steps = 1,
                                .thetas = "0.5",
                                .rules = "cfp",
                                .masks = "none",

@@ -1,5 +1,5 @@
-/* test_target.c - the number that is explained: its gradient against finite differences, logits of
- * any size, and the heads that have no log-odds. */
+/* test_target.c - checks the target, the number whose gradient rule grad takes: its gradient
+ * against finite differences, logits of any size, and classifiers that have no log-odds. */
 #include "../host/method/target.h"
 #include <math.h>
 #include "test.h"
@@ -39,7 +39,7 @@ static void gradients_are_finite_differences(void)
         }
 }
 
-/* No probability is formed: what speaks against a class does not vanish where p rounds to 0 or 1.
+/* No probability is computed, so evidence against a class does not vanish when p rounds to 0 or 1.
  */
 static void logits_of_any_size_have_a_gradient(void)
 {
@@ -61,7 +61,7 @@ static void logits_of_any_size_have_a_gradient(void)
     }
 }
 
-/* A network of `classes` that ends in `head`; CFP_OP_IDENTITY: in its logits. */
+/* A network of `classes` classes that ends in `head`; CFP_OP_IDENTITY: it ends in logits. */
 static cfp_status resolve(cfp_query *query, struct toy *t, int classes, cfp_op head)
 {
     *t = (struct toy){0};

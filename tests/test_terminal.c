@@ -1,5 +1,4 @@
-/* test_terminal.c - the progress bar, on a terminal of the test's own: when it shows, what it says.
- */
+/* test_terminal.c - checks when the progress bar shows and what it says, on a pseudo-terminal. */
 #define _XOPEN_SOURCE 700
 #include "../host/program/terminal.h"
 #include "test.h"
@@ -19,9 +18,9 @@ static void wait_ms(long ms)
     nanosleep(&time, NULL);
 }
 
-static int terminal, theirs, before; /* our end and the other's; what standard error was */
+static int terminal, theirs, before; /* the two ends of the terminal; a copy of standard error */
 
-/* Standard error is the terminal, or again what it was: failed checks are told there. */
+/* Makes the terminal standard error, or restores it.  Failed checks are printed there. */
 static void turn(bool to_terminal)
 {
     fflush(stderr);
@@ -56,8 +55,8 @@ static void report(cfp_terminal *t, const char *what, int64_t done, int64_t tota
     turn(false);
 }
 
-/* What was written since the last look: the kernel hands it over in pieces, when it likes, so a
- * mark is sent behind it and waited for. */
+/* Returns what was written since the last call.  The kernel delivers it in pieces at any time, so a
+ * mark is sent after it, and awaited. */
 static const char *look(void)
 {
     enum { PATIENCE_MS = 30000, MARK = 1 };
@@ -136,7 +135,7 @@ static void a_step_within_does_not_take_the_bar(cfp_terminal *t)
     report(t, "clips", 400, 400);
 }
 
-/* As it is where standard error goes into a file, and under -q. */
+/* As when standard error is a file, and under -q. */
 static void elsewhere_nothing_is_shown(void)
 {
     cfp_terminal quiet = opened(CFP_PROGRESS_AUTO, true), none = opened(CFP_PROGRESS_NONE, false);

@@ -1,5 +1,5 @@
-/* test_text.c - texts from outside on a terminal: nothing in them moves the cursor, breaks the
- * line, turns the direction of writing or hides. */
+/* test_text.c - checks how names from files are shown on a terminal.  They must not move the
+ * cursor, break the line, change the direction of writing or hide characters. */
 #include "../host/program/text.h"
 #include "../host/base/text_shown.h"
 #include "test.h"
@@ -109,11 +109,14 @@ static void columns_count_what_is_shown(void)
     CHECK_STR(text, "\xc3\xa9\\x1b\\x0a   |");
 }
 
-/* Messages, too: whatever a name holds, they are one line that can be shown. */
+/* Messages are one line that is safe to show, whatever a name holds. */
 static void messages_are_one_line(void)
 {
     cfp_ctx ctx = {0};
+    (void)cfp_fail_option(&ctx, CFP_USAGE, "theta", ": %s", "a\nb");
+    CHECK(ctx.blames_option && strcmp(ctx.message, "--theta: a\\x0ab") == 0);
     (void)cfp_fail(&ctx, CFP_IO, "%s: %s", "a\nb\xc2\x85\xe2\x80\xa8", "no");
+    CHECK(!ctx.blames_option);
     CHECK_STR(ctx.message, "a\\x0ab\\u0085\\u2028: no");
 }
 

@@ -1,10 +1,12 @@
-/* test_trace.c - steps, memory and their promise: fused and shared, the numbers stay the same. */
+/* test_trace.c - checks that fused steps and shared memory leave all numbers of a network
+ * unchanged.
+ */
 #include "test.h"
 #include "toy.h"
 #include <stdlib.h>
 
-/* A bottleneck with a projection, pre-activation behind it, a branch: what fusion has to tell
- * apart.  All 1 x 1 x 1, on 2 x 3 x 3 positions. */
+/* A bottleneck with a projection, a pre-activation after it, and a branch: cases that fusion has to
+ * tell apart.  All kernels are 1 x 1 x 1, on 2 x 3 x 3 positions. */
 static void make_net(struct toy *t)
 {
     static const float w[] = {0.5f, -1, 2, 1, 0.25f, -0.5f, 1, 1, -2, 0.5f, 1, -1};
@@ -31,7 +33,7 @@ static void open_trace(struct toy *t, const cfp_trace_request *request)
 {
     const cfp_device_request any = {0};
     CHECK_EQ(cfp_device_open(&t->device, &t->ctx, "ref", &any), CFP_OK);
-    CHECK_EQ(cfp_trace_open_request(&t->trace, &t->ctx, &t->model, &t->device, request), CFP_OK);
+    CHECK_EQ(cfp_trace_open(&t->trace, &t->ctx, &t->model, &t->device, request), CFP_OK);
 }
 
 static const cfp_trace_step *step_at(const struct toy *t, const char *head)
@@ -45,10 +47,10 @@ static void what_follows_alone_is_fused(void)
     struct toy t = {0};
     make_net(&t);
     CHECK_EQ(toy_finish(&t, "soft"), CFP_OK);
-    open_trace(&t, &(cfp_trace_request){.means = true, .depth = CFP_ALL_DEPTHS});
+    open_trace(&t, &(cfp_trace_request){.depth = CFP_ALL_DEPTHS});
     const cfp_model *m = &t.model;
     CHECK_EQ(step_at(&t, "c1")->tail, cfp_model_find(m, "r1"));
-    /* c2 or down takes the add, not both; the one that does has the other as its last source */
+    /* the add is fused into c2 or down, not both; that one has the other as its last source */
     const cfp_trace_step *c2 = step_at(&t, "c2"), *down = step_at(&t, "down");
     CHECK(c2->step.adds != down->step.adds);
     CHECK_EQ(c2->step.adds ? c2->tail : down->tail, cfp_model_find(m, "r2"));
@@ -60,7 +62,7 @@ static void what_follows_alone_is_fused(void)
     CHECK(cfp_trace_describe(t.trace).arena_bytes < cfp_trace_describe(t.trace).unshared_bytes);
     toy_end(&t);
 
-    /* silu cannot be undone from its output, so it stays apart where a backward pass follows */
+    /* silu cannot be inverted from its output, so it is not fused if a backward pass follows */
     t = (struct toy){0};
     make_net(&t);
     CHECK_EQ(toy_finish(&t, "soft"), CFP_OK);
@@ -70,8 +72,8 @@ static void what_follows_alone_is_fused(void)
     toy_end(&t);
 }
 
-/* What is added may be the clip itself, which lies otherwise than what the network makes: where its
- * gradient is wanted, the add has to be a step of its own. */
+/* The clip itself may be added.  It has another layout than the tensors of the network, so if its
+ * gradient is needed, the add must be a separate step. */
 static void a_clip_that_is_added_stays_apart_where_its_gradient_is_wanted(void)
 {
     for (int wanted = 0; wanted < 2; wanted++) {
@@ -87,6 +89,18 @@ static void a_clip_that_is_added_stays_apart_where_its_gradient_is_wanted(void)
         CHECK_EQ(step_at(&t, "c")->step.adds, !wanted);
         toy_end(&t);
     }
+}
+
+struct seen {
+    const cfp_trace *trace;
+    float product[2];
+};
+
+static cfp_status multiply(void *cookie, const cfp_tensor *x, const cfp_tensor *g)
+{
+    struct seen *seen = cookie;
+    const cfp_device *device = &seen->trace->device;
+    return device->api->channel_mean(device->backend, seen->product, x, g);
 }
 
 /* Forward and grad with memory shared as planned, against a trace in which nothing shares. */
@@ -107,13 +121,14 @@ static void sharing_memory_changes_no_number(void)
             const float seed[2] = {0, 1};
             CHECK_EQ(cfp_backward_start(t.trace, seed), CFP_OK);
             for (int i = t.model.logits; i > 0; i--) {
-                float v[2] = {0, 0};
+                struct seen seen = {t.trace, {0, 0}};
+                const cfp_gradient_watch watch = {multiply, &seen};
                 const cfp_demand demand[2] = {cfp_demand_of(1),
                                               i % 2 == 0 ? cfp_demand_of(0) : CFP_NOT_DEMANDED};
-                CHECK_EQ(cfp_backward_leave(t.trace, i), CFP_OK);
-                CHECK_EQ(cfp_backward_through(t.trace, i, demand, v), CFP_OK);
-                product[all][0][i] = (double)v[0];
-                product[all][1][i] = (double)v[1];
+                CHECK_EQ(cfp_backward_tail(t.trace, i), CFP_OK);
+                CHECK_EQ(cfp_backward_head(t.trace, i, demand, &watch), CFP_OK);
+                product[all][0][i] = (double)seen.product[0];
+                product[all][1][i] = (double)seen.product[1];
             }
         }
         toy_end(&t);
@@ -146,11 +161,11 @@ static void a_plan_that_does_not_fit_says_how_much_it_needs(void)
     small.free_bytes = no_memory;
     const cfp_device device = {&small, t.device.backend};
     const cfp_query q = cfp_query_default();
-    CHECK_EQ(cfp_trace_open(&t.trace, &t.ctx, &t.model, &device, &q, NULL), CFP_NOMEM);
-    CHECK(t.trace == NULL);
+    CHECK_EQ(cfp_analyser_open(&t.analyser, &t.ctx, &t.model, &device, &q, NULL), CFP_NOMEM);
+    CHECK(t.analyser == NULL);
     CHECK_HAS(t.ctx.message, "needs 0.00 GiB for the activations of 1 clip, ref has 0.00 GiB free");
     small.host_memory = false; /* then weights are copied, too */
-    CHECK_EQ(cfp_trace_open(&t.trace, &t.ctx, &t.model, &device, &q, NULL), CFP_NOMEM);
+    CHECK_EQ(cfp_analyser_open(&t.analyser, &t.ctx, &t.model, &device, &q, NULL), CFP_NOMEM);
     CHECK_HAS(t.ctx.message, "needs at least 0.00 GiB for its weights, ref has 0.00 GiB free");
     toy_end(&t);
 }
@@ -192,11 +207,11 @@ static void every_allocation_may_fail(void)
             if (status == CFP_OK)
                 status = cfp_device_open(&t.device, &t.ctx, "ref", &any);
             if (status == CFP_OK)
-                status = cfp_trace_open(&t.trace, &t.ctx, &t.model, &t.device, &q, NULL);
+                status = cfp_analyser_open(&t.analyser, &t.ctx, &t.model, &t.device, &q, NULL);
             if (status == CFP_OK)
-                status = cfp_trace_forward(t.trace, clip, logits);
+                status = cfp_trace_forward(t.analyser->trace, clip, logits);
             if (status == CFP_OK)
-                status = cfp_descend(&p, t.trace, &(int){0});
+                status = cfp_descend(&p, t.analyser, &(int){0});
             passed = status == CFP_OK;
             CHECK(passed || status == CFP_NOMEM);
             failed += !passed;

@@ -1,4 +1,5 @@
-/* test_tube.c - resizing and normalising: exact sizes, half-pixel centres, scipy's spline. */
+/* test_tube.c - checks how tubes are resized and scaled: exact sizes, half-pixel centres, and the
+ * spline against scipy's. */
 #include "../host/backend/render_math.h"
 #include "../host/method/resize.h"
 #include "../host/method/tube.h"
@@ -42,8 +43,9 @@ static float between(cfp_taps taps, const float *at, int64_t stride)
                    taps.weight[1] * (double)at[taps.at[1] * stride]);
 }
 
-/* Along one axis at a time, since the others then weigh one sample by 1: whatever is left over of
- * vectors, rows or frames, every bit is the formula's, and the extremes are those of the volume. */
+/* Resizes along one axis at a time, so that on the other axes one sample has weight 1.  For any
+ * remainder of vectors, rows or frames, every bit must be that of the formula, and the extremes
+ * those of the volume. */
 static void linear_is_the_formula_and_tells_its_extremes(void)
 {
     cfp_ctx ctx = {0};
@@ -84,7 +86,7 @@ static void nan_is_no_extreme(void)
     CHECK(of.low == -2 && of.high == 7);
 }
 
-/* An impulse comes out brightest where its cell lies in the clip, at whatever size. */
+/* An impulse is brightest at the place of its cell in the clip, at any size. */
 static void an_impulse_lands_at_its_centre(void)
 {
     const int sizes[][3] = {{13, 182, 182}, {16, 112, 171}, {1, 7, 9}, {16, 224, 224}, {9, 14, 8}};

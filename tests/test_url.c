@@ -1,4 +1,4 @@
-/* test_url.c - paths become URLs that a browser reads as the same paths. */
+/* test_url.c - checks that a browser reads the URL of a path as the same path. */
 #include "../host/program/url.h"
 #include "test.h"
 

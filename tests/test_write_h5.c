@@ -1,4 +1,4 @@
-/* test_write_h5.c - explanation.h5 holds what SPEC 3 says, as HDF5 itself reads it. */
+/* test_write_h5.c - reads explanation.h5 with HDF5 and checks that it holds what SPEC 3 says. */
 #include "made_explanation.h"
 #include "scratch.h"
 #include "test.h"

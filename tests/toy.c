@@ -79,7 +79,7 @@ cfp_status toy_finish(struct toy *t, const char *output)
     for (int i = 1; i < t->model.n_nodes; i++)
         for (int k = 0; k < t->model.node[i].n_inputs; k++)
             t->model.node[i].input[k] = number_of(t, t->input[i][k]);
-    /* as many classes as the output has channels: what a kernel layer says of itself */
+    /* as many classes as the output has channels */
     t->model.n_classes = t->model.node[number_of(t, output)].shape.c;
     t->model.class_name = NULL;
     return cfp_model_finish(&t->model, &t->ctx, output);
@@ -91,9 +91,9 @@ cfp_status toy_descend(struct toy *t, cfp_pyramid *out, const cfp_query *query, 
     const cfp_device_request any = {0};
     t->logits = take(t, (size_t)t->model.n_classes, sizeof *t->logits);
     CFP_TRY(cfp_device_open(&t->device, &t->ctx, "ref", &any));
-    CFP_TRY(cfp_trace_open(&t->trace, &t->ctx, &t->model, &t->device, query, NULL));
-    CFP_TRY(cfp_trace_forward(t->trace, clip, t->logits));
-    return cfp_descend(out, t->trace, &class_index);
+    CFP_TRY(cfp_analyser_open(&t->analyser, &t->ctx, &t->model, &t->device, query, NULL));
+    CFP_TRY(cfp_trace_forward(t->analyser->trace, clip, t->logits));
+    return cfp_descend(out, t->analyser, &class_index);
 }
 
 const cfp_layer *toy_layer(const struct toy *t, const cfp_pyramid *p, const char *name)
@@ -106,6 +106,7 @@ const cfp_layer *toy_layer(const struct toy *t, const cfp_pyramid *p, const char
 
 void toy_end(struct toy *t)
 {
+    cfp_analyser_close(&t->analyser);
     cfp_trace_close(&t->trace);
     cfp_device_close(&t->device);
     cfp_free(t->logits);

@@ -1,4 +1,4 @@
-/* toy.h - networks small enough to do by hand, made in memory.
+/* toy.h - makes networks in memory that are small enough to compute by hand.
  *
  *     struct toy t = {0};
  *     toy_begin(&t, (cfp_shape){1, 2, 1, 1, 2});            the clip: 2 channels, 2 positions
@@ -7,7 +7,8 @@
  *     ...
  *     toy_finish(&t, "fc", n_classes);
  *
- * Weights are given O x I/groups for 1x1x1 kernels; toy_node gives the node for anything else. */
+ * Kernels are 1x1x1, with weights O x I/groups.  For anything else, change the node that toy_node
+ * returns. */
 #pragma once
 #include "../host/method/descent.h"
 
@@ -18,7 +19,8 @@ struct toy {
     cfp_model model;
     const char *name[TOY_MOST], *input[TOY_MOST][4];
     cfp_device device;
-    cfp_trace *trace;
+    cfp_analyser *analyser; /* of toy_descend */
+    cfp_trace *trace;       /* a test's own */
     float *logits;
 };
 
@@ -30,7 +32,8 @@ void toy_linear(struct toy *t, const char *name, const char *in, int kernels, in
                 const float *weight);
 void toy_batchnorm(struct toy *t, const char *name, const char *in, int channels,
                    const float *scale, const float *shift);
-/* Sorts, shapes, folds; n_classes the output's.  Returns the status: some tests want a refusal. */
+/* Sorts and folds the nodes and computes their shapes.  n_classes is taken from `output`.  Returns
+ * the status, because some tests expect a refusal. */
 cfp_status toy_finish(struct toy *t, const char *output);
 /* Opens a trace on the reference backend, runs `clip` (plain) forward and descends from class. */
 cfp_status toy_descend(struct toy *t, cfp_pyramid *out, const cfp_query *query, int class_index,

@@ -1,11 +1,13 @@
-/* trace_dump.c - every tensor and every gradient of a network on one clip, for tests/oracle/.
+/* trace_dump.c - writes every tensor and every gradient of a network on one clip, for
+ * tests/oracle/.
  *
  *     cfp-trace-dump MODEL CLIP OUT.h5 [--device D] [--class K]
  *
- * writes /value/<node> and /grad/<node>, float32 C x T x H x W: the outputs, and the gradient of
- * the logit of class K with respect to them, nothing masked.  Nodes that were fused away have no
- * tensor and are absent. */
-#include "../host/method/trace.h"
+ * It writes /value/<node> and /grad/<node>, float32 C x T x H x W.  The first is the node's output,
+ * the second the gradient of the logit of class K at that output, with nothing masked.  Nodes that
+ * were fused into others have no tensor and are absent. */
+#include "../host/clip/clip.h"
+#include "../host/network/trace.h"
 #include <hdf5.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -46,7 +48,7 @@ static cfp_status forward_and_back(struct dump *d, const char *const *arg, int c
     CFP_TRY(cfp_device_open(&d->device, &d->ctx, arg[3], &any));
     CFP_TRY(cfp_model_open(&d->model, &d->ctx, arg[0]));
     CFP_TRY(cfp_clip_open(&d->clip, &d->ctx, arg[1], &d->model.input, &whole));
-    CFP_TRY(cfp_trace_open_request(&d->trace, &d->ctx, &d->model, &d->device, &all));
+    CFP_TRY(cfp_trace_open(&d->trace, &d->ctx, &d->model, &d->device, &all));
     CFP_TRY_ALLOC(&d->ctx, d->input, cfp_count(d->model.node[0].shape));
     CFP_TRY_ALLOC(&d->ctx, d->logits, d->model.n_classes);
     cfp_clip_normalise(d->input, &d->clip, &d->model.input);
@@ -55,8 +57,8 @@ static cfp_status forward_and_back(struct dump *d, const char *const *arg, int c
         d->logits[c] = c == class_index;
     CFP_TRY(cfp_backward_start(d->trace, d->logits));
     for (int i = d->model.logits; i > 0; i--) {
-        CFP_TRY(cfp_backward_leave(d->trace, i));
-        CFP_TRY(cfp_backward_through(d->trace, i, NULL, NULL));
+        CFP_TRY(cfp_backward_tail(d->trace, i));
+        CFP_TRY(cfp_backward_head(d->trace, i, NULL, NULL));
     }
     return CFP_OK;
 }
@@ -72,7 +74,8 @@ static bool write_all(struct dump *d, const char *path)
         const cfp_tensor *x = cfp_trace_value(d->trace, i);
         const cfp_tensor *g = cfp_trace_gradient(d->trace, i);
         if (x == NULL || node->kernel_scale != NULL)
-            continue; /* fused away; or what is in memory is the folded batch norm's output */
+            continue; /* fused into another; or the memory holds the output of the folded batch norm
+                       */
         ok = write_tensor(values, node->name, &d->device, x);
         /* The gradient at a fused activation has been taken through it in place: what is left is
          * the gradient of the node before. */

@@ -1,10 +1,10 @@
-/* volume_dump.c - volumes and what is measured about them, for tests/check_volumes.py.
+/* volume_dump.c - computes volumes and their metrics, for tests/check_volumes.py.
  *
  *     volume_dump MODEL CLIP OUT [KEY=VALUE...]
  *
  * KEY: device, class, methods, metrics (lists with commas), layers (a glob), theta, mask, and what
- * settings() names.  Rows go to standard output, a line each, fields with tabs between; volumes go
- * to OUT as float32, one behind the other, each with a line of standard output. */
+ * settings() names.  Rows go to standard output, one a line, with tabs between the fields.  Volumes
+ * go to OUT as float32, one after the other; standard output gets a line for each. */
 #include "../host/evaluate/volume_metrics.h"
 #include "../host/method/target.h"
 #include <math.h>
@@ -184,7 +184,7 @@ static void count(void *cookie, int64_t inputs)
     ((struct dump *)cookie)->ticks += inputs;
 }
 
-static cfp_status write_volumes(struct dump *d, const char *path, cfp_network *network,
+static cfp_status write_volumes(struct dump *d, const char *path, cfp_probe *probe,
                                 cfp_volume_maker *maker)
 {
     const int64_t n = cfp_positions(d->model.node[0].shape);
@@ -193,7 +193,7 @@ static cfp_status write_volumes(struct dump *d, const char *path, cfp_network *n
     cfp_clip_normalise(x, &d->clip, &d->model.input);
     const cfp_volume_subject subject = {x, d->class_index, d->clip.sha256};
     FILE *file = fopen(path, "wb");
-    (void)network;
+    (void)probe;
     for (int a = 0; a < d->n_asks; a++) {
         cfp_volume_list list;
         CFP_TRY(cfp_volumes_make(&list, maker, a, &subject));
@@ -216,7 +216,7 @@ static cfp_status run(struct dump *d, const char *model, const char *clip, const
     const cfp_sampling whole = {.start = -1};
     cfp_query query = {.target = d->settings.methods.target};
     cfp_volume_evaluation *evaluation = NULL;
-    cfp_network *network = NULL;
+    cfp_probe *probe = NULL;
     cfp_volume_maker *maker = NULL;
     CFP_TRY(cfp_device_open(&d->device, &d->ctx, d->device_name, &any));
     CFP_TRY(cfp_model_open(&d->model, &d->ctx, model));
@@ -233,13 +233,13 @@ static cfp_status run(struct dump *d, const char *model, const char *clip, const
         return CFP_OK;
     CFP_TRY(cfp_resolve_target(&query, &d->ctx, &d->model));
     d->settings.methods.target = query.target;
-    CFP_TRY(cfp_network_open(&network, &d->ctx, &d->model, &d->device,
-                             &(cfp_network_request){.target = query.target}));
-    CFP_TRY(cfp_volume_maker_open(&maker, &d->ctx, &d->model, &d->device, network,
+    CFP_TRY(cfp_probe_open(&probe, &d->ctx, &d->model, &d->device,
+                           &(cfp_probe_request){.target = query.target}));
+    CFP_TRY(cfp_volume_maker_open(&maker, &d->ctx, &d->model, &d->device, probe,
                                   &d->settings.methods, d->ask, d->n_asks));
-    status = write_volumes(d, out, network, maker);
+    status = write_volumes(d, out, probe, maker);
     cfp_volume_maker_close(&maker);
-    cfp_network_close(&network);
+    cfp_probe_close(&probe);
     return status;
 }
 

@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""How much of a saliency tube's energy lies on the object that moves, depth by depth.
+"""Measure how much of a saliency tube's energy lies on the object that moves, for each depth.
 
     tools/mask_energy.py [--cfp build/release/cfp-gpu] [-- OPTIONS OF cfp-gpu explain]
 
-Explains every clip of datasets/motion with weights/motion.h5 for its true class, and holds the
-layer tubes against the object's masks: sum(tube * mask) / sum(tube), which a tube that looks nowhere
-in particular would bring to the mask's share of the volume.  (The energy-based pointing game of
-Score-CAM; Quantus calls it relevance mass accuracy.)  Prints a Markdown table: the one in README.md.
+It explains every clip of datasets/motion with weights/motion.h5 for its true class, and compares the
+layer tubes with the masks of the object: sum(tube * mask) / sum(tube).  A constant tube gives the part
+of the clip that the mask covers.  (This is the energy-based pointing game of Score-CAM; Quantus calls
+it relevance mass accuracy.)  It prints the Markdown table of tests/README.md.
 """
 import argparse
 import csv
@@ -22,9 +22,9 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 
 
 def mask_as_seen(path, indices, height, width):
-    """The mask of the frames that the model saw, at the size it saw them: the share of each pixel.
+    """The mask of the frames that the model saw, at the size at which it saw them: the covered part of each pixel.
 
-    Shipped clips are square, so resize and centre crop are one mean over equal cells."""
+    The clips are square, so resizing and cropping amount to a mean over equal cells."""
     with h5py.File(path) as f:
         mask = f["mask"][:][indices].astype(np.float64)
     t, h, w = mask.shape
@@ -38,7 +38,7 @@ def mask_as_seen(path, indices, height, width):
 
 
 def energies(program, model, clip, class_name, options):
-    """{depth: [share of each layer's tube]} and the mask's share of the volume."""
+    """{depth: [part of each layer's tube that lies on the object]} and the part of the clip that the mask covers."""
     with tempfile.TemporaryDirectory() as out:
         subprocess.run([program, "explain", model, clip, "--class", class_name, "--format", "h5", "-o",
                         out, "-q", *options], check=True)
@@ -71,7 +71,7 @@ def main():
             by_depth.setdefault(depth, []).append(np.mean(values) / mask)
             by_depth.setdefault(("energy", depth), []).append(np.mean(values))
     print(f"{len(rows)} clips; the object covers {100 * np.mean(masks):.1f} % of the volume\n")
-    print("| depth | energy on the object | times its share |\n| --- | --- | --- |")
+    print("| depth | energy on the object | ratio |\n| --- | --- | --- |")
     for depth in sorted(d for d in by_depth if isinstance(d, int)):
         print(f"| {depth} | {100 * np.mean(by_depth['energy', depth]):.1f} % "
               f"| {np.mean(by_depth[depth]):.2f} |")

@@ -5,9 +5,9 @@
         m.add_node("conv1", "conv3d", ["input"], weight=w, stride=(1, 2, 2), pad_begin=1, pad_end=1)
         m.add_node("fc", "linear", ["pool"], weight=w, bias=b)
 
-Everything that the program refuses at load is refused here too, by the node's name, while the culprit is still at
-hand: an unknown op or attribute, a missing input, a cycle, weights of the wrong rank, NaN and Inf. Whether shapes fit
-along the graph is left to the program. The file appears under its name only when it is complete.
+What the program refuses to load is refused here, too, by the name of the node: an unknown op or attribute, a missing
+input, a cycle, weights of the wrong rank, NaN and Inf. Only the program checks whether shapes fit along the graph. The
+file appears under its name only when it is complete.
 """
 from __future__ import annotations
 
@@ -158,8 +158,8 @@ class ModelFile:
     def __init__(self, path: Union[str, Path], *, name: str, classes: Sequence[str], output: str, channels: int,
                  frames: int, height: int, width: int, mean: Sequence[float], std: Sequence[float], scale: float = 255.0,
                  frame_stride: int = 1, resize_short: int = 0, resize: Optional[Sequence[int]] = None, color: str = "RGB",
-                 source: str = "", licence: str = "", resize_filter: str = "bilinear"):
-        """resize: (height, width) that a frame is stretched to before the crop, instead of resize_short. resize_filter: one of
+                 source: str = "", licence: str = "", resize_filter: str = "bilinear", halves: bool = False):
+        """halves: weights of two bytes, rounded; a reader makes float32 of them. resize: (height, width) that a frame is stretched to before the crop, instead of resize_short. resize_filter: one of
         FILTERS; "antialias" is PIL's and torchvision's BILINEAR."""
         if len(mean) != channels or len(std) != channels or not np.all(np.asarray(std) > 0) or not scale > 0:
             raise ModelFileError(f"input: {channels} means, {channels} positive stds and a positive scale are wanted")
@@ -182,6 +182,7 @@ class ModelFile:
             if _text(label) != label:
                 raise ModelFileError(f"classes: {label!a}: no name, it holds what is no character")
         self.path, self.output = Path(path), output
+        self._weight_type = np.float16 if halves else np.float32
         _check_place(self.path)
         self._inputs: Dict[str, List[str]] = {}
         # In memory until it is complete: HDF5 does not survive a disk that fills up while it has a file open.
@@ -230,7 +231,7 @@ class ModelFile:
             raise ModelFileError(f"{name}: {op}: {'; '.join(words)}")
         attributes = {k: _attribute(name, k, kind, values[k]) for k, kind in spec.attributes.items() if k in values}
         with np.errstate(over="ignore"):   # becomes Inf, and is refused as that
-            data = {k: np.ascontiguousarray(values[k], np.float32) for k in spec.datasets if k in values}
+            data = {k: np.ascontiguousarray(values[k], self._weight_type) for k in spec.datasets if k in values}
         _check_weights(name, op, attributes, data)
 
         group = self._file["graph"].create_group(name)

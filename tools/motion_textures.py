@@ -1,7 +1,7 @@
-"""Procedural textures and shapes for render_motion.py. Nothing here is photographed or downloaded.
+"""Procedural textures and shapes for render_motion.py. Nothing is photographed or downloaded.
 
-A texture family is a function (rng, u, v) -> field in [0, 1]; u and v count texture periods, so one family serves
-the background and the objects at any resolution. The families for training and for testing are disjoint.
+A texture family is a function (rng, u, v) -> field in [0, 1]. u and v count texture periods, so a family works for
+the background and for objects of any resolution. The families for training and for testing are disjoint.
 """
 from __future__ import annotations
 

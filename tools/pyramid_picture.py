@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The picture in README.md: a clip, and below it the tubes of some layers, one row a depth.
+"""Draw the picture of README.md: a clip, and below it the tubes of some layers, one row for each.
 
     build/release/cfp-gpu explain weights/motion.h5 CLIP -o out --format h5,frames [...]
     tools/pyramid_picture.py out PICTURE.png LAYER...

@@ -6,16 +6,20 @@ on top. Everything jiggles with the camera. The object's state has four numbers:
 
     base + rate * clock,        clock = frame - middle frame
 
-In the class's own number the clock runs (upward or downward: 4 numbers x 2 directions = 8 classes); in the three
-others it stands still at a random frame of the clip. Rates and bases are drawn in the same way for every class,
-so a frame taken from anywhere in a clip has exactly the same distribution in all classes: it says nothing. A clip
-played backward is exactly a clip of the opposite class.
+Each class belongs to one of the numbers. In this number the clock runs, upward or downward (4 numbers x 2 directions
+= 8 classes); in the three others it stands still at a random frame of the clip. Rates and bases are drawn in the same
+way for every class. So a frame taken from anywhere in a clip has exactly the same distribution in all classes and does
+not tell the class. A clip played backward is exactly a clip of the opposite class.
+
+A coloured set has 24 classes: the object is red, green or blue, whatever its texture, and everything else is nearly
+grey. Its class is the colour and the motion together. A single frame gives the colour away, and not the motion.
 
 Scenes are drawn from (seed, clip number) and do not depend on the resolution or on how the work is split.
 """
 from __future__ import annotations
 
 import argparse
+import colorsys
 import csv
 import subprocess
 from dataclasses import dataclass
@@ -34,6 +38,8 @@ from motion_textures import outline, paint
 CLASSES = ["left", "right", "up", "down", "clockwise", "counter-clockwise", "growing", "shrinking"]
 # (number of the state: 0 x, 1 y, 2 log size, 3 angle; direction). y grows downward, so a growing angle is clockwise.
 MOTION = [(0, -1), (0, 1), (1, -1), (1, 1), (3, 1), (3, -1), (2, 1), (2, -1)]
+COLOURS = ["red", "green", "blue"]
+COLOURED_CLASSES = [f"{colour} {motion}" for colour in COLOURS for motion in CLASSES]   # label: colour * 8 + motion
 CLIP_FRAMES = 16           # the length over which the rates below are counted, and that the network sees
 SHEET = 1.5                # the background reaches a quarter of the view beyond each edge: room for the jitter
 BOX = 1.6                  # an object's texture reaches this far beyond its mean radius
@@ -83,8 +89,29 @@ def _sprite(rng: np.random.Generator, split: str, n: int) -> np.ndarray:
     return np.concatenate([paint(rng, split, x, y, rng.uniform(1.1, 2.0)), alpha[None]]).astype(np.float32)
 
 
-def make_scene(split: str, seed: int, number: int, label: int, size: int, frames: int = CLIP_FRAMES) -> Scene:
+def _mute(texture: np.ndarray) -> np.ndarray:
+    """The same texture, nearly grey. The fourth channel, if there is one, stays."""
+    out = texture.copy()
+    out[:3] = 0.2 * texture[:3] + 0.8 * texture[:3].mean(0)
+    return out
+
+
+def _tint(texture: np.ndarray, channel: int, rng: np.random.Generator) -> np.ndarray:
+    """The same texture in shades of one colour, whose strongest channel is `channel`."""
+    hue, saturation = channel / 3 + rng.uniform(-0.1, 0.1), rng.uniform(0.6, 0.95)
+    colour = np.array(colorsys.hsv_to_rgb(hue % 1, saturation, 1))
+    bright = texture[:3].mean(0) * 0.8 + 0.2
+    out = texture.copy()
+    out[:3] = np.clip(colour[:, None, None] * bright * 1.2, 0, 1)
+    return out
+
+
+def make_scene(split: str, seed: int, number: int, label: int, size: int, frames: int = CLIP_FRAMES,
+               coloured: bool = False) -> Scene:
     """`size` only says how finely the textures are worked out; the draws do not depend on it."""
+    if coloured:
+        return _colour(make_scene(split, seed, number, label % len(CLASSES), size, frames), label // len(CLASSES),
+                       np.random.default_rng([seed, number, 2]))
     rng = np.random.default_rng([seed, number])
     clock = np.arange(frames) - (frames - 1) / 2
     n = int(size * SHEET)
@@ -108,6 +135,14 @@ def make_scene(split: str, seed: int, number: int, label: int, size: int, frames
     state = _base(rng, 0.14) + _rates(rng) * clocks + _jiggle(rng, frames, np.array([0.006, 0.006, 0.015, 0.03]))
     layers.append(Layer(_sprite(rng, split, size), state, np.ones(frames)))
     return Scene(background, camera, layers, rng.uniform(0, 4))
+
+
+def _colour(scene: Scene, colour: int, rng: np.random.Generator) -> Scene:
+    """The scene with its object in a colour and everything else nearly grey."""
+    *others, last = scene.layers
+    layers = [Layer(_mute(one.texture), one.state, one.gain) for one in others]
+    layers.append(Layer(_tint(last.texture, colour, rng), last.state, last.gain))
+    return Scene(_mute(scene.background), scene.camera, layers, scene.noise)
 
 
 def _grid(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
@@ -151,26 +186,28 @@ def render(scene: Scene, size: int, noise_seed: Tuple[int, int] = (0, 0)) -> Tup
     return picture.permute(0, 2, 3, 1).contiguous().numpy(), mask.byte().numpy()
 
 
-def clip(split: str, seed: int, number: int, size: int, frames: int = CLIP_FRAMES) -> Tuple[np.ndarray, np.ndarray, int]:
+def clip(split: str, seed: int, number: int, size: int, frames: int = CLIP_FRAMES,
+         coloured: bool = False) -> Tuple[np.ndarray, np.ndarray, int]:
     """Clip number `number` of a set: frames, mask and label. Labels go round, so that any set is balanced."""
-    label = number % len(CLASSES)
-    scene = make_scene(split, seed, number, label, size, frames)
+    label = number % len(COLOURED_CLASSES if coloured else CLASSES)
+    scene = make_scene(split, seed, number, label, size, frames, coloured)
     return (*render(scene, size, (seed, number)), label)
 
 
-def _work(job: Tuple[str, int, int, int]) -> np.ndarray:
+def _work(job: Tuple[str, int, int, int, int, bool]) -> np.ndarray:
     torch.set_num_threads(1)
     return clip(*job)[0]
 
 
-def render_set(split: str, seed: int, count: int, size: int, processes: int = 2) -> Tuple[np.ndarray, np.ndarray]:
+def render_set(split: str, seed: int, count: int, size: int, processes: int = 2,
+               coloured: bool = False) -> Tuple[np.ndarray, np.ndarray]:
     """A whole set: count x T x size x size x 3 uint8, and the labels."""
     out = np.empty((count, CLIP_FRAMES, size, size, 3), np.uint8)
-    jobs = ((split, seed, i, size) for i in range(count))
+    jobs = ((split, seed, i, size, CLIP_FRAMES, coloured) for i in range(count))
     with get_context("spawn").Pool(processes) as pool:   # spawn: a forked torch may hang in its thread pool
         for i, frames in enumerate(pool.imap(_work, jobs, chunksize=16)):
             out[i] = frames
-    return out, np.arange(count) % len(CLASSES)
+    return out, np.arange(count) % len(COLOURED_CLASSES if coloured else CLASSES)
 
 
 def write_mp4(path: Path, frames: np.ndarray, rate: int, crf: int) -> None:
@@ -200,11 +237,11 @@ def ship(folder: Path, seed: int, first: int, size: int, frames: int, crf: int) 
         writer.writerows(rows)
 
 
-def preview(path: Path, split: str, seed: int, size: int, rows: int) -> None:
+def preview(path: Path, split: str, seed: int, size: int, rows: int, coloured: bool) -> None:
     """A contact sheet: a row a clip, every third frame, and last the middle frame with its mask."""
     sheet = []
     for i in range(rows):
-        pictures, mask, _ = clip(split, seed, i, size)
+        pictures, mask, _ = clip(split, seed, i, size, coloured=coloured)
         middle = pictures[8].copy()
         middle[mask[8] == 0] //= 4
         sheet.append(np.concatenate([*pictures[::3], middle], 1))
@@ -223,15 +260,16 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=64, help="side in pixels (--ship: 128 is good)")
     parser.add_argument("--frames", type=int, default=24, help="length of the clips of --ship")
     parser.add_argument("--first", type=int, default=0, help="which round of eight --ship takes")
+    parser.add_argument("--coloured", action="store_true", help="24 classes of colour and motion (--npz, --preview)")
     parser.add_argument("--crf", type=int, default=20, help="H.264 quality of --ship (lower is better)")
     args = parser.parse_args()
     if args.ship:
         ship(args.ship, args.seed, args.first, args.size, args.frames, args.crf)
     elif args.npz:
-        frames, labels = render_set(args.split, args.seed, args.count, args.size)
-        np.savez_compressed(args.npz, frames=frames, labels=labels, classes=CLASSES)
+        frames, labels = render_set(args.split, args.seed, args.count, args.size, coloured=args.coloured)
+        np.savez_compressed(args.npz, frames=frames, labels=labels, classes=COLOURED_CLASSES if args.coloured else CLASSES)
     else:
-        preview(args.preview, args.split, args.seed, args.size, args.count)
+        preview(args.preview, args.split, args.seed, args.size, args.count, args.coloured)
 
 
 if __name__ == "__main__":

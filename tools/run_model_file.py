@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Run a model file of cfp-gpu with PyTorch: the file alone, without the code that made it.
+"""Run a model file of cfp-gpu with PyTorch, to check the file.
 
-A second opinion on an export: it shares nothing with the module that was trained and nothing with the program.
+It reads the file alone, and shares no code with the module that was trained nor with the program.
 """
 from __future__ import annotations
 

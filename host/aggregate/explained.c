@@ -4,14 +4,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MOST_CLASSES = 1000000, MOST_KERNELS = 1 << 20 };
+enum { MAX_CLASSES = 1000000, MAX_KERNELS = 1 << 20 };
 
 const char *const cfp_explained_options[CFP_EXPLAINED_OPTIONS] = {
-    "model", "rule",      "theta",     "mask",  "target",          "baseline",
-    "steps", "propagate", "normalise", "depth", "class-relevance", "precision"};
+    "model",           "rule",      "theta",     "mask",      "target",
+    "baseline",        "steps",     "propagate", "normalise", "depth",
+    "class-relevance", "precision", "top",       "turn-down", "seed"};
 static const char *const attribute[CFP_EXPLAINED_OPTIONS] = {
-    "model_sha256", "rule",      "theta",     "mask",  "target",          "baseline",
-    "steps",        "propagate", "normalise", "depth", "class_relevance", "precision"};
+    "model_sha256",    "rule",      "theta",     "mask",      "target",
+    "baseline",        "steps",     "propagate", "normalise", "depth",
+    "class_relevance", "precision", "top",       "turn_down", "seed"};
 
 /* --- opening --- */
 
@@ -51,7 +53,7 @@ void cfp_explained_close(cfp_explained_file *file)
     *file = (cfp_explained_file){0};
 }
 
-/* The group of explanation i: "/", or "clips/<id>"; with a further name below it. */
+/* Returns the name of explanation i's group: "/", or "clips/<id>"; `below` is appended to it. */
 static char *group_of(const cfp_explained_file *f, int i, const char *below)
 {
     if (!f->shard)
@@ -60,7 +62,7 @@ static char *group_of(const cfp_explained_file *f, int i, const char *below)
                       below);
 }
 
-/* What messages start with. */
+/* Returns the file, and in a shard the clip, that messages start with. */
 static char *name_of(const cfp_explained_file *f, int i)
 {
     return f->shard ? cfp_format(f->ctx, "%s: clip '%s'", f->path, f->clips.child[i].name)
@@ -82,7 +84,7 @@ static int hex(char c)
     return c >= '0' && c <= '9' ? c - '0' : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
 }
 
-/* An id of a shard, whose %XX stand for what HDF5 cannot have in a name (SPEC 9). */
+/* Decodes an id of a shard: %XX stands for a byte that a name in HDF5 cannot have (SPEC 9). */
 static char *decode(cfp_ctx *ctx, const char *name)
 {
     char *id = cfp_strdup(ctx, name), *to = id;
@@ -98,7 +100,8 @@ static char *decode(cfp_ctx *ctx, const char *name)
 
 typedef struct head_reader {
     cfp_ctx *ctx;
-    const cfp_h5_group *own, *root; /* a shard may say once what all its clips have */
+    const cfp_h5_group *own,
+        *root; /* the clip's group and the root: a shard may hold an attribute once for all clips */
     const char *where;
 } head_reader;
 
@@ -112,7 +115,12 @@ static cfp_status read_text(char **out, const head_reader *r, const char *name, 
     return cfp_h5_string(out, r->ctx, holder(r, name), r->where, name, required);
 }
 
-/* An option's value, whatever its type. */
+static bool means_all(const char *name, double value)
+{
+    return (strcmp(name, "depth") == 0 && value < 0) || (strcmp(name, "top") == 0 && value == 0);
+}
+
+/* Reads an option of any type as text. */
 static cfp_status read_option(char **out, const head_reader *r, const char *name)
 {
     const cfp_h5_attribute *a = cfp_h5_find_attribute(holder(r, name), name);
@@ -120,9 +128,22 @@ static cfp_status read_option(char **out, const head_reader *r, const char *name
     if (a == NULL || a->class == CFP_H5_TEXT)
         return read_text(out, r, name, false);
     CFP_TRY(cfp_h5_double(&value, r->ctx, holder(r, name), r->where, name, true));
-    *out = strcmp(name, "depth") == 0 && value < 0 ? cfp_strdup(r->ctx, "all")
-                                                   : cfp_format(r->ctx, "%.9g", value);
+    const int digits = strcmp(name, "seed") == 0 ? 17 : 9;
+    *out = means_all(name, value) ? cfp_strdup(r->ctx, "all")
+                                  : cfp_format(r->ctx, "%.*g", digits, value);
     return *out == NULL ? CFP_NOMEM : CFP_OK;
+}
+
+/* Where nothing was shuffled the seed does not matter, and need not agree. */
+static void forget_seed(cfp_explained_head *h)
+{
+    const char *baseline = "";
+    for (int k = 0; k < CFP_EXPLAINED_OPTIONS; k++) {
+        if (strcmp(attribute[k], "baseline") == 0)
+            baseline = h->option[k];
+        if (strcmp(attribute[k], "seed") == 0 && strcmp(baseline, "shuffle") != 0)
+            h->option[k][0] = '\0';
+    }
 }
 
 static cfp_status read_head(cfp_explained_head *h, const head_reader *r)
@@ -132,12 +153,13 @@ static cfp_status read_head(cfp_explained_head *h, const head_reader *r)
     CFP_TRY(read_text(&h->class_name, r, "class_name", true));
     CFP_TRY(cfp_h5_int(&h->class_index, r->ctx, r->own, r->where, "class_index", true));
     CFP_TRY(cfp_h5_double(&h->probability, r->ctx, r->own, r->where, "probability", true));
-    if (h->class_index < 0 || h->class_index >= MOST_CLASSES)
+    if (h->class_index < 0 || h->class_index >= MAX_CLASSES)
         return cfp_fail(r->ctx, CFP_FORMAT, "%s: 'class_index' is %d", r->where, h->class_index);
     if (!isfinite(h->probability))
         return cfp_fail(r->ctx, CFP_FORMAT, "%s: 'probability' is not a number", r->where);
     for (int k = 0; k < CFP_EXPLAINED_OPTIONS; k++)
         CFP_TRY(read_option(&h->option[k], r, attribute[k]));
+    forget_seed(h);
     return CFP_OK;
 }
 
@@ -175,7 +197,8 @@ void cfp_explained_head_free(cfp_explained_head *head)
 
 /* --- layers --- */
 
-/* All of a data set of `rank` axes; the others have `second`.  n: how many rows. */
+/* Reads a whole data set of `rank` axes.  Axes after the first have length `second`.  *n is the
+ * number of rows. */
 static cfp_status read_list(void **out, int64_t *n, cfp_ctx *ctx, const cfp_h5_group *group,
                             const char *where, const char *name, cfp_h5_element element, int rank,
                             int64_t second)
@@ -224,7 +247,7 @@ static cfp_status read_layer(cfp_explained_layer *layer, cfp_ctx *ctx, const cfp
     CFP_TRY(cfp_h5_int(&layer->depth, ctx, group, where, "depth", true));
     CFP_TRY(cfp_h5_string(&layer->op, ctx, group, where, "op", false));
     CFP_TRY(cfp_h5_int(&layer->n_kernels, ctx, group, where, "channels", true));
-    if (layer->n_kernels < 1 || layer->n_kernels > MOST_KERNELS || layer->depth < 0)
+    if (layer->n_kernels < 1 || layer->n_kernels > MAX_KERNELS || layer->depth < 0)
         return cfp_fail(ctx, CFP_FORMAT, "%s: 'channels' or 'depth' is out of range", where);
     void *list = NULL;
     cfp_status status = read_list(&list, &n, ctx, group, where, "selected", CFP_H5_I32, 1, 1);

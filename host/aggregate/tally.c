@@ -4,9 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-void cfp_tally_open(cfp_tally *out, cfp_ctx *ctx, int most, uint64_t seed)
+void cfp_tally_open(cfp_tally *out, cfp_ctx *ctx, int max_top, uint64_t seed)
 {
-    *out = (cfp_tally){.ctx = ctx, .most = most, .random = seed};
+    *out = (cfp_tally){.ctx = ctx, .max_top = max_top, .random = seed};
 }
 
 void cfp_tally_close(cfp_tally *tally)
@@ -27,11 +27,11 @@ void cfp_tally_close(cfp_tally *tally)
     *tally = (cfp_tally){0};
 }
 
-/* A larger array with the n elements of an old one, which is freed; NULL: no memory, nothing done.
- */
-static void *larger(void *old, cfp_ctx *ctx, int64_t n, int64_t room, size_t bytes)
+/* Returns a larger array with the n elements of an old one, which is freed.  NULL: out of memory;
+ * the old array is unchanged. */
+static void *larger(void *old, cfp_ctx *ctx, int64_t n, int64_t capacity, size_t bytes)
 {
-    char *more = cfp_alloc(ctx, (size_t)room, bytes);
+    char *more = cfp_alloc(ctx, (size_t)capacity, bytes);
     if (more != NULL && n > 0)
         memcpy(more, old, (size_t)n * bytes);
     if (more != NULL)
@@ -41,15 +41,16 @@ static void *larger(void *old, cfp_ctx *ctx, int64_t n, int64_t room, size_t byt
 
 /* --- the strongest clips --- */
 
-/* Into a list of `most`; of equal ones the earlier clip stays in front. */
-static void put_top(cfp_tally_top *top, int most, int clip, float relevance)
+/* Inserts a clip into a list of length `max_top`, sorted by relevance; among equal clips the
+ * earlier one is first. */
+static void put_top(cfp_tally_top *top, int max_top, int clip, float relevance)
 {
-    int at = most;
+    int at = max_top;
     while (at > 0 && relevance > top[at - 1].relevance)
         at--;
-    if (at == most)
+    if (at == max_top)
         return;
-    memmove(top + at + 1, top + at, (size_t)(most - at - 1) * sizeof *top);
+    memmove(top + at + 1, top + at, (size_t)(max_top - at - 1) * sizeof *top);
     top[at] = (cfp_tally_top){clip, relevance};
 }
 
@@ -63,7 +64,7 @@ static uint64_t mix(uint64_t x)
     return x ^ x >> 31;
 }
 
-/* The slot of this edge, or the free one where it belongs. */
+/* The slot of this edge, or the free slot where it belongs. */
 static int32_t *slot_of(const cfp_tally_layer *layer, int32_t kernel, int32_t channel)
 {
     const uint64_t mask = (uint64_t)layer->n_slots - 1;
@@ -78,23 +79,23 @@ static int32_t *slot_of(const cfp_tally_layer *layer, int32_t kernel, int32_t ch
 
 static cfp_status grow_edges(cfp_tally_layer *layer, const cfp_tally *tally)
 {
-    const int64_t room = layer->room == 0 ? 1024 : 2 * layer->room;
-    if (room > INT32_MAX / 2)
+    const int64_t capacity = layer->capacity == 0 ? 1024 : 2 * layer->capacity;
+    if (capacity > INT32_MAX / 2)
         return cfp_fail(tally->ctx, CFP_NOMEM, "layer '%s' has too many edges to add up",
                         layer->name);
-    void *more = larger(layer->edge, tally->ctx, layer->n_edges, room, sizeof *layer->edge);
+    void *more = larger(layer->edge, tally->ctx, layer->n_edges, capacity, sizeof *layer->edge);
     if (more == NULL)
         return CFP_NOMEM;
     layer->edge = more;
-    more = larger(layer->edge_top, tally->ctx, layer->n_edges, room,
-                  (size_t)tally->most * sizeof *layer->edge_top);
+    more = larger(layer->edge_top, tally->ctx, layer->n_edges, capacity,
+                  (size_t)tally->max_top * sizeof *layer->edge_top);
     if (more == NULL)
         return CFP_NOMEM;
     layer->edge_top = more;
-    layer->room = room;
+    layer->capacity = capacity;
     cfp_free(layer->slot);
     layer->slot = NULL;
-    layer->n_slots = 2 * room; /* a power of two, never more than half full */
+    layer->n_slots = 2 * capacity; /* a power of two; at most half of the slots are used */
     CFP_TRY_ALLOC(tally->ctx, layer->slot, layer->n_slots);
     for (int64_t e = 0; e < layer->n_edges; e++)
         *slot_of(layer, layer->edge[e].kernel, layer->edge[e].channel) = (int32_t)e + 1;
@@ -106,7 +107,7 @@ static cfp_status add_edges(cfp_tally_layer *layer, const cfp_tally *tally,
 {
     for (int64_t e = 0; e < from->n_edges; e++) {
         const int32_t kernel = from->edge[2 * e], channel = from->edge[2 * e + 1];
-        if (layer->n_edges == layer->room)
+        if (layer->n_edges == layer->capacity)
             CFP_TRY(grow_edges(layer, tally));
         int32_t *slot = slot_of(layer, kernel, channel);
         if (*slot == 0) {
@@ -116,7 +117,7 @@ static cfp_status add_edges(cfp_tally_layer *layer, const cfp_tally *tally,
         const int32_t place = *slot - 1;
         layer->edge[place].clips++;
         layer->edge[place].sum += (double)from->edge_relevance[e];
-        put_top(layer->edge_top + (int64_t)place * tally->most, tally->most, tally->n_clips,
+        put_top(layer->edge_top + (int64_t)place * tally->max_top, tally->max_top, tally->n_clips,
                 from->edge_relevance[e]);
     }
     return CFP_OK;
@@ -161,7 +162,7 @@ static cfp_status fill_layer(cfp_tally_layer *layer, const cfp_tally *tally,
         return CFP_NOMEM;
     CFP_TRY_ALLOC(ctx, layer->count, from->n_kernels);
     CFP_TRY_ALLOC(ctx, layer->sum, from->n_kernels);
-    CFP_TRY_ALLOC(ctx, layer->top, (int64_t)from->n_kernels * tally->most);
+    CFP_TRY_ALLOC(ctx, layer->top, (int64_t)from->n_kernels * tally->max_top);
     CFP_TRY_ALLOC(ctx, layer->set, (int64_t)CFP_TALLY_SETS * layer->words);
     return CFP_OK;
 }
@@ -169,19 +170,19 @@ static cfp_status fill_layer(cfp_tally_layer *layer, const cfp_tally *tally,
 static cfp_status make_layer(cfp_tally_layer **out, cfp_tally *tally,
                              const cfp_explained_layer *from)
 {
-    if (tally->n == tally->room) {
-        const int room = tally->room == 0 ? 32 : 2 * tally->room;
-        void *more = larger(tally->layer, tally->ctx, tally->n, room, sizeof *tally->layer);
+    if (tally->n == tally->capacity) {
+        const int capacity = tally->capacity == 0 ? 32 : 2 * tally->capacity;
+        void *more = larger(tally->layer, tally->ctx, tally->n, capacity, sizeof *tally->layer);
         if (more == NULL)
             return CFP_NOMEM;
         tally->layer = more;
-        tally->room = room;
+        tally->capacity = capacity;
     }
     *out = &tally->layer[tally->n++];
     return fill_layer(*out, tally, from);
 }
 
-/* Where the sets of the next clip go, or -1: every clip stays with the same chance. */
+/* Where the next clip's sets are stored, or -1.  Every clip is kept with the same probability. */
 static int draw_slot(cfp_tally *tally)
 {
     if (tally->n_clips < CFP_TALLY_SETS)
@@ -201,7 +202,7 @@ static cfp_status add_layer(cfp_tally *tally, const cfp_explained_layer *from, i
         const int32_t o = from->selected[s];
         layer->count[o]++;
         layer->sum[o] += (double)from->relevance[o];
-        put_top(layer->top + (int64_t)o * tally->most, tally->most, tally->n_clips,
+        put_top(layer->top + (int64_t)o * tally->max_top, tally->max_top, tally->n_clips,
                 from->relevance[o]);
         if (slot >= 0)
             layer->set[(int64_t)slot * layer->words + o / 64] |= (uint64_t)1 << o % 64;
@@ -213,7 +214,7 @@ cfp_status cfp_tally_add(cfp_tally *tally, const cfp_explained_layers *layers, c
 {
     CFP_TRY(check_layers(tally, layers, where));
     const int slot = draw_slot(tally);
-    for (int l = 0; l < tally->n && slot >= 0; l++) /* of the clip that gives way */
+    for (int l = 0; l < tally->n && slot >= 0; l++) /* of the clip that is replaced */
         memset(tally->layer[l].set + (int64_t)slot * tally->layer[l].words, 0,
                (size_t)tally->layer[l].words * sizeof *tally->layer[l].set);
     for (int l = 0; l < layers->n; l++)
@@ -234,23 +235,23 @@ static double log_choose(int n, int k)
     return lgamma(n + 1.0) - lgamma(k + 1.0) - lgamma(n - k + 1.0);
 }
 
-/* The size of the intersection is hypergeometric.  From its most likely value the probabilities are
- * followed to both sides, each from the one before, until they no longer count. */
+/* The size of the intersection has a hypergeometric distribution.  Starting at its most likely
+ * value, each probability is computed from its neighbour, in both directions, until they are
+ * negligible. */
 double cfp_random_jaccard(int n, int a, int b)
 {
-    const int least = cfp_max_int(0, a + b - n), most = cfp_min_int(a, b);
-    const int mode =
-        cfp_max_int(least, cfp_min_int(most, (int)((a + 1.0) * (b + 1.0) / (n + 2.0))));
+    const int low = cfp_max_int(0, a + b - n), high = cfp_min_int(a, b);
+    const int mode = cfp_max_int(low, cfp_min_int(high, (int)((a + 1.0) * (b + 1.0) / (n + 2.0))));
     if (a == 0 && b == 0)
         return 1;
     const double peak = exp(log_choose(a, mode) + log_choose(n - a, b - mode) - log_choose(n, b));
     double sum = 0, p = peak;
-    for (int k = mode; k <= most && p > 1e-18; k++) {
+    for (int k = mode; k <= high && p > 1e-18; k++) {
         sum += p * k / (a + b - k);
         p *= (double)(a - k) * (b - k) / ((k + 1.0) * (n - a - b + k + 1.0));
     }
     p = peak;
-    for (int k = mode; k > least && p > 1e-18;) {
+    for (int k = mode; k > low && p > 1e-18;) {
         p *= k * (double)(n - a - b + k) / ((a - k + 1.0) * (b - k + 1.0));
         k--;
         sum += p * k / (a + b - k);
@@ -293,7 +294,7 @@ static int ascending(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* Sets of equal sizes have equal means, so every pair of sizes is computed once. */
+/* The mean depends only on the sizes of the two sets, so each pair of sizes is computed once. */
 static double mean_random(const cfp_tally_layer *layer, int *size, int n)
 {
     double sum = 0;
@@ -336,7 +337,7 @@ static int by_depth(const void *a, const void *b)
     return x->depth != y->depth ? x->depth - y->depth : strcmp(x->name, y->name);
 }
 
-typedef struct place { /* of an edge, before it is sorted */
+typedef struct place { /* place of an edge before sorting */
     int32_t kernel, channel;
     int64_t at;
 } place;
@@ -353,22 +354,23 @@ static cfp_status take_order(cfp_tally_layer *layer, const cfp_tally *tally, con
 {
     cfp_tally_edge *edge;
     cfp_tally_top *top = NULL;
-    const int64_t n = layer->n_edges, most = tally->most;
+    const int64_t n = layer->n_edges, max_top = tally->max_top;
     CFP_TRY_ALLOC(tally->ctx, edge, n);
-    top = cfp_alloc(tally->ctx, (size_t)(n * most), sizeof *top);
+    top = cfp_alloc(tally->ctx, (size_t)(n * max_top), sizeof *top);
     if (top == NULL) {
         cfp_free(edge);
         return CFP_NOMEM;
     }
     for (int64_t e = 0; e < n; e++) {
         edge[e] = layer->edge[order[e].at];
-        memcpy(top + e * most, layer->edge_top + order[e].at * most, (size_t)most * sizeof *top);
+        memcpy(top + e * max_top, layer->edge_top + order[e].at * max_top,
+               (size_t)max_top * sizeof *top);
     }
     cfp_free(layer->edge);
     cfp_free(layer->edge_top);
     layer->edge = edge;
     layer->edge_top = top;
-    layer->room = n;
+    layer->capacity = n;
     return CFP_OK;
 }
 

@@ -10,7 +10,7 @@ struct cfp_context {
     cfp_ctx ctx;
     cfp_settings settings;
     volatile int interrupted;
-    char shown[sizeof((cfp_ctx *)NULL)->message]; /* the message as cfp_message gave it */
+    char shown[sizeof((cfp_ctx *)NULL)->message]; /* the text that cfp_message returned */
 };
 
 typedef struct api_device {
@@ -25,7 +25,7 @@ typedef struct api_device {
 typedef struct api_model {
     cfp_model model; /* first */
     cfp_context *context;
-    int64_t taken; /* of the context's memory */
+    int64_t taken; /* bytes that count as taken from the context's limit */
 } api_model;
 
 typedef struct api_clip {
@@ -36,8 +36,8 @@ typedef struct api_clip {
 struct cfp_explainer {
     api_device *device;
     const cfp_model *model;
-    cfp_trace *trace;
-    bool asks; /* a question was given */
+    cfp_analyser *analyser;
+    bool asks; /* it was opened with a question */
     cfp_interp interp;
     char *layers; /* of the question; NULL: all */
     int clips, thetas;
@@ -46,31 +46,31 @@ struct cfp_explainer {
 
 typedef struct api_explanation {
     cfp_explanation explanation; /* first */
-    char *layers, *baseline;     /* what its query points to */
-    api_device ran_on;           /* what run.json says of the device; nothing in it is open */
+    char *layers, *baseline;     /* its query points to these */
+    api_device ran_on; /* what run.json says about the device; the device in it is not open */
 } api_explanation;
 
-/* The path, or whatever a message starts with, as `--option: ` is on the command line, becomes
- * `field: `.  In place. */
+/* Replaces, in place, each option in a message by the field of that name: "--class-relevance"
+ * becomes "class_relevance". */
 void cfp_api_name_fields(char *text);
 
-/* OpenMP's number of threads belongs to the calling thread, so a library gives it back.
- *     const int before = cfp_api_use_threads(n);   ...   cfp_api_use_threads(before);   */
+/* Sets OpenMP's number of threads and returns the old one.  It belongs to the calling thread, so
+ * each function of cfp.h sets it back with a second call. */
 int cfp_api_use_threads(int n);
 
-/* The index of `word` among names (NULL-terminated); NULL is `fallback`.  CFP_USAGE: "field: ...".
- */
+/* The index of `word` in names, which end with NULL; `standard` if word is NULL.  CFP_USAGE if it
+ * is none of them; the message starts with the field. */
 CFP_CHECKED cfp_status cfp_api_word(int *out, cfp_ctx *ctx, const char *field, const char *word,
-                                    const char *const *names, int fallback);
+                                    const char *const *names, int standard);
 
 extern const char *const cfp_api_precision_names[]; /* by cfp_precision */
 
-/* A question as the method asks it; its strings stay the caller's. */
+/* Translates a question to a query.  Its strings are not copied. */
 CFP_CHECKED cfp_status cfp_api_query(cfp_query *query, cfp_interp *interp, cfp_ctx *ctx,
                                      const cfp_model *model, const cfp_question *question);
-/* CFP_SHAPE where the clip was read for another model. */
+/* CFP_SHAPE if the clip was read for another model. */
 CFP_CHECKED cfp_status cfp_api_check_clip(cfp_ctx *ctx, const cfp_model *model,
                                           const cfp_clip *clip);
-/* CFP_USAGE where there is no such class; -1 is any. */
+/* CFP_USAGE if there is no such class; -1 is accepted. */
 CFP_CHECKED cfp_status cfp_api_check_class(cfp_ctx *ctx, const cfp_model *model, int class_index);
 CFP_CHECKED cfp_status cfp_api_colormap(int *out, cfp_ctx *ctx, const cfp_drawing *drawing);

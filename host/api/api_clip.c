@@ -22,7 +22,7 @@ static cfp_status sampling_of(cfp_sampling *out, cfp_ctx *ctx, const cfp_clip_se
     return CFP_OK;
 }
 
-/* frames NULL: the path leads to them. */
+/* frames NULL: they are read from the file at `path`. */
 static cfp_status open_clip(cfp_clip **out, cfp_context *context, const cfp_model *model,
                             const char *path, const cfp_frames *frames,
                             const cfp_clip_settings *settings)
@@ -39,7 +39,7 @@ static cfp_status open_clip(cfp_clip **out, cfp_context *context, const cfp_mode
         frames == NULL
             ? cfp_clip_open(&clip->clip, ctx, path, &model->input, &sampling)
             : cfp_clip_from_frames(&clip->clip, ctx, path, frames, &model->input, &sampling);
-    ctx->memory_taken = taken; /* what an HDF5 file took is given back */
+    ctx->memory_taken = taken; /* memory for reading an HDF5 file is free again */
     if (status != CFP_OK)
         cfp_free(clip);
     else

@@ -28,8 +28,8 @@ const char *cfp_version(void)
     return CFP_GPU_VERSION;
 }
 
-/* The library's messages call a choice by its option, "--class-relevance".  A program knows it as a
- * field, class_relevance. */
+/* Messages name a choice by its option, "--class-relevance".  The user of the library knows it as
+ * the field class_relevance.  This is the only place that translates one to the other. */
 void cfp_api_name_fields(char *text)
 {
     char *to = text;
@@ -65,7 +65,7 @@ static void tell_progress(void *cookie, const char *what, int64_t done, int64_t 
 cfp_status cfp_open_context(cfp_context **out, const cfp_settings *settings)
 {
     static const cfp_settings defaults = {0};
-    *out = calloc(1, sizeof **out); /* there is no context yet that could tell of a failure */
+    *out = calloc(1, sizeof **out); /* not cfp_alloc: there is no context yet for its message */
     if (*out == NULL)
         return CFP_NOMEM;
     cfp_context *context = *out;
@@ -105,10 +105,10 @@ int cfp_api_use_threads(int n)
 }
 
 cfp_status cfp_api_word(int *out, cfp_ctx *ctx, const char *field, const char *word,
-                        const char *const *names, int fallback)
+                        const char *const *names, int standard)
 {
     char known[256] = "";
-    *out = fallback;
+    *out = standard;
     for (int i = 0; names[i] != NULL && word != NULL; i++) {
         const size_t used = strlen(known);
         snprintf(known + used, sizeof known - used, "%s%s", i == 0 ? "" : ", ", names[i]);

@@ -9,8 +9,8 @@
 
 const char *const cfp_api_precision_names[] = {"fp32", "tf32", "bf16", "fp16", NULL};
 
-/* cfp_cuda.so is installed in LIBRARY_FOLDER/cfp-gpu, or one folder up from there; the library asks
- * where it lies itself, since the program that uses it may lie anywhere.  False: unknown. */
+/* The folder of cfp_cuda.so: LIBRARY_FOLDER/cfp-gpu, or the one above it.  The library finds its
+ * own folder, because the program that uses it may be anywhere.  Returns false if it cannot. */
 static bool module_folder(char out[PATH_MAX])
 {
     static const char *const places[] = {"cfp-gpu", "../cfp-gpu"};
@@ -31,7 +31,8 @@ static bool module_folder(char out[PATH_MAX])
     return false;
 }
 
-/* Threads that can really be made: OpenMP ends the process where they cannot. */
+/* Checks how many threads can be started, because OpenMP ends the process if it cannot start one.
+ */
 static cfp_status choose_threads(int *out, cfp_ctx *ctx, int asked)
 {
     int error;
@@ -76,7 +77,7 @@ static cfp_status open_device(api_device *device, const cfp_device_settings *s)
                                         .lanes = s->lanes};
     CFP_TRY(cfp_device_open(&device->device, ctx, name, &request));
     if (device->device.api == &cfp_backend_ref)
-        device->threads = 1; /* plain loops, whatever was asked for */
+        device->threads = 1; /* ref never uses more */
     name_device(device, name);
     return CFP_OK;
 }

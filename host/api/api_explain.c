@@ -1,16 +1,26 @@
-/* api_explain.c - cfp.h: questions, explainers, and the two things to do with one: predict,
- * explain.
- */
+/* api_explain.c - cfp.h: questions, explainers, cfp_predict_clips and cfp_explain_clips. */
 #include "api.h"
 #include <fnmatch.h>
 #include <string.h>
 
 void cfp_default_question(cfp_question *out)
 {
-    *out = (cfp_question){.theta = 0.6, .depth = CFP_ALL_DEPTHS, .steps = 1};
+    const cfp_query best = cfp_query_recommended();
+    *out = (cfp_question){.rule = cfp_rule_names[best.rule],
+                          .theta = best.theta,
+                          .depth = best.depth,
+                          .mask = cfp_mask_names[best.mask],
+                          .baseline = cfp_baseline_names[best.baseline],
+                          .steps = best.steps,
+                          .turn_down = best.turn_down};
 }
 
-/* "clip" stands behind the words of the command line, where a path is in its place. */
+void cfp_published_question(cfp_question *out)
+{
+    *out = (cfp_question){.rule = "cfp", .theta = 0.6, .depth = CFP_ALL_DEPTHS, .steps = 1};
+}
+
+/* The words of the command line, and then "clip", for which the command line takes a path. */
 static const char *const baselines[] = {"zero",    "blank", "freeze", "reverse",
                                         "shuffle", "clip",  NULL};
 
@@ -63,6 +73,7 @@ cfp_status cfp_api_query(cfp_query *query, cfp_interp *interp, cfp_ctx *ctx, con
     query->depth = question->depth;
     query->top = question->top;
     query->steps = question->steps;
+    query->turn_down = question->turn_down != 0 ? question->turn_down : 1;
     query->seed = question->seed;
     query->layers = question->layers;
     query->baseline_path = "clip";
@@ -96,8 +107,8 @@ static cfp_status open_explainer(cfp_explainer *e, const cfp_question *question,
         query.layers = e->layers;
     }
     const int before = cfp_api_use_threads(e->device->threads);
-    const cfp_status status = cfp_trace_open(&e->trace, ctx, e->model, &e->device->device,
-                                             question != NULL ? &query : NULL, &batch);
+    const cfp_status status = cfp_analyser_open(&e->analyser, ctx, e->model, &e->device->device,
+                                                question != NULL ? &query : NULL, &batch);
     cfp_api_use_threads(before);
     return status;
 }
@@ -128,7 +139,7 @@ void cfp_close_explainer(cfp_explainer **explainer)
     *explainer = NULL;
     if (e == NULL)
         return;
-    cfp_trace_close(&e->trace);
+    cfp_analyser_close(&e->analyser);
     cfp_free(e->layers);
     cfp_free(e);
 }
@@ -136,7 +147,7 @@ void cfp_close_explainer(cfp_explainer **explainer)
 void cfp_set_baseline(cfp_explainer *explainer, const cfp_clip *other)
 {
     explainer->other = other;
-    cfp_trace_compare_with(explainer->trace, other);
+    cfp_analyser_compare_with(explainer->analyser, other);
 }
 
 static cfp_status check_clips(const cfp_explainer *e, const cfp_clip *const *clip)
@@ -153,7 +164,8 @@ static cfp_status predict(float *logits, cfp_explainer *e, const cfp_clip *const
     for (int i = 0; i < e->clips; i++)
         rgb[i] = clip[i]->rgb;
     const int before = cfp_api_use_threads(e->device->threads);
-    const cfp_status status = cfp_trace_forward_frames(e->trace, rgb, logits);
+    const cfp_status status =
+        cfp_trace_forward_frames(cfp_analyser_network(e->analyser), rgb, logits);
     cfp_api_use_threads(before);
     cfp_free(rgb);
     return status;
@@ -163,7 +175,7 @@ cfp_status cfp_predict_clips(float *logits, float *probabilities, cfp_explainer 
                              const cfp_clip *const *clip)
 {
     const size_t classes = (size_t)explainer->model->n_classes;
-    const cfp_query *query = cfp_trace_query(explainer->trace);
+    const cfp_query *query = cfp_analyser_query(explainer->analyser);
     if (explainer->asks && (query->baseline != CFP_BASELINE_ZERO || query->steps > 1))
         return cfp_fail(&explainer->device->context->ctx, CFP_UNSUPPORTED,
                         "an explainer with a baseline or with steps cannot predict: open another");
@@ -186,7 +198,7 @@ static cfp_status check_baseline(const cfp_explainer *e, const cfp_clip *clip)
 {
     cfp_ctx *ctx = &e->device->context->ctx;
     const cfp_clip *other = e->other;
-    if (cfp_trace_query(e->trace)->baseline != CFP_BASELINE_CLIP)
+    if (cfp_analyser_query(e->analyser)->baseline != CFP_BASELINE_CLIP)
         return CFP_OK;
     if (other == NULL)
         return cfp_fail(ctx, CFP_USAGE, "baseline: clip: cfp_set_baseline has named no clip");
@@ -214,7 +226,7 @@ static cfp_status check_request(const cfp_explainer *e, const cfp_clip *const *c
     return CFP_OK;
 }
 
-/* What `from` holds moves into a handle, with copies of the strings that it points to. */
+/* Moves the explanation *from into a new handle, with copies of the strings that it points to. */
 static cfp_status hand_out(cfp_explanation **out, cfp_explanation *from, const cfp_explainer *e)
 {
     cfp_ctx *ctx = &e->device->context->ctx;
@@ -240,7 +252,7 @@ static cfp_status explain(cfp_explanation **out, cfp_explainer *e, const cfp_cli
 {
     const int n = e->clips * e->thetas;
     const int before = cfp_api_use_threads(e->device->threads);
-    cfp_status status = cfp_explain_batch(answer, e->trace, clip, class_index, e->interp);
+    cfp_status status = cfp_explain_batch(answer, e->analyser, clip, class_index, e->interp);
     cfp_api_use_threads(before);
     for (int i = 0; i < n && status == CFP_OK; i++)
         status = hand_out(&out[i], &answer[i], e);

@@ -1,4 +1,4 @@
-/* api_model.c - cfp.h: models and what they consist of. */
+/* api_model.c - cfp.h: models, their classes and their nodes. */
 #include "api.h"
 #include "../base/hash.h"
 
@@ -12,7 +12,7 @@ cfp_status cfp_open_model(cfp_model **out, cfp_context *context, const char *pat
     model->context = context;
     cfp_status status = cfp_model_open(&model->model, ctx, path);
     model->taken = ctx->memory_taken - taken;
-    if (status == CFP_OK) /* now, since a model never changes once it is open */
+    if (status == CFP_OK) /* now, because an open model must not change */
         status = cfp_sha256_file(model->model.sha256, ctx, path);
     *out = &model->model;
     if (status != CFP_OK)

@@ -42,19 +42,19 @@ bool cfp_get_layer(cfp_layer_facts *out, const cfp_explanation *explanation, int
     return true;
 }
 
-static cfp_status copy_origins(cfp_kernel_place *place, int most, int *n, cfp_ctx *ctx,
+static cfp_status copy_origins(cfp_kernel_place *place, int capacity, int *n, cfp_ctx *ctx,
                                const cfp_explanation *e, int input, int channel)
 {
     cfp_origin *origin;
     CFP_TRY(cfp_origins(&origin, n, ctx, e->model, input, channel,
                         e->query.rule == CFP_RULE_REFERENCE));
-    for (int i = 0; i < *n && i < most; i++)
+    for (int i = 0; i < *n && i < capacity; i++)
         place[i] = (cfp_kernel_place){.node = origin[i].node, .kernel = origin[i].kernel};
     cfp_free(origin);
     return CFP_OK;
 }
 
-cfp_status cfp_find_origins(cfp_kernel_place *place, int most, int *n, cfp_context *context,
+cfp_status cfp_find_origins(cfp_kernel_place *place, int capacity, int *n, cfp_context *context,
                             const cfp_explanation *explanation, int layer, int channel)
 {
     const cfp_model *model = explanation->model;
@@ -68,7 +68,7 @@ cfp_status cfp_find_origins(cfp_kernel_place *place, int most, int *n, cfp_conte
     if (channel < 0 || channel >= channels)
         return cfp_fail(&context->ctx, CFP_USAGE, "channel: %d: '%s' reads %d channels, from 0",
                         channel, node->name, channels);
-    return copy_origins(place, most, n, &context->ctx, explanation, node->input[0], channel);
+    return copy_origins(place, capacity, n, &context->ctx, explanation, node->input[0], channel);
 }
 
 bool cfp_get_tube(cfp_tube_facts *out, const cfp_explanation *explanation, int i)

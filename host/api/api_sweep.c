@@ -1,4 +1,4 @@
-/* api_sweep.c - cfp.h: what every threshold selects. */
+/* api_sweep.c - cfp.h: cfp_sweep_clip, which counts the kernels that each threshold selects. */
 #include "../method/sweep.h"
 #include "api.h"
 
@@ -24,10 +24,10 @@ static void fill(cfp_theta_counts *out, const cfp_series *series, const cfp_mode
         }
 }
 
-/* A sweep on its way. */
+/* The state of one cfp_sweep_clip. */
 struct sweeping {
     const cfp_model *model;
-    cfp_trace *trace;
+    cfp_analyser *analyser;
     float *logits; /* [classes] */
     cfp_series series;
 };
@@ -47,11 +47,11 @@ static cfp_status sweep(struct sweeping *s, const api_device *device, const cfp_
     cfp_ctx *ctx = &device->context->ctx;
     const uint8_t *const rgb = clip->rgb;
     CFP_TRY_ALLOC(ctx, s->logits, s->model->n_classes);
-    CFP_TRY(cfp_trace_open_sweep(&s->trace, ctx, s->model, &device->device, query, 1));
-    CFP_TRY(cfp_trace_forward_frames(s->trace, &rgb, s->logits));
+    CFP_TRY(cfp_analyser_open_sweep(&s->analyser, ctx, s->model, &device->device, query, 1));
+    CFP_TRY(cfp_trace_forward_frames(cfp_analyser_network(s->analyser), &rgb, s->logits));
     if (class_index < 0)
         class_index = top_class(s->logits, s->model->n_classes);
-    return cfp_sweep(&s->series, s->trace, query, class_index, theta, thetas);
+    return cfp_sweep(&s->series, s->analyser, query, class_index, theta, thetas);
 }
 
 static cfp_status check(cfp_query *query, cfp_ctx *ctx, const cfp_model *model,
@@ -94,7 +94,7 @@ cfp_status cfp_sweep_clip(cfp_theta_counts *out, cfp_device *device, const cfp_m
     if (status == CFP_OK)
         fill(out, &s.series, model, theta, thetas);
     cfp_series_free(&s.series);
-    cfp_trace_close(&s.trace);
+    cfp_analyser_close(&s.analyser);
     cfp_free(s.logits);
     return status;
 }

@@ -1,6 +1,6 @@
 /* api_write.c - cfp.h: the files of an explanation.
  *
- * run.json lists the options of a run, as if the command line had asked for it. */
+ * run.json lists the options with which the command line would write the same explanation. */
 #include "../write/writer.h"
 #include "api.h"
 #include <stdio.h>
@@ -17,10 +17,10 @@ typedef struct written_options {
 
 static void put(written_options *o, const char *name, const char *value)
 {
-    o->option[o->n++] = (cfp_run_option){name, value};
+    o->option[o->n++] = (cfp_run_option){.name = name, .value = value};
 }
 
-/* `word` stands for the value `stands_for`. */
+/* If value is `stands_for`, the word is written instead of the number. */
 static void put_int(written_options *o, const char *name, int64_t value, const char *word,
                     int64_t stands_for)
 {
@@ -29,7 +29,7 @@ static void put_int(written_options *o, const char *name, int64_t value, const c
     put(o, name, word != NULL && value == stands_for ? word : text);
 }
 
-/* As few digits as give the same number back. */
+/* With the fewest digits that read back as the same number. */
 static void put_real(written_options *o, const char *name, double value)
 {
     char *text = o->number[o->n];

@@ -38,19 +38,19 @@ static cfp_status parse_name(device_name *out, cfp_ctx *ctx, const char *text)
     const char *number = text + length;
     *out = (device_name){.ordinal = -1};
     if (length == 0 || length >= sizeof out->word || (*number != '\0' && *number != ':'))
-        return cfp_fail(ctx, CFP_USAGE, "--device: '%s' is none of auto, ref, cpu, cuda, cuda:N",
-                        text);
+        return cfp_fail_option(ctx, CFP_USAGE, "device",
+                               ": '%s' is none of auto, ref, cpu, cuda, cuda:N", text);
     memcpy(out->word, text, length);
     if (*number == '\0')
         return CFP_OK;
     if (strcmp(out->word, "auto") == 0 || find_built_in(out->word) != NULL)
-        return cfp_fail(ctx, CFP_USAGE, "--device: '%s': there is only one %s, it has no number",
-                        text, out->word);
+        return cfp_fail_option(ctx, CFP_USAGE, "device",
+                               ": '%s': there is only one %s, it has no number", text, out->word);
 
     const char *digits = number + 1;
     if (digits[0] == '\0' || strlen(digits) > 3 || digits[strspn(digits, "0123456789")] != '\0')
-        return cfp_fail(ctx, CFP_USAGE, "--device: '%s': after the colon goes a number, 0 to 999",
-                        text);
+        return cfp_fail_option(ctx, CFP_USAGE, "device",
+                               ": '%s': after the colon goes a number, 0 to 999", text);
     out->ordinal = atoi(digits);
     return CFP_OK;
 }
@@ -228,12 +228,12 @@ cfp_status cfp_device_open(cfp_device *out, cfp_ctx *ctx, const char *name,
     if (strcmp(parsed.word, "auto") == 0)
         return open_auto(out, ctx, request);
     if (!is_known_word(parsed.word) && !find_module(path, parsed.word, request))
-        return cfp_fail(ctx, CFP_USAGE,
-                        "--device: '%s' is none of auto, ref, cpu, cuda, cuda:N, and there is no "
-                        "module cfp_%s.so",
-                        name, parsed.word);
+        return cfp_fail_option(ctx, CFP_USAGE, "device",
+                               ": '%s' is none of auto, ref, cpu, cuda, cuda:N, and there is no "
+                               "module cfp_%s.so",
+                               name, parsed.word);
     const cfp_status status = open_named(out, ctx, &parsed, request);
-    if (status != CFP_OK && strncmp(ctx->message, "--", 2) != 0)
+    if (status != CFP_OK && !ctx->blames_option)
         return cfp_fail(ctx, status, "--device %s: %s", name, ctx->message);
     return status;
 }

@@ -1,4 +1,5 @@
-/* backend.h - the table that every backend fills: ref, cpu, and cuda as a loadable module.
+/* backend.h - the table of functions that every backend fills: ref, cpu, and cuda (a loadable
+ * module).
  *
  * A backend runs the steps of a network forward and backward-data, and the few primitives that the
  * method needs: pooled means, masks, the back-step of one layer (relevance.h).  host/method/ walks
@@ -17,9 +18,9 @@
 #include "render.h"
 
 /* Raised whenever a type of this file or of relevance.h or render.h changes. */
-#define CFP_BACKEND_ABI 8
+#define CFP_BACKEND_ABI 9
 
-typedef struct cfp_backend cfp_backend; /* an opened device; each backend defines its own */
+typedef struct cfp_backend cfp_backend; /* an open device; each backend defines its own struct */
 
 typedef enum cfp_precision { CFP_FP32, CFP_TF32, CFP_BF16, CFP_FP16 } cfp_precision;
 
@@ -55,15 +56,15 @@ typedef struct cfp_device_request {
  *
  *     dst = activation( op(src...) + src[n_src - 1] if adds )
  *
- * Only conv3d and linear add (the residual connection; that operand is the LAST source, of dst's
- * shape), only conv3d, linear, batchnorm and add have an activation. */
+ * Only conv3d and linear add.  The added operand (a residual connection) is the LAST source and has
+ * the shape of dst.  Only conv3d, linear, batchnorm and add have an activation. */
 typedef struct cfp_step {
     const cfp_model *model;
     const cfp_node *node;       /* the op, its attributes and folded parameters */
     const cfp_node *activation; /* the POINTWISE node fused with it, or NULL */
     bool adds;                  /* the last source is added before the activation */
-    int n_src;                  /* sources, the added one included */
-    bool backward;              /* backward_data will be asked for */
+    int n_src;                  /* number of sources, with the added one */
+    bool backward;              /* step_backward will be called */
     /* Set by step_open: */
     void *plan;           /* owned by the backend; step_close releases it */
     size_t scratch_bytes; /* size of the scratch memory that a run needs; all steps share it */
@@ -72,9 +73,8 @@ typedef struct cfp_step {
 /* Rule grad: how much each selected pair of a kernel and a channel adds to the target (SPEC,
  * v(o,i)).  A pair is selected if its bit of step->edges is set for any question of the clip.
  *
- *     pair(n, o, i) = mean over T, H, W of x(i) times the part of its gradient that came through o
- *                   = sum over taps of weight(o, i) * sum over positions of dy(o) * x(i), over
- * T*H*W
+ *     v(n, o, i) = mean over T, H, W of x(i) times the part of its gradient that comes through o
+ *                = 1 / (T*H*W) * sum over taps of weight(o, i) * sum over positions of dy(o) * x(i)
  */
 typedef struct cfp_pairs {
     const cfp_back_step *step;
@@ -218,15 +218,15 @@ typedef struct cfp_backend_api {
     /* dst = src with one entry of each clip turned down (relevance.h); dst may be src. */
     cfp_status (*turn)(cfp_backend *backend, cfp_tensor *dst, const cfp_tensor *src,
                        const cfp_turn *turn);
-    /* dst += src, same shape, block and type. */
+    /* dst += src, of the same shape, block and type. */
     cfp_status (*accumulate)(cfp_backend *backend, cfp_tensor *dst, const cfp_tensor *src);
-    /* dst = src, same shape, block and type. */
+    /* dst = src, of the same shape, block and type. */
     cfp_status (*copy)(cfp_backend *backend, cfp_tensor *dst, const cfp_tensor *src);
     /* x (n, c), of one position, = value[n * C + c]: the gradient of the target by the logits.  A
      * backend may hold gradients times a power of two: seed multiplies by it; channel_mean and
      * channel_sum, if they are given g, and weigh_pairs divide by it. */
     cfp_status (*seed)(cfp_backend *backend, cfp_tensor *x, const float *value);
-    /* Relevance and the propagation of demands (relevance.h). */
+    /* Relevance, and the propagation of demands (relevance.h). */
     cfp_status (*route)(cfp_backend *backend, const cfp_demand_route *route);
     cfp_status (*back_step)(cfp_backend *backend, const cfp_back_step *step);
     /* Rule grad: weigh_pairs computes the values of the pairs that a back-step selected.
@@ -268,7 +268,7 @@ typedef struct cfp_backward_reads {
     bool src, dst;
 } cfp_backward_reads;
 cfp_backward_reads cfp_op_backward_reads(cfp_op op);
-/* The window of a kernel layer: a linear layer is a convolution of one tap. */
+/* The window of a kernel layer; a linear layer is a convolution with one tap. */
 const cfp_window *cfp_kernel_window(const cfp_node *node);
 /* True if the activation's derivative can be computed from its output alone, as `gate` does. */
 bool cfp_gate_from_output(cfp_op op);

@@ -8,19 +8,38 @@
 #include <string.h>
 #include <time.h>
 
+CFP_PRINTF(3, 0)
+static void record(cfp_ctx *ctx, const char *option, const char *format, va_list args)
+{
+    if (ctx == NULL)
+        return;
+    /* The arguments may point into the old message, so the new one is written elsewhere first. */
+    char text[sizeof ctx->message];
+    int used = 0;
+    if (option != NULL)
+        used = snprintf(text, sizeof text, "--%.40s", option);
+    vsnprintf(text + used, sizeof text - (size_t)used, format, args);
+    /* Names of files can hold any bytes.  The message stays one line that is safe to show. */
+    cfp_shown_text(ctx->message, sizeof ctx->message, text);
+    ctx->blames_option = option != NULL;
+}
+
 cfp_status cfp_fail(cfp_ctx *ctx, cfp_status status, const char *format, ...)
 {
-    if (ctx != NULL) {
-        /* The arguments may point into the old message, so the new one is written elsewhere first.
-         */
-        char text[sizeof ctx->message];
-        va_list args;
-        va_start(args, format);
-        vsnprintf(text, sizeof text, format, args);
-        va_end(args);
-        /* Names of files can hold any bytes.  The message stays one line that is safe to show. */
-        cfp_shown_text(ctx->message, sizeof ctx->message, text);
-    }
+    va_list args;
+    va_start(args, format);
+    record(ctx, NULL, format, args);
+    va_end(args);
+    return status;
+}
+
+cfp_status cfp_fail_option(cfp_ctx *ctx, cfp_status status, const char *option, const char *format,
+                           ...)
+{
+    va_list args;
+    va_start(args, format);
+    record(ctx, option, format, args);
+    va_end(args);
     return status;
 }
 

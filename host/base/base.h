@@ -27,6 +27,7 @@
  * thread has its own.  {0} is valid: no log, no memory limit, no interrupt. */
 typedef struct cfp_ctx {
     char message[1024]; /* the last error, in full: "<file or option>: <what is wrong>" */
+    bool blames_option; /* the message is about an option, and already begins with its name */
     void (*log)(void *cookie, cfp_level level, const char *line); /* NULL: no log */
     /* Long loops call this from time to time: `done` of `total` units of `what`.  NULL: no one. */
     void (*progress)(void *cookie, const char *what, int64_t done, int64_t total);
@@ -44,6 +45,10 @@ typedef struct cfp_ctx {
 
 /* Records the message (printf style, no trailing newline) in ctx and returns `status`. */
 cfp_status cfp_fail(cfp_ctx *ctx, cfp_status status, const char *format, ...) CFP_PRINTF(3, 4);
+/* The same for an option that cannot be taken: "--<option><format>".  Callers do not put the name
+ * of a node or a device in front of it. */
+cfp_status cfp_fail_option(cfp_ctx *ctx, cfp_status status, const char *option, const char *format,
+                           ...) CFP_PRINTF(4, 5);
 
 void cfp_log(cfp_ctx *ctx, cfp_level level, const char *format, ...) CFP_PRINTF(3, 4);
 void cfp_progress(cfp_ctx *ctx, const char *what, int64_t done, int64_t total);

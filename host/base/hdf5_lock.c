@@ -2,7 +2,8 @@
 #include "hdf5_lock.h"
 #include <pthread.h>
 
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+/* A thread that is writing a file may fork a reader between two calls of HDF5 (aggregate). */
+static pthread_mutex_t lock = PTHREAD_RECURSIVE_MUTEX_INITIALIZER_NP;
 
 void cfp_hdf5_lock(void)
 {

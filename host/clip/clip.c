@@ -210,7 +210,9 @@ static cfp_status read_sampled(opening *o, cfp_ctx *ctx)
 {
     const cfp_sink sink = {take_frame, o};
     find_wanted(o);
-    return o->source.kind->read(&o->source, ctx, o->wanted, o->n_wanted, &sink);
+    CFP_TRY(o->source.kind->read(&o->source, ctx, o->wanted, o->n_wanted, &sink));
+    cfp_progress(ctx, "decode", o->n_wanted, o->n_wanted); /* or all that follows counts as part */
+    return CFP_OK;
 }
 
 /* Finds the place of the frame number that --start gives.  Numbers ascend. */

@@ -3,7 +3,7 @@
 #include "../backend/render_math.h"
 #include <string.h>
 
-/* The sampled frames once more, uncropped and at the size of the source. */
+/* Reads the sampled frames again, uncropped and at the size of the source. */
 static cfp_status open_source(cfp_clip *out, cfp_ctx *ctx, const cfp_explanation *explanation)
 {
     const cfp_clip *clip = explanation->clip;
@@ -14,7 +14,7 @@ static cfp_status open_source(cfp_clip *out, cfp_ctx *ctx, const cfp_explanation
     spec.resize_short = spec.resize[0] = spec.resize[1] = 0;
     const cfp_sampling sampling = {
         .start = clip->place, .stride = clip->stride, .by_place = true, .track = clip->track};
-    /* What there is to warn of has been said when the clip was read first. */
+    /* No warnings: they were given when the clip was read the first time. */
     cfp_ctx quiet = *ctx;
     quiet.log = NULL;
     const cfp_status status = cfp_clip_open(out, &quiet, clip->path, &spec, &sampling);
@@ -37,11 +37,11 @@ static cfp_status open_canvas(cfp_canvas *canvas, const cfp_run *run)
     }
     const int shorter = cfp_min_int(canvas->clip->height, canvas->clip->width);
     const int longer = cfp_max_int(canvas->clip->height, canvas->clip->width);
-    if (longer > CFP_CANVAS_MOST)
+    if (longer > CFP_CANVAS_MAX)
         return cfp_fail(canvas->ctx, CFP_UNSUPPORTED,
                         "%s: frames of %d x %d; pictures of at most %d a side can be drawn",
                         canvas->clip->path, canvas->clip->width, canvas->clip->height,
-                        CFP_CANVAS_MOST);
+                        CFP_CANVAS_MAX);
     canvas->enlarge = cfp_max_int(
         1, cfp_min_int((CFP_CANVAS_SHORT + shorter - 1) / shorter, CFP_CANVAS_LONG / longer));
     canvas->height = canvas->clip->height * canvas->enlarge;
@@ -88,7 +88,7 @@ cfp_status cfp_canvas_tube(cfp_canvas *canvas, const cfp_tube *tube)
     return cfp_renderer_tube(&canvas->renderer, tube);
 }
 
-/* Each pixel n times, each row n times. */
+/* Repeats each pixel n times, and each row n times. */
 static void enlarge(uint8_t *rgb, size_t stride, const uint8_t *frame, int H, int W, int n)
 {
     for (int y = 0; y < H; y++) {
@@ -157,9 +157,9 @@ double cfp_canvas_strength(const cfp_canvas *canvas, int t)
     return sum / n;
 }
 
-int cfp_canvas_spread(const cfp_canvas *canvas, int *frame, int most)
+int cfp_canvas_spread(const cfp_canvas *canvas, int *frame, int max_frames)
 {
-    const int T = canvas->clip->frames, n = cfp_min_int(T, most);
+    const int T = canvas->clip->frames, n = cfp_min_int(T, max_frames);
     for (int k = 0; k < n; k++)
         frame[k] = (int)((2 * (int64_t)k + 1) * T / (2 * n));
     return n;

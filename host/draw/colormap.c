@@ -1,13 +1,13 @@
 /* colormap.c - see colormap.h.
  *
- * jet is OpenCV's, three clamped ramps, what the published code draws with.  turbo, viridis and
- * inferno are given by every eighth colour and linear between: at most 3 of 255 off the full
- * tables.  Colours: turbo by A. Mikhailov (Google, Apache-2.0); viridis and inferno by N. Smith and
- * S. van der Walt (CC0).
+ * jet is OpenCV's: three clamped ramps.  The published code draws with it.  turbo, viridis and
+ * inferno are given by every eighth colour and interpolated linearly, at most 3 of 255 away from
+ * the full tables.  Colours: turbo by A. Mikhailov (Google, Apache-2.0); viridis and inferno by N.
+ * Smith and S. van der Walt (CC0).
  *
- * coolwarm and blackwhite are of differences: colour 128 is neutral and stands for 0.  coolwarm is
- * blue below and red above, which colour-blind readers tell apart too; by K. Moreland (public
- * domain).  blackwhite is for print: black below, grey, white above. */
+ * coolwarm and blackwhite are for differences: colour 128 is neutral and means 0.  coolwarm is blue
+ * below and red above, which colour-blind readers can distinguish; by K. Moreland (public domain).
+ * blackwhite is for print: black below, grey in the middle, white above. */
 #include "colormap.h"
 
 const char *const cfp_colormap_names[CFP_COLORMAP_END + 1] = {
@@ -37,7 +37,7 @@ static const uint32_t coolwarm[KEYS] = {
     0xecd3c5, 0xf1ccb9, 0xf5c4ad, 0xf7bba0, 0xf7b194, 0xf7a687, 0xf49a7b, 0xf18d6f, 0xec7f63,
     0xe57058, 0xde604d, 0xd55042, 0xcb3e38, 0xc0282f, 0xb40426};
 
-/* Up with slope 4 from `up` at 0, down again to `down` at 0: a trapezium, clamped. */
+/* A clamped trapezium: rises from `up` with slope 4, falls to `down`. */
 static uint8_t ramp(int i, int up, int down)
 {
     const int v = cfp_min_int(4 * i + up, down - 4 * i);

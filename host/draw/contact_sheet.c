@@ -5,17 +5,17 @@
 
 enum {
     MARGIN = 24,
-    GAP = 2,    /* between cells, and half of it between rows */
-    TITLE = 22, /* font sizes */
+    GAP = 2,    /* between cells; half of it between rows */
+    TITLE = 22, /* font sizes in pixels */
     TEXT = 14,
     CELL_HEIGHT = 128, /* at most */
     CELL_WIDTH = 160,
-    LONGEST = 16000, /* of all rows: of a deep network they are lower */
-    LEAST_PITCH = 24,
-    LABEL_MOST = 280, /* width of the labels */
+    LONGEST = 16000, /* of all rows together; if there are many, each is lower */
+    MIN_PITCH = 24,
+    LABEL_WIDTH = 280, /* width of the labels */
     BAR_WIDTH = 14,
     BAR_HEIGHT = 240, /* at most */
-    BAR_ROOM = 60,    /* with its numbers and words */
+    BAR_SPACE = 60,   /* the bar with its numbers and words */
     LINES = 3         /* of a label */
 };
 
@@ -33,7 +33,7 @@ static const cfp_layer *layer_of(const cfp_sheet *s, int tube)
     return cfp_pyramid_layer(&s->canvas->explanation->pyramid, tube_of(s, tube)->node);
 }
 
-/* Of a contrast: the same layer as the other class has it; NULL: it does not reach it. */
+/* For a contrast: the same layer for the other class; NULL if it does not reach the layer. */
 static const cfp_layer *layer_against(const cfp_sheet *s, int tube)
 {
     const cfp_explanation *other = s->canvas->explanation->against;
@@ -45,7 +45,7 @@ static float relevance_in(const cfp_layer *layer, int kernel)
     return layer == NULL ? 0 : layer->relevance[kernel];
 }
 
-/* Of a kernel tube's kernel: the higher one, where there are two classes. */
+/* The relevance of a tube's kernel; with two classes, the higher one. */
 static float relevance_of(const cfp_sheet *s, int tube)
 {
     const int kernel = tube_of(s, tube)->kernel;
@@ -63,8 +63,8 @@ static bool same_page(const cfp_tube *a, const cfp_tube *b)
     return a->kernel < 0 ? b->kernel < 0 : b->kernel >= 0 && a->node == b->node;
 }
 
-/* The row of a tube below the clip's: layers as they come; kernels by relevance, equal ones by
- * number. */
+/* The row of a tube, counted below the clip's row.  Layers keep their order.  Kernels are sorted by
+ * relevance, equal ones by number. */
 static int row_of(const cfp_sheet *s, int tube)
 {
     if (tube_of(s, tube)->kernel < 0)
@@ -78,7 +78,7 @@ static int row_of(const cfp_sheet *s, int tube)
     return row;
 }
 
-/* A layer of two classes: how many kernels both select, and how many only one. */
+/* For two classes: writes how many kernels of a layer both select, and how many only one. */
 static void label_counts(char *line, size_t bytes, const cfp_layer *a, const cfp_layer *b)
 {
     int both = 0;
@@ -126,8 +126,8 @@ static label label_of(const cfp_sheet *s, int tube)
     snprintf(l.line[0], sizeof l.line[0], "%s", name_of(s, tube));
     if (layer != NULL) {
         snprintf(l.line[1], sizeof l.line[1], "depth %d", layer->depth);
-        snprintf(l.line[2], sizeof l.line[2], "%d of %d kernels", layer->n_selected,
-                 layer->n_kernels);
+        snprintf(l.line[2], sizeof l.line[2], "%d of %d kernel%s", layer->n_selected,
+                 layer->n_kernels, layer->n_kernels == 1 ? "" : "s");
     }
     return l;
 }
@@ -140,7 +140,7 @@ static label label_of_clip(const cfp_sheet *s)
     return l;
 }
 
-/* Fonts for line k of a label. */
+/* Sets the font for line k of a label. */
 static void label_font(const cfp_sheet *s, int k)
 {
     cfp_figure_font(s->figure.cr, s->font, k == 0);
@@ -163,27 +163,27 @@ static void draw_label(const cfp_sheet *s, int row, const label *l)
 
 static double label_width(const cfp_sheet *s, const label *l)
 {
-    double most = 0;
+    double widest = 0;
     for (int k = 0; k < LINES; k++) {
         label_font(s, k);
-        most = fmax(most, cfp_figure_text_width(s->figure.cr, l->line[k]));
+        widest = fmax(widest, cfp_figure_text_width(s->figure.cr, l->line[k]));
     }
-    return most;
+    return widest;
 }
 
-/* How large everything is; the labels are measured on a figure of one pixel. */
+/* Computes all sizes.  Labels are measured on a figure of one pixel. */
 static cfp_status lay_out(cfp_sheet *s)
 {
     const cfp_canvas *canvas = s->canvas;
-    const int most_rows = tube_of(s, s->first)->kernel < 0 ? CFP_SHEET_LAYERS : CFP_SHEET_KERNELS;
-    s->rows = cfp_min_int(s->n_tubes, most_rows);
+    const int max_rows = tube_of(s, s->first)->kernel < 0 ? CFP_SHEET_LAYERS : CFP_SHEET_KERNELS;
+    s->rows = cfp_min_int(s->n_tubes, max_rows);
     s->columns = cfp_canvas_spread(canvas, s->frame, CFP_SHEET_COLUMNS);
     const int highest = cfp_min_int(CELL_HEIGHT, LONGEST / (s->rows + 1));
     const double scale =
         fmin(1, fmin((double)highest / canvas->height, (double)CELL_WIDTH / canvas->width));
     s->cell_height = cfp_max_int(1, (int)(canvas->height * scale + 0.5));
     s->cell_width = cfp_max_int(1, (int)(canvas->width * scale + 0.5));
-    s->pitch = cfp_max_int(LEAST_PITCH, s->cell_height) + 2 * GAP;
+    s->pitch = cfp_max_int(MIN_PITCH, s->cell_height) + 2 * GAP;
     s->font = fmin(TEXT, s->pitch / 4.4);
     CFP_TRY(cfp_figure_open(&s->figure, canvas->ctx, 1, 1, false));
     label l = label_of_clip(s);
@@ -199,19 +199,19 @@ static cfp_status lay_out(cfp_sheet *s)
                 "are plain strokes");
     }
     cfp_figure_close(&s->figure);
-    s->left = MARGIN + (int)ceil(fmin(LABEL_MOST, width)) + 10;
+    s->left = MARGIN + (int)ceil(fmin(LABEL_WIDTH, width)) + 10;
     s->top = MARGIN + TITLE + 2 * TEXT + 16;
     return CFP_OK;
 }
 
-/* The file's name out of a path. */
+/* The last part of a path. */
 static const char *last_part(const char *path)
 {
     const char *slash = strrchr(path, '/');
     return slash != NULL && slash[1] != '\0' ? slash + 1 : path;
 }
 
-/* "clockwise  61.0 %", or of a contrast "A clockwise  61.0 %   minus   B ..." */
+/* "clockwise  61.0 %", or for a contrast "A: clockwise  61.0 %   minus   B: ..." */
 static void head_line(char *text, size_t bytes, const cfp_explanation *e)
 {
     const cfp_explanation *b = e->against;
@@ -227,14 +227,14 @@ static void head_line(char *text, size_t bytes, const cfp_explanation *e)
 static void draw_head(const cfp_sheet *s)
 {
     const cfp_explanation *e = s->canvas->explanation;
-    const double room = s->figure.width - 2 * MARGIN;
+    const double width = s->figure.width - 2 * MARGIN;
     char text[512];
     double y = MARGIN + TITLE;
     cairo_t *cr = s->figure.cr;
     cairo_set_source_rgb(cr, 0, 0, 0);
     cfp_figure_font(cr, TITLE, true);
     head_line(text, sizeof text, e);
-    cfp_figure_text(cr, MARGIN, y, 0, room, text);
+    cfp_figure_text(cr, MARGIN, y, 0, width, text);
     cfp_figure_font(cr, TEXT, false);
     cairo_set_source_rgb(cr, 0.3, 0.3, 0.3);
     y += 1.7 * TEXT;
@@ -242,17 +242,17 @@ static void draw_head(const cfp_sheet *s)
     if (tube_of(s, s->first)->kernel >= 0)
         used = snprintf(text, sizeof text, "kernels of %.200s  |  ", name_of(s, s->first));
     used += snprintf(text + used, sizeof text - (size_t)used,
-                     "%.80s  |  %.80s  |  rule %s, theta %g", e->model->name,
-                     last_part(e->clip->path), cfp_rule_names[e->query.rule], e->query.theta);
+                     "rule %s, theta %g  |  %.80s  |  %.80s", cfp_rule_names[e->query.rule],
+                     e->query.theta, e->model->name, last_part(e->clip->path));
     const cfp_saturation full = cfp_pyramid_saturation(&e->pyramid);
     if (full.most && e->against == NULL)
         used += snprintf(text + used, sizeof text - (size_t)used,
-                         "  |  saturated: %d of %d layers have at least 90 %% of their kernels",
+                         "  |  saturated: %d of %d layers select at least 90 %% of their kernels",
                          full.saturated, full.layers);
     if (s->rows < s->n_tubes)
         snprintf(text + used, sizeof text - (size_t)used, "  |  the first %d of %d", s->rows,
                  s->n_tubes);
-    cfp_figure_text(cr, MARGIN, y, 0, room, text);
+    cfp_figure_text(cr, MARGIN, y, 0, width, text);
 }
 
 static void draw_time(const cfp_sheet *s)
@@ -285,7 +285,7 @@ static void draw_bar(const cfp_sheet *s)
     const int height = cfp_min_int(BAR_HEIGHT, s->rows * s->pitch - 2 * GAP);
     const uint8_t *colours = s->canvas->renderer.overlay.colour;
     const bool differs = s->canvas->explanation->against != NULL;
-    for (int k = 0; k < height; k++) { /* from 1 above to 0 below */
+    for (int k = 0; k < height; k++) { /* from 1 at the top to 0 */
         const uint8_t *c = colours + 3 * (255 - 255 * k / cfp_max_int(1, height - 1));
         cairo_rectangle(cr, x, y + k, BAR_WIDTH, 1);
         cairo_set_source_rgb(cr, c[0] / 255.0, c[1] / 255.0, c[2] / 255.0);
@@ -297,7 +297,7 @@ static void draw_bar(const cfp_sheet *s)
     cfp_figure_text(cr, x + BAR_WIDTH + 5, y + height, 0, 0, differs ? "-1" : "0");
     if (differs && height >= 3 * TEXT)
         cfp_figure_text(cr, x + BAR_WIDTH + 5, y + height / 2.0 + 0.36 * TEXT, 0, 0, "0");
-    if (height < 120) /* no room for words */
+    if (height < 120) /* too low for words */
         return;
     cairo_save(cr);
     cairo_translate(cr, x + BAR_WIDTH + 5 + (differs ? 2 : 1) * TEXT, y + height / 2.0);
@@ -318,7 +318,7 @@ static void draw_cell(const cfp_sheet *s, int row, int k, const uint8_t *rgb, si
     cairo_restore(cr);
 }
 
-/* The clip itself, as the canvas has it. */
+/* Draws the row of the clip. */
 static cfp_status draw_clip(const cfp_sheet *s)
 {
     const cfp_canvas *canvas = s->canvas;
@@ -350,7 +350,7 @@ static cfp_status begin_page(cfp_sheet *s, int tube)
     if (s->cell == NULL)
         return CFP_NOMEM;
     CFP_TRY(cfp_figure_open(&s->figure, s->canvas->ctx,
-                            s->left + s->columns * (s->cell_width + GAP) + 14 + BAR_ROOM,
+                            s->left + s->columns * (s->cell_width + GAP) + 14 + BAR_SPACE,
                             s->top + (s->rows + 1) * s->pitch + 3 * TEXT + MARGIN, false));
     draw_head(s);
     draw_time(s);

@@ -1,15 +1,16 @@
-/* contact_sheet.h - all tubes of one explanation on one page: what a reader looks at first.
+/* contact_sheet.h - all tubes of an explanation on one page.
  *
- * Rows are the layers by depth, the clip above them; columns are time.  Beside each row stand the
- * layer, its depth and how many of its kernels are selected; below is the axis of time, at the
- * right the colours.  Kernel tubes have a page a layer, the most relevant kernel first.
+ * Each row is a layer, by depth, with the clip in the first row; each column is a frame.  The label
+ * of a row names the layer, its depth and how many of its kernels are selected.  The axis of time
+ * is below, the colour bar on the right.  Tubes of kernels get one page for each layer, with the
+ * most relevant kernel first.
  *
  *     contact-sheet.png                     the layers
  *     overlay/<layer>/contact-sheet.png     the layer's kernels
  *
- * At most CFP_SHEET_COLUMNS frames, evenly spread, and CFP_SHEET_LAYERS or CFP_SHEET_KERNELS rows
- * are shown, and the page says so where there are more.  The overlays are given, one tube after the
- * other in the order of the explanation: the sheet draws none itself. */
+ * A page shows at most CFP_SHEET_COLUMNS evenly spread frames and CFP_SHEET_LAYERS or
+ * CFP_SHEET_KERNELS rows, and says how many there are in all.  The sheet does not draw overlays:
+ * the caller passes the pictures, tube by tube in the order of the explanation. */
 #pragma once
 #include "../method/contrast.h"
 #include "canvas.h"
@@ -19,27 +20,28 @@ enum { CFP_SHEET_COLUMNS = 16, CFP_SHEET_LAYERS = 512, CFP_SHEET_KERNELS = 64 };
 
 typedef struct cfp_sheet {
     cfp_output *output;
-    const cfp_canvas *canvas; /* whose pictures are put together */
+    const cfp_canvas *canvas; /* draws the pictures */
     const cfp_run *run;
-    bool warned; /* that there is no font */
+    bool warned; /* the user was warned that there is no font */
 
-    /* Of the page at hand: */
-    int first, n_tubes; /* tubes of the explanation */
-    int rows;           /* of tubes that are shown */
+    /* The current page: */
+    int first, n_tubes; /* the tubes of the explanation that belong to it */
+    int rows;           /* how many tubes are shown */
     int columns, frame[CFP_SHEET_COLUMNS];
     int cell_height, cell_width, pitch; /* pixels; pitch from row to row */
     double font;                        /* height of the labels */
-    int left, top;                      /* of the clip's first cell */
-    cairo_surface_t *cell;              /* a picture of the canvas */
-    cfp_figure figure;                  /* no surface: there is no page at hand */
+    int left, top;                      /* position of the clip's first cell */
+    cairo_surface_t *cell;              /* holds one picture of the canvas */
+    cfp_figure figure;                  /* without a surface if there is no current page */
 } cfp_sheet;
 
 void cfp_sheet_open(cfp_sheet *out, cfp_output *output, const cfp_canvas *canvas,
                     const cfp_run *run);
 void cfp_sheet_close(cfp_sheet *sheet);
 
-/* Tube number `tube` goes on its page, which is begun with its first tube and written with its
- * last.  picture(from, t, &stride): the canvas' picture of frame t. */
+/* Adds tube number `tube` of the explanation to its page.  The first tube of a page begins it, the
+ * last one writes the file.  picture(from, t, &stride) returns the picture of frame t, in the size
+ * of the canvas. */
 CFP_CHECKED cfp_status cfp_sheet_add(cfp_sheet *sheet, int tube,
                                      const uint8_t *(*picture)(const void *from, int t,
                                                                size_t *stride),

@@ -21,7 +21,7 @@ static cfp_status check(cfp_ctx *ctx, cairo_status_t status)
                     "drawing with cairo: %s", cairo_status_to_string(status));
 }
 
-/* What is drawn on, for a figure whose surface has just been made. */
+/* Makes the drawing context for a new surface. */
 static cfp_status begin(cfp_figure *out, bool transparent)
 {
     out->cr = cairo_create(out->surface);
@@ -63,8 +63,9 @@ cfp_status cfp_figure_finish(cfp_figure *figure)
     CFP_TRY(check(figure->ctx, cairo_status(figure->cr)));
     cairo_surface_finish(figure->surface);
     const cairo_status_t status = cairo_surface_status(figure->surface);
-    return status == CAIRO_STATUS_WRITE_ERROR ? CFP_OK /* which commit says better */
-                                              : check(figure->ctx, status);
+    return status == CAIRO_STATUS_WRITE_ERROR
+               ? CFP_OK /* commit reports it, with the name of the file */
+               : check(figure->ctx, status);
 }
 
 void cfp_figure_close(cfp_figure *figure)
@@ -74,30 +75,33 @@ void cfp_figure_close(cfp_figure *figure)
     *figure = (cfp_figure){0};
 }
 
-/* Cairo's premultiplied words as PNG's bytes. */
-static const uint8_t *row_of(const cfp_pixels *pixels, int y, uint8_t *room)
+/* Converts a row of cairo's pixels, which are premultiplied by their opacity, to the bytes of a
+ * PNG. */
+static const uint8_t *row_of(const cfp_pixels *pixels, int y, uint8_t *buffer)
 {
     cairo_surface_t *const surface = ((const cfp_figure *)pixels->data)->surface;
     const uint8_t *from = cairo_image_surface_get_data(surface) +
                           (size_t)y * (size_t)cairo_image_surface_get_stride(surface);
-    uint8_t *to = room;
+    uint8_t *to = buffer;
     for (int x = 0; x < pixels->width; x++, from += 4, to += pixels->channels) {
         uint32_t word;
         memcpy(&word, from, 4);
-        const uint32_t opaque = pixels->channels == 4 ? word >> 24 : 255;
+        const int opaque = pixels->channels == 4 ? (int)(word >> 24) : 255;
         for (int c = 0; c < 3; c++) {
-            const uint32_t v = word >> (16 - 8 * c) & 255;
-            to[c] = (uint8_t)(opaque == 0 ? 0 : (v * 255 + opaque / 2) / opaque);
+            /* Resampling overshoots at edges, so a colour may be larger than the opacity. */
+            const int v = (int)(word >> (16 - 8 * c) & 255);
+            to[c] = (uint8_t)(opaque == 0 ? 0 : cfp_min_int((v * 255 + opaque / 2) / opaque, 255));
         }
         if (pixels->channels == 4)
             to[3] = (uint8_t)opaque;
     }
-    return room;
+    return buffer;
 }
 
 cfp_status cfp_figure_write(cfp_output *output, const char *name, const cfp_figure *figure)
 {
-    CFP_TRY(check(output->ctx, cairo_status(figure->cr))); /* the first of all that was drawn */
+    CFP_TRY(
+        check(output->ctx, cairo_status(figure->cr))); /* the first error of all drawing calls */
     cairo_surface_flush(figure->surface);
     const bool opaque = cairo_image_surface_get_format(figure->surface) == CAIRO_FORMAT_RGB24;
     const cfp_pixels pixels = {.height = figure->height,
@@ -117,7 +121,8 @@ cairo_surface_t *cfp_figure_image(cfp_ctx *ctx, int width, int height)
     return NULL;
 }
 
-void cfp_figure_fill(cairo_surface_t *image, const uint8_t *rgb, size_t stride, const float *share)
+void cfp_figure_fill(cairo_surface_t *image, const uint8_t *rgb, size_t stride,
+                     const float *opacity)
 {
     const int H = cairo_image_surface_get_height(image), W = cairo_image_surface_get_width(image);
     const size_t step = (size_t)cairo_image_surface_get_stride(image);
@@ -126,7 +131,8 @@ void cfp_figure_fill(cairo_surface_t *image, const uint8_t *rgb, size_t stride, 
         uint8_t *to = cairo_image_surface_get_data(image) + (size_t)y * step;
         const uint8_t *from = rgb + (size_t)y * stride;
         for (int x = 0; x < W; x++, to += 4, from += 3) {
-            const float opaque = share == NULL ? 1.0f : share[(size_t)y * (size_t)W + (size_t)x];
+            const float opaque =
+                opacity == NULL ? 1.0f : opacity[(size_t)y * (size_t)W + (size_t)x];
             uint32_t word = (uint32_t)(255.0f * opaque + 0.5f) << 24;
             for (int c = 0; c < 3; c++)
                 word |= (uint32_t)((float)from[c] * opaque + 0.5f) << (16 - 8 * c);
@@ -145,7 +151,8 @@ void cfp_figure_draw(const cfp_figure *figure, cairo_surface_t *image)
                 1.0 / cairo_image_surface_get_height(image));
     cairo_set_source_surface(cr, image, 0, 0);
     cairo_pattern_set_filter(cairo_get_source(cr), CAIRO_FILTER_BEST);
-    cairo_pattern_set_extend(cairo_get_source(cr), CAIRO_EXTEND_PAD); /* edges do not fade */
+    cairo_pattern_set_extend(cairo_get_source(cr),
+                             CAIRO_EXTEND_PAD); /* so that edges do not fade */
     cairo_fill(cr);
     cairo_restore(cr);
 }
@@ -175,7 +182,8 @@ double cfp_figure_text_width(cairo_t *cr, const char *text)
     return extents.x_advance;
 }
 
-/* Code points that are no characters: cairo refuses them as it refuses what is no UTF-8. */
+/* True for code points that are not characters.  Cairo refuses them like bytes that are not
+ * UTF-8. */
 static bool is_noncharacter(const char *text, int length)
 {
     const unsigned char *c = (const unsigned char *)text;
@@ -184,11 +192,12 @@ static bool is_noncharacter(const char *text, int length)
     return length == 4 && (c[1] & 0x0f) == 0x0f && c[2] == 0xbf && c[3] >= 0xbe;
 }
 
-/* Cairo ends at bytes that are no UTF-8: what names hold is as their file has it. */
-static void copy_utf8(char *to, size_t room, const char *text)
+/* Copies text, replacing bytes that are not UTF-8, because cairo stops at them.  Names of files can
+ * hold any bytes. */
+static void copy_utf8(char *to, size_t capacity, const char *text)
 {
     size_t n = 0;
-    while (*text != '\0' && n + 4 < room) {
+    while (*text != '\0' && n + 4 < capacity) {
         const int length = cfp_utf8_length(text);
         const bool control = (unsigned char)*text < 0x20 || *text == 0x7f;
         if (length == 0 || control || is_noncharacter(text, length)) {
@@ -203,17 +212,18 @@ static void copy_utf8(char *to, size_t room, const char *text)
     to[n] = '\0';
 }
 
-void cfp_figure_text(cairo_t *cr, double x, double y, double align, double most, const char *text)
+void cfp_figure_text(cairo_t *cr, double x, double y, double align, double max_width,
+                     const char *text)
 {
     char shown[512];
     copy_utf8(shown, sizeof shown - sizeof ELLIPSIS, text);
     size_t n = strlen(shown);
     double width = cfp_figure_text_width(cr, shown);
-    while (most > 0 && width > most && n > 0) {
+    while (max_width > 0 && width > max_width && n > 0) {
         do
             n--;
         while (n > 0 && ((unsigned char)shown[n] & 0xc0) == 0x80);
-        strcpy(shown + n, ELLIPSIS); /* copy_utf8 left room for it */
+        strcpy(shown + n, ELLIPSIS); /* copy_utf8 left enough space for it */
         width = cfp_figure_text_width(cr, shown);
     }
     cairo_move_to(cr, x - align * width, y);

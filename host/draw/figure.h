@@ -1,28 +1,28 @@
-/* figure.h - a picture that is composed: images in any place and slant, lines, text; for stack and
- * the contact sheet.  The way to cairo.
+/* figure.h - pictures composed of images, lines and text (stack, the contact sheet, plots); the
+ * only interface to cairo.
  *
- * Text is in DejaVu Sans, or what fontconfig has in its place; where there is no font at all cairo
- * draws plain strokes, which cfp_figure_has_font tells.  Nothing here depends on a display's
- * settings: the same fonts, the same bytes. */
+ * Text is in DejaVu Sans, or in the font that fontconfig offers instead.  Without any font, cairo
+ * draws simple strokes; cfp_figure_has_font tells.  Settings of a display have no influence: equal
+ * fonts give equal bytes. */
 #pragma once
 #include "../files/output.h"
 #include <cairo-svg.h>
 #include <cairo.h>
 
-enum { CFP_FIGURE_MOST = 32000 }; /* a side; cairo's own limit is 32767 */
+enum { CFP_FIGURE_MAX = 32000 }; /* of a side; the limit of cairo is 32767 */
 
 typedef struct cfp_figure {
     cfp_ctx *ctx;
     int width, height;
     cairo_surface_t *surface;
-    cairo_t *cr; /* to draw with */
+    cairo_t *cr; /* the drawing context */
 } cfp_figure;
 
-/* Transparent, or white.  On failure *out is empty. */
+/* Makes a picture of width x height pixels, transparent or white.  On failure *out is empty. */
 CFP_CHECKED cfp_status cfp_figure_open(cfp_figure *out, cfp_ctx *ctx, int width, int height,
                                        bool transparent);
-/* A white vector figure that grows into the file that output has begun; sides in points.  Nothing
- * is in the file before cfp_figure_finish. */
+/* Makes a white vector figure, with sides in points, that is written to the open file of output.
+ * Nothing is in the file before cfp_figure_finish. */
 CFP_CHECKED cfp_status cfp_figure_open_svg(cfp_figure *out, cfp_output *output, int width,
                                            int height);
 CFP_CHECKED cfp_status cfp_figure_finish(cfp_figure *figure);
@@ -30,20 +30,22 @@ void cfp_figure_close(cfp_figure *figure); /* accepts {0} */
 CFP_CHECKED cfp_status cfp_figure_write(cfp_output *output, const char *name,
                                         const cfp_figure *figure);
 
-/* An image of its own, width x height, cairo's premultiplied ARGB; the caller's to
- * cairo_surface_destroy.  NULL: no memory, which the message says. */
+/* Makes an image of width x height in cairo's format: ARGB, premultiplied by the opacity.  The
+ * caller frees it with cairo_surface_destroy.  NULL: out of memory; the message is set. */
 cairo_surface_t *cfp_figure_image(cfp_ctx *ctx, int width, int height);
-/* Fills it with rgb, whose rows are `stride` bytes apart; share[height * width] in [0, 1] is how
- * opaque each pixel is, NULL: all are. */
-void cfp_figure_fill(cairo_surface_t *image, const uint8_t *rgb, size_t stride, const float *share);
-/* Draws the image into the unit square of the current transformation, resampled without steps. */
+/* Fills the image with rgb, whose rows are `stride` bytes apart.  opacity[height * width] is in [0,
+ * 1]; NULL: every pixel is opaque. */
+void cfp_figure_fill(cairo_surface_t *image, const uint8_t *rgb, size_t stride,
+                     const float *opacity);
+/* Draws the image into the unit square of the current transformation, smoothly resampled. */
 void cfp_figure_draw(const cfp_figure *figure, cairo_surface_t *image);
 
-/* Which font is in force from now on, `size` pixels high. */
+/* Sets the font for what follows, `size` pixels high. */
 void cfp_figure_font(cairo_t *cr, double size, bool bold);
-/* False: there is no font here. */
+/* False if the machine has no font. */
 bool cfp_figure_has_font(cairo_t *cr);
 double cfp_figure_text_width(cairo_t *cr, const char *text);
-/* On the baseline at y, from x on, to x or around it (align 0, 1, 0.5), cut with an ellipsis where
- * it is wider than `most` (0: never). */
-void cfp_figure_text(cairo_t *cr, double x, double y, double align, double most, const char *text);
+/* Draws text with its baseline at y.  It starts at x (align 0), is centred at x (0.5) or ends at x
+ * (1).  Text wider than `max_width` is cut and gets an ellipsis; 0: it is never cut. */
+void cfp_figure_text(cairo_t *cr, double x, double y, double align, double max_width,
+                     const char *text);

@@ -2,6 +2,7 @@
 #include "movie.h"
 #include "../files/versions.h"
 #include <libavutil/opt.h>
+#include <math.h>
 
 #define FPS 25.0
 
@@ -20,7 +21,8 @@ static cfp_status fail(const cfp_movie *m, const char *what, int error)
 
 AVRational cfp_movie_rate(const cfp_clip *clip)
 {
-    const double fps = (clip->fps > 0.0 ? clip->fps : FPS) / cfp_max_int(1, clip->stride);
+    double fps = (clip->fps > 0.0 ? clip->fps : FPS) / cfp_max_int(1, clip->stride);
+    fps = fmax(1.0, fmin(fps, cfp_max_int(1, clip->frames)));
     const AVRational rate = av_d2q(fps, 1000000);
     return rate.num > 0 && rate.den > 0 ? rate : (AVRational){25, 1};
 }
@@ -37,7 +39,7 @@ static cfp_status open_encoder(cfp_movie *m, const cfp_movie_kind *kind)
     e->framerate = kind->rate;
     e->time_base = av_inv_q(kind->rate);
     e->thread_count = 1;
-    e->log_level_offset = 1000; /* libx264 tells its life otherwise */
+    e->log_level_offset = 1000; /* otherwise libx264 prints statistics */
     e->flags |= AV_CODEC_FLAG_BITEXACT;
     if (m->format->oformat->flags & AVFMT_GLOBALHEADER)
         e->flags |= AV_CODEC_FLAG_GLOBAL_HEADER;
@@ -50,7 +52,7 @@ static cfp_status open_encoder(cfp_movie *m, const cfp_movie_kind *kind)
 cfp_status cfp_movie_open(cfp_movie *m, cfp_output *output, const cfp_movie_kind *kind)
 {
     *m = (cfp_movie){.output = output};
-    av_log_set_level(AV_LOG_QUIET); /* failures come back as statuses */
+    av_log_set_level(AV_LOG_QUIET); /* errors are returned as statuses */
     const char *path = cfp_newfile_where(&output->file);
     int error = avformat_alloc_output_context2(&m->format, NULL, kind->muxer, path);
     if (error < 0)
@@ -85,7 +87,7 @@ cfp_status cfp_movie_ready(cfp_movie *m)
     return error < 0 ? fail(m, "", error) : CFP_OK;
 }
 
-/* Hands a picture (NULL: the end) to the encoder and what it has ready to the file. */
+/* Sends a picture to the encoder (NULL: the end) and writes the packets that are ready. */
 static cfp_status encode(cfp_movie *m, const AVFrame *frame)
 {
     int error = avcodec_send_frame(m->encoder, frame);

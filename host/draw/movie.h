@@ -1,39 +1,43 @@
-/* movie.h - pictures into a file of libav*: muxer, encoder and what may go wrong there, for mp4 and
- * gif.
+/* movie.h - writes pictures to a video file (mp4, gif) with libav*: muxer, encoder, error messages.
  *
- * One thread and no encoder or muxer stamps: the same pictures give the same bytes.  A picture is
- * filled in movie->frame, of the size and pixel format asked for. */
+ * The encoder uses one thread, and no version is written to the file, so equal pictures give equal
+ * bytes.  The caller fills movie->frame, which has the requested size and pixel format. */
 #pragma once
 #include "../files/output.h"
 #include <libavcodec/avcodec.h>
 #include <libavformat/avformat.h>
 
 typedef struct cfp_movie {
-    cfp_output *output; /* whose growing file it is */
+    cfp_output *output; /* the movie goes to its open file */
     AVFormatContext *format;
     AVCodecContext *encoder;
-    AVStream *stream; /* of format */
-    AVFrame *frame;   /* the picture to fill, before each cfp_movie_add */
+    AVStream *stream; /* the stream of format */
+    AVFrame *frame;   /* the caller fills it before each cfp_movie_add */
     AVPacket *packet;
 } cfp_movie;
 
 typedef struct cfp_movie_kind {
-    const char *muxer; /* of libavformat */
+    const char *muxer; /* its name in libavformat */
     const AVCodec *codec;
     enum AVPixelFormat pixels;
     int width, height;
-    AVRational rate;                /* pictures a second */
-    void (*tune)(AVCodecContext *); /* the codec's own settings; NULL: none */
+    AVRational rate;                /* pictures per second */
+    void (*tune)(AVCodecContext *); /* sets options of the codec; NULL: none */
     const char *flag, *flag_value;  /* an option of the muxer, or NULL */
 } cfp_movie_kind;
 
-/* The clip's frame rate over the stride of its sampling; a source without a rate has 25. */
+/* The frame rate of the clip's source over the stride of its sampling, so that a movie has the
+ * speed of the source; 25 stands for an unknown rate.  Very short clips are slower, so that a loop
+ * takes at least a second.  Very sparse ones are faster: no picture stays for more than a second.
+ */
 AVRational cfp_movie_rate(const cfp_clip *clip);
 
-/* Whatever open returns, close is to follow; the file itself is the output's. */
+/* Opens a movie in the file that output has begun.  Call close even if open fails; it leaves the
+ * file to output. */
 CFP_CHECKED cfp_status cfp_movie_open(cfp_movie *out, cfp_output *output,
                                       const cfp_movie_kind *kind);
-/* movie->frame may be filled: what the encoder still holds of it is copied first. */
+/* Makes movie->frame writable.  (The encoder may still hold the previous picture, which is then
+ * copied.) */
 CFP_CHECKED cfp_status cfp_movie_ready(cfp_movie *movie);
 CFP_CHECKED cfp_status cfp_movie_add(cfp_movie *movie, int64_t number);
 CFP_CHECKED cfp_status cfp_movie_end(cfp_movie *movie);

@@ -5,14 +5,14 @@
 enum { BITS = 6, DROP = 8 - BITS, CELLS = 1 << 3 * BITS, REACH = 8 };
 
 struct cfp_palette_cell {
-    int64_t n, sum[3]; /* of the pixels in it */
+    int64_t n, sum[3]; /* number of its pixels, and sums of their colours */
 };
 
-typedef struct box { /* cells of used[] that share a colour */
+typedef struct box { /* a range of used[]: the cells that share a colour */
     int begin, end;
-    int axis;     /* of the widest spread */
-    double mean;  /* there */
-    double error; /* sum of squared distances along it */
+    int axis;     /* the axis along which the colours vary most */
+    double mean;  /* mean of the colours along this axis */
+    double error; /* sum of squared distances to the mean along this axis */
     double colour[3];
 } box;
 
@@ -53,7 +53,7 @@ void cfp_palette_count(cfp_palette *palette, const uint8_t *rgb, size_t pixels)
     }
 }
 
-/* Mean, axis and error of a box, whose cells stand for their mean colours. */
+/* Computes mean colour, axis and error of a box.  Each of its cells counts with its mean colour. */
 static void measure(box *b, const cfp_palette *p)
 {
     double n = 0, sum[3] = {0}, square[3] = {0};
@@ -77,8 +77,8 @@ static void measure(box *b, const cfp_palette *p)
     }
 }
 
-/* The cells at most at the mean move to the front; what lies behind them goes to `upper`.  False:
- * all are alike. */
+/* Cuts a box in two: cells up to the mean stay in `lower`, the others go to `upper`.  False if all
+ * cells are equal along the axis. */
 static bool cut(box *lower, box *upper, cfp_palette *p)
 {
     int middle = lower->begin;
@@ -101,11 +101,11 @@ static bool cut(box *lower, box *upper, cfp_palette *p)
 
 void cfp_palette_choose(cfp_palette *p)
 {
-    box boxes[CFP_PALETTE_MOST] = {{.begin = 0, .end = p->n_used}};
+    box boxes[CFP_PALETTE_COLOURS] = {{.begin = 0, .end = p->n_used}};
     p->n = p->n_used > 0;
     if (p->n > 0)
         measure(&boxes[0], p);
-    while (p->n > 0 && p->n < CFP_PALETTE_MOST) {
+    while (p->n > 0 && p->n < CFP_PALETTE_COLOURS) {
         int worst = 0;
         for (int k = 1; k < p->n; k++)
             if (boxes[k].error > boxes[worst].error)
@@ -113,7 +113,7 @@ void cfp_palette_choose(cfp_palette *p)
         if (boxes[worst].end - boxes[worst].begin < 2 || !cut(&boxes[worst], &boxes[p->n], p)) {
             if (!(boxes[worst].error > 0))
                 break;
-            boxes[worst].error = 0; /* rounding: nothing to gain there */
+            boxes[worst].error = 0; /* only rounding errors are left in it */
             continue;
         }
         p->n++;
@@ -121,21 +121,21 @@ void cfp_palette_choose(cfp_palette *p)
     for (int k = 0; k < p->n; k++)
         for (int c = 0; c < 3; c++)
             p->rgb[3 * k + c] = (uint8_t)(boxes[k].colour[c] + 0.5);
-    p->dither = p->n_used > CFP_PALETTE_MOST;
+    p->dither = p->n_used > CFP_PALETTE_COLOURS;
     memset(p->nearest, -1, CELLS * sizeof *p->nearest);
 }
 
 static int nearest(const cfp_palette *p, const uint8_t *rgb)
 {
-    int best = 0, least = INT32_MAX;
+    int best = 0, closest = INT32_MAX;
     for (int k = 0; k < p->n; k++) {
         int distance = 0;
         for (int c = 0; c < 3; c++) {
             const int d = rgb[c] - p->rgb[3 * k + c];
             distance += d * d;
         }
-        if (distance < least) {
-            least = distance;
+        if (distance < closest) {
+            closest = distance;
             best = k;
         }
     }
@@ -152,8 +152,7 @@ int cfp_palette_index(cfp_palette *p, const uint8_t *rgb, int y, int x)
         shifted[c] = (uint8_t)cfp_max_int(0, cfp_min_int(v, 255));
     }
     int16_t *found = &p->nearest[cell_of(shifted)];
-    if (*found <
-        0) { /* for the whole cell, by its middle; a cell that is a colour's own, by that */
+    if (*found < 0) { /* once for each cell: by its mean colour, or by its middle if it has none */
         uint8_t middle[3];
         const cfp_palette_cell *cell = &p->cell[cell_of(shifted)];
         for (int c = 0; c < 3; c++)

@@ -1,8 +1,8 @@
 /* plot.c - see plot.h.
  *
- * Sizes are in points; a PNG has SCALE pixels a point.  Depths are told apart by a colour from
- * viridis, whose brightest end is left out because it does not show on white.  Up to KEYS depths
- * have a key each beside the panels, more have a colour bar. */
+ * Sizes are in points; a PNG has SCALE pixels per point.  The colour of a line is its depth in
+ * viridis, without the brightest colours, which do not show on white.  Up to KEYS depths are listed
+ * in a key beside the panels; more depths get a colour bar. */
 #include "plot.h"
 #include "colormap.h"
 #include "figure.h"
@@ -12,17 +12,17 @@
 
 enum {
     SCALE = 2,
-    MOST = 12, /* panels of a page */
+    PANELS = 12, /* panels on a page */
     WIDTH = 250,
-    HEIGHT = 170,  /* of a panel's axes */
-    LEFT = 56,     /* room for the numbers and name of the vertical axis */
-    ABOVE = 44,    /* ... for the titles */
-    BELOW = 44,    /* ... for the numbers and name of the horizontal axis */
-    BETWEEN = 14,  /* panels */
-    KEY_ROOM = 92, /* the key or the colour bar, at the right */
-    NOTE_ROOM = 26,
+    HEIGHT = 170,   /* height of a panel's axes */
+    LEFT = 56,      /* for the numbers and the name of the vertical axis */
+    ABOVE = 44,     /* for the titles */
+    BELOW = 44,     /* for the numbers and the name of the horizontal axis */
+    BETWEEN = 14,   /* between panels */
+    KEY_SPACE = 92, /* for the key or the colour bar on the right */
+    NOTE_SPACE = 26,
     KEYS = 12,
-    DOTS = 26 /* thetas up to which each point has a dot */
+    DOTS = 26 /* with more thetas, points have no dots */
 };
 static const double TEXT = 10, TITLE = 11, BRIGHTEST = 0.93;
 
@@ -30,14 +30,14 @@ struct cfp_plot {
     cfp_ctx *ctx;
     cfp_plot_request request;
     cfp_output output;
-    cfp_figure figure;      /* the page at hand; empty between pages */
-    const char *name;       /* of the file within its folder */
-    int *order;             /* [thetas] from the lowest theta to the highest */
-    int64_t *selected;      /* [thetas] of a depth */
-    int columns, rows;      /* of a page */
-    int panels;             /* on the page at hand */
+    cfp_figure figure;      /* the current page; empty between pages */
+    const char *name;       /* name of the file in its folder */
+    int *order;             /* [thetas] numbers of the thetas in ascending order */
+    int64_t *selected;      /* [thetas] selected kernels of one depth */
+    int columns, rows;      /* of the panels on a page */
+    int panels;             /* on the current page */
     int64_t panels_all;     /* on all pages */
-    int pages;              /* finished */
+    int pages;              /* number of finished pages */
     double low, high, step; /* the horizontal axis and its ticks */
     uint8_t colour[256 * 3];
 };
@@ -57,14 +57,14 @@ cfp_status cfp_plot_check(cfp_ctx *ctx, const char *path)
 
 /* --- the axes --- */
 
-/* Ends and ticks for the thetas: at most six intervals, whole tenths, fifths or halves of a power
- * of ten. */
+/* Chooses the ends and the ticks of the axis of theta: at most six intervals, whose length is 1, 2
+ * or 5 times a power of ten. */
 static void choose_axis(cfp_plot *p)
 {
     static const double steps[] = {0.2, 0.1, 0.05, 0.02, 0.01, 0.005, 0.002, 0.001};
     const cfp_plot_request *r = &p->request;
     double low = r->theta[p->order[0]], high = r->theta[p->order[r->n_thetas - 1]];
-    if (high - low < 0.005) { /* one theta stands in the middle */
+    if (high - low < 0.005) { /* a single theta is in the middle */
         low = fmax(0, low - 0.1);
         high = fmin(1, high + 0.1);
     }
@@ -77,7 +77,8 @@ static void choose_axis(cfp_plot *p)
     }
 }
 
-static _Thread_local const cfp_plot_request *sorted_by; /* for qsort, which takes no cookie */
+/* For by_theta: a compare function of qsort gets no further argument. */
+static _Thread_local const cfp_plot_request *sorted_by;
 
 static int by_theta(const void *a, const void *b)
 {
@@ -91,9 +92,9 @@ static double x_of(const cfp_plot *p, double theta)
     return WIDTH * (theta - p->low) / (p->high - p->low);
 }
 
-static double y_of(double share)
+static double y_of(double fraction)
 {
-    return HEIGHT * (1 - share);
+    return HEIGHT * (1 - fraction);
 }
 
 static void grey(cairo_t *cr, double v)
@@ -147,12 +148,13 @@ static void draw_axes(const cfp_plot *p, bool names_y)
 
 static void depth_colour(const cfp_plot *p, int depth)
 {
-    const int most = cfp_max_int(1, p->request.max_depth);
-    const uint8_t *c = p->colour + 3 * (int)(255 * BRIGHTEST * depth / most + 0.5);
+    const int deepest = cfp_max_int(1, p->request.max_depth);
+    const uint8_t *c = p->colour + 3 * (int)(255 * BRIGHTEST * depth / deepest + 0.5);
     cairo_set_source_rgb(p->figure.cr, c[0] / 255.0, c[1] / 255.0, c[2] / 255.0);
 }
 
-/* A depth's selected kernels at every theta into p->selected; all of its kernels. */
+/* Adds up the selected kernels of a depth at every theta, into p->selected.  Returns the number of
+ * all kernels of that depth. */
 static int64_t pool(const cfp_plot *p, const cfp_series *series, int depth)
 {
     int64_t kernels = 0;
@@ -176,17 +178,17 @@ static void draw_depth(const cfp_plot *p, const cfp_series *series, int depth)
     if (kernels == 0)
         return;
     depth_colour(p, depth);
-    cairo_new_path(cr); /* text leaves a point */
+    cairo_new_path(cr); /* text leaves a current point behind */
     for (int k = 0; k < n; k++) {
         const int at = p->order[k];
-        const double share = (double)p->selected[at] / (double)kernels;
-        cairo_line_to(cr, x_of(p, p->request.theta[at]), y_of(share));
+        const double fraction = (double)p->selected[at] / (double)kernels;
+        cairo_line_to(cr, x_of(p, p->request.theta[at]), y_of(fraction));
     }
     cairo_stroke(cr);
     for (int k = 0; k < n && n <= DOTS; k++) {
         const int at = p->order[k];
-        const double share = (double)p->selected[at] / (double)kernels;
-        cairo_arc(cr, x_of(p, p->request.theta[at]), y_of(share), n == 1 ? 3 : 1.8, 0, 2 * M_PI);
+        const double fraction = (double)p->selected[at] / (double)kernels;
+        cairo_arc(cr, x_of(p, p->request.theta[at]), y_of(fraction), n == 1 ? 3 : 1.8, 0, 2 * M_PI);
         cairo_fill(cr);
     }
 }
@@ -209,7 +211,8 @@ static void draw_panel(const cfp_plot *p, const char *title, const char *subtitl
     cairo_set_line_width(cr, 1.3);
     cairo_set_line_join(cr, CAIRO_LINE_JOIN_ROUND);
     cairo_set_line_cap(cr, CAIRO_LINE_CAP_ROUND);
-    for (int depth = 0; depth <= p->request.max_depth; depth++) /* the deepest on top */
+    for (int depth = 0; depth <= p->request.max_depth;
+         depth++) /* the deepest is drawn last, on top */
         draw_depth(p, series, depth);
     cairo_restore(cr);
 }
@@ -218,12 +221,12 @@ static void draw_panel(const cfp_plot *p, const char *title, const char *subtitl
 
 static int page_width(const cfp_plot *p)
 {
-    return p->columns * (LEFT + WIDTH + BETWEEN) + KEY_ROOM;
+    return p->columns * (LEFT + WIDTH + BETWEEN) + KEY_SPACE;
 }
 
 static int page_height(const cfp_plot *p)
 {
-    return p->rows * (ABOVE + HEIGHT + BELOW) + NOTE_ROOM;
+    return p->rows * (ABOVE + HEIGHT + BELOW) + NOTE_SPACE;
 }
 
 static void draw_keys(const cfp_plot *p)
@@ -251,18 +254,20 @@ static void draw_bar(const cfp_plot *p)
 {
     enum { BAR = 12, APART = 5 };
     cairo_t *cr = p->figure.cr;
-    const int most = p->request.max_depth, every = cfp_max_int(1, (most + APART) / (APART + 1));
+    const int deepest = p->request.max_depth,
+              every = cfp_max_int(1, (deepest + APART) / (APART + 1));
     char text[32];
-    for (int depth = 0; depth <= most; depth++) {
-        const double top = (double)HEIGHT * depth / (most + 1);
+    for (int depth = 0; depth <= deepest; depth++) {
+        const double top = (double)HEIGHT * depth / (deepest + 1);
         depth_colour(p, depth);
-        cairo_rectangle(cr, 0, top, BAR, (double)HEIGHT / (most + 1) + (depth < most ? 0.3 : 0));
+        cairo_rectangle(cr, 0, top, BAR,
+                        (double)HEIGHT / (deepest + 1) + (depth < deepest ? 0.3 : 0));
         cairo_fill(cr);
-        if ((depth % every != 0 || most - depth < every / 2 + 1) && depth != most)
+        if ((depth % every != 0 || deepest - depth < every / 2 + 1) && depth != deepest)
             continue;
         grey(cr, 0.2);
         snprintf(text, sizeof text, "%d", depth);
-        cfp_figure_text(cr, BAR + 6, top + HEIGHT / 2.0 / (most + 1) + 0.36 * TEXT, 0, 0, text);
+        cfp_figure_text(cr, BAR + 6, top + HEIGHT / 2.0 / (deepest + 1) + 0.36 * TEXT, 0, 0, text);
     }
     grey(cr, 0.2);
     cairo_set_line_width(cr, 0.8);
@@ -275,7 +280,7 @@ static void draw_around(const cfp_plot *p)
     cairo_t *cr = p->figure.cr;
     char text[256];
     cairo_save(cr);
-    cairo_translate(cr, page_width(p) - KEY_ROOM + 14, ABOVE);
+    cairo_translate(cr, page_width(p) - KEY_SPACE + 14, ABOVE);
     cfp_figure_font(cr, TITLE, true);
     grey(cr, 0);
     cfp_figure_text(cr, 0, -6, 0, 0, "depth");
@@ -286,16 +291,16 @@ static void draw_around(const cfp_plot *p)
         draw_bar(p);
     cairo_restore(cr);
     grey(cr, 0.3);
-    const int64_t pages = (p->request.n_panels + MOST - 1) / MOST;
+    const int64_t pages = (p->request.n_panels + PANELS - 1) / PANELS;
     const int used =
-        snprintf(text, sizeof text, "Share of all kernels; layers of the same depth are pooled.");
+        snprintf(text, sizeof text, "Percent of all kernels; layers of the same depth are pooled.");
     if (pages > 1)
         snprintf(text + used, sizeof text - (size_t)used, "  Page %d of %lld.", p->pages + 1,
                  (long long)pages);
     cfp_figure_text(cr, LEFT, page_height(p) - 10, 0, page_width(p) - LEFT - 10, text);
 }
 
-/* "<stem>-<page>.<ending>"; the caller's to free. */
+/* Returns "<stem>-<page>.<ending>", which the caller frees. */
 static char *page_name(const cfp_plot *p)
 {
     const int stem = (int)strlen(p->name) - 4;
@@ -312,7 +317,7 @@ static bool is_svg(const cfp_plot *p)
 static cfp_status begin_page(cfp_plot *p)
 {
     const int64_t left = p->request.n_panels - p->panels_all;
-    const int n = (int)(left < 1 ? 1 : left < MOST ? left : MOST);
+    const int n = (int)(left < 1 ? 1 : left < PANELS ? left : PANELS);
     p->columns = n <= 2 ? n : n <= 4 ? 2 : n <= 9 ? 3 : 4;
     p->rows = (n + p->columns - 1) / p->columns;
     p->panels = 0;
@@ -359,7 +364,7 @@ cfp_status cfp_plot_add(cfp_plot *p, const char *title, const char *subtitle,
         CFP_TRY(begin_page(p));
     draw_panel(p, title, subtitle, series);
     p->panels_all++;
-    return ++p->panels == MOST ? end_page(p) : CFP_OK;
+    return ++p->panels == PANELS ? end_page(p) : CFP_OK;
 }
 
 cfp_status cfp_plot_commit(cfp_plot *p, int *pages)

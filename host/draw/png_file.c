@@ -5,7 +5,7 @@
 #include <png.h>
 #include <string.h>
 
-typedef struct sink { /* libpng's way out, and what went wrong there */
+typedef struct sink { /* where libpng writes, and the first error */
     cfp_output *output;
     char message[256];
 } sink;
@@ -37,26 +37,27 @@ static void on_write(png_structp png, png_bytep data, size_t bytes)
 
 static void on_flush(png_structp png)
 {
-    (void)png; /* commit does */
+    (void)png; /* commit flushes the file */
 }
 
-/* Apart, because what setjmp returns into must not have changed its variables. */
-static bool encode(png_structp png, png_infop info, const cfp_pixels *p, uint8_t *room)
+/* A function for itself: after longjmp, variables that changed since setjmp have no defined
+ * value. */
+static bool encode(png_structp png, png_infop info, const cfp_pixels *p, uint8_t *buffer)
 {
     if (setjmp(png_jmpbuf(png)))
         return false;
-    png_set_compression_level(png, 4); /* 6 takes twice as long for 2 % less */
+    png_set_compression_level(png, 4); /* level 6 takes twice as long for 2 % less */
     png_set_IHDR(png, info, (png_uint_32)p->width, (png_uint_32)p->height, 8,
                  p->channels == 4 ? PNG_COLOR_TYPE_RGB_ALPHA : PNG_COLOR_TYPE_RGB,
                  PNG_INTERLACE_NONE, PNG_COMPRESSION_TYPE_DEFAULT, PNG_FILTER_TYPE_DEFAULT);
     png_write_info(png, info);
     for (int y = 0; y < p->height; y++)
-        png_write_row(png, p->row(p, y, room));
+        png_write_row(png, p->row(p, y, buffer));
     png_write_end(png, NULL);
     return true;
 }
 
-static cfp_status write_pixels(cfp_output *output, const cfp_pixels *p, uint8_t *room)
+static cfp_status write_pixels(cfp_output *output, const cfp_pixels *p, uint8_t *buffer)
 {
     sink to = {.output = output};
     png_structp png = png_create_write_struct(PNG_LIBPNG_VER_STRING, &to, on_error, on_warning);
@@ -66,7 +67,7 @@ static cfp_status write_pixels(cfp_output *output, const cfp_pixels *p, uint8_t 
         return cfp_fail(output->ctx, CFP_NOMEM, "%s: out of memory", output->file.path);
     }
     png_set_write_fn(png, &to, on_write, on_flush);
-    const bool written = encode(png, info, p, room);
+    const bool written = encode(png, info, p, buffer);
     png_destroy_write_struct(&png, &info);
     return written ? CFP_OK
                    : cfp_fail(output->ctx, CFP_IO, "%s: %s", output->file.path, to.message);
@@ -75,9 +76,9 @@ static cfp_status write_pixels(cfp_output *output, const cfp_pixels *p, uint8_t 
 cfp_status cfp_png_write(cfp_output *output, const char *name, const cfp_pixels *p)
 {
     CFP_TRY(cfp_output_begin(output, name));
-    uint8_t *room = cfp_alloc(output->ctx, (size_t)p->width, (size_t)p->channels);
-    const cfp_status status = room == NULL ? CFP_NOMEM : write_pixels(output, p, room);
-    cfp_free(room);
+    uint8_t *buffer = cfp_alloc(output->ctx, (size_t)p->width, (size_t)p->channels);
+    const cfp_status status = buffer == NULL ? CFP_NOMEM : write_pixels(output, p, buffer);
+    cfp_free(buffer);
     CFP_TRY(status);
     return cfp_output_commit(output);
 }

@@ -1,12 +1,12 @@
-/* png_file.h - pixels into a PNG: the way to libpng. */
+/* png_file.h - writes pixels to a PNG file; the only interface to libpng. */
 #pragma once
 #include "../files/output.h"
 
 typedef struct cfp_pixels {
     int height, width;
-    int channels; /* 3: RGB, 4: RGB and opacity */
-    /* Row y, width x channels; may be made in `room`, of that size. */
-    const uint8_t *(*row)(const struct cfp_pixels *pixels, int y, uint8_t *room);
+    int channels; /* 3: RGB; 4: RGB and opacity */
+    /* Returns row y, width x channels bytes.  It may use `buffer`, which has that size. */
+    const uint8_t *(*row)(const struct cfp_pixels *pixels, int y, uint8_t *buffer);
     const void *data;
 } cfp_pixels;
 

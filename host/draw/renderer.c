@@ -89,7 +89,7 @@ static cfp_status render_into(float *volume, cfp_renderer *r, const cfp_tube *tu
     return cfp_tube_render(volume, r->ctx, tube, r->size[0], r->size[1], r->size[2], r->interp);
 }
 
-/* Both volumes are from 0 to 1, so what is left is from -1 to 1. */
+/* Both volumes are in [0, 1], so the difference is in [-1, 1]. */
 static cfp_status subtract(cfp_renderer *r, const cfp_tube *tube)
 {
     const size_t n = voxels_of(r->size);

@@ -1,8 +1,8 @@
 /* ablations.c - see ablations.h.
  *
- * A set is known by the layers that it is of and by a bit a kernel.  Layers that share a map are
- * one layer here: replacing a channel of the map is the same act for both.  The empty set is the
- * clip itself and is never run. */
+ * A set is identified by its layers and a bit for each kernel.  Layers that have one map count as
+ * one layer here, because replacing a channel of the map ablates both.  The empty set is the clip
+ * itself and never runs. */
 #include "ablations.h"
 #include "../method/target.h"
 #include "random.h"
@@ -23,7 +23,7 @@ struct cfp_ablations {
     int n_classes, *class_index;
     double *whole; /* [n_classes] nothing ablated */
     known_set *set;
-    int64_t n, room;
+    int64_t n, capacity;
     int64_t *slot; /* [slots] number of a set + 1; 0: free */
     int64_t slots; /* a power of two */
 };
@@ -35,7 +35,7 @@ typedef struct asking {
     int n_layers, kernels; /* of all its layers together */
     const uint8_t *ablated;
     int n_sets;
-    uint8_t *key; /* room for one */
+    uint8_t *key; /* one key */
     size_t bytes;
     int64_t *answer; /* [n_sets] number of the set; -1: the empty one */
     int *new;        /* [n_sets] those that have to be run */
@@ -62,7 +62,7 @@ static void forget(cfp_ablations *a)
     a->slot = NULL;
     a->class_index = NULL;
     a->whole = NULL;
-    a->n = a->room = a->slots = 0;
+    a->n = a->capacity = a->slots = 0;
 }
 
 void cfp_ablations_close(cfp_ablations **ablations)
@@ -103,7 +103,7 @@ static uint64_t hash_of(const uint8_t *key, size_t bytes)
     return cfp_random_of_bytes(cfp_random_seed(0), key, bytes).state;
 }
 
-/* Where the set stands in slot[], or where it would. */
+/* The place of the set in slot[], or the free place where it would go. */
 static int64_t find_slot(const cfp_ablations *a, uint64_t hash, const uint8_t *key, size_t bytes)
 {
     int64_t at = (int64_t)(hash & (uint64_t)(a->slots - 1));
@@ -115,16 +115,16 @@ static int64_t find_slot(const cfp_ablations *a, uint64_t hash, const uint8_t *k
     return at;
 }
 
-/* Twice the room; slots are twice as many as sets. */
+/* Doubles the capacity.  There are twice as many slots as sets. */
 static cfp_status grow(cfp_ablations *a)
 {
-    const int64_t room = a->room > 0 ? 2 * a->room : 256;
+    const int64_t capacity = a->capacity > 0 ? 2 * a->capacity : 256;
     known_set *set;
     int64_t *slot;
-    if (a->n < a->room)
+    if (a->n < a->capacity)
         return CFP_OK;
-    CFP_TRY_ALLOC(a->ctx, set, room);
-    if ((slot = cfp_alloc(a->ctx, (size_t)room * 2, sizeof *slot)) == NULL) {
+    CFP_TRY_ALLOC(a->ctx, set, capacity);
+    if ((slot = cfp_alloc(a->ctx, (size_t)capacity * 2, sizeof *slot)) == NULL) {
         cfp_free(set);
         return CFP_NOMEM;
     }
@@ -134,14 +134,14 @@ static cfp_status grow(cfp_ablations *a)
     cfp_free(a->slot);
     a->set = set;
     a->slot = slot;
-    a->room = room;
-    a->slots = 2 * room;
+    a->capacity = capacity;
+    a->slots = 2 * capacity;
     for (int64_t i = 0; i < a->n; i++)
         a->slot[find_slot(a, a->set[i].hash, a->set[i].bits, a->set[i].bytes)] = i + 1;
     return CFP_OK;
 }
 
-/* The number of the set; it is new where *added. */
+/* *number: that of the set.  *added: it was not known before. */
 static cfp_status look_up(int64_t *number, bool *added, cfp_ablations *a, const uint8_t *key,
                           size_t bytes)
 {
@@ -165,7 +165,7 @@ static cfp_status look_up(int64_t *number, bool *added, cfp_ablations *a, const 
 
 /* --- one call --- */
 
-/* False where nothing is ablated. */
+/* False: nothing is ablated. */
 static bool make_key(asking *ask, const uint8_t *ablated)
 {
     uint8_t *bits = ask->key + (size_t)ask->n_layers * sizeof(int32_t);
@@ -223,11 +223,11 @@ static cfp_status run_together(asking *ask, int first, int n, uint8_t *sets, flo
     return status;
 }
 
-static cfp_status run_new(asking *ask, bool together, uint8_t *sets, float *logits, int most)
+static cfp_status run_new(asking *ask, bool together, uint8_t *sets, float *logits, int max)
 {
     cfp_ablations *a = ask->a;
-    for (int first = 0; first < ask->n_new; first += most) {
-        const int n = cfp_min_int(most, ask->n_new - first);
+    for (int first = 0; first < ask->n_new; first += max) {
+        const int n = cfp_min_int(max, ask->n_new - first);
         CFP_TRY(together ? run_together(ask, first, n, sets, logits)
                          : run_layer(ask, first, n, sets, logits));
         for (int i = 0; i < n; i++)
@@ -238,29 +238,28 @@ static cfp_status run_new(asking *ask, bool together, uint8_t *sets, float *logi
     return CFP_OK;
 }
 
-/* As many sets at a time as keep the room for their logits small, and the device busy. */
+/* Runs the new sets, so many at a time that the device is busy and the logits stay small. */
 static cfp_status run(asking *ask, bool together)
 {
     enum { ROOM = 1 << 24 };
     const int batch = cfp_replay_sets(ask->a->replay);
     const int64_t each = (int64_t)ask->kernels + 4 * (int64_t)ask->a->model->n_classes;
     const int64_t batches = ROOM / (each * batch) + 1;
-    const int most = (int)(batches * batch < ask->n_new ? batches * batch : ask->n_new);
+    const int max = (int)(batches * batch < ask->n_new ? batches * batch : ask->n_new);
     uint8_t *sets;
     float *logits;
     if (ask->n_new == 0)
         return CFP_OK;
-    CFP_TRY_ALLOC(ask->a->ctx, sets, (int64_t)most * ask->kernels);
-    logits =
-        cfp_alloc(ask->a->ctx, (size_t)most * (size_t)ask->a->model->n_classes, sizeof *logits);
+    CFP_TRY_ALLOC(ask->a->ctx, sets, (int64_t)max * ask->kernels);
+    logits = cfp_alloc(ask->a->ctx, (size_t)max * (size_t)ask->a->model->n_classes, sizeof *logits);
     const cfp_status status =
-        logits == NULL ? CFP_NOMEM : run_new(ask, together, sets, logits, most);
+        logits == NULL ? CFP_NOMEM : run_new(ask, together, sets, logits, max);
     cfp_free(logits);
     cfp_free(sets);
     return status;
 }
 
-/* Sets that were not run are not known. */
+/* Forgets the sets that did not run. */
 static void give_up(cfp_ablations *a, int64_t n)
 {
     for (int64_t i = n; i < a->n; i++) {

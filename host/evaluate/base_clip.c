@@ -25,7 +25,7 @@ static void fill_mean(float *out, const float *x, cfp_shape s)
     }
 }
 
-/* The middle of T frames is number T div 2, as --baseline freeze has it. */
+/* The middle of T frames is number T div 2, as in --baseline freeze. */
 static void freeze(float *out, const float *x, cfp_shape s)
 {
     const int64_t frame = (int64_t)s.h * s.w;
@@ -41,27 +41,27 @@ static int mirrored(int i, int n)
     return at < n ? at : period - 1 - at;
 }
 
-/* One line of n numbers, `step` apart. */
+/* Blurs one line of n numbers, which lie `step` apart. */
 static void blur_line(float *line, int64_t step, int n, const double *weight, int radius,
-                      double *room)
+                      double *buffer)
 {
     for (int i = 0; i < n; i++) {
-        room[i] = 0;
+        buffer[i] = 0;
         for (int k = -radius; k <= radius; k++)
-            room[i] += weight[k + radius] * (double)line[mirrored(i + k, n) * step];
+            buffer[i] += weight[k + radius] * (double)line[mirrored(i + k, n) * step];
     }
     for (int i = 0; i < n; i++)
-        line[i * step] = (float)room[i];
+        line[i * step] = (float)buffer[i];
 }
 
-static void blur_frames(float *out, cfp_shape s, const double *weight, int radius, double *room)
+static void blur_frames(float *out, cfp_shape s, const double *weight, int radius, double *buffer)
 {
     for (int64_t f = 0; f < (int64_t)s.c * s.t; f++) {
         float *frame = out + f * s.h * s.w;
         for (int w = 0; w < s.w; w++)
-            blur_line(frame + w, s.w, s.h, weight, radius, room);
+            blur_line(frame + w, s.w, s.h, weight, radius, buffer);
         for (int h = 0; h < s.h; h++)
-            blur_line(frame + (int64_t)h * s.w, 1, s.w, weight, radius, room);
+            blur_line(frame + (int64_t)h * s.w, 1, s.w, weight, radius, buffer);
     }
 }
 

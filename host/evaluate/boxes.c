@@ -9,7 +9,7 @@
 
 enum { LONGEST_LINE = 1024, FIELDS = 5 };
 
-/* A pixel is inside where its centre is, on the line of the source's pixels. */
+/* A pixel of the clip is inside if its centre is, in coordinates of the source. */
 static void draw_box(uint8_t *inside, const cfp_clip *clip, const double *field)
 {
     for (int h = 0; h < clip->height; h++)
@@ -22,7 +22,7 @@ static void draw_box(uint8_t *inside, const cfp_clip *clip, const double *field)
         }
 }
 
-/* Five numbers with commas between them, and nothing else. */
+/* True: the line is five numbers with commas between them, and nothing else. */
 static bool parse(double field[FIELDS], const char *line)
 {
     for (int i = 0; i < FIELDS; i++) {

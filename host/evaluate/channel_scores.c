@@ -1,16 +1,16 @@
 /* channel_scores.c - see channel_scores.h.
  *
- * Maps and gradients come to the host, layer by layer, because the forms need every position.  On a
- * GPU gradients may be held times a power of two (backend.h).  It is the same for all kernels, so
- * their order stays; the scores are multiplied by it. */
+ * Maps and gradients are copied to the host, layer by layer, because the forms need every position.
+ * A GPU may hold gradients times a power of two (backend.h).  The scores then have this factor,
+ * too; it is the same for all kernels, so their order stays. */
 #include "channel_scores.h"
+#include "../method/blend.h"
 #include "../method/entries.h"
 #include "../method/target.h"
-#include "../method/trace.h"
 #include <math.h>
 #include <string.h>
 
-/* What the numbers of one layer are made of. */
+/* What the scores of one layer are made of. */
 typedef struct layer_sum {
     float *value; /* [C x T x H x W] */
     int channels;
@@ -21,10 +21,10 @@ typedef struct scoring {
     cfp_ctx *ctx;
     const cfp_model *model;
     const cfp_score_method *method;
-    cfp_trace *trace;
+    cfp_analyser *analyser;
     cfp_scores *out;
     layer_sum *layer; /* [n_nodes] */
-    float *room;      /* for one map */
+    float *buffer;    /* for one map */
     float *input;     /* [entries][C x T x H x W] */
     float *logits;
 } scoring;
@@ -36,10 +36,10 @@ static int64_t values_in(const cfp_input_spec *in)
 
 static cfp_status download(scoring *s, float *plain, const cfp_tensor *x)
 {
-    return s->trace->device.api->download(s->trace->device.backend, plain, x);
+    return s->analyser->device.api->download(s->analyser->device.backend, plain, x);
 }
 
-/* Adds to what is known of layer m: its map, times g unless NULL, times `sign`. */
+/* Adds to the sum of layer m: sign * map, or sign * map * g unless g is NULL. */
 static cfp_status add_map(scoring *s, int m, const cfp_tensor *map, const cfp_tensor *g, int sign)
 {
     layer_sum *layer = &s->layer[m];
@@ -47,16 +47,16 @@ static cfp_status add_map(scoring *s, int m, const cfp_tensor *map, const cfp_te
     layer->positions = cfp_positions(map->shape);
     const int64_t n = layer->channels * layer->positions;
     float *value;
-    cfp_free(s->room);
-    CFP_TRY_ALLOC(s->ctx, s->room, 2 * n);
-    value = s->room + n;
+    cfp_free(s->buffer);
+    CFP_TRY_ALLOC(s->ctx, s->buffer, 2 * n);
+    value = s->buffer + n;
     if (layer->value == NULL)
         CFP_TRY_ALLOC(s->ctx, layer->value, n);
     CFP_TRY(download(s, value, map));
     if (g != NULL)
-        CFP_TRY(download(s, s->room, g));
+        CFP_TRY(download(s, s->buffer, g));
     for (int64_t i = 0; i < n; i++)
-        layer->value[i] += (float)sign * value[i] * (g != NULL ? s->room[i] : 1);
+        layer->value[i] += (float)sign * value[i] * (g != NULL ? s->buffer[i] : 1);
     return CFP_OK;
 }
 
@@ -68,7 +68,7 @@ static double of_channel(const float *value, int64_t n, cfp_score_form form)
     return (form == CFP_FORM_ABSOLUTE ? fabs(sum) : sum) / (double)n;
 }
 
-/* The scores of all layers that something is known of, which is forgotten. */
+/* Makes the scores of all layers that have a sum, and frees the sums. */
 static void give_scores(scoring *s, cfp_scores *out, cfp_score_form form)
 {
     for (int m = 1; m < s->model->n_nodes; m++) {
@@ -89,8 +89,8 @@ static cfp_status add_maps(scoring *s, int sign)
 {
     for (int m = 1; m < s->model->n_nodes; m++)
         if (s->out->score[m] != NULL)
-            CFP_TRY(
-                add_map(s, m, cfp_trace_value(s->trace, cfp_map_node(s->model, m)), NULL, sign));
+            CFP_TRY(add_map(s, m, cfp_trace_value(s->analyser->trace, cfp_map_node(s->model, m)),
+                            NULL, sign));
     return CFP_OK;
 }
 
@@ -101,7 +101,7 @@ static cfp_status add_activations(scoring *s, const cfp_clip *clip)
     CFP_TRY_ALLOC(s->ctx, s->input, 2 * values_in(in));
     float *const other = s->input + values_in(in);
     cfp_clip_normalise(s->input, clip, in);
-    CFP_TRY(cfp_trace_forward(s->trace, s->input, s->logits));
+    CFP_TRY(cfp_trace_forward(s->analyser->trace, s->input, s->logits));
     CFP_TRY(add_maps(s, 1));
     if (query->baseline == CFP_BASELINE_ZERO)
         return CFP_OK;
@@ -109,11 +109,11 @@ static cfp_status add_activations(scoring *s, const cfp_clip *clip)
         cfp_clip_normalise(other, s->method->other, in);
     else
         CFP_TRY(cfp_baseline_clip(other, s->ctx, in, query->baseline, query->seed, s->input));
-    CFP_TRY(cfp_trace_forward(s->trace, other, s->logits));
+    CFP_TRY(cfp_trace_forward(s->analyser->trace, other, s->logits));
     return add_maps(s, -1);
 }
 
-/* The same for every class. */
+/* These scores are the same for every class. */
 static cfp_status score_activations(scoring *s, const cfp_clip *clip, int n_classes)
 {
     CFP_TRY(add_activations(s, clip));
@@ -135,39 +135,39 @@ static cfp_status score_activations(scoring *s, const cfp_clip *clip, int n_clas
 /* The backward pass starts from the target's gradient at each point. */
 static cfp_status put_seeds(scoring *s, int class_index)
 {
-    cfp_trace *trace = s->trace;
-    const cfp_entries *e = &trace->entries;
+    cfp_analyser *a = s->analyser;
+    const cfp_entries *e = &a->entries;
     const int classes = s->model->n_classes;
     double *gradient;
     float *seed;
     CFP_TRY_ALLOC(s->ctx, gradient, classes);
     seed = cfp_alloc(s->ctx, (size_t)e->n * (size_t)classes, sizeof *seed);
     cfp_status status = seed == NULL ? CFP_NOMEM : CFP_OK;
-    for (int k = e->first; status == CFP_OK && k < e->first + trace->part.count; k++) {
-        cfp_target_gradient(gradient, trace->logits + (int64_t)k * classes, classes, class_index,
-                            trace->query.target);
+    for (int k = e->first; status == CFP_OK && k < e->first + a->part.count; k++) {
+        cfp_target_gradient(gradient, a->trace->logits + (int64_t)k * classes, classes, class_index,
+                            a->query.target);
         for (int c = 0; c < classes; c++)
             seed[(int64_t)k * classes + c] = (float)gradient[c];
     }
     if (status == CFP_OK)
-        status = trace->device.api->put(trace->device.backend, trace->ledger->seed, seed,
-                                        (size_t)e->n * (size_t)classes * sizeof *seed);
+        status = a->device.api->put(a->device.backend, a->ledger->seed, seed,
+                                    (size_t)e->n * (size_t)classes * sizeof *seed);
     cfp_free(seed);
     cfp_free(gradient);
     return status;
 }
 
-/* The gradient at a node's output is complete: of every layer whose map that is. */
+/* The gradient at a node's output is complete: adds the product of every layer whose map it is. */
 static cfp_status add_products(scoring *s, int node)
 {
-    const cfp_tensor *value = cfp_trace_value(s->trace, node);
-    const cfp_tensor *gradient = cfp_trace_gradient(s->trace, node);
+    const cfp_tensor *value = cfp_trace_value(s->analyser->trace, node);
+    const cfp_tensor *gradient = cfp_trace_gradient(s->analyser->trace, node);
     for (int m = 1; m <= node && value != NULL && gradient != NULL; m++) {
         cfp_tensor x, g;
         if (s->out->score[m] == NULL || cfp_map_node(s->model, m) != node)
             continue;
-        CFP_TRY(cfp_blend_value(&x, s->trace, value));
-        CFP_TRY(cfp_blend_gradient(&g, s->trace, gradient));
+        CFP_TRY(cfp_blend_value(&x, s->analyser, value));
+        CFP_TRY(cfp_blend_gradient(&g, s->analyser, gradient));
         CFP_TRY(add_map(s, m, &x, &g, 1));
     }
     return CFP_OK;
@@ -175,27 +175,27 @@ static cfp_status add_products(scoring *s, int node)
 
 static cfp_status walk_back(scoring *s)
 {
-    CFP_TRY(cfp_backward_start(s->trace, s->trace->ledger->seed));
+    CFP_TRY(cfp_backward_start(s->analyser->trace, s->analyser->ledger->seed));
     for (int i = s->model->logits; i > 0; i--) {
         CFP_TRY(add_products(s, i));
-        CFP_TRY(cfp_backward_leave(s->trace, i));
-        CFP_TRY(cfp_backward_through(s->trace, i, NULL, NULL));
+        CFP_TRY(cfp_backward_tail(s->analyser->trace, i));
+        CFP_TRY(cfp_backward_head(s->analyser->trace, i, NULL, NULL));
         CFP_TRY(cfp_check_interrupt(s->ctx));
     }
     return CFP_OK;
 }
 
-/* One class: all points of --steps, in as many parts as there have to be. */
+/* One class: all points of --steps, in parts if memory is short. */
 static cfp_status score_gradient(scoring *s, cfp_scores *out, const cfp_clip *clip, int class_index)
 {
-    cfp_trace *trace = s->trace;
-    const int steps = trace->query.steps, most = trace->entries.count;
-    for (int first = 0; first < steps; first += most) {
-        trace->part = (cfp_part){.count = cfp_min_int(most, steps - first),
-                                 .first = first == 0,
-                                 .last = first + most >= steps};
-        CFP_TRY(cfp_entries_fill(s->input, trace, &clip, NULL, s->method->other, first));
-        CFP_TRY(cfp_trace_forward(trace, s->input, s->logits));
+    cfp_analyser *a = s->analyser;
+    const int steps = a->query.steps, max = a->entries.count;
+    for (int first = 0; first < steps; first += max) {
+        a->part = (cfp_part){.count = cfp_min_int(max, steps - first),
+                             .first = first == 0,
+                             .last = first + max >= steps};
+        CFP_TRY(cfp_entries_fill(s->input, a, &clip, NULL, s->method->other, first));
+        CFP_TRY(cfp_trace_forward(a->trace, s->input, s->logits));
         CFP_TRY(put_seeds(s, class_index));
         CFP_TRY(walk_back(s));
     }
@@ -205,21 +205,23 @@ static cfp_status score_gradient(scoring *s, cfp_scores *out, const cfp_clip *cl
 
 /* --- both --- */
 
-/* Without a gradient the network only runs forward, and every map stays. */
-static cfp_status open_trace(cfp_trace **trace, scoring *s, const cfp_device *device)
+/* Opens the network, unless it is open.  Without a gradient it only runs forward, and keeps every
+ * map. */
+static cfp_status open_analyser(cfp_analyser **analyser, scoring *s, const cfp_device *device)
 {
-    const cfp_batch batch = {.clips = 1, .thetas = 1, .unlisted = true};
-    if (*trace != NULL)
+    const cfp_batch batch = {.clips = 1, .thetas = 1, .edgeless = true};
+    if (*analyser != NULL)
         return CFP_OK;
     if (s->method->kind == CFP_SCORE_GRADIENT_ACTIVATION)
-        return cfp_trace_open(trace, s->ctx, s->model, device, &s->method->query, &batch);
+        return cfp_analyser_open(analyser, s->ctx, s->model, device, &s->method->query, &batch);
     uint8_t *keep;
     CFP_TRY_ALLOC(s->ctx, keep, s->model->n_nodes);
     for (int m = 1; m < s->model->n_nodes; m++)
         if (s->out->score[m] != NULL)
             keep[cfp_map_node(s->model, m)] = 1;
-    const cfp_trace_request request = {.depth = CFP_ALL_DEPTHS, .keep = keep};
-    const cfp_status status = cfp_trace_open_request(trace, s->ctx, s->model, device, &request);
+    const cfp_analyser_request request = {.depth = CFP_ALL_DEPTHS, .keep = keep};
+    const cfp_status status =
+        cfp_analyser_open_request(analyser, s->ctx, s->model, device, &request);
     cfp_free(keep);
     return status;
 }
@@ -231,25 +233,25 @@ static cfp_status make_scores(scoring *s, const cfp_clip *clip, const int *class
     CFP_TRY_ALLOC(s->ctx, s->logits, s->model->n_classes);
     if (s->method->kind == CFP_SCORE_ACTIVATION)
         return score_activations(s, clip, n_classes);
-    CFP_TRY_ALLOC(s->ctx, s->input, s->trace->entries.n * values_in(&s->model->input));
+    CFP_TRY_ALLOC(s->ctx, s->input, s->analyser->entries.n * values_in(&s->model->input));
     for (int k = 0; k < n_classes; k++)
         CFP_TRY(score_gradient(s, &s->out[k], clip, class_index[k]));
     return CFP_OK;
 }
 
 cfp_status cfp_channel_scores(cfp_scores *out, cfp_ctx *ctx, const cfp_model *model,
-                              const cfp_device *device, cfp_trace **trace,
+                              const cfp_device *device, cfp_analyser **analyser,
                               const cfp_score_method *method, const cfp_clip *clip,
                               const int *class_index, int n_classes)
 {
     scoring s = {.ctx = ctx, .model = model, .method = method, .out = out};
-    CFP_TRY(open_trace(trace, &s, device));
-    s.trace = *trace;
+    CFP_TRY(open_analyser(analyser, &s, device));
+    s.analyser = *analyser;
     const cfp_status status = make_scores(&s, clip, class_index, n_classes);
     for (int m = 0; s.layer != NULL && m < model->n_nodes; m++)
         cfp_free(s.layer[m].value);
     cfp_free(s.layer);
-    cfp_free(s.room);
+    cfp_free(s.buffer);
     cfp_free(s.input);
     cfp_free(s.logits);
     return status;

@@ -1,9 +1,9 @@
 /* curves.c - deletion and insertion (Petsiuk 2018; FIELD 3.1 of the specification).
  *
- * Units are put in the order of falling saliency; ties: the lower index first.  At point j of N the
- * first floor(j U / N) of U units are replaced by the base (deletion), or are there alone
- * (insertion).  With the other order, least first, the points are those of the first one seen from
- * its end, so that one curve is the other one reversed, whatever U and N. */
+ * Units are sorted by falling saliency; among equal units the lower index comes first.  At point j
+ * of N, the first floor(j U / N) of U units are replaced by the base (deletion), or only they are
+ * not (insertion).  If the least salient come first, the same points are counted from the other
+ * end, so that one curve is the other one reversed, for every U and N. */
 #include "measure.h"
 #include "statistics.h"
 #include <math.h>
@@ -114,8 +114,9 @@ static void make_point(void *cookie, int64_t i, float *input)
         input[k] = (c->rank[c->unit[k % voxels]] < changed) == c->inserts ? m->x[k] : m->base[k];
 }
 
-/* The area under the curve, by the trapezoid rule over the true share of voxels.  Terms are added
- * in pairs from both ends, so that a curve and its reverse have the same area to the last bit. */
+/* The area under the curve, by the trapezoid rule over the true fraction of voxels.  Terms are
+ * added in pairs from both ends, so that a curve and its reverse have the same area to the last
+ * bit. */
 static double area(const curve *c)
 {
     double sum = 0;
@@ -132,8 +133,8 @@ static double area(const curve *c)
 static cfp_status run(curve *c, cfp_measuring *m)
 {
     place_points(c);
-    CFP_TRY(cfp_network_score(m->network, c->answer, c->points - 1, m->subject.class_index,
-                              (cfp_inputs){make_point, c}));
+    CFP_TRY(cfp_probe_score(m->probe, c->answer, c->points - 1, m->subject.class_index,
+                            (cfp_inputs){make_point, c}));
     c->p[0] = c->inserts ? m->blank.probability : m->whole.probability;
     c->p[c->points] = c->inserts ? m->whole.probability : m->blank.probability;
     for (int j = 1; j < c->points; j++)
@@ -171,8 +172,8 @@ static void close_curve(curve *c)
     cfp_free(c->p);
 }
 
-/* Random orders, once for a class of a clip: to insert in a random order is to delete in another.
- */
+/* Runs the random orders, once for each class of a clip.  Deletion and insertion both use them,
+ * because inserting in a random order is deleting in another one. */
 static cfp_status run_chance(curve *c, cfp_measuring *m)
 {
     const cfp_random stream = cfp_measure_stream(m, "deletion");

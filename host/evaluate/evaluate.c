@@ -12,18 +12,18 @@ struct cfp_evaluation {
     const cfp_device *device;
     cfp_eval_request request; /* its target is one that the model has */
     cfp_replay *replay;       /* NULL: nothing is ablated */
-    cfp_trace *trace;         /* in its place, to know the most probable classes; or NULL */
+    cfp_analyser *analyser;   /* without a replay: finds the most probable classes; or NULL */
     cfp_ablations *ablations;
     cfp_volume_evaluation *volumes; /* NULL: none is asked for */
     double pass;                    /* cost of one input through the network */
-    cfp_trace **method;             /* [methods] each method's network; NULL: not open now */
+    cfp_analyser **method;          /* [methods] each method's network; NULL: not open now */
     uint8_t *noted;                 /* [n_nodes] */
     float *input, *fill;
     bool filled; /* the fill is the same for every clip, and the replay has it */
     float *logits;
     /* Progress, in the replay's cost. */
     int clips_done;
-    double clip_cost; /* of the clip at hand; the others are taken to cost as much */
+    double clip_cost; /* of this clip; the others are assumed to cost as much */
     double before;    /* parts of it that are done */
     double part, within;
 };
@@ -34,8 +34,8 @@ static void show_progress(const cfp_evaluation *e)
 {
     enum { UNITS = 1000000 }; /* of a clip */
     const double within = e->within < e->part ? e->within : e->part;
-    const double share = e->clip_cost > 0 ? fmin(1, (e->before + within) / e->clip_cost) : 0;
-    cfp_progress(e->ctx, "evaluate", (int64_t)((e->clips_done + share) * UNITS),
+    const double fraction = e->clip_cost > 0 ? fmin(1, (e->before + within) / e->clip_cost) : 0;
+    cfp_progress(e->ctx, "evaluate", (int64_t)((e->clips_done + fraction) * UNITS),
                  (int64_t)e->request.n_clips * UNITS);
 }
 
@@ -76,7 +76,7 @@ static int64_t values_in(const cfp_model *model)
     return (int64_t)in->channels * in->frames * in->height * in->width;
 }
 
-/* The model's target goes into the request, for every method alike. */
+/* Resolves the target once, for all methods. */
 static cfp_status resolve_target(cfp_evaluation *e)
 {
     cfp_query query = cfp_query_default();
@@ -94,7 +94,7 @@ static bool any(const uint8_t *flag, int n)
     return false;
 }
 
-/* Comparing selections needs no ablation, but of `exact`. */
+/* True: a metric or a method ablates kernels. */
 static bool ablates(const cfp_kernel_request *r)
 {
     bool exact = false;
@@ -117,7 +117,7 @@ static cfp_status open_volumes(cfp_evaluation *e)
 static cfp_status open_network(cfp_evaluation *e)
 {
     if (!ablates(&e->request.kernels))
-        return cfp_trace_open(&e->trace, e->ctx, e->model, e->device, NULL, NULL);
+        return cfp_analyser_open(&e->analyser, e->ctx, e->model, e->device, NULL, NULL);
     CFP_TRY(cfp_replay_open(&e->replay, e->ctx, e->model, e->device, 0));
     cfp_replay_watch(e->replay, ran, e);
     return CFP_OK;
@@ -155,7 +155,7 @@ cfp_status cfp_evaluation_open(cfp_evaluation **out, cfp_ctx *ctx, const cfp_mod
 static void close_methods(cfp_evaluation *e)
 {
     for (int m = 0; e->method != NULL && m < e->request.kernels.n_methods; m++)
-        cfp_trace_close(&e->method[m]);
+        cfp_analyser_close(&e->method[m]);
 }
 
 void cfp_evaluation_close(cfp_evaluation **evaluation)
@@ -167,7 +167,7 @@ void cfp_evaluation_close(cfp_evaluation **evaluation)
     cfp_free(e->method);
     cfp_ablations_close(&e->ablations);
     cfp_replay_close(&e->replay);
-    cfp_trace_close(&e->trace);
+    cfp_analyser_close(&e->analyser);
     cfp_volume_evaluation_close(&e->volumes);
     cfp_free(e->noted);
     cfp_free(e->input);
@@ -187,7 +187,7 @@ cfp_status cfp_evaluation_gather(cfp_evaluation *e, const cfp_clip *clip)
 
 /* --- one clip --- */
 
-/* What fills ablated channels.  A fill that is the same for every clip is run once. */
+/* Chooses what fills ablated channels.  A fill that is the same for every clip runs once. */
 static cfp_status choose_fill(const float **fill, cfp_evaluation *e)
 {
     static const cfp_baseline kind[] = {[CFP_FILL_BLANK] = CFP_BASELINE_BLANK,
@@ -227,14 +227,14 @@ static int place_of(const int *class_index, int n, int wanted)
     return -1;
 }
 
-/* Room for what is found out about a clip; freed in one place. */
+/* What belongs to one clip; freed in one place. */
 typedef struct clip_work {
     cfp_kernel_subject s;
     int *class_index, *rival, *rank;
     int n_asked;
 } clip_work;
 
-/* The classes by their logits, ties by the lower number. */
+/* Sorts the classes by their logits; among equal ones the lower number comes first. */
 static cfp_status rank_classes(clip_work *w, const cfp_evaluation *e)
 {
     const int n = e->model->n_classes;
@@ -248,8 +248,8 @@ static cfp_status rank_classes(clip_work *w, const cfp_evaluation *e)
     return status;
 }
 
-/* Those that are asked about; behind them, each once, those that they are compared with: the second
- * most probable class, or the most probable where that is the second. */
+/* Lists the classes that are asked about, and after them, each once, those that they are compared
+ * with: the second most probable class, and for that class the most probable one. */
 static cfp_status choose_classes(clip_work *w, const cfp_evaluation *e)
 {
     const cfp_eval_request *r = &e->request;
@@ -276,7 +276,8 @@ static cfp_status choose_classes(clip_work *w, const cfp_evaluation *e)
     return CFP_OK;
 }
 
-/* The networks of the methods stay open, as far as memory goes. */
+/* Makes the scores of a method.  The networks of methods stay open while there is memory for them.
+ */
 static cfp_status descend(cfp_scores *scores, const cfp_kernel_subject *s, cfp_evaluation *e,
                           int method)
 {
@@ -334,13 +335,13 @@ static void close_work(clip_work *w)
     cfp_free(w->rank);
 }
 
-/* The clip through the network, and what fills its ablated channels. */
+/* Runs the clip, and what fills its ablated channels. */
 static cfp_status run_clip(clip_work *w, cfp_evaluation *e)
 {
     cfp_kernel_subject *s = &w->s;
     cfp_clip_normalise(e->input, s->clip, &e->model->input);
     if (e->replay == NULL)
-        return cfp_trace_forward(e->trace, e->input, e->logits);
+        return cfp_trace_forward(cfp_analyser_network(e->analyser), e->input, e->logits);
     CFP_TRY(choose_fill(&s->fill, e));
     const cfp_status status = cfp_replay_clip(e->replay, e->input, s->fill, e->logits);
     e->filled &= status == CFP_OK;
@@ -349,7 +350,7 @@ static cfp_status run_clip(clip_work *w, cfp_evaluation *e)
     return status;
 }
 
-/* Scores of all methods, where kernels are looked at. */
+/* Makes the scores of all methods, if a metric is about kernels. */
 static cfp_status score_kernels(clip_work *w, cfp_evaluation *e)
 {
     cfp_kernel_subject *s = &w->s;

@@ -1,8 +1,8 @@
-/* evaluate.h - one run of `evaluate`: clip by clip, what is measured about the methods' answers.
+/* evaluate.h - one run of `evaluate`: measures the methods' answers, clip by clip.
  *
- * The network is opened once for ablations and once for volumes; each method that scores kernels
- * has it open once more.  Rows are handed on as soon as they are known:
- * for each class those of the kernels, then those of the volumes. */
+ * The network is opened once for ablations, once for volumes, and once more for each method that
+ * scores kernels.  Rows are handed on as soon as they are known: for each class the rows about
+ * kernels, then the rows about volumes. */
 #pragma once
 #include "kernel_metrics.h"
 #include "volume_metrics.h"
@@ -10,7 +10,7 @@
 typedef struct cfp_evaluation cfp_evaluation;
 
 typedef struct cfp_eval_request {
-    cfp_kernel_request kernels; /* its target is that of the volumes, too */
+    cfp_kernel_request kernels; /* its target serves the volumes, too */
     const cfp_volume_ask *volume;
     int n_volumes;
     uint8_t volume_metrics[CFP_METRIC_COUNT]; /* flags */
@@ -23,17 +23,17 @@ typedef struct cfp_eval_request {
     int n_clips; /* of the whole run, for progress */
 } cfp_eval_request;
 
-/* The request, and all that it points to, is the caller's and outlives the evaluation.  Its target
- * may be CFP_TARGET_BY_HEAD. */
+/* The caller owns the request and all that it points to; both must outlive the evaluation.  The
+ * target may be CFP_TARGET_BY_HEAD. */
 CFP_CHECKED cfp_status cfp_evaluation_open(cfp_evaluation **out, cfp_ctx *ctx,
                                            const cfp_model *model, const cfp_device *device,
                                            const cfp_eval_request *request);
 void cfp_evaluation_close(cfp_evaluation **evaluation); /* accepts NULL inside; nulls */
 
-/* CFP_FILL_CLIPS: every clip once, before the first is evaluated. */
+/* For CFP_FILL_CLIPS: to be called once for every clip, before the first clip is evaluated. */
 CFP_CHECKED cfp_status cfp_evaluation_gather(cfp_evaluation *evaluation, const cfp_clip *clip);
-/* All rows of one clip.  A failure leaves what was handed on before. */
+/* Hands on all rows of one clip.  If it fails, some rows may have been handed on before. */
 CFP_CHECKED cfp_status cfp_evaluate_clip(cfp_evaluation *evaluation, const cfp_clip *clip,
                                          cfp_eval_emit emit);
-/* The clip could not be had: progress goes on behind it. */
+/* To be called for a clip that could not be read, so that progress counts it. */
 void cfp_evaluation_skip(cfp_evaluation *evaluation);

@@ -39,7 +39,7 @@ static bool matches(const cfp_model *model, const cfp_kernel_request *request, i
            (request->layers == NULL || fnmatch(request->layers, model->node[node].name, 0) == 0);
 }
 
-/* As in a pyramid: by depth; within a depth from the output upwards. */
+/* The order of a pyramid: by depth, then from the output to the input. */
 int cfp_kernel_layers(int *layer, const cfp_model *model, const cfp_kernel_request *request)
 {
     int n = 0;
@@ -72,7 +72,7 @@ static cfp_status each_layer(cfp_kernel_subject *s, int k, int n_asked, int *lay
 {
     const int n = cfp_kernel_layers(layer, s->model, s->request);
     for (int i = 0; i < n; i++) {
-        if (k == 0) /* with it all classes' ablations are run */
+        if (k == 0) /* the first class runs the ablations of all classes */
             s->part(s->cookie, cfp_layer_cost(s, n_asked, layer[i]));
         CFP_TRY(cfp_layer_metrics(s, k, n_asked, layer[i], emit));
     }

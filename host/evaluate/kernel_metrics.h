@@ -1,5 +1,5 @@
-/* kernel_metrics.h - does a score name the kernels that matter?  The metrics of SPEC section 7 that
- * are about kernels: measured by ablation, or by comparing what is selected.
+/* kernel_metrics.h - the metrics of SPEC section 7 that are about kernels.  Some ablate kernels,
+ * some compare selections.
  *
  * README.md has each metric's definition and what it was checked against. */
 #pragma once
@@ -24,7 +24,7 @@ extern const char *const cfp_kernel_metric_names[]; /* by metric; NULL behind th
 typedef enum cfp_fill {
     CFP_FILL_BLANK, /* what they hold for a blank clip */
     CFP_FILL_ZERO,
-    CFP_FILL_FREEZE, /* for this clip, frozen at its middle frame, */
+    CFP_FILL_FREEZE, /* what they hold for this clip, frozen at its middle frame */
     CFP_FILL_REVERSE,
     CFP_FILL_SHUFFLE,
     CFP_FILL_CLIPS, /* their mean over all clips of the call */
@@ -33,7 +33,7 @@ typedef enum cfp_fill {
 
 extern const char *const cfp_fill_names[]; /* of all but the last; NULL behind them */
 
-/* In a list of shares: the kernels that the method selects at theta, however many they are. */
+/* In the list `share`: the kernels that the method selects at theta. */
 #define CFP_SHARE_SELECTED (-1.0)
 
 typedef struct cfp_kernel_request {
@@ -50,8 +50,8 @@ typedef struct cfp_kernel_request {
     const char *fill;  /* for the rows: a word of cfp_fill_names, or the clip's path */
 } cfp_kernel_request;
 
-/* One clip on its way.  Its classes: those that are asked about, then rivals that only
- * class-jaccard compares with. */
+/* The clip that is being measured.  Its classes are those that are asked about, then further ones
+ * with which only class-jaccard compares. */
 typedef struct cfp_kernel_subject {
     cfp_ctx *ctx;
     const cfp_model *model;
@@ -70,8 +70,8 @@ typedef struct cfp_kernel_subject {
     uint8_t *exact;     /* [n_nodes] its scores are there */
     uint8_t *noted;     /* [n_nodes] what is to be said of a layer has been said */
     cfp_replay *replay; /* for costs */
-    /* Told of each part of the work that begins and what it costs (cfp_replay_cost); the part
-     * before is done. */
+    /* Called when a part of the work begins, with the part's cost (cfp_replay_cost).  The part
+     * before it is done then. */
     void (*part)(void *cookie, double cost);
     void *cookie;
 } cfp_kernel_subject;
@@ -81,16 +81,17 @@ static inline cfp_scores *cfp_scores_of(const cfp_kernel_subject *s, int method,
     return &s->scores[method * s->n_classes + k];
 }
 
-/* Layers that rows are about: by depth, from the class down.  layer: room for n_nodes. */
+/* Fills `layer`, which has the capacity for n_nodes, with the layers that get rows, by depth.
+ * Returns how many there are. */
 int cfp_kernel_layers(int *layer, const cfp_model *model, const cfp_kernel_request *request);
-/* Is there a layer that is looked at in this request?  Else CFP_USAGE. */
+/* CFP_USAGE: no layer of the model gets a row. */
 CFP_CHECKED cfp_status cfp_kernel_request_check(cfp_ctx *ctx, const cfp_model *model,
                                                 const cfp_kernel_request *request);
 
-/* What the ablations of one clip cost, about; the parts of its work add up to it. */
+/* Estimates what the ablations of one clip cost.  The costs of its parts add up to this. */
 CFP_CHECKED cfp_status cfp_kernel_cost(double *cost, const cfp_kernel_subject *subject,
                                        int n_asked);
 
-/* The rows of the subject's class number k (< the classes that are asked about). */
+/* Hands on the rows of class number k of the subject, one of those that are asked about. */
 CFP_CHECKED cfp_status cfp_kernel_metrics(cfp_kernel_subject *subject, int k, int n_asked,
                                           cfp_eval_emit emit);

@@ -1,8 +1,8 @@
-/* layer_metrics.c - metrics of one layer: kernels ablated, scores compared with what each kernel is
- * worth, selections compared with those of another class or another network.
+/* layer_metrics.c - the metrics of one layer.  They ablate kernels, compare scores with the drop of
+ * each kernel, and compare selections with those of another class or another network.
  *
- * All sets of a layer go to the network together, those of every class, method and share: so that
- * batches are full.  The rows are made from the answers afterwards. */
+ * The sets of all classes, methods and shares run together, so that batches are full.  The rows are
+ * made from the answers afterwards. */
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -44,7 +44,7 @@ static cfp_status ablate_singles(double **z, cfp_kernel_subject *s, int layer)
     return status;
 }
 
-/* drop[kernels]: z - z without the kernel, of class k. */
+/* drop[kernels]: how much the target of class k falls without the kernel. */
 static void drops(double *drop, const cfp_kernel_subject *s, const double *z, int kernels, int k)
 {
     for (int o = 0; o < kernels; o++)
@@ -87,7 +87,7 @@ static cfp_status pick(picked *p, int method, int k, double share)
                             p->kernels, share);
 }
 
-/* Adds what is picked, and the random sets of its size where they are not there yet. */
+/* Adds the picked set, and random sets of its size unless they have been added. */
 static cfp_status gather(cfp_sets *sets, picked *p, cfp_kernel_metric metric, uint8_t *drawn)
 {
     CFP_TRY(cfp_sets_add(sets, p->set, metric == CFP_KERNEL_KEEP));
@@ -113,7 +113,7 @@ static cfp_status gather_metric(cfp_sets *sets, picked *p, int n_asked, cfp_kern
     return CFP_OK;
 }
 
-/* Every set of the layer through the network. */
+/* Runs every set of the layer. */
 static cfp_status ablate_all(picked *p, int n_asked)
 {
     cfp_sets sets = {.ctx = p->s->ctx, .kernels = p->kernels};
@@ -129,7 +129,7 @@ static cfp_status ablate_all(picked *p, int n_asked)
     return status;
 }
 
-/* z of what is picked and of the random sets. */
+/* Reads the targets of the picked set and of the random sets. */
 static cfp_status read_answers(picked *p, cfp_kernel_metric metric)
 {
     cfp_sets sets = {.ctx = p->s->ctx, .kernels = p->kernels};
@@ -267,7 +267,7 @@ static cfp_status method_rows(picked *p, int k, int method, cfp_eval_emit emit)
 
 /* --- the layer --- */
 
-/* Of a lone kernel every set of its size is the same. */
+/* Says once that a layer with a single kernel has no random sets to compare with. */
 static void note_lone_kernel(cfp_kernel_subject *s, int layer)
 {
     const bool draws = cfp_wants(s, CFP_KERNEL_DROP) || cfp_wants(s, CFP_KERNEL_KEEP) ||
@@ -307,9 +307,9 @@ cfp_status cfp_layer_metrics(cfp_kernel_subject *s, int k, int n_asked, int laye
     return status;
 }
 
-enum { PASSES_OF_A_METHOD = 4 }; /* to score a network that was re-drawn, about */
+enum { PASSES_OF_A_METHOD = 4 }; /* roughly what scoring a re-drawn network costs */
 
-/* Sizes that differ by method and class are counted as if each shared its draws with no other. */
+/* Counts the draws of each method and class, although those of equal size are shared. */
 double cfp_layer_cost(const cfp_kernel_subject *s, int n_asked, int layer)
 {
     const cfp_kernel_request *r = s->request;

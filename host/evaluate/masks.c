@@ -1,5 +1,5 @@
-/* masks.c - see masks.h: which file belongs to the clip, which of its frames, and where each pixel
- * of the model's frame lies in a mask of the source's size. */
+/* masks.c - see masks.h.  Finds the file that belongs to the clip, the frames of it that the model
+ * sees, and the pixel of a mask of the source's size that each pixel of the clip shows. */
 #include "masks.h"
 #include "../clip/mask_file.h"
 #include "boxes.h"
@@ -17,7 +17,7 @@ void cfp_truth_free(cfp_truth *truth)
 
 /* --- from the source's pixels to the model's --- */
 
-/* The pixel of a side of the source that pixel u of the crop shows: the nearest one. */
+/* The pixel of the source, along one side, that is nearest to pixel u of the crop. */
 static int source_pixel(int u, double begin, double step, int side)
 {
     const double at = floor(begin + (u + 0.5) * step); /* half-pixel centres */
@@ -35,7 +35,7 @@ static void take_source_frame(uint8_t *inside, const cfp_clip *clip, const cfp_m
     }
 }
 
-/* Frame t of the clip, from a frame of the source's size or of the model's. */
+/* Fills frame t of the clip's mask from a frame of the source's size or of the model's. */
 static cfp_status take_frame(cfp_truth *out, cfp_ctx *ctx, const char *path, const cfp_clip *clip,
                              int t, const cfp_mask_frame *frame)
 {
@@ -58,8 +58,8 @@ static cfp_status take_frame(cfp_truth *out, cfp_ctx *ctx, const char *path, con
 
 /* --- from the source's frames to the model's --- */
 
-/* The frame of a mask that belongs to frame t of the clip; -1: there is none.  An array has a frame
- * for each of the source, or for each that the model sees. */
+/* The frame of a mask that belongs to frame t of the clip; -1: there is none.  An array has either
+ * all frames of the source, or those that the model sees. */
 static int64_t frame_for(const cfp_mask_facts *facts, const cfp_clip *clip, int t)
 {
     if (facts->still)
@@ -110,7 +110,7 @@ static cfp_status read_any(cfp_truth *out, cfp_ctx *ctx, const char *path, const
 
 /* --- which file --- */
 
-/* The last part of a path, without the suffix of a file: *length of *name. */
+/* The last part of a path, without the suffix of a file: the first *length bytes of *name. */
 static void name_of(const char **name, int *length, const char *path)
 {
     size_t end = strlen(path);
@@ -128,7 +128,8 @@ static void name_of(const char **name, int *length, const char *path)
     *length = (int)((dot > begin ? dot : end) - begin);
 }
 
-/* In a folder, the mask that is called as the clip is; else the path itself.  The caller frees. */
+/* *out: if the path is a folder, the mask in it that is named as the clip is; else the path itself.
+ * The caller frees it. */
 static cfp_status find_mask(char **out, cfp_ctx *ctx, const char *path, const cfp_clip *clip)
 {
     static const char *const suffix[] = {".npy", ".mask.h5", ".h5", ".csv", ".png", ""};

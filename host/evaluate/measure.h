@@ -1,4 +1,4 @@
-/* measure.h - what the metrics of volumes share; private to host/evaluate/. */
+/* measure.h - what all metrics of volumes use.  Private to host/evaluate/. */
 #pragma once
 #include "masks.h"
 #include "random.h"
@@ -16,14 +16,14 @@ struct cfp_volume_evaluation {
     cfp_volume_metric_settings settings;
     const cfp_volume_ask *ask;
     int n_asks;
-    cfp_network *network;
+    cfp_probe *probe;
     cfp_volume_maker *maker;
     cfp_shape shape; /* of an input */
-    /* The clip and class at hand: */
+    /* The clip and the class that are being measured: */
     const cfp_clip *clip;
     cfp_volume_subject subject;
     float *x, *base;        /* the clip and its base */
-    float *room;            /* of a further clip */
+    float *changed;         /* a further clip */
     cfp_score whole, blank; /* of x and of base */
     double *by_chance;      /* [draws] AUC of random orders */
     bool has_chance;
@@ -33,7 +33,7 @@ struct cfp_volume_evaluation {
 };
 typedef struct cfp_volume_evaluation cfp_measuring;
 
-/* A metric: fills what it knows of *out, which is empty. */
+/* A metric of one volume.  *out is empty; the metric fills the members that it has. */
 typedef cfp_status cfp_measure(cfp_measured *out, cfp_measuring *m, const cfp_volume *volume);
 cfp_measure cfp_measure_deletion, cfp_measure_insertion; /* curves.c */
 cfp_measure cfp_measure_drop, cfp_measure_increase;      /* measure_change.c */
@@ -42,11 +42,11 @@ cfp_measure cfp_measure_freeze, cfp_measure_reverse;     /* ... */
 cfp_measure cfp_measure_energy, cfp_measure_pointing;    /* measure_truth.c */
 cfp_measure cfp_measure_rank_accuracy, cfp_measure_iou;  /* ... */
 cfp_measure cfp_measure_temporal_pointing;               /* ... */
-/* Of all volumes of an ask at once: value[list->n]. */
+/* max-sensitivity, of all volumes of an ask at once: value[list->n]. */
 cfp_status cfp_measure_sensitivity(double *value, cfp_measuring *m, int ask,
                                    const cfp_volume_list *list);
 
-/* The stream of what a metric draws at random. */
+/* The random stream of a metric, for this clip and class. */
 cfp_random cfp_measure_stream(const cfp_measuring *m, const char *what);
-/* order[T]: frames by the falling sum of a volume over each. */
+/* order[T]: the frames, sorted by the sum of the volume over each, the highest first. */
 cfp_status cfp_order_frames(int *order, const cfp_measuring *m, const float *s);

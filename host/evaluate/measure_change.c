@@ -1,11 +1,11 @@
-/* measure_change.c - metrics that change a clip and look at what the network then says. */
+/* measure_change.c - metrics that change a clip and run it through the network. */
 #include "measure.h"
 #include "statistics.h"
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 
-/* --- drop, increase: the clip seen through the volume --- */
+/* --- drop, increase: the clip, masked by the volume --- */
 
 struct through {
     const cfp_measuring *m;
@@ -20,8 +20,8 @@ static void make_through(void *cookie, int64_t i, float *input)
     (void)i;
     for (int64_t k = 0; k < cfp_count(t->m->shape); k++) {
         const double s = (double)t->s[k % voxels];
-        const double share = t->high > t->low ? (s - t->low) / (t->high - t->low) : 0;
-        input[k] = (float)(share * (double)t->m->x[k] + (1 - share) * (double)t->m->base[k]);
+        const double fraction = t->high > t->low ? (s - t->low) / (t->high - t->low) : 0;
+        input[k] = (float)(fraction * (double)t->m->x[k] + (1 - fraction) * (double)t->m->base[k]);
     }
 }
 
@@ -40,8 +40,8 @@ static cfp_status probability_through(double *p, cfp_measured *out, cfp_measurin
     struct through t = {.m = m, .s = volume->s};
     cfp_score score;
     find_range(&t.low, &t.high, volume->s, cfp_positions(m->shape));
-    CFP_TRY(cfp_network_score(m->network, &score, 1, m->subject.class_index,
-                              (cfp_inputs){make_through, &t}));
+    CFP_TRY(cfp_probe_score(m->probe, &score, 1, m->subject.class_index,
+                            (cfp_inputs){make_through, &t}));
     *p = score.probability;
     snprintf(out->definition, sizeof out->definition, "p(x)=%.9g p(masked)=%.9g base=%s%s",
              m->whole.probability, *p, cfp_base_names[m->settings.base],
@@ -77,7 +77,7 @@ struct boxes {
     cfp_random stream;
 };
 
-/* Box i: each side is even over 1 .. half of the clip's, rounded up; then its place. */
+/* Box i: each side is uniform over 1 .. half of the clip's side, rounded up; then its place. */
 static box draw_box(const struct boxes *b, int64_t i)
 {
     const int side[3] = {b->m->shape.t, b->m->shape.h, b->m->shape.w};
@@ -121,7 +121,7 @@ static double sum_in_box(const float *s, cfp_shape shape, const box *at)
     return sum;
 }
 
-/* mean (beta a - d)^2 with the beta that fits best: a volume has no unit. */
+/* mean (beta a - d)^2, with the beta that fits best, because a volume has no unit. */
 static double infidelity(double *beta, const double *a, const double *d, int n)
 {
     double aa = 0, ad = 0, sum = 0;
@@ -141,8 +141,8 @@ static cfp_status run_boxes(cfp_measured *out, cfp_measuring *m, const cfp_volum
     struct boxes b = {.m = m, .stream = cfp_measure_stream(m, "infidelity")};
     const int n = m->settings.infidelity_boxes;
     double *const d = a + n, beta;
-    CFP_TRY(cfp_network_score(m->network, score, n, m->subject.class_index,
-                              (cfp_inputs){make_boxed, &b}));
+    CFP_TRY(
+        cfp_probe_score(m->probe, score, n, m->subject.class_index, (cfp_inputs){make_boxed, &b}));
     for (int i = 0; i < n; i++) {
         const box at = draw_box(&b, i);
         a[i] = sum_in_box(volume->s, m->shape, &at);
@@ -168,7 +168,7 @@ cfp_status cfp_measure_infidelity(cfp_measured *out, cfp_measuring *m, const cfp
     return status;
 }
 
-/* --- max-sensitivity: how far the volume moves when the clip hardly does --- */
+/* --- max-sensitivity: how much the volume changes with a small change of the clip --- */
 
 static void add_noise(float *to, const float *x, int64_t n, double radius, cfp_random stream)
 {
@@ -176,7 +176,7 @@ static void add_noise(float *to, const float *x, int64_t n, double radius, cfp_r
         to[k] = (float)((double)x[k] + radius * (2 * cfp_random_unit(&stream) - 1));
 }
 
-/* The volume of the same layer; NULL: that layer has none now. */
+/* The volume of the same layer; NULL: this layer has none for the changed clip. */
 static const float *same_layer(const cfp_volume_list *list, int node)
 {
     for (int i = 0; i < list->n; i++)
@@ -201,11 +201,11 @@ cfp_status cfp_measure_sensitivity(double *value, cfp_measuring *m, int ask,
     const int64_t voxels = cfp_positions(m->shape);
     const cfp_random stream = cfp_measure_stream(m, "max-sensitivity");
     cfp_volume_subject moved = m->subject;
-    moved.input = m->room;
+    moved.input = m->changed;
     memset(value, 0, (size_t)list->n * sizeof *value);
     for (int d = 0; d < m->settings.sensitivity_draws; d++) {
         cfp_volume_list other;
-        add_noise(m->room, m->x, cfp_count(m->shape), m->settings.sensitivity_radius,
+        add_noise(m->changed, m->x, cfp_count(m->shape), m->settings.sensitivity_radius,
                   cfp_random_of_number(stream, (uint64_t)d));
         CFP_TRY(cfp_volumes_make(&other, m->maker, ask, &moved));
         for (int i = 0; i < list->n; i++) {
@@ -219,9 +219,9 @@ cfp_status cfp_measure_sensitivity(double *value, cfp_measuring *m, int ask,
     return CFP_OK;
 }
 
-/* --- freeze, reverse, shuffle: what the order of frames has to do with it --- */
+/* --- freeze, reverse, shuffle: how much depends on the order of frames --- */
 
-struct frames { /* which frame of the clip stands at each place, of each input */
+struct frames { /* for each frame of each input: which frame of the clip it is */
     const cfp_measuring *m;
     const int *from; /* [inputs][T] */
 };
@@ -250,7 +250,7 @@ cfp_status cfp_order_frames(int *order, const cfp_measuring *m, const float *s)
     return status;
 }
 
-/* A frame that is frozen shows the one before it, as that now is; the first has none. */
+/* An active frame becomes what the frame before it has become; the first frame stays. */
 static void freeze(int *from, const uint8_t *active, int T)
 {
     for (int t = 0; t < T; t++)
@@ -288,8 +288,8 @@ static cfp_status change_frames(cfp_measured *out, struct order_room *r, cfp_mea
         r->active[r->order[k]] = 1;
     change(r->from, r->active, T);
     struct frames f = {.m = m, .from = r->from};
-    CFP_TRY(cfp_network_score(m->network, &score, 1, m->subject.class_index,
-                              (cfp_inputs){make_frames, &f}));
+    CFP_TRY(cfp_probe_score(m->probe, &score, 1, m->subject.class_index,
+                            (cfp_inputs){make_frames, &f}));
     out->value = m->whole.probability > 0 ? score.probability / m->whole.probability : NAN;
     snprintf(out->definition, sizeof out->definition,
              "p(changed) / p(x), the %d of %d frames of the highest sum: %s", n, T,
@@ -328,8 +328,8 @@ static cfp_status shuffle(cfp_measured *out, cfp_measuring *m, int *from, cfp_sc
         cfp_random_order(from + (int64_t)i * T, T, &draw);
     }
     struct frames f = {.m = m, .from = from};
-    CFP_TRY(cfp_network_score(m->network, score, n, m->subject.class_index,
-                              (cfp_inputs){make_frames, &f}));
+    CFP_TRY(
+        cfp_probe_score(m->probe, score, n, m->subject.class_index, (cfp_inputs){make_frames, &f}));
     for (int i = 0; i < n; i++)
         sum += score[i].probability;
     out->value = m->whole.probability - sum / n;

@@ -1,7 +1,7 @@
-/* measure_truth.c - metrics that hold a volume against a mask: does it look where the thing is?
+/* measure_truth.c - metrics that compare a volume with a mask.
  *
- * Frames that the mask does not know are left out, but by temporal pointing, for which they are
- * frames without the thing. */
+ * Frames that are not annotated are left out.  Only temporal pointing counts them, as frames
+ * without the object. */
 #include "measure.h"
 #include "statistics.h"
 #include <math.h>
@@ -19,13 +19,13 @@ static void define(cfp_measured *out, const cfp_measuring *m, const char *what)
              m->truth.n_known, m->shape.t);
 }
 
-/* The share of the known frames' voxels that are inside. */
+/* The fraction of the annotated frames' voxels that are inside. */
 static double mask_share(const cfp_measuring *m)
 {
     return (double)m->truth.n_inside / ((double)m->truth.n_known * (double)frame_of(m));
 }
 
-/* Score-CAM's energy-based pointing game: of the positive part of the volume. */
+/* Score-CAM's energy-based pointing game, over the positive part of the volume. */
 cfp_status cfp_measure_energy(cfp_measured *out, cfp_measuring *m, const cfp_volume *volume)
 {
     double inside = 0, all = 0;
@@ -44,7 +44,7 @@ cfp_status cfp_measure_energy(cfp_measured *out, cfp_measuring *m, const cfp_vol
 
 /* --- pointing --- */
 
-/* True where a pixel of the mask is less than `tolerance` away. */
+/* True: a pixel of the mask is less than `tolerance` away from (h, w). */
 static bool is_near(const uint8_t *inside, cfp_shape s, int h, int w, double tolerance)
 {
     const int reach = (int)ceil(tolerance);
@@ -122,7 +122,7 @@ cfp_status cfp_measure_pointing(cfp_measured *out, cfp_measuring *m, const cfp_v
 
 /* --- the highest voxels as a set --- */
 
-struct known { /* the voxels of the known frames */
+struct known { /* the voxels of the annotated frames */
     double *s;
     int *order;
     uint8_t *inside, *chosen;
@@ -160,7 +160,7 @@ static cfp_status choose_highest(struct known *k, cfp_ctx *ctx, int64_t n)
     return CFP_OK;
 }
 
-/* Those where the volume, min-max normalised as a whole, is at least the threshold. */
+/* Chooses the voxels at which the min-max normalised volume is at least the threshold. */
 static void choose_above(struct known *k, const cfp_measuring *m, const float *s)
 {
     double low = (double)s[0], high = low;

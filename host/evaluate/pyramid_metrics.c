@@ -1,8 +1,8 @@
-/* pyramid_metrics.c - the whole pyramid tested as circuits are: everything outside it, or inside
- * it, ablated at once in all its layers.
+/* pyramid_metrics.c - tests a whole pyramid as circuits are tested: ablates everything outside it,
+ * or everything inside it, in all its layers at once.
  *
- * A pyramid is of the convolutions below the classifier in which it has kernels.  A layer that the
- * descent never reached is left as it is, in every pass (SPEC: "every visited conv3d layer"). */
+ * The layers of a pyramid are the convolutions below the classifier in which it has kernels.  A
+ * layer that the descent did not reach is never ablated (SPEC: "every visited conv3d layer"). */
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -26,7 +26,7 @@ static bool takes_part(const whole_pyramid *p, int node)
            p->s->model->node[node].op == CFP_OP_CONV3D;
 }
 
-/* Which layers, and which kernels of them: set[all of their kernels]. */
+/* Finds the layers, and which of their kernels are selected: set[all their kernels]. */
 static cfp_status find_layers(whole_pyramid *p, uint8_t *set)
 {
     const cfp_model *model = p->s->model;
@@ -47,8 +47,9 @@ static cfp_status find_layers(whole_pyramid *p, uint8_t *set)
     return CFP_OK;
 }
 
-/* Random pyramids.  Layers that share a map take their kernels from the same order, so that random
- * kernels meet there as those of a pyramid do.  flag: [draws][kernels]. */
+/* Draws the kernels of one layer in every random pyramid, flag[draws][kernels].  Layers that have
+ * one map take their kernels from the same random order, so that their channels overlap as those of
+ * a pyramid do. */
 static cfp_status draw_layer(uint8_t *flag, const whole_pyramid *p, int l, int first)
 {
     const cfp_model *model = p->s->model;
@@ -77,7 +78,7 @@ static cfp_status draw_pyramids(uint8_t **flag, const whole_pyramid *p)
     return CFP_OK;
 }
 
-/* The sets of both metrics: the pyramid's, then those of random ones; last, all ablated. */
+/* Lists the sets of both metrics: the pyramid, random pyramids, and last everything ablated. */
 static cfp_status list_sets(whole_pyramid *p, uint8_t *set, const uint8_t *flag)
 {
     const int draws = p->s->request->draws;
@@ -130,7 +131,7 @@ static cfp_status put_row(whole_pyramid *p, cfp_kernel_metric metric, const doub
     return emit.row(emit.cookie, &row);
 }
 
-/* z0 is in both metrics; all that they ask for goes through the network together. */
+/* Both metrics need z0.  All sets of both run together. */
 static cfp_status measure(whole_pyramid *p, uint8_t *set, cfp_eval_emit emit)
 {
     const cfp_kernel_subject *s = p->s;

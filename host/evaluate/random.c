@@ -42,7 +42,8 @@ uint64_t cfp_random_next(cfp_random *stream)
     return z;
 }
 
-/* Numbers beyond the last whole multiple of the limit are drawn again. */
+/* Draws again above the last whole multiple of the limit, so that all numbers are equally likely.
+ */
 uint64_t cfp_random_below(cfp_random *stream, uint64_t limit)
 {
     const uint64_t uneven = (UINT64_MAX % limit + 1) % limit;
@@ -58,7 +59,7 @@ double cfp_random_unit(cfp_random *stream)
     return (double)(cfp_random_next(stream) >> 11) * 0x1p-53;
 }
 
-/* The first k places of a shuffle by Fisher and Yates. */
+/* Draws the first k places of a shuffle (Fisher and Yates). */
 static void draw(int *order, int n, int k, cfp_random *stream)
 {
     for (int i = 0; i < n; i++)

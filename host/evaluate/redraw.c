@@ -1,10 +1,10 @@
-/* redraw.c - weight-jaccard: is the selection still the same where the network has forgotten what
- * it learned?
+/* redraw.c - weight-jaccard: compares a selection with that of a network whose weights are
+ * permuted.
  *
- * For a layer the weights of it, and of every kernel layer between it and the class, are permuted,
- * each tensor in itself.  A score that does not depend on what was learned selects the same kernels
- * again.  Biases and batch norms stay.  A tensor's permutation comes from --seed and the layer's
- * name, so it is the same for every clip, and for every layer below. */
+ * For a layer, the weights of this layer and of every kernel layer between it and the class are
+ * permuted, each tensor in itself.  Biases and batch norms stay.  A score that does not depend on
+ * what the network has learned selects the same kernels again.  The permutation of a tensor depends
+ * on --seed and the layer's name alone, so it is the same for every clip and every layer below. */
 #include <math.h>
 #include <string.h>
 #include "metrics_inside.h"
@@ -49,7 +49,7 @@ static cfp_status open_redrawn(redrawing *r)
     return cfp_model_open_changed(&r->model, r->s->ctx, model->path, &change);
 }
 
-/* `exact` in the re-drawn network: its kernels one by one, there. */
+/* For `exact`: ablates the kernels of the re-drawn network one by one. */
 static cfp_status open_replay(redrawing *r)
 {
     cfp_kernel_subject *s = r->s;
@@ -85,19 +85,28 @@ static cfp_status exact_scores(redrawing *r, const cfp_score_method *method)
     return status;
 }
 
+/* Only the layer's selection is compared, so the descent goes no deeper. */
+static cfp_status descend(redrawing *r, const cfp_score_method *method)
+{
+    cfp_kernel_subject *s = r->s;
+    cfp_analyser *analyser = NULL;
+    cfp_score_method here = *method;
+    here.selects = true;
+    here.query.depth = s->model->node[r->layer].depth;
+    const cfp_status status = cfp_scores_make(r->scores, s->ctx, &r->model, s->device, &analyser,
+                                              &here, s->clip, s->class_index, s->n_classes);
+    cfp_analyser_close(&analyser);
+    return status;
+}
+
 static cfp_status score(redrawing *r, int method)
 {
     cfp_kernel_subject *s = r->s;
     const cfp_score_method *m = &s->request->method[method];
     if (m->kind == CFP_SCORE_EXACT)
         return exact_scores(r, m);
-    if (cfp_score_descends(m->kind)) {
-        cfp_trace *trace = NULL;
-        const cfp_status status = cfp_scores_make(r->scores, s->ctx, &r->model, s->device, &trace,
-                                                  m, s->clip, s->class_index, s->n_classes);
-        cfp_trace_close(&trace);
-        return status;
-    }
+    if (cfp_score_descends(m->kind))
+        return descend(r, m);
     for (int k = 0; k < s->n_classes; k++) {
         CFP_TRY(cfp_scores_open(&r->scores[k], s->ctx, &r->model, s->request->depth));
         cfp_scores_draw(&r->scores[k], &r->model, m->query.theta, s->stream);

@@ -1,11 +1,11 @@
 /* row.h - one measured number: a row of `evaluate` (SPEC section 7).
  *
- * Whoever measures hands rows on, one at a time, as soon as each is known. */
+ * Rows are handed on one at a time, as soon as each is known. */
 #pragma once
 #include "../base/base.h"
 
-/* The columns in their order.  A text that does not apply is NULL, a whole number -1, any other
- * number NaN: its field is empty.  All texts are borrowed until the call returns. */
+/* The columns in their order.  A column that does not apply is empty: a text is NULL, a whole
+ * number -1, any other number NaN.  The texts are valid until the call returns. */
 typedef struct cfp_eval_row {
     const char *clip;
     int class_index;
@@ -23,7 +23,7 @@ typedef struct cfp_eval_row {
     const char *definition; /* what the value is, in a few words that a reader can look up */
 } cfp_eval_row;
 
-/* A row where nothing is known yet. */
+/* A row whose columns are all empty. */
 cfp_eval_row cfp_eval_row_empty(void);
 
 typedef struct cfp_eval_emit {

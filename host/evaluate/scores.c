@@ -1,7 +1,7 @@
-/* scores.c - see scores.h: which kernels a method selects, and its numbers where they come from a
- * descent. */
+/* scores.c - see scores.h.  Has the selection of all methods, and the scores of those that descend.
+ */
 #include "scores.h"
-#include "../method/trace.h"
+#include "../method/analyser.h"
 #include "channel_scores.h"
 #include <math.h>
 #include <string.h>
@@ -30,6 +30,7 @@ void cfp_score_query(cfp_query *query, cfp_score_kind kind)
     } else {
         query->baseline = usual.baseline;
         query->steps = usual.steps;
+        query->turn_down = usual.turn_down;
     }
     if (query->rule != CFP_RULE_CFP)
         query->normalise = usual.normalise;
@@ -133,7 +134,7 @@ static void take_selection(cfp_scores *out, const cfp_pyramid *pyramid)
     }
 }
 
-/* R of every kernel, at a theta that selects all that can be reached; of others 0. */
+/* The score is R at a theta of 0, which selects every kernel that can be reached; of others 0. */
 static void take_relevance(cfp_scores *out, const cfp_model *model, const cfp_pyramid *pyramid)
 {
     for (int i = 1; i < out->n_nodes; i++)
@@ -146,13 +147,13 @@ static void take_relevance(cfp_scores *out, const cfp_model *model, const cfp_py
     }
 }
 
-/* A kernel's score is the highest that a layer which reads it gives it. */
-static cfp_status raise_kernels(cfp_scores *out, const cfp_trace *trace, int node, int channel,
-                                double score)
+/* Raises the scores of the kernels that a channel comes from.  The highest of all layers counts. */
+static cfp_status raise_kernels(cfp_scores *out, const cfp_analyser *analyser, int node,
+                                int channel, double score)
 {
     cfp_origin *origin;
     int n;
-    CFP_TRY(cfp_origins(&origin, &n, trace->ctx, trace->model, node, channel, false));
+    CFP_TRY(cfp_origins(&origin, &n, analyser->ctx, analyser->model, node, channel, false));
     for (int k = 0; k < n; k++) {
         double *to = out->score[origin[k].node];
         if (to != NULL && score > to[origin[k].kernel])
@@ -162,9 +163,10 @@ static cfp_status raise_kernels(cfp_scores *out, const cfp_trace *trace, int nod
     return CFP_OK;
 }
 
-/* v(i) over the highest of the layer, not cut off at 0: so what speaks against the class comes
- * last. Where no v is above 0 the largest size stands for it. */
-static cfp_status score_channels(cfp_scores *out, cfp_trace *trace, int node, const float *v, int n)
+/* The score is v(i) over the highest v of the layer, and may be below 0: kernels that speak against
+ * the class come last.  If no v is above 0, it is v(i) over the largest |v|. */
+static cfp_status score_channels(cfp_scores *out, cfp_analyser *analyser, int node, const float *v,
+                                 int n)
 {
     double highest = 0, largest = 0;
     for (int i = 0; i < n; i++) {
@@ -173,94 +175,99 @@ static cfp_status score_channels(cfp_scores *out, cfp_trace *trace, int node, co
     }
     const double scale = highest > 0 ? highest : largest > 0 ? largest : 1;
     for (int i = 0; i < n; i++)
-        CFP_TRY(
-            raise_kernels(out, trace, trace->model->node[node].input[0], i, (double)v[i] / scale));
+        CFP_TRY(raise_kernels(out, analyser, analyser->model->node[node].input[0], i,
+                              (double)v[i] / scale));
     return CFP_OK;
 }
 
-static cfp_status gradient_layer(cfp_scores *out, cfp_trace *trace, int node)
+static cfp_status gradient_layer(cfp_scores *out, cfp_analyser *analyser, int node)
 {
-    const int n = cfp_channels_in(trace->model, &trace->model->node[node]);
-    const float *product = trace->ledger->node[node].product;
+    const int n = cfp_channels_in(analyser->model, &analyser->model->node[node]);
+    const float *product = analyser->ledger->node[node].product;
     float *v;
     if (product == NULL)
         return CFP_OK;
-    CFP_TRY_ALLOC(trace->ctx, v, n);
+    CFP_TRY_ALLOC(analyser->ctx, v, n);
     cfp_status status =
-        trace->device.api->fetch(trace->device.backend, v, product, (size_t)n * sizeof *v);
+        analyser->device.api->fetch(analyser->device.backend, v, product, (size_t)n * sizeof *v);
     if (status == CFP_OK)
-        status = score_channels(out, trace, node, v, n);
+        status = score_channels(out, analyser, node, v, n);
     cfp_free(v);
     return status;
 }
 
-/* Rule grad: what was gathered of the layers that the descent at the lowest theta visited. */
-static cfp_status gradient_scores(cfp_scores *out, cfp_trace *trace, const cfp_pyramid *pyramid)
+/* Rule grad: scores of the layers that the descent at the lowest theta visited. */
+static cfp_status gradient_scores(cfp_scores *out, cfp_analyser *analyser,
+                                  const cfp_pyramid *pyramid)
 {
     for (int k = 0; k < pyramid->n_layers; k++)
-        CFP_TRY(gradient_layer(out, trace, pyramid->layer[k].node));
+        CFP_TRY(gradient_layer(out, analyser, pyramid->layer[k].node));
     return CFP_OK;
 }
 
-/* One descent answers both thetas: the method's, which selects, and the lowest, which scores.  Of
- * grad-masked, whose gradient depends on theta, there is only the first. */
-static cfp_status score_class(cfp_scores *out, cfp_trace *trace, const cfp_clip *clip,
+/* One descent answers two thetas: that of the method, which selects, and 0, which scores.
+ * grad-masked has only the first, because its gradient depends on theta.  So has a method of which
+ * only the selection is wanted. */
+static cfp_status score_class(cfp_scores *out, cfp_analyser *analyser, const cfp_clip *clip,
                               int class_index)
 {
-    const int thetas = trace->request.batch.thetas;
+    const int thetas = analyser->thetas;
     cfp_explanation e[2];
-    CFP_TRY(cfp_explain_batch(e, trace, &clip, &class_index, CFP_INTERP_LINEAR));
+    CFP_TRY(cfp_explain_batch(e, analyser, &clip, &class_index, CFP_INTERP_LINEAR));
     const cfp_pyramid *const lowest = &e[thetas - 1].pyramid;
     cfp_status status = CFP_OK;
     take_selection(out, &e[0].pyramid);
-    if (trace->query.rule == CFP_RULE_GRAD)
-        status = gradient_scores(out, trace, lowest);
+    if (analyser->query.rule == CFP_RULE_GRAD)
+        status = gradient_scores(out, analyser, lowest);
     else
-        take_relevance(out, trace->model, lowest);
+        take_relevance(out, analyser->model, lowest);
     for (int q = 0; q < thetas; q++)
         cfp_explanation_free(&e[q]);
     return status;
 }
 
-static cfp_status open_trace(cfp_trace **trace, cfp_ctx *ctx, const cfp_model *model,
-                             const cfp_device *device, const cfp_score_method *method)
+static cfp_status open_analyser(cfp_analyser **analyser, cfp_ctx *ctx, const cfp_model *model,
+                                const cfp_device *device, const cfp_score_method *method)
 {
     const cfp_query *query = &method->query;
     const double theta[2] = {query->theta, 0};
-    const bool two = query->rule != CFP_RULE_GRAD || query->mask == CFP_MASK_NONE;
-    const cfp_batch batch = {.clips = 1, .thetas = two ? 2 : 1, .theta = theta, .unlisted = true};
-    if (*trace != NULL)
+    const bool masked = query->rule == CFP_RULE_GRAD && query->mask == CFP_MASK_SELECTED;
+    const cfp_batch batch = {.clips = 1,
+                             .thetas = method->selects || masked ? 1 : 2,
+                             .theta = theta,
+                             .edgeless = true};
+    if (*analyser != NULL)
         return CFP_OK;
-    CFP_TRY(cfp_trace_open(trace, ctx, model, device, query, &batch));
-    cfp_trace_compare_with(*trace, method->other);
+    CFP_TRY(cfp_analyser_open(analyser, ctx, model, device, query, &batch));
+    cfp_analyser_compare_with(*analyser, method->other);
     return CFP_OK;
 }
 
 static cfp_status score_classes(cfp_scores *out, cfp_ctx *ctx, const cfp_model *model,
-                                const cfp_device *device, cfp_trace **trace,
+                                const cfp_device *device, cfp_analyser **analyser,
                                 const cfp_score_method *method, const cfp_clip *clip,
                                 const int *class_index, int n_classes)
 {
-    CFP_TRY(open_trace(trace, ctx, model, device, method));
+    CFP_TRY(open_analyser(analyser, ctx, model, device, method));
     for (int k = 0; k < n_classes; k++)
-        CFP_TRY(score_class(&out[k], *trace, clip, class_index[k]));
+        CFP_TRY(score_class(&out[k], *analyser, clip, class_index[k]));
     return CFP_OK;
 }
 
-/* Methods that score what a layer's own map holds. */
+/* True: the method scores kernels by their own channels of the map. */
 static bool looks_at_maps(cfp_score_kind kind)
 {
     return kind == CFP_SCORE_ACTIVATION || kind == CFP_SCORE_GRADIENT_ACTIVATION;
 }
 
 cfp_status cfp_scores_make(cfp_scores *out, cfp_ctx *ctx, const cfp_model *model,
-                           const cfp_device *device, cfp_trace **trace,
+                           const cfp_device *device, cfp_analyser **analyser,
                            const cfp_score_method *method, const cfp_clip *clip,
                            const int *class_index, int n_classes)
 {
     cfp_status (*const make)(cfp_scores *, cfp_ctx *, const cfp_model *, const cfp_device *,
-                             cfp_trace **, const cfp_score_method *, const cfp_clip *, const int *,
-                             int) =
+                             cfp_analyser **, const cfp_score_method *, const cfp_clip *,
+                             const int *, int) =
         looks_at_maps(method->kind) ? cfp_channel_scores : score_classes;
     cfp_status status = CFP_OK;
     for (int k = 0; k < n_classes; k++)
@@ -268,7 +275,7 @@ cfp_status cfp_scores_make(cfp_scores *out, cfp_ctx *ctx, const cfp_model *model
     for (int k = 0; k < n_classes && status == CFP_OK; k++)
         status = cfp_scores_open(&out[k], ctx, model, method->query.depth);
     if (status == CFP_OK)
-        status = make(out, ctx, model, device, trace, method, clip, class_index, n_classes);
+        status = make(out, ctx, model, device, analyser, method, clip, class_index, n_classes);
     for (int k = 0; k < n_classes && status != CFP_OK; k++)
         cfp_scores_free(&out[k]);
     return status;

@@ -6,16 +6,16 @@
 
 cfp_status cfp_sets_add(cfp_sets *sets, const uint8_t *set, bool others)
 {
-    if (sets->n == sets->room) {
-        const int room = sets->room > 0 ? 2 * sets->room : 64;
-        uint8_t *flag = cfp_alloc(sets->ctx, (size_t)room, (size_t)sets->kernels);
+    if (sets->n == sets->capacity) {
+        const int capacity = sets->capacity > 0 ? 2 * sets->capacity : 64;
+        uint8_t *flag = cfp_alloc(sets->ctx, (size_t)capacity, (size_t)sets->kernels);
         if (flag == NULL)
             return CFP_NOMEM;
         if (sets->n > 0)
             memcpy(flag, sets->flag, (size_t)sets->n * (size_t)sets->kernels);
         cfp_free(sets->flag);
         sets->flag = flag;
-        sets->room = room;
+        sets->capacity = capacity;
     }
     uint8_t *to = sets->flag + (int64_t)sets->n++ * sets->kernels;
     for (int o = 0; o < sets->kernels; o++)

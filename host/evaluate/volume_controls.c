@@ -1,4 +1,5 @@
-/* volume_controls.c - volumes that know nothing of the network: what a method must beat. */
+/* volume_controls.c - controls: volumes that do not depend on the network.  A method must beat
+ * them. */
 #include "volume_maker.h"
 #include <math.h>
 #include <stdio.h>
@@ -29,7 +30,7 @@ static void fill_centre(cfp_volume *volume, cfp_shape s)
              "gaussian in the middle, sigma=1/4 of T, H, W");
 }
 
-/* The first frame has none before it: 0. */
+/* The first frame, which has none before it, gets 0. */
 static void fill_difference(cfp_volume *volume, cfp_shape s, const float *x)
 {
     const int64_t frame = (int64_t)s.h * s.w, voxels = cfp_positions(s);
@@ -47,7 +48,7 @@ cfp_status cfp_volumes_of_controls(cfp_volume_list *out, cfp_volume_maker *maker
 {
     const cfp_shape s = cfp_maker_shape(maker);
     cfp_volume *volume;
-    CFP_TRY(cfp_volumes_room(out, maker, 1));
+    CFP_TRY(cfp_volumes_reserve(out, maker, 1));
     CFP_TRY(cfp_volumes_add(&volume, out, maker, ask, -1));
     if (ask->method == CFP_VOLUME_RANDOM)
         fill_random(volume, s, cfp_volume_stream(maker, ask, subject));

@@ -86,12 +86,12 @@ static cfp_status take_gradients(cfp_volume *volume, struct points *p, cfp_volum
                  "sum_c x mean G at %lld midpoints from zeros, target=%s", (long long)n, target);
     else
         snprintf(volume->definition, sizeof volume->definition, "sum_c x G, target=%s", target);
-    return cfp_network_gradients(maker->network, n, subject->class_index,
-                                 (cfp_inputs){noisy  ? make_noisy
-                                              : line ? make_point
-                                                     : make_same,
-                                              p},
-                                 (cfp_gradient_sink){add_gradient, p});
+    return cfp_probe_gradients(maker->probe, n, subject->class_index,
+                               (cfp_inputs){noisy  ? make_noisy
+                                            : line ? make_point
+                                                   : make_same,
+                                            p},
+                               (cfp_gradient_sink){add_gradient, p});
 }
 
 static cfp_status make(cfp_volume_list *out, struct points *p, cfp_volume_maker *maker,
@@ -104,7 +104,7 @@ static cfp_status make(cfp_volume_list *out, struct points *p, cfp_volume_maker 
                      : ask->method == CFP_VOLUME_INTEGRATED_GRADIENTS ? want->ig_steps
                                                                       : 1;
     cfp_volume *volume;
-    CFP_TRY(cfp_volumes_room(out, maker, 1));
+    CFP_TRY(cfp_volumes_reserve(out, maker, 1));
     CFP_TRY(cfp_volumes_add(&volume, out, maker, ask, -1));
     CFP_TRY(take_gradients(volume, p, maker, subject));
     for (int64_t v = 0; v < voxels; v++) {

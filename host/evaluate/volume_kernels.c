@@ -2,7 +2,7 @@
 #include "volume_maker.h"
 #include <stdio.h>
 
-/* Without what the rule does not know (cfp_query_check). */
+/* Choices that the rule does not have are set to their defaults (cfp_query_check). */
 void cfp_volume_query(cfp_query *query, cfp_volume_method method)
 {
     const cfp_query plain = cfp_query_default();
@@ -22,30 +22,33 @@ void cfp_volume_query(cfp_query *query, cfp_volume_method method)
     }
     query->baseline = plain.baseline;
     query->steps = plain.steps;
+    query->turn_down = plain.turn_down;
     if (query->class_relevance != CFP_CLASS_CONTRAST)
         query->target = plain.target;
 }
 
-static cfp_status open_method(cfp_trace **trace, cfp_volume_maker *maker, const cfp_volume_ask *ask)
+static cfp_status open_method(cfp_analyser **analyser, cfp_volume_maker *maker,
+                              const cfp_volume_ask *ask)
 {
-    if (*trace != NULL)
+    if (*analyser != NULL)
         return CFP_OK;
-    CFP_TRY(cfp_trace_open(trace, maker->ctx, maker->model, &maker->device, &ask->query, NULL));
-    cfp_trace_compare_with(*trace, ask->other);
+    CFP_TRY(
+        cfp_analyser_open(analyser, maker->ctx, maker->model, &maker->device, &ask->query, NULL));
+    cfp_analyser_compare_with(*analyser, ask->other);
     return CFP_OK;
 }
 
-/* A trace tells of its own steps, while the user is shown what `evaluate` has done. */
+/* An analyser reports its own progress.  That is switched off: the user sees that of `evaluate`. */
 static cfp_status explain(cfp_explanation *out, cfp_volume_maker *maker, const cfp_volume_ask *ask,
                           const cfp_volume_subject *subject)
 {
     cfp_ctx *ctx = maker->ctx;
     void (*const progress)(void *, const char *, int64_t, int64_t) = ctx->progress;
     ctx->progress = NULL;
-    cfp_trace **const trace = &maker->trace[ask - maker->ask];
-    cfp_status status = open_method(trace, maker, ask);
+    cfp_analyser **const analyser = &maker->analyser[ask - maker->ask];
+    cfp_status status = open_method(analyser, maker, ask);
     if (status == CFP_OK)
-        status = cfp_explain_input(out, *trace, subject->input, subject->class_index,
+        status = cfp_explain_input(out, *analyser, subject->input, subject->class_index,
                                    maker->settings.interp);
     ctx->progress = progress;
     return status;
@@ -54,13 +57,15 @@ static cfp_status explain(cfp_explanation *out, cfp_volume_maker *maker, const c
 static void define(cfp_volume *volume, const cfp_query *q, cfp_interp interp)
 {
     char *text = volume->definition;
-    const size_t room = sizeof volume->definition;
+    const size_t capacity = sizeof volume->definition;
     if (q->rule == CFP_RULE_GRAD)
-        snprintf(text, room, "tube: rule=grad mask=%s target=%s baseline=%.40s steps=%d interp=%s",
+        snprintf(text, capacity,
+                 "tube: rule=grad mask=%s target=%s baseline=%.40s steps=%d interp=%s",
                  cfp_mask_names[q->mask], cfp_target_names[q->target], cfp_baseline_word(q),
                  q->steps, cfp_interp_names[interp]);
     else
-        snprintf(text, room, "tube: rule=%s propagate=%s normalise=%s class-relevance=%s interp=%s",
+        snprintf(text, capacity,
+                 "tube: rule=%s propagate=%s normalise=%s class-relevance=%s interp=%s",
                  cfp_rule_names[q->rule], cfp_propagate_names[q->propagate],
                  cfp_normalise_names[q->normalise], cfp_class_relevance_names[q->class_relevance],
                  cfp_interp_names[interp]);
@@ -70,7 +75,7 @@ static cfp_status render_all(cfp_volume_list *out, cfp_volume_maker *maker,
                              const cfp_volume_ask *ask, cfp_explanation *e)
 {
     const cfp_shape clip = cfp_maker_shape(maker);
-    CFP_TRY(cfp_volumes_room(out, maker, e->tubes.n));
+    CFP_TRY(cfp_volumes_reserve(out, maker, e->tubes.n));
     for (int i = 0; i < e->tubes.n; i++) {
         cfp_volume *volume;
         const cfp_tube *tube = &e->tubes.tube[i];

@@ -8,7 +8,7 @@
 #include <math.h>
 #include <stdio.h>
 
-/* A kernel of the classifier that speaks for the class; node -1: there is none. */
+/* *out: the kernel of the classifier that gives the class its logit; node -1: there is none. */
 static cfp_status find_classifier(cfp_origin *out, cfp_volume_maker *maker, int class_index)
 {
     cfp_origin *origin;
@@ -48,7 +48,7 @@ static int last_map(const cfp_model *model, int classifier)
     return node;
 }
 
-/* What a map is called: the convolution whose map it is (the last of several), else itself. */
+/* The node that a map is named by: the last convolution whose map it is, else the map itself. */
 static int layer_of(const cfp_model *model, int map)
 {
     for (int m = map; m > 0; m--)
@@ -57,7 +57,7 @@ static int layer_of(const cfp_model *model, int map)
     return map;
 }
 
-/* The layers to look at, and the nodes of their maps: those that --layers matches, else the last
+/* Chooses the layers that --layers matches and the nodes of their maps; without --layers, the last
  * map. */
 static cfp_status choose_layers(int *layer, int *map, int *n, cfp_volume_maker *maker,
                                 const cfp_volume_ask *ask, int class_index)
@@ -179,16 +179,16 @@ static formula formula_of(cfp_volume_method method)
     }
 }
 
-/* --- Stergiou 2019: each channel of the map times what the class's own weights give it --- */
+/* --- Stergiou 2019: each channel of the map times its weight for the class --- */
 
-/* Channel j of a node's output counts w: that goes to the channel of the map that it comes from.
- * Other kernel layers end the way. */
+/* Channel j of a node's output has weight w.  Adds it to the channel of the map that this channel
+ * comes from.  The search ends at other kernel layers. */
 static void add_weight(double *weight, const cfp_model *model, int map, int node, int j, double w)
 {
     const cfp_node *n = &model->node[node];
     if (node == map)
         weight[j] += w;
-    if (node <= map || cfp_is_kernel_layer(n)) /* the map does not lie upstream of that */
+    if (node <= map || cfp_is_kernel_layer(n)) /* the map is not upstream of it */
         return;
     for (int k = 0; k < n->n_inputs; k++) {
         const int from = cfp_route(model, node, k, j);
@@ -197,7 +197,7 @@ static void add_weight(double *weight, const cfp_model *model, int map, int node
     }
 }
 
-/* There is a classifier: the map was found from there, or has a depth. */
+/* weight[C] of the map's channels.  The caller has made sure that there is a classifier. */
 static cfp_status class_weights(double *weight, cfp_volume_maker *maker, int map, int class_index)
 {
     const cfp_model *model = maker->model;
@@ -236,12 +236,12 @@ static cfp_status saliency_tubes(double *sum, cfp_volume_maker *maker, const cfp
 
 /* --- one volume for each layer --- */
 
-struct room { /* of one layer: what is summed, and that in float */
+struct buffers { /* of one layer: the sum, and the sum in float */
     double *sum;
     float *raw;
 };
 
-static cfp_status fill(cfp_volume *volume, struct room *r, cfp_volume_maker *maker,
+static cfp_status fill(cfp_volume *volume, struct buffers *r, cfp_volume_maker *maker,
                        const cfp_map *map, int node, int class_index)
 {
     const formula f = formula_of(volume->ask->method);
@@ -270,7 +270,7 @@ static cfp_status fill_all(cfp_volume_list *out, cfp_volume_maker *maker, const 
 {
     for (int k = 0; k < l->n; k++) {
         cfp_volume *volume;
-        struct room r = {0};
+        struct buffers r = {0};
         CFP_TRY(cfp_volumes_add(&volume, out, maker, ask, l->layer[k]));
         const cfp_status status = fill(volume, &r, maker, &l->map[k], l->node[k], class_index);
         cfp_free(r.sum);
@@ -287,9 +287,9 @@ static cfp_status make(cfp_volume_list *out, struct layers *l, cfp_volume_maker 
     CFP_TRY_ALLOC(maker->ctx, l->node, maker->model->n_nodes);
     CFP_TRY(choose_layers(l->layer, l->node, &l->n, maker, ask, subject->class_index));
     CFP_TRY_ALLOC(maker->ctx, l->map, l->n);
-    CFP_TRY(cfp_volumes_room(out, maker, l->n));
-    CFP_TRY(cfp_network_maps(maker->network, l->map, l->node, l->n, subject->input,
-                             subject->class_index));
+    CFP_TRY(cfp_volumes_reserve(out, maker, l->n));
+    CFP_TRY(
+        cfp_probe_maps(maker->probe, l->map, l->node, l->n, subject->input, subject->class_index));
     const cfp_status status = fill_all(out, maker, ask, l, subject->class_index);
     cfp_maps_free(l->map, l->n);
     return status;

@@ -1,4 +1,4 @@
-/* volume_metrics.c - see volume_metrics.h: the table of metrics, and the way from a clip to rows.
+/* volume_metrics.c - see volume_metrics.h.  Has the table of metrics, and makes the rows of a clip.
  */
 #include "../method/target.h"
 #include "measure.h"
@@ -74,14 +74,14 @@ cfp_random cfp_measure_stream(const cfp_measuring *m, const char *what)
 /* --- open and close --- */
 
 static cfp_status open_parts(cfp_measuring *m, const cfp_device *device,
-                             const cfp_network_request *request)
+                             const cfp_probe_request *request)
 {
-    CFP_TRY(cfp_network_open(&m->network, m->ctx, m->model, device, request));
-    CFP_TRY(cfp_volume_maker_open(&m->maker, m->ctx, m->model, device, m->network,
+    CFP_TRY(cfp_probe_open(&m->probe, m->ctx, m->model, device, request));
+    CFP_TRY(cfp_volume_maker_open(&m->maker, m->ctx, m->model, device, m->probe,
                                   &m->settings.methods, m->ask, m->n_asks));
     CFP_TRY_ALLOC(m->ctx, m->x, cfp_count(m->shape));
     CFP_TRY_ALLOC(m->ctx, m->base, cfp_count(m->shape));
-    CFP_TRY_ALLOC(m->ctx, m->room, cfp_count(m->shape));
+    CFP_TRY_ALLOC(m->ctx, m->changed, cfp_count(m->shape));
     CFP_TRY_ALLOC(m->ctx, m->by_chance, m->settings.draws);
     return CFP_OK;
 }
@@ -92,7 +92,7 @@ cfp_status cfp_volume_evaluation_open(cfp_volume_evaluation **out, cfp_ctx *ctx,
                                       const cfp_volume_ask *ask, int n_asks,
                                       void (*tick)(void *cookie, int64_t inputs), void *cookie)
 {
-    cfp_network_request request = {.tick = tick, .cookie = cookie};
+    cfp_probe_request request = {.tick = tick, .cookie = cookie};
     cfp_query query = {.target = settings->methods.target};
     CFP_TRY(cfp_resolve_target(&query, ctx, model));
     request.target = query.target;
@@ -117,10 +117,10 @@ void cfp_volume_evaluation_close(cfp_volume_evaluation **evaluation)
     if (m == NULL)
         return;
     cfp_volume_maker_close(&m->maker);
-    cfp_network_close(&m->network);
+    cfp_probe_close(&m->probe);
     cfp_free(m->x);
     cfp_free(m->base);
-    cfp_free(m->room);
+    cfp_free(m->changed);
     cfp_free(m->by_chance);
     cfp_free(m->near);
     cfp_truth_free(&m->truth);
@@ -136,7 +136,7 @@ static void make_end(void *cookie, int64_t i, float *input)
     memcpy(input, i == 0 ? m->x : m->base, (size_t)cfp_count(m->shape) * sizeof *input);
 }
 
-/* What all metrics of this clip and class start from. */
+/* Makes what several metrics need of this clip and class. */
 static cfp_status begin(cfp_measuring *m, const uint8_t *metrics, const cfp_clip *clip,
                         int class_index)
 {
@@ -155,14 +155,13 @@ static cfp_status begin(cfp_measuring *m, const uint8_t *metrics, const cfp_clip
     cfp_clip_normalise(m->x, clip, &m->model->input);
     if (base)
         CFP_TRY(cfp_base_clip(m->base, m->ctx, m->x, m->shape, m->settings.base));
-    CFP_TRY(
-        cfp_network_score(m->network, ends, base ? 2 : 1, class_index, (cfp_inputs){make_end, m}));
+    CFP_TRY(cfp_probe_score(m->probe, ends, base ? 2 : 1, class_index, (cfp_inputs){make_end, m}));
     m->whole = ends[0];
     m->blank = ends[1];
     return CFP_OK;
 }
 
-/* volume NULL: the metric is of the clip alone. */
+/* volume NULL: the metric is about the clip alone. */
 static cfp_status emit_row(cfp_measuring *m, cfp_eval_emit emit, cfp_volume_metric metric,
                            const cfp_volume *volume, const cfp_measured *found)
 {
@@ -281,7 +280,7 @@ static int64_t cost_of_method(const cfp_measuring *m, const cfp_volume_ask *ask)
         return s->rise_masks;
     case CFP_VOLUME_GRADIENT_INPUT:
         return 1;
-    default: /* not counted: what looks at a map, or at nothing */
+    default: /* methods on maps and controls cost little */
         return 0;
     }
 }
@@ -304,7 +303,7 @@ static int64_t cost_of_metric(const cfp_measuring *m, cfp_volume_metric metric)
     }
 }
 
-/* Layers that a method has a volume of, at most. */
+/* At most so many volumes of a method. */
 static int64_t volumes_of(const cfp_measuring *m, const cfp_volume_ask *ask)
 {
     int64_t n = 0;

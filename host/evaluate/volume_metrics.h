@@ -1,5 +1,4 @@
-/* volume_metrics.h - what is measured about volumes (SPEC section 7): one entry point for
- * `evaluate`.
+/* volume_metrics.h - the metrics of SPEC section 7 that are about volumes.
  *
  * README.md has the definition of every metric, what its number means and what chance gives. */
 #pragma once
@@ -30,15 +29,15 @@ extern const char *const cfp_volume_metric_names[]; /* by metric */
 int cfp_volume_metric_named(const char *name);
 bool cfp_volume_metric_wants_mask(cfp_volume_metric metric);
 
-/* What is taken out as a whole: a voxel, a block of `block` x `block` pixels of a frame, a frame,
- * or a pixel in all frames. */
+/* A part of the clip that is taken out as a whole: a voxel, a block of `block` x `block` pixels of
+ * a frame, a frame, or a pixel in all frames. */
 typedef enum cfp_unit { CFP_UNIT_VOXEL, CFP_UNIT_BLOCK, CFP_UNIT_FRAME, CFP_UNIT_TUBE } cfp_unit;
 extern const char *const cfp_unit_names[];
 
 typedef struct cfp_volume_metric_settings {
     cfp_volume_settings methods;
-    /* deletion, insertion (base: drop, increase, infidelity, too).  points are the --steps of SPEC
-     * 7, which are not the points of rule grad's gradient. */
+    /* For deletion and insertion; base also for drop, increase and infidelity.  points is --steps
+     * of `evaluate` (SPEC section 7), not the number of points of rule grad. */
     int points;
     cfp_base base;
     cfp_unit unit;
@@ -59,7 +58,8 @@ typedef struct cfp_volume_metric_settings {
 } cfp_volume_metric_settings;
 cfp_volume_metric_settings cfp_volume_metric_settings_default(void);
 
-/* All that stays from clip to clip.  The asks and the texts of the settings stay the caller's. */
+/* What stays from clip to clip.  The caller owns the asks and the texts of the settings; they must
+ * outlive it. */
 typedef struct cfp_volume_evaluation cfp_volume_evaluation;
 /* tick, where it is not NULL, is told of every input that has been through the network. */
 CFP_CHECKED cfp_status cfp_volume_evaluation_open(cfp_volume_evaluation **out, cfp_ctx *ctx,
@@ -70,12 +70,12 @@ CFP_CHECKED cfp_status cfp_volume_evaluation_open(cfp_volume_evaluation **out, c
                                                   void *cookie);
 void cfp_volume_evaluation_close(cfp_volume_evaluation **evaluation);
 
-/* Every metric (flags, by enumerator) of every method that was asked for, for one class of one
- * clip. Rows are handed on by method, layer, metric.  A mask that does not fit: CFP_SHAPE or
- * CFP_FORMAT, by its file. */
+/* Measures every method by every metric in `metrics` (flags by enumerator), for one class of one
+ * clip.  Rows are handed on by method, layer, metric.  A mask that does not fit is CFP_SHAPE or
+ * CFP_FORMAT; the message names its file. */
 CFP_CHECKED cfp_status cfp_eval_volumes(cfp_volume_evaluation *evaluation, const cfp_clip *clip,
                                         int class_index, const uint8_t metrics[CFP_METRIC_COUNT],
                                         cfp_eval_emit emit);
-/* How many inputs go through the network for one class of one clip, about: for progress. */
+/* For progress: roughly how many inputs go through the network for one class of one clip. */
 int64_t cfp_eval_volumes_cost(const cfp_volume_evaluation *evaluation,
                               const uint8_t metrics[CFP_METRIC_COUNT]);

@@ -1,6 +1,6 @@
-/* volume_occlusion.c - occlusion (Zeiler and Fergus 2014): a window slides over the clip and what
- * it covers is blank (zeros: the mean colour).  A voxel gets the mean fall of the target over the
- * windows that cover it. */
+/* volume_occlusion.c - occlusion (Zeiler and Fergus 2014).  A window slides over the clip; what it
+ * covers becomes zeros, the mean colour.  A voxel gets the mean fall of the target over the windows
+ * that cover it. */
 #include "volume_maker.h"
 #include <stdio.h>
 
@@ -10,7 +10,7 @@ struct windows {
     int window[3], stride[3], count[3]; /* along T, H, W; how many windows */
 };
 
-/* Where window i begins, and behind which place it ends: the last ones are cut off at the edge. */
+/* Where window i begins and ends, along T, H, W.  The last ones are cut off at the edge. */
 static void place(const struct windows *w, int64_t i, int begin[3], int end[3])
 {
     const int side[3] = {w->shape.t, w->shape.h, w->shape.w};
@@ -50,7 +50,8 @@ static void make_covered(void *cookie, int64_t i, float *input)
                     input[row_at(s, c, t, h) + x] = 0;
 }
 
-/* A quarter of the clip; half a window on, but a whole one in time. */
+/* Defaults: a window of a quarter of each side; a stride of half a window, of a whole one in time.
+ */
 static void choose_windows(struct windows *w, const cfp_volume_settings *want)
 {
     const int side[3] = {w->shape.t, w->shape.h, w->shape.w};
@@ -65,7 +66,7 @@ static void choose_windows(struct windows *w, const cfp_volume_settings *want)
     }
 }
 
-/* sum: of the falls, covered: how many windows, voxel by voxel. */
+/* For each voxel, sum: of the falls; covered: by how many windows. */
 static void add_window(const struct windows *w, int64_t i, double fall, double *sum,
                        double *covered)
 {
@@ -79,20 +80,20 @@ static void add_window(const struct windows *w, int64_t i, double fall, double *
             }
 }
 
-struct room {
+struct buffers {
     cfp_score *score;
     double *sum, *covered;
 };
 
-static cfp_status run(cfp_volume *volume, struct room *r, const struct windows *w,
+static cfp_status run(cfp_volume *volume, struct buffers *r, const struct windows *w,
                       cfp_volume_maker *maker, const cfp_volume_subject *subject)
 {
     const int64_t n = windows_of(w), voxels = cfp_positions(w->shape);
     CFP_TRY_ALLOC(maker->ctx, r->score, n + 1);
     CFP_TRY_ALLOC(maker->ctx, r->sum, voxels);
     CFP_TRY_ALLOC(maker->ctx, r->covered, voxels);
-    CFP_TRY(cfp_network_score(maker->network, r->score, n + 1, subject->class_index,
-                              (cfp_inputs){make_covered, (void *)w}));
+    CFP_TRY(cfp_probe_score(maker->probe, r->score, n + 1, subject->class_index,
+                            (cfp_inputs){make_covered, (void *)w}));
     for (int64_t i = 0; i < n; i++)
         add_window(w, i, r->score[0].target - r->score[i + 1].target, r->sum, r->covered);
     for (int64_t v = 0; v < voxels; v++) /* a stride above the window leaves gaps */
@@ -108,10 +109,10 @@ cfp_status cfp_volumes_of_occlusion(cfp_volume_list *out, cfp_volume_maker *make
                                     const cfp_volume_ask *ask, const cfp_volume_subject *subject)
 {
     struct windows w = {.shape = cfp_maker_shape(maker), .x = subject->input};
-    struct room r = {0};
+    struct buffers r = {0};
     cfp_volume *volume;
     choose_windows(&w, cfp_ask_settings(maker, ask));
-    CFP_TRY(cfp_volumes_room(out, maker, 1));
+    CFP_TRY(cfp_volumes_reserve(out, maker, 1));
     CFP_TRY(cfp_volumes_add(&volume, out, maker, ask, -1));
     const cfp_status status = run(volume, &r, &w, maker, subject);
     cfp_free(r.score);

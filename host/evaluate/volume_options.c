@@ -1,11 +1,11 @@
-/* volume_options.c - the numbers that a method can be given of its own: rise:masks=1000. */
+/* volume_options.c - the options of single methods, such as rise:masks=1000. */
 #include "volumes.h"
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { MOST = 1000000 }; /* of anything that is counted */
+enum { MAX_COUNT = 1000000 }; /* of anything that is counted */
 
 typedef struct option {
     cfp_volume_method method;
@@ -34,7 +34,8 @@ static bool read_whole(int *out, int count, const char *text)
         char *end;
         errno = 0;
         const long n = strtol(text, &end, 10);
-        if (end == text || errno != 0 || n < 1 || n > MOST || *end != (i < count - 1 ? 'x' : '\0'))
+        if (end == text || errno != 0 || n < 1 || n > MAX_COUNT ||
+            *end != (i < count - 1 ? 'x' : '\0'))
             return false;
         out[i] = (int)n;
         text = end + 1;

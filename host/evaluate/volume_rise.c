@@ -7,7 +7,7 @@
 #include <math.h>
 #include <stdio.h>
 
-typedef struct place { /* between two cells of an axis */
+typedef struct place { /* a position between two cells of an axis */
     int low, high;
     float weight;
 } place;
@@ -29,7 +29,7 @@ static int side_of(const struct masks *m, int axis)
     return axis == 0 ? m->shape.t : axis == 1 ? m->shape.h : m->shape.w;
 }
 
-/* Half-pixel centres, clamped at the edges: place u of (grid + 1) cells' worth of voxels. */
+/* Place u along an axis of (grid + 1) cells.  Half-pixel centres, clamped at the edges. */
 static place find_place(int grid, int cell, int u)
 {
     const int size = (grid + 1) * cell;
@@ -59,7 +59,7 @@ static inline float between(float a, float b, float weight)
     return a + (b - a) * weight;
 }
 
-/* The mask's cells between which row (t, h) lies, at column x of the grid. */
+/* The value at row (t, h) and column x of the grid, between the cells. */
 static float cell_at(const struct masks *m, place t, place h, int x)
 {
     const float *const low = m->cells + (int64_t)t.low * m->grid[1] * m->grid[2];
@@ -94,7 +94,7 @@ static void make_masked(void *cookie, int64_t i, float *input)
         input[k] = m->x[k] * m->mask[k % voxels];
 }
 
-enum { AT_ONCE = 50 }; /* masks between two sums */
+enum { AT_ONCE = 50 }; /* masks that run before they are added up */
 
 static cfp_status run(cfp_volume *volume, double *sum, struct masks *m, cfp_volume_maker *maker,
                       const cfp_volume_subject *subject)
@@ -104,8 +104,8 @@ static cfp_status run(cfp_volume *volume, double *sum, struct masks *m, cfp_volu
     cfp_score score[AT_ONCE];
     for (m->first = 0; m->first < want->rise_masks; m->first += AT_ONCE) {
         const int n = cfp_min_int(AT_ONCE, want->rise_masks - (int)m->first);
-        CFP_TRY(cfp_network_score(maker->network, score, n, subject->class_index,
-                                  (cfp_inputs){make_masked, m}));
+        CFP_TRY(cfp_probe_score(maker->probe, score, n, subject->class_index,
+                                (cfp_inputs){make_masked, m}));
         for (int i = 0; i < n; i++) {
             draw(m, m->first + i);
             enlarge(m);
@@ -139,7 +139,7 @@ static cfp_status make(cfp_volume_list *out, struct masks *m, double **sum, cfp_
     cfp_volume *volume;
     CFP_TRY(open_masks(m, maker->ctx, cfp_ask_settings(maker, ask)));
     CFP_TRY_ALLOC(maker->ctx, *sum, cfp_positions(m->shape));
-    CFP_TRY(cfp_volumes_room(out, maker, 1));
+    CFP_TRY(cfp_volumes_reserve(out, maker, 1));
     CFP_TRY(cfp_volumes_add(&volume, out, maker, ask, -1));
     return run(volume, *sum, m, maker, subject);
 }

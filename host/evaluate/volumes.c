@@ -1,4 +1,4 @@
-/* volumes.c - see volumes.h: the table of methods, and what their families share. */
+/* volumes.c - see volumes.h.  Has the table of methods, and what all families of methods use. */
 #include "volume_maker.h"
 #include <math.h>
 #include <stdio.h>
@@ -61,7 +61,7 @@ void cfp_volumes_free(cfp_volume_list *list)
     *list = (cfp_volume_list){0};
 }
 
-cfp_status cfp_volumes_room(cfp_volume_list *list, cfp_volume_maker *maker, int n)
+cfp_status cfp_volumes_reserve(cfp_volume_list *list, cfp_volume_maker *maker, int n)
 {
     CFP_TRY_ALLOC(maker->ctx, list->volume, n);
     return CFP_OK;
@@ -104,7 +104,7 @@ cfp_random cfp_volume_stream(const cfp_volume_maker *maker, const cfp_volume_ask
 /* --- the maker --- */
 
 cfp_status cfp_volume_maker_open(cfp_volume_maker **out, cfp_ctx *ctx, const cfp_model *model,
-                                 const cfp_device *device, cfp_network *network,
+                                 const cfp_device *device, cfp_probe *probe,
                                  const cfp_volume_settings *settings, const cfp_volume_ask *ask,
                                  int n_asks)
 {
@@ -112,11 +112,11 @@ cfp_status cfp_volume_maker_open(cfp_volume_maker **out, cfp_ctx *ctx, const cfp
     (*out)->ctx = ctx;
     (*out)->model = model;
     (*out)->device = *device;
-    (*out)->network = network;
+    (*out)->probe = probe;
     (*out)->settings = *settings;
     (*out)->ask = ask;
     (*out)->n_asks = n_asks;
-    CFP_TRY_ALLOC(ctx, (*out)->trace, n_asks);
+    CFP_TRY_ALLOC(ctx, (*out)->analyser, n_asks);
     return CFP_OK;
 }
 
@@ -124,9 +124,9 @@ void cfp_volume_maker_close(cfp_volume_maker **maker)
 {
     if (*maker == NULL)
         return;
-    for (int a = 0; (*maker)->trace != NULL && a < (*maker)->n_asks; a++)
-        cfp_trace_close(&(*maker)->trace[a]);
-    cfp_free((*maker)->trace);
+    for (int a = 0; (*maker)->analyser != NULL && a < (*maker)->n_asks; a++)
+        cfp_analyser_close(&(*maker)->analyser[a]);
+    cfp_free((*maker)->analyser);
     cfp_free(*maker);
     *maker = NULL;
 }

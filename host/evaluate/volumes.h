@@ -1,10 +1,11 @@
-/* volumes.h - methods that say where and when in a clip: a number for each of T x H x W voxels.
+/* volumes.h - methods that give a number to each of the T x H x W voxels of a clip: where and when
+ * the network looks.
  *
- * The tubes of the kernel methods, the usual methods of the field, and controls that know nothing
- * of the network.  README.md has the definition of each, and who published it. */
+ * They are the tubes of the kernel methods, the usual methods of the field, and controls that do
+ * not depend on the network.  README.md has the definition of each, and who published it. */
 #pragma once
 #include "../method/explain.h"
-#include "network.h"
+#include "probe.h"
 
 typedef enum cfp_volume_method {
     CFP_VOLUME_CFP,
@@ -37,9 +38,9 @@ int cfp_volume_named(const char *name);
 typedef struct cfp_volume_ask {
     const char *word; /* what rows call it */
     cfp_volume_method method;
-    /* Kernel methods: the whole query; cfp_volume_query sets what the method says of it.  Methods
-     * on maps: the layers; with layers NULL they look at the last convolution, else at every one
-     * that matches. */
+    /* Kernel methods use the whole query; cfp_volume_query sets what the method decides.  Methods
+     * on maps use query.layers: they look at every convolution that matches; NULL: at the last map.
+     */
     cfp_query query;
     const cfp_clip *other; /* query.baseline CFP_BASELINE_CLIP: that clip; borrowed */
     /* The numbers of this ask alone (cfp_volume_option), borrowed; NULL: the maker's. */
@@ -47,23 +48,22 @@ typedef struct cfp_volume_ask {
 } cfp_volume_ask;
 void cfp_volume_query(cfp_query *query, cfp_volume_method method);
 
-/* What the methods may be told.  cfp_volume_settings_default says what they start from. */
+/* The parameters of the methods.  cfp_volume_settings_default has the defaults. */
 typedef struct cfp_volume_settings {
     cfp_target target; /* of all methods but the kernel methods, whose query has it */
     cfp_interp interp; /* how maps are resized to the clip */
     uint64_t seed;
     int ig_steps;                 /* integrated-gradients: points on the line from the blank clip */
-    int smoothgrad_draws;         /* smoothgrad: noisy clips, */
-    double smoothgrad_noise;      /* and their sigma, of the range of the clip's values */
+    int smoothgrad_draws;         /* smoothgrad: noisy clips */
+    double smoothgrad_noise;      /* smoothgrad: sigma, as a fraction of the range of the clip */
     int window[3], stride[3];     /* occlusion: T, H, W; 0: a quarter of the clip; half a window */
     int rise_masks, rise_grid[3]; /* rise: masks; their cells along T, H, W */
-    double rise_keep;             /* ... and the share of cells that are shown */
+    double rise_keep;             /* rise: the fraction of cells that are shown */
 } cfp_volume_settings;
 cfp_volume_settings cfp_volume_settings_default(void);
-/* Sets what a method's own option of this name says: steps of integrated-gradients; draws, noise of
- * smoothgrad; window, stride of occlusion (4x28x28); masks, grid, keep of rise.  CFP_USAGE where
- * the method has no such option, or the value is missing (NULL) or does not fit; the message starts
- * with "--methods: ".
+/* Sets an option of a method: steps of integrated-gradients; draws and noise of smoothgrad; window
+ * and stride of occlusion (4x28x28); masks, grid and keep of rise.  CFP_USAGE: the method has no
+ * such option, or the value is missing (NULL) or not valid; the message starts with "--methods: ".
  */
 CFP_CHECKED cfp_status cfp_volume_option(cfp_volume_settings *settings, cfp_ctx *ctx,
                                          cfp_volume_method method, const char *name,
@@ -83,13 +83,12 @@ typedef struct cfp_volume_list {
 } cfp_volume_list;
 void cfp_volumes_free(cfp_volume_list *list); /* accepts {0} */
 
-/* Makes volumes of any number of clips: it owns the traces of the kernel methods. */
+/* Makes volumes of any number of clips.  It owns the analysers of the kernel methods. */
 typedef struct cfp_volume_maker cfp_volume_maker;
-/* The asks stay the caller's, and stay. */
+/* The caller owns the probe and the asks; they must outlive the maker. */
 CFP_CHECKED cfp_status cfp_volume_maker_open(cfp_volume_maker **out, cfp_ctx *ctx,
                                              const cfp_model *model, const cfp_device *device,
-                                             cfp_network *network,
-                                             const cfp_volume_settings *settings,
+                                             cfp_probe *probe, const cfp_volume_settings *settings,
                                              const cfp_volume_ask *ask, int n_asks);
 void cfp_volume_maker_close(cfp_volume_maker **maker);
 
@@ -100,7 +99,8 @@ typedef struct cfp_volume_subject {
     const char *name; /* the clip's: where random numbers come from */
 } cfp_volume_subject;
 
-/* The volume of ask number `ask`, or its volumes, one for each layer.  CFP_UNSUPPORTED where the
- * network has nothing that the method could look at.  On failure *out is empty. */
+/* Makes the volumes of ask number `ask`: one, or one for each layer.  CFP_UNSUPPORTED: the network
+ * has nothing that the method could look at.  The caller frees *out (cfp_volumes_free).  On failure
+ * *out is empty. */
 CFP_CHECKED cfp_status cfp_volumes_make(cfp_volume_list *out, cfp_volume_maker *maker, int ask,
                                         const cfp_volume_subject *subject);

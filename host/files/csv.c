@@ -32,9 +32,9 @@ static void append(cfp_csv *csv, const char *text, size_t length)
 {
     if (csv->status != CFP_OK)
         return;
-    if (csv->length + length > csv->room) {
-        const size_t room = 2 * (csv->length + length) + FLUSH_AT;
-        char *grown = cfp_alloc(csv->ctx, room, 1);
+    if (csv->length + length > csv->capacity) {
+        const size_t capacity = 2 * (csv->length + length) + FLUSH_AT;
+        char *grown = cfp_alloc(csv->ctx, capacity, 1);
         if (grown == NULL) {
             csv->status = CFP_NOMEM;
             return;
@@ -43,7 +43,7 @@ static void append(cfp_csv *csv, const char *text, size_t length)
             memcpy(grown, csv->text, csv->length);
         cfp_free(csv->text);
         csv->text = grown;
-        csv->room = room;
+        csv->capacity = capacity;
     }
     memcpy(csv->text + csv->length, text, length);
     csv->length += length;
@@ -56,7 +56,7 @@ static void begin_field(cfp_csv *csv)
     csv->in_row = true;
 }
 
-/* One character, quotes doubled; returns the bytes of the text that it was. */
+/* Appends one character, a quote doubled.  Returns how many bytes of `text` were used. */
 static int append_character(cfp_csv *csv, const char *text)
 {
     char escape[CFP_ESCAPE_ROOM];
@@ -68,7 +68,7 @@ static int append_character(cfp_csv *csv, const char *text)
     else if (length > 0)
         append(csv, text, (size_t)length);
     else
-        append(csv, "\xef\xbf\xbd", 3); /* U+FFFD for what is no UTF-8 */
+        append(csv, "\xef\xbf\xbd", 3); /* U+FFFD replaces bytes that are not UTF-8 */
     return csv->shown && shown < 0 ? -shown : length > 0 ? length : 1;
 }
 
@@ -110,7 +110,8 @@ cfp_status cfp_csv_end_row(cfp_csv *csv)
     return csv->length < FLUSH_AT ? CFP_OK : cfp_csv_flush(csv);
 }
 
-/* Rows of the first `length` bytes of the text; *end is where the last of them ends. */
+/* Counts the rows in the first `length` bytes of the text.  *end is where the last complete row
+ * ends. */
 static int64_t rows_within(const cfp_csv *csv, size_t length, size_t *end)
 {
     bool quoted = false;
@@ -126,7 +127,7 @@ static int64_t rows_within(const cfp_csv *csv, size_t length, size_t *end)
     return rows;
 }
 
-/* The last write ended `extra` bytes into a row: these are taken back where that is possible. */
+/* The last write stopped `extra` bytes into a row.  Cuts these bytes off the file, if possible. */
 static void cut_back(const cfp_csv *csv, size_t extra)
 {
     struct stat about;
@@ -180,11 +181,11 @@ char *cfp_csv_keep_part(cfp_csv *csv, int64_t *rows)
     if (csv->ctx == NULL)
         return NULL; /* it was never opened */
     if (csv->status == CFP_OK) {
-        const cfp_ctx before = *csv->ctx; /* the message says what broke off the run */
+        const cfp_ctx before = *csv->ctx; /* keeps the message: it says why the run ended */
         if (cfp_csv_flush(csv) != CFP_OK)
             *csv->ctx = before;
     }
-    *rows = csv->rows - 1; /* less the header */
+    *rows = csv->rows - 1; /* without the header */
     if (csv->file.temp != NULL && *rows > 0)
         part = cfp_format(csv->ctx, "%s.part", csv->file.path);
     if (part != NULL && rename(csv->file.temp, part) != 0) {
@@ -192,7 +193,7 @@ char *cfp_csv_keep_part(cfp_csv *csv, int64_t *rows)
         part = NULL;
     }
     if (part != NULL) {
-        cfp_free(csv->file.temp); /* there is nothing to remove */
+        cfp_free(csv->file.temp); /* cfp_newfile_abandon then has no file to remove */
         csv->file.temp = NULL;
     }
     cfp_csv_abandon(csv);

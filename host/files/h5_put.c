@@ -1,5 +1,4 @@
-/* h5_put.c - see h5_put.h.  The only file of host/write, with h5_sink.c and write_h5.c, that knows
- * HDF5. */
+/* h5_put.c - see h5_put.h. */
 #include "h5_put.h"
 #include "../base/hdf5_lock.h"
 #include "versions.h"
@@ -95,6 +94,10 @@ cfp_status cfp_h5_put_text(cfp_h5_file *f, hid_t at, const char *name, const cha
 cfp_status cfp_h5_put_int(cfp_h5_file *f, hid_t at, const char *name, int32_t value)
 {
     return put_attribute(f, at, name, (hid_t[]){H5T_STD_I32LE, H5T_NATIVE_INT32}, &value);
+}
+cfp_status cfp_h5_put_long(cfp_h5_file *f, hid_t at, const char *name, int64_t value)
+{
+    return put_attribute(f, at, name, (hid_t[]){H5T_STD_I64LE, H5T_NATIVE_INT64}, &value);
 }
 cfp_status cfp_h5_put_float(cfp_h5_file *f, hid_t at, const char *name, float value)
 {

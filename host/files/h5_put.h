@@ -1,8 +1,9 @@
-/* h5_put.h - an HDF5 file in the making: attributes, groups and arrays, each in one call.
+/* h5_put.h - writes an HDF5 file: attributes, groups and arrays, one call for each.
  *
- * Arrays of CFP_H5_SMALL bytes and more are chunked (a frame of a volume, CFP_H5_CHUNK rows of a
- * list), shuffled and deflated.  No times are stored and the file format is pinned: equal contents,
- * equal bytes.  Every call reports a full disk as soon as it shows. */
+ * Arrays of at least CFP_H5_SMALL bytes are chunked (one frame of a volume, or CFP_H5_CHUNK rows of
+ * a list), shuffled and deflated.  Times are not stored and the version of the file format is
+ * fixed, so equal contents give equal bytes.  Every call returns CFP_IO as soon as the disk is
+ * full. */
 #pragma once
 #include "h5_sink.h"
 #include "output.h"
@@ -10,30 +11,31 @@
 enum { CFP_H5_SMALL = 4096, CFP_H5_CHUNK = 1 << 16 };
 
 typedef struct cfp_h5_file {
-    cfp_output *output; /* whose growing file it is */
+    cfp_output *output; /* its open file receives the bytes */
     cfp_h5_sink sink;
     hid_t access, group, link; /* property lists */
-    hid_t text;                /* strings of variable length in UTF-8 */
+    hid_t text;                /* the type of strings: variable length, UTF-8 */
     hid_t id;
-    H5E_auto2_t print; /* how this thread's failures in HDF5 are printed otherwise */
+    H5E_auto2_t print; /* how HDF5 printed errors of this thread before; restored on close */
     void *print_to;
 } cfp_h5_file;
 
-typedef struct cfp_h5_array { /* its element in the file and in memory, and its extent */
+typedef struct cfp_h5_array { /* the type of an element in the file and in memory, and the shape */
     hid_t stored, native;
     int rank;
     hsize_t size[4];
 } cfp_h5_array;
 
-/* Whatever open returns, close is to follow, in the same thread and soon: between them no other
- * thread can open or write an HDF5 file (hdf5_lock.h).  It takes what came of filling the file and
- * returns the first failure, its own included: what closing could not write. */
+/* Opens and closes the file.  Call close even if open fails, in the same thread and soon: until
+ * then no other thread can open or write an HDF5 file (hdf5_lock.h).  `status` is the result of
+ * writing the contents.  close returns it, or its own error if `status` is CFP_OK. */
 CFP_CHECKED cfp_status cfp_h5_file_open(cfp_h5_file *out, cfp_output *output);
 CFP_CHECKED cfp_status cfp_h5_file_close(cfp_h5_file *f, cfp_status status);
 
 CFP_CHECKED cfp_status cfp_h5_put_text(cfp_h5_file *f, hid_t at, const char *name,
                                        const char *value);
 CFP_CHECKED cfp_status cfp_h5_put_int(cfp_h5_file *f, hid_t at, const char *name, int32_t value);
+CFP_CHECKED cfp_status cfp_h5_put_long(cfp_h5_file *f, hid_t at, const char *name, int64_t value);
 CFP_CHECKED cfp_status cfp_h5_put_float(cfp_h5_file *f, hid_t at, const char *name, float value);
 CFP_CHECKED cfp_status cfp_h5_put_double(cfp_h5_file *f, hid_t at, const char *name, double value);
 
@@ -43,12 +45,12 @@ cfp_h5_array cfp_h5_volume(int t, int h, int w); /* of floats */
 CFP_CHECKED cfp_status cfp_h5_put_array(cfp_h5_file *f, hid_t at, const char *name, cfp_h5_array a,
                                         const void *data);
 
-/* The group of that name, made where it is missing; the caller closes it. */
+/* Opens the group `name`, and creates it if it does not exist.  The caller closes *out. */
 CFP_CHECKED cfp_status cfp_h5_put_group(cfp_h5_file *f, hid_t *out, hid_t at, const char *name);
 
-/* In pieces: a data set (negative: refused, which h5_check tells) and n of its rows from row `at`.
- */
+/* Writes an array in pieces.  create_array makes the data set; a negative id means that HDF5
+ * refused, which cfp_h5_check reports.  put_rows writes n rows, starting at row `at`. */
 hid_t cfp_h5_create_array(const cfp_h5_file *f, hid_t at, const char *name, const cfp_h5_array *a);
 bool cfp_h5_put_rows(hid_t set, hid_t native, int64_t at, int64_t n, const void *data);
-/* The status so far; `good`: HDF5 did not complain. */
+/* Returns the first error so far.  good = false reports that a call of HDF5 failed. */
 CFP_CHECKED cfp_status cfp_h5_check(cfp_h5_file *f, bool good);

@@ -1,4 +1,4 @@
-/* h5_sink.c - see h5_sink.h.  The smallest virtual file driver that HDF5 accepts. */
+/* h5_sink.c - see h5_sink.h.  A virtual file driver with only the functions that HDF5 requires. */
 #include "h5_sink.h"
 #if H5_VERSION_GE(1, 13, 0)
 #include <H5FDdevelop.h>
@@ -8,18 +8,18 @@
 #include <unistd.h>
 
 typedef struct sink_file {
-    H5FD_t base; /* HDF5's; stays first */
+    H5FD_t base; /* HDF5's part; must be first */
     cfp_h5_sink *sink;
-    haddr_t eoa, eof; /* HDF5's words: end of what is allocated, of what is written */
+    haddr_t eoa, eof; /* HDF5's terms: end of the allocated and of the written part */
 } sink_file;
 
-static H5FD_t *sink_open(const char *name, unsigned flags, hid_t access, haddr_t most)
+static H5FD_t *sink_open(const char *name, unsigned flags, hid_t access, haddr_t max_address)
 {
     (void)name;
     (void)flags;
-    (void)most;
+    (void)max_address;
     cfp_h5_sink *const *info = H5Pget_driver_info(access);
-    cfp_ctx quiet = {0}; /* HDF5 hands the failure on, and whoever creates the file says it */
+    cfp_ctx quiet = {0}; /* the error is returned to HDF5, and the writer of the file reports it */
     sink_file *file = info == NULL ? NULL : cfp_alloc(&quiet, 1, sizeof *file);
     if (file != NULL)
         file->sink = *info;
@@ -59,7 +59,7 @@ static haddr_t sink_get_eof(const H5FD_t *file, H5FD_mem_t type)
     return ((const sink_file *)file)->eof;
 }
 
-/* What was never written, or dropped, reads as zeros. */
+/* Bytes that were never written, or were dropped, read as zeros. */
 static herr_t sink_read(H5FD_t *base, H5FD_mem_t type, hid_t transfer, haddr_t at, size_t size,
                         void *buffer)
 {
@@ -118,7 +118,7 @@ static herr_t sink_truncate(H5FD_t *base, hid_t transfer, hbool_t closing)
 static const H5FD_class_t sink_class = {
 #if H5_VERSION_GE(1, 13, 2)
     .version = H5FD_CLASS_VERSION,
-    .value = (H5FD_class_value_t)700, /* free for applications */
+    .value = (H5FD_class_value_t)700, /* from the range for applications */
 #endif
     .name = "cfp-gpu sink",
     .maxaddr = ((haddr_t)1 << 62),
@@ -139,7 +139,8 @@ static const H5FD_class_t sink_class = {
 bool cfp_h5_sink_open(cfp_h5_sink *sink, hid_t access, int fd)
 {
     *sink = (cfp_h5_sink){.fd = fd, .driver = H5FDregister(&sink_class)};
-    /* Nothing may be thrown out of the cache to be read again: it might have been dropped. */
+    /* HDF5 must keep its metadata cache in memory: after an error, evicted entries could not be
+     * read back. */
     H5AC_cache_config_t cache = {.version = H5AC__CURR_CACHE_CONFIG_VERSION};
     if (sink->driver < 0 || H5Pget_mdc_config(access, &cache) < 0)
         return false;

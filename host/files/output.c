@@ -29,20 +29,20 @@ void cfp_output_close(cfp_output *output)
     *output = (cfp_output){0};
 }
 
-/* Room for one more name and a NULL behind it. */
-static cfp_status make_room(cfp_output *output)
+/* Makes sure that one more name and the NULL after it fit. */
+static cfp_status grow_files(cfp_output *output)
 {
-    if (output->n_files + 1 < output->room)
+    if (output->n_files + 1 < output->capacity)
         return CFP_OK;
-    const int room = output->room == 0 ? 16 : output->room * 2;
-    char **files = cfp_alloc(output->ctx, (size_t)room, sizeof *files);
+    const int capacity = output->capacity == 0 ? 16 : output->capacity * 2;
+    char **files = cfp_alloc(output->ctx, (size_t)capacity, sizeof *files);
     if (files == NULL)
         return CFP_NOMEM;
     if (output->n_files > 0)
         memcpy(files, output->files, (size_t)output->n_files * sizeof *files);
     cfp_free(output->files);
     output->files = files;
-    output->room = room;
+    output->capacity = capacity;
     return CFP_OK;
 }
 
@@ -50,7 +50,7 @@ cfp_status cfp_output_begin(cfp_output *output, const char *name)
 {
     char *grows = NULL;
     const bool alone = output->folder != NULL;
-    CFP_TRY(make_room(output));
+    CFP_TRY(grow_files(output));
     cfp_free(output->name);
     output->name = cfp_strdup(output->ctx, name);
     char *path =
@@ -69,7 +69,7 @@ cfp_status cfp_output_begin(cfp_output *output, const char *name)
 
 cfp_status cfp_output_commit(cfp_output *output)
 {
-    CFP_TRY(make_room(output));
+    CFP_TRY(grow_files(output));
     CFP_TRY(cfp_newfile_commit(&output->file));
     output->files[output->n_files++] = output->name;
     output->name = NULL;
@@ -114,7 +114,7 @@ static uint64_t fnv1a(const char *text)
 
 char *cfp_output_safe_name(cfp_ctx *ctx, const char *name)
 {
-    enum { LONGEST = 200 }; /* of 255: room for suffixes */
+    enum { LONGEST = 200 }; /* file names have at most 255 bytes; the rest is for suffixes */
     static const char digits[] = "0123456789ABCDEF";
     char *safe = cfp_alloc(ctx, 3 * strlen(name) + 1 + 20, 1);
     if (safe == NULL)
@@ -138,7 +138,7 @@ char *cfp_output_safe_name(cfp_ctx *ctx, const char *name)
         safe[n++] = '%';
     if (n > LONGEST) {
         n = LONGEST;
-        while (((unsigned char)safe[n] & 0xc0) == 0x80) /* not within a UTF-8 sequence */
+        while (((unsigned char)safe[n] & 0xc0) == 0x80) /* do not cut a UTF-8 sequence */
             n--;
         safe[n++] = '~';
         const uint64_t hash = fnv1a(name);

@@ -1,8 +1,8 @@
-/* output.h - the directory being filled: names that are safe, files that appear all together.
+/* output.h - the output directory of a run: safe file names, and files that all appear together.
  *
- * One file grows at a time (but see cfp_output_swap), in the run's hidden folder (stage.h).  A
- * writer begins it, fills it and commits it; where it returns early the caller of all writers
- * (cfp_write) abandons the run.
+ * A writer begins a file, writes it and commits it.  Until the run ends, the files are in a hidden
+ * folder (stage.h).  Only one file is open at a time, unless cfp_output_swap is used.  If a writer
+ * returns an error, its caller (cfp_write) discards the whole run.
  *
  *     explanation.h5  pyramid.json  tree.json  run.json  contact-sheet.png
  *     overlay/<layer>.png  .mp4  .gif  overlay/<layer>/000000.png ...  overlay/<layer>/stack.png
@@ -15,29 +15,30 @@
 
 typedef struct cfp_output {
     cfp_ctx *ctx;
-    cfp_newfile file; /* the one that is growing */
-    char *name;       /* its name, relative to directory */
-    char **files;     /* [n_files] names committed, in that order */
-    int n_files, room;
-    int64_t done, total; /* of progress "write" */
-    cfp_stage stage;     /* where the files are until all are whole */
-    char *folder;        /* of files that appear one by one: then there is no stage; else NULL */
+    cfp_newfile file; /* the open file */
+    char *name;       /* its name, relative to the directory */
+    char **files;     /* [n_files] names of the committed files, in that order */
+    int n_files, capacity;
+    int64_t done, total; /* steps of the progress that is reported as "write" */
+    cfp_stage stage;     /* holds the files until the run ends */
+    char *folder; /* if files appear one by one: their folder, and there is no stage; else NULL */
 } cfp_output;
 
-/* Makes the directory and its parents.  On failure *out is empty. */
+/* Makes the directory and its parents, and starts a run.  On failure *out is empty. */
 CFP_CHECKED cfp_status cfp_output_open(cfp_output *out, cfp_ctx *ctx, const char *directory);
-/* The same for files that are no run's, such as figures: each appears when it is committed, in a
- * folder that is there already. */
+/* For files that do not belong to a run, such as figures.  Each file appears when it is committed.
+ * `folder` must exist. */
 CFP_CHECKED cfp_status cfp_output_open_folder(cfp_output *out, cfp_ctx *ctx, const char *folder);
-/* Abandons the run where it is not finished; accepts {0}. */
+/* Discards the run if it is not finished; accepts {0}. */
 void cfp_output_close(cfp_output *output);
 
-/* name is relative, its folders are made.  Write to output->file.stream, or, for libraries that
- * want a path, to cfp_newfile_where(&output->file). */
+/* Begins the file `name`, a path relative to the directory; its folders are made.  Write to
+ * output->file.stream, or to the path cfp_newfile_where(&output->file) if a library needs a
+ * path. */
 CFP_CHECKED cfp_status cfp_output_begin(cfp_output *output, const char *name);
 CFP_CHECKED cfp_status cfp_output_commit(cfp_output *output);
-/* For files that grow side by side: the one that is growing is put into *other, and what was there
- * is taken up again; {0} is none.  Who ends early abandons what is in *other. */
+/* For files that are written at the same time: exchanges the open file with the one in *other.  {0}
+ * stands for none.  On an error the caller discards *other with cfp_growing_abandon. */
 typedef struct cfp_growing {
     cfp_newfile file;
     char *name;
@@ -45,20 +46,20 @@ typedef struct cfp_growing {
 void cfp_output_swap(cfp_output *output, cfp_growing *other);
 void cfp_growing_abandon(cfp_growing *other);
 
-/* After the last file, run.json: all of them take their places. */
+/* Moves all files to their final places.  Call it after the last file, run.json. */
 CFP_CHECKED cfp_status cfp_output_finish(cfp_output *output);
 
-/* One more step of the total done; CFP_INTERRUPTED where that is asked for. */
+/* Counts one step of progress.  CFP_INTERRUPTED if the user asked to stop. */
 CFP_CHECKED cfp_status cfp_output_step(cfp_output *output);
 
-/* "overlay/<layer><suffix>" of a layer tube, "overlay/<layer>/kernel-<o><suffix>" of a kernel tube,
- * with the layer's name as cfp_output_safe_name makes it.  The caller's to free; NULL: no memory.
- */
+/* Returns "overlay/<layer><suffix>" for the tube of a layer, or
+ * "overlay/<layer>/kernel-<o><suffix>" for the tube of a kernel.  The name of the layer is made
+ * safe (below).  The caller frees the string; NULL: out of memory. */
 char *cfp_output_overlay(const cfp_output *output, const cfp_model *model, const cfp_tube *tube,
                          const char *suffix);
 
-/* A layer's name as one path component: '/', '%', a leading '.', what is not UTF-8 and what a
- * terminal would not show (text_shown.h) as %XX, and what is longer than 200 bytes cut and told
- * apart by a hash of the whole.  Different names stay different.  The caller's to free; NULL: no
- * memory. */
+/* Makes the name of a layer usable as one part of a path.  '/', '%', a leading '.', bytes that are
+ * not UTF-8 and characters that a terminal would not show (text_shown.h) become %XX.  A name longer
+ * than 200 bytes is cut and gets a hash of the full name.  Different names stay different.  The
+ * caller frees the string; NULL: out of memory. */
 char *cfp_output_safe_name(cfp_ctx *ctx, const char *name);

@@ -1,5 +1,5 @@
-/* run.h - what is written about a run of the program: its command, its options, its device, and how
- * its pictures are drawn. */
+/* run.h - facts about a run of the program that its files record: command, options, device, and how
+ * pictures are drawn. */
 #pragma once
 #include "../method/explain.h"
 
@@ -10,31 +10,33 @@ typedef enum cfp_colormap {
     CFP_COLORMAP_INFERNO,
     CFP_COLORMAP_GRAY,
     CFP_COLORMAP_COUNT,
-    /* Of differences, -1 to 1, with a neutral colour in the middle: */
+    /* For differences from -1 to 1; the colour in the middle is neutral: */
     CFP_COLORMAP_COOLWARM = CFP_COLORMAP_COUNT,
     CFP_COLORMAP_BLACKWHITE,
     CFP_COLORMAP_END
 } cfp_colormap;
-extern const char *const cfp_colormap_names[]; /* of all; the first COUNT are for tubes */
+extern const char
+    *const cfp_colormap_names[]; /* all names; the first CFP_COLORMAP_COUNT are for tubes */
 
-/* Facts about the run, for run.json and the attributes of explanation.h5. */
+/* The facts for run.json and for the attributes of explanation.h5.  All pointers are borrowed. */
 typedef struct cfp_run_option {
-    const char *name, *value; /* every option as it was in force: "theta", "0.6" */
+    const char *name, *value; /* an option and the value that the run used: "theta", "0.6" */
+    bool about_run; /* it says where files go or what is shown meanwhile; results are the same */
 } cfp_run_option;
 
 typedef struct cfp_run {
     int argc;
-    char *const *argv; /* the command as typed */
+    char *const *argv; /* the command line */
     int n_options;
     const cfp_run_option *option;
-    const char *device;        /* "cpu", "ref", "cuda:0": what ran, not what was asked */
+    const char *device;        /* the device that ran: "cpu", "ref", "cuda:0" */
     const char *device_detail; /* "oneDNN 2.6.3, AVX-512, 2 threads" */
     const char *precision;     /* "fp32" */
     uint64_t seed;
     int threads;
     cfp_colormap colormap;
-    double alpha;                 /* of the overlay, in [0, 1] */
-    bool canvas_source;           /* draw on the uncropped source frames */
-    const cfp_device *renders_on; /* resizes and colours tubes if it can; NULL: the host does */
-    const cfp_device *tuned;      /* the device, where autotune was asked for; else NULL */
+    double alpha;                 /* opacity of the overlay, in [0, 1] */
+    bool canvas_source;           /* draw on the uncropped frames of the source */
+    const cfp_device *renders_on; /* renders tubes if it can; NULL: the host does */
+    const cfp_device *tuned;      /* the device if the run used autotune; else NULL */
 } cfp_run;

@@ -1,4 +1,4 @@
-/* run_list.c - see run_list.h.  SQLite reads the JSON. */
+/* run_list.c - see run_list.h.  SQLite parses the JSON. */
 #include "run_list.h"
 #include "stage.h"
 #include <errno.h>
@@ -9,9 +9,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { MOST_BYTES = 1 << 26, MOST_NAMES = 1 << 22 };
+enum { MAX_BYTES = 1 << 26, MAX_NAMES = 1 << 22 };
 
-/* The text of a regular file, the caller's to free; NULL where there is none to be had. */
+/* Reads the text of a regular file, which the caller frees.  *text is NULL if the file does not
+ * exist or is not a regular file. */
 static cfp_status read_text(char **text, cfp_ctx *ctx, int folder, const char *file, bool *there)
 {
     struct stat about;
@@ -23,7 +24,7 @@ static cfp_status read_text(char **text, cfp_ctx *ctx, int folder, const char *f
     size_t got = 0;
     ssize_t n = 0;
     const bool fits = fstat(fd, &about) == 0 && S_ISREG(about.st_mode) && about.st_size > 0 &&
-                      about.st_size <= MOST_BYTES;
+                      about.st_size <= MAX_BYTES;
     const size_t size = fits ? (size_t)about.st_size : 0;
     if (fits)
         *text = cfp_alloc(ctx, size + 1, 1);
@@ -38,43 +39,43 @@ static int compare(const void *a, const void *b)
     return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-/* One name more; an array that is full is doubled. */
-static cfp_status add(cfp_run_list *list, cfp_ctx *ctx, int *room, const char *name)
+/* Adds a name to the list.  A full array is doubled. */
+static cfp_status add(cfp_run_list *list, cfp_ctx *ctx, int *capacity, const char *name)
 {
-    if (list->n == *room) {
-        const int more = *room == 0 ? 64 : 2 * *room;
+    if (list->n == *capacity) {
+        const int more = *capacity == 0 ? 64 : 2 * *capacity;
         char **names;
         CFP_TRY_ALLOC(ctx, names, more);
         if (list->n > 0)
             memcpy(names, list->name, (size_t)list->n * sizeof *names);
         cfp_free(list->name);
         list->name = names;
-        *room = more;
+        *capacity = more;
     }
     list->name[list->n] = cfp_strdup(ctx, name);
     return list->name[list->n] == NULL ? CFP_NOMEM : (list->n++, CFP_OK);
 }
 
-/* The strings of "files" in the JSON text. */
+/* Adds the strings of "files" in the JSON text. */
 static cfp_status take_names(cfp_run_list *list, cfp_ctx *ctx, sqlite3 *db, const char *text)
 {
     static const char query[] = "SELECT value FROM json_each(?1, '$.files') WHERE type = 'text'";
     sqlite3_stmt *rows = NULL;
     cfp_status status = CFP_OK;
-    int room = 0, step = sqlite3_prepare_v2(db, query, -1, &rows, NULL);
+    int capacity = 0, step = sqlite3_prepare_v2(db, query, -1, &rows, NULL);
     if (step == SQLITE_OK)
         step = sqlite3_bind_text(rows, 1, text, -1, SQLITE_STATIC);
     if (step == SQLITE_OK)
         step = sqlite3_step(rows);
-    while (step == SQLITE_ROW && status == CFP_OK && list->n < MOST_NAMES) {
+    while (step == SQLITE_ROW && status == CFP_OK && list->n < MAX_NAMES) {
         const char *name = (const char *)sqlite3_column_text(rows, 0);
-        status = name == NULL ? cfp_fail(ctx, CFP_NOMEM, "out of memory: no room for run.json")
-                              : add(list, ctx, &room, name);
+        status = name == NULL ? cfp_fail(ctx, CFP_NOMEM, "run.json: out of memory")
+                              : add(list, ctx, &capacity, name);
         step = sqlite3_step(rows);
     }
     sqlite3_finalize(rows);
     if (status == CFP_OK && step == SQLITE_NOMEM)
-        status = cfp_fail(ctx, CFP_NOMEM, "out of memory: no room for run.json");
+        status = cfp_fail(ctx, CFP_NOMEM, "run.json: out of memory");
     list->broken = step != SQLITE_DONE;
     return status;
 }
@@ -88,7 +89,7 @@ cfp_status cfp_run_list_read(cfp_run_list *out, cfp_ctx *ctx, int folder, const 
     out->broken = out->there && text == NULL;
     cfp_status status = CFP_OK;
     if (text != NULL && sqlite3_open(":memory:", &db) != SQLITE_OK)
-        status = cfp_fail(ctx, CFP_NOMEM, "out of memory: no room for run.json");
+        status = cfp_fail(ctx, CFP_NOMEM, "run.json: out of memory");
     else if (text != NULL)
         status = take_names(out, ctx, db, text);
     sqlite3_close(db);
@@ -118,7 +119,7 @@ bool cfp_run_list_has(const cfp_run_list *list, const char *name)
            bsearch(&name, list->name, (size_t)list->n, sizeof *list->name, compare) != NULL;
 }
 
-/* "class/<index>.html", as aggregate names them. */
+/* True for "class/<index>.html", which aggregate writes. */
 static bool is_class_page(const char *name)
 {
     if (strncmp(name, "class/", 6) != 0)
@@ -142,7 +143,8 @@ bool cfp_run_list_is_ours(const char *name)
         return false;
     for (const char *part = name; part != NULL; part = strchr(part, '/')) {
         part += *part == '/';
-        if (*part == '/' || *part == '.' || *part == '\0') /* "", ".", "..": we make none */
+        if (*part == '/' || *part == '.' ||
+            *part == '\0') /* the program never uses "", "." or ".." */
             return false;
     }
     const size_t length = strlen(name);
@@ -158,7 +160,7 @@ static bool exists(int folder, const char *name)
     return fstatat(folder, name, &about, 0) == 0;
 }
 
-/* A pipe or a device in the place of a file would hold up whoever reads it. */
+/* True for a regular file.  (Reading a pipe or a device could block.) */
 static bool is_file(int folder, const char *name)
 {
     struct stat about;

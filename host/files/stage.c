@@ -56,7 +56,7 @@ static cfp_status make_directory(cfp_stage *stage)
     return status;
 }
 
-/* Takes away the folders that make_directory made, as far as nothing is in them. */
+/* Removes the folders that make_directory made, as long as they are empty. */
 static void unmake_directory(cfp_stage *stage)
 {
     size_t length = stage->directory == NULL ? 0 : strlen(stage->directory);
@@ -72,7 +72,7 @@ static void unmake_directory(cfp_stage *stage)
     }
 }
 
-/* Removes a file or a folder with all that is in it; links are not followed. */
+/* Removes a file, or a folder with its contents.  Links are not followed. */
 static void remove_tree(int at, const char *name)
 {
     if (unlinkat(at, name, 0) == 0 || (errno != EISDIR && errno != EPERM))
@@ -81,7 +81,8 @@ static void remove_tree(int at, const char *name)
     DIR *entries = folder < 0 ? NULL : fdopendir(folder);
     if (entries == NULL && folder >= 0)
         close(folder);
-    for (int times = 0; entries != NULL && times < 3; times++) { /* readdir may miss some */
+    for (int times = 0; entries != NULL && times < 3;
+         times++) { /* readdir may miss entries while others are removed */
         rewinddir(entries);
         for (const struct dirent *entry; (entry = readdir(entries)) != NULL;)
             if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
@@ -93,9 +94,9 @@ static void remove_tree(int at, const char *name)
         closedir(entries);
 }
 
-/* The folder that `name` is in, below `root`; *last is where the last part of the name begins.
- * make: folders that are missing are made.  -1 with errno: no such folder; links are not followed,
- * and *wrong is the length of the name up to what is in the way. */
+/* Opens the folder of `name`, relative to `root`.  *last is the last part of the name.  With make,
+ * missing folders are created.  Returns -1 and sets errno if there is no such folder; links are not
+ * followed.  *wrong is then the length of the part of the name that cannot be opened. */
 static int open_parent(int root, const char *name, bool make, const char **last, int *wrong)
 {
     char part[NAME_MAX + 1];
@@ -133,7 +134,7 @@ static bool is_spare(const cfp_stage *stage, const struct stat *mine, const char
     return false;
 }
 
-/* Refuses where what is explained is, or is in, the folder or file `at`/`name`. */
+/* Refuses to write over the model or the clip: `at`/`name` is one of them. */
 static cfp_status spare(const cfp_stage *stage, int at, const char *name, const char *shown)
 {
     struct stat about;
@@ -146,7 +147,7 @@ static cfp_status spare(const cfp_stage *stage, int at, const char *name, const 
                     stage->directory, shown, what);
 }
 
-/* A folder below the directory that files are to be moved into. */
+/* Checks a folder inside the directory into which files will be moved. */
 static cfp_status check_folder(const cfp_stage *stage, int folder, const char *name)
 {
     struct stat mine, its;
@@ -156,7 +157,7 @@ static cfp_status check_folder(const cfp_stage *stage, int folder, const char *n
     return spare(stage, folder, ".", name);
 }
 
-/* Refuses a name whose place is taken by what must not be replaced. */
+/* Refuses a name if something there must not be replaced. */
 static cfp_status check_place(const cfp_stage *stage, const char *name)
 {
     struct stat about;
@@ -187,11 +188,11 @@ static cfp_status check_place(const cfp_stage *stage, const char *name)
     return status;
 }
 
-/* Removes what the run before listed and the new one does not. */
+/* Removes the files that the previous run listed and the new run does not. */
 static cfp_status remove_former(const cfp_stage *stage, const cfp_run_list *old,
                                 const cfp_run_list *fresh)
 {
-    for (int i = old->n - 1; i >= 0; i--) { /* backwards: a folder's files before the folder */
+    for (int i = old->n - 1; i >= 0; i--) { /* backwards: the files in a folder before the folder */
         const char *const name = old->name[i], *last, *what;
         struct stat about;
         int wrong;
@@ -199,14 +200,14 @@ static cfp_status remove_former(const cfp_stage *stage, const cfp_run_list *old,
             continue;
         const int folder = open_parent(stage->folder, name, false, &last, &wrong);
         if (folder < 0)
-            continue; /* it is gone, or not what that run made */
+            continue; /* it is gone, or something else has taken its place */
         const bool mine = fstatat(folder, last, &about, AT_SYMLINK_NOFOLLOW) == 0 &&
                           S_ISREG(about.st_mode) && !is_spare(stage, &about, &what);
         const bool failed = mine && unlinkat(folder, last, 0) != 0;
         const cfp_status status = failed ? fail(stage, name) : CFP_OK;
         close(folder);
         CFP_TRY(status);
-        /* Its folders, where nothing else is in them. */
+        /* Remove its folders if they are empty. */
         char *above = cfp_strdup(stage->ctx, name);
         if (above == NULL)
             return CFP_NOMEM;
@@ -220,8 +221,8 @@ static cfp_status remove_former(const cfp_stage *stage, const cfp_run_list *old,
     return CFP_OK;
 }
 
-/* Moves `name` from `ready` to its place.  A folder that is not there yet is moved whole, with all
- * that is in it; so a file may have been moved already. */
+/* Moves `name` from `ready` to its place.  A folder that does not exist there is moved as a whole,
+ * so a file may have been moved already. */
 static cfp_status move_file(const cfp_stage *stage, int ready, const char *name)
 {
     struct stat about;
@@ -267,14 +268,14 @@ static cfp_status move_files(const cfp_stage *stage, int ready)
     cfp_run_list_free(&old);
     cfp_run_list_free(&fresh);
     CFP_TRY(status);
-    fsync(stage->folder); /* the files before run.json, which vouches for them */
+    fsync(stage->folder); /* first the files, then run.json, which says that the run is complete */
     if (renameat(ready, RUN, stage->folder, RUN) != 0)
         return fail(stage, RUN);
     fsync(stage->folder);
     return CFP_OK;
 }
 
-/* From ready/ on: also where another run was stopped in it. */
+/* Does the move, from the state with ready/ on.  It also completes the move of an earlier run. */
 static cfp_status finish(cfp_stage *stage)
 {
     struct stat about;
@@ -282,13 +283,14 @@ static cfp_status finish(cfp_stage *stage)
     if (ready < 0)
         return errno == ENOENT ? CFP_OK : fail(stage, CFP_STAGE_READY);
     cfp_status status = CFP_OK;
-    if (fstatat(ready, RUN, &about, AT_SYMLINK_NOFOLLOW) == 0) /* else it was moved, as the last */
+    if (fstatat(ready, RUN, &about, AT_SYMLINK_NOFOLLOW) ==
+        0) /* if run.json is gone, everything was moved: it is the last */
         status = move_files(stage, ready);
     close(ready);
     return status;
 }
 
-/* One try at the lock: 1 it is ours, 0 another run has it, -1 it cannot be had. */
+/* Tries once to get the lock.  1: we have it; 0: another run has it; -1: error, see errno. */
 static int try_lock(cfp_stage *stage)
 {
     struct stat mine, named;
@@ -297,7 +299,7 @@ static int try_lock(cfp_stage *stage)
         return -1;
     stage->hidden = openat(stage->folder, HIDDEN, FOLDER);
     if (stage->hidden < 0)
-        return errno == ENOENT ? 0 : -1; /* the other one has just removed it */
+        return errno == ENOENT ? 0 : -1; /* the other run has just removed it */
     stage->lock =
         openat(stage->hidden, LOCK, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0666);
     if (stage->lock < 0)
@@ -305,7 +307,8 @@ static int try_lock(cfp_stage *stage)
     if (flock(stage->lock, LOCK_EX | LOCK_NB) != 0) {
         if (errno == EWOULDBLOCK || errno == EINTR)
             return 0;
-        return made ? 1 : -1; /* a file system without locks: who makes the folder has it */
+        return made ? 1
+                    : -1; /* no locks on this file system: the run that made the folder has it */
     }
     return fstat(stage->lock, &mine) == 0 && fstatat(stage->hidden, LOCK, &named, 0) == 0 &&
            mine.st_ino == named.st_ino;
@@ -322,7 +325,7 @@ static void close_hidden(cfp_stage *stage)
     errno = error;
 }
 
-/* Waits for a run that writes there now: most are done within moments. */
+/* Waits for another run that writes to this directory.  Most are done within moments. */
 static cfp_status take_lock(cfp_stage *stage)
 {
     enum { PATIENCE_MS = 5000, EVERY_MS = 20 };
@@ -347,7 +350,7 @@ static cfp_status take_lock(cfp_stage *stage)
     return cfp_fail(stage->ctx, CFP_IO, "%s: another run is writing into it", stage->directory);
 }
 
-/* Files that runs which are dead left beside the places of theirs. */
+/* Removes the temporary files that killed runs left next to their results. */
 static void sweep(const cfp_stage *stage)
 {
     cfp_newfile_sweep(stage->folder, "");
@@ -381,7 +384,8 @@ static cfp_status open_all(cfp_stage *stage)
     return mkdirat(stage->hidden, NEW, 0777) == 0 ? CFP_OK : fail(stage, "");
 }
 
-/* Who ends the program in the middle removes the hidden folder, while nothing of it has moved. */
+/* Tells the program which hidden folder to remove if it has to end at once.  This holds until the
+ * first file is moved. */
 static cfp_status announce(cfp_stage *stage)
 {
     stage->announced = cfp_format(stage->ctx, "%s/" HIDDEN, stage->directory);
@@ -418,7 +422,8 @@ void cfp_stage_close(cfp_stage *stage)
     if (stage->hidden >= 0) {
         struct stat about;
         remove_tree(stage->hidden, NEW);
-        /* A move that failed on its way is the next run's to finish; else nothing is left. */
+        /* If the move failed halfway, the next run completes it.  Otherwise nothing is left
+         * behind. */
         if (stage->moved || fstatat(stage->hidden, READY, &about, AT_SYMLINK_NOFOLLOW) != 0) {
             remove_tree(stage->hidden, READY);
             remove_tree(stage->hidden, OLD);
@@ -441,7 +446,7 @@ cfp_status cfp_stage_add(char **path, cfp_stage *stage, const char *name)
     const char *last;
     int wrong = 0;
     *path = NULL;
-    if (strcmp(name, RUN) != 0 && !cfp_run_list_is_ours(name)) /* it would not be moved */
+    if (strcmp(name, RUN) != 0 && !cfp_run_list_is_ours(name)) /* finish() would not move it */
         return cfp_fail(stage->ctx, CFP_UNSUPPORTED, "%s: is no name that explain gives", name);
     CFP_TRY(check_place(stage, name));
     const int fresh = openat(stage->hidden, NEW, FOLDER);
@@ -462,8 +467,8 @@ cfp_status cfp_stage_add(char **path, cfp_stage *stage, const char *name)
     return *path == NULL ? CFP_NOMEM : CFP_OK;
 }
 
-/* Has the file's bytes on the disk, or (begin) on their way there: so the disk is waited for once,
- * and not once a file. */
+/* Writes a file's data to the disk.  begin = true only starts this, so that all files are written
+ * at the same time and the run waits once. */
 static cfp_status settle(const cfp_stage *stage, const char *name, bool begin)
 {
     char *path = cfp_format(stage->ctx, NEW "/%s", name);
@@ -494,7 +499,7 @@ cfp_status cfp_stage_move(cfp_stage *stage, char *const *name, int n)
     }
     if (renameat(stage->hidden, NEW, stage->hidden, READY) != 0)
         return fail(stage, "");
-    withdraw(stage); /* from here on it is finished, by the next run if need be */
+    withdraw(stage); /* from here on the move will be completed, if necessary by the next run */
     fsync(stage->hidden);
     const cfp_status status = finish(stage);
     stage->moved = status == CFP_OK;

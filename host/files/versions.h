@@ -1,9 +1,9 @@
-/* versions.h - what the writers of this folder stand on, for run.json. */
+/* versions.h - the versions of the libraries that the writers use, for run.json. */
 #pragma once
 #include "../base/base.h"
 
-/* To be called before anything else of HDF5, from the only thread: it stays silent from then on,
- * loads no code and leaves nothing to the end of the process.  False: memory is out. */
+/* Call this before any other use of HDF5, while there is only one thread.  HDF5 then prints
+ * nothing, loads no plugins and does no work when the process ends.  False: out of memory. */
 bool cfp_h5_begin(void);
 void cfp_h5_version(char *text, size_t bytes);
 const char *cfp_png_version(void);

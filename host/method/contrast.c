@@ -25,7 +25,7 @@ bool cfp_contrast_own_tube(const cfp_explanation *of, const cfp_tube *tube)
 
 /* --- layers --- */
 
-/* The same order as a pyramid's: by depth, then from the output upwards. */
+/* The order of a pyramid: by depth, then from the output to the input. */
 static bool comes_before(const cfp_layer *x, const cfp_layer *y)
 {
     return x->depth != y->depth ? x->depth < y->depth : x->node > y->node;
@@ -96,7 +96,7 @@ void cfp_contrast_layers_close(cfp_contrast_layers *layers)
 
 /* --- tubes --- */
 
-/* A class that has no tube there has this one. */
+/* The tube of a class that has none there. */
 static float zero_voxel[1];
 static const cfp_tube zero_tube = {.t = 1, .h = 1, .w = 1, .raw = zero_voxel};
 
@@ -108,7 +108,8 @@ static int find_layer_tube(const cfp_tubes_list *tubes, int node)
     return -1;
 }
 
-/* The list takes over the map of a's tube; where a has none it gets one zero. */
+/* Adds a tube to the list, which takes over the map of a's tube.  If a has none, the map is one 0.
+ */
 static cfp_status add_tube(cfp_tubes_list *out, cfp_ctx *ctx, cfp_tube *a, const cfp_tube *b)
 {
     cfp_tube *made = &out->tube[out->n];
@@ -148,7 +149,7 @@ static cfp_status merge_layer_tubes(cfp_tubes_list *out, cfp_ctx *ctx,
     return CFP_OK;
 }
 
-/* They stand behind those of layers, by layer and then by kernel, in both lists alike. */
+/* In both lists, kernel tubes come after layer tubes and are sorted by layer, then by kernel. */
 static cfp_status merge_kernel_tubes(cfp_tubes_list *out, cfp_ctx *ctx,
                                      const cfp_contrast_layers *layers, cfp_tubes_list *a,
                                      const cfp_tubes_list *b)

@@ -11,7 +11,7 @@ static uint64_t next_random(uint64_t *state)
     return z ^ (z >> 31);
 }
 
-/* An order of n frames that is not their own, unless there is no other. */
+/* A random order of n frames.  It is not their own order, unless n < 2. */
 static void shuffle(int *order, int n, uint64_t seed)
 {
     for (bool moved = n < 2; !moved;) {
@@ -27,7 +27,7 @@ static void shuffle(int *order, int n, uint64_t seed)
     }
 }
 
-/* Which frame of the clip stands at each place of the other one. */
+/* order[t]: which frame of the clip is frame t of the baseline. */
 static void order_frames(int *order, int n, cfp_baseline kind, uint64_t seed)
 {
     for (int t = 0; t < n; t++)
@@ -57,58 +57,59 @@ cfp_status cfp_baseline_clip(float *to, cfp_ctx *ctx, const cfp_input_spec *in, 
     return CFP_OK;
 }
 
-/* The other clip, beside x, the clip. */
-static cfp_status make_other(float *to, const cfp_trace *trace, const float *x,
+/* Makes the baseline of clip x. */
+static cfp_status make_other(float *to, const cfp_analyser *a, const float *x,
                              const cfp_clip *other)
 {
-    const cfp_query *query = &trace->query;
+    const cfp_query *query = &a->query;
     if (query->baseline != CFP_BASELINE_CLIP)
-        return cfp_baseline_clip(to, trace->ctx, &trace->model->input, query->baseline, query->seed,
-                                 x);
-    cfp_clip_normalise(to, other, &trace->model->input);
+        return cfp_baseline_clip(to, a->ctx, &a->model->input, query->baseline, query->seed, x);
+    cfp_clip_normalise(to, other, &a->model->input);
     return CFP_OK;
 }
 
-/* Points k of all `steps`: (k + 1/2) / steps of the way from the other clip to x. */
-static void make_point(float *to, const float *other, const float *x, int64_t n, double share)
+/* Makes a point on the line from the other clip (fraction 0) to x (fraction 1). */
+static void make_point(float *to, const float *other, const float *x, int64_t n, double fraction)
 {
     for (int64_t i = 0; i < n; i++)
-        to[i] = (float)((double)other[i] + share * ((double)x[i] - (double)other[i]));
+        to[i] = (float)((double)other[i] + fraction * ((double)x[i] - (double)other[i]));
 }
 
-/* Behind a clip's own numbers, its first entry, all the others. */
-static cfp_status fill_others(float *to, const cfp_trace *trace, const cfp_clip *other, int first,
-                              float *room)
+/* Makes all entries after the first, which is the clip itself and lies at `to`. */
+static cfp_status fill_others(float *to, const cfp_analyser *a, const cfp_clip *other, int first,
+                              float *buffer)
 {
-    const cfp_entries *e = &trace->entries;
-    const int64_t n = cfp_count(trace->model->node[0].shape);
-    float *const from = e->other >= 0 ? to + e->other * n : room;
-    const int steps = trace->query.steps;
-    CFP_TRY(make_other(from, trace, to, other));
+    const cfp_entries *e = &a->entries;
+    const int64_t n = cfp_count(a->model->node[0].shape);
+    float *const from = e->other >= 0 ? to + e->other * n : buffer;
+    const int steps = a->query.steps;
+    CFP_TRY(make_other(from, a, to, other));
     if (e->turned)
         memcpy(to + e->first * n, to, (size_t)n * sizeof *to);
     for (int k = 0; k < e->count && steps > 1; k++) {
-        const int point = first + k < steps ? first + k : steps - 1; /* beyond the last: not used */
+        const int point =
+            first + k < steps ? first + k : steps - 1; /* beyond the last point: not used */
         make_point(to + (e->first + k) * n, from, to, n, (point + 0.5) / steps);
     }
     return CFP_OK;
 }
 
-cfp_status cfp_entries_fill(float *input, const cfp_trace *trace, const cfp_clip *const *clip,
+cfp_status cfp_entries_fill(float *input, const cfp_analyser *analyser, const cfp_clip *const *clip,
                             const float *given, const cfp_clip *other, int first)
 {
-    const int64_t n = cfp_count(trace->model->node[0].shape);
-    float *room;
+    const cfp_analyser *a = analyser;
+    const int64_t n = cfp_count(a->model->node[0].shape);
+    float *buffer;
     cfp_status status = CFP_OK;
-    CFP_TRY_ALLOC(trace->ctx, room, n);
-    for (int k = 0; k < trace->request.batch.clips && status == CFP_OK; k++) {
-        float *to = input + k * trace->entries.n * n;
+    CFP_TRY_ALLOC(a->ctx, buffer, n);
+    for (int k = 0; k < a->clips && status == CFP_OK; k++) {
+        float *to = input + k * a->entries.n * n;
         if (given != NULL)
             memcpy(to, given + k * n, (size_t)n * sizeof *to);
         else
-            cfp_clip_normalise(to, clip[k], &trace->model->input);
-        status = fill_others(to, trace, other, first, room);
+            cfp_clip_normalise(to, clip[k], &a->model->input);
+        status = fill_others(to, a, other, first, buffer);
     }
-    cfp_free(room);
+    cfp_free(buffer);
     return status;
 }

@@ -1,10 +1,12 @@
-/* explain.h - one clip, one class, one query -> the explanation: the whole method in one call.
+/* explain.h - the whole method in one call: from a clip, a class and a query to the explanation.
  *
- * cfp_explain is: forward pass -> class -> descent -> tubes.  Everything a writer needs is in
- * cfp_explanation; it borrows the model and the clip and owns the rest. */
+ * cfp_explain does the forward pass, chooses the class, descends, and makes the tubes.  A
+ * cfp_explanation has all that a writer needs.  It borrows the model and the clip, which must
+ * outlive it, and owns the rest. */
 #pragma once
 #include "../backend/backend.h"
 #include "../clip/clip.h"
+#include "../network/trace.h"
 #include "ledger.h"
 #include "pyramid.h"
 #include "tube.h"
@@ -16,77 +18,60 @@ typedef struct cfp_timings { /* milliseconds */
 typedef struct cfp_explanation cfp_explanation;
 struct cfp_explanation {
     const cfp_model *model; /* borrowed */
-    const cfp_clip *clip;   /* borrowed; NULL: cfp_explain_input was given numbers alone */
+    const cfp_clip *clip;   /* borrowed; NULL: made by cfp_explain_input */
     cfp_query query;
     cfp_interp interp; /* how tubes are resized when they are rendered */
     int class_index;
     float *logits, *probabilities; /* [model->n_classes] */
     cfp_pyramid pyramid;
     cfp_tubes_list tubes;
-    cfp_timings ms; /* forward, descent, tubes set here; decode, write by the caller */
-    const cfp_explanation *against; /* of a contrast (contrast.h): the other class; else NULL */
+    cfp_timings ms; /* cfp_explain sets forward, descent and tubes; the caller decode and write */
+    const cfp_explanation *against; /* a contrast (contrast.h): the other class; else NULL */
 };
 
-/* A network ready to run on a device for one kind of question: steps planned, memory taken.  Opened
- * once, used for any number of clips.  With query NULL it only predicts; with batch NULL it takes
- * one clip at a time, and the query's theta.  A batch answers all its clips and thetas in one
- * forward pass and one descent; under rule grad with CFP_MASK_SELECTED, where the gradient depends
- * on theta, it has one theta (CFP_USAGE).  At most 16384 clips x thetas.
+/* A network that is ready to run on a device for one kind of question: its steps are planned, its
+ * memory is taken.  Opened once, used for any number of clips.
  *
- * The points of query->steps run at once, with their clips.  Where there is not so much memory they
- * come in parts, which takes two passes over all of them; CFP_MASK_SELECTED needs them at once, for
- * what is selected in one layer decides on the gradients of all points in the next. */
-typedef struct cfp_trace cfp_trace;
+ * query NULL: it only predicts.  batch NULL: one clip at a time, at the query's theta.  A batch is
+ * answered in one forward pass and one descent: all its clips at all its thetas.  Under rule grad
+ * with CFP_MASK_SELECTED the gradient depends on theta, so such a batch has one theta (CFP_USAGE).
+ * A batch has at most 16384 questions, clips x thetas (CFP_UNSUPPORTED).
+ *
+ * The points of query->steps run at once, beside their clips.  If memory is too short for that,
+ * they come in parts, which takes two passes over all of them.  CFP_MASK_SELECTED needs them at
+ * once, because the selection in one layer decides on the gradients of all points in the next.
+ *
+ * ctx, model and device must outlive the analyser.  On failure *out is NULL. */
+typedef struct cfp_analyser cfp_analyser;
+CFP_CHECKED cfp_status cfp_analyser_open(cfp_analyser **out, cfp_ctx *ctx, const cfp_model *model,
+                                         const cfp_device *device, const cfp_query *query,
+                                         const cfp_batch *batch);
+void cfp_analyser_close(cfp_analyser **analyser); /* accepts NULL inside, and leaves NULL there */
+/* If the query's baseline is CFP_BASELINE_CLIP: gives the analyser that clip, before the first
+ * question.  The caller keeps the clip, which must outlive the questions. */
+void cfp_analyser_compare_with(cfp_analyser *analyser, const cfp_clip *other);
+/* The query as it is asked: its target is one that the model has. */
+const cfp_query *cfp_analyser_query(const cfp_analyser *analyser);
+/* The network, which the analyser owns: for a forward pass without an explanation. */
+cfp_trace *cfp_analyser_network(cfp_analyser *analyser);
 
-/* From now on every launch comes from the host, nothing is recorded and replayed: for profilers. */
-void cfp_trace_run_live(cfp_trace *trace);
-
-typedef struct cfp_trace_facts {
-    int n_steps;           /* after fusion */
-    size_t arena_bytes;    /* one allocation: activations, gradients, scratch */
-    size_t unshared_bytes; /* what it would be if nothing was reused */
-} cfp_trace_facts;
-
-CFP_CHECKED cfp_status cfp_trace_open(cfp_trace **out, cfp_ctx *ctx, const cfp_model *model,
-                                      const cfp_device *device, const cfp_query *query,
-                                      const cfp_batch *batch);
-void cfp_trace_close(cfp_trace **trace);
-/* Before the first clip, where the query's baseline is CFP_BASELINE_CLIP: that clip, which stays
- * the caller's. */
-void cfp_trace_compare_with(cfp_trace *trace, const cfp_clip *other);
-/* The query as it is in force: its target is one that the model has. */
-const cfp_query *cfp_trace_query(const cfp_trace *trace);
-cfp_trace_facts cfp_trace_describe(const cfp_trace *trace);
-
-/* Forward pass: input is clips x C x T x H x W plain, as cfp_clip_normalise makes them; logits is
- * clips x model->n_classes.  NaN or Inf among them: CFP_FORMAT by name. */
-CFP_CHECKED cfp_status cfp_trace_forward(cfp_trace *trace, const float *input, float *logits);
-/* The same of the frames of clips, rgb[clips]: the device makes its own numbers of them, which are
- * those of cfp_clip_normalise to the last bit.  For models of at most CFP_FRAME_CHANNELS. */
-enum { CFP_FRAME_CHANNELS = 3 };
-CFP_CHECKED cfp_status cfp_trace_forward_frames(cfp_trace *trace, const uint8_t *const *rgb,
-                                                float *logits);
-
-/* What the model's head makes of its logits, computed in double; probabilities may be logits. */
-void cfp_probabilities(float *probabilities, const cfp_model *model, const float *logits);
-
-/* For traces of one clip and theta.  class_index -1: the top predicted class.  On failure *out is
- * empty. */
-CFP_CHECKED cfp_status cfp_explain(cfp_explanation *out, cfp_trace *trace, const cfp_clip *clip,
-                                   int class_index, cfp_interp interp);
-/* The whole batch: clip[clips], class_index[clips]; out[clips x thetas] by clip, then theta.  Times
- * are those of the batch. */
-CFP_CHECKED cfp_status cfp_explain_batch(cfp_explanation *out, cfp_trace *trace,
+/* Explains one clip, for an analyser of one clip and one theta.  class_index -1: the top predicted
+ * class.  The caller frees *out.  On failure *out is empty. */
+CFP_CHECKED cfp_status cfp_explain(cfp_explanation *out, cfp_analyser *analyser,
+                                   const cfp_clip *clip, int class_index, cfp_interp interp);
+/* Explains a whole batch: clip[clips], class_index[clips].  out[clips x thetas] is by clip, then by
+ * theta.  Every explanation has the times of the whole batch. */
+CFP_CHECKED cfp_status cfp_explain_batch(cfp_explanation *out, cfp_analyser *analyser,
                                          const cfp_clip *const *clip, const int *class_index,
                                          cfp_interp interp);
-/* The same of what the network reads, C x T x H x W as cfp_clip_normalise makes it; out->clip stays
- * NULL. */
-CFP_CHECKED cfp_status cfp_explain_input(cfp_explanation *out, cfp_trace *trace, const float *input,
-                                         int class_index, cfp_interp interp);
-/* n classes (all >= 0) of one clip from one forward pass, out[n].  For a trace of one clip and
- * theta whose batch said `classes`.  Only where --steps come in parts is each part run forward
- * again. */
-CFP_CHECKED cfp_status cfp_explain_classes(cfp_explanation *out, cfp_trace *trace,
+/* As cfp_explain, from the network's input: C x T x H x W, normalised (cfp_clip_normalise).
+ * out->clip is NULL. */
+CFP_CHECKED cfp_status cfp_explain_input(cfp_explanation *out, cfp_analyser *analyser,
+                                         const float *input, int class_index, cfp_interp interp);
+/* Explains n classes (all >= 0) of one clip after one forward pass, out[n].  For an analyser of one
+ * clip and one theta whose batch had `classes` set.  If --steps come in parts, each part runs
+ * forward again for each class. */
+CFP_CHECKED cfp_status cfp_explain_classes(cfp_explanation *out, cfp_analyser *analyser,
                                            const cfp_clip *clip, const int *class_index, int n,
                                            cfp_interp interp);
 void cfp_explanation_free(cfp_explanation *explanation);

@@ -1,5 +1,4 @@
-/* pyramid.c - what is left to say of a finished pyramid: its memory, and where channels come from.
- */
+/* pyramid.c - frees a pyramid, measures its saturation, and finds where channels come from. */
 #include "pyramid.h"
 #include <string.h>
 
@@ -31,10 +30,11 @@ cfp_saturation cfp_pyramid_saturation(const cfp_pyramid *pyramid)
     return s;
 }
 
-/* (node, channel) pairs still to be followed or found to be kernels; each stands here once. */
+/* Pairs of a node and a channel: those still to be followed, and those that are kernels.  Each pair
+ * is listed once. */
 struct trail {
     cfp_origin *pair;
-    int n, room;
+    int n, capacity;
 };
 
 static cfp_status reach(struct trail *trail, cfp_ctx *ctx, int node, int channel)
@@ -42,15 +42,15 @@ static cfp_status reach(struct trail *trail, cfp_ctx *ctx, int node, int channel
     for (int i = 0; i < trail->n; i++)
         if (trail->pair[i].node == node && trail->pair[i].kernel == channel)
             return CFP_OK;
-    if (trail->n == trail->room) {
+    if (trail->n == trail->capacity) {
         cfp_origin *grown;
-        const int more = trail->room == 0 ? 32 : 2 * trail->room;
+        const int more = trail->capacity == 0 ? 32 : 2 * trail->capacity;
         CFP_TRY_ALLOC(ctx, grown, more);
         if (trail->n > 0)
             memcpy(grown, trail->pair, (size_t)trail->n * sizeof *grown);
         cfp_free(trail->pair);
         trail->pair = grown;
-        trail->room = more;
+        trail->capacity = more;
     }
     trail->pair[trail->n++] = (cfp_origin){node, channel};
     return CFP_OK;
@@ -87,7 +87,7 @@ cfp_status cfp_origins(cfp_origin **out, int *n, cfp_ctx *ctx, const cfp_model *
         cfp_free(trail.pair);
         return status;
     }
-    for (int i = 0; i < trail.n; i++) /* only kernels stay; insertion keeps them in order */
+    for (int i = 0; i < trail.n; i++) /* keeps the kernels, sorted by insertion */
         if (cfp_is_kernel_layer(&model->node[trail.pair[i].node])) {
             const cfp_origin kernel = trail.pair[i];
             int at = (*n)++;

@@ -1,7 +1,7 @@
-/* pyramid.h - the class feature pyramid: which kernels, layer by layer, a class rests on.
+/* pyramid.h - the class feature pyramid: the kernels that a class rests on, layer by layer.
  *
- * Plain host data, no backend pointers: the same clip, model and query give the same bytes on the
- * same device.  It outlives the trace it came from. */
+ * It is plain data in host memory and does not need the analyser that made it.  The same clip,
+ * model and query give the same bytes on the same device. */
 #pragma once
 #include "../model/model.h"
 #include "query.h"
@@ -10,14 +10,13 @@ typedef struct cfp_layer { /* a visited kernel layer */
     int node;              /* in the model */
     int depth;
     int n_kernels;    /* O */
-    float *relevance; /* [O] R of each kernel, 0 where not selected */
+    float *relevance; /* [O] R of each kernel; 0: not selected */
     int n_selected;
     int32_t *selected; /* [n_selected] ascending */
     int64_t n_edges;
-    cfp_edge *edge; /* [n_edges] by o, then i, ascending; NULL where they were left unlisted
-                     * (cfp_batch) */
-    /* The channels i of the tensor that the layer reads which it demanded, with R(i): the union of
-     * its edges; under grad, whose edges have values of their own, what selects. */
+    cfp_edge *edge; /* [n_edges] ascending by o, then i; NULL: they were not listed (cfp_batch) */
+    /* The channels i that the layer demands of the tensor that it reads, and their R(i).  They are
+     * the channels of its edges; under rule grad, R(i) is what selected them. */
     int n_children;
     int32_t *child;         /* [n_children] ascending */
     float *child_relevance; /* [n_children] */
@@ -26,25 +25,25 @@ typedef struct cfp_layer { /* a visited kernel layer */
 typedef struct cfp_pyramid {
     int class_index;
     int n_layers;
-    cfp_layer *layer; /* [n_layers] by depth, then from the output upwards: the classifier first */
+    cfp_layer *layer; /* [n_layers] by depth, then from the output to the input */
 } cfp_pyramid;
 
 void cfp_pyramid_free(cfp_pyramid *pyramid);
 
-/* Does the pyramid tell kernels apart?  Layers count that lie below the classifier and have more
- * than one kernel; a layer is saturated where at least 90 % of its kernels are selected. */
+/* Whether the pyramid tells kernels apart.  A layer is saturated if at least 90 % of its kernels
+ * are selected.  The classifier does not count, nor do layers with a single kernel. */
 typedef struct cfp_saturation {
     int layers, saturated;
     bool most; /* more than half of the layers are saturated */
 } cfp_saturation;
 cfp_saturation cfp_pyramid_saturation(const cfp_pyramid *pyramid);
 
-/* Where a channel of a tensor comes from: the kernels that a demand for channel `channel` of
- * node's output ends at (SPEC "Routing"), each once, by node then kernel; an add gives several, the
- * clip itself none.  `only_first_add`: rule reference. */
+/* The kernels that a channel of a node's output comes from (SPEC "Routing"), each once, by node,
+ * then kernel.  A channel behind an add comes from several; a channel of the clip comes from none.
+ * only_first_add: only the first input of an add counts, as in rule reference. */
 typedef struct cfp_origin {
     int32_t node, kernel;
 } cfp_origin;
-/* The count goes to *n, the array (the caller's to cfp_free) to *out. */
+/* out[n]; the caller frees *out (cfp_free). */
 CFP_CHECKED cfp_status cfp_origins(cfp_origin **out, int *n, cfp_ctx *ctx, const cfp_model *model,
                                    int node, int channel, bool only_first_add);

@@ -28,6 +28,17 @@ cfp_query cfp_query_default(void)
                        .tubes = CFP_TUBES_LAYERS};
 }
 
+cfp_query cfp_query_recommended(void)
+{
+    cfp_query query = cfp_query_default();
+    query.rule = CFP_RULE_GRAD;
+    query.theta = 0.1;
+    query.mask = CFP_MASK_NONE;
+    query.baseline = CFP_BASELINE_BLANK;
+    query.turn_down = 0.25;
+    return query;
+}
+
 const char *cfp_baseline_word(const cfp_query *query)
 {
     return query->baseline == CFP_BASELINE_CLIP ? query->baseline_path
@@ -53,7 +64,7 @@ static cfp_status check_turn_down(cfp_ctx *ctx, const cfp_query *query)
     return CFP_OK;
 }
 
-/* What only rule grad can do. */
+/* Refuses the choices that only rule grad has. */
 static cfp_status check_gradient(cfp_ctx *ctx, const cfp_query *query)
 {
     const char *const rule = cfp_rule_names[query->rule];

@@ -1,16 +1,19 @@
-/* query.h - the question asked of a network and a clip: SPEC section 1's choices, nothing else. */
+/* query.h - the question that is asked about a network and a clip: the choices of SPEC section 1.
+ */
 #pragma once
 #include "../backend/relevance.h"
+#include "../model/model.h"
 
 typedef enum cfp_mask { CFP_MASK_SELECTED, CFP_MASK_NONE } cfp_mask;
-/* CFP_TARGET_BY_HEAD has no word: it is odds, or logit where a model has no log-odds (SPEC). */
+/* CFP_TARGET_BY_HEAD has no word.  It becomes odds, or logit if the model has no log-odds (SPEC).
+ */
 typedef enum cfp_target {
     CFP_TARGET_ODDS,
     CFP_TARGET_MARGIN,
     CFP_TARGET_LOGIT,
     CFP_TARGET_BY_HEAD
 } cfp_target;
-/* CFP_BASELINE_CLIP has no word: the path of the clip stands in its place. */
+/* CFP_BASELINE_CLIP has no word: the command line gives the path of a clip instead. */
 typedef enum cfp_baseline {
     CFP_BASELINE_ZERO,
     CFP_BASELINE_BLANK,
@@ -22,7 +25,7 @@ typedef enum cfp_baseline {
 typedef enum cfp_tubes { CFP_TUBES_LAYERS, CFP_TUBES_KERNELS, CFP_TUBES_NONE } cfp_tubes;
 typedef enum cfp_interp { CFP_INTERP_LINEAR, CFP_INTERP_SPLINE } cfp_interp;
 
-/* The words of the command line and of the files, by enumerator. */
+/* The words of the command line and of the files, indexed by enumerator; NULL at the end. */
 extern const char *const cfp_rule_names[];            /* cfp reference grad */
 extern const char *const cfp_propagate_names[];       /* edge path */
 extern const char *const cfp_normalise_names[];       /* minmax max */
@@ -33,36 +36,39 @@ extern const char *const cfp_baseline_names[];        /* zero blank freeze rever
 extern const char *const cfp_tubes_names[];           /* layers kernels none */
 extern const char *const cfp_interp_names[];          /* linear spline */
 
-#define CFP_ALL_DEPTHS -1
 enum { CFP_MOST_STEPS = 1000 };
 
 typedef struct cfp_query {
     cfp_rule rule;
-    double theta; /* in [0, 1]; a relevance, rounded to float32, of at least theta selects */
+    double theta; /* in [0, 1]; a channel is selected if its relevance, as float32, is >= theta */
     int depth;    /* deepest layer that is visited, or CFP_ALL_DEPTHS */
-    int top;      /* at most so many channels of each kernel; 0: no limit */
+    int top;      /* at most so many channels of each kernel are selected; 0: no limit */
     cfp_propagate propagate;
     cfp_normalise normalise;
     cfp_class_relevance class_relevance;
-    cfp_target target; /* of rule grad and of CFP_CLASS_CONTRAST */
+    cfp_target target; /* for rule grad and CFP_CLASS_CONTRAST */
     /* Rule grad: */
-    cfp_mask mask;             /* whose gradient goes on */
+    cfp_mask mask;             /* which kernels pass the gradient on */
     cfp_baseline baseline;     /* what activations are compared with */
-    const char *baseline_path; /* CFP_BASELINE_CLIP: the clip's */
-    uint64_t seed;             /* CFP_BASELINE_SHUFFLE */
+    const char *baseline_path; /* for CFP_BASELINE_CLIP: that clip */
+    uint64_t seed;             /* for CFP_BASELINE_SHUFFLE */
     int steps;                 /* points whose gradients are averaged; 1: the clip itself */
-    double turn_down; /* in (0, 1): the gradient is taken in a network that is turned down to this
-                       * part of its strength; 1: in the network as it is */
+    double turn_down; /* in (0, 1]: the gradient is taken in a network that is turned down to this
+                       * fraction of its strength; 1: it is not turned down */
     cfp_tubes tubes;
-    const char *layers; /* glob (fnmatch) on layer names: whose tubes are made; NULL: all */
+    const char *layers; /* a glob (fnmatch): layers whose names match get tubes; NULL: all */
 } cfp_query;
 
-/* What the command line starts from: cfp, 0.6, all depths, edge, minmax, weights, selected, the
+/* The defaults of the command line: cfp, 0.6, all depths, edge, minmax, weights, selected, the
  * target by the head, zero, 1 step, not turned down, layers. */
 cfp_query cfp_query_default(void);
+/* What explain asks where the user chooses no rule: the question whose answers named the kernels
+ * that matter best (tools/study; the README has the table).  It is grad, with the gradient of the
+ * whole network turned down to 0.25, compared with a blank clip, nothing masked, theta 0.1. */
+cfp_query cfp_query_recommended(void);
 
-/* CFP_USAGE where the combination has no meaning (grad knows no paths); the message starts with
- * the option. */
+/* CFP_USAGE: the choices have no meaning together, as grad with paths.  The message starts with the
+ * option. */
 CFP_CHECKED cfp_status cfp_query_check(cfp_ctx *ctx, const cfp_query *query);
 /* The word of a query's baseline, or the path of its clip. */
 const char *cfp_baseline_word(const cfp_query *query);

@@ -1,20 +1,23 @@
-/* resize.c - both ways of resizing are separable: an axis is a list of taps per output position,
- * and "gather a few rows, weigh, add" along T, then H, then W makes the volume, frame by frame:
- * what is between stays in the cache, and frames are shared out among the threads.  A row gathers
- * its points from anywhere, so ABREAST rows are weighed along W at once, a vector a point. */
+/* resize.c - resizes volumes, axis by axis.
+ *
+ * Both ways of resizing are separable.  Along one axis, each output position is a weighted sum of a
+ * few input positions, its taps.  The volume is made frame by frame, along T, then H, then W; so
+ * intermediate results stay in the caches, and threads take different frames.  The taps along W lie
+ * anywhere in a row, so ABREAST rows are computed at once, and a vector holds the same point of
+ * each row. */
 #include "resize.h"
 #include "../backend/render_math.h"
 #include <math.h>
 #include <omp.h>
 #include <string.h>
 
-enum { MOST_TAPS = 4 };
+enum { MAX_TAPS = 4 };
 
 /* One axis: output position u is the sum over k of weight[u][k] * input[at[u][k]]. */
 struct axis {
     int taps;
-    int (*at)[MOST_TAPS];
-    double (*weight)[MOST_TAPS];
+    int (*at)[MAX_TAPS];
+    double (*weight)[MAX_TAPS];
 };
 
 static void axis_close(struct axis *axis)
@@ -38,7 +41,7 @@ static cfp_status axis_linear(struct axis *axis, cfp_ctx *ctx, int from, int to)
     return CFP_OK;
 }
 
-/* Index reflected at both ends, the end samples standing once: ... 2 1 0 1 2 ... */
+/* The index reflected at both ends; the end samples are not repeated: ... 2 1 0 1 2 ... */
 static int mirrored(int i, int n)
 {
     if (n == 1)
@@ -58,7 +61,7 @@ static cfp_status axis_spline(struct axis *axis, cfp_ctx *ctx, int from, int to)
         const double x = zoom * u;
         const int low = (int)floor(x);
         const double f = x - low, g = 1 - f;
-        const bool outside = x > from - 1; /* scipy's mode 'constant': nothing there */
+        const bool outside = x > from - 1; /* scipy's mode 'constant': 0 there */
         const double w[4] = {g * g * g / 6, (f * f * (f - 2) * 3 + 4) / 6,
                              (g * g * (g - 2) * 3 + 4) / 6, f * f * f / 6};
         for (int k = 0; k < 4; k++) {
@@ -69,12 +72,12 @@ static cfp_status axis_spline(struct axis *axis, cfp_ctx *ctx, int from, int to)
     return CFP_OK;
 }
 
-enum { ABREAST = 4 }; /* rows whose points are weighed together */
+enum { ABREAST = 4 }; /* rows that are computed together along W */
 
-/* Inlined: `taps` or `rows`, a constant of the call, unrolls the loop over it. */
+/* Inlined, so that a constant argument `taps` or `rows` unrolls the loop over it. */
 #define UNROLLED static inline __attribute__((always_inline)) void
 
-/* to[i] = the sum over the taps of position u of weight * from[tap][i], rows of n. */
+/* Row u of the output: to[i] = sum over the taps of u of weight * from[tap][i], rows of n. */
 UNROLLED add_rows(double *to, const double *from, int64_t n, const struct axis *axis, int u,
                   int taps)
 {
@@ -92,13 +95,13 @@ CFP_WIDE static void weigh_rows(double *to, const double *from, int64_t n, const
     if (axis->taps == 2)
         add_rows(to, from, n, axis, u, 2);
     else
-        add_rows(to, from, n, axis, u, MOST_TAPS);
+        add_rows(to, from, n, axis, u, MAX_TAPS);
 }
 
 typedef double doubles __attribute__((vector_size(ABREAST * sizeof(double))));
 typedef float floats __attribute__((vector_size(ABREAST * sizeof(float))));
 
-/* Point u of ABREAST rows, whose points stand side by side in `from`. */
+/* Point u of ABREAST output rows.  `from` has the same point of all rows side by side. */
 UNROLLED add_point(floats *to, const double *from, const struct axis *axis, int u, int taps)
 {
     doubles sum, x;
@@ -111,7 +114,7 @@ UNROLLED add_point(floats *to, const double *from, const struct axis *axis, int 
     *to = __builtin_convertvector(sum, floats);
 }
 
-/* Points side by side become rows. */
+/* Makes rows of points that lie side by side. */
 UNROLLED transpose(floats to[ABREAST], const floats from[ABREAST])
 {
     const floats a = __builtin_shufflevector(from[0], from[1], 0, 4, 1, 5);
@@ -142,16 +145,17 @@ UNROLLED add_points(float *to, const double *from, int n, const struct axis *axi
     }
 }
 
-/* The same along ABREAST rows: `to` has them below each other. */
+/* All n points of ABREAST rows.  `to` has one row after the other. */
 CFP_WIDE static void weigh_points(float *to, const double *from, int n, const struct axis *axis)
 {
     if (axis->taps == 2)
         add_points(to, from, n, axis, 2);
     else
-        add_points(to, from, n, axis, MOST_TAPS);
+        add_points(to, from, n, axis, MAX_TAPS);
 }
 
-/* ABREAST rows of n that stand below each other, with their points side by side. */
+/* Takes ABREAST rows of n, one after the other, and puts the same point of all rows side by side.
+ */
 CFP_WIDE static void side_by_side(double *to, const double *rows, int n)
 {
     for (int i = 0; i < n; i++)
@@ -159,8 +163,9 @@ CFP_WIDE static void side_by_side(double *to, const double *rows, int n)
             to[i * ABREAST + r] = rows[r * n + i];
 }
 
-/* The samples of one line become the coefficients of the cubic B-spline through them: a causal and
- * an anticausal recursion with the pole sqrt(3) - 2, exact for a mirrored line (Unser 1999). */
+/* Makes of the samples of one line the coefficients of the cubic B-spline through them, by a causal
+ * and an anticausal recursion with the pole sqrt(3) - 2.  Exact for a mirrored line (Unser 1999).
+ */
 static void spline_line(double *c, int n, int64_t stride)
 {
     const double pole = sqrt(3.0) - 2.0, gain = (1 - pole) * (1 - 1 / pole);
@@ -198,46 +203,46 @@ static void spline_filter(double *x, const int n[3])
 struct work {
     struct axis axis[3];
     double *source;
-    double *room; /* room_of() for each thread */
+    double *workspace; /* workspace_size() for each thread */
 };
 
 /* One thread's part of it. */
-struct room {
+struct workspace {
     double *frame, *rows, *points; /* of the source: a frame, ABREAST rows, the same side by side */
     float *made;                   /* ABREAST rows of the result */
     float *low, *high;             /* a row: the extremes of the frame's columns */
 };
 
-static int64_t room_of(const int to[3], const int from[3]) /* doubles */
+static int64_t workspace_size(const int to[3], const int from[3]) /* doubles */
 {
     return ((int64_t)from[1] + 2 * ABREAST) * from[2] + ((ABREAST + 2) * (int64_t)to[2] + 1) / 2;
 }
 
-static struct room room_at(double *begin, const int to[3], const int from[3])
+static struct workspace workspace_at(double *begin, const int to[3], const int from[3])
 {
-    struct room room = {.frame = begin};
-    room.rows = room.frame + (int64_t)from[1] * from[2];
-    room.points = room.rows + ABREAST * from[2];
-    room.made = (float *)(void *)(room.points + ABREAST * from[2]);
-    room.low = room.made + ABREAST * to[2];
-    room.high = room.low + to[2];
-    return room;
+    struct workspace workspace = {.frame = begin};
+    workspace.rows = workspace.frame + (int64_t)from[1] * from[2];
+    workspace.points = workspace.rows + ABREAST * from[2];
+    workspace.made = (float *)(void *)(workspace.points + ABREAST * from[2]);
+    workspace.low = workspace.made + ABREAST * to[2];
+    workspace.high = workspace.low + to[2];
+    return workspace;
 }
 
 UNROLLED widen_by(float *restrict low, float *restrict high, const float *row, int n, int rows)
 {
     for (int u = 0; u < n; u++) {
-        float least = low[u], most = high[u];
+        float min = low[u], max = high[u];
         for (int r = 0; r < rows; r++) {
-            least = row[r * n + u] < least ? row[r * n + u] : least;
-            most = row[r * n + u] > most ? row[r * n + u] : most;
+            min = row[r * n + u] < min ? row[r * n + u] : min;
+            max = row[r * n + u] > max ? row[r * n + u] : max;
         }
-        low[u] = least;
-        high[u] = most;
+        low[u] = min;
+        high[u] = max;
     }
 }
 
-/* Widens the extremes of n columns by the points of at most ABREAST rows; NaN is neither. */
+/* Widens the extremes of n columns by the points of at most ABREAST rows; NaN does not count. */
 CFP_WIDE static void widen_columns(float *low, float *high, const float *row, int n, int rows)
 {
     if (rows == ABREAST)
@@ -247,35 +252,36 @@ CFP_WIDE static void widen_columns(float *low, float *high, const float *row, in
             widen_by(low, high, row + r * n, n, 1);
 }
 
-static cfp_extremes extremes_of(const struct room *room, int n)
+static cfp_extremes extremes_of(const struct workspace *workspace, int n)
 {
     cfp_extremes all = {INFINITY, -INFINITY};
     for (int u = 0; u < n; u++) {
-        all.low = room->low[u] < all.low ? room->low[u] : all.low;
-        all.high = room->high[u] > all.high ? room->high[u] : all.high;
+        all.low = workspace->low[u] < all.low ? workspace->low[u] : all.low;
+        all.high = workspace->high[u] > all.high ? workspace->high[u] : all.high;
     }
     return all;
 }
 
 static cfp_extremes resize_frame(float *dst, const int to[3], const int from[3],
-                                 const struct work *w, const struct room *room)
+                                 const struct work *w, const struct workspace *workspace)
 {
     for (int u = 0; u < to[2]; u++) {
-        room->low[u] = INFINITY;
-        room->high[u] = -INFINITY;
+        workspace->low[u] = INFINITY;
+        workspace->high[u] = -INFINITY;
     }
     for (int y = 0; y < to[1]; y += ABREAST) {
         const int n = cfp_min_int(ABREAST, to[1] - y);
         float *out = dst + (int64_t)y * to[2];
         for (int r = 0; r < n; r++)
-            weigh_rows(room->rows + r * from[2], room->frame, from[2], &w->axis[1], y + r);
-        side_by_side(room->points, room->rows, from[2]);
-        weigh_points(n == ABREAST ? out : room->made, room->points, to[2], &w->axis[2]);
+            weigh_rows(workspace->rows + r * from[2], workspace->frame, from[2], &w->axis[1],
+                       y + r);
+        side_by_side(workspace->points, workspace->rows, from[2]);
+        weigh_points(n == ABREAST ? out : workspace->made, workspace->points, to[2], &w->axis[2]);
         if (n < ABREAST)
-            memcpy(out, room->made, (size_t)n * (size_t)to[2] * sizeof *dst);
-        widen_columns(room->low, room->high, out, to[2], n);
+            memcpy(out, workspace->made, (size_t)n * (size_t)to[2] * sizeof *dst);
+        widen_columns(workspace->low, workspace->high, out, to[2], n);
     }
-    return extremes_of(room, to[2]);
+    return extremes_of(workspace, to[2]);
 }
 
 static cfp_extremes resize_frames(float *dst, const int to[3], const int from[3],
@@ -285,10 +291,11 @@ static cfp_extremes resize_frames(float *dst, const int to[3], const int from[3]
     float low = INFINITY, high = -INFINITY;
 #pragma omp parallel for schedule(static) reduction(min : low) reduction(max : high)
     for (int t = 0; t < to[0]; t++) {
-        const struct room room =
-            room_at(w->room + room_of(to, from) * omp_get_thread_num(), to, from);
-        weigh_rows(room.frame, w->source, plane, &w->axis[0], t);
-        const cfp_extremes of = resize_frame(dst + (int64_t)t * to[1] * to[2], to, from, w, &room);
+        const struct workspace workspace =
+            workspace_at(w->workspace + workspace_size(to, from) * omp_get_thread_num(), to, from);
+        weigh_rows(workspace.frame, w->source, plane, &w->axis[0], t);
+        const cfp_extremes of =
+            resize_frame(dst + (int64_t)t * to[1] * to[2], to, from, w, &workspace);
         low = of.low < low ? of.low : low;
         high = of.high > high ? of.high : high;
     }
@@ -303,7 +310,7 @@ static cfp_status resize(float *dst, const int to[3], cfp_ctx *ctx, const float 
     for (int a = 0; a < 3; a++)
         CFP_TRY(open_axis(&w->axis[a], ctx, from[a], to[a]));
     CFP_TRY_ALLOC(ctx, w->source, from[0] * plane);
-    CFP_TRY_ALLOC(ctx, w->room, room_of(to, from) * omp_get_max_threads());
+    CFP_TRY_ALLOC(ctx, w->workspace, workspace_size(to, from) * omp_get_max_threads());
 #pragma omp parallel for schedule(static)
     for (int64_t p = 0; p < from[0] * plane; p++)
         w->source[p] = (double)src[p];
@@ -318,7 +325,7 @@ static void work_close(struct work *w)
     for (int a = 0; a < 3; a++)
         axis_close(&w->axis[a]);
     cfp_free(w->source);
-    cfp_free(w->room);
+    cfp_free(w->workspace);
 }
 
 cfp_status cfp_resize_linear(float *dst, const int to[3], cfp_ctx *ctx, const float *src,

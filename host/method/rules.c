@@ -1,5 +1,6 @@
 /* rules.c - see rules.h. */
 #include "rules.h"
+#include <fnmatch.h>
 
 /* The classifier's weights are scaled over the whole matrix (SPEC "At the classifier"). */
 static void weight_range(cfp_back_step *step)
@@ -30,4 +31,12 @@ cfp_back_step cfp_rule_step(const cfp_model *model, const cfp_node *node, const 
     if (step.classifier && query->rule != CFP_RULE_GRAD)
         weight_range(&step);
     return step;
+}
+
+bool cfp_tube_wanted(const cfp_model *model, const cfp_query *query, int index)
+{
+    const cfp_node *node = &model->node[index];
+    return query->tubes != CFP_TUBES_NONE && node->op == CFP_OP_CONV3D && node->depth >= 0 &&
+           (query->depth == CFP_ALL_DEPTHS || node->depth <= query->depth) &&
+           (query->layers == NULL || fnmatch(query->layers, node->name, 0) == 0);
 }

@@ -7,17 +7,18 @@
  *
  *     --propagate path   R is the largest product of r along a path from the class.  R does not
  *                        depend on theta, and a kernel is selected where R >= theta.
- *     --propagate edge   R is the smallest r along a path, of the path where that is the largest
+ *     --propagate edge   Each path has a smallest r.  R is the largest of these, over all paths
  *                        (CFP_PROPAGATE_WIDEST).  Again a kernel is selected where R >= theta.
  *
  * An edge (o, i) has such a number, too: R(o) * r(o, i), or the smaller one of R(o) and r(o, i).
- * What remains is to count how many of these numbers reach each theta.
+ * Then this file only counts how many of these numbers reach each theta.
  *
- * Rule grad with --mask selected is different: the gradient depends on what theta selected above.
- * There the descent runs once for each theta. */
+ * Rule grad with --mask selected is different, because the gradient in one layer depends on what
+ * theta selected in the layers above it.  There the descent runs once for each theta. */
 #include "sweep.h"
 #include "../backend/relevance_math.h"
 #include "descent.h"
+#include "entries.h"
 #include "target.h"
 #include <omp.h>
 #include <stdlib.h>
@@ -25,14 +26,14 @@
 
 /* --- how many of some numbers reach each theta --- */
 
-enum { BUCKETS = 4096, LEAST_EDGES = 1 << 15 /* that are worth a second thread */ };
+enum { BUCKETS = 4096, MIN_EDGES = 1 << 15 /* that are worth a second thread */ };
 
 typedef struct counter {
     int n;
     double *level;      /* [n] the thetas, ascending */
-    int *place;         /* [n] where theta k of the list stands among the levels */
+    int *place;         /* [n] which level theta k of the list is */
     int32_t *from;      /* [BUCKETS + 1] how many levels are at most bucket / BUCKETS */
-    int64_t *histogram; /* [threads][n + 1] numbers that reach just so many levels */
+    int64_t *histogram; /* [threads][n + 1] how many numbers reach exactly so many levels */
     int threads;
 } counter;
 
@@ -84,7 +85,7 @@ static void clear_counter(counter *c)
     memset(c->histogram, 0, (size_t)c->threads * ((size_t)c->n + 1) * sizeof *c->histogram);
 }
 
-/* A number >= 0. */
+/* Counts a number >= 0. */
 static inline void count(const counter *c, int64_t *histogram, double value)
 {
     int reached = c->from[value < 1 ? (int)(value * BUCKETS) : BUCKETS];
@@ -109,33 +110,34 @@ static int64_t reaching(const counter *c, int theta)
     return c->histogram[c->place[theta] + 1];
 }
 
-/* --- a series on its way --- */
+/* --- making a series --- */
 
 typedef struct sweep {
-    cfp_trace *trace;
+    cfp_analyser *a;
     int n_thetas;
     counter counter;
-    cfp_edge *edge; /* those of the layer at hand */
-    int64_t edges_room;
-    uint8_t **before; /* [room of the series] the kernels selected at the theta before */
+    cfp_edge *edge; /* of one layer */
+    int64_t edges_capacity;
+    uint8_t **before; /* [capacity of the series] the kernels selected at the theta before */
 } sweep;
 
 static const cfp_demand *demanded(const sweep *s, int node)
 {
-    return cfp_ledger_seen(s->trace->ledger, s->trace->ledger->node[node].demand);
+    return cfp_ledger_seen(s->a->ledger, s->a->ledger->node[node].demand);
 }
 
-/* The walk back from a class; what it found is then in the ledger, where the host may look. */
+/* Walks back from a class, and fetches what was found into the ledger's host copy. */
 static cfp_status descend(const sweep *s, int class_index)
 {
-    CFP_TRY(cfp_descend_part(s->trace, &class_index));
-    return cfp_ledger_fetch_results(s->trace->ledger);
+    CFP_TRY(cfp_descend_part(s->a, &class_index));
+    return cfp_ledger_fetch_results(s->a->ledger);
 }
 
-/* Of a layer that nobody demands, n_edges is from the descent before. */
+/* Counts the edges of demanded kernels.  n_edges of other kernels may be from an earlier descent.
+ */
 static int64_t count_edges(const sweep *s, const cfp_swept_layer *layer)
 {
-    const cfp_ledger *l = s->trace->ledger;
+    const cfp_ledger *l = s->a->ledger;
     const cfp_demand *demand = demanded(s, layer->node);
     int64_t total = 0;
     const int32_t *n = cfp_ledger_seen(l, l->node[layer->node].n_edges);
@@ -144,22 +146,22 @@ static int64_t count_edges(const sweep *s, const cfp_swept_layer *layer)
     return total;
 }
 
-/* The edges of a layer come to s->edge. */
+/* Lists the edges of a layer in s->edge. */
 static cfp_status list_edges(sweep *s, const cfp_back_step *step, int64_t total)
 {
-    const cfp_device *device = &s->trace->device;
+    const cfp_device *device = &s->a->device;
     cfp_edge *there, *here;
     if (!device->api->host_memory) {
-        CFP_TRY(cfp_ledger_edge_room(s->trace->ledger, s->trace->ctx, total, &there, &here));
+        CFP_TRY(cfp_ledger_edge_buffers(s->a->ledger, s->a->ctx, total, &there, &here));
         CFP_TRY(device->api->list_edges(device->backend, step, 0, there));
         s->edge = here;
         return device->api->fetch(device->backend, here, there, (size_t)total * sizeof *here);
     }
-    if (total > s->edges_room) {
+    if (total > s->edges_capacity) {
         cfp_free(s->edge);
-        s->edges_room = 0;
-        CFP_TRY_ALLOC(s->trace->ctx, s->edge, total);
-        s->edges_room = total;
+        s->edges_capacity = 0;
+        CFP_TRY_ALLOC(s->a->ctx, s->edge, total);
+        s->edges_capacity = total;
     }
     return device->api->list_edges(device->backend, step, 0, s->edge);
 }
@@ -179,18 +181,18 @@ static inline double highest_theta(const cfp_back_step *step, const cfp_demand *
 static cfp_status sweep_edges(sweep *s, cfp_swept_layer *layer)
 {
     counter *c = &s->counter;
-    const cfp_ledger *l = s->trace->ledger;
+    const cfp_ledger *l = s->a->ledger;
     const int64_t total = count_edges(s, layer);
     const cfp_demand *demand = demanded(s, layer->node);
     const cfp_demand *child = cfp_ledger_seen(l, l->node[layer->node].child);
-    const cfp_back_step step = cfp_back_step_of(s->trace, layer->node);
+    const cfp_back_step step = cfp_back_step_of(s->a, layer->node);
     if (s->n_thetas == 1)
         layer->edges[0] = total;
     if (s->n_thetas == 1 || total == 0)
         return CFP_OK;
     CFP_TRY(list_edges(s, &step, total));
     clear_counter(c);
-#pragma omp parallel num_threads(total < LEAST_EDGES ? 1 : c->threads)
+#pragma omp parallel num_threads(total < MIN_EDGES ? 1 : c->threads)
     {
         int64_t *mine = c->histogram + (size_t)omp_get_thread_num() * ((size_t)c->n + 1);
 #pragma omp for schedule(static)
@@ -203,7 +205,7 @@ static cfp_status sweep_edges(sweep *s, cfp_swept_layer *layer)
     return CFP_OK;
 }
 
-/* Every theta of a layer, from the descent at the lowest. */
+/* Counts a layer at every theta, after the descent at the lowest one. */
 static cfp_status sweep_layer(sweep *s, cfp_swept_layer *layer)
 {
     const cfp_demand *demand = demanded(s, layer->node);
@@ -214,7 +216,7 @@ static cfp_status sweep_layer(sweep *s, cfp_swept_layer *layer)
     sum_up(&s->counter);
     for (int k = 0; k < s->n_thetas; k++) {
         layer->selected[k] = (int32_t)reaching(&s->counter, k);
-        /* of two sets, one holds the other */
+        /* one of the two sets contains the other */
         const int now = layer->selected[k], then = layer->selected[k > 0 ? k - 1 : 0];
         const int larger = cfp_max_int(now, then);
         layer->jaccard[k] = larger == 0 ? 1 : (double)cfp_min_int(now, then) / larger;
@@ -229,16 +231,16 @@ static cfp_status sweep_at_once(sweep *s, cfp_series *series, const cfp_query *q
     lowest.theta = s->counter.level[0];
     if (s->n_thetas > 1 && query->propagate == CFP_PROPAGATE_EDGE)
         lowest.propagate = CFP_PROPAGATE_WIDEST;
-    CFP_TRY(cfp_trace_ask(s->trace, &lowest));
+    CFP_TRY(cfp_analyser_ask(s->a, &lowest));
     CFP_TRY(descend(s, class_index));
     for (int i = 0; i < series->n_layers; i++) {
         CFP_TRY(sweep_layer(s, &series->layer[i]));
-        CFP_TRY(cfp_check_interrupt(s->trace->ctx));
+        CFP_TRY(cfp_check_interrupt(s->a->ctx));
     }
     return CFP_OK;
 }
 
-/* The layer as theta k alone selects it. */
+/* Reads a layer after the descent at theta k. */
 static void read_layer(const sweep *s, cfp_swept_layer *layer, uint8_t *before, int k)
 {
     const cfp_demand *demand = demanded(s, layer->node);
@@ -257,16 +259,16 @@ static void read_layer(const sweep *s, cfp_swept_layer *layer, uint8_t *before, 
 static cfp_status sweep_one_by_one(sweep *s, cfp_series *series, const cfp_query *query,
                                    int class_index, const double *theta)
 {
-    CFP_TRY_ALLOC(s->trace->ctx, s->before, series->room);
+    CFP_TRY_ALLOC(s->a->ctx, s->before, series->capacity);
     for (int i = 0; i < series->n_layers; i++)
-        CFP_TRY_ALLOC(s->trace->ctx, s->before[i], series->layer[i].kernels);
-    CFP_TRY(cfp_trace_ask(s->trace, query));
+        CFP_TRY_ALLOC(s->a->ctx, s->before[i], series->layer[i].kernels);
+    CFP_TRY(cfp_analyser_ask(s->a, query));
     for (int k = 0; k < s->n_thetas; k++) {
-        CFP_TRY(cfp_trace_set_theta(s->trace, theta[k]));
+        CFP_TRY(cfp_analyser_set_theta(s->a, theta[k]));
         CFP_TRY(descend(s, class_index));
         for (int i = 0; i < series->n_layers; i++)
             read_layer(s, &series->layer[i], s->before[i], k);
-        cfp_progress(s->trace->ctx, "thetas", k + 1, s->n_thetas);
+        cfp_progress(s->a->ctx, "thetas", k + 1, s->n_thetas);
     }
     return CFP_OK;
 }
@@ -277,22 +279,22 @@ static int by_depth(const void *a, const void *b)
     return x->depth != y->depth ? x->depth - y->depth : y->node - x->node;
 }
 
-/* All kernel layers that the query could visit. */
-static cfp_status list_layers(cfp_series *series, cfp_trace *trace, int depth, int n_thetas)
+/* Lists all kernel layers that the query could visit. */
+static cfp_status list_layers(cfp_series *series, cfp_analyser *a, int depth, int n_thetas)
 {
-    const cfp_model *model = trace->model;
-    CFP_TRY_ALLOC(trace->ctx, series->layer, model->n_nodes);
-    series->room = model->n_nodes;
+    const cfp_model *model = a->model;
+    CFP_TRY_ALLOC(a->ctx, series->layer, model->n_nodes);
+    series->capacity = model->n_nodes;
     for (int i = 1; i < model->n_nodes; i++) {
         const cfp_node *node = &model->node[i];
-        if (!trace->used[i] || !cfp_is_kernel_layer(node) || node->depth < 0 ||
+        if (!a->trace->used[i] || !cfp_is_kernel_layer(node) || node->depth < 0 ||
             (depth != CFP_ALL_DEPTHS && node->depth > depth))
             continue;
         cfp_swept_layer *layer = &series->layer[series->n_layers++];
         *layer = (cfp_swept_layer){.node = i, .depth = node->depth, .kernels = node->shape.c};
-        CFP_TRY_ALLOC(trace->ctx, layer->selected, n_thetas);
-        CFP_TRY_ALLOC(trace->ctx, layer->edges, n_thetas);
-        CFP_TRY_ALLOC(trace->ctx, layer->jaccard, n_thetas);
+        CFP_TRY_ALLOC(a->ctx, layer->selected, n_thetas);
+        CFP_TRY_ALLOC(a->ctx, layer->edges, n_thetas);
+        CFP_TRY_ALLOC(a->ctx, layer->jaccard, n_thetas);
     }
     qsort(series->layer, (size_t)series->n_layers, sizeof *series->layer, by_depth);
     return CFP_OK;
@@ -305,7 +307,7 @@ static void free_layer(cfp_swept_layer *layer)
     cfp_free(layer->jaccard);
 }
 
-/* Layers that no theta visited are no part of the series. */
+/* Removes the layers that no theta visited. */
 static void drop_unvisited(cfp_series *series, int n_thetas)
 {
     int kept = 0;
@@ -330,7 +332,7 @@ void cfp_series_free(cfp_series *series)
     *series = (cfp_series){0};
 }
 
-/* Does each theta need a descent of its own? */
+/* True: each theta needs its own descent. */
 static bool depends_on_theta(const cfp_query *query)
 {
     return query->rule == CFP_RULE_GRAD && query->mask == CFP_MASK_SELECTED;
@@ -344,8 +346,8 @@ int cfp_sweep_descents(const cfp_query *query, int n_thetas)
 static cfp_status run(sweep *s, cfp_series *out, const cfp_query *query, int class_index,
                       const double *theta)
 {
-    CFP_TRY(open_counter(&s->counter, s->trace->ctx, theta, s->n_thetas));
-    CFP_TRY(list_layers(out, s->trace, query->depth, s->n_thetas));
+    CFP_TRY(open_counter(&s->counter, s->a->ctx, theta, s->n_thetas));
+    CFP_TRY(list_layers(out, s->a, query->depth, s->n_thetas));
     if (depends_on_theta(query))
         CFP_TRY(sweep_one_by_one(s, out, query, class_index, theta));
     else
@@ -354,18 +356,18 @@ static cfp_status run(sweep *s, cfp_series *out, const cfp_query *query, int cla
     return CFP_OK;
 }
 
-cfp_status cfp_sweep(cfp_series *out, cfp_trace *trace, const cfp_query *query, int class_index,
-                     const double *theta, int n_thetas)
+cfp_status cfp_sweep(cfp_series *out, cfp_analyser *analyser, const cfp_query *query,
+                     int class_index, const double *theta, int n_thetas)
 {
-    sweep s = {.trace = trace, .n_thetas = n_thetas};
+    sweep s = {.a = analyser, .n_thetas = n_thetas};
     cfp_query first = *query;
     first.theta = theta[0];
     *out = (cfp_series){0};
     const cfp_status status = run(&s, out, &first, class_index, theta);
-    for (int i = 0; s.before != NULL && i < out->room; i++)
+    for (int i = 0; s.before != NULL && i < out->capacity; i++)
         cfp_free(s.before[i]);
     cfp_free(s.before);
-    if (trace->device.api->host_memory)
+    if (analyser->device.api->host_memory)
         cfp_free(s.edge);
     close_counter(&s.counter);
     if (status != CFP_OK)
@@ -373,10 +375,32 @@ cfp_status cfp_sweep(cfp_series *out, cfp_trace *trace, const cfp_query *query, 
     return status;
 }
 
-cfp_status cfp_trace_open_sweep(cfp_trace **out, cfp_ctx *ctx, const cfp_model *model,
-                                const cfp_device *device, const cfp_query *query, int n_queries)
+bool cfp_sweep_compares(const cfp_query *query)
 {
-    cfp_trace_request request = {.depth = query[0].depth};
+    return query->rule == CFP_RULE_GRAD &&
+           (query->baseline != CFP_BASELINE_ZERO || query->steps > 1 || query->turn_down < 1);
+}
+
+cfp_status cfp_sweep_forward(cfp_analyser *analyser, const cfp_clip *clip, const cfp_clip *other,
+                             float *logits)
+{
+    const cfp_shape shape = analyser->model->node[0].shape;
+    const uint8_t *const rgb = clip->rgb;
+    float *input;
+    if (analyser->entries.n == 1)
+        return cfp_trace_forward_frames(analyser->trace, &rgb, logits);
+    CFP_TRY_ALLOC(analyser->ctx, input, analyser->entries.n * cfp_count(shape));
+    cfp_status status = cfp_entries_fill(input, analyser, &clip, NULL, other, 0);
+    if (status == CFP_OK)
+        status = cfp_trace_forward(analyser->trace, input, logits);
+    cfp_free(input);
+    return status;
+}
+
+cfp_status cfp_analyser_open_sweep(cfp_analyser **out, cfp_ctx *ctx, const cfp_model *model,
+                                   const cfp_device *device, const cfp_query *query, int n_queries)
+{
+    cfp_analyser_request request = {.depth = query[0].depth};
     *out = NULL;
     for (int i = 0; i < n_queries; i++) {
         const bool grad = query[i].rule == CFP_RULE_GRAD;
@@ -386,6 +410,8 @@ cfp_status cfp_trace_open_sweep(cfp_trace **out, cfp_ctx *ctx, const cfp_model *
         request.backward |= grad;
         request.means |= !grad;
     }
-    request.again = request.backward;
-    return cfp_trace_open_request(out, ctx, model, device, &request);
+    const bool compares = cfp_sweep_compares(&query[0]);
+    request.compares = compares ? &query[0] : NULL;
+    request.smaller = compares ? "--steps or --depth" : "--depth";
+    return cfp_analyser_open_request(out, ctx, model, device, &request);
 }

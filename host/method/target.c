@@ -3,8 +3,8 @@
 #include "pyramid.h"
 #include <math.h>
 
-/* A sigmoid gives each class its own answer, and a lone class has no rivals: there the logit is all
- * that there is to explain. */
+/* False: only the logit can be explained.  Under a sigmoid each class has an answer by itself, and
+ * a single class has no rivals. */
 static bool classes_compete(const cfp_model *model)
 {
     return model->head != CFP_HEAD_SIGMOID && model->n_classes > 1;
@@ -72,7 +72,7 @@ void cfp_target_gradient(double *gradient, const float *logits, int n, int c, cf
         gradient[k] = (k == c) - (target == CFP_TARGET_MARGIN ? 1.0 / n : 0);
 }
 
-/* g_k of each kernel: the routes of SPEC lead from a class to its kernels. */
+/* kernel[k]: g_k.  The routes of SPEC lead from each class to its kernels. */
 static cfp_status kernel_gradients(double *kernel, cfp_ctx *ctx, const cfp_model *model,
                                    int classifier, const double *gradient, bool only_first_add)
 {

@@ -1,4 +1,4 @@
-/* tube.c - from a layer's raw map to a volume over the clip: resize, then min-max. */
+/* tube.c - makes a volume over the clip of a raw map: resizes it, then normalises it. */
 #include "tube.h"
 #include "../backend/render_math.h"
 #include "resize.h"
@@ -11,19 +11,19 @@ void cfp_tubes_free(cfp_tubes_list *tubes)
     *tubes = (cfp_tubes_list){0};
 }
 
-enum { PIECE = 1 << 14 }; /* voxels that a thread takes */
+enum { PIECE = 1 << 14 }; /* voxels that a thread takes at a time */
 
-CFP_WIDE static void share(float *v, int64_t n, float low, float high)
+CFP_WIDE static void normalise(float *v, int64_t n, float low, float high)
 {
     for (int64_t p = 0; p < n; p++)
         v[p] = cfp_tube_share(v[p], low, high);
 }
 
-static void share_all(float *volume, int64_t n, cfp_extremes of)
+static void normalise_all(float *volume, int64_t n, cfp_extremes of)
 {
 #pragma omp parallel for schedule(static)
     for (int64_t start = 0; start < n; start += PIECE)
-        share(volume + start, n - start < PIECE ? n - start : PIECE, of.low, of.high);
+        normalise(volume + start, n - start < PIECE ? n - start : PIECE, of.low, of.high);
 }
 
 cfp_status cfp_tube_render(float *volume, cfp_ctx *ctx, const cfp_tube *tube, int T, int H, int W,
@@ -39,6 +39,6 @@ cfp_status cfp_tube_render(float *volume, cfp_ctx *ctx, const cfp_tube *tube, in
     cfp_extremes of;
     CFP_TRY(interp == CFP_INTERP_SPLINE ? cfp_resize_spline(volume, to, ctx, tube->raw, from, &of)
                                         : cfp_resize_linear(volume, to, ctx, tube->raw, from, &of));
-    share_all(volume, n, of);
+    normalise_all(volume, n, of);
     return CFP_OK;
 }

@@ -1,67 +1,59 @@
 /* tube_maps.c - see tube_maps.h. */
 #include "tube_maps.h"
-#include "descent.h"
-#include <fnmatch.h>
+#include "blend.h"
 #include <string.h>
 
-bool cfp_tube_wanted(const cfp_model *model, const cfp_query *query, int index)
+/* Enqueues the maps of layer m: sums over its selected kernels, which are those that are demanded.
+ */
+static cfp_status sum_layer(cfp_analyser *a, int m, const cfp_tensor *g)
 {
-    const cfp_node *node = &model->node[index];
-    return query->tubes != CFP_TUBES_NONE && node->op == CFP_OP_CONV3D && node->depth >= 0 &&
-           (query->depth == CFP_ALL_DEPTHS || node->depth <= query->depth) &&
-           (query->layers == NULL || fnmatch(query->layers, node->name, 0) == 0);
-}
-
-/* Enqueues the maps of layer m, over its selected kernels: those that are demanded. */
-static cfp_status sum_layer(cfp_trace *trace, int m, const cfp_tensor *g)
-{
-    const cfp_ledger *l = trace->ledger;
-    const cfp_backend_api *api = trace->device.api;
-    cfp_tensor map = *cfp_trace_value(trace, cfp_map_node(trace->model, m)),
-               gradient = {.block = 1};
-    trace->map_made[m] = true;
-    CFP_TRY(cfp_blend_value(&map, trace, &map));
+    const cfp_ledger *l = a->ledger;
+    const cfp_backend_api *api = a->device.api;
+    cfp_tensor map = *cfp_trace_value(a->trace, cfp_map_node(a->model, m)), gradient = {.block = 1};
+    a->map_made[m] = true;
+    CFP_TRY(cfp_blend_value(&map, a, &map));
     if (g != NULL)
-        CFP_TRY(cfp_blend_gradient(&gradient, trace, g));
-    /* What comes in parts is added up first, and cut off at 0 by the host. */
-    const bool adds = g != NULL && !trace->part.first;
+        CFP_TRY(cfp_blend_gradient(&gradient, a, g));
+    /* Maps of parts are added up before values below 0 become 0, which the host does. */
+    const bool adds = g != NULL && !a->part.first;
     const cfp_shape flat = {1, 1, 1, 1, (int)(l->questions * cfp_positions(map.shape))};
     cfp_tensor sum = {.shape = flat, .block = 1, .data = l->node[m].map};
     const cfp_tensor part = {.shape = flat, .block = 1, .data = l->part_map};
-    CFP_TRY(api->channel_sum(trace->device.backend, adds ? part.data : sum.data, &map,
+    CFP_TRY(api->channel_sum(a->device.backend, adds ? part.data : sum.data, &map,
                              g != NULL ? &gradient : NULL, l->node[m].demand, l->questions,
                              l->thetas, g != NULL && !l->in_parts));
-    return adds ? api->accumulate(trace->device.backend, &sum, &part) : CFP_OK;
+    return adds ? api->accumulate(a->device.backend, &sum, &part) : CFP_OK;
 }
 
-cfp_status cfp_tube_maps_at(cfp_trace *trace, int node)
+cfp_status cfp_tube_maps_at(cfp_analyser *a, int node)
 {
-    const cfp_tensor *g = cfp_trace_gradient(trace, node);
-    if (cfp_trace_value(trace, node) == NULL || g == NULL)
+    const cfp_tensor *g = cfp_trace_gradient(a->trace, node);
+    if (cfp_trace_value(a->trace, node) == NULL || g == NULL)
         return CFP_OK;
     for (int m = 1; m <= node; m++)
-        if (trace->ledger->node[m].map != NULL && !trace->map_made[m] &&
-            cfp_map_node(trace->model, m) == node && cfp_may_be_demanded(trace, m))
-            CFP_TRY(sum_layer(trace, m, g));
+        if (a->ledger->node[m].map != NULL && !a->map_made[m] &&
+            cfp_map_node(a->model, m) == node && cfp_may_be_demanded(a->ledger, m))
+            CFP_TRY(sum_layer(a, m, g));
     return CFP_OK;
 }
 
-static cfp_status sum_each_layer(cfp_trace *trace)
+static cfp_status sum_each_layer(cfp_analyser *a)
 {
-    const bool grad = trace->query.rule == CFP_RULE_GRAD;
-    for (int m = 1; m < trace->model->n_nodes; m++)
-        if (trace->ledger->node[m].map != NULL && !(grad && trace->map_made[m]) &&
-            cfp_may_be_demanded(trace, m))
-            CFP_TRY(sum_layer(trace, m, NULL));
+    const bool grad = a->query.rule == CFP_RULE_GRAD;
+    for (int m = 1; m < a->model->n_nodes; m++)
+        if (a->ledger->node[m].map != NULL && !(grad && a->map_made[m]) &&
+            cfp_may_be_demanded(a->ledger, m))
+            CFP_TRY(sum_layer(a, m, NULL));
     return CFP_OK;
 }
 
-/* The maps that were not made on the way. */
-static cfp_status sum_layers(cfp_trace *trace)
+/* Enqueues the maps that the walk has not made. */
+static cfp_status sum_layers(void *cookie)
 {
-    cfp_range_begin(trace->device.api, trace->device.backend, CFP_RANGE_TUBES, "maps", 0);
-    const cfp_status status = sum_each_layer(trace);
-    cfp_range_end(trace->device.api, trace->device.backend);
+    cfp_analyser *a = cookie;
+    cfp_range_begin(a->device.api, a->device.backend, CFP_RANGE_TUBES, "maps", 0);
+    const cfp_status status = sum_each_layer(a);
+    cfp_range_end(a->device.api, a->device.backend);
     return status;
 }
 
@@ -75,35 +67,34 @@ static void set_tube(cfp_tube *tube, int node, int kernel, cfp_shape s, float *r
     }
 }
 
-static cfp_status layer_tube(cfp_tubes_list *list, cfp_trace *trace, const cfp_layer *layer,
+static cfp_status layer_tube(cfp_tubes_list *list, cfp_analyser *a, const cfp_layer *layer,
                              int question)
 {
-    const cfp_shape s = trace->model->node[cfp_map_node(trace->model, layer->node)].shape;
-    const float *seen = cfp_ledger_seen(trace->ledger, trace->ledger->node[layer->node].map);
+    const cfp_shape s = a->model->node[cfp_map_node(a->model, layer->node)].shape;
+    const float *seen = cfp_ledger_seen(a->ledger, a->ledger->node[layer->node].map);
     float *raw;
-    CFP_TRY_ALLOC(trace->ctx, raw, cfp_positions(s));
+    CFP_TRY_ALLOC(a->ctx, raw, cfp_positions(s));
     memcpy(raw, seen + question * cfp_positions(s), (size_t)cfp_positions(s) * sizeof *raw);
-    for (int64_t p = 0; p < cfp_positions(s) && trace->ledger->in_parts; p++)
+    for (int64_t p = 0; p < cfp_positions(s) && a->ledger->in_parts; p++)
         raw[p] = raw[p] < 0 ? 0 : raw[p];
     set_tube(&list->tube[list->n++], layer->node, -1, s, raw);
     return CFP_OK;
 }
 
 /* SPEC: the sum over the children i of o of the channels of the tensor that m reads. */
-static cfp_status kernel_tube(cfp_tubes_list *list, cfp_trace *trace, const cfp_layer *layer,
+static cfp_status kernel_tube(cfp_tubes_list *list, cfp_analyser *a, const cfp_layer *layer,
                               int question, int o, const cfp_demand *keep)
 {
-    const cfp_backend_api *api = trace->device.api;
-    const cfp_ledger *l = trace->ledger;
-    const cfp_tensor *all = cfp_trace_value(trace, trace->model->node[layer->node].input[0]);
+    const cfp_backend_api *api = a->device.api;
+    const cfp_ledger *l = a->ledger;
+    const cfp_tensor *all = cfp_trace_value(a->trace, a->model->node[layer->node].input[0]);
     const cfp_tensor x = cfp_clip_of(all, question / l->thetas * l->entries.n);
     const size_t bytes = (size_t)cfp_positions(x.shape) * sizeof(float);
-    CFP_TRY(api->put(trace->device.backend, l->one_demand, keep, (size_t)x.shape.c * sizeof *keep));
-    CFP_TRY(
-        api->channel_sum(trace->device.backend, l->one_map, &x, NULL, l->one_demand, 1, 1, false));
+    CFP_TRY(api->put(a->device.backend, l->one_demand, keep, (size_t)x.shape.c * sizeof *keep));
+    CFP_TRY(api->channel_sum(a->device.backend, l->one_map, &x, NULL, l->one_demand, 1, 1, false));
     float *raw;
-    CFP_TRY_ALLOC(trace->ctx, raw, cfp_positions(x.shape));
-    const cfp_status status = api->fetch(trace->device.backend, raw, l->one_map, bytes);
+    CFP_TRY_ALLOC(a->ctx, raw, cfp_positions(x.shape));
+    const cfp_status status = api->fetch(a->device.backend, raw, l->one_map, bytes);
     if (status != CFP_OK) {
         cfp_free(raw);
         return status;
@@ -112,7 +103,7 @@ static cfp_status kernel_tube(cfp_tubes_list *list, cfp_trace *trace, const cfp_
     return CFP_OK;
 }
 
-/* The children of one kernel: its edges. */
+/* keep: the channels that kernel o has an edge to.  *edge moves on to the next kernel's edges. */
 static void mark_children(cfp_demand *keep, const cfp_model *model, const cfp_layer *layer, int o,
                           int64_t *edge)
 {
@@ -122,60 +113,60 @@ static void mark_children(cfp_demand *keep, const cfp_model *model, const cfp_la
         keep[layer->edge[*edge].i] = 0;
 }
 
-static cfp_status kernel_tubes(cfp_tubes_list *list, cfp_trace *trace, const cfp_layer *layer,
+static cfp_status kernel_tubes(cfp_tubes_list *list, cfp_analyser *a, const cfp_layer *layer,
                                int question, cfp_demand *keep)
 {
     int64_t edge = 0;
     for (int s = 0; s < layer->n_selected; s++) {
         const int o = layer->selected[s];
-        mark_children(keep, trace->model, layer, o, &edge);
-        CFP_TRY(kernel_tube(list, trace, layer, question, o, keep));
-        CFP_TRY(cfp_check_interrupt(trace->ctx));
+        mark_children(keep, a->model, layer, o, &edge);
+        CFP_TRY(kernel_tube(list, a, layer, question, o, keep));
+        CFP_TRY(cfp_check_interrupt(a->ctx));
     }
     return CFP_OK;
 }
 
-static bool has_tube(const cfp_trace *trace, const cfp_layer *layer)
+static bool has_tube(const cfp_analyser *a, const cfp_layer *layer)
 {
-    return trace->ledger->node[layer->node].map != NULL;
+    return a->ledger->node[layer->node].map != NULL;
 }
 
-static cfp_status make_tubes(cfp_tubes_list *list, cfp_trace *trace, const cfp_pyramid *pyramid,
+static cfp_status make_tubes(cfp_tubes_list *list, cfp_analyser *a, const cfp_pyramid *pyramid,
                              int question)
 {
-    const bool kernels = trace->query.tubes == CFP_TUBES_KERNELS;
-    int n = 0, most = 1;
-    for (int i = 0; i < trace->model->n_nodes; i++)
-        most = cfp_max_int(most, trace->model->node[i].shape.c);
+    const bool kernels = a->query.tubes == CFP_TUBES_KERNELS;
+    int n = 0, max = 1;
+    for (int i = 0; i < a->model->n_nodes; i++)
+        max = cfp_max_int(max, a->model->node[i].shape.c);
     for (int l = 0; l < pyramid->n_layers; l++)
-        if (has_tube(trace, &pyramid->layer[l]))
+        if (has_tube(a, &pyramid->layer[l]))
             n += 1 + (kernels ? pyramid->layer[l].n_selected : 0);
     cfp_demand *keep;
-    CFP_TRY_ALLOC(trace->ctx, list->tube, n);
-    CFP_TRY_ALLOC(trace->ctx, keep, most);
+    CFP_TRY_ALLOC(a->ctx, list->tube, n);
+    CFP_TRY_ALLOC(a->ctx, keep, max);
     cfp_status status = CFP_OK;
     for (int l = 0; l < pyramid->n_layers && status == CFP_OK; l++)
-        if (has_tube(trace, &pyramid->layer[l]))
-            status = layer_tube(list, trace, &pyramid->layer[l], question);
+        if (has_tube(a, &pyramid->layer[l]))
+            status = layer_tube(list, a, &pyramid->layer[l], question);
     for (int l = 0; l < pyramid->n_layers && status == CFP_OK; l++)
-        if (kernels && has_tube(trace, &pyramid->layer[l])) {
-            status = kernel_tubes(list, trace, &pyramid->layer[l], question, keep);
-            cfp_progress(trace->ctx, "tubes", list->n, n);
+        if (kernels && has_tube(a, &pyramid->layer[l])) {
+            status = kernel_tubes(list, a, &pyramid->layer[l], question, keep);
+            cfp_progress(a->ctx, "tubes", list->n, n);
         }
     cfp_free(keep);
     return status;
 }
 
-cfp_status cfp_tubes_make(cfp_tubes_list *out, cfp_trace *trace, const cfp_pyramid *pyramid)
+cfp_status cfp_tubes_make(cfp_tubes_list *out, cfp_analyser *a, const cfp_pyramid *pyramid)
 {
-    const int questions = trace->ledger->questions;
+    const int questions = a->ledger->questions;
     for (int q = 0; q < questions; q++)
         out[q] = (cfp_tubes_list){0};
-    cfp_status status = cfp_trace_enqueue(trace, CFP_WORK_MAPS, sum_layers);
+    cfp_status status = cfp_trace_enqueue(a->trace, &a->maps, sum_layers, a);
     if (status == CFP_OK)
-        status = cfp_ledger_fetch_maps(trace->ledger);
+        status = cfp_ledger_fetch_maps(a->ledger);
     for (int q = 0; q < questions && status == CFP_OK; q++)
-        status = make_tubes(&out[q], trace, &pyramid[q], q);
+        status = make_tubes(&out[q], a, &pyramid[q], q);
     for (int q = 0; q < questions && status != CFP_OK; q++)
         cfp_tubes_free(&out[q]);
     return status;

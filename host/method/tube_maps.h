@@ -1,16 +1,15 @@
-/* tube_maps.h - the raw maps behind the tubes: which layers get one, and the sums over kernels. */
+/* tube_maps.h - makes the raw maps of the tubes, which are sums over kernels, and the tubes. */
 #pragma once
-#include "trace.h"
+#include "analyser.h"
 
-/* SPEC section 1, Tubes: true for conv3d layers within --depth whose name --layers matches. */
-bool cfp_tube_wanted(const cfp_model *model, const cfp_query *query, int node);
+/* Rule grad, when the gradient G at a node's output is complete: for each layer that gets a tube
+ * and whose map is this output, enqueues max(0, sum of map * G) over the channels that are
+ * demanded. */
+CFP_CHECKED cfp_status cfp_tube_maps_at(cfp_analyser *analyser, int node);
 
-/* Rule grad: the gradient at `node`'s output is complete; enqueues max(0, sum of map * G), over the
- * channels that are demanded, for every wanted layer whose map it is. */
-CFP_CHECKED cfp_status cfp_tube_maps_at(cfp_trace *trace, int node);
-
-/* The tubes of the pyramids' layers, out[question]: their maps, made on the way (grad) or summed
- * now over the selected kernels; and kernel tubes where the query asks for them.  On failure every
- * entry of out is empty. */
-CFP_CHECKED cfp_status cfp_tubes_make(cfp_tubes_list *out, cfp_trace *trace,
+/* Makes the tubes of the layers in pyramid[questions], out[questions].  Under rule grad the walk
+ * has made the maps; else they are summed now, over the selected kernels.  Kernel tubes are made if
+ * the query asks for them.  The caller frees out (cfp_tubes_free).  On failure every entry is
+ * empty. */
+CFP_CHECKED cfp_status cfp_tubes_make(cfp_tubes_list *out, cfp_analyser *analyser,
                                       const cfp_pyramid *pyramid);

@@ -1,6 +1,7 @@
 /* classes.c - finds the class that a user typed, by exact name, name without case, or index.  If
  * there is none, it suggests similar names. */
 #include "model.h"
+#include "../base/edit_distance.h"
 #include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
@@ -8,34 +9,23 @@
 #include <string.h>
 #include <strings.h>
 
-/* Edit distance without case, so that "basball pitch" finds BaseballPitch.  Spaces and underscores
- * are ignored, because data sets write them differently. */
+/* Copies a name in lower case, without what data sets write differently: spaces, '_' and '-'. */
+static void simplify(char to[CFP_EDIT_MAX + 1], const char *name)
+{
+    int n = 0;
+    for (; *name != '\0' && n < CFP_EDIT_MAX; name++)
+        if (*name != ' ' && *name != '_' && *name != '-')
+            to[n++] = (char)tolower((unsigned char)*name);
+    to[n] = '\0';
+}
+
+/* The edit distance of simplified names, so that "basball pitch" finds BaseballPitch. */
 static int distance(const char *a, const char *b)
 {
-    enum { LONGEST = 96 };
-    char x[LONGEST], y[LONGEST];
-    int n = 0, m = 0;
-    for (; *a != '\0' && n < LONGEST - 1; a++)
-        if (*a != ' ' && *a != '_' && *a != '-')
-            x[n++] = (char)tolower((unsigned char)*a);
-    for (; *b != '\0' && m < LONGEST - 1; b++)
-        if (*b != ' ' && *b != '_' && *b != '-')
-            y[m++] = (char)tolower((unsigned char)*b);
-
-    int row[LONGEST];
-    for (int j = 0; j <= m; j++)
-        row[j] = j;
-    for (int i = 1; i <= n; i++) {
-        int diagonal = row[0];
-        row[0] = i;
-        for (int j = 1; j <= m; j++) {
-            const int above = row[j];
-            const int replace = diagonal + (x[i - 1] != y[j - 1]);
-            row[j] = cfp_min_int(replace, 1 + cfp_min_int(above, row[j - 1]));
-            diagonal = above;
-        }
-    }
-    return row[m];
+    char x[CFP_EDIT_MAX + 1], y[CFP_EDIT_MAX + 1];
+    simplify(x, a);
+    simplify(y, b);
+    return cfp_edit_distance(x, y);
 }
 
 static cfp_status unknown_class(cfp_ctx *ctx, const cfp_model *model, const char *option,

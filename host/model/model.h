@@ -29,6 +29,8 @@ typedef struct cfp_window {
     int kernel[3], stride[3], dilation[3], pad_begin[3], pad_end[3];
 } cfp_window;
 
+#define CFP_ALL_DEPTHS -1 /* in the place of a deepest depth: no layer is too deep */
+
 typedef struct cfp_node {
     char *name;
     cfp_op op;

@@ -1,9 +1,9 @@
 /* cmd_aggregate.c - cfp-gpu aggregate: many explanations -> what each class rests on (SPEC 8).
  *
- * The first pass reads the heads of all explanations: their classes, and their options, which must
- * agree.  Then comes one class after the other: its explanations are read and added up, and its
- * part of the files is written.  So the memory it takes depends on one class's kernels and edges,
- * not on the number of clips. */
+ * A first pass reads the head of every explanation: its class, and its options, which must be the
+ * same in all.  The second pass takes the classes one by one: it reads the explanations of the
+ * class, adds them up and writes the class's part of the files.  So memory grows with the kernels
+ * and edges of one class, not with the number of clips. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,7 +17,7 @@
 #include "url.h"
 
 typedef struct entry { /* an explanation */
-    int file, place;   /* which of the file */
+    int file, place;   /* number of the file, and of the explanation in it */
     int class_index;
     double probability;
     char *id;
@@ -28,38 +28,39 @@ typedef struct aggregate {
     cfp_ctx *ctx;
     cfp_explained_paths paths;
     char **href;              /* [paths.n] of a report beside it; NULL: none */
-    cfp_explained_file open;  /* the file at hand */
+    cfp_explained_file open;  /* the file that is open */
     int at;                   /* its number; -1: none */
-    cfp_explained_head first; /* which the others must agree with */
-    const char *first_path;   /* and where it is; NULL: there is none yet */
+    cfp_explained_head first; /* of the first explanation: the others must have the same options */
+    const char *first_path;   /* its file; NULL: none has been read yet */
     entry *entry;             /* [n] */
-    int n, room;
-    char **class_name; /* [n_classes] by index; "" where nobody said */
+    int n, capacity;
+    char **class_name; /* [n_classes] by index; "" if no explanation names it */
     int n_classes;
     bool *wanted;         /* [n_classes] */
-    bool differs;         /* one is of another model, or of other options */
-    cfp_status result;    /* the last failure of what was left out */
+    bool differs;         /* an explanation has another model or other options */
+    cfp_status result;    /* CFP_OK, or why the last one was left out */
     int failed;           /* files and clips that were left out */
-    cfp_class_clip *clip; /* [n] room for those of one class */
+    cfp_class_clip *clip; /* [n] buffer for the clips of one class */
     cfp_output output;
     cfp_class_files files;
 } aggregate;
 
-/* What cannot be read is named, and the rest goes on. */
+/* Reports a file or clip that cannot be read.  Returns CFP_OK if the others can go on. */
 static cfp_status leave_out(aggregate *a, cfp_status status)
 {
-    /* Of other options: the sum would mean nothing, so all of it ends. */
+    /* With other options the sum would have no meaning, so the command fails. */
     if (a->differs || (status != CFP_IO && status != CFP_FORMAT && status != CFP_UNSUPPORTED))
         return status;
     cfp_terminal_clear(&a->session->terminal);
     cfp_terminal_error(&a->session->terminal, a->ctx->message);
-    a->ctx->message[0] = '\0'; /* that has been said */
+    a->ctx->message[0] = '\0'; /* it has been logged */
     a->result = status;
     a->failed++;
     return CFP_OK;
 }
 
-/* What was wrong has been said, unless there was simply nothing, as in a shard without clips. */
+/* No explanation could be read.  If none was left out, there were none, as in an empty shard; only
+ * then a message is still needed. */
 static cfp_status nothing_read(const aggregate *a)
 {
     return a->result != CFP_OK ? a->result
@@ -80,12 +81,29 @@ static cfp_status open_file(aggregate *a, int file)
 
 /* --- the first pass --- */
 
+/* Options that a file need not name; the first that does speaks for those before it. */
+static cfp_status fill_in(aggregate *a, const cfp_explained_head *head)
+{
+    for (int k = CFP_EXPLAINED_OPTIONS - CFP_EXPLAINED_EXTRA; k < CFP_EXPLAINED_OPTIONS; k++) {
+        if (*a->first.option[k] != '\0' || *head->option[k] == '\0')
+            continue;
+        char *const said = cfp_strdup(a->ctx, head->option[k]);
+        if (said == NULL)
+            return CFP_NOMEM;
+        cfp_free(a->first.option[k]);
+        a->first.option[k] = said;
+    }
+    return CFP_OK;
+}
+
 static cfp_status check_options(aggregate *a, const cfp_explained_head *head, const char *path)
 {
+    CFP_TRY(fill_in(a, head));
     for (int k = 0; k < CFP_EXPLAINED_OPTIONS; k++) {
         const char *const mine = head->option[k], *const theirs = a->first.option[k];
         const bool model = strcmp(cfp_explained_options[k], "model") == 0;
-        if (strcmp(mine, theirs) == 0)
+        const bool extra = k >= CFP_EXPLAINED_OPTIONS - CFP_EXPLAINED_EXTRA;
+        if (strcmp(mine, theirs) == 0 || (extra && *mine == '\0'))
             continue;
         a->differs = true;
         if (model)
@@ -115,18 +133,18 @@ static cfp_status name_class(aggregate *a, int index, const char *name)
     return a->class_name[index] == NULL ? CFP_NOMEM : CFP_OK;
 }
 
-/* The head's id becomes the entry's. */
+/* Moves the head's id to the new entry. */
 static cfp_status add_entry(aggregate *a, cfp_explained_head *head, int file, int place)
 {
-    if (a->n == a->room) {
+    if (a->n == a->capacity) {
         entry *more;
-        const int room = 2 * a->room + 256;
-        CFP_TRY_ALLOC(a->ctx, more, room);
+        const int capacity = 2 * a->capacity + 256;
+        CFP_TRY_ALLOC(a->ctx, more, capacity);
         if (a->n > 0)
             memcpy(more, a->entry, (size_t)a->n * sizeof *more);
         cfp_free(a->entry);
         a->entry = more;
-        a->room = room;
+        a->capacity = capacity;
     }
     CFP_TRY(name_class(a, head->class_index, head->class_name));
     a->entry[a->n++] = (entry){file, place, head->class_index, head->probability, head->id};
@@ -166,7 +184,8 @@ static cfp_status read_heads(aggregate *a)
 
 /* --- which classes --- */
 
-/* The classes that were explained, as a model has them: names are looked up as everywhere else. */
+/* Marks the classes of --class as wanted.  A table of names like that of a model is made, so that
+ * names are found by the same rules as everywhere. */
 static cfp_status choose_classes(aggregate *a)
 {
     const char *const list = a->session->config.class_name;
@@ -193,8 +212,8 @@ static cfp_status choose_classes(aggregate *a)
 
 /* --- links to reports --- */
 
-/* An absolute path for a folder that may not be there yet; NULL without a failure: it has ".." in
- * what is not there.  free() it. */
+/* The absolute path of a folder that may not exist yet; the caller frees it with free().  NULL if
+ * the part that does not exist has ".." in it; this is not a failure. */
 static char *absolute(const char *folder)
 {
     char *there = realpath(folder, NULL);
@@ -213,7 +232,7 @@ static char *absolute(const char *folder)
     return there;
 }
 
-/* The report that stands beside an explanation, as a link from a page of a class. */
+/* The link from the page of a class to the report that lies beside an explanation. */
 static cfp_status find_report(char **out, cfp_ctx *ctx, const char *pages, const char *path)
 {
     const char *const slash = strrchr(path, '/'), *const name = slash == NULL ? path : slash + 1;
@@ -232,7 +251,8 @@ static cfp_status find_report(char **out, cfp_ctx *ctx, const char *pages, const
     return *out == NULL ? CFP_NOMEM : CFP_OK;
 }
 
-/* A run removes what the run before it left in its folder: here that would be what is added up. */
+/* A run replaces the files that an earlier run left in its output folder.  So that folder must not
+ * hold the explanations that are added up. */
 static cfp_status check_folder(aggregate *a, const char *folder)
 {
     for (int i = 0; i < a->paths.n; i++) {

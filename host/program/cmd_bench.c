@@ -1,7 +1,7 @@
-/* cmd_bench.c - cfp-gpu bench: forward pass, back-step and tubes, each timed by itself.
+/* cmd_bench.c - cfp-gpu bench: times the forward pass, the back-step and the tubes separately.
  *
- * The clip is random frames from --seed: the work does not depend on what is in it, except that the
- * descent's size follows the kernels that happen to be selected. */
+ * The clip has random frames from --seed.  The time of the forward pass does not depend on what the
+ * frames show.  That of the descent depends on how many kernels are selected. */
 #include <stdio.h>
 #include <stdlib.h>
 #include "commands.h"
@@ -18,7 +18,7 @@ typedef struct stage {
 typedef struct bench {
     stage stage[N_STAGES];
     int runs;
-    int clips; /* of a batch: the same frames, which costs what others would */
+    int clips; /* in the batch, all with the same frames: other frames would take the same time */
     cfp_renderer renderer;
     cfp_explanation *explanation; /* [clips] */
     const cfp_clip **clip;        /* [clips] */
@@ -49,7 +49,7 @@ static cfp_status random_clip(cfp_session *session)
                        .source_height = spec->height,
                        .step_x = 1,
                        .step_y = 1};
-    clip->rgb = cfp_session_clip_room(session);
+    clip->rgb = cfp_session_clip_buffer(session);
     clip->lent = clip->rgb != NULL;
     if (!clip->lent)
         CFP_TRY_ALLOC(&session->ctx, clip->rgb, bytes);
@@ -63,8 +63,8 @@ static cfp_status random_clip(cfp_session *session)
     return CFP_OK;
 }
 
-/* A tube is a volume over the clip: resizing it, where the device can there, and having it on the
- * host is part of making it. */
+/* The time of the tubes includes resizing them to the clip (on the device, if it can) and copying
+ * them to host memory. */
 static cfp_status render_tubes(double *ms, bench *b)
 {
     const double start = cfp_now_ms();
@@ -82,7 +82,7 @@ static cfp_status render_tubes(double *ms, bench *b)
 static cfp_status run_once(bench *b, cfp_session *session, int run)
 {
     double render_ms = 0;
-    CFP_TRY(cfp_explain_batch(b->explanation, session->trace, b->clip, b->class_index,
+    CFP_TRY(cfp_explain_batch(b->explanation, session->analyser, b->clip, b->class_index,
                               (cfp_interp)session->config.interp));
     const cfp_status status = render_tubes(&render_ms, b);
     const cfp_timings ms = b->explanation[0].ms;
@@ -189,14 +189,14 @@ cfp_status cfp_cmd_bench(cfp_session *session)
     CFP_TRY(cfp_query_check(&session->ctx, &query));
     if (query.baseline == CFP_BASELINE_CLIP)
         return cfp_fail(&session->ctx, CFP_USAGE,
-                        "--baseline: bench makes its own frames, which '%s' has nothing to do with",
+                        "--baseline: bench makes its own frames and cannot compare them with '%s'",
                         query.baseline_path);
     CFP_TRY(cfp_session_open_device(session));
     CFP_TRY(cfp_session_open_model(session));
     CFP_TRY(cfp_session_class(&class_index, session));
     CFP_TRY(random_clip(session));
-    /* Listing edges is for those who read or write them: kernels' tubes do, bench does not. */
-    CFP_TRY(cfp_session_open_trace(session, &query, query.tubes == CFP_TUBES_KERNELS));
+    /* Edges must be listed only if something reads them: here, the tubes of kernels. */
+    CFP_TRY(cfp_session_open_analyser(session, &query, query.tubes == CFP_TUBES_KERNELS));
     cfp_status status = measure(&b, session, class_index);
     if (status == CFP_OK && session->config.json)
         status = print_json(&b, session);

@@ -1,9 +1,8 @@
 /* cmd_contrast.c - cfp-gpu contrast: one clip, two classes -> what both rest on, and what only one
  * does (SPEC 8).
  *
- * The clip is decoded once and the network runs on it once; then come two descents.  What is
- * written is told in host/write: write_contrast.c, write_h5.c, write_html.c, and the pictures of
- * difference tubes. */
+ * The clip is decoded once and the network runs on it once.  Then come two descents.  The writers
+ * of host/write and host/report describe the files: write_contrast.c, write_h5.c, write_html.c. */
 #include "../method/contrast.h"
 #include "commands.h"
 #include "request.h"
@@ -24,7 +23,7 @@ static cfp_status find_classes(int *out, cfp_session *session)
     CFP_TRY(
         cfp_model_class_of(&out[1], &session->ctx, model, "--against", session->config.against));
     if (out[0] == out[1])
-        return cfp_fail(&session->ctx, CFP_USAGE, "--against: '%s' is the class of --class, too",
+        return cfp_fail(&session->ctx, CFP_USAGE, "--against: '%s' is also the class of --class",
                         model->class_name[out[1]]);
     return CFP_OK;
 }
@@ -33,8 +32,9 @@ static cfp_status explain_both(cfp_session *session, cfp_result *result, const i
 {
     cfp_explanation both[2];
     cfp_session_profile(session, true);
-    const cfp_status status = cfp_explain_classes(both, session->trace, &session->clip, class_index,
-                                                  2, (cfp_interp)session->config.interp);
+    const cfp_status status =
+        cfp_explain_classes(both, session->analyser, &session->clip, class_index, 2,
+                            (cfp_interp)session->config.interp);
     cfp_session_profile(session, false);
     CFP_TRY(status);
     result->explanation = both[0];
@@ -44,7 +44,7 @@ static cfp_status explain_both(cfp_session *session, cfp_result *result, const i
     return cfp_make_contrast(&result->explanation, &session->ctx, &result->against);
 }
 
-/* Where one class has nothing below it, the difference is the other class alone. */
+/* If nothing is selected for one class, the contrast only shows the other class. */
 static void warn_of_nothing(cfp_session *session, const cfp_explanation *e)
 {
     for (; e != NULL; e = e->against)
@@ -65,12 +65,12 @@ static cfp_status contrast(cfp_session *session, cfp_result *result)
     CFP_TRY(cfp_session_open_device(session));
     CFP_TRY(cfp_session_open_model(session));
     CFP_TRY(find_classes(class_index, session));
-    CFP_TRY(cfp_session_open_trace(session, &query, true));
+    CFP_TRY(cfp_session_open_analyser(session, &query, true));
     const double start = cfp_now_ms();
     CFP_TRY(cfp_session_open_clip(session, config->operand[1]));
     CFP_TRY(cfp_session_open_baseline(session, &query));
     const double decode_ms = cfp_now_ms() - start;
-    /* Behind HDF5's processes, as in explain. */
+    /* Not before HDF5's processes have been forked; see cmd_explain.c. */
     CFP_TRY(cfp_hashing_begin(&result->hashing, &session->ctx, config->operand[0]));
     CFP_TRY(cfp_directory_check(&session->ctx, result->directory));
     CFP_TRY(explain_both(session, result, class_index));

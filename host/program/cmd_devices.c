@@ -1,4 +1,4 @@
-/* cmd_devices.c - cfp-gpu devices: what can run here, and why not. */
+/* cmd_devices.c - cfp-gpu devices: which devices can be used here, and why others cannot. */
 #include <stdio.h>
 #include "../cfp.h"
 #include "commands.h"

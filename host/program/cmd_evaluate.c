@@ -1,7 +1,8 @@
 /* cmd_evaluate.c - cfp-gpu evaluate: does the pyramid name the kernels that matter?  As a table.
  *
- * What is measured is in host/evaluate/; here are the clips and the rows.  Rows are written as soon
- * as they are known.  One bad clip among many is reported and passed over, as sweep does. */
+ * host/evaluate/ does the measuring.  This file reads the clips and writes the rows, each as soon
+ * as it is known.  A clip that cannot be read is reported, and the next one follows, as in sweep.
+ */
 #include "../evaluate/evaluate.h"
 #include "commands.h"
 #include "evaluate_plan.h"
@@ -52,7 +53,7 @@ static cfp_status put_row(void *cookie, const cfp_eval_row *row)
 {
     evaluating *w = cookie;
     w->rows++;
-    cfp_terminal_clear(&w->session->terminal); /* rows may go to the same screen */
+    cfp_terminal_clear(&w->session->terminal); /* the rows may go to the same terminal */
     if (w->json != NULL)
         cfp_json_object(w->json);
     put_fields(w->csv, w->json, row);
@@ -93,7 +94,7 @@ static cfp_status evaluate_next(evaluating *w)
     return status != CFP_OK ? status : given_back;
 }
 
-/* Goes on after a clip that failed, says so at once and remembers it in *failed. */
+/* A clip that fails is logged at once; the others go on.  *failed receives its status. */
 static cfp_status evaluate_clips(evaluating *w, cfp_status *failed)
 {
     cfp_session *session = w->session;
@@ -107,15 +108,16 @@ static cfp_status evaluate_clips(evaluating *w, cfp_status *failed)
         if (status == CFP_INTERRUPTED || cfp_table_is_broken(&w->table) || n_clips == 1)
             return status;
         cfp_terminal_error(&session->terminal, ctx->message);
-        ctx->message[0] = '\0'; /* said */
+        ctx->message[0] = '\0'; /* it has been logged */
         *failed = *failed == CFP_OK ? status : *failed;
     }
     if (*failed != CFP_OK)
-        ctx->message[0] = '\0'; /* of what was tried since then, and is no failure */
+        ctx->message[0] = '\0'; /* left by an attempt since then whose failure does not matter */
     return CFP_OK;
 }
 
-/* --fill clips: all of them once.  What cannot be read is reported when its turn comes. */
+/* For --fill clips: reads all clips once, to take the mean.  A clip that cannot be read is not
+ * reported here but when it is evaluated. */
 static cfp_status gather_clips(evaluating *w)
 {
     cfp_session *session = w->session;
@@ -142,7 +144,7 @@ static cfp_status gather_clips(evaluating *w)
     return CFP_OK;
 }
 
-/* The clips that --baseline and --fill name. */
+/* Opens the clips that --baseline and --fill name. */
 static cfp_status open_named_clips(evaluating *w)
 {
     cfp_session *session = w->session;

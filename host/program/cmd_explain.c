@@ -1,12 +1,13 @@
 /* cmd_explain.c - cfp-gpu explain: one clip, one class -> the pyramid, its tubes, their pictures.
  *
- * explain() is the whole program in one screen.  Everything that can be refused is refused before
- * the first frame is decoded. */
+ * Read explain() first: it shows the whole command on one screen.  It checks the options, the model
+ * and the output folder before it runs the network. */
 #include <stdio.h>
 #include "commands.h"
 #include "request.h"
 
-/* The first layer, from the class down, that selects nothing of what it reads; NULL: none such. */
+/* If no layer of the pyramid has a selected input: the first layer, that of the class.  Else NULL.
+ */
 static const cfp_layer *dead_end(const cfp_pyramid *pyramid)
 {
     for (int l = 0; l < pyramid->n_layers; l++)
@@ -15,7 +16,7 @@ static const cfp_layer *dead_end(const cfp_pyramid *pyramid)
     return pyramid->n_layers > 0 ? &pyramid->layer[0] : NULL;
 }
 
-/* An explanation that holds nothing says why. */
+/* Logs why an explanation is empty or has no tubes. */
 static void warn_of_nothing(cfp_session *session, const cfp_result *result, const cfp_query *query)
 {
     const cfp_explanation *e = &result->explanation;
@@ -23,8 +24,9 @@ static void warn_of_nothing(cfp_session *session, const cfp_result *result, cons
     const bool grad = query->rule == CFP_RULE_GRAD;
     if (end != NULL)
         cfp_log(&session->ctx, CFP_LOG_WARNING,
-                "nothing is selected below '%s': no channel that it reads %s '%s'%s",
-                session->model.node[end->node].name, grad ? "speaks for" : "reaches theta for",
+                "nothing is selected below '%s': none of its input channels %s '%s'%s",
+                session->model.node[end->node].name,
+                grad ? "speaks for" : "has a relevance of at least theta for",
                 session->model.class_name[e->class_index],
                 !grad                                  ? ""
                 : e->query.target == CFP_TARGET_LOGIT  ? " (activation times gradient of the logit "
@@ -38,7 +40,8 @@ static void warn_of_nothing(cfp_session *session, const cfp_result *result, cons
                 "no tubes: the descent reached no conv3d layer that --layers and --depth allow");
 }
 
-/* Where most kernels of most layers are selected an explanation says little: what would help. */
+/* An explanation says little if most kernels of most layers are selected.  Logs which options
+ * select fewer. */
 static void tell_of_saturation(cfp_session *session, const cfp_explanation *e)
 {
     const cfp_saturation s = cfp_pyramid_saturation(&e->pyramid);
@@ -69,17 +72,17 @@ static cfp_status explain(cfp_session *session, cfp_result *result)
     CFP_TRY(cfp_session_open_device(session));
     CFP_TRY(cfp_session_open_model(session));
     CFP_TRY(cfp_session_class(&class_index, session));
-    CFP_TRY(cfp_session_open_trace(session, &query, true));
+    CFP_TRY(cfp_session_open_analyser(session, &query, true));
     const double start = cfp_now_ms();
     CFP_TRY(cfp_session_open_clip(session, config->operand[1]));
     CFP_TRY(cfp_session_open_baseline(session, &query));
     const double decode_ms = cfp_now_ms() - start;
-    /* Its thread starts when HDF5's processes have been forked (host/h5): a sanitizer's allocator
-     * does not survive a fork beside another thread. */
+    /* Starts a thread, so it comes after HDF5's processes have been forked (host/h5): a fork beside
+     * another thread breaks the allocator of a sanitizer. */
     CFP_TRY(cfp_hashing_begin(&result->hashing, &session->ctx, config->operand[0]));
     CFP_TRY(cfp_directory_check(&session->ctx, result->directory));
     cfp_session_profile(session, true);
-    const cfp_status status = cfp_explain(&result->explanation, session->trace, &session->clip,
+    const cfp_status status = cfp_explain(&result->explanation, session->analyser, &session->clip,
                                           class_index, (cfp_interp)config->interp);
     cfp_session_profile(session, false);
     CFP_TRY(status);

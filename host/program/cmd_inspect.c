@@ -1,12 +1,12 @@
 /* cmd_inspect.c - cfp-gpu inspect: every node of a network, as the program understands it.
  *
- * The session opens the model.  All that is told of it comes through cfp.h. */
+ * The session opens the model; everything that is printed is read through cfp.h. */
 #include <stdio.h>
 #include <string.h>
 #include "../cfp.h"
 #include "commands.h"
 
-/* NULL where there is no such node, which cannot be: the graph names its own. */
+/* The name of node i.  NULL if there is none; the graph never asks for one. */
 static const char *name_of(const cfp_model *model, int i)
 {
     cfp_node_facts node;
@@ -36,7 +36,7 @@ static void json_node(cfp_json *json, const cfp_model *model, const cfp_node_fac
     if (node->depth >= 0)
         cfp_json_int(json, node->depth);
     else
-        cfp_json_string(json, NULL); /* not a kernel layer, or on no route from the class */
+        cfp_json_string(json, NULL); /* not a kernel layer, or not reached from the class */
     cfp_json_object_end(json);
 }
 
@@ -49,7 +49,7 @@ static void json_numbers(cfp_json *json, const char *key, const float *number, i
     cfp_json_array_end(json);
 }
 
-/* SPEC "/input", by its own words. */
+/* How frames become the network's input, with the names of /input in a model file. */
 static void json_input(cfp_json *json, const cfp_model_facts *facts)
 {
     cfp_json_key(json, "input");

@@ -1,6 +1,6 @@
 /* cmd_predict.c - cfp-gpu predict: the most probable classes of each clip.
  *
- * One bad clip among many is reported and passed over; the exit status tells of it. */
+ * A clip that cannot be read is reported, and the next one follows.  The exit status is then 1. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,17 +8,17 @@
 #include "input_check.h"
 #include "commands.h"
 
-/* Other ways to show a clip cost up to six forward passes: after so many clips a wrong /input has
- * been seen, and --check-input auto looks no more. */
+/* Checking a clip takes up to six forward passes.  A wrong /input shows within this many clips, so
+ * --check-input auto checks no more. */
 enum { ENOUGH_LOOKS = 3 };
 
-typedef struct prediction { /* scratch of one run, reused from clip to clip */
+typedef struct prediction { /* buffers and counts of one run, used for every clip */
     float *probability;     /* [n_classes] */
     int *rank;              /* [n_classes] most probable first */
     int n_top;
-    cfp_input_check numbers; /* of the model: each clip's check starts from it */
-    cfp_input_check check;   /* of the clip at hand */
-    int n_looked;            /* clips that were run in other ways too */
+    cfp_input_check numbers; /* of the model alone: the check of each clip starts with a copy */
+    cfp_input_check check;   /* of the current clip */
+    int n_looked;            /* clips that were checked */
 } prediction;
 
 static void json_clip(cfp_json *json, const cfp_session *session, const cfp_clip *clip,
@@ -65,8 +65,8 @@ static void print_clip(const cfp_session *session, const cfp_clip *clip, const p
     }
 }
 
-/* Says what is suspicious of /input; with --check-input always also each answer it was judged by.
- */
+/* Logs what is suspicious in /input.  With --check-input always it also logs each answer that the
+ * judgement rests on. */
 static cfp_status check_input(cfp_session *session, const cfp_clip *clip, prediction *p)
 {
     cfp_ctx *ctx = &session->ctx;
@@ -74,7 +74,8 @@ static cfp_status check_input(cfp_session *session, const cfp_clip *clip, predic
     const cfp_input_checking checking = (cfp_input_checking)session->config.check_input;
     if (checking == CFP_CHECK_AUTO && p->n_looked == ENOUGH_LOOKS)
         return CFP_OK;
-    CFP_TRY(cfp_input_check_clip(&p->check, session->trace, clip, session->logits, checking));
+    CFP_TRY(cfp_input_check_clip(&p->check, cfp_analyser_network(session->analyser), clip,
+                                 session->logits, checking));
     p->n_looked += p->check.n_answers > 0;
     for (int i = 0; checking == CFP_CHECK_ALWAYS && i < p->check.n_answers; i++) {
         const cfp_input_answer *a = &p->check.answer[i];
@@ -100,7 +101,7 @@ static cfp_status predict_next(cfp_session *session, prediction *p, cfp_json *js
     cfp_clip *clip;
     CFP_TRY(cfp_session_next_clip(session, &clip));
     cfp_status status = predict_clip(session, clip, p);
-    cfp_terminal_clear(&session->terminal); /* results may go to the same screen */
+    cfp_terminal_clear(&session->terminal); /* the results may go to the same terminal */
     errno = 0;
     if (status == CFP_OK && json != NULL)
         json_clip(json, session, clip, p);
@@ -116,7 +117,7 @@ static cfp_status predict_next(cfp_session *session, prediction *p, cfp_json *js
     return status != CFP_OK ? status : given_back;
 }
 
-/* Goes on after a clip that failed, says so at once and remembers it; stops when interrupted. */
+/* A clip that fails is logged at once; the others go on.  Stops when interrupted. */
 static cfp_status predict_clips(cfp_session *session, prediction *p, cfp_json *json)
 {
     cfp_ctx *ctx = &session->ctx;
@@ -127,11 +128,12 @@ static cfp_status predict_clips(cfp_session *session, prediction *p, cfp_json *j
         if (n_clips > 1)
             cfp_progress(ctx, "clips", i - 1, n_clips);
         const cfp_status status = predict_next(session, p, json);
-        if (status == CFP_INTERRUPTED || ferror(stdout)) /* nobody reads what would still come */
+        if (status == CFP_INTERRUPTED ||
+            ferror(stdout)) /* the results cannot be written any more */
             return status;
         if (status != CFP_OK) {
             cfp_terminal_error(&session->terminal, ctx->message);
-            ctx->message[0] = '\0'; /* said */
+            ctx->message[0] = '\0'; /* it has been logged */
             result = result == CFP_OK ? status : result;
         }
     }
@@ -177,8 +179,9 @@ cfp_status cfp_cmd_predict(cfp_session *session)
     prediction p = {0};
     CFP_TRY(cfp_session_open_device(session));
     CFP_TRY(cfp_session_open_model(session));
-    CFP_TRY(cfp_session_open_clips(session, 1)); /* decoded while the network is planned, too */
-    CFP_TRY(cfp_session_open_trace(session, NULL, false));
+    CFP_TRY(cfp_session_open_clips(
+        session, 1)); /* before the network is planned, so that decoding starts now */
+    CFP_TRY(cfp_session_open_analyser(session, NULL, false));
     const cfp_status status = predict(session, &p);
     cfp_free(p.rank);
     cfp_free(p.probability);

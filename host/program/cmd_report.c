@@ -1,8 +1,8 @@
 /* cmd_report.c - cfp-gpu report: one page that lists many explanations, with links to their
  * reports.
  *
- * What it says of each comes from explanation.h5; links are relative, so that the page and the
- * folders can move together. */
+ * The facts of each explanation come from its explanation.h5.  Links are relative, so that the page
+ * and the folders can be moved together. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,10 +14,10 @@
 typedef struct listing {
     cfp_index_row *row; /* [n] */
     int n;
-    char *folder; /* where the page is to be, absolute; realpath's */
+    char *folder; /* of the page: absolute, from realpath, freed with free() */
 } listing;
 
-/* The folder of `file`, which there must be. */
+/* Finds the folder of `file`, which must exist. */
 static cfp_status find_folder(listing *list, cfp_ctx *ctx, const char *file)
 {
     char *folder = cfp_strdup(ctx, file);
@@ -34,14 +34,16 @@ static cfp_status find_folder(listing *list, cfp_ctx *ctx, const char *file)
     return status;
 }
 
-/* The page must not take the place of a report that it links to. */
+/* Refuses to overwrite a report that the page links to. */
 static cfp_status check_target(cfp_ctx *ctx, const char *file, const char *listed)
 {
     char *target = realpath(file, NULL), *source = realpath(listed, NULL);
     const bool same = target != NULL && source != NULL && strcmp(target, source) == 0;
     free(target);
     free(source);
-    return same ? cfp_fail(ctx, CFP_USAGE, "--output: %s is of an explanation that is listed", file)
+    return same ? cfp_fail(ctx, CFP_USAGE,
+                           "--output: %s is a report that the page links to; choose another file",
+                           file)
                 : CFP_OK;
 }
 
@@ -53,7 +55,7 @@ static cfp_status add(listing *list, cfp_session *session, const char *directory
     CFP_TRY(cfp_report_path(&report, ctx, directory, true));
     cfp_status status = check_target(ctx, session->config.output, report);
     char *href = cfp_url_between(ctx, list->folder, report);
-    free(report); /* realpath's */
+    free(report);
     path = cfp_format(ctx, "%s/explanation.h5", directory);
     if (status == CFP_OK && (href == NULL || path == NULL))
         status = CFP_NOMEM;
@@ -70,6 +72,41 @@ static cfp_status add(listing *list, cfp_session *session, const char *directory
     row->href = href;
     row->folder = cfp_strdup(ctx, directory);
     return row->folder == NULL ? CFP_NOMEM : CFP_OK;
+}
+
+/* True for the page of an earlier run, which a shell pattern for a whole folder matches. */
+static bool is_page(const char *page, const char *operand)
+{
+    char *old = realpath(page, NULL), *given = realpath(operand, NULL);
+    const bool same = old != NULL && given != NULL && strcmp(old, given) == 0;
+    free(old);
+    free(given);
+    return same;
+}
+
+/* Adds every folder.  One that lacks a file, or whose file is damaged, is reported and left out;
+ * *left_out is then the last such error. */
+static cfp_status add_all(listing *list, cfp_session *session, cfp_status *left_out)
+{
+    const cfp_config *config = &session->config;
+    for (int i = 0; i < config->n_operands; i++) {
+        CFP_TRY(cfp_check_interrupt(&session->ctx));
+        if (is_page(config->output, config->operand[i]))
+            continue;
+        const cfp_status status = add(list, session, config->operand[i]);
+        if (status == CFP_IO || status == CFP_FORMAT) {
+            cfp_terminal_clear(&session->terminal);
+            cfp_terminal_error(&session->terminal, session->ctx.message);
+            session->ctx.message[0] = '\0'; /* it has been shown */
+            *left_out = status;
+        } else {
+            CFP_TRY(status);
+        }
+        cfp_progress(&session->ctx, "read", i + 1, config->n_operands);
+    }
+    if (list->n == 0 && *left_out == CFP_OK)
+        return cfp_fail(&session->ctx, CFP_USAGE, "DIR: only the page itself is given");
+    return list->n == 0 ? *left_out : CFP_OK;
 }
 
 static cfp_status print_json(cfp_session *session, const listing *list)
@@ -98,15 +135,14 @@ static cfp_status report(cfp_session *session, listing *list)
     const cfp_config *config = &session->config;
     CFP_TRY(find_folder(list, &session->ctx, config->output));
     CFP_TRY_ALLOC(&session->ctx, list->row, config->n_operands);
-    for (int i = 0; i < config->n_operands; i++) {
-        CFP_TRY(add(list, session, config->operand[i]));
-        cfp_progress(&session->ctx, "read", i + 1, config->n_operands);
-        CFP_TRY(cfp_check_interrupt(&session->ctx));
-    }
+    cfp_status left_out = CFP_OK;
+    CFP_TRY(add_all(list, session, &left_out));
     CFP_TRY(cfp_write_index(&session->ctx, config->output, list->row, list->n));
     cfp_log(&session->ctx, CFP_LOG_INFO, "%d explanation%s in %s", list->n, list->n == 1 ? "" : "s",
             config->output);
-    return config->json ? print_json(session, list) : CFP_OK;
+    if (config->json)
+        CFP_TRY(print_json(session, list));
+    return left_out;
 }
 
 cfp_status cfp_cmd_report(cfp_session *session)

@@ -1,10 +1,12 @@
 /* cmd_sweep.c - cfp-gpu sweep: what every threshold selects, as a table.
  *
- * Each clip is decoded and runs through the network once.  Then every class and every query gives a
- * series of rows (method/sweep.h).  A series is in memory as a whole, the table never is.
+ * Each clip is decoded and runs through the network once; twice, if some queries compare it with a
+ * baseline (--baseline, --steps, --turn-down) and some do not.  Then every class and every query
+ * gives a series of rows (method/sweep.h).  Only one series is in memory at a time, never the whole
+ * table.
  *
- * One bad clip among many is reported and passed over, as predict does.  A table that cannot be
- * written ends the run. */
+ * A clip that cannot be read is reported, and the next one follows, as in predict.  If the table
+ * cannot be written, the command fails. */
 #include <stdio.h>
 #include <string.h>
 #include "../method/sweep.h"
@@ -17,6 +19,7 @@
 typedef struct sweeping {
     cfp_session *session;
     cfp_sweep_plan plan;
+    cfp_analyser *compared; /* for the queries that compare; NULL: none does */
     cfp_table table;
     cfp_plot *plot; /* NULL: none */
     cfp_status plot_status;
@@ -26,7 +29,7 @@ typedef struct sweeping {
     int64_t done, total; /* descents, the unit of progress */
 } sweeping;
 
-/* How many classes each clip is asked about. */
+/* How many classes are explained for each clip. */
 static int classes_of(const sweeping *w)
 {
     return w->plan.n_classes > 0 ? w->plan.n_classes
@@ -56,7 +59,8 @@ static cfp_status open_outputs(sweeping *w)
     const cfp_config *config = &session->config;
     CFP_TRY(cfp_session_spare_inputs(session, "plot", config->plot));
     if (config->csv != NULL && config->plot != NULL && strcmp(config->csv, config->plot) == 0)
-        return cfp_fail(&session->ctx, CFP_USAGE, "--plot: %s is the table of --csv", config->plot);
+        return cfp_fail(&session->ctx, CFP_USAGE, "--plot: %s is also the file of --csv",
+                        config->plot);
     CFP_TRY(cfp_table_open(&w->table, session));
     w->rows.csv = w->table.csv.ctx != NULL ? &w->table.csv : NULL;
     if (config->plot != NULL)
@@ -64,7 +68,25 @@ static cfp_status open_outputs(sweeping *w)
     return cfp_sweep_rows_header(&w->rows);
 }
 
-static cfp_status open_trace(sweeping *w)
+/* The network for the queries that compare, or for the others; NULL if there are none. */
+static cfp_status open_for(cfp_analyser **analyser, sweeping *w, bool compares)
+{
+    cfp_session *session = w->session;
+    cfp_query *query;
+    int n = 0;
+    CFP_TRY_ALLOC(&session->ctx, query, w->plan.n_queries);
+    for (int i = 0; i < w->plan.n_queries; i++)
+        if (cfp_sweep_compares(&w->plan.query[i]) == compares)
+            query[n++] = w->plan.query[i];
+    cfp_status status = CFP_OK;
+    if (n > 0)
+        status = cfp_analyser_open_sweep(analyser, &session->ctx, &session->model,
+                                         &session->device, query, n);
+    cfp_free(query);
+    return status;
+}
+
+static cfp_status open_analysers(sweeping *w)
 {
     cfp_session *session = w->session;
     const int n_classes = session->model.n_classes;
@@ -72,9 +94,9 @@ static cfp_status open_trace(sweeping *w)
     CFP_TRY_ALLOC(&session->ctx, w->probability, n_classes);
     CFP_TRY_ALLOC(&session->ctx, w->rank, n_classes);
     cfp_session_range_begin(session, CFP_RANGE_LOAD, "plan");
-    const cfp_status status =
-        cfp_trace_open_sweep(&session->trace, &session->ctx, &session->model, &session->device,
-                             w->plan.query, w->plan.n_queries);
+    cfp_status status = open_for(&session->analyser, w, false);
+    if (status == CFP_OK)
+        status = open_for(&w->compared, w, true);
     cfp_session_range_end(session);
     return status;
 }
@@ -87,8 +109,8 @@ static int64_t descents_of_clip(const sweeping *w)
     return descents * classes_of(w);
 }
 
-/* A panel says in its title what tells it from the others: the class and, where there are several,
- * the clip; below that the query. */
+/* The title of a panel is the class and, if there are several clips, the clip; below it is the
+ * query. */
 static cfp_status add_panel(sweeping *w, const cfp_sweep_subject *subject, const cfp_series *series)
 {
     char title[512], options[256];
@@ -122,9 +144,9 @@ static cfp_status sweep_series(sweeping *w, const char *clip, int class_index,
                                        .query = query,
                                        .theta = w->plan.theta,
                                        .n_thetas = w->plan.n_thetas};
-    CFP_TRY(
-        cfp_sweep(&series, session->trace, query, class_index, w->plan.theta, w->plan.n_thetas));
-    cfp_terminal_clear(&session->terminal); /* rows may go to the same screen */
+    cfp_analyser *const analyser = cfp_sweep_compares(query) ? w->compared : session->analyser;
+    CFP_TRY(cfp_sweep(&series, analyser, query, class_index, w->plan.theta, w->plan.n_thetas));
+    cfp_terminal_clear(&session->terminal); /* the rows may go to the same terminal */
     cfp_status status = cfp_sweep_rows_put(&w->rows, &session->ctx, &subject, &series);
     if (status == CFP_OK && w->plot != NULL)
         w->plot_status = status = add_panel(w, &subject, &series);
@@ -136,7 +158,12 @@ static cfp_status sweep_clip(sweeping *w, const cfp_clip *clip)
 {
     cfp_session *session = w->session;
     const int n_classes = session->model.n_classes, n = classes_of(w);
-    CFP_TRY(cfp_session_forward(session, clip));
+    if (session->other.path != NULL)
+        CFP_TRY(cfp_session_check_frames(session, "baseline", &session->other, clip));
+    if (w->compared != NULL)
+        CFP_TRY(cfp_sweep_forward(w->compared, clip, &session->other, session->logits));
+    if (session->analyser != NULL)
+        CFP_TRY(cfp_session_forward(session, clip));
     cfp_probabilities(w->probability, &session->model, session->logits);
     if (w->plan.n_classes > 0)
         memcpy(w->rank, w->plan.class_index, (size_t)n * sizeof *w->rank);
@@ -166,7 +193,7 @@ static bool is_broken(const sweeping *w)
     return cfp_table_is_broken(&w->table) || w->plot_status != CFP_OK;
 }
 
-/* Goes on after a clip that failed, says so at once and remembers it in *failed. */
+/* A clip that fails is logged at once; the others go on.  *failed receives its status. */
 static cfp_status sweep_clips(sweeping *w, cfp_status *failed)
 {
     cfp_session *session = w->session;
@@ -183,7 +210,7 @@ static cfp_status sweep_clips(sweeping *w, cfp_status *failed)
         if (status == CFP_OK)
             continue;
         cfp_terminal_error(&session->terminal, ctx->message);
-        ctx->message[0] = '\0'; /* said */
+        ctx->message[0] = '\0'; /* it has been logged */
         *failed = *failed == CFP_OK ? status : *failed;
     }
     cfp_progress(ctx, "sweep", w->total, w->total);
@@ -211,6 +238,16 @@ static cfp_status finish(sweeping *w)
     return CFP_OK;
 }
 
+/* The clip that --baseline names. */
+static cfp_status read_baseline(sweeping *w)
+{
+    cfp_session *session = w->session;
+    for (int i = 0; i < w->plan.n_queries; i++)
+        if (w->plan.query[i].baseline == CFP_BASELINE_CLIP)
+            return cfp_session_read_clip(&session->other, session, w->plan.query[i].baseline_path);
+    return CFP_OK;
+}
+
 static cfp_status sweep(sweeping *w)
 {
     cfp_session *session = w->session;
@@ -222,9 +259,11 @@ static cfp_status sweep(sweeping *w)
     CFP_TRY(cfp_session_open_device(session));
     CFP_TRY(cfp_session_open_model(session));
     CFP_TRY(cfp_sweep_plan_classes(&w->plan, &session->ctx, &session->model, config->class_name));
+    CFP_TRY(read_baseline(w));
     CFP_TRY(open_outputs(w));
-    CFP_TRY(cfp_session_open_clips(session, 1)); /* decoded while the network is planned, too */
-    CFP_TRY(open_trace(w));
+    CFP_TRY(cfp_session_open_clips(
+        session, 1)); /* before the network is planned, so that decoding starts now */
+    CFP_TRY(open_analysers(w));
     CFP_TRY(sweep_table(w, &failed));
     if (failed != CFP_OK && w->rows.n == 0)
         return failed; /* no table without a row */
@@ -238,6 +277,7 @@ cfp_status cfp_cmd_sweep(cfp_session *session)
     const cfp_status status = sweep(&w);
     cfp_table_close(&w.table, status);
     cfp_plot_close(&w.plot);
+    cfp_analyser_close(&w.compared);
     cfp_free(w.probability);
     cfp_free(w.rank);
     cfp_sweep_plan_free(&w.plan);

@@ -1,6 +1,6 @@
-/* cmd_view.c - cfp-gpu view: where the report of an explanation is, for a browser.
+/* cmd_view.c - cfp-gpu view: prints the URL of an explanation's report.
  *
- * It opens nothing: what a browser may be told to show is its user's business. */
+ * It does not open the browser: that is left to the user. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -34,7 +34,7 @@ cfp_status cfp_cmd_view(cfp_session *session)
     char *path;
     CFP_TRY(cfp_report_path(&path, &session->ctx, session->config.operand[0], false));
     char *encoded = cfp_url_encode(&session->ctx, path);
-    free(path); /* realpath's */
+    free(path); /* it came from realpath */
     char *url = encoded == NULL ? NULL : cfp_format(&session->ctx, "file://%s", encoded);
     cfp_free(encoded);
     cfp_status status = url == NULL ? CFP_NOMEM : CFP_OK;

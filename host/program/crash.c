@@ -1,5 +1,5 @@
-/* crash.c - see crash.h.  Whose code crashed is read off the stack: the innermost frame that is not
- * the C library's. */
+/* crash.c - see crash.h.  The stack tells whose code crashed: that of the innermost frame which is
+ * not in the C library. */
 #include "crash.h"
 #include <dlfcn.h>
 #include <execinfo.h>
@@ -15,7 +15,7 @@
 
 enum { EXIT_FAILED = 1, FRAMES = 64, LINE = 256, PATIENCE = 2 };
 
-static char stack[1 << 16]; /* of the handler: the usual one may be what ran out */
+static char stack[1 << 16]; /* for the handler: the crash may be an overflow of the usual stack */
 static volatile sig_atomic_t ended, end_status;
 static pid_t owner;
 static char said[LINE]; /* the last line that a library printed and that was held back */
@@ -23,7 +23,7 @@ static char said[LINE]; /* the last line that a library printed and that was hel
 /* Writes "cfp-gpu: " and the parts, up to NULL, as one line, and ends the process. */
 static void end_with(const char *const *part)
 {
-    static bool spoken; /* of two threads that crash at once the first speaks and ends both */
+    static bool spoken; /* if two threads crash at once, the first prints its line and ends both */
     char line[LINE * 2] = "cfp-gpu: ";
     size_t n = strlen(line);
     if (ended)
@@ -35,7 +35,7 @@ static void end_with(const char *const *part)
             line[n++] = *c;
     line[n++] = '\n';
     if (write(STDERR_FILENO, line, n) < 0) {
-        /* nobody to tell */
+        /* there is no other place for the message */
     }
     _exit(EXIT_FAILED);
 }
@@ -71,7 +71,7 @@ static const void *program_counter(const void *context)
 #endif
 }
 
-/* Of the object that holds the function: the program's, or libcfp's where that is shared. */
+/* True for code of the program, and of libcfp if that is a shared library. */
 static bool is_ours(const Dl_info *at)
 {
     Dl_info own;
@@ -82,21 +82,22 @@ static bool is_ours(const Dl_info *at)
     return false;
 }
 
-/* The library that crashed; NULL: it was our own code. */
+/* The name of the library that crashed; NULL if it was our own code. */
 static const char *culprit(const void *context)
 {
     void *frame[FRAMES];
     const int n = backtrace(frame, FRAMES);
     const void *const crashed = program_counter(context);
     int first = 0;
-    while (first < n && frame[first] != crashed) /* before it: this handler */
+    while (first < n &&
+           frame[first] != crashed) /* the frames before it are those of this handler */
         first++;
     for (int i = first; i < n; i++) {
         Dl_info at;
         if (dladdr(frame[i], &at) == 0 || at.dli_fname == NULL) {
             if (frame[i] == NULL)
-                continue;                    /* a call of a null pointer: see who called */
-            return "code that oneDNN makes"; /* it lies in no file */
+                continue;                    /* a null pointer was called: look at the caller */
+            return "code that oneDNN makes"; /* code in no file was made at run time */
         }
         if (is_ours(&at))
             return NULL;
@@ -136,7 +137,7 @@ static void on_patience(int number)
 
 static void on_crash(int number, siginfo_t *info, void *context)
 {
-    const bool sent = info->si_code <= 0 && number != SIGABRT; /* by another process */
+    const bool sent = info->si_code <= 0 && number != SIGABRT; /* another process sent the signal */
     signal(number, SIG_DFL);
     if (!sent && getpid() == owner) {
         signal(SIGALRM, on_patience); /* should the loader's lock be taken */

@@ -1,17 +1,18 @@
 /* crash.h - a library that crashes or ends the process still gives one line and exit status 1.
  *
- * When memory runs out, not every library says so.  fontconfig, libgomp and oneDNN, among others,
- * follow a null pointer, throw an exception that nobody catches, or print a line of their own and
- * call exit().  From begin on:
+ * Not every library reports that memory ran out.  fontconfig, libgomp and oneDNN, among others,
+ * follow a null pointer, throw an exception that nothing catches, or print a line and call exit().
+ * After cfp_crash_begin:
  *   - SIGSEGV, SIGBUS, SIGFPE, SIGILL and SIGABRT in a library end the process with the line
- *     "cfp-gpu: LIBRARY: crashed (...)" and status 1.  In our own code they stay what they are: a
- *     fault of ours must be seen.  The handler has a stack of its own in the thread of `begin`.
- *   - exit() by a library does the same, with what that library printed.
- *   - lines that libraries print to standard error for want of memory are held back.
- * Processes forked meanwhile crash as usual.  Sanitizer builds leave the signals alone. */
+ *     "cfp-gpu: LIBRARY: crashed (...)" and status 1.  In our own code they crash the process as
+ *     usual, so that a fault of ours is seen.  In the thread that called cfp_crash_begin the
+ *     handler has its own stack.
+ *   - exit() by a library ends the process in the same way; the line quotes what it printed.
+ *   - lines about memory that libraries print to standard error are held back.
+ * Processes that are forked later crash as usual.  Sanitizer builds do not catch the signals. */
 #pragma once
 
 void cfp_crash_begin(void);
-/* All has been done and said.  Libraries that crash or print while they close after this change
- * nothing: the process ends with `status`, in silence. */
+/* Call it when all work is done and all messages are printed.  If a library crashes or prints after
+ * this, while it closes, the process ends with `status` and prints nothing. */
 void cfp_crash_end(int status);

@@ -6,8 +6,8 @@
 #include <string.h>
 #include "sweep_plan.h"
 
-/* The next word of a list with commas, cut out of it, without the spaces around it; NULL behind the
- * last. */
+/* Cuts the next word off a list and returns it without the spaces around it; NULL after the last.
+ */
 static char *next_word(char **list, char separator)
 {
     char *word = *list, *end;
@@ -22,7 +22,7 @@ static char *next_word(char **list, char separator)
     return word;
 }
 
-/* The place of a word in names (NULL behind the last), or -1. */
+/* The index of a word in names (which end with NULL), or -1. */
 static int find_word(const char *word, const char *const *names)
 {
     for (int i = 0; names[i] != NULL; i++)
@@ -43,7 +43,7 @@ static int count_words(const char *list)
 
 enum { METRICS = CFP_KERNEL_METRIC_COUNT + CFP_METRIC_COUNT };
 
-/* The names of all metrics, those about kernels first; NULL behind the last. */
+/* The names of all metrics, those about kernels first, then NULL. */
 static void metric_names(const char *name[METRICS + 1])
 {
     for (int i = 0; i < CFP_KERNEL_METRIC_COUNT; i++)
@@ -53,7 +53,7 @@ static void metric_names(const char *name[METRICS + 1])
     name[METRICS] = NULL;
 }
 
-/* `all` leaves out what needs masks where there are none. */
+/* For `all`.  Without masks, the metrics that need them are left out. */
 static void take_all(cfp_eval_request *request, bool masks)
 {
     memset(request->kernels.metrics, 1, CFP_KERNEL_METRIC_COUNT);
@@ -104,10 +104,11 @@ static cfp_status parse_share(double *out, cfp_ctx *ctx, const char *word)
     *out = strtod(word, &end);
     if (*word > ' ' && end != word && *end == '\0' && *out > 0 && *out <= 1)
         return CFP_OK;
-    return cfp_fail(ctx, CFP_USAGE,
-                    "--share: '%s' is not a share of a layer's kernels, above 0 and at most 1, nor "
-                    "selected",
-                    word);
+    return cfp_fail(
+        ctx, CFP_USAGE,
+        "--share: '%s' is neither selected nor a fraction of a layer's kernels, above 0 "
+        "and at most 1",
+        word);
 }
 
 static cfp_status parse_shares(cfp_evaluate_plan *plan, cfp_ctx *ctx, const char *list)
@@ -147,7 +148,7 @@ static const char *const own_names[] = {
     "theta",           "baseline", "gradient-steps", "normalise",
     "class-relevance", "form",     "turn-down",      NULL};
 
-/* Bits of the options that a method has. */
+/* The options that a method has, as bits of own_option. */
 static unsigned knows(cfp_score_kind kind)
 {
     static const unsigned gradient = 1u << OWN_BASELINE | 1u << OWN_STEPS | 1u << OWN_TURN_DOWN;
@@ -169,7 +170,7 @@ static cfp_status bad_value(cfp_ctx *ctx, const cfp_score_method *m, const char 
                     right);
 }
 
-/* One of names, of `count` that may be given here. */
+/* Parses a value that must be one of the first `count` names. */
 static cfp_status own_choice(int *out, cfp_ctx *ctx, const cfp_score_method *m, const char *option,
                              const char *value, const char *const *names)
 {
@@ -185,15 +186,14 @@ static cfp_status own_choice(int *out, cfp_ctx *ctx, const cfp_score_method *m, 
 }
 
 static cfp_status own_number(double *out, cfp_ctx *ctx, const cfp_score_method *m,
-                             const char *option, const char *value, double least, double most)
+                             const char *option, const char *value, double min, double max)
 {
     char right[64], *end;
     *out = strtod(value, &end);
-    if (*value > ' ' && *end == '\0' && *out >= least && *out <= most &&
-        (most <= 1 || *out == floor(*out)))
+    if (*value > ' ' && *end == '\0' && *out >= min && *out <= max &&
+        (max <= 1 || *out == floor(*out)))
         return CFP_OK;
-    snprintf(right, sizeof right, "a%s number from %g to %g", most > 1 ? " whole" : "", least,
-             most);
+    snprintf(right, sizeof right, "a%s number from %g to %g", max > 1 ? " whole" : "", min, max);
     return bad_value(ctx, m, option, value, right);
 }
 
@@ -232,7 +232,7 @@ static cfp_status set_own(cfp_score_method *m, cfp_ctx *ctx, own_option option, 
     }
 }
 
-/* Behind the name: ":theta=0.85:form=absolute". */
+/* Parses the options after the name of a method: ":theta=0.85:form=absolute". */
 static cfp_status parse_own(cfp_score_method *m, cfp_ctx *ctx, char *options)
 {
     for (char *option; (option = next_word(&options, ':')) != NULL;) {
@@ -250,8 +250,8 @@ static cfp_status parse_own(cfp_score_method *m, cfp_ctx *ctx, char *options)
     return CFP_OK;
 }
 
-/* What the command line says for all methods alike; activation is compared with nothing unless it
- * is told so itself. */
+/* The query that the command line gives to all methods.  Method activation does not use --baseline,
+ * only a baseline of its own. */
 static cfp_query query_for(const cfp_config *config, cfp_score_kind kind)
 {
     cfp_query query = cfp_config_query(config);
@@ -264,12 +264,14 @@ static cfp_query query_for(const cfp_config *config, cfp_score_kind kind)
     return query;
 }
 
-/* All names of methods: those with a score a kernel, then those that only have a volume. */
-static void method_names(const char *name[CFP_SCORE_COUNT + CFP_VOLUME_COUNT + 1])
+/* The names of all methods: that of explain, those that score kernels, then those that only give a
+ * volume. */
+static void method_names(const char *name[CFP_SCORE_COUNT + CFP_VOLUME_COUNT + 2])
 {
     int n = 0;
-    for (; n < CFP_SCORE_COUNT; n++)
-        name[n] = cfp_score_names[n];
+    name[n++] = CFP_METHOD_EXPLAIN;
+    for (int i = 0; i < CFP_SCORE_COUNT; i++)
+        name[n++] = cfp_score_names[i];
     for (int i = 0; i < CFP_VOLUME_COUNT; i++)
         if (find_word(cfp_volume_names[i], cfp_score_names) < 0)
             name[n++] = cfp_volume_names[i];
@@ -284,8 +286,8 @@ static bool any(const uint8_t *flag, int n)
     return false;
 }
 
-/* Metrics of both kinds may be asked for, and then a method may have one kind of answer; but not
- * none. */
+/* Metrics about kernels need scores, metrics about volumes need a volume.  A method must have what
+ * at least one of the metrics needs. */
 static cfp_status check_use(const cfp_evaluate_plan *plan, cfp_ctx *ctx, const char *name,
                             bool scores, bool volume)
 {
@@ -294,11 +296,12 @@ static cfp_status check_use(const cfp_evaluate_plan *plan, cfp_ctx *ctx, const c
     if ((scores && kernels) || (volume && volumes))
         return CFP_OK;
     return cfp_fail(ctx, CFP_USAGE,
-                    "--methods: %s has no %s, which the metrics asked for are about", name,
-                    scores ? "volume" : "score for each kernel");
+                    "--methods: %s gives no %s, which every metric of --metrics needs", name,
+                    scores ? "volume" : "scores of kernels");
 }
 
-/* The role of a volume; options: those of a method that has no other role, else NULL. */
+/* Adds the method as one that gives a volume.  options: its own options if it gives nothing else,
+ * or NULL. */
 static cfp_status add_volume(cfp_evaluate_plan *plan, cfp_ctx *ctx, const cfp_config *config,
                              const cfp_score_method *m, cfp_volume_method method, char *options)
 {
@@ -312,18 +315,31 @@ static cfp_status add_volume(cfp_evaluate_plan *plan, cfp_ctx *ctx, const cfp_co
         char *value = strchr(option, '=');
         if (value != NULL)
             *value++ = '\0';
-        CFP_TRY(cfp_volume_option(own, ctx, method, option, value != NULL ? value : ""));
+        CFP_TRY(cfp_volume_option(own, ctx, method, option, value));
     }
     return CFP_OK;
 }
 
-/* One method in each of its roles. */
+/* What explain asks without --rule. */
+static void recommend(cfp_query *query)
+{
+    const cfp_query best = cfp_query_recommended();
+    query->theta = best.theta;
+    query->baseline = best.baseline;
+    query->turn_down = best.turn_down;
+    query->steps = best.steps;
+}
+
+/* Adds a method as one that scores kernels, as one that gives a volume, or as both. */
 static cfp_status add_method(cfp_evaluate_plan *plan, cfp_ctx *ctx, const cfp_config *config,
                              const char *whole, char *word)
 {
     char *options = word;
-    const char *names[CFP_SCORE_COUNT + CFP_VOLUME_COUNT + 1], *name = next_word(&options, ':');
-    const int kind = find_word(name, cfp_score_names), volume = cfp_volume_named(name);
+    const char *names[CFP_SCORE_COUNT + CFP_VOLUME_COUNT + 2], *name = next_word(&options, ':');
+    const bool recommended =
+        strcmp(name, CFP_METHOD_EXPLAIN) == 0; /* grad, asked as explain asks */
+    const char *const meant = recommended ? cfp_score_names[CFP_SCORE_GRAD] : name;
+    const int kind = find_word(meant, cfp_score_names), volume = cfp_volume_named(meant);
     method_names(names);
     if (kind < 0 && volume < 0)
         return cfp_unknown_word(ctx, "methods", name, names);
@@ -331,6 +347,8 @@ static cfp_status add_method(cfp_evaluate_plan *plan, cfp_ctx *ctx, const cfp_co
     cfp_score_method m = {.word = whole,
                           .kind = kind >= 0 ? (cfp_score_kind)kind : CFP_SCORE_EXACT};
     m.query = query_for(config, m.kind);
+    if (recommended)
+        recommend(&m.query);
     if (kind < 0)
         return add_volume(plan, ctx, config, &m, (cfp_volume_method)volume, options);
     CFP_TRY(parse_own(&m, ctx, options));
@@ -341,7 +359,7 @@ static cfp_status add_method(cfp_evaluate_plan *plan, cfp_ctx *ctx, const cfp_co
     return cfp_query_check(ctx, &m.query);
 }
 
-/* The same words again would only give the same rows. */
+/* True if the same method with the same options was given before: it would give the same rows. */
 static bool was_given(const cfp_evaluate_plan *plan, const char *word)
 {
     bool given = false;
@@ -352,7 +370,7 @@ static bool was_given(const cfp_evaluate_plan *plan, const char *word)
     return given;
 }
 
-/* The words stay as they were given in the first half of plan->words; the second is cut up. */
+/* plan->words holds the list twice: once as it was given, once to be cut into words. */
 static cfp_status parse_methods(cfp_evaluate_plan *plan, cfp_ctx *ctx, const cfp_config *config)
 {
     const size_t bytes = strlen(config->methods) + 1;
@@ -391,19 +409,26 @@ static bool has_method(const cfp_evaluate_plan *plan, cfp_score_kind kind)
     return has;
 }
 
-/* An option that none of the methods knows is a slip of the hand. */
+/* True for a method that has the options of explain, whatever the command line says. */
+static bool asks_as_explain(const cfp_score_method *method)
+{
+    return strncmp(method->word, CFP_METHOD_EXPLAIN, strlen(CFP_METHOD_EXPLAIN)) == 0;
+}
+
+/* Refuses an option that none of the methods uses: it was given by mistake. */
 static cfp_status check_options(cfp_evaluate_plan *plan, cfp_ctx *ctx, const cfp_config *config)
 {
     const cfp_query given = cfp_config_query(config), usual = cfp_query_default();
     unsigned known = 0;
     for (int i = 0; i < plan->request.kernels.n_methods; i++)
-        if (plan->method[i].kind != CFP_SCORE_ACTIVATION)
+        if (plan->method[i].kind != CFP_SCORE_ACTIVATION && !asks_as_explain(&plan->method[i]))
             known |= knows(plan->method[i].kind);
     const struct {
         own_option option;
         bool given;
     } check[] = {{OWN_BASELINE, given.baseline != usual.baseline},
                  {OWN_STEPS, config->gradient_steps != 1},
+                 {OWN_TURN_DOWN, given.turn_down != usual.turn_down},
                  {OWN_NORMALISE, given.normalise != usual.normalise},
                  {OWN_CLASS, given.class_relevance != usual.class_relevance}};
     for (size_t i = 0; i < sizeof check / sizeof *check; i++)
@@ -413,8 +438,8 @@ static cfp_status check_options(cfp_evaluate_plan *plan, cfp_ctx *ctx, const cfp
     if (plan->request.fill == CFP_FILL_CLIPS && has_method(plan, CFP_SCORE_EXACT) &&
         plan->request.kernels.metrics[CFP_WEIGHT_JACCARD])
         return cfp_fail(ctx, CFP_USAGE,
-                        "--fill: clips cannot fill a network whose weights were permuted: give "
-                        "another for weight-jaccard of exact");
+                        "--fill: clips cannot be used for weight-jaccard with method exact, which "
+                        "permutes the weights of the network; choose another");
     return CFP_OK;
 }
 
@@ -453,7 +478,7 @@ static cfp_status make_plan(cfp_evaluate_plan *plan, cfp_ctx *ctx, const cfp_con
     for (int i = 0; i < plan->request.n_volumes; i++)
         plan->other |= plan->volume[i].query.baseline == CFP_BASELINE_CLIP;
     if (config->class_name != NULL && config->top_classes > 0)
-        return cfp_fail(ctx, CFP_USAGE, "--top-classes: takes the place of --class; give one");
+        return cfp_fail(ctx, CFP_USAGE, "--top-classes: cannot be given together with --class");
     return check_options(plan, ctx, config);
 }
 

@@ -23,9 +23,9 @@ void cfp_explained_paths_free(cfp_explained_paths *paths)
     *paths = (cfp_explained_paths){0};
 }
 
-static void *more_room(cfp_ctx *ctx, void *old, int n, int *room, size_t bytes)
+static void *larger_list(cfp_ctx *ctx, void *old, int n, int *capacity, size_t bytes)
 {
-    if (n < *room)
+    if (n < *capacity)
         return old;
     char *more = cfp_alloc(ctx, 2 * (size_t)n + 64, bytes);
     if (more == NULL)
@@ -33,11 +33,11 @@ static void *more_room(cfp_ctx *ctx, void *old, int n, int *room, size_t bytes)
     if (n > 0)
         memcpy(more, old, (size_t)n * bytes);
     cfp_free(old);
-    *room = 2 * n + 64;
+    *capacity = 2 * n + 64;
     return more;
 }
 
-/* True where this very file was met before, by whatever name. */
+/* True if the same file was found before, perhaps by another name. */
 static bool seen_before(const cfp_explained_paths *paths, const struct stat *about)
 {
     for (int i = 0; i < paths->n_seen; i++)
@@ -50,16 +50,16 @@ static cfp_status add_file(cfp_explained_paths *out, const char *path, const str
 {
     out->n_met++;
     if (seen_before(out, about)) {
-        cfp_log(out->ctx, CFP_LOG_INFO, "%s: is there twice; it counts once", path);
+        cfp_log(out->ctx, CFP_LOG_INFO, "%s: was given twice and counts once", path);
         return CFP_OK;
     }
     seen_file *seen =
-        more_room(out->ctx, out->seen, out->n_seen, &out->room_seen, sizeof *out->seen);
+        larger_list(out->ctx, out->seen, out->n_seen, &out->capacity_seen, sizeof *out->seen);
     if (seen == NULL)
         return CFP_NOMEM;
     out->seen = seen;
     seen[out->n_seen++] = (seen_file){about->st_dev, about->st_ino};
-    char **list = more_room(out->ctx, out->path, out->n, &out->room, sizeof *out->path);
+    char **list = larger_list(out->ctx, out->path, out->n, &out->capacity, sizeof *out->path);
     if (list == NULL)
         return CFP_NOMEM;
     out->path = list;
@@ -74,7 +74,8 @@ static int not_hidden(const struct dirent *entry)
 
 static cfp_status search(cfp_explained_paths *out, const char *folder, int depth);
 
-/* What an entry of a folder is: the folder's own, or to be searched in the second turn. */
+/* Handles one entry of a folder.  In the first turn explanations and shards are added, in the
+ * second (sub_folders) the sub-folders are searched. */
 static cfp_status take_entry(cfp_explained_paths *out, const char *folder, const char *name,
                              bool sub_folders, int depth)
 {

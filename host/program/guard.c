@@ -1,7 +1,7 @@
-/* guard.c - see guard.h.  The handlers only write bytes that were made ready before.
+/* guard.c - see guard.h.  The line is made before the file is read: a signal handler may only write
+ * it.
  *
- * A crash is handled by the thread that crashed, so the line of what is being read is that thread's
- * own. */
+ * The thread that crashed runs the handler, so each thread has its own line. */
 #include "guard.h"
 #include "../base/text_shown.h"
 #include <signal.h>
@@ -16,18 +16,18 @@ static _Thread_local char crash_line[LINE]; /* empty: this thread is not guarded
 
 static void end_with(const char *line)
 {
-    static bool said; /* of two threads that crash at once the first speaks, and ends both */
+    static bool said; /* if two threads crash at once, the first prints its line and ends both */
     while (__atomic_test_and_set(&said, __ATOMIC_RELAXED))
         pause();
     if (write(STDERR_FILENO, line, strlen(line)) < 0) {
-        /* nobody to tell */
+        /* there is no other place for the message */
     }
     _exit(1);
 }
 
 enum { N_CRASHES_CAUGHT = 4 };
 static const int crashes[N_CRASHES_CAUGHT] = {SIGSEGV, SIGBUS, SIGFPE, SIGABRT};
-static struct sigaction before[N_CRASHES_CAUGHT]; /* crash.c's, in the program */
+static struct sigaction before[N_CRASHES_CAUGHT]; /* the handlers of crash.c, if there are any */
 
 static void on_crash(int number, siginfo_t *info, void *context)
 {
@@ -36,7 +36,7 @@ static void on_crash(int number, siginfo_t *info, void *context)
     for (int i = 0; i < N_CRASHES_CAUGHT; i++)
         if (crashes[i] == number && before[i].sa_flags & SA_SIGINFO)
             before[i].sa_sigaction(number, info, context);
-    signal(number, SIG_DFL); /* not a library at a file: let it crash, as it would have */
+    signal(number, SIG_DFL); /* no file was being read: crash as usual */
     raise(number);
 }
 
@@ -46,10 +46,10 @@ enum { N_CRASHES = 0 };
 enum { N_CRASHES = N_CRASHES_CAUGHT };
 #endif
 
-/* They stay: another thread may be guarded when this one is done. */
+/* Sets the handlers.  They are never removed, because other threads may still be guarded. */
 static void handle_crashes(void)
 {
-    static bool done; /* several threads may come: each sets the same */
+    static bool done; /* only the first thread sets them */
     const struct sigaction action = {.sa_sigaction = on_crash,
                                      .sa_flags = (int)(SA_SIGINFO | SA_ONSTACK)};
     if (__atomic_test_and_set(&done, __ATOMIC_RELAXED))

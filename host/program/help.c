@@ -24,14 +24,15 @@ const cfp_operand cfp_operands[] = {
 bool cfp_takes_operand(const cfp_command *command, const cfp_operand *operand)
 {
     const bool files =
-        strstr(command->operands, "DIR|FILE") != NULL; /* which has a row of its own */
+        strstr(command->operands, "DIR|FILE") != NULL; /* then "DIR" is only a part of that word */
     return strstr(command->operands, operand->name) != NULL &&
            !(files && strcmp(operand->name, "DIR") == 0);
 }
 
 enum { INDENT = 30, WIDTH = 92 };
 
-/* Words of `text` from column `at` on, wrapped into the columns behind INDENT. */
+/* Prints a text in lines from column `indent` to column WIDTH.  The cursor is in column `at`; if
+ * that is too far right, the text starts on a new line. */
 static void print_wrapped(const char *text, int at, int indent)
 {
     if (at > indent - 2) {
@@ -56,9 +57,14 @@ static void print_wrapped(const char *text, int at, int indent)
     printf("\n");
 }
 
+const char *cfp_default_shown(const cfp_option *option)
+{
+    return option->default_shown != NULL ? option->default_shown : option->default_text;
+}
+
 static void print_option(const cfp_option *option)
 {
-    char left[128], right[512];
+    char left[128], right[768];
     int used = option->letter != 0
                    ? snprintf(left, sizeof left, "  -%c, --%s", option->letter, option->name)
                    : snprintf(left, sizeof left, "      --%s", option->name);
@@ -75,10 +81,10 @@ static void print_option(const cfp_option *option)
     if (option->type == CFP_OPTION_REAL)
         length +=
             snprintf(right + length, (size_t)(end - right - length), " [%g to %g, default: %s]",
-                     option->least, option->most, option->fallback);
-    else if (option->fallback != NULL)
+                     option->min, option->max, option->default_text);
+    else if (option->default_text != NULL)
         snprintf(right + length, (size_t)(end - right - length), " [default: %s]",
-                 option->fallback);
+                 cfp_default_shown(option));
     printf("%s", left);
     print_wrapped(right, used, INDENT);
 }
@@ -96,17 +102,21 @@ static void print_input(const cfp_command *command)
             print_operand(cfp_operands[i].name, cfp_operands[i].meaning);
 }
 
+const cfp_writer *const *cfp_command_writers(const cfp_command *command)
+{
+    return command->bit == CFP_CMD_CONTRAST ? cfp_contrast_writers : cfp_writers;
+}
+
 static void print_formats(const cfp_command *command)
 {
-    const cfp_writer *const *writers =
-        command->bit == CFP_CMD_CONTRAST ? cfp_contrast_writers : cfp_writers;
+    const cfp_writer *const *writers = cfp_command_writers(command);
     for (int i = 0; writers[i] != NULL; i++) {
         printf("%*s%-8s", INDENT + 2, "", writers[i]->format);
         print_wrapped(writers[i]->summary, INDENT + 10, INDENT + 12);
     }
 }
 
-/* What a list may hold: names[n] with commas between, behind what they have in common. */
+/* Prints the words that a list may have: "what: name, name, ...". */
 static void print_names(const char *what, const char *const *names, int n)
 {
     char text[512];
@@ -123,6 +133,7 @@ static void print_lists(const char *option)
         print_names("about kernels", cfp_kernel_metric_names, CFP_KERNEL_METRIC_COUNT);
         print_names("about volumes", cfp_volume_metric_names, CFP_METRIC_COUNT);
     } else if (strcmp(option, "methods") == 0) {
+        print_wrapped("explain: grad, asked as explain asks without --rule", 0, INDENT);
         print_names("a score for each kernel", cfp_score_names, CFP_SCORE_COUNT);
         print_names("a volume", cfp_volume_names, CFP_VOLUME_COUNT);
     }
@@ -141,7 +152,7 @@ static void help_command(const cfp_command *command)
     }
     for (int i = 0; i < cfp_n_options; i++) {
         const cfp_option *option = &cfp_options[i];
-        if ((option->commands & command->bit) == 0)
+        if (!cfp_option_shown(option, command->bit))
             continue;
         if (strcmp(option->group, group) != 0)
             printf("\n%s\n", option->group);

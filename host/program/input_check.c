@@ -1,44 +1,51 @@
 /* input_check.c - see input_check.h.
  *
- * What the margins rest on: two trained networks, shown clips in their own way and in ways that a
- * wrong file would give.  A C3D of 101 classes without batch norm, trained on BGR from 0 to 255,
- * on 26 windows of two clips of its classes and 13 clips of none of them; weights/motion.h5, of 8
- * classes and with batch norm, on 32 clips.  Entropy alone misleads: the logits of convolutions
- * and ReLU grow with the input, and 0..255 less the mean gave the first network entropies below
- * 0.1 for all 26, though it knows nothing in that range.  It must therefore also be the top
- * logit that stands out more against the spread of all logits, which growing does not change.
- * With an entropy of a quarter, a probability of 0.8 and a peak 0.2 higher there are warnings of
+ * The thresholds were chosen with two trained networks, which were run on clips as they were
+ * trained and as a wrong /input would give them.  One is a C3D of 101 classes without batch norm,
+ * trained on BGR from 0 to 255; it got 26 windows of two clips of its classes, and 13 clips of
+ * other classes. The other is weights/motion.h5, of 8 classes and with batch norm; it got 32 clips.
  *
- *   clips of its classes, shown rightly:     0 of 26; 0 of 32
- *   clips of no class of its:                1 of 13 for colour, 3 of 13 for range
- *   red and blue swapped:                    17 of 26 (motion.h5 does not care for colour)
- *   -1..1, 0..1 normalised for 0..255:       18 and 14 of 26
- *   0..255, less its mean or not, for 0..1:  12 and 12 of 32
+ * Entropy alone misleads.  The logits of convolutions and ReLU grow with the input: with 0..255
+ * less the mean, the first network had entropies below 0.1 for all 26 windows, although it
+ * recognises nothing in that range.  So the peak must be higher, too: the distance of the top logit
+ * from the mean, in standard deviations of all logits.  It does not change when all logits grow.
  *
- * (tests/check_input.py).  A warning is a hint, and several of one kind are a strong one.  What is
- * missed is mostly a network that is sure in a wrong range: scale 1 with the mean and deviation of
- * 0..1 gives an entropy of 0, and cfp_input_check_numbers sees it instead.  With two classes the
- * peak is always 1: nothing is said of such a network.
+ * A warning is given if the entropy falls to a quarter, the probability is above 0.8 and the peak
+ * is 0.2 higher.  Measured (tests/check_input.py):
  *
- * Under a sigmoid head every class is a question of its own, yes or no.  The entropy is then the
- * mean over the classes of that of the answer to one question, and that of a guess is log 2.  The
- * margins are the same, though no network with such a head was measured. */
+ *   clips and /input                                 clips with a warning
+ *   of its classes, right /input:                    0 of 26; 0 of 32
+ *   of other classes, right /input:                  1 of 13 for colour, 3 of 13 for range
+ *   red and blue swapped:                            17 of 26 (motion.h5 does not depend on colour)
+ *   -1..1, 0..1 normalised instead of 0..255:        18 and 14 of 26
+ *   0..255, less its mean or not, instead of 0..1:   12 and 12 of 32
+ *
+ * A warning is a hint; several of one kind are strong evidence.  Most misses are networks that are
+ * sure although the range is wrong.  For example, scale 1 with the mean and deviation of 0..1 gives
+ * an entropy of 0; cfp_input_check_numbers detects it.  With two classes the peak is always 1, so
+ * such a network gets no warning.
+ *
+ * With a sigmoid head each class is a separate yes-or-no question.  The entropy is then the mean of
+ * the entropies of these answers, and that of a guess is log 2.  The thresholds are the same, but
+ * no network with such a head was measured. */
 #include "input_check.h"
-#include "../method/trace.h"
+#include "../network/trace.h"
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
-static const double unsure = 0.2;          /* entropy, of that of a guess */
-static const double much_less = 0.25;      /* entropy, of the own way's */
-static const double clear_answer = 0.8;    /* probability of the top class */
-static const double stands_out_more = 0.2; /* peak, above the own way's */
-static const double same_range = 0.4;      /* what black and white may differ by, of the span */
+static const double unsure = 0.2;     /* above this fraction of the entropy of a guess */
+static const double much_less = 0.25; /* below this fraction of the entropy with /input as it is */
+static const double clear_answer = 0.8; /* the probability of the top class is above this */
+static const double stands_out_more =
+    0.2; /* the peak is higher than with /input as it is by this */
+static const double same_range =
+    0.4; /* ranges whose black and white differ by less than this fraction are the same */
 
 const char *const cfp_input_checking_names[] = {"auto", "always", "never"};
 
-typedef struct range { /* what bytes commonly become; mean and std are red, green, blue */
+typedef struct range { /* a common preprocessing; mean and std are red, green, blue */
     const char *name;
     float scale, mean[3], std[3];
 } range;
@@ -57,7 +64,7 @@ static const range ranges[] = {
     {"-1..1 (scale 127.5, mean 1, std 1)", 127.5f, {1, 1, 1}, {1, 1, 1}},
 };
 
-/* What a byte becomes, mean over the channels. */
+/* The number that a byte becomes, as a mean over the channels. */
 static double becomes(int byte, float scale, const float *mean, const float *std, int channels)
 {
     double sum = 0;
@@ -69,7 +76,7 @@ static double becomes(int byte, float scale, const float *mean, const float *std
 static void warn(cfp_input_check *check, const char *format, ...) CFP_PRINTF(2, 3);
 static void warn(cfp_input_check *check, const char *format, ...)
 {
-    if (check->n_warnings == CFP_INPUT_MOST_WARNINGS)
+    if (check->n_warnings == CFP_INPUT_MAX_WARNINGS)
         return;
     va_list arguments;
     va_start(arguments, format);
@@ -126,14 +133,14 @@ static void ask_softmax(cfp_input_answer *a, const float *logits, int n)
 
 static void ask_sigmoid(cfp_input_answer *a, const float *logits, int n)
 {
-    for (int i = 0; i < n; i++) { /* of p and 1 - p, by the larger of the two: no log of 0 */
+    for (int i = 0; i < n; i++) { /* the entropy of p and 1 - p, without log of 0 */
         const double z = fabs((double)logits[i]), rest = exp(-z);
         a->entropy += (log1p(rest) + z * rest / (1 + rest)) / n;
     }
     a->probability = 1 / (1 + exp(-(double)logits[a->top]));
 }
 
-/* The answer in numbers; `top` stays 0 where there are no classes to choose from. */
+/* The answer of the network in numbers. */
 static cfp_input_answer summarise(const char *way, const cfp_model *model, const float *logits)
 {
     const int n = model->n_classes;
@@ -153,7 +160,7 @@ static cfp_input_answer summarise(const char *way, const cfp_model *model, const
     return a;
 }
 
-/* The entropy of an answer that is a guess. */
+/* The entropy of a guess: all classes are equally probable. */
 static double of_a_guess(const cfp_model *model)
 {
     return log(model->head == CFP_HEAD_SIGMOID ? 2 : model->n_classes);
@@ -175,14 +182,15 @@ static bool is_own_range(const range *r, const cfp_input_spec *spec)
            same_range * fmax(white - black, high - low);
 }
 
-/* Scratch of one look: numbers of the clip, and the answer to them. */
+/* Buffers for one check: the network's input, and its answer. */
 typedef struct look {
     cfp_trace *trace;
     const cfp_clip *clip;
     float *input, *logits;
 } look;
 
-/* Adds the answer to the clip shown as `spec` says.  No numbers at all (overflow) are no answer. */
+/* Runs the network on the clip, prepared as `spec` says, and adds its answer.  If the answer has
+ * NaN or infinity (overflow), none is added. */
 static cfp_status ask(cfp_input_check *out, look *l, const cfp_input_spec *spec, const char *way)
 {
     cfp_ctx *ctx = l->trace->ctx;

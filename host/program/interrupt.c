@@ -1,7 +1,7 @@
 /* interrupt.c - see interrupt.h.
  *
- * The handlers may strike anywhere, so they call only what is safe there: system calls, and no
- * memory is asked for.  Folders are read by the system call itself for the same reason. */
+ * A signal handler can run at any moment, so it only makes system calls and allocates no memory.
+ * For the same reason it reads folders with getdents64 instead of readdir. */
 #include "interrupt.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -17,7 +17,7 @@
 
 enum {
     PATIENCE_MS = 1500,
-    MOST_PARTIAL = 32,
+    MAX_PARTIAL = 32,
     DEEPEST_FOLDER = 8,
     ENTRIES = 8192, /* bytes of a folder's entries that are read at a time */
     EXIT_INTERRUPTED = 130
@@ -30,11 +30,11 @@ typedef struct partial {
     char path[PATH_MAX];
 } partial;
 
-/* Globals, since a signal handler has nothing else to look at. */
+/* Global variables, because a signal handler has no other access to them. */
 static volatile int interrupted;
 static int n_signals, said;
-static partial partials[MOST_PARTIAL];
-static pid_t owner; /* of those: a child process that inherited this leaves them alone */
+static partial partials[MAX_PARTIAL];
+static pid_t owner; /* the process that made the files: its child processes must not remove them */
 
 const volatile int *cfp_interrupt_flag(void)
 {
@@ -57,7 +57,7 @@ void cfp_interrupt_partial(void *cookie, const char *path, bool there)
     (void)cookie;
     if (strlen(path) >= PATH_MAX)
         return;
-    for (int i = 0; i < MOST_PARTIAL; i++) {
+    for (int i = 0; i < MAX_PARTIAL; i++) {
         partial *p = &partials[i];
         if (there && change(p, EMPTY, CHANGING)) {
             memcpy(p->path, path, strlen(path) + 1);
@@ -98,7 +98,7 @@ static void empty_folder(int folder, int depth)
         }
 }
 
-/* A file, or a folder with all that is in it; links are removed, not followed. */
+/* Removes a file, or a folder and what is in it.  Links are removed, not followed. */
 static void remove_tree(int folder, const char *name, int depth)
 {
     if (unlinkat(folder, name, 0) == 0 || depth == DEEPEST_FOLDER)
@@ -111,7 +111,8 @@ static void remove_tree(int folder, const char *name, int depth)
     unlinkat(folder, name, AT_REMOVEDIR);
 }
 
-/* A pipe that nobody reads, or a terminal that was stopped, would hold the program for ever. */
+/* True if a line can be written without waiting.  A full pipe that nobody reads or a stopped
+ * terminal would block the program for ever. */
 static bool can_be_told(void)
 {
     struct pollfd one = {.fd = STDERR_FILENO, .events = POLLOUT};
@@ -121,12 +122,12 @@ static bool can_be_told(void)
 static void end_now(void)
 {
     static const char line[] = "cfp-gpu: interrupted\n";
-    for (int i = 0; i < MOST_PARTIAL && getpid() == owner; i++)
+    for (int i = 0; i < MAX_PARTIAL && getpid() == owner; i++)
         if (__atomic_load_n(&partials[i].state, __ATOMIC_ACQUIRE) == THERE)
             remove_tree(AT_FDCWD, partials[i].path, 0);
     if (!__atomic_load_n(&said, __ATOMIC_RELAXED) && can_be_told() &&
         write(STDERR_FILENO, line, sizeof line - 1) < 0) {
-        /* nobody to tell */
+        /* there is no other place for the message */
     }
     _exit(EXIT_INTERRUPTED);
 }
@@ -156,7 +157,7 @@ void cfp_interrupt_catch(void)
     const struct sigaction ends = {.sa_handler = on_timer};
     struct sigaction asks = {.sa_handler = on_signal}, before;
     owner = getpid();
-    for (int i = 0; i < 3; i++) /* one at a time: two signals at once are two */
+    for (int i = 0; i < 3; i++) /* no other of these signals interrupts the handler */
         sigaddset(&asks.sa_mask, numbers[i]);
     sigaction(SIGALRM, &ends, NULL);
     for (int i = 0; i < 3; i++)

@@ -1,20 +1,20 @@
-/* interrupt.h - SIGINT, SIGTERM and SIGHUP: the run is asked to end, and is made to end.
+/* interrupt.h - SIGINT, SIGTERM and SIGHUP end the program.
  *
- * The first signal sets a flag that long loops look at; the run then ends and cleans up by itself.
- * A second signal, of whichever kind, ends the program at once.  So does the time: what has not
- * ended after a second and a half is stuck in a library or in a file system that does not answer.
- * In both cases the files that were not finished are removed, and the exit status is 130. */
+ * The first signal sets a flag, which long loops look at; the command then ends and cleans up by
+ * itself.  A second signal of any kind ends the program at once.  So does a timer, if the command
+ * has not ended after 1.5 seconds: then it waits in a library or for a file system that does not
+ * answer. In both cases unfinished files are removed.  The exit status is 130. */
 #pragma once
 #include <stdbool.h>
 
-/* Signals that were ignored when the program started (nohup, a shell's background) stay so. */
+/* Signals that were ignored when the program started (nohup, a shell's background) stay ignored. */
 void cfp_interrupt_catch(void);
 const volatile int *cfp_interrupt_flag(void);
 
-/* The line that says it was interrupted has been written: a forced end writes none. */
+/* Tells that the line "interrupted" was printed, so that a forced end does not print it again. */
 void cfp_interrupt_said(void);
 
-/* A cfp_ctx.partial: `path`, a file or a folder with all that is in it, is unfinished from now on
- * (there) or is finished or removed (!there).  From any thread.  What does not fit in the table
- * of them is forgotten. */
+/* A callback for cfp_ctx.partial.  there: the file or folder `path` is unfinished from now on, and
+ * a forced end removes it.  Not there: it is finished or was removed.  Any thread may call it.  If
+ * the table of unfinished files is full, a further one is not removed. */
 void cfp_interrupt_partial(void *cookie, const char *path, bool there);

@@ -32,15 +32,15 @@ static int exit_status(cfp_status status)
     }
 }
 
-/* A standard stream that the caller closed must not become the descriptor of a file: messages would
- * be written into it.  What stands in its place cannot be read, or written: results that go nowhere
- * are a failure, messages are not. */
+/* If the caller closed a standard stream, the next file that is opened would get its number, and
+ * messages would be written into that file.  So /dev/null takes its place.  Standard output is
+ * opened for reading only: results that cannot be written are an error. */
 static void hold_standard_streams(void)
 {
     static const int how[] = {O_WRONLY, O_RDONLY, O_WRONLY};
     for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
         if (fcntl(fd, F_GETFD) < 0 && errno == EBADF && open("/dev/null", how[fd]) != fd)
-            _exit(EXIT_FAILED); /* no /dev/null: nothing would be safe */
+            _exit(EXIT_FAILED); /* without /dev/null no file can be opened safely */
 }
 
 static bool given(int argc, char **argv, const char *option)
@@ -65,8 +65,8 @@ static void print_version(bool json)
     printf("%s\n", json ? "}}" : "");
 }
 
-/* Before any other call of HDF5: it looks into the environment for code to load, and prints what
- * fails, while it starts too. */
+/* Must be called before any other function of HDF5.  HDF5 loads code that environment variables
+ * name, and prints errors by itself, already when it starts: both are turned off. */
 static cfp_status begin_hdf5(cfp_ctx *ctx)
 {
     static const char *const names[] = {"HDF5_PLUGIN_PATH", "HDF5_VOL_CONNECTOR", "HDF5_DRIVER",
@@ -114,13 +114,13 @@ static cfp_status run_command(cfp_session *session)
     return config->command->run(session);
 }
 
-/* What went to standard output is only written when it is flushed: a full disk shows here. */
+/* Standard output is buffered, so an error such as a full disk may only show when it is flushed. */
 static cfp_status flush_results(cfp_ctx *ctx, cfp_status status)
 {
     errno = 0;
-    if ((fflush(stdout) == 0 && !ferror(stdout)) || status != CFP_OK) /* that has been said */
+    if ((fflush(stdout) == 0 && !ferror(stdout)) || status != CFP_OK) /* another error goes first */
         return status;
-    CFP_TRY(cfp_check_interrupt(ctx)); /* a signal ends a write that waits */
+    CFP_TRY(cfp_check_interrupt(ctx)); /* the write may have failed because a signal came */
     return cfp_fail(ctx, CFP_IO, "standard output: %s",
                     errno != 0 ? strerror(errno) : "write failed");
 }
@@ -137,8 +137,8 @@ int main(int argc, char **argv)
     cfp_crash_begin();
     const bool asks_help = given(argc, argv, "--help") || given(argc, argv, "-h");
     cfp_status status = CFP_OK;
-    signal(SIGPIPE, SIG_IGN); /* a reader that goes away is a failed write, and is said */
-    signal(SIGXFSZ, SIG_IGN); /* a file that may not grow is a failed write, like a full disk */
+    signal(SIGPIPE, SIG_IGN); /* so that a closed pipe is a failed write, which is reported */
+    signal(SIGXFSZ, SIG_IGN); /* so that a limit on the size of files is a failed write */
     cfp_interrupt_catch();
     if (asks_help)
         cfp_help(find_command(argv[1]));

@@ -1,6 +1,6 @@
 /* manual.c - cfp-manual FOLDER: writes man1/, and the completions for bash, zsh and fish.
  *
- * Runs while the project is built, and is not installed.  See manual.h. */
+ * The build runs this program; it is not installed.  See manual.h. */
 #include "manual.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -57,7 +57,7 @@ int main(int argc, char **argv)
     }
     snprintf(pages, sizeof pages, "%s/man1", argv[1]);
     mkdir(argv[1], 0777);
-    mkdir(pages, 0777); /* where they are there already, or cannot be, fopen tells */
+    mkdir(pages, 0777); /* if it cannot be made, fopen fails and tells */
     write_pages(argv[1]);
     write_completion(argv[1], "cfp-gpu.bash", manual_bash);
     write_completion(argv[1], "_cfp-gpu", manual_zsh);

@@ -1,19 +1,19 @@
 /* manual.h - man pages and shell completions, written from the tables of commands and options.
  *
- * A program of the build, cfp-manual (manual.c), writes them; cmake --install puts them down.  A
- * new command or option needs nothing here. */
+ * The build runs cfp-manual (manual.c), which writes them; cmake --install installs them.  A new
+ * command or option needs no change here. */
 #pragma once
 #include "commands.h"
 
-/* The words that may stand for an option's value, with blanks between: "" where there is no list
- * of them.  `bytes` of out. */
+/* Writes the words that an option accepts as its value, separated by spaces, into out[bytes]; ""
+ * if there is no list of them. */
 void manual_words(char *out, size_t bytes, const cfp_option *option);
-/* The value may be a file or a folder. */
+/* True if the value may be a file or a folder. */
 bool manual_takes_path(const cfp_option *option);
-/* The words may be put together, with commas between. */
+/* True if the value is a list of words, separated by commas. */
 bool manual_takes_list(const cfp_option *option);
 
-/* cfp-gpu(1), and the page of one command. */
+/* Write the page of the program, cfp-gpu(1), and the page of one command. */
 void manual_page(FILE *file);
 void manual_page_of(FILE *file, const cfp_command *command);
 

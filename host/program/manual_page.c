@@ -36,7 +36,7 @@ static void put_upper(FILE *file, const char *text)
             fputc(toupper((unsigned char)*text), file);
 }
 
-/* .TH has no date: the same source gives the same page. */
+/* .TH has no date, so that the same source always gives the same page. */
 static void begin(FILE *file, const char *name, const char *summary)
 {
     fputs(".\\\" made from the tables of commands and options; changes go there\n.TH \"", file);
@@ -156,19 +156,20 @@ static void put_option(FILE *file, const cfp_option *option)
     put_term(file, option);
     put_line(file, option->help);
     if (option->type == CFP_OPTION_REAL)
-        fprintf(file, "[%g to %g]\n", option->least, option->most);
-    if (option->fallback != NULL) {
+        fprintf(file, "[%g to %g]\n", option->min, option->max);
+    if (option->default_text != NULL) {
         fputs("[default: ", file);
-        put(file, option->fallback);
+        put(file, cfp_default_shown(option));
         fputs("]\n", file);
     }
 }
 
-static void put_formats(FILE *file)
+static void put_formats(FILE *file, const cfp_command *command)
 {
+    const cfp_writer *const *writers = cfp_command_writers(command);
     fputs(".RS\n", file);
-    for (int i = 0; cfp_writers[i] != NULL; i++)
-        entry(file, cfp_writers[i]->format, cfp_writers[i]->summary);
+    for (int i = 0; writers[i] != NULL; i++)
+        entry(file, writers[i]->format, writers[i]->summary);
     fputs(".RE\n", file);
 }
 
@@ -177,14 +178,14 @@ static void put_options(FILE *file, const cfp_command *command)
     const char *group = "";
     for (int i = 0; i < cfp_n_options; i++) {
         const cfp_option *option = &cfp_options[i];
-        if ((option->commands & command->bit) == 0)
+        if (!cfp_option_shown(option, command->bit))
             continue;
         if (strcmp(option->group, group) != 0)
             fprintf(file, ".SS %s\n", option->group);
         group = option->group;
         put_option(file, option);
         if (strcmp(option->name, "format") == 0)
-            put_formats(file);
+            put_formats(file, command);
     }
 }
 

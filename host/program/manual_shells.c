@@ -1,7 +1,7 @@
-/* manual_shells.c - what a shell offers behind cfp-gpu: commands, their options, words for values.
+/* manual_shells.c - completions for bash, zsh and fish: commands, options, words for values.
  *
- * Each shell gets a file in its own language, with everything in it: no cfp-gpu runs while somebody
- * types. */
+ * Each shell gets a file in its own language.  It has all words in it, so that the shell need not
+ * run cfp-gpu while the user types. */
 #include "manual.h"
 #include <ctype.h>
 #include <stdio.h>
@@ -15,7 +15,7 @@ static void add(char *out, size_t bytes, const char *word, size_t length)
     snprintf(out + used, bytes - used, "%s%.*s", used == 0 ? "" : " ", (int)length, word);
 }
 
-/* Of "auto|cuda[:N]|CLIP" the words in small letters: auto, cuda. */
+/* Adds the words in lower case, such as auto and cuda of "auto|cuda[:N]|CLIP". */
 static void add_parts(char *out, size_t bytes, const char *argument)
 {
     for (const char *part = argument; *part != '\0';) {
@@ -32,7 +32,7 @@ static void add_choices(char *out, size_t bytes, const cfp_option *option)
         add(out, bytes, option->choice[i], strlen(option->choice[i]));
 }
 
-/* sweep takes lists of what explain takes one of. */
+/* The option of that name that takes a single word: sweep takes lists of such words. */
 static const cfp_option *single_of(const cfp_option *list)
 {
     for (int i = 0; i < cfp_n_options; i++)
@@ -69,20 +69,19 @@ bool manual_takes_path(const cfp_option *option)
     return false;
 }
 
-/* The first sentence of a help text, cut where it is long; for shells that show one beside each
- * option.  A backslash goes before each character of `escape`; `quote` stands for a single quote.
- */
+/* Writes the first sentence of a help text, which shells show beside the option; a long one is cut.
+ * Each character of `escape` gets a backslash; a single quote is replaced by `quote`. */
 static void put_brief(FILE *file, const char *help, const char *escape, const char *quote)
 {
-    enum { MOST = 72 };
-    const char *const sentence = strstr(help, ". "), *const fallback = strstr(help, " [default");
+    enum { MAX_LENGTH = 72 };
+    const char *const sentence = strstr(help, ". "), *const default_at = strstr(help, " [default");
     size_t length = strlen(help);
     if (sentence != NULL)
         length = (size_t)(sentence - help);
-    if (fallback != NULL && fallback < help + length)
-        length = (size_t)(fallback - help);
-    const bool cut = length > MOST;
-    for (length = cut ? MOST : length; cut && length > 0 && help[length] != ' ';)
+    if (default_at != NULL && default_at < help + length)
+        length = (size_t)(default_at - help);
+    const bool cut = length > MAX_LENGTH;
+    for (length = cut ? MAX_LENGTH : length; cut && length > 0 && help[length] != ' ';)
         length--;
     for (; cut && length > 0 && ispunct((unsigned char)help[length - 1]);)
         length--;
@@ -116,7 +115,7 @@ static void bash_command(FILE *file, const cfp_command *command)
 {
     fprintf(file, "    %s)\n        options='--help", command->name);
     for (int i = 0; i < cfp_n_options; i++)
-        if ((cfp_options[i].commands & command->bit) != 0) {
+        if (cfp_option_shown(&cfp_options[i], command->bit)) {
             fprintf(file, " --%s", cfp_options[i].name);
             if (cfp_options[i].letter != 0)
                 fprintf(file, " -%c", cfp_options[i].letter);
@@ -124,7 +123,8 @@ static void bash_command(FILE *file, const cfp_command *command)
     fprintf(file, "'\n        operands=%s\n        case $before in\n",
             *command->operands == '\0' ? "none" : "path");
     for (int i = 0; i < cfp_n_options; i++)
-        if ((cfp_options[i].commands & command->bit) != 0 && cfp_options[i].type != CFP_OPTION_FLAG)
+        if (cfp_option_shown(&cfp_options[i], command->bit) &&
+            cfp_options[i].type != CFP_OPTION_FLAG)
             bash_value(file, &cfp_options[i]);
     fprintf(file, "        esac\n        ;;\n");
 }
@@ -208,7 +208,7 @@ static void zsh_command(FILE *file, const cfp_command *command)
 {
     fprintf(file, "    %s)\n        _arguments -s \\\n", command->name);
     for (int i = 0; i < cfp_n_options; i++)
-        if ((cfp_options[i].commands & command->bit) != 0)
+        if (cfp_option_shown(&cfp_options[i], command->bit))
             zsh_option(file, &cfp_options[i]);
     fprintf(file, "            '--help[what the command does, and its options]'%s\n        ;;\n",
             *command->operands == '\0' ? "" : " \\\n            '*:file:_files'");
@@ -284,6 +284,6 @@ void manual_fish(FILE *file)
           file);
     for (int i = 0; i < cfp_n_commands; i++)
         for (int k = 0; k < cfp_n_options; k++)
-            if ((cfp_options[k].commands & cfp_commands[i].bit) != 0)
+            if (cfp_option_shown(&cfp_options[k], cfp_commands[i].bit))
                 fish_option(file, &cfp_commands[i], &cfp_options[k]);
 }

@@ -1,7 +1,7 @@
 /* options.c - argv -> cfp_config, by the rows of options_table.c; see options.h.
  *
- * Every message starts with the option as it was meant, says what is wrong and what would be
- * right.  Nothing is printed here. */
+ * Every message starts with the option, then says what is wrong and what would be right.  Nothing
+ * is printed here. */
 #include "options.h"
 #include <errno.h>
 #include <stddef.h>
@@ -15,7 +15,8 @@ static void *field_of(cfp_config *config, const cfp_option *option)
     return (char *)config + option->field;
 }
 
-/* What may be given, for messages: "a number from 0 to 1", "one of cfp, reference, grad". */
+/* Describes the values of an option for a message: "a number from 0 to 1", "one of cfp, reference,
+ * grad". */
 static void describe_values(char *text, size_t bytes, const cfp_option *option)
 {
     const char *const word = option->word == NULL ? "" : option->word;
@@ -25,14 +26,14 @@ static void describe_values(char *text, size_t bytes, const cfp_option *option)
         snprintf(text, bytes, "no value");
         break;
     case CFP_OPTION_INT:
-        snprintf(text, bytes, "%s%sa whole number from %.0f to %.0f", word, or, option->least,
-                 option->most);
+        snprintf(text, bytes, "%s%sa whole number from %.0f to %.0f", word, or, option->min,
+                 option->max);
         break;
     case CFP_OPTION_BYTES:
         snprintf(text, bytes, "%s%sa number of bytes, such as 512M or 4G, 1M at least", word, or);
         break;
     case CFP_OPTION_REAL:
-        snprintf(text, bytes, "a number from %g to %g", option->least, option->most);
+        snprintf(text, bytes, "a number from %g to %g", option->min, option->max);
         break;
     case CFP_OPTION_TEXT:
         snprintf(text, bytes, "%s", option->argument);
@@ -57,8 +58,8 @@ static bool parse_int(int64_t *out, const cfp_option *option, const char *text)
     errno = 0;
     const long long value = strtoll(text, &end, 10);
     *out = value;
-    return errno == 0 && *text > ' ' && *end == '\0' && (double)value >= option->least &&
-           (double)value <= option->most;
+    return errno == 0 && *text > ' ' && *end == '\0' && (double)value >= option->min &&
+           (double)value <= option->max;
 }
 
 /* "4G" is 4 x 2^30. */
@@ -80,15 +81,15 @@ static bool parse_bytes(int64_t *out, const cfp_option *option, const char *text
         if (__builtin_mul_overflow(value, 1024LL, &value))
             return false;
     *out = value;
-    return (double)value >= option->least && (double)value <= option->most;
+    return (double)value >= option->min && (double)value <= option->max;
 }
 
 static bool parse_real(double *out, const cfp_option *option, const char *text)
 {
     char *end;
     *out = strtod(text, &end);
-    return *text > ' ' && end != text && *end == '\0' && *out >= option->least &&
-           *out <= option->most; /* NaN fails both */
+    return *text > ' ' && end != text && *end == '\0' && *out >= option->min &&
+           *out <= option->max; /* NaN fails both */
 }
 
 static bool parse_choice(int64_t *out, const cfp_option *option, const char *text)
@@ -127,6 +128,7 @@ static cfp_status set_value(cfp_config *config, cfp_ctx *ctx, const cfp_option *
         break;
     }
     config->text[option - cfp_options] = text;
+    config->given[option - cfp_options] = true;
     if (good)
         return CFP_OK;
     char values[256];
@@ -146,7 +148,8 @@ static bool same_name(const char *typed, size_t length, const char *name)
     return true;
 }
 
-/* The row of this command by name or letter; *elsewhere: a row of that name in any command. */
+/* The row of an option of this command, or NULL.  *elsewhere becomes true if only other commands
+ * have an option of that name. */
 static const cfp_option *find_option(const cfp_config *config, const char *typed, size_t length,
                                      bool *elsewhere)
 {
@@ -182,7 +185,8 @@ static cfp_status unknown_option(const cfp_config *config, cfp_ctx *ctx, const c
     return cfp_fail(ctx, CFP_USAGE, "--%s: unknown option; see cfp-gpu %s --help", word, command);
 }
 
-/* argv[*i] is --NAME, --NAME=VALUE; *i moves on over a value that stands by itself. */
+/* Parses argv[*i], which is --NAME or --NAME=VALUE.  If the value is the next word, *i grows by 1.
+ */
 static cfp_status parse_long(cfp_config *config, cfp_ctx *ctx, int argc, char **argv, int *i)
 {
     const char *const typed = argv[*i] + 2;
@@ -207,7 +211,7 @@ static cfp_status parse_long(cfp_config *config, cfp_ctx *ctx, int argc, char **
     return set_value(config, ctx, option, argv[++*i]);
 }
 
-/* argv[*i] is -o DIR, -oDIR, -q. */
+/* The same for a letter: -o DIR, -oDIR, -q. */
 static cfp_status parse_letter(cfp_config *config, cfp_ctx *ctx, int argc, char **argv, int *i)
 {
     const char *const typed = argv[*i];
@@ -230,25 +234,28 @@ static cfp_status parse_letter(cfp_config *config, cfp_ctx *ctx, int argc, char 
 static cfp_status check_operands(const cfp_config *config, cfp_ctx *ctx)
 {
     const cfp_command *command = config->command;
-    if (config->n_operands < command->least) {
-        const char *missing = command->operands; /* "MODEL CLIP": the one at that place */
+    if (config->n_operands < command->min_operands) {
+        const char *missing = command->operands; /* the first of "MODEL CLIP" that was not given */
         for (int i = 0; i < config->n_operands; i++)
             missing = strchr(missing, ' ') + 1;
         return cfp_fail(ctx, CFP_USAGE, "%.*s: missing; usage: cfp-gpu %s %s [options]",
                         (int)strcspn(missing, " ."), missing, command->name, command->operands);
     }
-    if (command->most >= 0 && config->n_operands > command->most)
+    if (command->max_operands >= 0 && config->n_operands > command->max_operands)
         return cfp_fail(ctx, CFP_USAGE, "%s: one too many; usage: cfp-gpu %s %s%s[options]",
-                        config->operand[command->most], command->name, command->operands,
+                        config->operand[command->max_operands], command->name, command->operands,
                         *command->operands == '\0' ? "" : " ");
     return CFP_OK;
 }
 
+static void recommend(cfp_config *config);
+
 cfp_status cfp_options_parse(cfp_config *config, cfp_ctx *ctx, int argc, char **argv)
 {
     for (int i = 0; i < cfp_n_options; i++)
-        if ((cfp_options[i].commands & config->command->bit) && cfp_options[i].fallback != NULL)
-            CFP_TRY(set_value(config, ctx, &cfp_options[i], cfp_options[i].fallback));
+        if ((cfp_options[i].commands & config->command->bit) && cfp_options[i].default_text != NULL)
+            CFP_TRY(set_value(config, ctx, &cfp_options[i], cfp_options[i].default_text));
+    memset(config->given, 0, sizeof config->given); /* those were the defaults */
     CFP_TRY_ALLOC(ctx, config->operand, argc);
     bool options_end = false;
     for (int i = 2; i < argc; i++) {
@@ -265,6 +272,7 @@ cfp_status cfp_options_parse(cfp_config *config, cfp_ctx *ctx, int argc, char **
             CFP_TRY(parse_letter(config, ctx, argc, argv, &i));
         }
     }
+    recommend(config);
     return check_operands(config, ctx);
 }
 
@@ -283,11 +291,11 @@ static int row_of(const cfp_config *config, size_t field)
     return -1;
 }
 
-/* True where the user typed the option: its text is argv's then, not the table's. */
+/* True if the user typed the option. */
 static bool was_given(const cfp_config *config, size_t field)
 {
     const int i = row_of(config, field);
-    return i >= 0 && config->text[i] != NULL && config->text[i] != cfp_options[i].fallback;
+    return i >= 0 && config->given[i];
 }
 
 void cfp_config_set_text(cfp_config *config, const char *name, const char *value)
@@ -305,6 +313,44 @@ static cfp_baseline baseline_of(const char *text)
     while (text != NULL && i < CFP_BASELINE_CLIP && strcmp(text, cfp_baseline_names[i]) != 0)
         i++;
     return text == NULL ? CFP_BASELINE_ZERO : (cfp_baseline)i;
+}
+
+/* An option that only the rules cfp and reference have was given. */
+static bool asks_for_cfp(const cfp_config *config)
+{
+    return was_given(config, offsetof(cfp_config, propagate)) ||
+           was_given(config, offsetof(cfp_config, normalise)) ||
+           was_given(config, offsetof(cfp_config, class_relevance));
+}
+
+static void take(cfp_config *config, const char *name, void *field, const void *value, size_t bytes,
+                 const char *text)
+{
+    memcpy(field, value, bytes);
+    cfp_config_set_text(config, name, text);
+}
+
+/* explain and contrast without --rule: the recommended question, but for what was given. */
+static void recommend(cfp_config *config)
+{
+    const cfp_query best = cfp_query_recommended();
+    const int64_t rule = best.rule, mask = best.mask;
+    const char *const baseline = cfp_baseline_names[best.baseline];
+    if ((config->command->bit & (CFP_CMD_EXPLAIN | CFP_CMD_CONTRAST)) == 0 ||
+        was_given(config, offsetof(cfp_config, rule)) || asks_for_cfp(config))
+        return;
+    take(config, "rule", &config->rule, &rule, sizeof rule, cfp_rule_names[rule]);
+    if (!was_given(config, offsetof(cfp_config, theta)))
+        take(config, "theta", &config->theta, &best.theta, sizeof best.theta, "0.1");
+    if (!was_given(config, offsetof(cfp_config, mask)))
+        take(config, "mask", &config->mask, &mask, sizeof mask, cfp_mask_names[mask]);
+    if (!was_given(config, offsetof(cfp_config, baseline)))
+        take(config, "baseline", &config->baseline, &baseline, sizeof baseline, baseline);
+    /* It needs a clip to turn down to, and takes one gradient. */
+    if (!was_given(config, offsetof(cfp_config, turn_down)) && config->steps == 1 &&
+        strcmp(config->baseline, cfp_baseline_names[CFP_BASELINE_ZERO]) != 0)
+        take(config, "turn-down", &config->turn_down, &best.turn_down, sizeof best.turn_down,
+             "0.25");
 }
 
 cfp_query cfp_config_query(const cfp_config *config)

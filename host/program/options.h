@@ -1,12 +1,12 @@
-/* options.h - the command line as data: one row an option, one row a command.
+/* options.h - the options of the command line as data: one row for each option.
  *
- * A row of cfp_options[] says everything about an option: parsing, range check, default, --help and
- * the echo in run.json all read it, so none of them can disagree.  The same long name may have two
- * rows when two commands mean something different by it (--top). */
+ * A row of cfp_options[] says everything about an option: the parser, the range check, the default,
+ * --help, the man pages, the completions and run.json all use it.  An option has several rows if it
+ * has different meanings in different commands (--top). */
 #pragma once
 #include "../method/query.h"
 
-/* One bit a command, for the rows' `commands`. */
+/* A bit for each command; see cfp_option.commands. */
 enum {
     CFP_CMD_EXPLAIN = 1,
     CFP_CMD_PREDICT = 2,
@@ -26,8 +26,8 @@ enum { CFP_MAX_OPTIONS = 96 };
 
 typedef struct cfp_command cfp_command;
 
-/* What a command is asked to do.  The strings point into argv or are literals; `operand` is the
- * only thing that is owned.  Numbers are int64_t whatever their range: the row checks it. */
+/* The values of all options, and the operands.  Strings point into argv or are literals; only
+ * `operand` is allocated.  Whole numbers are int64_t, whatever range their row allows. */
 typedef struct cfp_config {
     const cfp_command *command;
     int n_operands;
@@ -40,12 +40,12 @@ typedef struct cfp_config {
     /* question */
     const char *class_name; /* NULL: the top predicted class */
     const char *against;    /* contrast: the other class */
-    int64_t clips;          /* aggregate: of each kernel so many are listed */
+    int64_t clips;          /* aggregate: how many are listed for each kernel */
     int64_t rule, depth, top, propagate, normalise, class_relevance, mask, target, steps;
     double turn_down;
     const char *baseline; /* a word of cfp_baseline_names, or a clip */
     double theta;
-    /* sweep: lists with commas between */
+    /* sweep: lists, separated by commas */
     const char *thetas, *rules, *masks, *propagates, *normalises, *class_relevances;
     int64_t top_classes;    /* 0: not given */
     const char *csv, *plot; /* NULL: standard output, none */
@@ -72,15 +72,17 @@ typedef struct cfp_config {
     /* bench */
     int64_t runs, warmup, batch;
     bool profile; /* explain too */
-    /* The value in force of every row, as it would be typed; NULL: none, or not of this command. */
+    /* The value of each row as the user typed it, or the default; NULL: none, or an option of
+     * another command. */
     const char *text[CFP_MAX_OPTIONS];
+    bool given[CFP_MAX_OPTIONS]; /* [row] the user typed it */
 } cfp_config;
 
 typedef enum cfp_option_type {
     CFP_OPTION_FLAG,   /* bool, takes no value */
-    CFP_OPTION_INT,    /* int64_t in [least, most], or `word` standing for word_value */
-    CFP_OPTION_REAL,   /* double in [least, most] */
-    CFP_OPTION_BYTES,  /* int64_t in [least, most], with K, M, G or T behind it; or `word` */
+    CFP_OPTION_INT,    /* int64_t in [min, max], or `word`, which means word_value */
+    CFP_OPTION_REAL,   /* double in [min, max] */
+    CFP_OPTION_BYTES,  /* int64_t in [min, max]; K, M, G or T may follow the number; or `word` */
     CFP_OPTION_CHOICE, /* int64_t: index into choice[] */
     CFP_OPTION_TEXT    /* const char *, not empty */
 } cfp_option_type;
@@ -89,33 +91,46 @@ typedef struct cfp_option {
     const char *name; /* without the dashes */
     char letter;      /* 0: none */
     cfp_option_type type;
-    size_t field;         /* offset in cfp_config */
-    const char *argument; /* how --help calls the value; CHOICE: NULL, the choices are shown */
-    const char *fallback; /* the default, as it would be typed; NULL: none */
-    double least, most;
-    const char *word; /* INT: a word that is allowed besides numbers, or NULL */
+    size_t field; /* offset in cfp_config */
+    const char
+        *argument; /* the name of the value in --help; NULL for CHOICE, whose choices are shown */
+    const char *default_text;  /* the default, as it would be typed; NULL: none */
+    const char *default_shown; /* what --help shows instead; NULL: default_text */
+    double min, max;
+    const char *word; /* INT, BYTES: a word that is accepted besides numbers, or NULL */
     int64_t word_value;
     const char *const *choice;
     int n_choices;
-    const char *group; /* heading in --help; rows of one group stand together */
-    unsigned commands;
+    const char *group; /* heading in --help; the rows of a group follow each other */
+    unsigned commands; /* that accept it */
+    unsigned ignoring; /* of those, the ones that have no use for it: their help does not show it */
+    bool about_run;    /* it says where files go or what is shown meanwhile; results are the same */
     const char *help;
 } cfp_option;
 
 extern const cfp_option cfp_options[];
+/* What --help and the manual show as the default of an option that has one. */
+const char *cfp_default_shown(const cfp_option *option);
 extern const int cfp_n_options;
 extern const char *const cfp_precision_names[];
 
-/* Reads argv[2...] for `config->command`, which the caller has set.  CFP_USAGE with the message
- * "<option>: <what is wrong>".  cfp_config_free accepts an empty config. */
+/* True if the command's help, man page and completions show the option. */
+static inline bool cfp_option_shown(const cfp_option *option, unsigned command_bit)
+{
+    return (option->commands & ~option->ignoring & command_bit) != 0;
+}
+
+/* Reads argv[2...] into *config.  The caller has set config->command; argv must outlive config.
+ * CFP_USAGE, with the message "<option>: <what is wrong>"; CFP_NOMEM.  Call cfp_config_free after a
+ * failure, too; it accepts an empty config. */
 CFP_CHECKED cfp_status cfp_options_parse(cfp_config *config, cfp_ctx *ctx, int argc, char **argv);
 void cfp_config_free(cfp_config *config);
 
-/* The part of a config that is the question. */
+/* The question that the options ask. */
 cfp_query cfp_config_query(const cfp_config *config);
-/* Writes into `text` what the model made of an option that was not given (--target). */
+/* Sets config->text of an option whose default depends on the model (--target). */
 void cfp_config_set_text(cfp_config *config, const char *name, const char *value);
 
-/* Of `names` (each `stride` bytes apart, a const char * first) the one nearest to a mistyped word,
- * or NULL where none is near. */
+/* The name that is most like a mistyped word, or NULL if none is similar.  names: an array of n
+ * elements of `stride` bytes, each of which begins with a const char *. */
 const char *cfp_nearest(const char *word, const void *names, int n, size_t stride);

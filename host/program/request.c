@@ -3,7 +3,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-/* CLIP's own name, less folder and extension, + "-" + done, in the current folder. */
+/* The name of CLIP without its folder and extension, then "-" and `done`. */
 static cfp_status default_directory(char **out, cfp_ctx *ctx, const char *clip, const char *done)
 {
     struct stat facts;
@@ -37,7 +37,7 @@ cfp_status cfp_output_directory(char **out, cfp_session *session, const char *do
     return *out == NULL ? CFP_NOMEM : CFP_OK;
 }
 
-/* Every option with the value that was in force, for run.json. */
+/* Lists every option with its value, given or default, for run.json.  Returns how many. */
 static int list_options(cfp_run_option *list, const cfp_config *config)
 {
     int n = 0;
@@ -46,7 +46,9 @@ static int list_options(cfp_run_option *list, const cfp_config *config)
         if ((option->commands & config->command->bit) == 0)
             continue;
         const char *const none = option->type == CFP_OPTION_FLAG ? "false" : "";
-        list[n++] = (cfp_run_option){option->name, config->text[i] ? config->text[i] : none};
+        list[n++] = (cfp_run_option){.name = option->name,
+                                     .value = config->text[i] ? config->text[i] : none,
+                                     .about_run = option->about_run};
     }
     return n;
 }
@@ -56,7 +58,7 @@ cfp_run cfp_describe_run(const cfp_session *session, cfp_run_option *options)
     const cfp_config *config = &session->config;
     const cfp_backend_api *api = session->device.api; /* aggregate needs none */
     const int n = list_options(options, config);
-    /* contrast has the maps of differences to choose from, the others those of tubes */
+    /* --colormap of contrast counts from the first map for differences. */
     const int first_map = config->against != NULL ? CFP_COLORMAP_COUNT : 0;
     return (cfp_run){.argc = session->argc,
                      .argv = session->argv,
@@ -74,28 +76,13 @@ cfp_run cfp_describe_run(const cfp_session *session, cfp_run_option *options)
                      .tuned = config->autotune != NULL ? &session->device : NULL};
 }
 
-/* True where every format of the list is a picture of tubes. */
-static bool only_pictures(const char *formats)
-{
-    static const char *const pictures[] = {"png", "frames", "mp4", "gif", "stack"};
-    for (const char *word = formats; *word != '\0';) {
-        const size_t n = strcspn(word, ",");
-        bool is_picture = false;
-        for (size_t i = 0; i < sizeof pictures / sizeof *pictures; i++)
-            is_picture |= strlen(pictures[i]) == n && memcmp(pictures[i], word, n) == 0;
-        if (!is_picture)
-            return false;
-        word += n + (word[n] == ',');
-    }
-    return true;
-}
-
 cfp_status cfp_check_request(cfp_session *session, const cfp_writer *const *writers,
                              const cfp_query *query)
 {
     CFP_TRY(cfp_formats_check(&session->ctx, writers, session->config.formats));
-    if (query->tubes == CFP_TUBES_NONE && only_pictures(session->config.formats))
-        return cfp_fail(&session->ctx, CFP_USAGE, "--tubes: none leaves nothing for --format %s",
+    if (query->tubes == CFP_TUBES_NONE && cfp_formats_only_tubes(writers, session->config.formats))
+        return cfp_fail(&session->ctx, CFP_USAGE,
+                        "--tubes: none, but --format %s shows only tubes: no file would be written",
                         session->config.formats);
     return cfp_query_check(&session->ctx, query);
 }

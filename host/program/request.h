@@ -1,14 +1,17 @@
-/* request.h - what commands that fill a folder have in common: where it is, and what run.json says.
- */
+/* request.h - what commands that write a folder share: its name, the checks, run.json. */
 #pragma once
 #include "summary.h"
 
-/* --output; without it CLIP's name + "-" + done, in the current folder.  The caller's. */
+/* The folder of --output, or by default CLIP's name, "-" and `done`, in the current folder.  The
+ * caller frees it with cfp_free. */
 CFP_CHECKED cfp_status cfp_output_directory(char **out, cfp_session *session, const char *done);
-/* options: room for CFP_MAX_OPTIONS. */
+/* What run.json says about the run.  The result points to options[CFP_MAX_OPTIONS], which is
+ * filled.
+ */
 cfp_run cfp_describe_run(const cfp_session *session, cfp_run_option *options);
-/* --format is a list of these writers' formats, and the query has a meaning and gives them work. */
+/* CFP_USAGE if --format has a format that these writers do not know, if the query has no meaning,
+ * or if nothing would be written. */
 CFP_CHECKED cfp_status cfp_check_request(cfp_session *session, const cfp_writer *const *writers,
                                          const cfp_query *query);
-/* All files of an explanation, or of a contrast, into result->directory. */
+/* Writes all files of an explanation, or of a contrast, into result->directory. */
 CFP_CHECKED cfp_status cfp_write_files(cfp_session *session, cfp_result *result);

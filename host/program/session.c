@@ -26,18 +26,18 @@ cfp_status cfp_session_open_device(cfp_session *session)
     CFP_TRY(cfp_device_open(&session->device, &session->ctx, config->device, &request));
     const cfp_backend_api *api = session->device.api;
     if (api == &cfp_backend_ref)
-        session->threads = 1;              /* plain loops, whatever was asked for */
-    omp_set_num_threads(session->threads); /* of what the host does itself: resizing tubes */
+        session->threads = 1;              /* ref never uses more */
+    omp_set_num_threads(session->threads); /* for work on the host, such as resizing tubes */
     const char *const ordinal = strchr(config->device, ':');
     snprintf(session->device_name, sizeof session->device_name, "%s%s", api->name,
              api->host_memory  ? ""
              : ordinal != NULL ? ordinal
                                : ":0");
     if (config->profile && api->profile == NULL)
-        return cfp_fail(&session->ctx, CFP_UNSUPPORTED, "--profile: %s has no profiler to tell",
+        return cfp_fail(&session->ctx, CFP_UNSUPPORTED, "--profile: device %s has no profiler",
                         api->name);
     if (config->autotune != NULL && api->tuned == NULL)
-        return cfp_fail(&session->ctx, CFP_UNSUPPORTED, "--autotune: %s has nothing to tune",
+        return cfp_fail(&session->ctx, CFP_UNSUPPORTED, "--autotune: device %s has nothing to tune",
                         api->name);
     return CFP_OK;
 }
@@ -69,7 +69,7 @@ cfp_status cfp_session_open_model(cfp_session *session)
     return status;
 }
 
-/* A pattern that no tube can match is a slip of the hand, not a wish for no tubes. */
+/* Refuses a pattern that matches no layer with tubes: it was given by mistake. */
 static cfp_status check_layers(cfp_session *session, const char *glob)
 {
     const cfp_model *model = &session->model;
@@ -80,7 +80,7 @@ static cfp_status check_layers(cfp_session *session, const char *glob)
                     model->path, glob);
 }
 
-cfp_status cfp_session_open_trace(cfp_session *session, const cfp_query *query, bool listed)
+cfp_status cfp_session_open_analyser(cfp_session *session, const cfp_query *query, bool listed)
 {
     const cfp_model *model = &session->model;
     const int clips = session->config.batch > 1 ? (int)session->config.batch : 1;
@@ -92,31 +92,31 @@ cfp_status cfp_session_open_trace(cfp_session *session, const cfp_query *query, 
         CFP_TRY(check_layers(session, query->layers));
     CFP_TRY_ALLOC(&session->ctx, session->logits, model->n_classes);
     cfp_session_range_begin(session, CFP_RANGE_LOAD, "plan");
-    const cfp_status status =
-        cfp_trace_open(&session->trace, &session->ctx, model, &session->device, query, &batch);
+    const cfp_status status = cfp_analyser_open(&session->analyser, &session->ctx, model,
+                                                &session->device, query, &batch);
     if (status == CFP_OK && query != NULL)
         cfp_config_set_text(&session->config, "target",
-                            cfp_target_names[cfp_trace_query(session->trace)->target]);
+                            cfp_target_names[cfp_analyser_query(session->analyser)->target]);
     if (status == CFP_OK && session->config.profile)
-        cfp_trace_run_live(session->trace);
+        cfp_trace_run_live(cfp_analyser_network(session->analyser));
     cfp_session_range_end(session);
     return status;
 }
 
-uint8_t *cfp_session_clip_room(cfp_session *session)
+uint8_t *cfp_session_clip_buffer(cfp_session *session)
 {
     const cfp_device *device = &session->device;
-    void *room = NULL;
-    if (session->clip_room != NULL || device->api == NULL || device->api->host_memory)
-        return session->clip_room;
-    if (device->api->host_alloc(device->backend, &room, cfp_clip_bytes(&session->model.input)) !=
+    void *buffer = NULL;
+    if (session->clip_buffer != NULL || device->api == NULL || device->api->host_memory)
+        return session->clip_buffer;
+    if (device->api->host_alloc(device->backend, &buffer, cfp_clip_bytes(&session->model.input)) !=
         CFP_OK)
         session->ctx.message[0] = '\0';
-    return session->clip_room = room;
+    return session->clip_buffer = buffer;
 }
 
-/* room NULL: in memory of the clip's own. */
-static cfp_status open_clip(cfp_clip *clip, cfp_session *session, const char *path, uint8_t *room)
+/* Frames are decoded into `buffer`; NULL: into memory that the clip allocates. */
+static cfp_status open_clip(cfp_clip *clip, cfp_session *session, const char *path, uint8_t *buffer)
 {
     const cfp_sampling sampling = {.start = session->config.start,
                                    .stride = (int)session->config.stride,
@@ -125,8 +125,8 @@ static cfp_status open_clip(cfp_clip *clip, cfp_session *session, const char *pa
     cfp_guard_begin(path);
     const cfp_input_spec *input = &session->model.input;
     const cfp_status status =
-        room != NULL ? cfp_clip_open_in(clip, &session->ctx, path, input, &sampling, room)
-                     : cfp_clip_open(clip, &session->ctx, path, input, &sampling);
+        buffer != NULL ? cfp_clip_open_in(clip, &session->ctx, path, input, &sampling, buffer)
+                       : cfp_clip_open(clip, &session->ctx, path, input, &sampling);
     cfp_guard_end();
     cfp_session_range_end(session);
     return status;
@@ -139,10 +139,10 @@ cfp_status cfp_session_read_clip(cfp_clip *clip, cfp_session *session, const cha
 
 cfp_status cfp_session_open_clip(cfp_session *session, const char *path)
 {
-    return open_clip(&session->clip, session, path, cfp_session_clip_room(session));
+    return open_clip(&session->clip, session, path, cfp_session_clip_buffer(session));
 }
 
-/* What is said of a clip while it is read, until it is known to be of use. */
+/* Log lines about a clip, held back until it is known that the clip is used. */
 typedef struct held_notes {
     int n;
     cfp_level level[4];
@@ -189,7 +189,7 @@ cfp_status cfp_session_open_baseline(cfp_session *session, const cfp_query *quer
     CFP_TRY(cfp_session_check_frames(session, "baseline", &session->other, &session->clip));
     for (int i = 0; i < held.n; i++)
         cfp_log(ctx, held.level[i], "%s", held.line[i]);
-    cfp_trace_compare_with(session->trace, &session->other);
+    cfp_analyser_compare_with(session->analyser, &session->other);
     return CFP_OK;
 }
 
@@ -201,7 +201,7 @@ cfp_status cfp_session_class(int *out, cfp_session *session)
     return cfp_model_class(out, &session->ctx, &session->model, session->config.class_name);
 }
 
-/* The largest logit first, ties by the lower class number. */
+/* For qsort_r: the larger logit first; of equal ones, the lower class number. */
 static int by_logit(const void *a, const void *b, void *logits)
 {
     const int i = *(const int *)a, k = *(const int *)b;
@@ -221,7 +221,7 @@ void cfp_rank_classes(int *rank, const float *logits, int n_classes)
 cfp_status cfp_session_forward(cfp_session *session, const cfp_clip *clip)
 {
     const uint8_t *const rgb = clip->rgb;
-    return cfp_trace_forward_frames(session->trace, &rgb, session->logits);
+    return cfp_trace_forward_frames(cfp_analyser_network(session->analyser), &rgb, session->logits);
 }
 
 void cfp_session_json(cfp_json *json, cfp_session *session)
@@ -252,12 +252,12 @@ double cfp_model_gflop(const cfp_model *model)
 void cfp_session_close(cfp_session *session)
 {
     cfp_free(session->logits);
-    cfp_trace_close(&session->trace);
+    cfp_analyser_close(&session->analyser);
     cfp_clip_queue_close(&session->clips);
     cfp_clip_free(&session->clip);
     cfp_clip_free(&session->other);
-    if (session->clip_room != NULL)
-        session->device.api->host_release(session->device.backend, session->clip_room);
+    if (session->clip_buffer != NULL)
+        session->device.api->host_release(session->device.backend, session->clip_buffer);
     cfp_model_free(&session->model);
     cfp_device_close(&session->device);
     cfp_config_free(&session->config);

@@ -1,12 +1,12 @@
 /* session_clips.c - several clips for a command, decoded ahead while the network runs.
  *
- * How many threads decode: on a device of its own the network leaves the processor idle, so all of
- * --threads.  On the processor every thread that decodes takes a core from the network, which
- * mostly is the longer work: one, and another for every eight of --threads.
+ * How many threads decode: if the network runs on a GPU, the processor is idle and all of --threads
+ * decode.  If the network runs on the processor, each decoding thread takes a core from it, and the
+ * network usually takes longer.  Then one thread decodes, and one more for every 8 of --threads.
  *
- * A clip is handed out with its frames on their way to the device, and those of the next behind
- * them where it is decoded already: so they are copied while the network runs.  Of that next clip
- * nothing is said before its turn, and nobody waits for it. */
+ * When a clip is handed out, the copy of its frames to the device has begun.  If the next clip is
+ * decoded already, its copy is begun, too, so that it runs at the same time as the network.  The
+ * messages about that next clip are logged when its turn comes. */
 #include "commands.h"
 #include "guard.h"
 
@@ -51,7 +51,8 @@ cfp_status cfp_session_open_clips(cfp_session *session, int first)
     return cfp_clip_queue_open(&session->clips, &session->ctx, &request);
 }
 
-/* Only begun early: what fails here fails again, and is said, when the frames are uploaded. */
+/* Begins to copy frames to the device.  Errors are ignored: the upload itself meets them again and
+ * reports them. */
 static uint64_t stage(cfp_session *session, const uint8_t *rgb)
 {
     const cfp_device *device = &session->device;
@@ -69,7 +70,8 @@ cfp_status cfp_session_next_clip(cfp_session *session, cfp_clip **clip)
     const cfp_status status = cfp_clip_queue_next(session->clips, clip);
     cfp_session_range_end(session);
     CFP_TRY(status);
-    session->staged = stage(session, (*clip)->rgb); /* first: copies go one behind the other */
+    /* This clip's copy first: copies run in the order in which they are begun. */
+    session->staged = stage(session, (*clip)->rgb);
     stage(session, cfp_clip_queue_peek(session->clips));
     return CFP_OK;
 }

@@ -12,9 +12,9 @@ cfp_status cfp_session_choose_threads(cfp_session *session)
     if (session->threads == wanted)
         return CFP_OK;
     if (asked > 0)
-        return cfp_fail(&session->ctx, CFP_NOMEM, "--threads: %d: no more than %d can be made: %s",
+        return cfp_fail(&session->ctx, CFP_NOMEM, "--threads: %d: only %d can be started: %s",
                         asked, session->threads, strerror(error));
-    cfp_log(&session->ctx, CFP_LOG_WARNING, "%d threads instead of %d: no more can be made: %s",
+    cfp_log(&session->ctx, CFP_LOG_WARNING, "%d threads instead of %d: no more can be started: %s",
             session->threads, wanted, strerror(error));
     return CFP_OK;
 }

@@ -120,7 +120,7 @@ static void json_layers(cfp_json *json, const cfp_model *model, const cfp_pyrami
     cfp_json_array_end(json);
 }
 
-/* Of a contrast: how many kernels both select, and how many only one. */
+/* For a contrast: how many kernels both classes select, and how many only one of them. */
 static cfp_status json_contrast(cfp_json *json, cfp_session *session, const cfp_explanation *e)
 {
     cfp_contrast_layers layers;
@@ -153,7 +153,7 @@ static void json_saturation(cfp_json *json, const cfp_pyramid *pyramid)
     cfp_json_object_end(json);
 }
 
-/* As paths that can be opened from where the program was called. */
+/* The files, as paths from the current folder. */
 static cfp_status json_files(cfp_json *json, cfp_ctx *ctx, const cfp_result *result)
 {
     cfp_json_key(json, "files");

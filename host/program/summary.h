@@ -1,4 +1,4 @@
-/* summary.h - what `explain` and `contrast` tell: a few lines for people, one JSON object for
+/* summary.h - what `explain` and `contrast` print: a few lines for people, one JSON object for
  * programs. */
 #pragma once
 #include "../base/hash.h"
@@ -7,14 +7,14 @@
 typedef struct cfp_result { /* of one explain, or one contrast */
     char *directory;
     cfp_explanation explanation;
-    cfp_explanation against; /* of contrast: class B, which `explanation` points to */
+    cfp_explanation against; /* contrast: class B; `explanation` points to it */
     char **files;            /* NULL-terminated, relative to directory */
-    cfp_hashing *hashing;    /* of the model's file, beside everything until it is written down */
+    cfp_hashing *hashing;    /* computes the checksum of the model's file in another thread */
 } cfp_result;
 
 void cfp_result_free(cfp_result *result);
 
-/* To standard error. */
+/* Prints the lines to standard error. */
 CFP_CHECKED cfp_status cfp_print_summary(cfp_session *session, const cfp_result *result);
-/* --json: SPEC's object, to standard output. */
+/* Prints the object of --json to standard output. */
 CFP_CHECKED cfp_status cfp_print_result(cfp_session *session, const cfp_result *result);

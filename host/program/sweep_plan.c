@@ -10,13 +10,13 @@
 static cfp_status bad_thetas(cfp_ctx *ctx, const char *text)
 {
     return cfp_fail(ctx, CFP_USAGE,
-                    "--theta: '%s' is not A:B:STEP, such as 0:1:0.02, nor numbers with commas "
-                    "between, such as 0.4,0.6",
+                    "--theta: '%s' is neither A:B:STEP, such as 0:1:0.02, nor numbers separated by "
+                    "commas, such as 0.4,0.6",
                     text);
 }
 
-/* A number, with spaces around it or none, that ends at one of `ends` or at the end of the text;
- * *text moves behind it. */
+/* Reads a number, which may have spaces around it.  It must end at one of `ends` or at the end of
+ * the text.  *text moves past it. */
 static bool read_number(double *out, const char **text, const char *ends)
 {
     char *end;
@@ -49,9 +49,9 @@ static bool within(double a, double b, double step, int64_t k)
 static cfp_status fill_range(double **out, int *n, cfp_ctx *ctx, double a, double b, double step)
 {
     const double steps = floor((b - a) / step + 1e-9);
-    if (!(steps < CFP_MOST_THETAS))
+    if (!(steps < CFP_MAX_THETAS))
         return cfp_fail(ctx, CFP_USAGE, "--theta: %g:%g:%g is more than %d numbers", a, b, step,
-                        CFP_MOST_THETAS);
+                        CFP_MAX_THETAS);
     int64_t count = (int64_t)steps + 1;
     while (count > 1 && !within(a, b, step, count - 1))
         count--;
@@ -87,9 +87,9 @@ static cfp_status parse_numbers(double **out, int *n, cfp_ctx *ctx, const char *
     int64_t count = 1;
     for (const char *c = text; *c != '\0'; c++)
         count += *c == ',';
-    if (count > CFP_MOST_THETAS)
+    if (count > CFP_MAX_THETAS)
         return cfp_fail(ctx, CFP_USAGE, "--theta: %lld numbers; %d at most", (long long)count,
-                        CFP_MOST_THETAS);
+                        CFP_MAX_THETAS);
     CFP_TRY_ALLOC(ctx, *out, count);
     const char *at = text;
     for (*n = 0; *n < count; ++*n) {
@@ -97,7 +97,7 @@ static cfp_status parse_numbers(double **out, int *n, cfp_ctx *ctx, const char *
         if (!read_number(theta, &at, ","))
             return bad_thetas(ctx, text);
         CFP_TRY(check_theta(ctx, *theta));
-        *theta += 0.0; /* no -0 in a row */
+        *theta += 0.0; /* turns -0 into 0 */
         at += *at != '\0';
     }
     return *at == '\0' ? CFP_OK : bad_thetas(ctx, text);
@@ -117,10 +117,10 @@ cfp_status cfp_thetas_parse(double **out, int *n, cfp_ctx *ctx, const char *text
 
 /* --- words --- */
 
-enum { MOST_WORDS = 8 };
+enum { MAX_WORDS = 8 };
 
 typedef struct words { /* indices of names, each once, in the order given */
-    int n, index[MOST_WORDS];
+    int n, index[MAX_WORDS];
 } words;
 
 static int count_names(const char *const *names)
@@ -193,7 +193,7 @@ static bool uses_target(const cfp_query *q)
     return q->rule == CFP_RULE_GRAD || q->class_relevance == CFP_CLASS_CONTRAST;
 }
 
-/* What the rule does not know becomes the default. */
+/* The query with the default for each option that its rule does not use. */
 static cfp_query plain(cfp_query q)
 {
     const cfp_query usual = cfp_query_default();
@@ -202,6 +202,9 @@ static cfp_query plain(cfp_query q)
         q.class_relevance = usual.class_relevance;
     } else {
         q.mask = usual.mask;
+        q.baseline = usual.baseline;
+        q.steps = usual.steps;
+        q.turn_down = usual.turn_down;
     }
     if (q.rule != CFP_RULE_CFP)
         q.normalise = usual.normalise;
@@ -223,7 +226,7 @@ static void add_query(cfp_sweep_plan *plan, const cfp_query *query)
     plan->query[plan->n_queries++] = q;
 }
 
-/* --target belongs to the queries that use one; where none does, cfp_query_check says so. */
+/* Gives --target to the queries that use it.  If none does, cfp_query_check refuses the option. */
 static void set_target(cfp_sweep_plan *plan, cfp_target target)
 {
     bool used = false;
@@ -232,6 +235,18 @@ static void set_target(cfp_sweep_plan *plan, cfp_target target)
     for (int i = 0; i < plan->n_queries; i++)
         if (!used || uses_target(&plan->query[i]))
             plan->query[i].target = target;
+}
+
+/* --baseline, --steps and --turn-down belong to rule grad; without it they are a slip of the hand.
+ */
+static cfp_status check_compared(const cfp_query *given, cfp_ctx *ctx, const words *rule)
+{
+    bool grad = false;
+    for (int i = 0; i < rule->n; i++)
+        grad |= rule->index[i] == CFP_RULE_GRAD;
+    cfp_query query = *given;
+    query.rule = grad ? CFP_RULE_GRAD : (cfp_rule)rule->index[0];
+    return cfp_query_check(ctx, &query);
 }
 
 static cfp_status make_queries(cfp_sweep_plan *plan, cfp_ctx *ctx, const cfp_config *config)
@@ -243,12 +258,19 @@ static cfp_status make_queries(cfp_sweep_plan *plan, cfp_ctx *ctx, const cfp_con
     CFP_TRY(parse_words(&normalise, ctx, "normalise", config->normalises, cfp_normalise_names));
     CFP_TRY(parse_words(&relevance, ctx, "class-relevance", config->class_relevances,
                         cfp_class_relevance_names));
-    const int most = rule.n * mask.n * propagate.n * normalise.n * relevance.n;
-    CFP_TRY_ALLOC(ctx, plan->query, most);
+    const int max_queries = rule.n * mask.n * propagate.n * normalise.n * relevance.n;
+    CFP_TRY_ALLOC(ctx, plan->query, max_queries);
     cfp_query q = cfp_query_default();
+    const cfp_query given = cfp_config_query(config);
     q.tubes = CFP_TUBES_NONE;
     q.depth = (int)config->depth;
-    for (int k = 0; k < most; k++) { /* the last list changes fastest */
+    q.baseline = given.baseline;
+    q.baseline_path = given.baseline_path;
+    q.seed = given.seed;
+    q.steps = given.steps;
+    q.turn_down = given.turn_down;
+    CFP_TRY(check_compared(&q, ctx, &rule));
+    for (int k = 0; k < max_queries; k++) { /* the last list changes fastest */
         int left = k;
         q.class_relevance = (cfp_class_relevance)relevance.index[left % relevance.n];
         left /= relevance.n;
@@ -260,7 +282,7 @@ static cfp_status make_queries(cfp_sweep_plan *plan, cfp_ctx *ctx, const cfp_con
         q.rule = (cfp_rule)rule.index[left / mask.n];
         add_query(plan, &q);
     }
-    set_target(plan, cfp_config_query(config).target);
+    set_target(plan, given.target);
     for (int i = 0; i < plan->n_queries; i++)
         CFP_TRY(cfp_query_check(ctx, &plan->query[i]));
     return CFP_OK;
@@ -270,11 +292,12 @@ cfp_status cfp_sweep_plan_make(cfp_sweep_plan *out, cfp_ctx *ctx, const cfp_conf
 {
     *out = (cfp_sweep_plan){.top_classes = config->top_classes > 0 ? (int)config->top_classes : 1};
     if (config->thetas == NULL)
-        return cfp_fail(ctx, CFP_USAGE,
-                        "--theta: missing: A:B:STEP, such as 0:1:0.02, or numbers with commas "
-                        "between");
+        return cfp_fail(
+            ctx, CFP_USAGE,
+            "--theta: missing: give A:B:STEP, such as 0:1:0.02, or numbers separated by "
+            "commas");
     if (config->class_name != NULL && config->top_classes > 0)
-        return cfp_fail(ctx, CFP_USAGE, "--top-classes: takes the place of --class; give one");
+        return cfp_fail(ctx, CFP_USAGE, "--top-classes: cannot be given together with --class");
     cfp_status status = cfp_thetas_parse(&out->theta, &out->n_thetas, ctx, config->thetas);
     if (status == CFP_OK)
         status = make_queries(out, ctx, config);
@@ -297,7 +320,7 @@ static cfp_status add_class(int *index, int *n, cfp_ctx *ctx, const cfp_model *m
     return CFP_OK;
 }
 
-/* Some classes have a comma in their name: what is a class as a whole is not taken apart. */
+/* The name of a class may have a comma in it, so the whole text is looked up first. */
 cfp_status cfp_classes_parse(int **index, int *n, cfp_ctx *ctx, const cfp_model *model,
                              const char *list)
 {
@@ -321,7 +344,7 @@ cfp_status cfp_classes_parse(int **index, int *n, cfp_ctx *ctx, const cfp_model 
     }
     cfp_free(names);
     if (status == CFP_OK)
-        ctx->message[0] = '\0'; /* of the list as a whole */
+        ctx->message[0] = '\0'; /* from looking up the whole text */
     return status;
 }
 

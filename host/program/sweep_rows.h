@@ -1,5 +1,5 @@
-/* sweep_rows.h - the rows of `sweep`, as CSV, as JSON, or both; see SPEC section 6 for the columns.
- */
+/* sweep_rows.h - writes the rows of `sweep` as CSV, as JSON, or both.  SPEC section 6 lists the
+ * columns. */
 #pragma once
 #include "../base/json.h"
 #include "../method/sweep.h"
@@ -7,8 +7,8 @@
 #include "sweep_plan.h"
 
 typedef struct cfp_sweep_rows {
-    cfp_csv *csv;   /* NULL: none; borrowed */
-    cfp_json *json; /* NULL: none; inside the array of rows; borrowed */
+    cfp_csv *csv;   /* NULL: none; owned by the caller */
+    cfp_json *json; /* NULL: none; open inside the array of rows; owned by the caller */
     int64_t n;
 } cfp_sweep_rows;
 
@@ -24,7 +24,7 @@ typedef struct cfp_sweep_subject {
 } cfp_sweep_subject;
 
 CFP_CHECKED cfp_status cfp_sweep_rows_header(cfp_sweep_rows *rows);
-/* By theta, then layer. */
+/* Writes the rows of one series, ordered by theta, then by layer. */
 CFP_CHECKED cfp_status cfp_sweep_rows_put(cfp_sweep_rows *rows, cfp_ctx *ctx,
                                           const cfp_sweep_subject *subject,
                                           const cfp_series *series);

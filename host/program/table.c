@@ -13,8 +13,8 @@ cfp_status cfp_session_spare_inputs(cfp_session *session, const char *option, co
     for (int i = 0; i < session->config.n_operands; i++)
         if (stat(session->config.operand[i], &theirs) == 0 && mine.st_dev == theirs.st_dev &&
             mine.st_ino == theirs.st_ino)
-            return cfp_fail(&session->ctx, CFP_USAGE, "--%s: %s is %s that is read", option, path,
-                            i == 0 ? "the model" : "a clip");
+            return cfp_fail(&session->ctx, CFP_USAGE, "--%s: %s is %s; choose another file", option,
+                            path, i == 0 ? "the model" : "one of the clips");
     return CFP_OK;
 }
 
@@ -65,7 +65,7 @@ bool cfp_table_is_broken(const cfp_table *table)
     return table->csv.status != CFP_OK || table->json.status != CFP_OK;
 }
 
-/* Says behind what went wrong where the rows are that it left. */
+/* Adds to the error message where the rows are that were written before it. */
 static void keep_part(cfp_table *table)
 {
     cfp_ctx *ctx = &table->session->ctx;

@@ -85,7 +85,8 @@ static void draw_bar(cfp_terminal *terminal, double now)
     terminal->shown_ms = now;
 }
 
-/* The work of that name; what was begun within it is over.  NULL: it is too deep. */
+/* Finds or begins the work of that name, and ends the works inside it.  NULL if it is nested too
+ * deep. */
 static cfp_work *find_work(cfp_terminal *terminal, const char *what)
 {
     for (int k = 0; k < terminal->n_works; k++)

@@ -25,7 +25,7 @@ char *cfp_url_encode(cfp_ctx *ctx, const char *path)
 
 char *cfp_url_between(cfp_ctx *ctx, const char *from, const char *to)
 {
-    size_t same = 0; /* up to behind the last '/' that they have in common */
+    size_t same = 0; /* length of what both have in common, up to and with a '/' */
     for (size_t i = 0; to[i] != '\0'; i++) {
         const char here = from[i] == '\0' ? '/' : from[i]; /* a folder: a '/' ends it */
         if (here != to[i])

@@ -1,10 +1,11 @@
-/* url.h - paths of this machine as URLs: for people to open, never for the program to. */
+/* url.h - turns paths into URLs that people can open in a browser. */
 #pragma once
 #include "../base/base.h"
 
-/* What may not stand in a URL's path as %XX; '/' stays.  The caller's to free; NULL: no memory. */
+/* A path with %XX for the characters that a URL's path must not have; '/' is kept.  The caller
+ * frees it with cfp_free; NULL if memory is out. */
 char *cfp_url_encode(cfp_ctx *ctx, const char *path);
 
-/* From the folder `from` to the file `to`, both absolute and without "..": "../b/c%20d.html".  The
- * caller's to free; NULL: no memory. */
+/* The relative URL from the folder `from` to the file `to`: "../b/c%20d.html".  Both paths must be
+ * absolute and without "..".  The caller frees it with cfp_free; NULL if memory is out. */
 char *cfp_url_between(cfp_ctx *ctx, const char *from, const char *to);

@@ -1,12 +1,13 @@
-/* both.js - two classes of one clip as one pyramid: layers, kernels and links of either.
+/* both.js - merges the pyramids of two classes of one clip into one: layers, kernels and links of either.
  *
- * side: 0 both classes, 1 A alone, 2 B alone.  What has no relevance for a class has -1 there.  A link that the page
- * holds of one class alone counts as that class's (kept_links.h says which are left out of a large pyramid). */
+ * side: 0 for both classes, 1 for A alone, 2 for B alone.  A kernel or link that a class does not have has the value -1
+ * for it.  If the page holds a link of only one class, the link counts as that class's alone (kept_links.h says which
+ * links of a large pyramid are left out). */
 cfp.both = (function () {
     "use strict";
     const NOTHING = {size: [1, 1, 1], min: 0, max: 0, levels: new Uint8Array(1)};
 
-    /* Both are in the order of depth; the union is, too. */
+    /* Pairs the layers of A and B by name.  Both lists are sorted by depth, and so is the result. */
     function pairs(a, b) {
         const names = new Set(b.layers.map((layer) => layer.name)), made = [];
         for (let i = 0, k = 0; i < a.layers.length || k < b.layers.length;) {
@@ -20,7 +21,7 @@ cfp.both = (function () {
         return made;
     }
 
-    /* One layer's kernels, ascending; into: where kernels of A and of B are found in the union. */
+    /* Merges the kernels of one layer, ascending.  into[0] and into[1] get the place of each kernel of A and of B. */
     function merge(pair, number, first, into) {
         const any = pair.a || pair.b, selected = [], side = [], relevance = [[], []], counts = [0, 0, 0];
         const list = [pair.a, pair.b].map((layer) => layer === null ? [] : Array.from(layer.selected));
@@ -44,11 +45,11 @@ cfp.both = (function () {
                 selected: Int32Array.from(selected), count: selected.length, side, relevance, counts, tubes, tube};
     }
 
-    /* The links of kernel k of one class go into `found`, by their target in the union. */
+    /* Adds the links of kernel k of one class to `found`, by their target in the merged pyramid. */
     function gather(data, k, to, which, found) {
         for (let e = data.links.first[k]; e < data.links.first[k + 1]; e++) {
             if (data.links.value[e] < 0)
-                continue; /* rule grad: it selects, and is no edge */
+                continue; /* rule grad: this pair selects, but is no edge */
             const target = to[data.links.target[e]], link = found.get(target) || {value: [-1, -1], asked: 0};
             link.value[which] = data.links.value[e];
             link.asked = Math.max(link.asked, data.links.asked[e]);
@@ -78,7 +79,7 @@ cfp.both = (function () {
                 asked: Float32Array.from(asked), side: Uint8Array.from(side)};
     }
 
-    /* The kernel's own tubes, as the layer has them; null: neither class has one. */
+    /* The tubes of a kernel, in the same form as a layer's; null if neither class has one. */
     function kernelTube(data, k) {
         const tubes = data.sources.map((source, which) => source.kernelTube.get(data.from[which][k]) || null);
         return tubes[0] === null && tubes[1] === null ? null

@@ -1,5 +1,5 @@
-/* class.js - one class over many clips: how often each kernel is selected, and where.  Names come from files: they
- * enter the page as text, never as markup. */
+/* class.js - the page of one class over many clips: how often each kernel is selected, and where. Names come from
+ * files, so they enter the page as text, never as markup. */
 const page = (function () {
     "use strict";
     const LISTED = 300, LEFT = 46, GAP = 1; /* kernels in the list; pixels */
@@ -18,7 +18,7 @@ const page = (function () {
     }
     const last = (path) => path.split("/").filter((part) => part !== "").pop() || path;
 
-    /* A clip by its number, with a link to its report where there is one. */
+    /* A clip's name, linked to its report if there is one. */
     function clipOf(i, whole) {
         const clip = data.clips[i], words = whole ? clip.id : last(clip.id);
         const made = clip.href === null ? element("span", words) : element("a", words, {href: clip.href});
@@ -26,7 +26,7 @@ const page = (function () {
         return made;
     }
 
-    /* Kernels by how many clips select them, the most first. */
+    /* The kernels of each layer, sorted by how many clips select them. */
     const orders = data.layers.map((layer) => layer.kernel.map((_, k) => k)
         .sort((a, b) => layer.count[b] - layer.count[a] || layer.relevance[b] - layer.relevance[a] || a - b));
 
@@ -64,7 +64,8 @@ const page = (function () {
         rows.forEach((row, k) => row.classList.toggle("shown", k === l));
         find("kernels-head").textContent = "Kernels of " + layer.name;
         find("kernels-sum").textContent = number(layer.kernel.length) + " of " + number(layer.channels)
-            + " are selected in at least one clip; the layer has " + number(layer.n_edges) + " edges"
+            + " are selected in at least one clip; the layer has " + number(layer.n_edges)
+            + (layer.n_edges === 1 ? " edge" : " edges")
             + (layer.kernel.length > LISTED ? "; the first " + LISTED + " are listed" : "");
         body.replaceChildren();
         orders[l].slice(0, LISTED).forEach(function (k) {
@@ -86,7 +87,7 @@ const page = (function () {
     const parts = (hex) => [1, 3, 5].map((i) => parseInt(hex.slice(i, i + 2), 16));
     function ramp() {
         const few = parts(colour("few")), many = parts(colour("many"));
-        return (share) => "rgb(" + few.map((v, c) => Math.round(v + (many[c] - v) * share)).join(",") + ")";
+        return (part) => "rgb(" + few.map((v, c) => Math.round(v + (many[c] - v) * part)).join(",") + ")";
     }
 
     const height = () => size.height / Math.max(1, data.layers.length);
@@ -146,13 +147,13 @@ const page = (function () {
     const rows = fillLayers();
     document.title = data.name + " \u2013 class over " + n + " clips";
     find("title").textContent = data.name;
-    find("about").textContent = "Class " + data.index + ": what " + data.model + " rests on in " + number(n)
-        + (n === 1 ? " clip" : " clips") + ", by rule " + data.options.rule + " at theta " + data.options.theta + ".";
-    find("sampled").textContent = n < 2 ? "It takes two clips." : data.consistency_clips < n
-        ? "Here the pairs are those of " + data.consistency_clips + " clips, drawn at random." : "";
-    find("ramp-most").textContent = "all " + number(n);
-    find("clips-sum").textContent = number(n) + " of this class";
-    find("map").setAttribute("aria-label", "Layers by kernels, coloured by the number of clips; the table says the same in words.");
+    find("about").textContent = "Class " + data.index + ": the kernels of " + data.model + " that it rests on in " + number(n)
+        + (n === 1 ? " clip" : " clips") + ". Rule " + data.options.rule + ", theta " + data.options.theta + ".";
+    find("sampled").textContent = n < 2 ? "At least two clips are needed." : data.consistency_clips < n
+        ? "Here the pairs are those of " + data.consistency_clips + " clips that were drawn at random." : "";
+    find("ramp-all").textContent = "all " + number(n);
+    find("clips-sum").textContent = number(n) + (n === 1 ? " clip" : " clips") + " of this class";
+    find("map").setAttribute("aria-label", "Layers by kernels, coloured by the number of clips; the table has the same numbers.");
     data.clips.forEach(function (clip, i) {
         const row = element("tr", null), name = element("td", null);
         name.append(clipOf(i, true));

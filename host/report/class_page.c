@@ -1,9 +1,10 @@
 /* class_page.c - the pages of aggregate: report.html, a table of the classes, and
- * class/<index>.html, one of them.
+ * class/<index>.html, one class.
  *
- * A class has, by layer: "kernel" (those that any clip selects), "count", "relevance" and "top" of
- * each, and "edges", for each the EDGES channels that it asks for most often, as [channel, clips].
- * "top" is [clip, relevance], at most TOP of them. */
+ * The data of a class has for each layer: "kernel" (the kernels that any clip selects), and for
+ * each of them "count", "relevance", "top" and "edges".  "top" lists at most TOP clips as [clip,
+ * relevance]. "edges" lists the EDGES channels that the kernel asks for most often, as [channel,
+ * clips]. */
 #include "../write/write_class.h"
 #include "page.h"
 
@@ -25,10 +26,10 @@ static void put_clips(cfp_json *json, const cfp_class_facts *facts)
     cfp_json_array_end(json);
 }
 
-static void put_top(cfp_json *json, const cfp_tally_top *top, int most)
+static void put_top(cfp_json *json, const cfp_tally_top *top, int n)
 {
     cfp_json_array(json);
-    for (int k = 0; k < cfp_min_int(most, TOP) && top[k].relevance > 0; k++) {
+    for (int k = 0; k < cfp_min_int(n, TOP) && top[k].relevance > 0; k++) {
         cfp_json_array(json);
         cfp_json_int(json, top[k].clip);
         cfp_json_float(json, top[k].relevance);
@@ -42,7 +43,7 @@ static bool more_often(const cfp_tally_edge *a, const cfp_tally_edge *b)
     return a->clips != b->clips ? a->clips > b->clips : a->sum > b->sum;
 }
 
-/* The most frequent edges of one kernel, which stand together from `first` to `behind`. */
+/* Writes the most frequent of one kernel's edges, which are edge[first] to edge[behind - 1]. */
 static void put_edges(cfp_json *json, const cfp_tally_edge *edge, int64_t first, int64_t behind)
 {
     const cfp_tally_edge *best[EDGES];
@@ -99,7 +100,7 @@ static void put_kernels(cfp_json *json, const cfp_tally *tally, const cfp_tally_
             else if (list == 2)
                 cfp_json_float(json, (float)(layer->sum[o] / tally->n_clips));
             else
-                put_top(json, layer->top + (int64_t)o * tally->most, tally->most);
+                put_top(json, layer->top + (int64_t)o * tally->max_top, tally->max_top);
         }
         cfp_json_array_end(json);
     }

@@ -1,4 +1,4 @@
-/* classes.js - the table of classes that aggregate has added up, with links to their pages. */
+/* classes.js - the table of the classes that aggregate added up, with links to their pages. */
 const classes = (function () {
     "use strict";
     const data = JSON.parse(document.getElementById("data").textContent), run = data.options;
@@ -7,9 +7,9 @@ const classes = (function () {
         {key: "clips", title: "clips", number: 0}, {key: "kernels", title: "kernels in any clip", number: 0},
         {key: "consistency", title: "consistency", number: 3}, {key: "random", title: "chance", number: 3},
     ];
-    document.getElementById("what").textContent = "What " + data.model + " rests on in " + data.clips + " clips, by rule "
-        + run.rule + " at theta " + run.theta + ".";
-    sortedTable(data.rows, columns, (row) => [row.name, String(row.index)], "classes");
+    document.getElementById("what").textContent = "The kernels of " + data.model + " that each class rests on, in "
+        + data.clips + (data.clips === 1 ? " clip" : " clips") + ". Rule " + run.rule + ", theta " + run.theta + ".";
+    sortedTable(data.rows, columns, (row) => [row.name, String(row.index)], ["class", "classes"]);
     document.documentElement.dataset.ready = "yes";
     return {data};
 }());

@@ -1,9 +1,9 @@
-/* contrast.js - the page of two classes: what was chosen, and who is told of it. */
+/* contrast.js - the page of two classes: connects the controls, the graph and the panels. */
 cfp.page = (function () {
     "use strict";
     const find = (id) => document.getElementById(id);
     const data = cfp.both.read(JSON.parse(find("data").textContent));
-    const {element, number, short, kernelName} = cfp.panels;
+    const {element, number, counted, short, kernelName} = cfp.panels;
     const [a, b] = data.run.classes, names = [a.name, b.name];
     const DIVERGING = ["coolwarm", "blackwhite"];
     const words = ["of both classes", "of A alone (" + a.name + ")", "of B alone (" + b.name + ")"];
@@ -13,15 +13,15 @@ cfp.page = (function () {
     const rows = layerRows();
     let layer = -1, mode = "difference";
 
-    /* The tubes of what is chosen: the kernel's where it has any, else its layer's. */
+    /* Shows the tubes of the chosen kernel, or of its layer if the kernel has none. */
     function showTube() {
         const own = graph.chosen >= 0 ? cfp.both.kernelTube(data, graph.chosen) : null;
         const l = data.layers[layer], from = own !== null ? own : l;
         const tube = mode === "difference" ? from.tube : from.tubes[mode === "a" ? 0 : 1];
         const what = own !== null ? kernelName(data, graph.chosen) : l.name + ", depth " + l.depth;
-        find("caption").textContent = tube === null ? "No tube of " + what + (mode === "difference" ? "" : " for this class")
-            + ": the clip alone." : mode === "difference"
-            ? "Tube of A minus tube of B, " + what + ". Each is from 0 to 1; 0 in the middle means that they agree."
+        find("caption").textContent = tube === null ? "No tube for " + what + (mode === "difference" ? "" : " and this class")
+            + ", so the clip is shown alone." : mode === "difference"
+            ? "Tube of A minus tube of B, " + what + ". Each tube is from 0 to 1. A difference of 0 means that they agree."
             : "Tube of " + (mode === "a" ? "A, " + names[0] : "B, " + names[1]) + ", " + what + ".";
         player.show(tube);
         clip.tell();
@@ -33,11 +33,11 @@ cfp.page = (function () {
             clip.colours(Object.keys(data.tables).filter((map) => DIVERGING.includes(map) === differs),
                          differs ? data.overlay.colormap : "jet");
         mode = to;
-        find("scale-least").textContent = differs ? "\u22121: only B" : "least";
-        find("scale-middle").textContent = differs ? "0" : "";
-        find("scale-most").textContent = differs ? "1: only A" : "most";
+        find("scale-low").textContent = differs ? "\u22121: only B" : "0: lowest";
+        find("scale-middle").textContent = differs ? "0" : "saliency";
+        find("scale-high").textContent = differs ? "1: only A" : "1: highest";
         find("scale").setAttribute("aria-label", differs ? "Colours from \u22121, only B, to 1, only A"
-            : "Colours from the least to the most relevant");
+            : "Colours from 0, the lowest saliency, to 1, the highest");
         showTube();
     }
 
@@ -60,7 +60,7 @@ cfp.page = (function () {
         find("kernel-head").textContent = k >= 0 ? kernelName(data, k) : "Kernel";
         find("clear").hidden = find("relatives").hidden = k < 0;
         find("kernel-about").textContent = k < 0
-            ? "Choose a kernel in the graph to see what asked for it and what it rests on."
+            ? "Click a kernel in the graph to see the kernels that asked for it (parents) and the kernels that it asked for (children)."
             : "Depth " + data.layers[data.layerOf[k]].depth + ", " + words[data.side[k]] + ": " + describe(k) + ".";
         const kin = graph.relatives();
         cfp.panels.kin(data, find("parents"), kin.parents, find("parents-head"), ["parent", "parents"], choose);
@@ -81,12 +81,12 @@ cfp.page = (function () {
         let said = cfp.controls.drawn(graph.counts, data.n);
         const left = data.sources.some((source) => source.links.deciding > 0);
         if (left)
-            said += " The page had no room for all links. It holds " + number(data.links.target.length) + " of "
-                + data.sources.map((source) => number(source.links.total)).join(" (A) and ")
-                + " (B), the strongest; where it lacks the link of one class, it shows the other\u2019s as that class\u2019s alone.";
+            said += " This page holds " + number(data.links.target.length) + " of the links, the strongest. There are "
+                + data.sources.map((source) => number(source.links.total)).join(" for A and ")
+                + " for B. A link that the page holds for only one class is shown as that class\u2019s alone.";
         const lacks = data.sources.reduce((sum, source) => sum + source.tubesLeftOut, 0);
         if (lacks > 0)
-            said += " It had no room for " + number(lacks) + " kernel tubes; contrast.h5 has them.";
+            said += " " + counted(lacks, "kernel tube") + (lacks === 1 ? " is" : " are") + " not in this page, but in contrast.h5.";
         find("drawn").textContent = said;
     }
 
@@ -131,7 +131,7 @@ cfp.page = (function () {
         find("layers-sum").textContent = "kernels: " + three(sum);
         find("counts").textContent = "links: " + three(links);
         find("graph").setAttribute("aria-label", "The two pyramids: kernels, " + three(sum) + "; links, " + three(links)
-            + ". The lists below say the same in words.");
+            + ". The lists below have the same content as text.");
     }
 
     function start() {
@@ -139,9 +139,9 @@ cfp.page = (function () {
         document.title = a.name + " against " + b.name + " \u2013 class feature pyramids";
         find("name-a").textContent = "A: " + a.name;
         find("name-b").textContent = "B: " + b.name;
-        find("about").textContent = "What " + model + " rests on in " + data.run.clip + ", for class " + a.index
-            + " at probability " + a.probability.toFixed(4) + " (A) and class " + b.index + " at " + b.probability.toFixed(4)
-            + " (B), by rule " + data.query.rule + " at theta " + data.query.theta + ".";
+        find("about").textContent = "The kernels of " + model + " that two classes rest on in " + data.run.clip
+            + ": A is class " + a.index + " (probability " + a.probability.toFixed(4) + "), B is class " + b.index
+            + " (probability " + b.probability.toFixed(4) + "). Rule " + data.query.rule + ", theta " + data.query.theta + ".";
         find("mode-row").hidden = false;
         [["difference", "A minus B"], ["a", "A: " + a.name], ["b", "B: " + b.name]]
             .forEach((m) => cfp.controls.option(find("mode"), m[0], m[1]));

@@ -1,8 +1,8 @@
-/* controls.js - what the pages of one class and of two have in common: the controls of the clip and of the graph. */
+/* controls.js - what the pages of one and of two classes have in common: the controls of the clip and the graph. */
 cfp.controls = (function () {
     "use strict";
     const find = (id) => document.getElementById(id);
-    const {number} = cfp.panels;
+    const {number, counted} = cfp.panels;
 
     function option(select, value, text) {
         const made = document.createElement("option");
@@ -18,13 +18,14 @@ cfp.controls = (function () {
         link.click();
     }
 
-    /* The clip and all below it.  {player, tell: after the caption changed, colours: the maps to choose from} */
+    /* Sets up the clip and its controls.  Returns {player, tell, colours}: call tell() after the caption changed;
+     * colours(maps, map) sets the choice of colour maps. */
     function clip(data) {
         const player = cfp.player.create(data, find("frame"), (t) => { find("time").value = t; tell(); });
 
         function tell() {
-            const said = "frame " + (player.t + 1) + " of " + data.frames.length + ", " + data.run.frames.indices[player.t]
-                + " of the source";
+            const said = "frame " + (player.t + 1) + " of " + data.frames.length + " (frame " + data.run.frames.indices[player.t]
+                + " of the source)";
             find("shown-frame").textContent = said;
             find("time").setAttribute("aria-valuetext", said);
             find("frame").setAttribute("aria-label", "The clip, " + said + ", " + find("caption").textContent);
@@ -83,7 +84,7 @@ cfp.controls = (function () {
         return {player, tell, colours};
     }
 
-    /* The list of layers, of which show(number) is told. */
+    /* Fills the list of layers.  A choice calls show(number). */
     function layers(data, show) {
         data.layers.forEach(function (l) {
             option(find("layer"), l.number, l.name + (l.tube === null ? " (no tube)" : " (depth " + l.depth + ")"));
@@ -102,7 +103,8 @@ cfp.controls = (function () {
         });
     }
 
-    /* changed(): the graph draws more, or less.  choose(-1): nothing. */
+    /* Sets up the controls of the graph.  changed() is called when it draws more or less; choose(-1) clears the
+     * choice. */
     function pyramid(graph, choose, changed) {
         limits(graph, "kernels-drawn", "kernels", [20, 40, 100, 250], changed);
         limits(graph, "links-drawn", "links", [1000, 4000, 20000, 100000], changed);
@@ -116,22 +118,22 @@ cfp.controls = (function () {
         new ResizeObserver(graph.resize).observe(find("graph"));
     }
 
-    /* Words beside the pointer; null: none. */
+    /* Shows words beside the pointer; null hides them. */
     function tip(words, x, y) {
-        const box = find("tip"), room = find("graph").clientWidth, right = x > room / 2;
+        const box = find("tip"), width = find("graph").clientWidth, right = x > width / 2;
         box.hidden = words === null;
         box.textContent = words || "";
         box.style.left = right ? "auto" : (x + 14) + "px";
-        box.style.right = right ? (room - x + 14) + "px" : "auto";
+        box.style.right = right ? (width - x + 14) + "px" : "auto";
         box.style.top = Math.max(0, y - 12) + "px";
     }
 
-    /* What was drawn of what there is: the end of a sentence. */
+    /* A sentence that says how many kernels and links are drawn. */
     function drawn(counts, of) {
-        return "Drawn: " + number(counts.kernels) + " of " + number(of) + " kernels"
+        return "Drawn: " + number(counts.kernels) + " of " + counted(of, "kernel")
             + (counts.links < counts.between
-                ? ", " + number(counts.links) + " of " + number(counts.between) + " links between them, each layer\u2019s strongest."
-                : " and all " + number(counts.between) + " links between them.");
+                ? ", " + number(counts.links) + " of " + counted(counts.between, "link") + " between them, the strongest of each layer."
+                : (counts.between === 1 ? " and the 1 link" : " and all " + number(counts.between) + " links") + " between them.");
     }
 
     return {option, clip, layers, pyramid, tip, drawn};

@@ -1,8 +1,8 @@
 
-/* data.js - the explanation as the page holds it: JSON and base64 become typed arrays.
+/* data.js - reads the data of the page: JSON and base64 become typed arrays.
  *
- * Selected kernels have numbers, layer by layer from the class down: 0 is the class.  Links stand by their
- * source, and once more by their target (parents). */
+ * Selected kernels are numbered layer by layer from the class down; number 0 is the class.  Links are sorted by their
+ * source, and a second list sorts them by their target (parents). */
 const cfp = {};
 
 cfp.data = (function () {
@@ -15,7 +15,8 @@ cfp.data = (function () {
         return out;
     }
 
-    /* Links by target: parents of k are parent[first[k]] ... parent[first[k + 1] - 1]; link: where its value is. */
+    /* Sorts links by target: the parents of k are parent[first[k]] ... parent[first[k + 1] - 1], and link[] has the
+     * link's place in the list by source. */
     function byTarget(n, links) {
         const first = new Uint32Array(n + 1), parent = new Uint32Array(links.target.length);
         const link = new Uint32Array(links.target.length);

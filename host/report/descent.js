@@ -1,15 +1,15 @@
 
-/* descent.js - the walk of the method once more, over the links of the page: which kernels stay at a higher theta.
+/* descent.js - repeats the descent of the method over the links of the page: which kernels stay at a higher theta.
  *
- * As the program does it: from the class, R = 1, down; a link of a selected kernel selects its target where what it
- * asks for (--propagate path: R of its source times that) is at least theta, and R of the target is the highest of
- * these.  A link asks for its value; under rule grad for the relevance of its channel, with or without an edge (whose
- * value is below 0 then).  These are the program's float32, products are doubles: the comparison is the program's own.  What the page
- * leaves out of the links decides nothing (host/report/kept_links.h). */
+ * It starts at the class, with R = 1.  A link of a selected kernel selects its target if what it asks for is at least
+ * theta (--propagate path: if that times the R of the source is).  The R of the target is the largest such value.  A link
+ * asks for its value; under rule grad it asks for the relevance of its channel, also if the pair is no edge (then its
+ * value is negative).  The numbers are the program's float32 and products are doubles, so each comparison gives the same
+ * result as in the program.  Links that the page does not hold decide nothing (host/report/kept_links.h). */
 cfp.descent = (function () {
     "use strict";
 
-    /* {theta, relevance: R of each kernel (-1: not selected), selected: how many a layer} */
+    /* Returns {theta, relevance: R of each kernel or -1, selected: the number of selected kernels of each layer}. */
     function at(data, theta) {
         const paths = data.query.propagate === "path";
         const relevance = new Float64Array(data.n).fill(-1);
@@ -35,18 +35,18 @@ cfp.descent = (function () {
         return {theta, relevance, selected};
     }
 
-    /* A link that the descent followed. */
+    /* True if the descent follows link e of `source`. */
     function follows(data, now, source, e) {
         const gain = data.query.propagate === "path" ? now.relevance[source] : 1;
         return data.links.value[e] >= 0 && now.relevance[source] >= 0 && gain * data.links.asked[e] >= now.theta;
     }
 
-    /* Of each kernel the theta above which it is lost. */
+    /* For each kernel the theta above which it is lost. */
     function reach(data) {
         const paths = data.query.propagate === "path";
         const reached = new Float64Array(data.n);
         const {first, target, asked} = data.links;
-        (data.classes || [0]).forEach((k) => { reached[k] = 1; }); /* nothing where there are no kernels */
+        (data.classes || [0]).forEach((k) => { reached[k] = 1; }); /* ignored if there are no kernels */
         for (let k = 0; k < data.n; k++)
             for (let e = first[k]; e < first[k + 1]; e++) {
                 const through = paths ? reached[k] * asked[e] : Math.min(reached[k], asked[e]);

@@ -1,25 +1,25 @@
 
-/* graph.js - the pyramid as a graph: kernels as dots whose size is their relevance, links as curves.
+/* graph.js - draws the pyramid as a graph: kernels are dots, whose size is their relevance, and links are curves.
  *
- * Two pyramids in one graph (both.js): data.side says of each kernel and link whether it is of both classes (0), of A
- * alone (1) or of B alone (2).  Then colour and shape tell that, and self.hides[side] leaves a side out.
+ * With two pyramids in one graph (both.js), data.side says whether a kernel or link belongs to both classes (0), to A
+ * alone (1) or to B alone (2).  Colour and shape show it, and self.hides[side] hides one of the three.
  *
- * It draws on a canvas, at most `limits.kernels` dots a layer and `limits.links` links between them, each
- * layer's strongest, and tells what it left out (counts).  D3 gives pan, zoom and the quadtree that finds the dot
+ * The graph is drawn on a canvas: at most `limits.kernels` dots per layer and `limits.links` links between them, the
+ * strongest of each layer.  `counts` says how many are drawn.  D3 provides pan, zoom and the quadtree that finds the dot
  * under the pointer. */
 cfp.graph = (function () {
     "use strict";
     const MARGIN = {left: 46, right: 26, top: 30, bottom: 16};
-    const BUCKETS = 1024, TOGETHER = 40; /* links of about one value that are stroked at once */
-    const SIDES = ["both", "only-a", "only-b"], ORDER = [0, 1, 2]; /* names of colours */
-    const KIN = 12; /* parents, and children, of the chosen kernel that are drawn in any case */
+    const BUCKETS = 1024, TOGETHER = 40; /* links with similar values are drawn together */
+    const SIDES = ["both", "only-a", "only-b"], ORDER = [0, 1, 2]; /* the names of their colours in CSS */
+    const KIN = 12; /* so many parents and children of the chosen kernel are always drawn */
 
     /* on: {hover(kernel or -1, x, y), choose(kernel or -1)} */
     function create(data, canvas, on) {
         const ordered = cfp.layout.order(data, cfp.descent.reach(data));
         const self = {limits: {kernels: 40, links: 4000}, chosen: -1, cursor: -1, layer: -1, counts: null,
                       hides: [false, false, false]};
-        const two = data.side !== undefined; /* classes */
+        const two = data.side !== undefined; /* true for two classes */
         let now = null, placed = null, links = [], tree = null, size = {width: 0, height: 0}, waiting = false;
         let names = 0;       /* pixels that the layers' names take below */
         const zoom = d3.behavior.zoom().scaleExtent([1, 60]).on("zoom", () => { clamp(); redraw(); });
@@ -27,19 +27,19 @@ cfp.graph = (function () {
         const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue("--" + name).trim();
         const inner = () => ({width: size.width - MARGIN.left - MARGIN.right,
                               height: size.height - MARGIN.top - MARGIN.bottom - names});
-        /* In pixels of the canvas. */
+        /* From [0, 1] to pixels of the canvas. */
         const px = (x) => MARGIN.left + zoom.translate()[0] + x * inner().width * zoom.scale();
         const py = (y) => MARGIN.top + zoom.translate()[1] + y * inner().height * zoom.scale();
 
         const point = (k) => [px(placed.x[k]), py(placed.y[k])];
 
-        /* What is seen stays filled. */
+        /* Limits panning, so that the canvas stays filled. */
         function clamp() {
             const k = zoom.scale(), [x, y] = zoom.translate(), {width, height} = inner();
             zoom.translate([Math.min(0, Math.max(x, width * (1 - k))), Math.min(0, Math.max(y, height * (1 - k)))]);
         }
 
-        /* Room for a dot: between columns and between rows. */
+        /* The largest radius at which dots of neighbouring columns and rows do not touch. */
         function radius() {
             const {width, height} = inner(), k = zoom.scale();
             const steps = placed.across.slice(1).map((x, l) => x - placed.across[l]), across = Math.min(1, ...steps);
@@ -49,7 +49,7 @@ cfp.graph = (function () {
 
         const shows = (e) => !two || !self.hides[data.links.side[e]];
 
-        /* Links between dots, [source, link, source, link ...] a layer. */
+        /* The links between dots, one list per layer: [source, link, source, link ...]. */
         function candidates() {
             const {first, target} = data.links, lists = data.layers.map(() => []);
             placed.drawn.forEach(function (k) {
@@ -60,28 +60,30 @@ cfp.graph = (function () {
             return lists;
         }
 
-        /* The `most` strongest of a list; of those that are about as weak as the last, every so many-th. */
-        function strongest(list, most, chosen) {
+        /* Adds the `limit` strongest links of a list to `chosen`.  From the last bucket of values, which may not fit
+         * as a whole, links are taken at equal distances. */
+        function strongest(list, limit, chosen) {
             const {target, value} = data.links, counts = new Uint32Array(BUCKETS + 1);
             const bucket = (e) => Math.floor(Math.max(0, Math.min(1, value[e])) * BUCKETS);
             for (let i = 1; i < list.length; i += 2)
                 counts[bucket(list[i])]++;
-            let least = BUCKETS, above = 0;
-            while (least > 0 && above + counts[least] < most)
-                above += counts[least--];
-            const share = counts[least] > 0 ? Math.min(1, (most - above) / counts[least]) : 0;
+            let low = BUCKETS, above = 0;
+            while (low > 0 && above + counts[low] < limit)
+                above += counts[low--];
+            const fraction = counts[low] > 0 ? Math.min(1, (limit - above) / counts[low]) : 0;
             for (let i = 0, due = 0; i < list.length; i += 2) {
                 const b = bucket(list[i + 1]);
-                due += b === least ? share : 0;
-                if (b > least || (b === least && due >= 1 - 1e-9)) {
+                due += b === low ? fraction : 0;
+                if (b > low || (b === low && due >= 1 - 1e-9)) {
                     chosen.push({source: list[i], target: target[list[i + 1]], value: value[list[i + 1]],
                                  side: two ? data.links.side[list[i + 1]] : 0});
-                    due -= b === least ? 1 : 0;
+                    due -= b === low ? 1 : 0;
                 }
             }
         }
 
-        /* Every layer gets its part of what may be drawn; what one does not need goes to the others. */
+        /* Each layer gets an equal part of the links that may be drawn.  What a layer does not need goes to the
+         * others. */
         function chooseLinks() {
             const lists = candidates().filter((list) => list.length > 0).sort((a, b) => a.length - b.length);
             const chosen = [];
@@ -122,9 +124,9 @@ cfp.graph = (function () {
             for (let i = 0; i < some.length; i += TOGETHER) {
                 const part = some.slice(i, i + TOGETHER), list = [];
                 part.forEach((l) => list.push(...point(l.source), ...point(l.target)));
-                const share = span > 0 ? Math.max(0, Math.min(1, (part[part.length - 1].value - now.theta) / span)) : 1;
+                const strength = span > 0 ? Math.max(0, Math.min(1, (part[part.length - 1].value - now.theta) / span)) : 1;
                 const crowd = Math.min(1, Math.sqrt(400 / links.chosen.length));
-                pen.curves(list, ink, (0.1 + 0.5 * share) * crowd * (dim ? 0.3 : 1) + 0.02, 0.4 + 0.6 * share);
+                pen.curves(list, ink, (0.1 + 0.5 * strength) * crowd * (dim ? 0.3 : 1) + 0.02, 0.4 + 0.6 * strength);
             }
         }
 
@@ -136,14 +138,14 @@ cfp.graph = (function () {
         }
 
         function drawDots(pen, kin) {
-            const most = radius(), groups = {node: [], dim: [], gone: [], parent: [], child: [], chosen: []};
+            const largest = radius(), groups = {node: [], dim: [], gone: [], parent: [], child: [], chosen: []};
             const sides = [[], [], []];
             const parents = new Set(kin.parents.map((l) => l.kernel)), children = new Set(kin.children.map((l) => l.kernel));
             placed.drawn.forEach(function (k) {
                 const there = now.relevance[k] >= 0;
                 const group = k === self.chosen ? "chosen" : parents.has(k) ? "parent" : children.has(k) ? "child"
                     : !there ? "gone" : self.chosen >= 0 ? "dim" : "node";
-                const r = there ? Math.max(0.8, most * now.relevance[k]) : Math.max(0.7, most * 0.6);
+                const r = there ? Math.max(0.8, largest * now.relevance[k]) : Math.max(0.7, largest * 0.6);
                 const list = two && group !== "gone" && group !== "dim" ? sides[data.side[k]] : groups[group];
                 list.push(...point(k), r);
                 if (two && group === "chosen")
@@ -158,10 +160,10 @@ cfp.graph = (function () {
             ORDER.forEach((s) => pen[["circles", "peaks", "wells"][s]](sides[s], colour(SIDES[s]), null, 0));
             pen.circles(groups.ring || [], null, colour("chosen"), 2);
             if (self.cursor >= 0 && !isNaN(placed.x[self.cursor]))
-                pen.circles([...point(self.cursor), most + 4], null, colour("accent"), 2);
+                pen.circles([...point(self.cursor), largest + 4], null, colour("accent"), 2);
         }
 
-        /* Depths above, layers' names below where there is room for them. */
+        /* Draws depths above, and the names of layers below if they fit. */
         function drawLabels(pen) {
             const faint = colour("faint"), ink = colour("ink");
             const step = inner().width * zoom.scale() / Math.max(1, data.layers.length - 1);
@@ -188,7 +190,7 @@ cfp.graph = (function () {
             const kin = relatives(), column = self.layer >= 0 ? px(placed.across[self.layer]) : NaN;
             if (!isNaN(column))
                 pen.curves([column, MARGIN.top - 6, column, size.height - MARGIN.bottom - names + 6], colour("accent"), 0.35, 2);
-            const {width, height} = inner(), edge = 12; /* zoomed in, what is outside stays off the labels */
+            const {width, height} = inner(), edge = 12; /* when zoomed in, nothing is drawn over the labels */
             pen.within(MARGIN.left - edge, MARGIN.top - edge / 2, width + 2 * edge, height + edge + 4);
             drawLinks(pen, self.chosen >= 0);
             if (self.chosen >= 0 && !isNaN(placed.x[self.chosen]))
@@ -223,7 +225,7 @@ cfp.graph = (function () {
             placed = cfp.layout.place(data, ordered.map((list) => list.filter(seen)), self.limits.kernels, wanted.filter(seen));
             const tall = size.height, wide = size.width, points = d3.geom.quadtree();
             points.x((dot) => placed.x[dot.kernel] * wide).y((dot) => placed.y[dot.kernel] * tall);
-            tree = points(placed.drawn.map((kernel) => ({kernel}))); /* objects: D3 takes a point that is 0 for none */
+            tree = points(placed.drawn.map((kernel) => ({kernel}))); /* objects, because D3 ignores a point that is 0 */
             links = chooseLinks();
             self.counts = {kernels: placed.drawn.length, links: links.chosen.length, between: links.between};
             redraw();
@@ -244,7 +246,7 @@ cfp.graph = (function () {
         self.resize = function () {
             const box = canvas.getBoundingClientRect();
             size = {width: box.width, height: box.height};
-            const longest = data.layers.reduce((most, layer) => Math.max(most, short(layer.name).length), 0);
+            const longest = Math.max(0, ...data.layers.map((layer) => short(layer.name).length));
             names = Math.min(110, 12 + longest * 5);
             clamp();
             if (now !== null)
@@ -257,7 +259,7 @@ cfp.graph = (function () {
             redraw();
         };
         self.zoom = () => zoom.scale();
-        /* Where a kernel is, in pixels of the canvas; null where it is not drawn. */
+        /* The position of a kernel in pixels of the canvas; null if it is not drawn. */
         self.at = (kernel) => isNaN(placed.x[kernel]) ? null : [px(placed.x[kernel]), py(placed.y[kernel])];
         self.svg = function () {
             const pen = cfp.pens.svg(size.width, size.height, colour("card"));
@@ -265,7 +267,7 @@ cfp.graph = (function () {
             return pen.end();
         };
 
-        /* The dot under a point of the canvas, or -1. */
+        /* The dot at a point of the canvas, or -1. */
         function find(x, y) {
             const {width, height} = inner(), k = zoom.scale(), reachable = Math.max(7, radius() + 3);
             const [left, top] = zoom.translate();
@@ -274,7 +276,7 @@ cfp.graph = (function () {
             return kernel >= 0 && Math.hypot(px(placed.x[kernel]) - x, py(placed.y[kernel]) - y) <= reachable ? kernel : -1;
         }
 
-        /* With the keys: the nearest dot of the same column, or of the next one that has any. */
+        /* For the arrow keys: the nearest dot in the same column, or in the next column that has any. */
         function step(across, down) {
             const from = self.cursor >= 0 ? self.cursor : self.chosen >= 0 ? self.chosen : 0;
             const there = (k) => !isNaN(placed.x[k]) && now.relevance[k] >= 0;
@@ -300,7 +302,7 @@ cfp.graph = (function () {
 
         const selection = d3.select(canvas).call(zoom).on("dblclick.zoom", null);
         const wheel = selection.on("wheel.zoom");
-        selection.on("wheel.zoom", function () { /* a page that is scrolled past the graph goes on scrolling */
+        selection.on("wheel.zoom", function () { /* so that scrolling the page past the graph does not zoom */
             if (d3.event.ctrlKey || d3.event.metaKey || document.activeElement === canvas)
                 wheel.apply(this, arguments);
         });
@@ -312,7 +314,7 @@ cfp.graph = (function () {
         canvas.addEventListener("mousedown", (event) => { pressed = place(event); canvas.focus({preventScroll: true}); });
         canvas.addEventListener("click", function (event) {
             const [x, y] = place(event);
-            if (pressed === null || Math.hypot(x - pressed[0], y - pressed[1]) < 4) /* else it was dragged */
+            if (pressed === null || Math.hypot(x - pressed[0], y - pressed[1]) < 4) /* otherwise it was dragged */
                 on.choose(find(x, y));
         });
         canvas.addEventListener("mousemove", function (event) {

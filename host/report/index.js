@@ -1,4 +1,4 @@
-/* index.js - the table of explanations. */
+/* index.js - the page that lists many explanations. */
 const index = (function () {
     "use strict";
     const data = JSON.parse(document.getElementById("data").textContent);
@@ -10,6 +10,6 @@ const index = (function () {
         {key: "theta", title: "theta", number: 3}, {key: "layers", title: "layers", number: 0},
         {key: "kernels", title: "kernels", number: 0},
     ];
-    sortedTable(data.rows, columns, (row) => [row["class"], row.clip, row.model, row.rule, row.folder], "explanations");
+    sortedTable(data.rows, columns, (row) => [row["class"], row.clip, row.model, row.rule, row.folder], ["explanation", "explanations"]);
     return {data};
 }());

@@ -1,5 +1,4 @@
-/* index_page.c - the page that lists many explanations; see index_row.h, and index.html beside it.
- */
+/* index_page.c - writes the page that lists many explanations; see index_row.h and index.html. */
 #include "index_row.h"
 #include "page.h"
 

@@ -8,20 +8,20 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { MOST_SIDE = 16384 };
+enum { MAX_SIDE = 16384 };
 
-/* One file while it is read; everything in it is freed in one place. */
+/* A file that is being read.  reader_free frees everything in it. */
 typedef struct reader {
     cfp_ctx *ctx;
     const char *path;
     cfp_index_row *row;
     cfp_h5 *file;
-    cfp_h5_group group; /* the one at hand */
-    int depth;          /* of the layer that `tube` names */
+    cfp_h5_group group; /* the current group */
+    int depth;          /* depth of the layer that `tube` names */
     int frames, height, width;
     uint8_t *rgb;   /* height x width x 3 */
     float *volume;  /* height x width, or NULL */
-    uint8_t *small; /* the picture, smaller */
+    uint8_t *small; /* the picture, reduced */
     cfp_jpeg *jpeg;
 } reader;
 
@@ -31,7 +31,7 @@ static cfp_status look_at(reader *r, const char *path)
     return cfp_h5_look(&r->group, r->file, r->ctx, path);
 }
 
-/* Element `at` of axis 0 of a dataset whose other axes must have `size`. */
+/* Reads element `at` along axis 0 of a dataset.  Its other axes must have the lengths in `size`. */
 static cfp_status read_slice(void *out, reader *r, const char *name, cfp_h5_element element,
                              int rank, const int64_t *size, int64_t at)
 {
@@ -64,8 +64,8 @@ static cfp_status read_root(reader *r)
     return cfp_h5_double(&row->theta, r->ctx, &r->group, r->path, "theta", true);
 }
 
-/* One layer of /pyramid, the group at hand; the least deep one with a tube is what the picture
- * shows. */
+/* Reads one layer of /pyramid, the current group.  The picture shows the layer of the smallest
+ * depth that has a tube. */
 static cfp_status read_layer(reader *r, const cfp_h5_group *tubes, const char *name)
 {
     int depth = 0;
@@ -103,7 +103,7 @@ static cfp_status read_layers(reader *r, const cfp_h5_group *pyramid, const cfp_
     return CFP_OK;
 }
 
-/* The group at hand is the root; an explanation without tubes has no /tubes. */
+/* Reads the layers.  The current group is the root.  An explanation without tubes has no /tubes. */
 static cfp_status read_pyramid(reader *r)
 {
     cfp_h5_group pyramid = {0}, tubes = {0};
@@ -119,7 +119,7 @@ static cfp_status read_pyramid(reader *r)
     return status;
 }
 
-/* The size of /clip/frames; /clip is the group at hand afterwards. */
+/* Reads the size of /clip/frames.  /clip is the current group afterwards. */
 static cfp_status read_size(reader *r)
 {
     const cfp_h5_dataset *data;
@@ -127,7 +127,7 @@ static cfp_status read_size(reader *r)
     CFP_TRY(cfp_h5_find_dataset(&data, r->ctx, &r->group, r->path, "frames"));
     bool good = data->rank == 4 && data->size[3] == 3;
     for (int i = 0; i < 3; i++)
-        good = good && data->size[i] >= 1 && data->size[i] <= MOST_SIDE;
+        good = good && data->size[i] >= 1 && data->size[i] <= MAX_SIDE;
     if (!good)
         return cfp_fail(r->ctx, CFP_FORMAT, "%s: /clip/frames is not T x H x W x 3", r->path);
     r->frames = (int)data->size[0];
@@ -150,7 +150,7 @@ static cfp_status read_tube(reader *r, int64_t at)
                : read_slice(r->volume, r, "tube", CFP_H5_F32, 3, (int64_t[]){0, H, W}, at);
 }
 
-/* The middle frame, with the tube over it as explain draws it by default. */
+/* Draws the middle frame with the tube over it, as explain does by default. */
 static cfp_status draw(reader *r)
 {
     const int64_t H = r->height, W = r->width, at = r->frames / 2;
@@ -171,7 +171,8 @@ static cfp_status draw(reader *r)
     return CFP_OK;
 }
 
-/* Means of n x n pixels; what is left at the right and the bottom is cut off. */
+/* Reduces the picture to means of n x n pixels.  Incomplete blocks on the right and at the bottom
+ * are cut off. */
 static cfp_status shrink(reader *r)
 {
     const int longer = cfp_max_int(r->height, r->width);

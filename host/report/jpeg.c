@@ -1,8 +1,8 @@
-/* jpeg.c - see jpeg.h.  One of the files of host/write that know libav*. */
+/* jpeg.c - see jpeg.h.  Encodes with libav*. */
 #include "jpeg.h"
 #include <libavcodec/avcodec.h>
 
-enum { QUALITY = 1 }; /* 1 best ... 31 */
+enum { QUALITY = 1 }; /* from 1 (best) to 31 */
 
 struct cfp_jpeg {
     cfp_ctx *ctx;
@@ -52,7 +52,7 @@ static cfp_status open_encoder(cfp_jpeg *j, int height, int width)
 
 cfp_status cfp_jpeg_open(cfp_jpeg **out, cfp_ctx *ctx, const char *where, int height, int width)
 {
-    av_log_set_level(AV_LOG_QUIET); /* failures come back as statuses */
+    av_log_set_level(AV_LOG_QUIET); /* errors are returned as statuses */
     CFP_TRY_ALLOC(ctx, *out, 1);
     **out = (cfp_jpeg){.ctx = ctx, .where = where};
     const cfp_status status = open_encoder(*out, height, width);
@@ -73,7 +73,7 @@ void cfp_jpeg_close(cfp_jpeg **jpeg)
     *jpeg = NULL;
 }
 
-/* In 1/65536, rounded; the last term keeps chroma's sum positive. */
+/* In units of 1/65536, rounded.  The last term keeps the sum for chroma positive. */
 static void to_yuv(const cfp_jpeg *j, const uint8_t *rgb)
 {
     const AVFrame *f = j->frame;

@@ -1,32 +1,33 @@
-/* kept_links.c - see kept_links.h: two walks over the links, one to survey and one to keep.
+/* kept_links.c - see kept_links.h.  All links are visited twice: first to choose, then to keep.
  *
- * A kernel is lost when theta passes its reach: the highest, over the paths down to it, of the
- * lowest link on the path (--propagate path: the highest product, which is its R at every theta).
- * Links go from lower depth to greater, so a layer's reaches stand when its own links are met. */
+ * A kernel is lost when theta exceeds its reach.  The reach is the largest value, over all paths
+ * from the class to the kernel, of the smallest link on the path.  (--propagate path: the largest
+ * product of the links, which is its R at every theta.)  Links go from smaller to greater depth, so
+ * the reaches of a layer's kernels are complete when its own links are visited. */
 #include "kept_links.h"
 #include <string.h>
 
-enum { BUCKETS = 1 << 14 }; /* of values in [0, 1] */
+enum { BUCKETS = 1 << 14 }; /* for values in [0, 1] */
 
-typedef struct candidate { /* a link that may decide, in a list of its target's */
-    int32_t source, next;  /* next: its number, or 0 */
-    double reach;          /* of the source */
-    double demand;         /* what R the link asks for */
+typedef struct candidate { /* a link that may decide; its target has a list of them */
+    int32_t source, next;  /* next: number of the next candidate, or 0 */
+    double reach;          /* reach of the source */
+    double demand;         /* the R that the link gives to its target */
 } candidate;
 
 typedef struct survey {
     cfp_ctx *ctx;
     cfp_links links;
-    bool paths;       /* --propagate path */
-    int32_t *number;  /* [kernels of all layers] */
-    double *reach;    /* [selected] */
-    int32_t *head;    /* [selected] the first candidate into it, or 0 */
-    candidate *front; /* [1 ... used) */
-    int32_t used, room;
-    int32_t unused;          /* candidates that were dropped, a list */
-    int64_t counts[BUCKETS]; /* links by value */
-    int64_t pairs;           /* links, and under rule grad pairs that are none */
-    int64_t deciding, least; /* candidates; lowest bucket that is kept as a whole */
+    bool paths;       /* true for --propagate path */
+    int32_t *number;  /* [kernels of all layers] number of a selected kernel */
+    double *reach;    /* [selected] reach of a kernel */
+    int32_t *head;    /* [selected] first candidate that leads to a kernel, or 0 */
+    candidate *front; /* [1 ... used) the candidates */
+    int32_t used, capacity;
+    int32_t unused;           /* first of a list of dropped candidates, or 0 */
+    int64_t counts[BUCKETS];  /* number of links in each range of values */
+    int64_t pairs;            /* number of links, with the pairs of rule grad that are no links */
+    int64_t deciding, lowest; /* number of candidates; lowest bucket that is kept completely */
     cfp_kept_links *kept;
 } survey;
 
@@ -43,23 +44,24 @@ static cfp_status take_candidate(survey *s, int32_t *number)
         s->unused = s->front[*number].next;
         return CFP_OK;
     }
-    if (s->used == s->room) {
-        const int32_t room = 2 * s->room + 4096;
-        candidate *more = cfp_alloc(s->ctx, (size_t)room, sizeof *more);
+    if (s->used == s->capacity) {
+        const int32_t capacity = 2 * s->capacity + 4096;
+        candidate *more = cfp_alloc(s->ctx, (size_t)capacity, sizeof *more);
         if (more == NULL)
             return CFP_NOMEM;
-        if (s->room > 0)
-            memcpy(more, s->front, (size_t)s->room * sizeof *more);
+        if (s->capacity > 0)
+            memcpy(more, s->front, (size_t)s->capacity * sizeof *more);
         cfp_free(s->front);
         s->front = more;
-        s->room = room;
-        s->used = cfp_max_int(s->used, 1); /* 0 stands for none */
+        s->capacity = capacity;
+        s->used = cfp_max_int(s->used, 1); /* 0 means none */
     }
     *number = s->used++;
     return CFP_OK;
 }
 
-/* Adds a link unless one that is there outdoes it; drops those that it outdoes. */
+/* Adds a link, unless a candidate is at least as good in both reach and demand.  Drops the
+ * candidates that are not better in either. */
 static cfp_status add_candidate(survey *s, int32_t target, int32_t source, double reach,
                                 double demand)
 {
@@ -109,7 +111,7 @@ static bool decides(const survey *s, int32_t source, int32_t target)
 static cfp_status keep_link(survey *s, int32_t source, int32_t target, const cfp_link *link)
 {
     cfp_kept_links *kept = s->kept;
-    if (bucket_of(link->asked) >= s->least || decides(s, source, target)) {
+    if (bucket_of(link->asked) >= s->lowest || decides(s, source, target)) {
         kept->target[kept->n] = (uint32_t)target;
         kept->asked[kept->n] = link->asked;
         kept->value[kept->n++] = link->value;
@@ -117,7 +119,7 @@ static cfp_status keep_link(survey *s, int32_t source, int32_t target, const cfp
     return CFP_OK;
 }
 
-/* Every link of the pyramid, from the class down, in the order of its source. */
+/* Visits every link of the pyramid, from the class down, in the order of the source. */
 static cfp_status walk(survey *s, cfp_status (*visit)(survey *, int32_t, int32_t, const cfp_link *))
 {
     cfp_links *links = &s->links;
@@ -134,7 +136,7 @@ static cfp_status walk(survey *s, cfp_status (*visit)(survey *, int32_t, int32_t
                     CFP_TRY(
                         visit(s, source, s->number[links->base[link->node] + link->kernel], link));
             }
-            s->kept->first[source + 1] = (uint32_t)s->kept->n; /* in the first walk: 0 */
+            s->kept->first[source + 1] = (uint32_t)s->kept->n; /* 0 during the first walk */
         }
     }
     return CFP_OK;
@@ -158,40 +160,41 @@ static cfp_status number_kernels(survey *s)
     return CFP_OK;
 }
 
-/* From which value on all are kept, so that with the deciding ones there are at most `most`. */
-static int64_t choose_least(survey *s, int64_t most)
+/* Chooses the value above which all links are kept, so that together with the deciding ones there
+ * are at most `max_links`.  Returns the number of links to keep. */
+static int64_t choose_lowest(survey *s, int64_t max_links)
 {
     int64_t n = 0;
-    if (s->pairs <= most) {
-        s->least = 0;
+    if (s->pairs <= max_links) {
+        s->lowest = 0;
         return s->pairs;
     }
     s->kept->deciding = s->deciding;
-    for (s->least = BUCKETS; s->least > 0; s->least--) {
-        if (n + s->counts[s->least - 1] + s->deciding > most)
+    for (s->lowest = BUCKETS; s->lowest > 0; s->lowest--) {
+        if (n + s->counts[s->lowest - 1] + s->deciding > max_links)
             break;
-        n += s->counts[s->least - 1];
+        n += s->counts[s->lowest - 1];
     }
-    s->kept->weakest = (float)((double)s->least / (BUCKETS - 1));
+    s->kept->weakest = (float)((double)s->lowest / (BUCKETS - 1));
     return n + s->deciding;
 }
 
-static cfp_status keep(survey *s, const cfp_explanation *explanation, int64_t most)
+static cfp_status keep(survey *s, const cfp_explanation *explanation, int64_t max_links)
 {
     s->paths = explanation->query.propagate == CFP_PROPAGATE_PATH;
     CFP_TRY(cfp_links_open(&s->links, s->ctx, explanation));
     s->links.pairs = true;
     CFP_TRY(number_kernels(s));
     CFP_TRY(walk(s, survey_link));
-    const int64_t room = choose_least(s, most);
-    CFP_TRY_ALLOC(s->ctx, s->kept->target, room);
-    CFP_TRY_ALLOC(s->ctx, s->kept->value, room);
-    CFP_TRY_ALLOC(s->ctx, s->kept->asked, room);
+    const int64_t n = choose_lowest(s, max_links);
+    CFP_TRY_ALLOC(s->ctx, s->kept->target, n);
+    CFP_TRY_ALLOC(s->ctx, s->kept->value, n);
+    CFP_TRY_ALLOC(s->ctx, s->kept->asked, n);
     return walk(s, keep_link);
 }
 
 cfp_status cfp_kept_links_open(cfp_kept_links *out, cfp_ctx *ctx,
-                               const cfp_explanation *explanation, int64_t most)
+                               const cfp_explanation *explanation, int64_t max_links)
 {
     *out = (cfp_kept_links){0};
     survey *s = cfp_alloc(ctx, 1, sizeof *s);
@@ -199,7 +202,7 @@ cfp_status cfp_kept_links_open(cfp_kept_links *out, cfp_ctx *ctx,
         return CFP_NOMEM;
     s->ctx = ctx;
     s->kept = out;
-    const cfp_status status = keep(s, explanation, most);
+    const cfp_status status = keep(s, explanation, max_links);
     cfp_links_close(&s->links);
     cfp_free(s->number);
     cfp_free(s->reach);

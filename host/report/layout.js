@@ -1,14 +1,14 @@
 
-/* layout.js - where kernels are drawn: a column a layer, by depth, the kernels that theta takes last on top.
+/* layout.js - places the kernels: a column for each layer, by depth.
  *
- * Within a layer kernels stand by their reach (descent.js), so that at any theta those which are left are the
- * upper part of their column; then by how much is asked of them, the sum of the links into them. */
+ * Within a layer, kernels are sorted by their reach (descent.js), largest on top.  So at any theta the selected kernels
+ * are the upper part of their column.  Equal ones are sorted by the sum of what the links to them ask for. */
 cfp.layout = (function () {
     "use strict";
-    const PLACE = [1, 0, 2]; /* by side */
+    const PLACE = [1, 0, 2]; /* row of each side, from the top */
 
 
-    /* Kernel numbers of each layer, in the order above. */
+    /* The kernels of each layer, in the order above. */
     function order(data, reach) {
         const asked = new Float64Array(data.n);
         data.links.target.forEach((k, e) => { asked[k] += data.links.asked[e]; });
@@ -18,7 +18,7 @@ cfp.layout = (function () {
         });
     }
 
-    /* Where each layer's column stands, from 0 to 1: a step from layer to layer and a wider one from depth to depth. */
+    /* The position of each layer's column, from 0 to 1.  The gap is wider between layers of different depth. */
     function columns(data) {
         const x = [0];
         for (let l = 1; l < data.layers.length; l++)
@@ -27,8 +27,9 @@ cfp.layout = (function () {
         return x.map((v) => last > 0 ? v / last : 0.5);
     }
 
-    /* Kernels that are drawn: at most `limit` a layer, the last of them giving way to those that are wanted.
-     * {x, y: of each kernel in [0, 1], NaN: not drawn, drawn: their numbers, rows: in the longest column}. */
+    /* Chooses the kernels that are drawn, at most `limit` per layer, and places them.  Wanted kernels replace the
+     * last ones of their layer.  Returns {x, y: position of each kernel in [0, 1], NaN if it is not drawn, drawn:
+     * numbers of the drawn kernels, rows: length of the longest column, across: positions of the columns}. */
     function place(data, ordered, limit, wanted) {
         const x = new Float64Array(data.n).fill(NaN), y = x.slice(), drawn = [];
         const across = columns(data);
@@ -37,7 +38,7 @@ cfp.layout = (function () {
             const list = lists[data.layerOf[k]];
             if (list.includes(k))
                 return;
-            for (let row = list.length - 1; row >= 0; row--) /* from the bottom, sparing what is wanted itself */
+            for (let row = list.length - 1; row >= 0; row--) /* from the bottom, but never a wanted one */
                 if (!wanted.includes(list[row])) {
                     list.splice(row, 1);
                     list.push(k);
@@ -46,7 +47,7 @@ cfp.layout = (function () {
         });
         if (data.side !== undefined) /* two classes: A above, both in the middle, B below */
             lists.forEach((list) => list.sort((a, b) => PLACE[data.side[a]] - PLACE[data.side[b]]));
-        const rows = lists.reduce((most, list) => Math.max(most, list.length), 1);
+        const rows = Math.max(1, ...lists.map((list) => list.length));
         lists.forEach(function (list, l) {
             list.forEach(function (k, row) {
                 x[k] = across[l];

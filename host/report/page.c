@@ -1,4 +1,4 @@
-/* page.c - see page.h: the two halves of a page around its data. */
+/* page.c - see page.h; writes the parts of a page before and after its data. */
 #include "page.h"
 #include <errno.h>
 #include <stdio.h>

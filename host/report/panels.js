@@ -1,6 +1,6 @@
 
-/* panels.js - what stands in words: the kernel that was chosen, the layers, the run.  Names come from files: they
- * enter the page as text, never as markup. */
+/* panels.js - the panels of text: the chosen kernel, the layers, the run.  Names come from files, so they enter the
+ * page as text, never as markup. */
 cfp.panels = (function () {
     "use strict";
     const LISTED = 40;
@@ -14,6 +14,7 @@ cfp.panels = (function () {
     }
     const find = (id) => document.getElementById(id);
     const number = (n) => n.toLocaleString("en");
+    const counted = (n, word) => number(n) + " " + word + (n === 1 ? "" : "s");
     const short = (v) => v.toFixed(3);
 
     function kernelName(data, k) {
@@ -22,7 +23,7 @@ cfp.panels = (function () {
     }
 
     function kin(data, list, items, head, word, choose) {
-        head.textContent = items.length === 1 ? "1 " + word[0] : number(items.length) + " " + word[1];
+        head.textContent = number(items.length) + " " + word[items.length === 1 ? 0 : 1];
         list.replaceChildren();
         items.slice(0, LISTED).forEach(function (item) {
             const row = element("li", null), button = element("button", kernelName(data, item.kernel), {type: "button"});
@@ -31,7 +32,7 @@ cfp.panels = (function () {
             list.append(row);
         });
         if (items.length > LISTED)
-            list.append(element("li", "and " + number(items.length - LISTED) + " weaker ones", {class: "faint"}));
+            list.append(element("li", "and " + counted(items.length - LISTED, "weaker one"), {class: "faint"}));
     }
 
     function kernel(data, now, k, relatives, choose) {
@@ -39,23 +40,24 @@ cfp.panels = (function () {
         find("kernel-head").textContent = chosen ? kernelName(data, k) : "Kernel";
         find("clear").hidden = find("relatives").hidden = !chosen;
         if (!chosen) {
-            about.textContent = "Choose a kernel in the pyramid to see its tube, what asked for it and what it rests on.";
+            about.textContent = "Click a kernel in the pyramid to see its tube, the kernels that asked for it (parents) and"
+                + " the kernels that it asked for (children).";
             return;
         }
         const layer = data.layers[data.layerOf[k]], left = now.relevance[k] >= 0;
         const tube = data.kernelTube.has(k) ? "The clip shows its own tube."
-            : layer.tube !== null ? "The clip shows its layer\u2019s tube"
-                + (data.query.tubes === "kernels" ? (data.tubesLeftOut > 0 ? ": this page had no room for its own." : ".")
-                    : "; --tubes kernels gives each kernel its own.")
-                : "There is no tube of its layer.";
+            : layer.tube !== null ? "The clip shows its layer\u2019s tube."
+                + (data.query.tubes !== "kernels" ? " With --tubes kernels each kernel gets its own."
+                    : data.tubesLeftOut > 0 ? " The kernel\u2019s own tube is not in this page; explanation.h5 has it." : "")
+                : "Its layer has no tube.";
         about.textContent = "Depth " + layer.depth + ", " + layer.op + ". "
             + (left ? "Relevance " + short(now.relevance[k]) : "Not selected at theta " + now.theta) + ". " + tube
-            + (data.links.deciding > 0 ? " Parents and children are those among the links in this page." : "");
+            + (data.links.deciding > 0 ? " The page does not hold all links, so parents and children may be missing." : "");
         kin(data, find("parents"), relatives.parents, find("parents-head"), ["parent", "parents"], choose);
         kin(data, find("children"), relatives.children, find("children-head"), ["child", "children"], choose);
     }
 
-    /* Rows of the layers' table; the returned function fills in what depends on theta. */
+    /* Makes the rows of the table of layers.  The returned function fills in what depends on theta. */
     function layers(data, show) {
         const body = document.querySelector("#layers tbody");
         const rows = data.layers.map(function (layer) {
@@ -82,10 +84,10 @@ cfp.panels = (function () {
             });
             const below = rows.filter((r) => r.layer.depth > 0 && r.layer.channels > 1);
             const full = below.filter((r) => 10 * now.selected[r.layer.number] >= 9 * r.layer.channels).length;
-            find("layers-sum").textContent = number(now.selected.reduce((a, b) => a + b, 0)) + " kernels in "
-                + number(now.selected.filter((n) => n > 0).length) + " layers"
-                + (2 * full > below.length ? "; saturated: " + full + " of " + below.length
-                    + " layers have at least 90 % of their kernels" : "");
+            find("layers-sum").textContent = counted(now.selected.reduce((a, b) => a + b, 0), "kernel") + " in "
+                + counted(now.selected.filter((n) => n > 0).length, "layer")
+                + (2 * full > below.length ? "; saturated: in " + full + " of " + counted(below.length, "layer")
+                    + " at least 90 % of the kernels are selected" : "");
         };
     }
 
@@ -98,15 +100,16 @@ cfp.panels = (function () {
             ["clip", run.clip],
             ...classes.map((c, i) => ["class" + (classes.length > 1 ? " " + "AB"[i] : ""),
                 c.index + ", " + c.name + ", probability " + c.probability.toFixed(4) + " (" + run.head + ")"]),
-            ["frames", data.frames.length + " of " + frames.source_frames + ", " + frames.width + " x " + frames.height + " of "
-                + frames.source_width + " x " + frames.source_height + " (" + frames.resize_filter + "), every " + frames.stride
-                + (frames.looped ? ", looped" : "") + ": " + frames.indices.join(" ")],
-            ["device", run.device + " (" + run.device_detail + "), " + run.precision + ", " + run.threads + " threads, seed "
+            ["frames", data.frames.length + " of the source\u2019s " + counted(frames.source_frames, "frame") + ", stride " + frames.stride
+                + (frames.looped ? ", looped" : "") + ": numbers " + frames.indices.join(" ") + ". Each is " + frames.width + " x "
+                + frames.height + " pixels, from " + frames.source_width + " x " + frames.source_height + " ("
+                + frames.resize_filter + ")"],
+            ["device", run.device + " (" + run.device_detail + "), " + run.precision + ", " + counted(run.threads, "thread") + ", seed "
                 + run.seed],
             ["options", options.join("  ")],
             ["versions", versions.map((v) => v + " " + run.versions[v]).join(", ")],
             ["SHA-256", "model " + run.model_sha256 + ", clip " + run.clip_sha256],
-            ["times, command", "in run.json beside this page"],
+            ["times, command", "in run.json, in the same folder as this page"],
         ];
         rows.forEach((row) => list.append(element("dt", row[0]), element("dd", row[1])));
         data.top.forEach(function (c) {
@@ -116,5 +119,5 @@ cfp.panels = (function () {
         });
     }
 
-    return {element, kernel, kernelName, kin, layers, facts, number, short};
+    return {element, kernel, kernelName, kin, layers, facts, number, counted, short};
 }());

@@ -1,14 +1,15 @@
 
-/* pens.js - two ways to put the same picture down: on a canvas, and as SVG text for a paper. */
+/* pens.js - draws the same picture in two ways: on a canvas, and as SVG for a paper. */
 cfp.pens = (function () {
     "use strict";
 
-    /* lists: curves [x0, y0, x1, y1 ...], circles and triangles [x, y, radius ...]: peaks point up, wells down. */
+    /* Lists: curves are [x0, y0, x1, y1 ...]; circles and triangles are [x, y, radius ...].  The triangles of peaks
+     * point up, those of wells down. */
     const corners = (x, y, r, up) => [[x, y - up * 1.3 * r], [x + 1.15 * r, y + up * 0.8 * r], [x - 1.15 * r, y + up * 0.8 * r]];
 
     function canvas(context) {
         return {
-            within(x, y, width, height) { /* until outside() */
+            within(x, y, width, height) { /* clips until outside() */
                 context.save();
                 context.beginPath();
                 context.rect(x, y, width, height);
@@ -79,7 +80,7 @@ cfp.pens = (function () {
 
     function escaped(words) {
         return words.replace(/[&<>"]/g, (c) => "&#" + c.charCodeAt(0) + ";")
-            .replace(/[\u0000-\u0008\u000b\u000c\u000e-\u001f\ufffe\uffff]/g, "\ufffd"); /* XML has no escape for these */
+            .replace(/[\u0000-\u0008\u000b\u000c\u000e-\u001f\ufffe\uffff]/g, "\ufffd"); /* XML cannot hold these characters */
     }
 
     function svg(width, height, paper) {

@@ -1,10 +1,10 @@
 
-/* player.js - the clip with a tube over it: alpha * colour + (1 - alpha) * frame, as the program draws it.
+/* player.js - shows the clip with a tube over it: alpha * colour + (1 - alpha) * frame, as the program draws it.
  *
- * A tube that has `minus`, another one, is shown as the difference of the two, from -1 to 1. */
+ * A tube with another tube in `minus` is shown as the difference of the two, from -1 to 1. */
 cfp.player = (function () {
     "use strict";
-    const KEPT = 6; /* volumes that are remembered */
+    const KEPT = 6; /* volumes that are kept in memory */
 
     function decodeFrames(data, height, width) {
         const canvas = document.createElement("canvas");
@@ -21,11 +21,11 @@ cfp.player = (function () {
         }));
     }
 
-    /* canvas: where to draw.  changed(t): called where the player itself moves on. */
+    /* canvas: where to draw.  changed(t) is called when playing moves to frame t. */
     function create(data, canvas, changed) {
         const clip = data.run.frames, T = data.frames.length, H = clip.height, W = clip.width;
         const context = canvas.getContext("2d", {willReadFrequently: true}), picture = context.createImageData(W, H);
-        const volumes = new Map(); /* tube -> Float32Array, the latest last */
+        const volumes = new Map(); /* tube -> Float32Array, the most recent last */
         const self = {t: 0, alpha: data.overlay.alpha, colormap: data.overlay.colormap, tube: null, playing: false};
         let frames = null, timer = 0;
         canvas.width = W;
@@ -38,7 +38,7 @@ cfp.player = (function () {
             return volume;
         }
 
-        /* Colour 128 is 0 of a difference. */
+        /* For a difference, colour 128 is 0. */
         const indexOf = (v) => v >= 1 ? 255 : v > 0 ? Math.floor(v * 255 + 0.5) : 0;
         const differenceIndex = (v) => v >= 1 ? 255 : v <= -1 ? 1 : Math.floor(v * 127 + 128.5);
 
@@ -81,7 +81,8 @@ cfp.player = (function () {
         self.play = function (on) {
             self.playing = on;
             window.clearInterval(timer);
-            const fps = (clip.source_fps > 0 ? clip.source_fps : 25) / Math.max(1, clip.stride);
+            /* As in the mp4: at least a second for the loop, at most a second for a frame. */
+            const fps = Math.max(1, Math.min(T, (clip.source_fps > 0 ? clip.source_fps : 25) / Math.max(1, clip.stride)));
             if (on)
                 timer = window.setInterval(function () {
                     self.go(self.t + 1);

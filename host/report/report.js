@@ -1,24 +1,24 @@
 
-/* report.js - the page: what was chosen, and who is told of it. */
+/* report.js - the page of one explanation: connects the controls, the graph and the panels. */
 cfp.page = (function () {
     "use strict";
     const find = (id) => document.getElementById(id);
     const data = cfp.data.read(JSON.parse(find("data").textContent));
-    const {number, short, kernelName} = cfp.panels;
+    const {number, counted, short, kernelName} = cfp.panels;
     const clip = cfp.controls.clip(data), player = clip.player;
     let now = cfp.descent.at(data, data.query.theta), layer = -1;
     const graph = cfp.graph.create(data, find("graph"), {hover, choose});
     const fillLayers = cfp.panels.layers(data, showLayer);
 
-    /* The tube over the clip: the chosen kernel's where there is one, else its layer's. */
+    /* Shows the tube of the chosen kernel over the clip, or of its layer if the kernel has none. */
     function showTube() {
         const own = graph.chosen >= 0 ? data.kernelTube.get(graph.chosen) : undefined;
         const tube = own !== undefined ? own : layer >= 0 ? data.layers[layer].tube : null;
-        const what = tube === null ? "No tube" + (layer >= 0 ? " of " + data.layers[layer].name : "") + ": the clip alone."
+        const what = tube === null ? "No tube" + (layer >= 0 ? " for " + data.layers[layer].name : "") + ", so the clip is shown alone."
             : own !== undefined ? "Tube of " + kernelName(data, graph.chosen) + "."
-                : "Tube of " + tube.layer.name + ", depth " + tube.layer.depth + ": its " + number(tube.layer.count)
-                    + " selected kernels at theta " + data.query.theta + ".";
-        find("caption").textContent = what + (tube !== null && !(tube.max > tube.min) ? " It is the same everywhere." : "");
+                : "Tube of " + tube.layer.name + ", depth " + tube.layer.depth + ": its " + counted(tube.layer.count, "selected kernel")
+                    + " at theta " + data.query.theta + ".";
+        find("caption").textContent = what + (tube !== null && !(tube.max > tube.min) ? " It has the same value everywhere." : "");
         player.show(tube);
         clip.tell();
     }
@@ -61,24 +61,24 @@ cfp.page = (function () {
         const moved = now.theta !== data.query.theta;
         find("exact").textContent = !moved ? ""
             : data.query.rule === "grad" && data.query.mask !== "none"
-                ? "Kernels whose relevance is at least " + now.theta + " in this run. With --mask selected this is no run"
-                    + " at that theta: its gradients would be masked to fewer kernels. --mask none has theta exact."
-                : "Kernels and relevances are those of explain --theta " + now.theta
-                    + ", exactly. Tubes stay those of theta " + data.query.theta + ".";
+                ? "The kernels whose relevance in this run is at least " + now.theta + ". A run at that theta gives other"
+                    + " relevances, because --mask selected masks its gradients to fewer kernels. With --mask none they are equal."
+                : "The kernels and relevances are exactly those of explain --theta " + now.theta
+                    + ". The tubes are still those of theta " + data.query.theta + ".";
         find("theta").setAttribute("aria-valuetext", "theta " + now.theta);
     }
 
     function tellDrawn() {
         const left = now.selected.reduce((a, b) => a + b, 0), links = data.links;
         let said = cfp.controls.drawn(graph.counts, data.n)
-            + (left < data.n ? " " + number(left) + " are selected at this theta." : "");
+            + (left < data.n ? " " + number(left) + (left === 1 ? " is" : " are") + " selected at this theta." : "");
         if (links.deciding > 0)
             said += " This page holds " + number(links.target.length) + " of the run\u2019s " + number(links.total)
                 + " links: all above " + (Math.ceil(links.weakest * 1e4) / 1e4) + ", and the " + number(links.deciding)
-                + " that decide which kernels stay as theta rises.";
+                + " that decide which kernels are selected at a higher theta.";
         if (data.tubesLeftOut > 0)
-            said += " It had no room for " + number(data.tubesLeftOut)
-                + " kernel tubes, of the least relevant kernels; explanation.h5 has them.";
+            said += " " + counted(data.tubesLeftOut, "kernel tube") + " of the least relevant kernels "
+                + (data.tubesLeftOut === 1 ? "is" : "are") + " not in this page, but in explanation.h5.";
         find("drawn").textContent = said;
     }
 
@@ -93,17 +93,17 @@ cfp.page = (function () {
             setTheta(Math.min(1, Math.max(data.query.theta, isNaN(typed) ? data.query.theta : typed)));
         });
         cfp.controls.pyramid(graph, choose, tellDrawn);
-        find("graph").setAttribute("aria-label", "The pyramid: " + number(data.n) + " kernels in " + data.layers.length
-            + " layers, " + number(data.links.total) + " links. The lists below say the same in words.");
+        find("graph").setAttribute("aria-label", "The pyramid: " + counted(data.n, "kernel") + " in " + counted(data.layers.length, "layer")
+            + ", " + counted(data.links.total, "link") + ". The lists below have the same content as text.");
     }
 
     function start() {
         const c = data.run["class"], model = data.run.model_name === "" ? data.run.model : data.run.model_name;
         document.title = c.name + " \u2013 class feature pyramid";
         find("title").textContent = c.name;
-        find("about").textContent = "Class " + c.index + " at probability " + c.probability.toFixed(4) + ": what " + model
-            + " rests on in " + data.run.clip + ", by rule " + data.query.rule + " at theta " + data.query.theta
-            + (data.query.propagate === "path" ? " along paths" : "") + ".";
+        find("about").textContent = "The kernels of " + model + " that class " + c.index + " (probability "
+            + c.probability.toFixed(4) + ") rests on in " + data.run.clip + ". Rule " + data.query.rule + ", theta "
+            + data.query.theta + (data.query.propagate === "path" ? ", propagated along paths" : "") + ".";
         clip.colours(Object.keys(data.tables), data.overlay.colormap);
         cfp.controls.layers(data, function (l) {
             choose(-1);

@@ -1,5 +1,5 @@
-/* table.js - a table that is sorted by a click on a column's head and filtered by words.  Names come from files: they
- * enter the page as text, never as markup. */
+/* table.js - a table that is sorted by a click on a column's heading and filtered by words.  Names come from files,
+ * so they enter the page as text, never as markup. */
 function sortedTable(rows, columns, wordsOf, called) {
     "use strict";
     const head = document.querySelector("#rows thead"), body = document.querySelector("#rows tbody");
@@ -38,7 +38,7 @@ function sortedTable(rows, columns, wordsOf, called) {
 
     function compare(a, b) {
         const x = a.row[sorted], y = b.row[sorted];
-        if (x === null || y === null) /* no value: behind all others */
+        if (x === null || y === null) /* rows without a value come last */
             return (x === null ? 1 : 0) - (y === null ? 1 : 0);
         return (typeof x === "number" ? x - y : x.localeCompare(y)) * (down ? -1 : 1);
     }
@@ -52,8 +52,8 @@ function sortedTable(rows, columns, wordsOf, called) {
         head.querySelectorAll("th").forEach(function (th, i) {
             th.setAttribute("aria-sort", columns[i].key !== sorted ? "none" : down ? "descending" : "ascending");
         });
-        document.getElementById("about").textContent = list.length + " of " + rows.length
-            + " " + called + "; a click on a column\u2019s head sorts by it.";
+        document.getElementById("about").textContent = list.length + " of " + rows.length + " "
+            + called[rows.length === 1 ? 0 : 1] + ". Click a column heading to sort by it.";
     }
 
     const line = element("tr", null);
@@ -66,7 +66,7 @@ function sortedTable(rows, columns, wordsOf, called) {
             th.append(button);
         th.className = column.number !== undefined ? "number" : "";
         button.addEventListener("click", function () {
-            down = sorted === column.key ? !down : column.number !== undefined; /* numbers: the highest first */
+            down = sorted === column.key ? !down : column.number !== undefined; /* numbers: the largest first */
             sorted = column.key;
             show();
         });

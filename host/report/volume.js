@@ -1,8 +1,8 @@
 
-/* volume.js - a tube's raw map becomes a volume over the clip, as host/method/resize.c and tube.c do it, number by
- * number: trilinear with half-pixel centres or the cubic B-spline, then min-max.  The map comes in 65536 (or 256)
- * levels between its least and its most; min-max takes those out again, so what is left of them is a difference of at
- * most one of the 256 colours (two with 256 levels) from the overlays that the program draws. */
+/* volume.js - renders a tube's raw map as a volume over the clip, as host/method/resize.c and tube.c do, number by
+ * number: trilinear interpolation with half-pixel centres, or the cubic B-spline, then min-max scaling.  The map has
+ * 65536 (or 256) levels between its min and max.  Min-max scaling removes their range again, so a colour differs from the
+ * program's overlays by at most one of 256 (two with 256 levels). */
 cfp.volume = (function () {
     "use strict";
 
@@ -34,7 +34,7 @@ cfp.volume = (function () {
         return {at, weight};
     }
 
-    /* Samples of a line -> coefficients of the spline through them. */
+    /* Turns the samples of a line into coefficients of the spline through them. */
     function filterLine(c, start, n, stride) {
         const pole = Math.sqrt(3) - 2, gain = (1 - pole) * (1 - 1 / pole), far = Math.pow(pole, n - 1);
         const at = (i) => start + i * stride;
@@ -63,7 +63,7 @@ cfp.volume = (function () {
             }
     }
 
-    /* The middle axis of (outer, n, inner) becomes `to` long. */
+    /* Resamples the middle axis of (outer, n, inner) to length `to`. */
     function resample(source, outer, n, to, inner, axis) {
         const out = new Float64Array(outer * to * inner);
         for (let o = 0; o < outer; o++)
@@ -87,7 +87,7 @@ cfp.volume = (function () {
         return volume;
     }
 
-    /* size: T, H, W of the clip.  Float32Array in [0, 1]. */
+    /* size: T, H, W of the clip.  Returns a Float32Array with values in [0, 1]. */
     function render(tube, size, interp) {
         if (!(tube.max > tube.min))
             return new Float32Array(size[0] * size[1] * size[2]);

@@ -1,19 +1,19 @@
-/* write_html.c - report.html: one page that shows all of it, from a disk, without a server.
+/* write_html.c - report.html: a page that shows the whole explanation, from a file, without a
+ * server.
  *
- * The page (report/, put together at build time) holds its own script and style; this file adds the
- * data, as JSON:
+ * The page contains its own script and style (page.h).  This file adds the data, as JSON:
  *
  *     run         options, inputs, frames, device: run.json without what changes between runs
  *     top         the most probable classes
  *     overlay     alpha, colormap, and the tables of all maps, 256 x RGB each
- *     frames      the clip as the model saw it, whatever --canvas says, a JPEG each
+ *     frames      the clip as the model saw it (also with --canvas source), one JPEG per frame
  *     layers      name, op, depth, channels; selected (int32) and relevance (float32)
- *     a, b        of a contrast: its classes, an object each, that has the next three
+ *     a, b        for a contrast: its classes; each is an object with the next three members
  *     links       kept_links.h: how many links each selected kernel has, their targets and values
- *     tubes       raw maps between their min and max: 16 bits a voxel, 8 where there are too many
+ *     tubes       raw maps between their min and max, with 16 bits per voxel, or 8 in large reports
  *
- * Numbers in bulk are base64, little-endian.  Sizes have limits, and the page says what they left
- * out: links above LINKS, kernel tubes above KERNEL_BYTES. */
+ * Long lists of numbers are base64, little-endian.  There are limits on the number of links (LINKS)
+ * and on the size of kernel tubes (KERNEL_BYTES).  The page says what was left out. */
 #include "../method/contrast.h"
 #include "../files/output.h"
 #include "jpeg.h"
@@ -26,34 +26,24 @@
 
 enum {
     LINKS = 600000,             /* 4.8 MB */
-    KERNEL_BYTES = 2000000,     /* of kernel tubes */
-    VOXELS_OF_16_BITS = 2000000 /* of layer tubes; above that they get 8 */
+    KERNEL_BYTES = 2000000,     /* for all kernel tubes */
+    VOXELS_OF_16_BITS = 2000000 /* for all layer tubes; with more, a voxel gets 8 bits */
 };
 
 typedef struct report {
     cfp_ctx *ctx;
     const cfp_explanation *e;
     cfp_json json;
-    int *layer_of; /* [n_nodes] in the pyramid of `e`; -1: not visited */
-    bool two;      /* classes share the page */
+    int *layer_of; /* [n_nodes] index in the pyramid of `e`; -1: not visited */
+    bool two;      /* true for a contrast: two classes on one page */
 } report;
-
-/* Where the files lie and what was said on the way is not what they hold. */
-static bool shapes_the_result(const char *option)
-{
-    static const char *const others[] = {"output", "json", "progress", "quiet", "profile"};
-    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
-        if (strcmp(option, others[i]) == 0)
-            return false;
-    return true;
-}
 
 static void put_options(report *r, const cfp_run *run)
 {
     cfp_json_key(&r->json, "options");
     cfp_json_object(&r->json);
     for (int i = 0; i < run->n_options; i++)
-        if (shapes_the_result(run->option[i].name))
+        if (!run->option[i].about_run)
             cfp_json_put_string(&r->json, run->option[i].name, run->option[i].value);
     cfp_json_object_end(&r->json);
 }
@@ -72,7 +62,7 @@ static void put_query(report *r)
     cfp_json_object_end(&r->json);
 }
 
-/* The five most probable classes and, where it is none of them, the one that is explained. */
+/* Writes the five most probable classes, and the explained class if it is not among them. */
 static void put_top(report *r)
 {
     enum { TOP = 5 };
@@ -82,7 +72,7 @@ static void put_top(report *r)
     cfp_json_key(&r->json, "top");
     cfp_json_array(&r->json);
     for (int k = 0; k < cfp_min_int(TOP, model->n_classes); k++) {
-        int best = -1; /* the first of the highest that come after `before` */
+        int best = -1; /* the next in the order of probability */
         for (int i = 0; i < model->n_classes; i++) {
             const bool left = before < 0 || z[i] < z[before] || (z[i] == z[before] && i > before);
             if (left && (best < 0 || z[i] > z[best]))
@@ -109,7 +99,7 @@ static void put_overlay(report *r, const cfp_run *run)
     cfp_json_put_string(&r->json, "colormap", cfp_colormap_names[run->colormap]);
     cfp_json_key(&r->json, "tables");
     cfp_json_object(&r->json);
-    /* A contrast shows tubes and their difference, an explanation tubes alone. */
+    /* A contrast shows tubes and their difference; an explanation has no difference. */
     const int n_maps = r->e->against != NULL ? CFP_COLORMAP_END : CFP_COLORMAP_COUNT;
     for (int map = 0; map < n_maps; map++) {
         cfp_colormap_table(table, (cfp_colormap)map);
@@ -184,7 +174,7 @@ static cfp_status put_links(report *r)
     cfp_json_base64(&r->json, kept.target, (size_t)kept.n * sizeof *kept.target);
     cfp_json_key(&r->json, "value");
     cfp_json_base64(&r->json, kept.value, (size_t)kept.n * sizeof *kept.value);
-    if (r->e->query.rule == CFP_RULE_GRAD) { /* else it is the value */
+    if (r->e->query.rule == CFP_RULE_GRAD) { /* for other rules it is the value */
         cfp_json_key(&r->json, "asked");
         cfp_json_base64(&r->json, kept.asked, (size_t)kept.n * sizeof *kept.asked);
     }
@@ -198,18 +188,18 @@ static int64_t voxels_of(const cfp_tube *tube)
     return (int64_t)tube->t * tube->h * tube->w;
 }
 
-/* The raw map between its least and its most, which interpolation and min-max do not tell from the
- * map itself. */
+/* Writes the raw map, scaled to its min and max.  Interpolation and min-max scaling give the same
+ * result as from the raw map. */
 static cfp_status put_tube(report *r, const cfp_tube *tube, int bits)
 {
     const int64_t n = voxels_of(tube);
-    const double most = bits == 16 ? 65535.0 : 255.0;
+    const double top_level = bits == 16 ? 65535.0 : 255.0;
     const double span = cfp_tube_constant(tube) ? 1.0 : (double)tube->max - (double)tube->min;
     uint8_t *bytes;
     CFP_TRY_ALLOC(r->ctx, bytes, n * bits / 8);
     for (int64_t p = 0; p < n; p++) {
-        const double share = ((double)tube->raw[p] - (double)tube->min) / span;
-        const int level = (int)(share * most + 0.5);
+        const double fraction = ((double)tube->raw[p] - (double)tube->min) / span;
+        const int level = (int)(fraction * top_level + 0.5);
         if (bits == 8)
             bytes[p] = (uint8_t)level;
         else
@@ -233,7 +223,7 @@ static cfp_status put_tube(report *r, const cfp_tube *tube, int bits)
     return r->json.status;
 }
 
-typedef struct ranked { /* a kernel tube by its kernel's relevance */
+typedef struct ranked { /* a kernel tube, to be sorted by the relevance of its kernel */
     int tube;
     float relevance;
 } ranked;
@@ -246,13 +236,13 @@ static int by_relevance(const void *a, const void *b)
                                          : (x->tube > y->tube) - (x->tube < y->tube);
 }
 
-/* The tubes of the most relevant kernels, as far as they fit. */
+/* Writes the tubes of the most relevant kernels, as many as fit. */
 static cfp_status put_kernel_tubes(report *r, int *left_out)
 {
     const cfp_tubes_list *tubes = &r->e->tubes;
     ranked *rank;
     int n = 0;
-    int64_t room = KERNEL_BYTES;
+    int64_t bytes_left = KERNEL_BYTES;
     CFP_TRY_ALLOC(r->ctx, rank, tubes->n);
     for (int i = 0; i < tubes->n; i++) {
         const cfp_tube *tube = &tubes->tube[i];
@@ -265,10 +255,10 @@ static cfp_status put_kernel_tubes(report *r, int *left_out)
     cfp_status status = CFP_OK;
     for (int k = 0; k < n && status == CFP_OK; k++) {
         const cfp_tube *tube = &tubes->tube[rank[k].tube];
-        *left_out += room < voxels_of(tube);
-        if (room < voxels_of(tube))
+        *left_out += bytes_left < voxels_of(tube);
+        if (bytes_left < voxels_of(tube))
             continue;
-        room -= voxels_of(tube);
+        bytes_left -= voxels_of(tube);
         status = put_tube(r, tube, 8);
     }
     cfp_free(rank);
@@ -310,7 +300,7 @@ static cfp_status number_layers(report *r)
     return CFP_OK;
 }
 
-/* What one class rests on. */
+/* Writes the links and tubes of one class. */
 static cfp_status put_class(report *r)
 {
     CFP_TRY(number_layers(r));
@@ -319,7 +309,7 @@ static cfp_status put_class(report *r)
     return put_tubes(r);
 }
 
-/* Of a contrast: one of its classes, an object of its own. */
+/* For a contrast: writes one of its classes as an object. */
 static cfp_status put_side(report *r, const char *key, const cfp_explanation *e)
 {
     const cfp_explanation *contrast = r->e;

@@ -2,7 +2,7 @@
 #include "link_ids.h"
 #include <string.h>
 
-/* Spells the ids of one layer's selected kernels. */
+/* Writes the ids of one layer's selected kernels. */
 static void spell(cfp_json *out, cfp_link_ids *id, const cfp_links *links, const cfp_layer *layer)
 {
     const char *name = links->model->node[layer->node].name;
@@ -36,7 +36,7 @@ static cfp_status spell_all(cfp_link_ids *id, const cfp_links *links)
     for (int node = 0; node < links->model->n_nodes; node++)
         if (links->layer_of[node] >= 0)
             spell(&out, id, links, &links->pyramid->layer[links->layer_of[node]]);
-    id->text = out.text; /* ours now */
+    id->text = out.text; /* id frees it from now on */
     return out.status;
 }
 

@@ -60,9 +60,9 @@ static cfp_status add_origins(cfp_links *links, int node, int channel)
     CFP_TRY(
         cfp_origins(&found, &n, links->ctx, links->model, node, channel, links->only_first_add));
     cfp_status status = CFP_OK;
-    if (links->n_origins + n > links->room_origins) {
-        const int64_t room = 2 * (links->n_origins + n) + 1024;
-        cfp_origin *more = cfp_alloc(links->ctx, (size_t)room, sizeof *more);
+    if (links->n_origins + n > links->origin_capacity) {
+        const int64_t capacity = 2 * (links->n_origins + n) + 1024;
+        cfp_origin *more = cfp_alloc(links->ctx, (size_t)capacity, sizeof *more);
         if (more == NULL) {
             status = CFP_NOMEM;
         } else {
@@ -70,7 +70,7 @@ static cfp_status add_origins(cfp_links *links, int node, int channel)
                 memcpy(more, links->origin, (size_t)links->n_origins * sizeof *more);
             cfp_free(links->origin);
             links->origin = more;
-            links->room_origins = room;
+            links->origin_capacity = capacity;
         }
     }
     if (status == CFP_OK && n > 0) {
@@ -81,8 +81,9 @@ static cfp_status add_origins(cfp_links *links, int node, int channel)
     return status;
 }
 
-/* The channels of the clip itself have no origins: they stand for themselves, where no channel of
- * the layer has any (else they are channels of padding, which come from nowhere). */
+/* Fills origin and first_origin for the channels that the layer asks for.  Channels of the clip
+ * have no origins: if no channel of the layer has one, each channel is its own origin.  (Otherwise
+ * a channel without origins is padding.) */
 static cfp_status resolve(cfp_links *links, const cfp_layer *layer, int input, int channels)
 {
     links->n_origins = 0;
@@ -97,7 +98,7 @@ static cfp_status resolve(cfp_links *links, const cfp_layer *layer, int input, i
     if (links->n_origins > 0 || layer->n_children == 0)
         return CFP_OK;
     cfp_free(links->origin);
-    links->room_origins = links->n_origins = layer->n_children;
+    links->origin_capacity = links->n_origins = layer->n_children;
     CFP_TRY_ALLOC(links->ctx, links->origin, layer->n_children);
     c = 0;
     for (int i = 0; i <= channels; i++) {
@@ -141,16 +142,16 @@ static cfp_status add_edge(cfp_links *links, int i, float value, float asked)
             link->asked = asked > link->asked ? asked : link->asked;
             continue;
         }
-        if (links->n == links->room) {
-            const int room = 2 * links->room + 256;
-            cfp_link *more = cfp_alloc(links->ctx, (size_t)room, sizeof *more);
+        if (links->n == links->capacity) {
+            const int capacity = 2 * links->capacity + 256;
+            cfp_link *more = cfp_alloc(links->ctx, (size_t)capacity, sizeof *more);
             if (more == NULL)
                 return CFP_NOMEM;
             if (links->n > 0)
                 memcpy(more, links->link, (size_t)links->n * sizeof *more);
             cfp_free(links->link);
             links->link = more;
-            links->room = room;
+            links->capacity = capacity;
         }
         links->link[links->n++] = (cfp_link){
             .node = from.node,
@@ -164,7 +165,7 @@ static cfp_status add_edge(cfp_links *links, int i, float value, float asked)
     return CFP_OK;
 }
 
-/* Rule grad: the channels of o's group that the layer asks for, with the edges among them. */
+/* Rule grad: all channels of o's group that the layer asks for, with the edges among them. */
 static cfp_status add_pairs(cfp_links *links, int o)
 {
     const cfp_layer *layer = links->layer;

@@ -1,4 +1,4 @@
-/* write_class.c - see write_class.h: the files of aggregate, side by side. */
+/* write_class.c - see write_class.h. */
 #include "write_class.h"
 #include <math.h>
 #include <string.h>
@@ -17,19 +17,19 @@ cfp_status cfp_class_files_open(cfp_class_files *out, cfp_output *output,
     return out->json.status;
 }
 
-/* A row of the table, with means over the layers below the class. */
+/* Adds a row to the table of classes, with means over the layers below the class. */
 static cfp_status add_row(cfp_class_files *files, const cfp_class_facts *facts)
 {
     const cfp_tally *tally = facts->tally;
-    if (files->n_rows == files->room) {
+    if (files->n_rows == files->capacity) {
         cfp_class_row *more;
-        const int room = 2 * files->room + 16;
-        CFP_TRY_ALLOC(files->output->ctx, more, room);
+        const int capacity = 2 * files->capacity + 16;
+        CFP_TRY_ALLOC(files->output->ctx, more, capacity);
         if (files->n_rows > 0)
             memcpy(more, files->row, (size_t)files->n_rows * sizeof *more);
         cfp_free(files->row);
         files->row = more;
-        files->room = room;
+        files->capacity = capacity;
     }
     cfp_class_row row = {.index = facts->index, .clips = facts->n_clips};
     int layers = 0;
@@ -89,7 +89,7 @@ cfp_status cfp_class_files_finish(cfp_class_files *files)
 
 void cfp_class_files_close(cfp_class_files *files)
 {
-    /* Still open: it failed before, and nobody asks what closing it gives. */
+    /* After an error the file is still open; the error of closing it does not matter any more. */
     const cfp_status status = cfp_class_h5_end(files, CFP_IO);
     (void)status;
     cfp_growing_abandon(&files->h5_growing);

@@ -28,6 +28,7 @@ static const char *attribute_of(const char *option)
 {
     return strcmp(option, "model") == 0             ? "model_sha256"
            : strcmp(option, "class-relevance") == 0 ? "class_relevance"
+           : strcmp(option, "turn-down") == 0       ? "turn_down"
                                                     : option;
 }
 
@@ -93,17 +94,17 @@ static cfp_status put_clips(cfp_h5_file *f, hid_t at, const cfp_class_facts *fac
     return status;
 }
 
-/* [n x most], as two arrays. */
+/* Writes lists of the strongest clips, [n x max_top], as two arrays. */
 static cfp_status put_top(const writer *w, hid_t at, const char *clip_name,
                           const char *relevance_name, const cfp_tally_top *top, int64_t n)
 {
-    const hsize_t most = (hsize_t)w->tally->most;
-    const cfp_h5_array numbers = {H5T_STD_I32LE, H5T_NATIVE_INT32, 2, {(hsize_t)n, most}};
-    const cfp_h5_array values = {H5T_IEEE_F32LE, H5T_NATIVE_FLOAT, 2, {(hsize_t)n, most}};
-    const int64_t all = n * w->tally->most;
+    const hsize_t per_row = (hsize_t)w->tally->max_top;
+    const cfp_h5_array numbers = {H5T_STD_I32LE, H5T_NATIVE_INT32, 2, {(hsize_t)n, per_row}};
+    const cfp_h5_array values = {H5T_IEEE_F32LE, H5T_NATIVE_FLOAT, 2, {(hsize_t)n, per_row}};
+    const int64_t all = n * w->tally->max_top;
     int32_t *clip;
     float *relevance = NULL;
-    if (all == 0) /* --clips 0 */
+    if (all == 0) /* with --clips 0 */
         return CFP_OK;
     CFP_TRY_ALLOC(w->ctx, clip, all);
     relevance = cfp_alloc(w->ctx, (size_t)all, sizeof *relevance);
@@ -137,7 +138,7 @@ static cfp_status put_kernels(const writer *w, hid_t at, const cfp_tally_layer *
     return put_top(w, at, "top_clip", "top_relevance", layer->top, layer->n_kernels);
 }
 
-typedef struct columns { /* edges on their way from structs to arrays */
+typedef struct columns { /* edges, copied from structs to one array per column */
     int32_t *ends, *count;
     float *mean;
 } columns;

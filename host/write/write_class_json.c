@@ -36,7 +36,7 @@ static void put_counts(cfp_json *json, const cfp_tally *tally, int clips, double
     cfp_json_put_float(json, "relevance", (float)(sum / tally->n_clips));
     cfp_json_key(json, "top");
     cfp_json_array(json);
-    for (int k = 0; k < tally->most && top[k].relevance > 0; k++) {
+    for (int k = 0; k < tally->max_top && top[k].relevance > 0; k++) {
         cfp_json_object(json);
         cfp_json_put_int(json, "clip", top[k].clip);
         cfp_json_put_float(json, "relevance", top[k].relevance);
@@ -54,9 +54,9 @@ static cfp_status put_edges(cfp_json *json, const cfp_tally *tally, const cfp_ta
         cfp_json_object(json);
         cfp_json_put_int(json, "kernel", edge->kernel);
         cfp_json_put_int(json, "channel", edge->channel);
-        put_counts(json, tally, edge->clips, edge->sum, layer->edge_top + e * tally->most);
+        put_counts(json, tally, edge->clips, edge->sum, layer->edge_top + e * tally->max_top);
         cfp_json_object_end(json);
-        CFP_TRY(json->status); /* a full disk: at once */
+        CFP_TRY(json->status); /* stop as soon as the disk is full */
     }
     cfp_json_array_end(json);
     return CFP_OK;
@@ -79,7 +79,7 @@ static cfp_status put_layer(cfp_json *json, const cfp_tally *tally, const cfp_ta
         cfp_json_object(json);
         cfp_json_put_int(json, "kernel", o);
         put_counts(json, tally, layer->count[o], layer->sum[o],
-                   layer->top + (int64_t)o * tally->most);
+                   layer->top + (int64_t)o * tally->max_top);
         cfp_json_object_end(json);
     }
     cfp_json_array_end(json);

@@ -1,5 +1,5 @@
-/* write_contrast.c - contrast.json (SPEC 8): what two classes of one clip both rest on, and what
- * only one does.
+/* write_contrast.c - contrast.json (SPEC 8): the kernels and links that two classes of one clip
+ * share, and those of only one.
  *
  *     "classes": [A, B], each {"index", "name", "probability"}
  *     "layers":  {"layer", "depth", "kernels", "both", "only_a", "only_b"}; "kernels" is their
@@ -7,7 +7,8 @@
  *     "links":   {"both", "only_a", "only_b"}, lists of {"source", "target", "value"} as in
  *                pyramid.json; those of both classes have "value_a" and "value_b"
  *
- * The links of a side are streamed in a walk of their own: there may be millions. */
+ * Each list of links is written while all links are visited again, because there may be millions.
+ */
 #include "../method/contrast.h"
 #include "link_ids.h"
 #include "../files/output.h"
@@ -17,7 +18,7 @@
 typedef struct side { /* one class */
     cfp_links links;
     cfp_link_ids id;
-    bool asks; /* it selects the kernel at hand */
+    bool asks; /* it selects the current kernel */
 } side;
 
 typedef struct writer {
@@ -25,7 +26,8 @@ typedef struct writer {
     cfp_json json;
     cfp_contrast_layers layers;
     side a, b;
-    int32_t *found; /* [n_kernels] 1 + the place among a's links of the kernel at hand; 0: none */
+    int32_t *found; /* [n_kernels] 1 + index among A's links of the current kernel; 0: A has no such
+                       link */
 } writer;
 
 static void put_head(writer *w, const cfp_explanation *e)
@@ -52,7 +54,7 @@ static void put_layers(writer *w, const cfp_model *model)
         for (int s = 0; s < CFP_SIDES; s++) {
             cfp_json_key(json, cfp_side_names[s]);
             const int lines = json->lines;
-            json->lines = 0; /* in one line */
+            json->lines = 0; /* on one line */
             cfp_json_array(json);
             for (int k = 0; k < layer->n[s]; k++)
                 cfp_json_int(json, layer->kernel[s][k]);
@@ -91,13 +93,13 @@ static void put_both(writer *w, int32_t source, const cfp_link *a, const cfp_lin
     cfp_json_object_end(&w->json);
 }
 
-/* The links of one kernel that are on this side; a and b stand at the kernel. */
+/* Writes the links of the current kernel that belong to this list. */
 static void put_kernel(writer *w, cfp_side which, int32_t source)
 {
     const cfp_links *a = &w->a.links, *b = &w->b.links;
     const int n_a = w->a.asks ? a->n : 0, n_b = w->b.asks ? b->n : 0;
     for (int k = 0; k < n_a; k++)
-        if (a->link[k].layer >= 0) /* else the clip, or deeper than --depth */
+        if (a->link[k].layer >= 0) /* -1: the clip, or deeper than --depth */
             w->found[number_of(&w->a, &a->link[k])] = 1 + k;
     for (int k = 0; k < n_b; k++) {
         const cfp_link *link = &b->link[k];
@@ -108,7 +110,7 @@ static void put_kernel(writer *w, cfp_side which, int32_t source)
             put_one(w, &w->b, source, link);
         else if (*found > 0 && which == CFP_SIDE_BOTH)
             put_both(w, source, &a->link[*found - 1], link);
-        *found = *found > 0 ? -1 : 0; /* of both */
+        *found = *found > 0 ? -1 : 0; /* -1: both classes have it */
     }
     for (int k = 0; k < n_a; k++) {
         if (a->link[k].layer < 0)
@@ -120,7 +122,7 @@ static void put_kernel(writer *w, cfp_side which, int32_t source)
     }
 }
 
-/* Turns one class to a kernel of a layer, where it selects that. */
+/* Makes kernel o of a layer the current kernel of one class, if the class selects it. */
 static cfp_status turn(side *of, int node, int o)
 {
     of->asks = of->links.layer_of[node] >= 0 && of->links.is_selected[of->links.base[node] + o];
@@ -145,7 +147,7 @@ static cfp_status put_side(writer *w, cfp_side which)
             CFP_TRY(turn(&w->a, layer->node, o));
             CFP_TRY(turn(&w->b, layer->node, o));
             put_kernel(w, which, w->a.links.base[layer->node] + o);
-            CFP_TRY(w->json.status); /* a full disk: at once */
+            CFP_TRY(w->json.status); /* stop as soon as the disk is full */
         }
         CFP_TRY(cfp_check_interrupt(w->ctx));
     }

@@ -1,9 +1,9 @@
-/* write_gif.c - overlays as pictures that move anywhere: overlay/<layer>.gif,
- * overlay/<layer>/kernel-<o>.gif.
+/* write_gif.c - overlays as animations: overlay/<layer>.gif, overlay/<layer>/kernel-<o>.gif.
  *
- * One palette a file (palette.h), for ever in a loop, at the speed of the clip in the hundredths of
- * a second that the format has; never above FASTEST, from where browsers slow it down to ten a
- * second.  libav* compresses and frames. */
+ * Each file has one palette (palette.h) and repeats forever, at the speed of the clip, rounded to
+ * hundredths of a second, which is the unit of the format.  No frame is shorter than two
+ * hundredths, because browsers play faster files at ten frames per second.  libav* compresses and
+ * muxes. */
 #include "../draw/canvas.h"
 #include "../draw/movie.h"
 #include "../draw/palette.h"
@@ -13,7 +13,7 @@ enum { FASTEST = 50 };
 
 typedef struct animation {
     cfp_canvas canvas;
-    cfp_palette palette; /* of the tube at hand */
+    cfp_palette palette; /* of the current tube */
     cfp_movie movie;
     uint8_t *rgb; /* canvas height x width x 3 */
 } animation;
@@ -32,7 +32,7 @@ static cfp_status draw(animation *a, int t)
     return cfp_canvas_draw(&a->canvas, a->rgb, (size_t)a->canvas.width * 3, t);
 }
 
-/* Two passes over the frames, so that no more than one of them is in memory. */
+/* Two passes over the frames, so that only one frame is in memory. */
 static cfp_status choose_colours(animation *a)
 {
     cfp_palette_close(&a->palette);
@@ -48,7 +48,7 @@ static cfp_status choose_colours(animation *a)
 static void fill(AVFrame *out, cfp_palette *palette, const uint8_t *rgb)
 {
     uint32_t *colours = (uint32_t *)(void *)out->data[1];
-    for (int k = 0; k < CFP_PALETTE_MOST; k++) {
+    for (int k = 0; k < CFP_PALETTE_COLOURS; k++) {
         const uint8_t *c = palette->rgb + 3 * (k < palette->n ? k : 0);
         colours[k] = 0xff000000u | (uint32_t)c[0] << 16 | (uint32_t)c[1] << 8 | c[2];
     }
@@ -116,4 +116,5 @@ const cfp_writer cfp_writer_gif = {
     .write = write_gif,
     .check = check_gif,
     .draws_tubes = true,
+    .only_tubes = true,
 };

@@ -1,14 +1,14 @@
-/* write_h5.c - explanation.h5 (SPEC 3): everything in numbers, for other programs; and contrast.h5.
+/* write_h5.c - explanation.h5 (SPEC 3) and contrast.h5: all results as numbers, for other programs.
  *
- * What SPEC leaves open: `depth` is the --depth asked for, -1 for all; `model` is the model's name
- * (its path where it has none), `clip` its path; /tubes and /kernel_tubes are absent where there
- * are none.  How arrays are stored is the business of h5_put.c.
+ * Details that SPEC leaves open: `depth` is the --depth of the command line, -1 for all; `model` is
+ * the name of the model, or its path if it has no name; `clip` is its path; /tubes and
+ * /kernel_tubes are absent if there are no tubes.  h5_put.c decides how arrays are stored.
  *
- * contrast.h5 has cfp_format "contrast", the same attributes but those of the class, /logits,
- * /probabilities and /clip.  /a and /b hold the classes: class_index, class_name and probability as
- * attributes, /pyramid and /tubes (/kernel_tubes) as an explanation has them.  /tubes/<layer>/tube
- * (/kernel_tubes/<layer>/<o>/tube) is the difference, A minus B, in [-1, 1]; min and max are its
- * own, and there is no raw map. */
+ * contrast.h5 has cfp_format "contrast", the attributes of explanation.h5 without those of the
+ * class, /logits, /probabilities and /clip.  /a and /b hold the classes: class_index, class_name
+ * and probability as attributes, /pyramid and /tubes (/kernel_tubes) as in explanation.h5.
+ * /tubes/<layer>/tube (/kernel_tubes/<layer>/<o>/tube) is the difference A minus B, in [-1, 1],
+ * with its own min and max.  There is no raw map of a difference. */
 #include "../method/contrast.h"
 #include "../files/h5_put.h"
 #include "../draw/renderer.h"
@@ -17,7 +17,7 @@
 #include <string.h>
 
 typedef struct h5 {
-    cfp_h5_file file; /* stays first: cfp_h5_put functions take it */
+    cfp_h5_file file; /* must be first: the functions of h5_put.h take its address */
     const cfp_explanation *explanation;
     cfp_renderer renderer;
 } h5;
@@ -60,7 +60,9 @@ static cfp_status put_root(h5 *f, const cfp_run *run)
     if (e->against == NULL)
         CFP_TRY(put_class(f, root, e));
     CFP_TRY(cfp_h5_put_int(&f->file, root, "depth", e->query.depth));
+    CFP_TRY(cfp_h5_put_int(&f->file, root, "top", e->query.top)); /* 0: all */
     CFP_TRY(cfp_h5_put_int(&f->file, root, "steps", e->query.steps));
+    CFP_TRY(cfp_h5_put_long(&f->file, root, "seed", (int64_t)e->query.seed));
     CFP_TRY(cfp_h5_put_double(&f->file, root, "turn_down", e->query.turn_down));
     CFP_TRY(cfp_h5_put_double(&f->file, root, "theta", e->query.theta));
     const cfp_h5_array classes = cfp_h5_list_floats(m->n_classes);
@@ -83,7 +85,7 @@ static cfp_status put_clip(h5 *f)
     return status;
 }
 
-typedef struct edge_columns { /* edges on their way from structs to two arrays */
+typedef struct edge_columns { /* edges, copied from structs to two arrays */
     int32_t ends[CFP_H5_CHUNK][2];
     float relevance[CFP_H5_CHUNK];
 } edge_columns;
@@ -110,7 +112,7 @@ static cfp_status stream_edges(h5 *f, const cfp_layer *layer, hid_t ends, hid_t 
     return status;
 }
 
-/* In pieces, for there may be tens of millions of them. */
+/* In pieces, because there may be tens of millions of edges. */
 static cfp_status put_edges(h5 *f, hid_t at, const cfp_layer *layer)
 {
     const cfp_h5_array pairs = {H5T_STD_I32LE, H5T_NATIVE_INT32, 2, {(hsize_t)layer->n_edges, 2}};
@@ -155,7 +157,7 @@ static cfp_status put_pyramid(h5 *f, hid_t at, const cfp_explanation *e)
     return status;
 }
 
-/* A difference has no raw map; its least and its most are those of the volume. */
+/* A difference has no raw map.  Its min and max are those of the volume. */
 static cfp_status fill_difference(h5 *f, hid_t at)
 {
     const cfp_clip *c = f->explanation->clip;
@@ -188,7 +190,7 @@ static cfp_status fill_tube(h5 *f, hid_t at, const cfp_tube *tube)
     return cfp_h5_put_array(&f->file, at, "tube", rendered, f->renderer.volume);
 }
 
-/* Down a path of groups, each made where it is missing: n names, the last one's tube. */
+/* Writes the tube of `tube` into nested groups: n names, each made if it does not exist. */
 static cfp_status put_tube(h5 *f, hid_t at, const char *const *name, int n, const cfp_tube *tube)
 {
     if (n == 0)
@@ -200,10 +202,10 @@ static cfp_status put_tube(h5 *f, hid_t at, const char *const *name, int n, cons
     return status;
 }
 
-/* Below group `at`. */
+/* Writes a tube into its place below group `at`. */
 static cfp_status place_tube(h5 *f, hid_t at, const cfp_tube *tube)
 {
-    const bool whole = tube->kernel < 0; /* of the layer */
+    const bool whole = tube->kernel < 0; /* a layer's tube, not a kernel's */
     char kernel[16];
     snprintf(kernel, sizeof kernel, "%d", tube->kernel);
     const char *const path[] = {whole ? "tubes" : "kernel_tubes",
@@ -224,7 +226,7 @@ static cfp_status put_tubes(h5 *f)
     return CFP_OK;
 }
 
-/* Of a contrast: the tubes of one class, as they are when it is explained alone. */
+/* For a contrast: the tubes of one class, as if it were explained alone. */
 static cfp_status put_own_tubes(h5 *f, hid_t at, const cfp_explanation *e)
 {
     hid_t group;

@@ -1,6 +1,5 @@
-/* write_json.c - pyramid.json (SPEC 4): nodes and links as D3's force and sankey layouts take them.
- *
- * Streamed: a deep residual network has millions of links (link_ids.h). */
+/* write_json.c - pyramid.json (SPEC 4): nodes and links as D3's force and sankey layouts read them.
+ * Links are written one by one: a deep residual network has millions (link_ids.h). */
 #include "link_ids.h"
 #include "../files/output.h"
 #include "write_run.h"
@@ -57,7 +56,7 @@ static cfp_status put_links(cfp_json *json, cfp_links *links, const cfp_link_ids
                 cfp_json_put_float(json, "value", link->value);
                 cfp_json_object_end(json);
             }
-            CFP_TRY(json->status); /* a full disk: at once */
+            CFP_TRY(json->status); /* stop as soon as the disk is full */
         }
     }
     cfp_json_array_end(json);

@@ -31,13 +31,14 @@ static void tune(AVCodecContext *e)
     e->colorspace = AVCOL_SPC_SMPTE170M; /* the matrix that to_yuv uses */
     e->color_primaries = AVCOL_PRI_SMPTE170M;
     e->color_trc = AVCOL_TRC_SMPTE170M;
-    av_opt_set(e->priv_data, "preset", "medium", 0); /* of libx264; others ignore them */
+    av_opt_set(e->priv_data, "preset", "medium", 0); /* for libx264; other encoders ignore them */
     av_opt_set(e->priv_data, "crf", "18", 0);
-    /* x264 164's macroblock tree reads memory that it never wrote: other bytes in every run. */
+    /* The macroblock tree of x264 164 reads uninitialised memory, so its files differ between
+     * runs. */
     av_opt_set(e->priv_data, "mbtree", "0", 0);
 }
 
-/* ITU-R BT.601, limited range, in 1/65536; chroma is the mean of 2 x 2 pixels. */
+/* ITU-R BT.601, limited range, in units of 1/65536.  Chroma is the mean of 2 x 2 pixels. */
 static void to_yuv(AVFrame *out, const uint8_t *rgb, int H, int W)
 {
     for (int y = 0; y < out->height; y += 2) {
@@ -54,7 +55,8 @@ static void to_yuv(AVFrame *out, const uint8_t *rgb, int H, int W)
             }
             const int blue = -9714 * sum[0] - 19071 * sum[1] + 28785 * sum[2];
             const int red = 28785 * sum[0] - 24103 * sum[1] - 4682 * sum[2];
-            const int half = 128 * 4 * 65536 + 2 * 65536; /* 128 and rounding, before the shift */
+            const int half =
+                128 * 4 * 65536 + 2 * 65536; /* 128 and the rounding term, before the shift */
             out->data[1][y / 2 * out->linesize[1] + x / 2] = (uint8_t)((blue + half) >> 18);
             out->data[2][y / 2 * out->linesize[2] + x / 2] = (uint8_t)((red + half) >> 18);
         }
@@ -123,4 +125,5 @@ const cfp_writer cfp_writer_mp4 = {
     .write = write_mp4,
     .check = check_mp4,
     .draws_tubes = true,
+    .only_tubes = true,
 };

@@ -1,12 +1,12 @@
-/* write_png.c - overlays as PNG: one strip a tube (png), or one picture a frame (frames).
+/* write_png.c - overlays as PNG: one strip per tube (png), or one picture per frame (frames).
  *
- * A strip has the frames side by side, from the left and then downwards, COLUMNS at most in a row;
- * fewer where the strip would be wider than WIDEST.  What is left of the last row is white.
+ * A strip shows the frames from left to right and top to bottom.  A row has at most COLUMNS frames,
+ * or fewer if the strip would be wider than WIDEST.  The rest of the last row is white.
  *
  *     overlay/<layer>.png, overlay/<layer>/kernel-<o>.png                   strips
  *     overlay/<layer>/%06d.png, overlay/<layer>/kernel-<o>/%06d.png         frames, from 0
  *
- * With the strips goes the contact sheet, which is made of the same pictures. */
+ * Format png also makes the contact sheet, from the same pictures. */
 #include "../draw/contact_sheet.h"
 #include "../draw/png_file.h"
 #include "writer.h"
@@ -17,14 +17,14 @@ enum { COLUMNS = 8, WIDEST = 4096 };
 typedef struct picture {
     cfp_canvas canvas;
     int height, width;
-    int columns;  /* of a strip */
+    int columns;  /* in a row of a strip */
     uint8_t *rgb; /* height x width x 3 */
     cfp_sheet sheet;
 } picture;
 
-static const uint8_t *rgb_row(const cfp_pixels *pixels, int y, uint8_t *room)
+static const uint8_t *rgb_row(const cfp_pixels *pixels, int y, uint8_t *buffer)
 {
-    (void)room;
+    (void)buffer;
     return (const uint8_t *)pixels->data + (size_t)y * (size_t)pixels->width * 3;
 }
 
@@ -35,7 +35,7 @@ static cfp_status write_picture(cfp_output *output, const char *name, const pict
     return cfp_png_write(output, name, &pixels);
 }
 
-/* Frame t's place in the strip. */
+/* Returns frame t in the strip. */
 static const uint8_t *in_strip(const void *from, int t, size_t *stride)
 {
     const picture *p = from;
@@ -49,8 +49,8 @@ static cfp_status draw_strip(cfp_output *output, picture *p, int i)
 {
     const cfp_canvas *canvas = &p->canvas;
     const int frames = canvas->clip->frames;
-    const int most = cfp_max_int(1, cfp_min_int(COLUMNS, WIDEST / canvas->width));
-    p->columns = cfp_min_int(frames, most);
+    const int fitting = cfp_max_int(1, cfp_min_int(COLUMNS, WIDEST / canvas->width));
+    p->columns = cfp_min_int(frames, fitting);
     p->width = p->columns * canvas->width;
     p->height = (frames + p->columns - 1) / p->columns * canvas->height;
     const size_t bytes = (size_t)p->width * (size_t)p->height * 3;
@@ -130,6 +130,7 @@ const cfp_writer cfp_writer_png = {
                "contact-sheet.png: all layers on a page",
     .write = write_png,
     .draws_tubes = true,
+    .only_tubes = true,
 };
 
 const cfp_writer cfp_writer_frames = {
@@ -137,4 +138,5 @@ const cfp_writer cfp_writer_frames = {
     .summary = "overlay/<layer>/000000.png ...: an overlay a frame",
     .write = write_frames,
     .draws_tubes = true,
+    .only_tubes = true,
 };

@@ -2,9 +2,9 @@
  *
  * {"command", "options", "model", "model_name", "model_sha256", "clip", "clip_sha256", "class"
  * ("classes" of a contrast), "head", "frames": {...}, "device", "device_detail", "precision",
- * "threads", "seed", "versions", "autotune" (only where asked for), "host", "ms", "files"}: `ms`,
- * `host` and the paths are all that differs between two runs of the same.  Of a run that explains
- * nothing (aggregate): the command, the options, the host and the files. */
+ * "threads", "seed", "versions", "autotune" (only if used), "host", "ms", "files"}.  If a run is
+ * repeated, only `ms`, `host` and the paths differ.  A run that explains nothing (aggregate) has
+ * only the command, the options, the host and the files. */
 #include "write_run.h"
 #include "version.h"
 #include "../files/versions.h"
@@ -56,7 +56,9 @@ static void put_inputs(cfp_json *json, const cfp_explanation *e)
     cfp_json_put_string(json, "clip", e->clip->path);
     cfp_json_put_string(json, "clip_sha256", e->clip->sha256);
     cfp_put_classes(json, e);
-    cfp_json_put_string(json, "head", cfp_head_names[model->head]); /* of the probability */
+    cfp_json_put_string(
+        json, "head",
+        cfp_head_names[model->head]); /* which head of the network gives the probability */
 }
 
 static void put_frames(cfp_json *json, const cfp_explanation *e)
@@ -75,7 +77,7 @@ static void put_frames(cfp_json *json, const cfp_explanation *e)
     cfp_json_put_int(json, "source_width", clip->source_width);
     cfp_json_key(json, "indices");
     const int lines = json->lines;
-    json->lines = 0; /* in one line */
+    json->lines = 0; /* on one line */
     cfp_json_array(json);
     for (int t = 0; t < clip->frames; t++)
         cfp_json_int(json, clip->index[t]);
@@ -93,7 +95,7 @@ static void put_device(cfp_json *json, const cfp_run *run)
     cfp_json_put_string(json, "precision", run->precision);
     cfp_json_put_int(json, "threads", run->threads);
     cfp_json_key(json, "seed");
-    char seed[24]; /* all of uint64_t */
+    char seed[24]; /* enough for any uint64_t */
     cfp_json_raw(json, seed,
                  (size_t)snprintf(seed, sizeof seed, "%llu", (unsigned long long)run->seed));
     cfp_json_key(json, "versions");
@@ -107,7 +109,7 @@ static void put_device(cfp_json *json, const cfp_run *run)
     cfp_json_object_end(json);
 }
 
-/* Choices of autotune: where timings decide on the plans, what it takes to run those again. */
+/* Writes what autotune chose.  Its plans depend on timings, so a repeated run needs them. */
 static void put_tuned(cfp_json *json, const cfp_device *device)
 {
     cfp_tuned row;
@@ -126,7 +128,7 @@ static void put_tuned(cfp_json *json, const cfp_device *device)
     cfp_json_array_end(json);
 }
 
-/* The name of the processor, as Linux tells it, or "". */
+/* The name of the processor according to Linux, or "". */
 static void processor(char *name, size_t bytes)
 {
     char line[256];

@@ -1,51 +1,54 @@
-/* write_stack.c - the clip as a stack of slanted frames with the tube in it, a figure for a page:
+/* write_stack.c - the clip as a stack of slanted frames with the tube in it, a figure for a paper:
  * overlay/<layer>/stack.png, overlay/<layer>/kernel-<o>/stack.png.
  *
- * Time goes from the left to the front right.  Of every frame the tube is opaque and the rest a
- * veil, so that the tube is seen through the stack; the stack is opened at the frame that most of
- * the tube lies in, which is drawn whole, as the other pictures have it.  Long clips are shown by
- * MOST of their frames, evenly spread.  The background is transparent. */
+ * Time runs from the back on the left to the front on the right.  In each frame the tube is opaque
+ * and the rest is almost transparent, so that the tube can be seen through the stack.  The frame
+ * with most of the tube has a gap on both sides and is drawn opaque, as in the other pictures.  Of
+ * a long clip the figure shows SHOWN evenly spread frames.  The background is transparent. */
 #include "../backend/render_math.h"
 #include "../draw/canvas.h"
 #include "../draw/figure.h"
 #include "writer.h"
 
-enum { MOST = 16 };
-static const int shortest = 480, longest = 960; /* a frame's height, in pixels of the figure */
+enum { SHOWN = 16 };
+static const int shortest = 480,
+                 longest = 960; /* limits of a frame's height, in pixels of the figure */
 
-/* In units of a frame's height, or width where it says so. */
-static const double across = 0.6, rise = 0.18; /* a frame's upper edge, of its width: right, up */
+/* Distances, as a fraction of a frame's width or height: */
+static const double across = 0.6, rise = 0.18; /* the upper edge goes right and up; of the width */
 static const double right = 0.1,
-                    down = 0.028; /* from frame to frame, of its width; of its height */
-static const double before = 0.3, behind = 0.54; /* the gaps of the frame in focus, of its width */
-static const double veil = 0.24;                 /* how opaque is what is not the tube */
+                    down = 0.028; /* from frame to frame; of the width, of the height */
+static const double before = 0.3,
+                    behind =
+                        0.54;    /* the gaps on the two sides of the frame in focus; of the width */
+static const double veil = 0.24; /* opacity where there is no tube */
 static const double margin = 0.03, line = 0.003;
 
 typedef struct stack {
     cfp_canvas canvas;
-    cairo_surface_t *image; /* a frame */
-    float *value;           /* of its pixels; then how opaque they are */
-    int n, frame[MOST];     /* those that are shown */
-    int focus;              /* of these */
-    double height, width;   /* of a frame before it is slanted */
+    cairo_surface_t *image; /* one frame */
+    float *value;           /* values of the tube at its pixels; then their opacity */
+    int n, frame[SHOWN];    /* the frames that are shown */
+    int focus;              /* index in frame[] of the frame in focus */
+    double height, width;   /* size of a frame before it is slanted */
 } stack;
 
-typedef struct place { /* of a frame's upper left corner */
+typedef struct place { /* the upper left corner of a frame */
     double x, y;
 } place;
 
-/* The frame with most of the tube; of equal ones that nearest to the middle. */
+/* Finds the frame with most of the tube; among equal ones, the one nearest to the middle. */
 static int find_focus(const stack *s)
 {
     int best = s->n / 2;
-    double most = cfp_canvas_strength(&s->canvas, s->frame[best]);
+    double strongest = cfp_canvas_strength(&s->canvas, s->frame[best]);
     for (int away = 1; away <= s->n; away++)
         for (int side = -1; side <= 1; side += 2) {
             const int k = s->n / 2 + side * away;
             const double strength =
                 k >= 0 && k < s->n ? cfp_canvas_strength(&s->canvas, s->frame[k]) : -1;
-            if (strength > most) {
-                most = strength;
+            if (strength > strongest) {
+                strongest = strength;
                 best = k;
             }
         }
@@ -55,7 +58,7 @@ static int find_focus(const stack *s)
 static place place_of(const stack *s, int k)
 {
     const double gap = (k >= s->focus && s->focus > 0 ? before : 0) + (k > s->focus ? behind : 0);
-    const double steps = k + gap / right; /* gaps go along the axis of time, too */
+    const double steps = k + gap / right; /* gaps lie on the axis of time, too */
     return (place){s->height * margin + s->width * right * steps,
                    s->height * (margin + down * steps) + s->width * rise};
 }
@@ -78,24 +81,25 @@ static void draw_frame(const stack *s, const cfp_figure *figure, int k)
     cairo_stroke(cr);
 }
 
-/* The frame under the tube, which is grey under a difference. */
+/* A channel of the frame under the tube.  Under a difference the frame is grey. */
 static int below(const stack *s, const uint8_t *rgb, int c)
 {
     return s->canvas.renderer.overlay.difference ? cfp_grey(rgb) : rgb[c];
 }
 
-/* What is not the tube loses its colour of the overlay and becomes a veil, by and by. */
+/* Fades the overlay to the plain frame, and its opacity to `veil`, where the tube has low
+ * values. */
 static void unveil(const stack *s, int t)
 {
     const size_t pixels = (size_t)s->canvas.clip->height * (size_t)s->canvas.clip->width;
     const uint8_t *plain = s->canvas.clip->rgb + (size_t)t * pixels * 3;
     cfp_canvas_values(&s->canvas, s->value, t);
     for (size_t p = 0; p < pixels; p++) {
-        const double v = (double)s->value[p], share = v * v * (3 - 2 * v);
+        const double v = (double)s->value[p], weight = v * v * (3 - 2 * v);
         uint8_t *rgb = s->canvas.frame + 3 * p;
         for (int c = 0; c < 3; c++)
-            rgb[c] = (uint8_t)(share * rgb[c] + (1 - share) * below(s, plain + 3 * p, c) + 0.5);
-        s->value[p] = (float)(veil + (1 - veil) * share);
+            rgb[c] = (uint8_t)(weight * rgb[c] + (1 - weight) * below(s, plain + 3 * p, c) + 0.5);
+        s->value[p] = (float)(veil + (1 - veil) * weight);
     }
 }
 
@@ -136,7 +140,7 @@ static cfp_status write_figure(stack *s, cfp_output *output, const cfp_tube *tub
 static cfp_status open_stack(stack *s)
 {
     const int H = s->canvas.clip->height, W = s->canvas.clip->width;
-    s->n = cfp_canvas_spread(&s->canvas, s->frame, MOST);
+    s->n = cfp_canvas_spread(&s->canvas, s->frame, SHOWN);
     s->height = cfp_max_int(shortest, cfp_min_int(H, longest));
     s->width = s->height * W / H;
     s->image = cfp_figure_image(s->canvas.ctx, W, H);
@@ -162,8 +166,9 @@ static cfp_status write_stack(cfp_output *output, const cfp_explanation *explana
 
 const cfp_writer cfp_writer_stack = {
     .format = "stack",
-    .summary = "overlay/<layer>/stack.png: the clip as a stack of slanted frames, the tube in it; "
-               "for a page",
+    .summary = "overlay/<layer>/stack.png: the clip as a stack of slanted frames with the tube in "
+               "it, for a paper",
     .write = write_stack,
     .draws_tubes = true,
+    .only_tubes = true,
 };

@@ -1,15 +1,17 @@
-/* write_tree.c - tree.json: the published code's nested dictionary, class -> kernel -> ... ->
+/* write_tree.c - tree.json: the nested dictionary of the published code, class -> kernel -> ... ->
  * [kernels] (SPEC 4).
  *
- * {"<class>": {"12": {"3": [0, 7, 9], "5": []}, "40": ...}}: a kernel's value holds the kernels it
- * demanded: a dictionary where they were visited, a list where the descent ended (--depth, or the
- * clip: then the list is of its channels).  Kernels are named by number, as published, where all
- * kernels that a layer demanded lie in one layer; else by "<layer>:<kernel>", or branches and
- * shortcuts would share keys.
+ * {"<class>": {"12": {"3": [0, 7, 9], "5": []}, "40": ...}}: the value of a kernel holds the
+ * kernels that it demanded.  It is a dictionary if these were visited, and a list where the descent
+ * ended: at
+ * --depth, or at the clip, whose channels are then listed.  As in the published code, kernels are
+ * named by number if all kernels that a layer demanded belong to one layer.  Otherwise they are
+ * named
+ * "<layer>:<kernel>", because kernels of branches and shortcuts could have the same number.
  *
- * A tree repeats what paths share and grows exponentially with depth (differs from the reference,
- * which tries): its size is counted on the graph first, and a tree of more than ENTRIES is refused.
- */
+ * A tree repeats what several paths have in common, and grows exponentially with depth.  Its size
+ * is computed from the graph first, and a tree with more than ENTRIES entries is refused.  (The
+ * reference tries to build it.) */
 #include "../base/json.h"
 #include "links.h"
 #include "../files/output.h"
@@ -19,12 +21,13 @@
 
 typedef struct tree {
     cfp_links links;
-    double *entries; /* [n_kernels] kernels below each selected kernel, repeats counted */
-    uint8_t *named;  /* [n_layers] by "<layer>:<kernel>" */
-    int64_t *first;  /* [n_kernels] into below */
-    int32_t *count;  /* [n_kernels] */
+    double *entries; /* [n_kernels] number of entries below each selected kernel, repetitions
+                        included */
+    uint8_t *named;  /* [n_layers] true: kernels are named "<layer>:<kernel>" */
+    int64_t *first;  /* [n_kernels] where a kernel's links start in below[] */
+    int32_t *count;  /* [n_kernels] how many links it has */
     int64_t n_links;
-    cfp_link *below; /* [n_links] what each selected kernel demanded */
+    cfp_link *below; /* [n_links] the kernels that each selected kernel demanded */
     cfp_json json;
 } tree;
 
@@ -39,8 +42,8 @@ static void tree_free(tree *t)
     cfp_json_free(&t->json);
 }
 
-/* What lies below the selected kernels of one layer, where only layers down to `deepest` take their
- * back-step. */
+/* Computes the entries below the selected kernels of one layer, in a tree that ends at depth
+ * `deepest`. */
 static cfp_status count_layer(tree *t, int l, int deepest)
 {
     cfp_links *links = &t->links;
@@ -68,8 +71,8 @@ static cfp_status count_layer(tree *t, int l, int deepest)
     return CFP_OK;
 }
 
-/* A demanded kernel lies deeper than the one that demands it: from the deepest layer upwards, what
- * is below is known. */
+/* A demanded kernel is deeper than the kernel that demands it.  So layers are counted from the
+ * deepest upwards. */
 static cfp_status count_entries(double *out, tree *t, int deepest)
 {
     const cfp_pyramid *pyramid = t->links.pyramid;
@@ -81,7 +84,8 @@ static cfp_status count_entries(double *out, tree *t, int deepest)
     return CFP_OK;
 }
 
-/* Numbers the kernels and counts; refuses what is too much and says what is not. */
+/* Opens the links and counts the entries.  Refuses a tree that is too large, and tells the
+ * largest --depth that is not. */
 static cfp_status measure(tree *t, cfp_ctx *ctx, const cfp_explanation *explanation)
 {
     const cfp_pyramid *pyramid = &explanation->pyramid;
@@ -141,7 +145,8 @@ static void put_name(tree *t, const cfp_link *link, bool named, bool is_key)
     cfp_free(text);
 }
 
-/* The value of a visited kernel.  As deep as the network has kernel layers. */
+/* Writes the value of a visited kernel.  The recursion is as deep as the network has kernel
+ * layers. */
 static void put_kernel(tree *t, int layer, int32_t number)
 {
     const cfp_link *below = &t->below[t->first[number]];

@@ -1,4 +1,4 @@
-/* writer.c - the table of writers, and one run through those that were asked for. */
+/* writer.c - the table of writers; runs those that were asked for. */
 #include "writer.h"
 #include "../files/output.h"
 #include "write_run.h"
@@ -22,7 +22,7 @@ const cfp_writer *const cfp_contrast_writers[] = {
     &cfp_writer_stack,       &cfp_writer_contrast_html, NULL,
 };
 
-/* The comma-separated list names this format; words are compared as they stand. */
+/* True if the comma-separated list contains this format. */
 static bool asked_for(const char *formats, const char *format)
 {
     const size_t length = strlen(format);
@@ -35,12 +35,26 @@ static bool asked_for(const char *formats, const char *format)
     return false;
 }
 
-static bool exists(const cfp_writer *const *writers, const char *word, size_t length)
+/* The writer whose format is word[length], or NULL. */
+static const cfp_writer *find_writer(const cfp_writer *const *writers, const char *word,
+                                     size_t length)
 {
     for (int i = 0; writers[i] != NULL; i++)
         if (strlen(writers[i]->format) == length && memcmp(writers[i]->format, word, length) == 0)
-            return true;
-    return false;
+            return writers[i];
+    return NULL;
+}
+
+bool cfp_formats_only_tubes(const cfp_writer *const *writers, const char *formats)
+{
+    for (const char *word = formats; *word != '\0';) {
+        const size_t n = strcspn(word, ",");
+        const cfp_writer *writer = find_writer(writers, word, n);
+        if (writer == NULL || !writer->only_tubes)
+            return false;
+        word += n + (word[n] == ',');
+    }
+    return true;
 }
 
 cfp_status cfp_directory_check(cfp_ctx *ctx, const char *directory)
@@ -49,11 +63,11 @@ cfp_status cfp_directory_check(cfp_ctx *ctx, const char *directory)
     char *path = cfp_strdup(ctx, directory);
     if (path == NULL)
         return CFP_NOMEM;
-    /* Up to what exists; a name too long for the system is no "does not exist yet". */
+    /* Go up to the nearest folder that exists.  (A name that is too long is a different error.) */
     while (stat(path, &facts) != 0 && errno == ENOENT) {
         char *slash = strrchr(path, '/');
         if (slash == NULL || slash == path) {
-            strcpy(path, slash == NULL ? "." : "/"); /* both fit: path was not empty */
+            strcpy(path, slash == NULL ? "." : "/"); /* fits: path was not empty */
             break;
         }
         *slash = '\0';
@@ -79,7 +93,7 @@ cfp_status cfp_formats_check(cfp_ctx *ctx, const cfp_writer *const *writers, con
     const char *word = formats;
     do {
         const size_t n = strcspn(word, ",");
-        if (!exists(writers, word, n))
+        if (find_writer(writers, word, n) == NULL)
             return cfp_fail(ctx, CFP_USAGE, "--format: '%.*s' is not a format; there are %s",
                             (int)n, word, known);
         word += n + (word[n] == ',');
@@ -126,7 +140,8 @@ cfp_status cfp_write(cfp_ctx *ctx, const char *directory, const char *formats,
     output.stage.spare[0] = explanation->model->path;
     output.stage.spare[1] = explanation->clip->path;
     const cfp_status status = write_all(&output, formats, explanation, run);
-    if (status == CFP_OK && files_out != NULL) { /* they end in NULL: memory comes zeroed */
+    if (status == CFP_OK &&
+        files_out != NULL) { /* the array ends in NULL, because memory is zeroed */
         *files_out = output.files;
         output.files = NULL;
         output.n_files = 0;

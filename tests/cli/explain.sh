@@ -21,7 +21,7 @@ FONTCONFIG_FILE=$PWD/no-fonts "$cfp" explain -q "$model" "$clip" -o plain --form
 rm -r no-fonts plain
 
 # Every format of pictures, of layers and of kernels.
-"$cfp" explain -q "$model" "$clip" -o all --format png,frames,mp4,gif,stack --tubes kernels --layers mix.b3.conv --depth 1 --top 2 ||
+"$cfp" explain -q "$model" "$clip" -o all --format png,frames,mp4,gif,stack --tubes kernels --layers mix.b3.conv --depth 1 --top 2 --rule cfp ||
     fail "status $?"
 find all -type f | grep -v '/00000[1-9]\|/00001' | LC_ALL=C sort
 rm -r all
@@ -33,7 +33,7 @@ ls clockwise-explained
 "$cfp" explain -q "$model" "$clip" --format json --tubes none 2>&1 | wc -c
 
 # Where a pyramid is saturated one line says so, and what would help for the rule; else none does.
-for more in "" "--propagate path" "--class-relevance contrast" "--rule grad --theta 0" "--rule grad" "--theta 0.95"; do
+for more in "" "--rule cfp" "--propagate path" "--class-relevance contrast" "--rule grad --theta 0" "--rule grad" "--rule cfp --theta 0.95"; do
     # shellcheck disable=SC2086
     "$cfp" explain "$model" "$clip" --format json --tubes none -o saturated $more 2>&1 | grep 'saturated:'
     echo "= ${more:-default}"

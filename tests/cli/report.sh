@@ -19,7 +19,19 @@ mkdir -p deep/er
 try report one -q -o deep/er/i.html
 grep -o '"href":"[^"]*"' deep/er/i.html
 try report one --json -q
-try report one nowhere -o none.html
+
+# One that cannot be read is named, the others are listed; the page itself is no explanation.
+try report one nowhere page 'two #2 é%' -o some.html
+grep -o '"href":"[^"]*"' some.html
+mkdir -p out/empty
+cp -r one out
+echo a note >out/notes.txt
+for time in 1 2; do
+    try report out/* -o out/index.html
+done
+grep -o '"href":"[^"]*"' out/index.html
+try report out/index.html -o out/index.html
+try report out/empty nowhere -o none.html
 try report page -o none.html
 try report one -o one/report.html
 try report one -o nowhere/index.html
@@ -29,7 +41,7 @@ try report
 cp -r one part
 rm part/run.json
 try view part
-try report one part -o none.html
+try report part -o none.html
 mkdir -p part/.cfp-run/ready
 try view part
 rm -r part

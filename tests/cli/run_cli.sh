@@ -1,10 +1,10 @@
 #!/bin/bash
-# Runs every NAME.sh here and compares what the program said with NAME.golden: each command as typed,
-# its standard output, its standard error (lines marked "! ") and its exit status.
+# Runs every NAME.sh of this folder and compares the program's output with NAME.golden.  A golden has
+# each command as typed, its standard output, its standard error (lines marked "! ") and its exit status.
 #   run_cli.sh CFP_GPU [NAME...]             compares
-#   run_cli.sh --accept CFP_GPU [NAME...]    makes what is said now the golden; read the diff
-# Scripts run in an empty folder of their own, with $data (datasets/motion) and $model
-# (weights/motion.h5) and these helpers:
+#   run_cli.sh --accept CFP_GPU [NAME...]    writes the present output into the goldens; read the diff
+# Each script runs in an empty folder, with $data (datasets/motion), $model (weights/motion.h5) and
+# these helpers:
 #   try ARG...      a cfp-gpu command line: prints all of the above
 #   quietly ARG...  the same without standard output, which changes with the machine
 #   fail WHY        the script itself has found something wrong

@@ -58,11 +58,15 @@ try explain model.h5 clip.mp4 --format h5,jpeg
 try explain model.h5 clip.mp4 --format ''
 try explain model.h5 clip.mp4 --rule grad --propagate path
 try explain model.h5 clip.mp4 --rule grad --class-relevance contrast
-try explain model.h5 clip.mp4 --mask none
-try explain model.h5 clip.mp4 --baseline freeze
+try explain model.h5 clip.mp4 --rule cfp --mask none
+try explain model.h5 clip.mp4 --rule cfp --baseline freeze
 try explain model.h5 clip.mp4 --rule reference --steps 3
-try explain model.h5 clip.mp4 --target margin
+try explain model.h5 clip.mp4 --rule cfp --target margin
 try explain model.h5 clip.mp4 --rule grad --steps 0
+try explain model.h5 clip.mp4 --rule cfp --turn-down 0.5
+try explain model.h5 clip.mp4 --rule grad --turn-down 0.5
+try explain model.h5 clip.mp4 --rule grad --baseline blank --steps 2 --turn-down 0.5
+try explain model.h5 clip.mp4 --turn-down 0
 try explain model.h5 clip.mp4 --rule grad --steps 1001
 try explain model.h5 clip.mp4 --rule grad --mask some
 try explain model.h5 clip.mp4 --rule grad --target odd
@@ -91,6 +95,7 @@ try sweep "$model" clip.mp4 --theta 0.5 --top-classes 0
 try sweep "$model" clip.mp4 --theta 0.5 --top 3
 try sweep "$model" clip.mp4 --theta 0.5 --target margin
 try sweep "$model" clip.mp4 --theta 0.5 --plot figure.pdf
+try sweep "$model" clip.mp4 --theta 0.5 --max-memory 1K
 try sweep "$model" clip.mp4 --theta 0.5 --plot .png
 quietly sweep "$model" clip.mp4 --theta 0.5 --csv table.png --plot table.png -q
 quietly sweep "$model" clip.mp4 --theta 0.5 --class clockwise,growing,nothing -q

@@ -63,7 +63,7 @@ def relevance_error(got, want):
 
 
 def report(title, want, seen):
-    """Prints the table; what is below the bounds."""
+    """Prints the table and returns what is below the bounds."""
     names = sorted(set(want.layers).union(*(got.layers for got in seen.values())),
                    key=lambda name: want.layers[name].depth if name in want.layers else -1)
     wide = max(map(len, names))

@@ -19,7 +19,7 @@ Range = namedtuple("Range", "kind name flop inside recorded")  # inside: the kin
 
 
 class Record:
-    """The recorder's file, read: ranges in the order of their beginning, and what is wrong with how they are put."""
+    """Reads the recorder's file: ranges in the order in which they begin, and faults of their nesting."""
 
     def __init__(self, path):
         self.ranges, self.wrong, self.marks = [], [], []
@@ -67,7 +67,7 @@ def recorded_run(args, *words):
 
 
 def check_nodes(record, kind, flop, runs):
-    """Each kernel layer has so many ranges of the kind, with its FLOP; what bears a node's name has that node's FLOP."""
+    """Each kernel layer has this number of ranges of the kind, with its FLOP; a range with a node's name has that node's FLOP."""
     seen = Counter(r.name for r in record.of(kind))
     for name, count in flop.items():
         if count > 0 and seen[name] != runs:

@@ -5,7 +5,7 @@ check_language(CXX)
 if(NOT CMAKE_CXX_COMPILER)
     foreach(test check_backends_cudasim batch_cudasim replay_cudasim render_cudasim batch_cudasim_by_shape autotune_cudasim check_backends_cudasim_bf16 check_backends_cudasim_fp16 cudasim cudasim_autotune simulator_cudasim checked_cudasim
             checked_cudasim_primitives checked_cudasim_relevance method_cudasim
-            explain_cudasim agreement_cudasim ranges)
+            evaluate_cudasim explain_cudasim agreement_cudasim ranges)
         cfp_test(${test} cuda 60 bash -c "echo 'skipped: no C++ compiler' && exit 77")
     endforeach()
     return()
@@ -136,6 +136,8 @@ if(NOT CFP_SANITIZE)
     cfp_test(replay_cudasim cuda 120 test_replay --device cudasim --module-dir "${CFP_SIM_DIR}")
     cfp_test(method_cudasim cuda 600 ${CFP_PYTHON} "${CMAKE_SOURCE_DIR}/tests/oracle/check_method.py" --cfp "${program}"
         --device cudasim --seeds ${networks})
+    cfp_test(evaluate_cudasim cuda 300 ${CFP_PYTHON} "${CMAKE_SOURCE_DIR}/tests/check_evaluate.py" --cfp "${program}"
+        --device cudasim --once)
     cfp_test(explain_cudasim cuda 600 ${CFP_PYTHON} "${CMAKE_CURRENT_SOURCE_DIR}/check_device.py" --cfp "${program}"
         --device cudasim --layers "fiber*" "${CMAKE_SOURCE_DIR}/weights/motion.h5"
         "${CMAKE_SOURCE_DIR}/datasets/motion/up.mp4")

@@ -15,7 +15,8 @@ lib.cfp_get_layer.restype = ctypes.c_bool
 class Question(Structure):  # the fields of cfp_question, in their order
     _fields_ = [("rule", c_char_p), ("theta", c_double), ("depth", c_int), ("top", c_int), ("propagate", c_char_p),
                 ("normalise", c_char_p), ("class_relevance", c_char_p), ("target", c_char_p), ("mask", c_char_p),
-                ("baseline", c_char_p), ("steps", c_int), ("seed", c_uint64), ("tubes", c_char_p),
+                ("baseline", c_char_p), ("steps", c_int), ("turn_down", c_double), ("seed", c_uint64),
+                ("tubes", c_char_p),
                 ("layers", c_char_p), ("interp", c_char_p)]
 
 

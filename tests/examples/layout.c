@@ -18,6 +18,7 @@ int main(void)
     AT(cfp_question, mask);
     AT(cfp_question, baseline);
     AT(cfp_question, steps);
+    AT(cfp_question, turn_down);
     AT(cfp_question, seed);
     AT(cfp_question, tubes);
     AT(cfp_question, layers);

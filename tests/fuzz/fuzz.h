@@ -1,8 +1,8 @@
-/* fuzz.h - what every fuzz harness is made of.
+/* fuzz.h - what every fuzz harness uses.
  *
- * A harness reads bytes as one of the program's parsers does, and checks what must hold whatever
- * they are.  Built by clang with libFuzzer it looks for bytes that break it (tools/test --full);
- * built with replay.c it runs over its seeds and some changes of them (every tools/test). */
+ * A harness passes bytes to one parser of the program and checks what must hold for any bytes.
+ * Built by clang with libFuzzer, it searches for bytes that break the parser (tools/test --full).
+ * Built with replay.c, it runs its seeds and some changes of them (every tools/test). */
 #pragma once
 #include <stddef.h>
 #include <stdint.h>
@@ -14,10 +14,10 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-/* How often the bytes were what the parser takes: seeds that never are would test nothing. */
+/* How often the parser accepted the bytes.  Seeds that it never accepts would test nothing. */
 extern int fuzz_good;
 
-/* What must hold, in every build. */
+/* Ends the process if the condition does not hold, in every build. */
 #define MUST(condition)                                                                            \
     do {                                                                                           \
         if (!(condition)) {                                                                        \
@@ -26,7 +26,7 @@ extern int fuzz_good;
         }                                                                                          \
     } while (0)
 
-/* The bytes with a 0 behind them; the caller's to free. */
+/* A copy of the bytes with a 0 after them.  The caller frees it. */
 static inline char *fuzz_text(const uint8_t *data, size_t size)
 {
     char *text = malloc(size + 1);
@@ -38,7 +38,7 @@ static inline char *fuzz_text(const uint8_t *data, size_t size)
     return text;
 }
 
-/* Its lines, each ended by 0; at most `most`.  Returns how many. */
+/* Splits a text into at most `most` lines, each ended by 0.  Returns their number. */
 static inline int fuzz_lines(char *text, char **line, int most)
 {
     int n = 0;
@@ -52,8 +52,8 @@ static inline int fuzz_lines(char *text, char **line, int most)
     return n;
 }
 
-/* A folder of this process, in memory where there is one, and a file in it; gone at the end.  Not
- * every harness needs it. */
+/* A folder for this process, in memory if possible, and a file in it.  Both are removed at the end.
+ * Not every harness needs them. */
 static char fuzz_folder[64], fuzz_file[96];
 
 static void fuzz_clean_up(void)

@@ -1,5 +1,5 @@
-/* fuzz_classes.c - --class: what was typed in the first line, the classes of a model in the others.
- * It is one of them, or the refusal is one line. */
+/* fuzz_classes.c - fuzzes --class.  The first line is what was typed, the others are the classes of
+ * a model.  It must name one of them, or be refused in one line. */
 #include "../../host/model/model.h"
 #include "fuzz.h"
 

@@ -1,5 +1,5 @@
-/* fuzz_frames.c - the names of a folder's frames, one a line, put in their order: none is lost, and
- * the order does not depend on that of the folder. */
+/* fuzz_frames.c - fuzzes the order of frames in a folder.  Each line is a file name.  None may be
+ * lost, and the order must not depend on the order in which the folder lists them. */
 #include "../../host/clip/numbered.h"
 #include "fuzz.h"
 

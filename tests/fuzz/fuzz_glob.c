@@ -1,6 +1,6 @@
-/* fuzz_glob.c - --layers: a pattern in the first line, names of layers in the others.  Any pattern
- * may be tried on any name; it comes to an end, and "*" is every name. */
-#include "../../host/method/tube_maps.h"
+/* fuzz_glob.c - fuzzes --layers.  The first line is a pattern, the others are names of layers.
+ * Matching must always end, and "*" must match every name. */
+#include "../../host/method/rules.h"
 #include "fuzz.h"
 
 enum { MOST_NAMES = 16, MOST_BYTES = 4096 };

@@ -1,5 +1,5 @@
-/* fuzz_json.c - JSON both ways: any text goes out as valid JSON that can be shown, and comes back;
- * any bytes may stand in a folder as its run.json. */
+/* fuzz_json.c - fuzzes JSON in both directions.  Any text must be written as valid JSON that is
+ * safe to show, and read back unchanged.  Any bytes may be read as the run.json of a folder. */
 #include "../../host/base/json.h"
 #include "../../host/base/text_shown.h"
 #include "../../host/files/run_list.h"

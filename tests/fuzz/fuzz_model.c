@@ -1,6 +1,7 @@
-/* fuzz_model.c - a model file: read, or refused by one line that names the file.
+/* fuzz_model.c - fuzzes model files.  Each must be read, or refused by one line that names the
+ * file.
  *
- * HDF5 itself is read through the same door as in the program. */
+ * HDF5 is read in a child process, as in the program. */
 #include "../../host/model/model.h"
 #include "fuzz.h"
 

@@ -1,4 +1,4 @@
-/* fuzz_npy.c - the dictionary at the head of an .npy file. */
+/* fuzz_npy.c - fuzzes the dictionary at the head of an .npy file. */
 #include "../../host/clip/npy_header.h"
 #include "fuzz.h"
 

@@ -1,5 +1,5 @@
-/* fuzz_options.c - command lines, a word a line, the command first: values within their ranges, or
- * a refusal in one line. */
+/* fuzz_options.c - fuzzes command lines.  Each line is a word, the first is the command.  All
+ * values must be within their ranges, or the command line be refused in one line. */
 #include "../../host/program/commands.h"
 #include "fuzz.h"
 
@@ -32,10 +32,10 @@ static void check_values(const cfp_config *config)
         if ((o->commands & config->command->bit) == 0 || config->text[i] == NULL)
             continue;
         if (o->type == CFP_OPTION_INT && o->word == NULL)
-            MUST((double)*(const int64_t *)field >= o->least &&
-                 (double)*(const int64_t *)field <= o->most);
+            MUST((double)*(const int64_t *)field >= o->min &&
+                 (double)*(const int64_t *)field <= o->max);
         if (o->type == CFP_OPTION_REAL)
-            MUST(*(const double *)field >= o->least && *(const double *)field <= o->most);
+            MUST(*(const double *)field >= o->min && *(const double *)field <= o->max);
         if (o->type == CFP_OPTION_CHOICE)
             MUST(*(const int64_t *)field >= 0 && *(const int64_t *)field < o->n_choices);
     }

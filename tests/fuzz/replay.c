@@ -1,7 +1,7 @@
-/* replay.c - a fuzz harness without libFuzzer: its seeds, and changes of them from a fixed random
- * number.
+/* replay.c - runs a fuzz harness without libFuzzer: on its seeds, and on changes of them that a
+ * fixed random seed makes.
  *
- *     fuzz_NAME FOLDER CHANGES     every file of the folder, and so many changes of each */
+ *     fuzz_NAME FOLDER CHANGES     every file of the folder, and CHANGES changes of each */
 #include "fuzz.h"
 #include <dirent.h>
 

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""tools/import-checkpoint: what it takes, what it makes of it, and how it refuses.
+"""Checks which files tools/import-checkpoint accepts, what it makes of them, and how it refuses others.
 
-Files are saved as the projects save them (wrapped, with `module.`, beside an optimizer) and must come out as the same
-weights; another architecture's file, a damaged one, a pickle that would run something, a full disk must each end in one line
-and no output. --random must give the same numbers on every machine: a digest is kept below.
+Files are saved as the projects save them (wrapped, with `module.`, together with an optimizer), and must give the same
+weights. A file of another architecture, a damaged file, a pickle that would run code and a full disk must each end in one
+line and no output. --random must give the same numbers on every machine; a digest of them is kept below.
 
 Usage: check_checkpoint.py --cfp CFP-GPU
 """
@@ -244,7 +244,7 @@ def check_refusals(folder):
 
 
 def check_damaged(folder):
-    """Cut off or with a byte changed anywhere: read as it is, or refused in words. In this process: 100 times."""
+    """A file that is cut off, or has a byte changed anywhere, is read or refused by a message. Runs in this process, 100 times."""
     import random
     import torch
     from importers.checkpoint import read_checkpoint
@@ -355,7 +355,7 @@ def check_prefixes(folder):
 
 
 def check_writing(folder):
-    """What a model file cannot hold, and places where none can be put."""
+    """Networks that a model file cannot hold, and places where no file can be written."""
     import warnings
     import numpy as np
     from importers import class_names

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Damaged class lists: whatever bytes a file holds, it is a list of names or one line that says what is wrong.
+"""Damages class lists. Any bytes must give a list of names, or one line that says what is wrong.
 
-    check_class_list_bytes.py [CHANGES]        changes of each seed, 700 unless told; always the same ones
+    check_class_list_bytes.py [CHANGES]        number of changes of each seed (default: 700), always the same ones
 """
 import os
 import pathlib

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The class lists of datasets/classes, and every form of a user's own list that the importers read or refuse.
+"""Checks the class lists of datasets/classes, and every form of a user's list that the importers read or refuse.
 
     check_class_names.py [--annotations DIR]
 

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Every architecture of tools/import-checkpoint against the recorded layouts of the published checkpoints.
+"""Compares every architecture of tools/import-checkpoint with the recorded layouts of published checkpoints.
 
-A record holds every tensor's name and shape, and every leaf module in the order it ran, with its parameters and the shape of
-its output. All of both must be what the importer describes for an input of the recorded size; and the layout must be the one
-that the importer recognises in such a file.
+A record holds the name and shape of every tensor, and every leaf module in the order in which it ran, with its parameters
+and the shape of its output. The importer must describe exactly these for an input of the recorded size, and must recognise
+the layout in such a file.
 
 Usage: check_layouts.py FOLDER
 """

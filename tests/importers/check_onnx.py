@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""import-onnx against PyTorch: networks that PyTorch exported, graphs built by hand, and files that must be refused.
+"""Compares import-onnx with PyTorch: networks that PyTorch exported, graphs built by hand, files that must be refused.
 
     check_onnx.py [--cfp BIN]
 
@@ -437,7 +437,7 @@ HEADS = {  # what stands behind five scores z, and the probabilities that it giv
 
 
 def with_head(ops, pooled=False):
-    """Five scores of a 1x1x1 convolution; pooled: they are averaged behind the head."""
+    """Five scores of a 1x1x1 convolution; pooled: they are averaged after the head."""
     b = Built(shape=(1, 3, 2, 4, 4))
     b.weight("w", 5, 3, 1, 1, 1), b.weight("b", 5)
     b.add("Conv", ["x", "w", "b"] if pooled else ["mean", "w", "b"], "z0")
@@ -452,7 +452,7 @@ def with_head(ops, pooled=False):
 
 
 def check_heads(checks, tool, folder, cfp):
-    """Each head's probabilities are those that it gives itself: none is put through a second softmax."""
+    """The probabilities are those that the head gives; no second softmax is applied."""
     path, out = folder / "head.onnx", folder / "head.h5"
     frames = np.random.default_rng(2).integers(0, 256, (2, 4, 4, 3), np.uint8)
     np.save(folder / "head.npy", frames)

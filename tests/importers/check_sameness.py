@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""Every architecture of tools/import-checkpoint computes what PyTorch computes: logits, tensors, gradients.
+"""Checks that every architecture of tools/import-checkpoint computes what PyTorch computes: logits, tensors, gradients.
 
 For every layout: random weights, a model file, a clip of noise. The program runs the file (helper trace_dump, which writes
 every tensor and its gradient of one logit); PyTorch runs a module that was written for the purpose, or torchvision's own,
 with the same weights. Compared are all outputs of its leaf modules that the program kept, in the names of SPEC 2's file:
 logits within 1e-4, gradients within 1e-3, and all other tensors within 1e-3 (with random weights a rounding error grows from
-layer to layer). Behind every kernel layer something must have been compared.
+layer to layer). For every kernel layer at least one output must have been compared.
 
 The error of a tensor is max|a - b| / max|b|. A gradient jumps where an activation lies on the kink of a relu, or where two cells
 of a max pool's window are equal, and rounding decides on which side: so PyTorch's backward pass takes its relus and the winners
@@ -158,7 +158,7 @@ class Comparison:
 
 
 def uncovered(net, compared):
-    """Kernel layers behind which nothing was compared: not themselves, and not what single readers make of them."""
+    """Kernel layers of which nothing was compared: neither their outputs, nor what single readers make of these."""
     readers = {}
     for node in net.nodes.values():
         for name in node.inputs:
@@ -244,7 +244,7 @@ def compare(subject, dump, x, dtype):
 
 
 def check(subject, args, folder):
-    """(lines of what is wrong, what was seen) of one layout."""
+    """Checks one layout. Returns (a line for each fault, a summary)."""
     import h5py
     import torch
     subject.make(folder)

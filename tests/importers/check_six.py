@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The six networks of the paper: their published GFLOP, and an explanation of each to all depths.
+"""Checks the six networks of the paper: their published GFLOP, and an explanation of each to all depths.
 
 GFLOP: `cfp-gpu inspect` at 3 x 16 x 224 x 224 and 400 classes against the paper's table (Stergiou et al. 2019, table 1), within
 3 %. The weights do not matter to the count; they are zeros here.

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""import-torch against the modules themselves: torchvision's video networks, small ones, and what must be refused.
+"""Compares import-torch with the imported modules: torchvision's video networks, small ones, and modules to be refused.
 
     check_torch_import.py
 """
@@ -51,7 +51,7 @@ def load(tool, module, spec, out, folder, *options):
 # -- torchvision ------------------------------------------------------------------------------------------------------
 
 def leaf_classes(module):
-    """Convolutions that a subclass only configures: torchvision would name what is inside them."""
+    """Convolutions that a subclass only configures. torchvision would name the nodes inside them."""
     return [
         type(part) for part in module.modules()
         if isinstance(part, nn.Conv3d) and type(part).forward is nn.Conv3d.forward

@@ -1,4 +1,4 @@
-"""Checkpoints that no torch.save wrote: each would crash, hang or fill the memory of a reader that believed it."""
+"""Checkpoints that torch.save did not write. Each would crash, hang or fill the memory of a reader that trusts it."""
 import io
 import pickle
 import struct

@@ -1,4 +1,4 @@
-"""Runs an importer inside the test's own process, and holds the file it wrote against the module it came from."""
+"""Runs an importer in the process of the test, and compares the file that it wrote with the imported module."""
 import contextlib
 import importlib.machinery
 import importlib.util

@@ -1,4 +1,4 @@
-"""Networks for check_torch_import: what only torch.fx sees (in-place, called again, ...), and what must be refused."""
+"""Networks for check_torch_import: code that only torch.fx sees (in-place, called again, ...), and code to be refused."""
 import warnings
 
 import torch
@@ -87,7 +87,7 @@ class Optional(nn.Module):
 
 
 class Starred(Optional):
-    """The same for the way by ONNX, with PyTorch 1.13 at least."""
+    """The same for the import through ONNX, at least with PyTorch 1.13."""
     def forward(self, x, mask=None, *more, flag=False, **others):
         return super().forward(x, mask, flag)
 
@@ -231,7 +231,7 @@ class Maxima(nn.Module):
 
 
 class Ending(nn.Module):
-    """Scores behind one of the ends that networks have."""
+    """Scores after one of the usual ends of networks."""
     ENDS = {"module": nn.LogSoftmax(dim=1), "function": lambda z: F.log_softmax(z, dim=1), "method": lambda z: z.log_softmax(1),
             "torch": lambda z: torch.log_softmax(z, 1), "sigmoid": torch.sigmoid, "inside": lambda z: z.log_softmax(1) * 2}
 

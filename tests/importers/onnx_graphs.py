@@ -1,4 +1,4 @@
-"""ONNX graphs built by hand, with what they compute in PyTorch: what PyTorch's exporter never writes.
+"""ONNX graphs that PyTorch's exporter never writes, built by hand, and what each computes in PyTorch.
 
 CASES: name -> (build, opset, shape, kind); build(b, x) adds the nodes from x to y to a Built and returns y.
 """

@@ -1,4 +1,4 @@
-"""Small networks for the tests of import-onnx and import-torch: between them every operation that is mapped."""
+"""Small networks for the tests of import-onnx and import-torch. Together they use every operation that can be imported."""
 import torch
 import torch.nn.functional as F
 from torch import nn
@@ -133,7 +133,7 @@ class Flat(nn.Module):
 
 
 class Constants(nn.Module):
-    """The clip normalised inside; a scale and a shift a channel; gates spelt by hand; squeeze() to the bone."""
+    """The clip is normalised inside; a scale and a shift for each channel; gates written out; squeeze() of all dimensions."""
     def __init__(self):
         super().__init__()
         self.register_buffer("mean", torch.tensor([0.4, 0.5, 0.6]).view(1, 3, 1, 1, 1))

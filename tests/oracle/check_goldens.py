@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""The edges that the published code selects, on a network and clip of the goldens folder.
+"""Compares `--rule reference` with the edges that the published code selected, which the goldens folder records.
 
-`--rule reference` must give exactly these: first the oracle (method.py), which validates it, then
-the program.  No tolerance is applied.  It needs none: in the five cases the r closest to theta is
+First the oracle (method.py) must select exactly these edges, then the program.  There is no
+tolerance, and none is needed: in the five cases the r closest to theta is
 1.0e-5 away from it, and every activation may be off by 1e-5 of its value without one edge changing,
 so neither the order of float32 sums nor float32 means matter, while tf32 or half precision would.
 

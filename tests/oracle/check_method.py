@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""`cfp-gpu explain` against method.py on random networks, over all rules and options.
+"""Compares `cfp-gpu explain` with method.py on random networks, over all rules and options.
 
-Every case is run three times: by the program, by the oracle on float32 tensors, and by the oracle
-on float64 tensors.  The program must agree with the last as well as float32 allows: the spread of
-the two oracles widens the tolerances, and a case where they select differently says nothing and is
-skipped.  An r within 1e-5 of the threshold may fall on either side: there the oracle follows the
-program's own choice and goes on from it.  More than 5 % of skipped cases fail the test.
+Every case is run three times: by the program, by the oracle on float32 tensors, and by the oracle on
+float64 tensors.  The program must agree with the last as closely as float32 allows.  The difference of
+the two oracles widens the tolerances; a case in which they select different kernels is skipped.  An r
+within 1e-5 of the threshold may be on either side of it, and the oracle then follows the program's
+choice.  The test fails if more than 5 % of the cases are skipped.
 
 Usage: check_method.py --cfp PROGRAM [--seeds N] [--first SEED] [--cases N] [--device ref,cpu]
 """

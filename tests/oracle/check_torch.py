@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""Forward pass and gradients of the C program against PyTorch, tensor by tensor.
+"""Compares the forward pass and the gradients of the C program with PyTorch's, tensor by tensor.
 
 cfp-trace-dump MODEL CLIP.npy OUT.h5 --device D --class K writes /value/<node> and /grad/<node>
-(float32 C x T x H x W; the gradient of the logit of class K at the node's output) for the nodes
-that it materialises; nodes merged into another by fusion are absent.  The error of a tensor is
-max|a - b| / max|b|: below 1e-4 for values and 1e-3 for gradients.  A gradient that PyTorch itself
-gives differently in float32 and float64 (an activation that lies on the kink of a relu) is skipped.
+(float32 C x T x H x W; the gradient of the logit of class K at the node's output).  Nodes that were
+fused into another are absent.  The error of a tensor is max|a - b| / max|b|.  It must be below 1e-4
+for values and below 1e-3 for gradients.  If PyTorch itself gives another gradient in float32 than in
+float64 (an activation lies on the kink of a relu), the gradient is skipped.
 
 Usage: check_torch.py --dump CFP-TRACE-DUMP [--seeds N] [--model FILE [--clip FILE]]... [--device ref,cpu]
 """
@@ -27,7 +27,7 @@ def error(got, want):
 
 
 def compare(graph, frames, class_index, dump):
-    """(differences, tensors compared, tensors skipped, share of the nodes that were there)."""
+    """Returns (differences, tensors compared, tensors skipped, fraction of the nodes that were there)."""
     import h5py
     import model_io
     import torch_net

@@ -1,5 +1,5 @@
-"""Which ops and attributes of SPEC section 2 a set of graphs uses: a test that never made an op
-would pass without having tested it."""
+"""Finds which ops and attributes of SPEC section 2 a set of graphs uses.  A test that never makes an
+op would pass without testing it."""
 from model_io import KERNEL_OPS, OPS
 
 
@@ -86,7 +86,7 @@ REQUIRED = frozenset(OPS) | {
 
 
 def coverage(graphs):
-    """graphs: (Graph, shapes) pairs -> ({feature: number of graphs}, sorted list of what is missing)."""
+    """graphs: (Graph, shapes) pairs -> ({feature: number of graphs}, sorted list of missing features)."""
     counts = {}
     for graph, shapes in graphs:
         for name in features(graph, shapes):

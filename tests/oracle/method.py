@@ -1,8 +1,8 @@
-"""The method of SPEC section 1 in plain numpy: loops and dictionaries, in the order of the contract.
+"""The method of SPEC section 1 in plain numpy, with loops and dictionaries, in the order of the specification.
 
-Works on a Graph (model_io) and the tensors of one forward pass (torch_net.run).  Nothing here is
-fast; it is meant to be read beside SPEC.md.  Where the contract is silent the decision is marked
-"decided:", and the C program has taken the same one.
+It works on a Graph (model_io) and the tensors of one forward pass (torch_net.run).  It is written to
+be read beside SPEC.md, not to be fast.  Where the specification is silent, the choice is marked
+"decided:", and the C program makes the same choice.
 """
 from dataclasses import dataclass, field
 
@@ -217,7 +217,7 @@ def class_relevance(node, c, x, options, gradient):
 # ---- The target, and what the clip is compared with ------------------------------------------------
 
 def target_of(graph, options):
-    """--target as it is in force: a sigmoid head, or a lone class, has the logit alone."""
+    """The --target that applies: a sigmoid head, or a single class, has only the logit."""
     if options.target is None:
         return "logit" if graph.head() == "sigmoid" or len(graph.classes) == 1 else "odds"
     return options.target

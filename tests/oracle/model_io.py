@@ -1,7 +1,7 @@
-"""Model files of SPEC section 2: read into a plain Graph, and write one back.
+"""Reads model files of SPEC section 2 into a plain Graph, and writes them.
 
-Part of the independent oracle: written from the contract, not from the C reader, so that a
-misreading of the contract in one of the two shows up as a difference between them.
+This is part of the independent oracle.  It was written from the specification, not from the C reader.
+So if one of the two misreads the specification, they differ.
 """
 from dataclasses import dataclass, field
 

@@ -1,7 +1,7 @@
-"""Random small networks: valid model files (SPEC section 2) that together use every op.
+"""Makes small random networks: valid model files (SPEC section 2) that together use every op.
 
-A graph is built node by node and run as it grows, so shapes are known, batch norms get statistics
-near the real ones, and the values stay of order one.  The same seed gives the same model and clip.
+A graph is built node by node and run while it grows.  So shapes are known, batch norms get statistics
+that are close to the real ones, and values stay near one.  The same seed gives the same model and clip.
 """
 import numpy as np
 import torch

@@ -1,4 +1,4 @@
-"""Resizing a map to the clip (SPEC section 1, Tubes): numpy only, but scipy for the spline."""
+"""Resizes a map to the clip (SPEC section 1, Tubes), with numpy, and with scipy for the spline."""
 import numpy as np
 
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The oracle against arithmetic done by hand, and against PyTorch's own functions."""
+"""Checks the oracle against arithmetic done by hand and against functions of PyTorch."""
 import os
 import sys
 import tempfile

@@ -1,7 +1,7 @@
-"""Executes a Graph (SPEC section 2) with PyTorch: every tensor, and every gradient of a logit.
+"""Runs a Graph (SPEC section 2) with PyTorch, and returns every tensor and every gradient of a logit.
 
-All tensors are kept as 1 x C x T x H x W inside and handed out as numpy C x T x H x W; the
-vectors that linear and flatten make are C x 1 x 1 x 1.
+Tensors are 1 x C x T x H x W inside, and are returned as numpy C x T x H x W.  The vectors that linear
+and flatten make are C x 1 x 1 x 1.
 """
 import math
 

@@ -1,1 +1,1 @@
-"""tools/compare-torch: the program against PyTorch and other runtimes on the same processor, in the same run."""
+"""The parts of tools/compare-torch, which times the program, PyTorch and other runtimes on the same processor."""

@@ -1,4 +1,4 @@
-"""The processes that are timed: the program, a runtime's worker, the probe. Each has a time limit, none outlives this one."""
+"""The timed processes: the program, the worker of a runtime, the probe. Each has a time limit and ends with this process."""
 from __future__ import annotations
 
 import json
@@ -28,7 +28,7 @@ def last_line(text: str, otherwise: str) -> str:
 
 
 class Done:
-    """What a process left behind."""
+    """The results of a process that has ended."""
 
     def __init__(self, status: int, said: str, complaint: str, seconds: float, peak_mb: float):
         self.status, self.said, self.complaint, self.seconds, self.peak_mb = status, said, complaint, seconds, peak_mb
@@ -162,7 +162,7 @@ class Probe:
 
 
 class Ours:
-    """`cfp-gpu bench`, a process of its own for every burst."""
+    """`cfp-gpu bench`, a new process for every burst."""
 
     def __init__(self, cfp: Path, model: str, threads: int, options: Tuple[str, ...], environment: Dict[str, str], limit: float,
                  warmup: int = 1, runs: Optional[int] = None):
@@ -171,7 +171,7 @@ class Ours:
         self.peak_mb, self.gflop, self.start_s = 0.0, None, None
 
     def burst(self, runs: int) -> Dict[str, List[float]]:
-        """Milliseconds of each stage's repetitions: at most three, so that least, median and most are all of them."""
+        """The milliseconds of each stage's repetitions: at most three, so that minimum, median and maximum are all of them."""
         done = finish([*self.words, "--runs", self.runs or runs], self.environment, self.limit)
         if done.status:
             raise Trouble(last_line(done.complaint, f"exit status {done.status}"))
@@ -234,7 +234,7 @@ class Peer:
 
 
 def python_has(python: str, environment: Dict[str, str], limit: float) -> Dict[str, Optional[str]]:
-    """Versions of what a Python has. Trouble where it is none."""
+    """The versions of what a Python has. Raises Trouble if it is not a Python."""
     try:
         return worker_says(python, ["versions"], environment, limit)
     except OSError as problem:

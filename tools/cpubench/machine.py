@@ -1,4 +1,4 @@
-"""Which processor this is, and the environment that every side is given."""
+"""The name of the processor, and the environment that every side gets."""
 from __future__ import annotations
 
 import os
@@ -40,8 +40,8 @@ def environment(lanes: str) -> Dict[str, str]:
 
 
 def peer_environment(shared: Dict[str, str], lanes: str, threads: int) -> Dict[str, str]:
-    """Of PyTorch and the others besides. OpenBLAS before 0.3.22 does not know newer processors and takes kernels of 2004 there, a
-    tenth as fast: unless it is said already, it is told what this one has."""
+    """The environment of PyTorch and the other runtimes. OpenBLAS before 0.3.22 does not know newer processors and runs kernels of
+    2004 there, ten times slower. So OPENBLAS_CORETYPE is set to what this processor has, unless it is set already."""
     flags = set(" ".join(_cpuinfo("flags")[:1]).split())
     core = "SkylakeX" if "avx512f" in flags and lanes != "avx2" else "Haswell" if "avx2" in flags else ""
     more = {"OMP_NUM_THREADS": str(threads)}

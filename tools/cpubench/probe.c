@@ -1,12 +1,11 @@
-/* probe.c - how fast this processor multiplies and adds at this moment: GFLOP/s of fused
- * multiply-adds in registers.
+/* probe.c - measures the speed of the processor at this moment: GFLOP/s of fused multiply-adds in
+ * registers.
  *
- *     probe THREADS      a line on standard input, whatever it says: a number on standard output,
- *                        50 ms later
+ *     probe THREADS      for each line on standard input, prints a number 50 ms later
  *
- * Clocks of shared machines change within seconds; tools/compare-torch looks before and after what
- * it times, and takes the best it has seen for the processor's ceiling.  It touches no memory and
- * is no part of the program. */
+ * Clocks of shared machines change within seconds.  tools/compare-torch runs the probe before and
+ * after everything that it times, and takes the highest speed for the ceiling of the processor. The
+ * probe uses no memory and is not part of the program. */
 #include <omp.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,4 +1,4 @@
-"""Times -> compare.md: which repetitions count, medians, ratios, goals met or missed. Starts nothing, loads no PyTorch.
+"""Makes compare.md from times: which repetitions count, medians, ratios, goals met or missed. It starts no process.
 
 A result is one JSON object: machine, date, versions {name: version}, command, settings, probe {min, median, max, looks} of GFLOP/s
 or null, ceiling (GFLOP/s, the best that a probe saw) or null, notes [..], and of each part (networks, rules, threads, scaling) its
@@ -31,8 +31,8 @@ def counts(burst: dict, level: Optional[float], gate: float) -> bool:
 
 
 def level_of(row: dict, gate: float) -> Optional[float]:
-    """The speed of the processor at which a row's sides are compared: at which the side with the fewest bursts has the most; of
-    several the highest. None without a probe."""
+    """The speed of the processor at which the sides of a row are compared. It is chosen so that the side with the fewest bursts at
+    this speed has as many as possible; of several such speeds, the highest. None without a probe."""
     sides = [side["bursts"] for side in row["sides"].values()]
     seen = {min(burst["before"], burst["after"]) for bursts in sides for burst in bursts
             if burst.get("before") is not None and burst.get("after") is not None}
@@ -69,7 +69,7 @@ def plain(value: Optional[float], digits: int = 2) -> str:
 
 
 def verdict(value: Optional[float], goal: Optional[float], least: bool = False) -> str:
-    """'met by 12 %', 'missed by 3 %': of the goal, which is the most, or the least, that is allowed."""
+    """'met by 12 %', 'missed by 3 %' of the goal, which is a maximum or a minimum."""
     if value is None or goal is None:
         return "-"
     margin = (value / goal - 1) if least else (1 - value / goal)

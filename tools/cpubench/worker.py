@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""One network in one runtime, in a process of its own: its peak of memory is then its own too. tools/compare-torch starts it.
+"""Runs one network in one runtime. tools/compare-torch starts it as a separate process, so that its peak of memory is known.
 
     worker.py versions                 what this Python has, as JSON
     worker.py prepare NAME FOLDER ...  model file, clip and weights of a network; says where they are
@@ -28,7 +28,7 @@ SEED = 11
 
 
 def peak_mb() -> float:
-    """The most that was resident at any time, in MiB."""
+    """The peak of resident memory, in MiB."""
     for line in Path("/proc/self/status").read_text().splitlines():
         if line.startswith("VmHWM:"):
             return int(line.split()[1]) / 1024

@@ -1,1 +1,1 @@
-"""What tools/gpu-bench is made of: networks, PyTorch's way to do the same, the table of both."""
+"""The parts of tools/gpu-bench: networks, the same work in PyTorch, and the table of both."""

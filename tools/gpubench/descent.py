@@ -1,9 +1,9 @@
 """The back-step of the published code, in PyTorch, as its users run it: a Python loop over the selected kernels.
 
-For each selected kernel: its mean over its taps, times the mean activation of each input; divided by the sum; scaled between
-the least and the most; what reaches theta is selected of the layer below. Grouped kernels are inflated as there. Written
-from the method (SPEC 1, rule reference), not copied. Kinder than the published code in one thing: a kernel that several
-others demand is visited once, there once for each path to it.
+For each selected kernel it multiplies the mean over the kernel's taps by the mean activation of each input, divides by the
+sum, and scales between minimum and maximum. Inputs that reach theta are selected in the layer below. Grouped kernels are
+expanded as in the published code. It is written from the method (SPEC 1, rule reference), not copied. In one thing it is
+faster: a kernel that several others demand is visited once, in the published code once for each path to it.
 """
 from __future__ import annotations
 
@@ -37,9 +37,9 @@ def kernel_step(kernel: torch.Tensor, activation: torch.Tensor, groups: int, the
 
 def descend(layers: Sequence[torch.nn.Module], inputs: Sequence[torch.Tensor], class_index: int, item: int = 0,
             theta: float = THETA) -> List[Set[int]]:
-    """layers: the classifier, then what lies before it; inputs: what each of them reads, N x C x T x H x W.
+    """layers: the classifier, then the layers before it; inputs: the input of each, N x C x T x H x W.
 
-    Returns the selected kernels of each layer behind the classifier, and of the one that would come next.
+    Returns the selected kernels of each layer before the classifier, and of the one that would come next.
     """
     selected: List[Set[int]] = [set(class_step(layers[0].weight, class_index, theta))]
     for layer, x in zip(layers[1:], inputs[1:]):

@@ -1,4 +1,4 @@
-"""The networks that are timed: described once, made as a model file and as a PyTorch module with the same weights."""
+"""The networks that are timed. Each is described once, and made as a model file and a PyTorch module with equal weights."""
 from __future__ import annotations
 
 import importlib
@@ -79,7 +79,7 @@ class Case:
         return self.tensors
 
     def model_file(self, folder: Path) -> Path:
-        """The model file, made where it is not yet there. Raises ImportError where Python has no h5py."""
+        """The model file, which is made if it is missing. Raises ImportError if Python has no h5py."""
         if self.shipped:
             return ROOT / "weights" / "motion.h5"
         stem = self.name
@@ -115,7 +115,7 @@ class Case:
         return module
 
     def chain(self, depth: int) -> List[str]:
-        """The classifier and up to `depth` kernel layers before it, as the published code walks; [] where the way branches."""
+        """The classifier and up to `depth` kernel layers before it, as the published code walks; [] if there is a branch."""
         if self.shipped:
             return []
         names: List[str] = []

@@ -1,4 +1,4 @@
-"""The same work in PyTorch: eager and compiled, timed as the program is: from a clip in host memory to results in host memory."""
+"""The same work in PyTorch, eager and compiled. It is timed as the program is, from a clip to results in host memory."""
 from __future__ import annotations
 
 import gc
@@ -148,7 +148,7 @@ def measure(case, precision: str, batch: int, device: str, timer: Timer, ways: S
 
 
 def release() -> None:
-    """Gives back what PyTorch keeps of the device: the program, a process of its own, is timed next."""
+    """Frees the device memory that PyTorch keeps, because the program, another process, is timed next."""
     gc.collect()
     if hasattr(torch, "compile"):
         torch._dynamo.reset()

@@ -1,4 +1,4 @@
-"""Times -> the table of cuda/README.md: medians, ratios, fractions of the floor. No PyTorch, no device.
+"""Makes the table of cuda/README.md from times: medians, ratios, fractions of the floor. It needs no PyTorch and no device.
 
 A result is one JSON object: device, date, versions {name: version}, command, peaks {precision: FLOP/s}, copy (bytes/s), notes [..],
 and rows, each: network, precision, batch, gflop (of a clip), traffic [numbers a clip, weights] or null, refused (why the program
@@ -21,7 +21,7 @@ def first_line(problem: BaseException) -> str:
 
 
 def wrong_with(result: object) -> str:
-    """What makes it no result, '' where nothing does: of rows and notes, which a later run takes over."""
+    """Why this is not a result; '' if it is one. It looks at rows and notes, which a later run reads."""
     def times(value: object) -> bool:
         return isinstance(value, dict) and all(isinstance(ms, (int, float)) or ms is None for ms in value.values())
     if not isinstance(result, dict) or not isinstance(result.get("rows"), list) or not isinstance(result.get("notes"), list):
@@ -48,8 +48,8 @@ def median(values: Sequence[float]) -> float:
 
 
 def floor_ms(row: dict, result: dict) -> Optional[float]:
-    """Milliseconds that a forward pass of the batch takes at least: its FLOP at the device's measured rate of matrix products, or
-    its bytes at the measured rate of a copy, whichever is longer. None where one of them is not known."""
+    """The least milliseconds of a forward pass of the batch: its FLOP at the measured rate of matrix products, or its bytes at
+    the measured rate of a copy, whichever is longer. None if one of them is not known."""
     peak, copy = result.get("peaks", {}).get(row["precision"]), result.get("copy")
     if not peak or not copy or not row.get("gflop") or not row.get("traffic"):
         return None

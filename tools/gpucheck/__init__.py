@@ -1,1 +1,1 @@
-"""What tools/gpu-check is made of: the program and where it lies, the plan, how a step is run, the results."""
+"""The parts of tools/gpu-check: where the program is, the plan, how a step is run, and the results."""

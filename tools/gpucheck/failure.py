@@ -1,4 +1,4 @@
-"""What ends gpu-check, in one line."""
+"""The exception that ends gpu-check with one line."""
 from __future__ import annotations
 
 

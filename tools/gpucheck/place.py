@@ -1,4 +1,4 @@
-"""Where the program, its tests and NVIDIA's libraries are: a bundle that is unpacked, a build that is made, or one that is there."""
+"""Finds the program, its tests and NVIDIA's libraries: in an unpacked bundle, in a new build, or in a finished build."""
 from __future__ import annotations
 
 import hashlib
@@ -33,7 +33,7 @@ class Place:
 
 
 def run_within(words: List[str], seconds: Optional[float], **options) -> subprocess.CompletedProcess:
-    """As subprocess.run, but what the command started ends with it, too. Failure where it takes longer than `seconds`."""
+    """As subprocess.run, but the processes of the command end with it. Raises Failure if it takes longer than `seconds`."""
     try:
         with subprocess.Popen(words, start_new_session=True, text=True, errors="replace", **options) as child:
             try:
@@ -80,12 +80,12 @@ def bundled(root: Path) -> Place:
 
 
 def unpack(bundle: Path, work: Path, seconds: Optional[float]) -> Place:
-    """bundle: one file, or the .unpack script that lies beside the parts of one."""
+    """bundle: one file, or the .unpack script in the folder of the parts."""
     return bundled((_unpack_parts if bundle.suffix == ".unpack" else _unpack_file)(bundle, work, seconds))
 
 
 def build(root: Path, work: Path, cudnn: Optional[Path], seconds: Optional[float]) -> Place:
-    """For the GPU at hand alone."""
+    """Only for the GPU of this machine."""
     built, log = work / "build", work / "build.log"
     options = ["-DCMAKE_BUILD_TYPE=Release", "-DCFP_CUDA=ON", "-DCMAKE_CUDA_ARCHITECTURES=native"]
     options += [f"-DCUDNN_ROOT={cudnn}"] if cudnn else []

@@ -1,6 +1,6 @@
-"""The plan: what is run on a GPU, the most valuable first, and how long each step may take.
+"""The plan: the steps that are run on a GPU, the most important first, and the time of each.
 
-Seconds are of a data-centre GPU with 16 processors. `expected` decides whether a step is begun, `limit` ends it.
+Times are in seconds, for a data-centre GPU with 16 processors. `expected` decides whether a step begins; `limit` ends it.
 """
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ class Plan:
         return [str(self.place.root / "weights" / "motion.h5"), str(self.place.root / "datasets" / "motion" / "up.mp4")]
 
     def helper(self, title: str, name: str, *words: str, opens: bool = True) -> Command:
-        """A test of the build; opens: one that is told the device."""
+        """A test of the build; opens: the test takes the option --device."""
         path = self.place.helpers / name
         told = ["--device", self.place.device, "--module-dir", str(self.place.modules)] if opens else []
         return Command(title, [str(path), *told, *words], "" if path.is_file() else f"there is no {name} here", folder=self.work)

@@ -1,6 +1,6 @@
-"""The folder of results: five small files, written anew after each step and now and then while one runs.
+"""The folder of results: five small files, rewritten after each step and from time to time during a step.
 
-A file is replaced as a whole: whoever kills this run finds each as it was a moment before.
+A file is always replaced as a whole. So after a kill each file is complete, as it was last written.
 """
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class Results:
         self.text += text if text.endswith("\n") or not text else text + "\n"
 
     def write(self, running: str = "") -> None:
-        """running: what the step at hand has said so far."""
+        """running: the output of the present step so far."""
         try:
             replace(self.folder / REPORT, (self.text + shortened(running)).encode("utf-8", "replace"))
             for name in MADE:
@@ -92,7 +92,7 @@ class Results:
             raise Failure(f"--out {self.work}: {problem.strerror}")
 
     def load(self, program: str) -> bool:
-        """True where a first part of the same program ran here."""
+        """True if a first part ran in this folder with the same program."""
         try:
             state = json.loads((self.work / "state.json").read_text())
             done = {str(name): str(word) for name, word in state["done"].items()}

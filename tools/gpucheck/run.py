@@ -1,4 +1,4 @@
-"""Runs one step: its commands side by side, under one time limit, their output in the report."""
+"""Runs one step: its commands run at the same time, under one time limit, and their output goes into the report."""
 from __future__ import annotations
 
 import ctypes
@@ -24,14 +24,14 @@ _PR_SET_PDEATHSIG = 1
 
 
 def _alone() -> None:
-    """A group of its own, to be ended as a whole; and it does not outlive this program."""
+    """Puts the process into a new group, which can be ended as a whole, and lets it end with this program."""
     os.setsid()
     _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 @dataclass
 class Job:
-    """A command that runs, or ran."""
+    """A command that runs or has ended."""
     command: Command
     log: Path
     began: float
@@ -58,7 +58,7 @@ class Job:
             return ""
 
     def stop(self) -> None:
-        """Ends it and whatever it has started."""
+        """Ends the command and everything that it has started."""
         if self.process is None or self.ended:
             return
         self.stopped = True
@@ -90,7 +90,7 @@ def start(command: Command, log: Path, env: Dict[str, str]) -> Job:
 
 
 def wait(jobs: List[Job], until: float, tick: Callable[[], None]) -> None:
-    """Until all have ended; those that run at `until` are stopped."""
+    """Waits until all have ended. At the time `until` those that still run are stopped."""
     reported = time.monotonic()
     try:
         while any([job.running() for job in jobs]):
@@ -135,7 +135,7 @@ def _why(job: Job, word: str) -> str:
 
 
 def tell(job: Job, results: Results) -> str:
-    """Says what became of it; passed, skipped, FAILED or STOPPED."""
+    """Prints the result of the step: passed, skipped, FAILED or STOPPED."""
     word, text = verdict(job), job.text()
     results.say(f"{word:8} {job.command.title}, {job.seconds():.1f} s: {_why(job, word)}")
     if word in (FAILED, STOPPED):

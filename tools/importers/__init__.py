@@ -1,1 +1,1 @@
-"""Importers of trained 3-D CNNs: what tools/import-checkpoint, import-torch and import-onnx share. See README.md."""
+"""What the importers of trained 3-D CNNs share: tools/import-checkpoint, import-torch and import-onnx. See README.md."""

@@ -1,4 +1,4 @@
-"""Read a published checkpoint and hold it against a description."""
+"""Read a published checkpoint and compare it with the description of a network."""
 from __future__ import annotations
 
 import os
@@ -48,7 +48,7 @@ def _load(path: Path) -> object:
 
 
 def read_checkpoint(path: Path) -> Checkpoint:
-    """Tensors of a .pth, .pt, .pth.tar, .pyth, ... whatever it is wrapped in. ImportFailure says what is wrong with it."""
+    """The tensors of a .pth, .pt, .pth.tar, .pyth, ..., in any wrapping. Raises ImportFailure with what is wrong."""
     path = Path(path)
     loaded = _load(path)
     wrappers: List[object] = []        # a wrapper may hold itself
@@ -105,9 +105,9 @@ def _closest(net: Network, checkpoint: Checkpoint) -> Dict[str, np.ndarray]:
 
 
 def match(net: Network, checkpoint: Checkpoint, what: str, floats: bool = True) -> Dict[str, np.ndarray]:
-    """The tensors that `net` wants, or an ImportFailure that lists every missing, unexpected and mis-shaped one.
+    """The tensors that `net` needs. Raises ImportFailure with every tensor that is missing, unexpected or of the wrong shape.
 
-    floats: none of them may be whole numbers (a module's index buffer is).
+    floats: no tensor may hold integers (as the index buffer of a module does).
     """
     tensors = _closest(net, checkpoint)
     shapes = {key: tensor.shape for key, tensor in tensors.items()}

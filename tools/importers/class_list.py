@@ -1,14 +1,14 @@
-"""A user's list of class names, in any of the usual forms, read by the numbers that stand in it.
+"""Read a user's list of class names, in any of the usual forms, by the numbers in it.
 
-The form is told by the whole file, never by one line, because a name may begin or end with a number itself ("2 wash", "100 m"):
+The whole file decides which form it has, never one line, because a name may begin or end with a number ("2 wash", "100 m"):
 
-    JSON                       it says itself what is a number and what a name
+    JSON                       has numbers and names by its structure
     a table                    every line has the same tab, ; , or | in it, and one column holds the classes' numbers
     number and name            every line begins (or every line ends) with a number, and together they number the classes
     names                      everything else: a name a line, in the order of the outputs
 
-Numbers run from 0 or from 1, in any order. Where the lines look numbered but the numbers do not number the classes (one stands
-twice, one is missing), the file is refused by line, not read in another way.
+Numbers run from 0 or from 1, in any order. If the lines look numbered but a number is missing or appears twice, the file is
+refused by the number of the line. It is then not read in another form.
 """
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class WrongLine(ValueError):
 
 
 def parse(text: str) -> List[str]:
-    """The names in the order of their numbers. ValueError, WrongLine or csv.Error say what is wrong."""
+    """The names in the order of their numbers. Raises ValueError, WrongLine or csv.Error with what is wrong."""
     if text.lstrip()[:1] in ("{", "[") and not re.match(r"\[[0-9]+\][^\n\S]*[^\s,\]]", text.lstrip()):
         return _from_json(text)
     rows = [(line, stripped) for line, stripped in enumerate((line.strip() for line in re.split("\r\n|\n|\r", text)), 1)
@@ -141,7 +141,7 @@ def _cells(text: str, delimiter: str) -> List[Row]:
 
 
 def _columns(rows: List[Row], delimiter: str) -> Optional[List[Entry]]:
-    """None where no column holds numbers and no header speaks of names: these are names with commas."""
+    """None if no column holds numbers and no header mentions names: then these are names with commas."""
     heading = [cell.lower() for cell in rows[0].cells]
     says = any(_is_id_word(cell) or cell in NAME_WORDS for cell in heading) and not any(map(_is_number, heading))
     body = rows[1:] if says else rows
@@ -235,7 +235,7 @@ def _split_once(rows: Sequence[Row], delimiter: str) -> Optional[List[Entry]]:
 
 
 def _only(readings: Sequence[List[Entry]], doubt: str) -> Optional[List[Entry]]:
-    """The reading that numbers the classes; where none does, one that says by line why not."""
+    """The reading in which the numbers number the classes; if there is none, raises an error that says by line why not."""
     numbering = [reading for reading in readings if _numbers_all([entry.number for entry in reading])]
     if len({tuple(by_number(reading)) for reading in numbering}) > 1:
         raise ValueError(doubt)
@@ -261,7 +261,7 @@ def _numbered_lines(text: str, rows: Sequence[Tuple[int, str]]) -> Optional[List
 
 
 def _coded_lines(text: str, rows: Sequence[Tuple[int, str]]) -> Optional[List[Entry]]:
-    """Every line has a number of some other form, the letters around it are the same in each, and no name stands twice."""
+    """True if every line has a number in another form, with the same letters around it, and no name appears twice."""
     for pattern, number, name in _CODED:
         entries = _by_pattern(rows, pattern, number, name)
         alike = {line[:match.start(number)] for _, line in rows for match in [pattern.fullmatch(line)] if match}
@@ -287,7 +287,7 @@ def _by_pattern(rows: Iterable[Tuple[int, str]], pattern: "re.Pattern[str]", num
 
 
 def _numbers_all(numbers: Sequence[Optional[int]]) -> bool:
-    """The numbers of so many classes, from 0 or from 1, each once."""
+    """True if these are the numbers of all classes, from 0 or from 1, each once."""
     if None in numbers or not numbers:
         return False
     return sorted(numbers) in (list(range(len(numbers))), list(range(1, len(numbers) + 1)))

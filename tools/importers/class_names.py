@@ -1,4 +1,4 @@
-"""Names of a network's classes: a file of the user's in any of the usual forms, or a published list of datasets/classes/."""
+"""The names of a network's classes: from a user's file in any of the usual forms, or from a list of datasets/classes/."""
 from __future__ import annotations
 
 import csv
@@ -15,9 +15,9 @@ HELP = (f"their names: a file (a name a line, numbers and names, classInd.txt, C
 
 
 def read_classes(path: Path) -> List[str]:
-    """The names in index order, from whatever the file is, told by its content (class_list.py).
+    """The names in index order. The content of the file tells its form (class_list.py).
 
-    ImportFailure by line where numbers are missing or given twice, or a name is empty.
+    Raises ImportFailure with the line if numbers are missing or given twice, or if a name is empty.
     """
     try:
         text = Path(path).read_text(encoding="utf-8-sig")
@@ -45,7 +45,7 @@ def published(name: str) -> List[str]:
 
 
 def of_option(value: Path) -> List[str]:
-    """What --classes says: a file, or the name of a published list where there is no such file."""
+    """The value of --classes: a file, or the name of a published list if there is no such file."""
     return published(str(value)) if str(value) in PUBLISHED and not value.exists() else read_classes(value)
 
 
@@ -62,7 +62,7 @@ def class_names(count: int, option: Optional[Path], known: str = "") -> List[str
 
 
 def notes(count: int, option: Optional[Path], known: str, why: str) -> Iterable[str]:
-    """What a user should know of names that nobody gave."""
+    """A note for the user about class names that were not given."""
     if option is not None:
         return []
     if known and PUBLISHED[known] == count:

@@ -26,7 +26,7 @@ def printable(text: object) -> str:
 
 
 def need(program: str, *packages: str) -> None:
-    """Exit with one line where a Python package is missing; before anything imports it.
+    """Exit with one line if a Python package is missing. Call it before anything imports the package.
 
     Until run(), Ctrl-C ends the process at once: there is nothing to remove yet, and imports would show a traceback.
     """

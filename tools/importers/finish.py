@@ -1,4 +1,4 @@
-"""What the importers of whole networks share: preprocessing, the list of what has no counterpart, the file."""
+"""What import-torch and import-onnx share: preprocessing, the list of operations that have no counterpart, the file."""
 from __future__ import annotations
 
 import argparse
@@ -46,7 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def profile_for(args: argparse.Namespace, what: object, channels: Optional[int],
                 size: Tuple[Optional[int], ...]) -> Profile:
-    """How clips are shown to the network. channels, size (T, H, W): what it fixes itself, None where it does not."""
+    """The preprocessing. channels, size (T, H, W): what the network itself fixes; None for what it leaves open."""
     if not args.profile and not (args.mean and args.std):
         print(f"{args.program}: {what}: --profile NAME (or --mean, --std, --frames and --size) is wanted: how are clips "
               "shown to it?", file=sys.stderr)
@@ -104,7 +104,7 @@ def end_of_logs(what: object, net: Lowering, output: str) -> List[str]:
 
 
 def averaged_head(net: Lowering, output: str) -> List[str]:
-    """A mean over several positions behind a softmax: SPEC 2 has no word for that head."""
+    """A mean over several positions after a softmax, which SPEC 2 cannot express."""
     head = _behind(net, output, ("identity", "flatten", "globalavgpool", "avgpool3d"))
     if head not in net.nodes or net.nodes[head].op not in ("softmax", "sigmoid") or prod(net.shape(head)[1:]) == 1:
         return []
@@ -115,8 +115,8 @@ def averaged_head(net: Lowering, output: str) -> List[str]:
 def write_lowered(args: argparse.Namespace, what: object, net: Lowering, output: object, profile: Profile,
                   names: Callable[[Lowering], Dict[str, str]] = lambda net: {},
                   check: Callable[[Lowering, str], None] = lambda net, output: None, *, name: str, source: str) -> str:
-    """Writes the model file. names: what nodes are called in it, where otherwise than now; check(net, output) may refuse
-    what is about to be written. Returns what was done."""
+    """Writes the model file. names: new names of nodes; check(net, output) may refuse the network before it is written.
+    Returns a summary."""
     if not isinstance(output, View):
         raise ImportFailure(f"{what}: its output does not depend on its input")
     scores = net.settled(output)

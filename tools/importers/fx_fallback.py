@@ -1,4 +1,4 @@
-"""A module that torch.fx cannot trace, by way of PyTorch's own ONNX exporter, which runs it on an example clip."""
+"""Imports a module that torch.fx cannot trace. PyTorch's ONNX exporter runs it on an example clip and exports it."""
 from __future__ import annotations
 
 import contextlib
@@ -53,8 +53,8 @@ OPSET = 17  # the newest that both PyTorch 1.13 and its Python 3.11 write
 
 
 def exported(what: str, module: nn.Module, profile: Profile) -> Tuple[Graph, Optional[str]]:
-    """The graph, and where in the module's code values of the clip became Python's: what is computed with those is
-    fixed. Batch norms stay apart (PRESERVE): the exporter would fold them into their convolutions."""
+    """The graph, and the places in the module's code where values of the clip became Python numbers. What is computed with
+    these is fixed. Batch norms stay separate (PRESERVE): the exporter would fold them into their convolutions."""
     kind = next((p.dtype for p in module.parameters()), torch.float32)
     shape = 1, profile.channels, profile.frames, profile.size, profile.size
     try:

@@ -1,7 +1,7 @@
-"""A traced module, node by node, as a network of SPEC 2.
+"""Turns a traced module, node by node, into a network of SPEC 2.
 
-What depends on the clip is a view of a node of the network; everything else (sizes, weights, arithmetic on them) is
-what Python and PyTorch make of it, for every size is known here.
+A value that depends on the clip becomes a view of a node of the network. Everything else (sizes, weights, arithmetic on
+them) is computed by Python and PyTorch, because every size is known.
 """
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ def _attribute(module: nn.Module, path: str) -> object:
 
 
 def _collect(value: object, held: list) -> None:
-    """Every View and whatever stands for one in nested arguments."""
+    """Every View, and every value that represents one, in nested arguments."""
     if isinstance(value, View) or value is _UNKNOWN or value is _STALE:
         held.append(value)
     elif isinstance(value, (tuple, list)):
@@ -117,7 +117,7 @@ def _collect(value: object, held: list) -> None:
 
 
 def _handler(module: nn.Module, node: fx.Node, sure: bool):
-    """sure: it reads the clip; else it reads what is not known, which may be a size."""
+    """sure: the operation reads the clip; otherwise it reads an unknown value, which may be a size."""
     if node.op == "call_module":
         leaf = module.get_submodule(node.target)
         found = MODULES.get(operation_of(leaf, MODULES))

@@ -1,6 +1,6 @@
-"""Every module, function and method of PyTorch that is mapped: a function each, and the tables of them at the end.
+"""One function for every module, function and method of PyTorch that can be imported, and tables of them at the end.
 
-They have the signatures of what they stand for, with the Call in front, so that Python itself binds the arguments.
+Each has the signature of the original, with the Call in front, so that Python binds the arguments.
 """
 from __future__ import annotations
 
@@ -387,7 +387,7 @@ def _unchanged(call, input, *args, **kwargs):
 
 
 def _clone(call, input, memory_format=None):
-    """In memory of its own: an in-place operation on it leaves the original alone."""
+    """A copy in new memory: an in-place operation on it does not change the original."""
     x = call.net.settled(_viewed(input))
     return call.net.activation(call.name, x, "identity")
 

@@ -1,7 +1,7 @@
-"""A PyTorch module as a graph of torch.fx, every node named by the module it is in.
+"""Traces a PyTorch module with torch.fx, and names every node after its module.
 
 The names are those of torchvision's feature extraction: a module's path (layer4.2.conv3), with _1, _2, ... when it is
-called again; a function by its name behind the path of the module that calls it (layer4.2.add, layer4.2.relu_1).
+called again; a function by the path of the module that calls it and its own name (layer4.2.add, layer4.2.relu_1).
 """
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ _NOT_COMPUTED_WITH = ("extra_repr", "reset_parameters", "train", "_check_input_d
 
 
 def operation_of(module: nn.Module, leaves: Iterable[type]) -> Optional[type]:
-    """Which of `leaves`, module classes that are one operation, it is. None where it, or a subclass, computes otherwise:
-    has another forward(), or another of the methods that forward() may call."""
+    """Which of `leaves`, module classes that are one operation, it is. None if it, or a subclass, computes something else: has
+    another forward(), or another of the methods that forward() may call."""
     kinds = type(module).__mro__
     leaf = next((kind for kind in kinds if kind in leaves), None)
     if leaf is None or "forward" in vars(module):
@@ -78,7 +78,7 @@ def _iterate(proxy: fx.Proxy) -> Iterator[fx.Proxy]:
 
 
 def _in_place(function: Callable, name: str) -> Callable:
-    """`x += y` changes x for whoever else has it; torch.fx records x + y. The name stays as torch.fx has it."""
+    """`x += y` changes x for every reader, but torch.fx records x + y. The name stays that of torch.fx."""
     def record(proxy: fx.Proxy, other: object) -> fx.Proxy:
         return proxy.tracer.create_proxy("call_function", function, (proxy, other), {}, name=name)
     return record
@@ -104,7 +104,7 @@ def _recording() -> Iterator[None]:
 
 
 def trace(module: nn.Module, leaves: Iterable[type]) -> Tuple[fx.Graph, Dict[fx.Node, str]]:
-    """The graph and its nodes' names. Raises whatever the module's own code does when it meets torch.fx's proxies."""
+    """The graph and the names of its nodes. Raises what the module's code raises when it gets the proxies of torch.fx."""
     if "forward" in vars(module) or module._forward_hooks or module._forward_pre_hooks:
         raise TypeError("the forward() of its class is not all that it does: hooks, or a forward() of its own")
     if _hooks._global_forward_hooks or _hooks._global_forward_pre_hooks:

@@ -1,8 +1,9 @@
-"""What frameworks compute, as nodes of SPEC 2: shared by the importers of ONNX files and of PyTorch modules.
+"""Turns the operations of a framework into nodes of SPEC 2. The importers of ONNX files and PyTorch modules share it.
 
-A front end walks its graph in the order it runs and calls one method here for every operation, with the operation's own
-name, the views it reads and its constants as arrays; it gets a view of the node that was made. What has no counterpart
-raises Unmapped. Operations that only move elements make no node: see views.py. Patterns of several nodes are tidy.py's.
+An importer walks its graph in the order of execution and calls one method here for every operation. It passes the name
+of the operation, the views that it reads and its constants as arrays, and gets a view of the new node. An operation
+without a counterpart raises Unmapped. Operations that only move elements make no node (see views.py). tidy.py handles
+patterns of several nodes.
 """
 from __future__ import annotations
 
@@ -46,7 +47,7 @@ class Lowering(Network):
         return View(node, whole((self.batch, *self.shape(node))))
 
     def settled(self, x: View) -> View:
-        """The same tensor over a node whose order it has, where a flatten or a channel_shuffle can make that node."""
+        """The same tensor as a view of a node with the same order, if a flatten or a channel_shuffle can make that node."""
         key = (x.node, x.dims)
         if key not in self._settled:
             self._settled[key] = self._settle(x)
@@ -94,7 +95,7 @@ class Lowering(Network):
         return super()._add(name, op, inputs, shape, attributes, parameters)
 
     def _free(self, name: Optional[str]) -> str:
-        """A name for a node that the framework has none for: `name`, or name_1 and so on."""
+        """A name for a node that has none in the framework: `name`, or name_1 and so on."""
         unique, repeat = name or "flatten", 0
         while unique in self.nodes or unique == "input":
             repeat += 1
@@ -258,7 +259,7 @@ class Lowering(Network):
         return self.view(add(name, node, kernel, stride, padding, ceil, **more))
 
     def mean(self, name: str, x: View, dims: Optional[Sequence[int]], keep: bool) -> View:
-        """The mean over those dimensions (all: None): globalavgpool, or avgpool3d where T, H or W stays."""
+        """The mean over those dimensions (None: all): globalavgpool, or avgpool3d if T, H or W stays."""
         return self._reduced(name, x, "mean", dims, keep)
 
     def maximum(self, name: str, x: View, dims: Optional[Sequence[int]], keep: bool) -> View:
@@ -285,7 +286,7 @@ class Lowering(Network):
         return View(node, tuple(() if i in over else dim for i, dim in enumerate(x.dims) if keep or i not in over))
 
     def adaptive_mean(self, name: str, x: View, sizes: Sequence[Optional[int]]) -> View:
-        """AdaptiveAvgPool3d: where the sizes divide the map it is an average pool."""
+        """AdaptiveAvgPool3d: an average pool if the sizes divide the map."""
         return self._adaptive(name, x, "avgpool3d", sizes, count_include_pad=0)
 
     def adaptive_maximum(self, name: str, x: View, sizes: Sequence[Optional[int]]) -> View:
@@ -346,7 +347,7 @@ class Lowering(Network):
         return self.sliced(name, x, [(dim, slice(index % size, index % size + 1))]).squeezed([dim])
 
     def taken(self, name: str, x: View, dim: int, indices: Sequence[int]) -> View:
-        """x at those indices along a dimension: a slice where they are evenly spaced, else only on T."""
+        """x at those indices along a dimension: a slice if they are evenly spaced; otherwise only along T."""
         x = self.settled(x)
         axis, size = self.axis(x, dim), size_of(x.dims[x.position(dim)])
         if not len(indices) or any(not -size <= i < size for i in indices):
@@ -368,7 +369,7 @@ class Lowering(Network):
                 for i, (end, size) in enumerate(zip(ends, sizes))]
 
     def concatenated(self, name: str, parts: Sequence[Union[View, np.ndarray]], dim: int) -> View:
-        """Along C. Channels of one constant number before or behind a single tensor are padding."""
+        """Concatenates along C. Constant channels before or after a single tensor are padding."""
         views = [self.settled(part) for part in parts if isinstance(part, View)]
         first, dim = views[0], views[0].position(dim)
         for view in views:

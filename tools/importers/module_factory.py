@@ -1,6 +1,6 @@
-"""The user's own module: made by the factory named on the command line, filled with the weights of a checkpoint.
+"""Makes the user's module by the factory on the command line, and fills it with the weights of a checkpoint.
 
-The factory is the user's code and is run; the checkpoint is data and is not (checkpoint.py).
+The factory is the user's code and is run. The checkpoint is only read (checkpoint.py).
 """
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from .network import Network
 
 
 def keywords(pairs: Sequence[str]) -> Dict[str, object]:
-    """key=value pairs; a value is a Python literal where it reads as one, else text."""
+    """key=value pairs; a value is a Python literal if it can be read as one, otherwise text."""
     out = {}
     for pair in pairs:
         key, equals, text = pair.partition("=")

@@ -1,13 +1,13 @@
-"""A network described: its nodes in the order they run, the shape of every tensor, and the weights that it wants.
+"""The description of a network: its nodes in the order of execution, the shape of every tensor, and the weights it needs.
 
     net = Network(channels=3, frames=16, height=112, width=112)
     x = net.conv("conv1", "input", 64, kernel=7, stride=(1, 2, 2), padding=3)
     x = net.apply("relu", "relu", net.batchnorm("bn1", x))
 
-Nodes are named as the framework names its modules, so that a user recognises them and a checkpoint's keys are known:
-`conv1` wants `conv1.weight`. A module that is called again, and a function, is named as torch.fx does: relu, relu_1, add.
-Which tensors fill the description is checkpoint.py's or random_weights.py's business; write_model() joins the two.
-Where three numbers are wanted (T, H, W), one stands for all three.
+Nodes are named as the framework names its modules, so that a user recognises them and the keys of a checkpoint are known:
+`conv1` needs `conv1.weight`. A module that is called again, and a function, is named as torch.fx does: relu, relu_1, add.
+checkpoint.py or random_weights.py give the tensors; write_model() joins them with the description. For three numbers
+(T, H, W) one may be given, which then counts for all three.
 """
 from __future__ import annotations
 
@@ -131,7 +131,7 @@ class Network:
         return self._add(name, op, [x], (self.shape(x)[0], *size), attributes, {})
 
     def maxpool(self, name: str, x: str, kernel: Three, stride: Three, padding: Padding = 0, ceil: bool = False) -> str:
-        """Padding never wins (PyTorch's rule); where zeros compete, put pad() before."""
+        """Padding never wins, as in PyTorch. If zeros shall compete, put pad() before the pool."""
         return self._pool(name, "maxpool3d", x, kernel, stride, padding, ceil)
 
     def avgpool(self, name: str, x: str, kernel: Three, stride: Three, padding: Padding = 0, ceil: bool = False,
@@ -139,7 +139,7 @@ class Network:
         return self._pool(name, "avgpool3d", x, kernel, stride, padding, ceil, count_include_pad=int(count_include_pad))
 
     def pad(self, name: str, x: str, begin: Three = 0, end: Three = 0, channels_end: int = 0) -> str:
-        """Zeros around T, H, W and behind the channels."""
+        """Adds zeros around T, H, W and after the channels."""
         begin, end = three(begin), three(end)
         c, *size = self.shape(x)
         shape = (c + channels_end, *(n + b + e for n, b, e in zip(size, begin, end)))

@@ -1,6 +1,6 @@
-"""Operations over constants alone, in numpy: the arithmetic on shapes that exporters leave, and that on weights.
+"""Computes operations on constants in numpy: the arithmetic on shapes that exporters leave, and arithmetic on weights.
 
-fold(op, ...) is called only where every input is known. What is not in the table is nobody's shape arithmetic.
+fold(op, ...) is called only if every input is known. Shape arithmetic uses no operations but those of the table.
 """
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def reshape_target(target: Sequence[int], old: Sequence[int], keep_zero: bool) -
 
 
 def axes_of(attributes: dict, inputs: Sequence[Optional[np.ndarray]], at: int = 1) -> Optional[List[int]]:
-    """axes: an attribute in older opsets, an input in newer ones; None where there are none."""
+    """axes: an attribute in older opsets, an input in newer ones; None if there are none."""
     given = inputs[at] if len(inputs) > at and inputs[at] is not None else attributes.get("axes")
     return None if given is None else _whole(given)
 
@@ -204,7 +204,7 @@ def foldable(op: str) -> bool:
 
 
 def fold(op: str, attributes: dict, inputs: Sequence[Optional[np.ndarray]], outputs: int) -> List[np.ndarray]:
-    """The outputs of an operation over constants. ValueError and the like where they do not fit."""
+    """The outputs of an operation on constants. Raises ValueError and the like if they do not fit."""
     inputs = list(inputs)
     while inputs and inputs[-1] is None:
         inputs.pop()

@@ -1,4 +1,4 @@
-"""An ONNX graph, operation by operation, as a network of SPEC 2."""
+"""Turns an ONNX graph, operation by operation, into a network of SPEC 2."""
 from __future__ import annotations
 
 from functools import partial

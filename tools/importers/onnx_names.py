@@ -1,7 +1,7 @@
-"""Names of a model file's nodes from those of an ONNX graph, so that a user recognises the modules.
+"""Names the nodes of a model file after those of an ONNX graph, so that a user recognises the modules.
 
-PyTorch writes scopes: `/layer1/layer1.0/conv1/Conv` is module layer1.0.conv1; Add in its block, layer1.0.add. Where a
-graph has no such names, a kernel layer's weights often do (`layer1.0.conv1.weight`). What is left keeps its ONNX name.
+PyTorch writes scopes: `/layer1/layer1.0/conv1/Conv` is module layer1.0.conv1; Add in its block, layer1.0.add. If a graph
+has no such names, the weights of a kernel layer often do (`layer1.0.conv1.weight`). All other nodes keep their ONNX names.
 """
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def module_path(scopes: Sequence[str]) -> str:
 
 
 def unique_labels(graph: Graph) -> List[str]:
-    """A name for every operation, none twice: its own, or its output's."""
+    """A unique name for every operation: its own, or that of its output."""
     labels: List[str] = []
     taken = {"input"}
     for operation in graph.operations:
@@ -70,7 +70,7 @@ def names_of(graph: Graph, labels: Sequence[str], net: Lowering) -> Dict[str, st
 
 
 def _scopes(operation: Operation) -> Tuple[List[str], str]:
-    """The scopes of an operation's name, and what it is called in them."""
+    """The scopes in an operation's name, and its name within them."""
     if not operation.name.startswith("/"):
         return [], ""
     *scopes, op = [clean for clean in map(_clean, operation.name.split("/")) if clean] or [""]

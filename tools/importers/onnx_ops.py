@@ -1,6 +1,6 @@
-"""Every ONNX operation that is mapped, opset 9 to 21: a function each, and the table of them at the end.
+"""One function for every ONNX operation that can be imported (opset 9 to 21), and a table of them at the end.
 
-A function reads an operation through its Call and returns the view that stands for the output (a list for several).
+A function reads an operation through its Call and returns the view of its output, or a list of views.
 """
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Call:
         return self.inputs[at] if at < len(self.inputs) else None
 
     def constant(self, at: int, default=None):
-        """Input `at`, an array, or the default where it is left out."""
+        """Input `at`, an array; or the default if it is left out."""
         value = self.input(at)
         if isinstance(value, View):
             raise Unmapped(f"input {at} ({self.operation.inputs[at]}) is no constant")

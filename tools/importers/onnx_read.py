@@ -1,6 +1,6 @@
-"""An ONNX file as plain Python: its operations in order, its constants as arrays, its one input and one output.
+"""Reads an ONNX file into plain Python: its operations in order, its constants as arrays, its one input and one output.
 
-Weights kept in files of their own (external data) are read from beside the model, and from nowhere else.
+Weights in separate files (external data) are read from the folder of the model, and from no other folder.
 """
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def read_onnx(path: Path) -> Graph:
 
 
 def graph_of(path: Path, data: bytes) -> Graph:
-    """path: of `data`, for messages and for external data. ImportFailure says what is wrong with it."""
+    """path: the path of `data`, for messages and for external data. Raises ImportFailure with what is wrong."""
     import onnx
     from google.protobuf.message import DecodeError
     model = onnx.ModelProto()

@@ -1,6 +1,6 @@
-"""How each family of networks was shown its clips when it was tested: what /input of a model file says (SPEC 2).
+"""The published preprocessing of each family of networks, for /input of a model file (SPEC 2).
 
-A profile is the published preprocessing; every field can be overridden on an importer's command line.
+A profile is the preprocessing with which a family was tested. Options of an importer override each of its fields.
 """
 from __future__ import annotations
 

@@ -1,12 +1,12 @@
 """Random weights with realistic batch-norm statistics: the same seed gives the same numbers on every machine.
 
-A batch norm of a trained network holds the mean and the variance of what reaches it; with any others the activations die out
-or grow without bound within a few layers. So the network is run, layer by layer, on clips of noise, and every batch norm gets the
-statistics of what reaches it, give or take. Kernels are normal (the sum of four 16-bit uniform numbers, near enough), scaled
-by their fan-in (He et al. 2015); those without a batch norm behind them are scaled by what they make.
+A batch norm of a trained network holds the mean and the variance of its input. With other numbers the activations vanish or
+grow without bound within a few layers. So the network is run, layer by layer, on clips of noise, and every batch norm gets
+roughly the statistics of its input. Kernels are approximately normal (sums of four 16-bit uniform numbers) and scaled by
+their fan-in (He et al. 2015). Kernels that no batch norm follows are scaled by the size of their output.
 
-To be the same everywhere: NumPy promises the bits of PCG64, and what is measured, in float64, is rounded to six binary
-digits at once, before the next layer: where two machines differ in the sixteenth decimal they still write the same number.
+The numbers are the same everywhere for two reasons. NumPy guarantees the bits of PCG64. And statistics, in float64, are
+rounded to six binary digits before the next layer runs, so two machines that differ in the sixteenth decimal write the same.
 """
 from __future__ import annotations
 

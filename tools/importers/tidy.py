@@ -1,4 +1,4 @@
-"""Patterns of several nodes that are one op of SPEC 2, and nodes that nothing reads.
+"""Replaces patterns of several nodes by one op of SPEC 2, and removes nodes that nothing reads.
 
     x * sigmoid(x)                           silu
     relu6(x + 3) / 6                         hardsigmoid
@@ -7,7 +7,7 @@
     pad by zeros, then avgpool3d             its padding, counted (as PyTorch exports count_include_pad)
     identity                                 nothing
 
-A node that something else reads too stays as it is.
+A node that another node reads, too, stays unchanged.
 """
 from __future__ import annotations
 

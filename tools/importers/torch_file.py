@@ -1,11 +1,11 @@
-"""Read what torch.save wrote, as NumPy arrays, without PyTorch and without running anything that the file names.
+"""Reads the files of torch.save as NumPy arrays, without PyTorch and without running anything that a file names.
 
-PyTorch's own safe reader will not do: torch.load(weights_only=True) of 1.13 refuses every file with a floating-point number
-beside its tensors (a learning rate is enough), and the same version ignores the unpickler that it is given. So the two formats
-are read here: the zip of PyTorch 1.6 and later (data.pkl; the storages as data/KEY) and the row of pickles before it (magic
+PyTorch's own safe reader is not enough: torch.load(weights_only=True) of 1.13 refuses every file that has a floating-point
+number besides its tensors (a learning rate, say), and that version ignores the unpickler that it is given. So both formats
+are read here: the zip of PyTorch 1.6 and later (data.pkl; the storages as data/KEY) and the older sequence of pickles (magic
 number, protocol, system, object, storage keys; then each storage: int64 count, elements).
 
-A pickle names classes and functions; those that are known (here and in torch_pickle.py) are read, any other is refused.
+A pickle names classes and functions. Known ones (here and in torch_pickle.py) are read, any other is refused.
 """
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""A pickle of torch.save, read without Python's unpickler: that one builds whatever the bytes say, deep or large as it is.
+"""Reads a pickle of torch.save without Python's unpickler, which builds whatever the bytes ask for, however deep or large.
 
-The opcodes are those that torch.save writes (PyTorch 1.13 and 2.x, Python 2's strings, protocols 2 to 4); each does the least
-that finds the tensors. Only keys that are text or numbers are ever hashed, no attribute is ever set, and only the functions
-of a table are ever called.
+It knows the opcodes that torch.save writes (PyTorch 1.13 and 2.x, Python 2's strings, protocols 2 to 4). Each does no more
+than is needed to find the tensors. Only text and numbers are hashed as keys, no attribute is set, and only functions of a
+table are called.
 """
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""What was imported, held against the module that it came from.
+"""Compares an imported network with the module from which it came.
 
-A tracer follows one path through a module's code. Where the code looks at the clip (`if x.mean() > 0`), the path is another for another
-clip, and neither torch.fx's nor ONNX's graph says so. So both are run, on clips that differ in level and contrast.
+A tracer follows one path through a module's code. If the code looks at the clip (`if x.mean() > 0`), another clip takes another
+path, and neither the graph of torch.fx nor that of ONNX shows it. So both are run on clips that differ in level and contrast.
 """
 from __future__ import annotations
 

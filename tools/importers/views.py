@@ -1,9 +1,9 @@
-"""A framework's tensor as a view of a node of the network.
+"""Represents a tensor of a framework as a view of a node of the network.
 
-Frameworks reshape, permute and squeeze freely; a model file knows only C x T x H x W. So a tensor is followed as what
-it is: the elements of one node in another order. Every dimension of the tensor is a product of atoms, and an atom is a
-part of one axis of the node. Flattening joins atoms, `view(N, g, C // g, T, H, W)` splits one, a transposition moves
-them. Which op of SPEC 2 it amounts to (none, flatten, channel_shuffle) is asked only where something computes with it.
+Frameworks reshape, permute and squeeze freely, but a model file knows only C x T x H x W. So a tensor is represented as
+the elements of one node in another order. Every dimension of the tensor is a product of atoms. An atom is a part of one
+axis of the node. Flattening joins atoms, `view(N, g, C // g, T, H, W)` splits one, and a transposition moves them. Only
+when an operation computes with the view is it decided which op of SPEC 2 it is: none, flatten or channel_shuffle.
 """
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A described network and its tensors become a model file."""
+"""Writes a described network and its tensors as a model file."""
 from __future__ import annotations
 
 from pathlib import Path

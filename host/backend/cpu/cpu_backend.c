@@ -40,10 +40,11 @@ cfp_status cpu_open_with(cfp_backend **out, cfp_ctx *ctx, const cfp_device_reque
     static const char *const precision[] = {"fp32", "tf32", "bf16", "fp16"};
     *out = NULL;
     if (request->precision != CFP_FP32)
-        return cfp_fail(ctx, CFP_UNSUPPORTED, "--precision %s: the cpu backend computes in fp32",
-                        precision[request->precision]);
+        return cfp_fail_option(ctx, CFP_UNSUPPORTED, "precision",
+                               " %s: the cpu backend computes in fp32",
+                               precision[request->precision]);
     if (request->threads < 0)
-        return cfp_fail(ctx, CFP_USAGE, "--threads: %d is less than 0", request->threads);
+        return cfp_fail_option(ctx, CFP_USAGE, "threads", ": %d is less than 0", request->threads);
     CFP_TRY_ALLOC(ctx, *out, 1);
     cfp_backend *backend = *out;
     backend->ctx = ctx;

@@ -35,7 +35,7 @@ static int cells(const cfp_node *node, int axis, int a, int size)
 
 typedef struct pool {
     lane_window axis[3];
-    float *share; /* of the three axes, one after the other */
+    float *weight; /* of the three axes, one after the other */
 } pool;
 
 static cfp_status pool_open(void **own, cfp_backend *backend, cfp_step *step,
@@ -47,17 +47,17 @@ static cfp_status pool_open(void **own, cfp_backend *backend, cfp_step *step,
     pool *p;
     CFP_TRY_ALLOC(backend->ctx, p, 1);
     *own = p;
-    CFP_TRY_ALLOC(backend->ctx, p->share, (int64_t)out[0] + out[1] + out[2]);
-    float *share = p->share;
+    CFP_TRY_ALLOC(backend->ctx, p->weight, (int64_t)out[0] + out[1] + out[2]);
+    float *weight = p->weight;
     for (int i = 0; i < 3; i++) {
         p->axis[i] = (lane_window){.count = out[i],
                                    .kernel = node->window.kernel[i],
                                    .stride = node->window.stride[i],
                                    .pad = node->window.pad_begin[i],
-                                   .share = share};
+                                   .weight = weight};
         for (int a = 0; a < out[i]; a++) {
             const int counted = cells(node, i, a, in[i]);
-            *share++ = counted > 0 ? 1.0f / (float)counted : 0;
+            *weight++ = counted > 0 ? 1.0f / (float)counted : 0;
         }
     }
     return CFP_OK;
@@ -67,7 +67,7 @@ static void pool_close(void *own)
 {
     pool *p = own;
     if (p != NULL)
-        cfp_free(p->share);
+        cfp_free(p->weight);
     cfp_free(p);
 }
 

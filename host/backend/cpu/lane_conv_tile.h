@@ -4,12 +4,14 @@
 #include "lane.h"
 
 struct tile {
-    int n, b, t, h, w, n_w; /* clip, block of dst, indices along the axes, outputs along W */
+    int n, b, t, h, w,
+        n_w; /* clip, block of dst, indices along the axes, number of outputs along W */
 };
 
 typedef void tile_fn(const lane_conv *job, const struct tile *at);
 
-/* Row (t, h) of the source's first block; another block's stands `plane` floats further on. */
+/* Row (t, h) of the source's first block.  The same row of the next block is `plane` floats
+ * further. */
 static inline const float *source_row(const lane_conv *job, int n, int t, int h, int64_t plane)
 {
     const int64_t blocks = (job->src_shape.c + LANES - 1) / LANES;
@@ -34,5 +36,6 @@ static inline float *dst_row(const lane_conv *job, const struct tile *at)
     return job->dst + ((((at->n * blocks + at->b) * s.t + t) * s.h + h) * s.w + w) * LANES;
 }
 
-/* The unrolled tile for block b of dst, of length TILE_NARROW or TILE_WIDE; NULL: there is none. */
+/* The unrolled tile for block b of dst, of length TILE_NARROW or TILE_WIDE; NULL if there is
+ * none. */
 tile_fn *LANE(unrolled_tile)(const lane_conv *job, int b, bool narrow);

@@ -3,7 +3,10 @@
 #pragma once
 #include "lane.h"
 
-enum { SQUARE_PLANES = 16, BESIDE = 2 }; /* of a 2 x 2 tile; blocks of kernels side by side */
+enum {
+    SQUARE_PLANES = 16,
+    BESIDE = 2
+}; /* of a 2 x 2 tile; blocks of kernels that are computed together */
 
 /* x becomes [x0 - x2, x1 + x2, x2 - x1, x1 - x3]. */
 static inline __attribute__((always_inline)) void filter_input(vec *x, int step)
@@ -25,7 +28,7 @@ static inline __attribute__((always_inline)) void filter_tile(vec x[16])
         filter_input(x + 4 * i, 1);
 }
 
-/* The 4 x 4 inputs whose first stands at (h, w) of the frame; 0 outside. */
+/* Loads the 4 x 4 inputs that start at (h, w) of the frame; 0 outside the frame. */
 static inline __attribute__((always_inline)) void load_tile(vec x[16], const float *frame, int h,
                                                             int w, int height, int width)
 {
@@ -36,8 +39,7 @@ static inline __attribute__((always_inline)) void load_tile(vec x[16], const flo
             x[i] = v_load(from + ((int64_t)(i / 4) * width + i % 4) * LANES);
         return;
     }
-    static const float
-        nothing[LANES]; /* loaded from where a branch for each point would cost more */
+    static const float nothing[LANES]; /* read instead of a branch for each point outside */
 #pragma GCC unroll 16
     for (int i = 0; i < 16; i++) {
         const int y = h + i / 4, z = w + i % 4;
@@ -46,7 +48,7 @@ static inline __attribute__((always_inline)) void load_tile(vec x[16], const flo
     }
 }
 
-/* [m0 + m1 + m2, m1 - m2 - m3] */
+/* Returns [m0 + m1 + m2, m1 - m2 - m3]. */
 static inline __attribute__((always_inline)) void filter_output(vec *y, const vec *m, int to,
                                                                 int from)
 {
@@ -55,7 +57,7 @@ static inline __attribute__((always_inline)) void filter_output(vec *y, const ve
     y[to] = v_sub(apart, m[3 * from]);
 }
 
-/* 2 x 2 outputs of the 16 planes of a tile. */
+/* Computes the 2 x 2 outputs from the 16 planes of a tile. */
 static inline __attribute__((always_inline)) void filter_tile_back(vec y[4], const vec m[16])
 {
     vec half[8];

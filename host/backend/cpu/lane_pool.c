@@ -23,10 +23,10 @@ static inline void cut_window(int *first, int *last, const lane_window *x, int a
     *last = cfp_min_int(start + x->kernel, size);
 }
 
-static inline vec share_of(const lane_pool *job, int t, int h, int w)
+static inline vec weight_of(const lane_pool *job, int t, int h, int w)
 {
     const lane_window *x = job->axis;
-    return v_set(x[0].share[t] * x[1].share[h] * x[2].share[w]);
+    return v_set(x[0].weight[t] * x[1].weight[h] * x[2].weight[w]);
 }
 
 static inline __attribute__((always_inline)) void pool_tile(const lane_pool *job, int64_t block,
@@ -64,7 +64,7 @@ static inline __attribute__((always_inline)) void pool_tile(const lane_pool *job
     float *to = job->dst + (((block * d.t + at_t) * d.h + at_h) * d.w + at_w) * LANES;
     for (int i = 0; i < n_w; i++)
         v_store(to + i * LANES,
-                average ? v_mul(sum[i], share_of(job, at_t, at_h, at_w + i)) : sum[i]);
+                average ? v_mul(sum[i], weight_of(job, at_t, at_h, at_w + i)) : sum[i]);
 }
 
 /* Any window: one output after the other. */
@@ -85,7 +85,7 @@ static void pool_row_any(const lane_pool *job, int64_t block, int at_t, int at_h
                 for (int q = w0; q < w_end; q++)
                     sum = pool_in(sum, v_load(row + (int64_t)q * LANES), average);
             }
-        v_store(to + (int64_t)w * LANES, average ? v_mul(sum, share_of(job, at_t, at_h, w)) : sum);
+        v_store(to + (int64_t)w * LANES, average ? v_mul(sum, weight_of(job, at_t, at_h, w)) : sum);
     }
 }
 
@@ -203,7 +203,7 @@ void LANE(avgpool_back)(const lane_pool *job, int threads)
                             for (int k = w0; k < w1; k++)
                                 sum = v_fma(v_load(frame_row(job->diff_dst, d, b, i, j) +
                                                    (int64_t)k * LANES),
-                                            share_of(job, i, j, k), sum);
+                                            weight_of(job, i, j, k), sum);
                     v_store(job->diff_src + (((b * s.t + t) * s.h + h) * s.w + w) * LANES, sum);
                 }
 }

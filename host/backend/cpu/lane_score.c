@@ -24,9 +24,9 @@ struct scored {
     const float *w, *x;
     double scale;
     int n;
-    float *estimate;   /* [n] value / |scale|, then NaN, which compares false, to a word's end */
-    float least, most; /* of the estimates */
-    float cap;         /* no channel gets more than this (CFP_PROPAGATE_WIDEST) */
+    float *estimate; /* [n] value / |scale|, then NaN, which compares false, to a word's end */
+    float lowest, highest; /* of the estimates */
+    float cap;             /* no relevance is larger (CFP_PROPAGATE_WIDEST) */
     cfp_row row;
 };
 
@@ -45,7 +45,7 @@ static inline float capped(const struct scored *s, float r)
     return r > s->cap ? s->cap : r;
 }
 
-static inline void widen_range(cfp_row *row, double v) /* NaN is neither */
+static inline void widen_range(cfp_row *row, double v) /* NaN is ignored */
 {
     row->low = v < row->low ? v : row->low;
     row->high = v > row->high ? v : row->high;
@@ -70,8 +70,8 @@ static void estimate_values(struct scored *s)
         low = v_min(f, low);
         high = v_max(f, high);
     }
-    s->least = v_least(low);
-    s->most = -v_least(v_sub(zero, high));
+    s->lowest = v_lowest(low);
+    s->highest = -v_lowest(v_sub(zero, high));
 }
 
 /* Finds the smallest and the largest value.  Prefetches the next row, which is probably needed
@@ -79,7 +79,7 @@ static void estimate_values(struct scored *s)
  */
 static void find_extremes(struct scored *s)
 {
-    const vec low = v_set(s->least), high = v_set(s->most);
+    const vec low = v_set(s->lowest), high = v_set(s->highest);
     cfp_row row = {.low = INFINITY, .high = -INFINITY};
     for (int j = 0; j < s->n; j += WORD) {
         uint32_t bits = 0;
@@ -133,7 +133,8 @@ static void select_channels(uint32_t *bits, float *best, const struct scored *s,
                             const struct bars *bars, float floor)
 {
     const vec growth = v_set(bars->growth), lift = v_set(bars->lift), reach = v_set(bars->reach);
-    const vec below = v_set(nextafterf(s->cap, -INFINITY)); /* what has the cap is not raised */
+    const vec below =
+        v_set(nextafterf(s->cap, -INFINITY)); /* a channel that has the cap cannot be raised */
     vec nearest = v_set(INFINITY);
     for (int j = 0; j < s->n; j += WORD) {
         uint32_t selected = 0, higher = 0;
@@ -151,11 +152,11 @@ static void select_channels(uint32_t *bits, float *best, const struct scored *s,
             best[i] = r > best[i] ? r : best[i];
         }
     }
-    if (v_least(nearest) <= bars->width)
+    if (v_lowest(nearest) <= bars->width)
         settle_channels(bits, s, bars, floor);
 }
 
-/* The same without estimates. */
+/* Does the same without estimates. */
 static void select_exactly(uint32_t *bits, float *best, struct scored *s, float floor)
 {
     s->row = (cfp_row){.low = INFINITY, .high = -INFINITY};
@@ -176,14 +177,15 @@ void LANE(score_row)(const lane_score *job, int question, int o)
     const int64_t row = (int64_t)question * s->kernels + o;
     const int words = (n + WORD - 1) / WORD;
     uint32_t *bits = s->edges + row * words;
-    struct scored k = {.w = s->kernel_mean + (int64_t)o * n,
-                       .x = s->input + (int64_t)(question / s->thetas) * s->channels + first,
-                       .scale = s->kernel_scale != NULL ? (double)s->kernel_scale[o] : 1.0,
-                       .n = n,
-                       .cap = s->propagate == CFP_PROPAGATE_WIDEST
-                                  ? (float)cfp_demanded_relevance(s->demand[row]) /* exactly */
-                                  : INFINITY,
-                       .estimate = job->estimate};
+    struct scored k = {
+        .w = s->kernel_mean + (int64_t)o * n,
+        .x = s->input + (int64_t)(question / s->thetas) * s->channels + first,
+        .scale = s->kernel_scale != NULL ? (double)s->kernel_scale[o] : 1.0,
+        .n = n,
+        .cap = s->propagate == CFP_PROPAGATE_WIDEST
+                   ? (float)cfp_demanded_relevance(s->demand[row]) /* the exact relevance */
+                   : INFINITY,
+        .estimate = job->estimate};
     struct bars bars;
     int count = 0;
     if (n >= FEW) {
@@ -212,19 +214,19 @@ static inline doubles widened(const float *p)
     return __builtin_convertvector(x, doubles);
 }
 
-static inline doubles least_of(doubles a, doubles b) /* b where a is NaN, as `a < b ? a : b` */
+static inline doubles smaller_of(doubles a, doubles b) /* b where a is NaN, as `a < b ? a : b` */
 {
     const doubles_mask less = a < b;
     return (doubles)(((doubles_mask)a & less) | ((doubles_mask)b & ~less));
 }
 
-static inline doubles most_of(doubles a, doubles b)
+static inline doubles larger_of(doubles a, doubles b)
 {
     const doubles_mask more = a > b;
     return (doubles)(((doubles_mask)a & more) | ((doubles_mask)b & ~more));
 }
 
-/* cfp_value of n channels, and their extremes. */
+/* Computes cfp_value for n channels, and their extremes. */
 static void score_values(double *value, cfp_row *row, const float *w, const float *x, double scale,
                          int n)
 {
@@ -233,8 +235,8 @@ static void score_values(double *value, cfp_row *row, const float *w, const floa
     for (; j + DOUBLES <= n; j += DOUBLES) {
         const doubles v = scale * widened(w + j) * widened(x + j);
         memcpy(value + j, &v, sizeof v);
-        low = least_of(v, low);
-        high = most_of(v, high);
+        low = smaller_of(v, low);
+        high = larger_of(v, high);
     }
     *row = (cfp_row){.low = INFINITY, .high = -INFINITY};
     for (; j < n; j++) {
@@ -262,15 +264,15 @@ void LANE(score_list)(const lane_score *job, int question, int o, cfp_edge *edge
                  s->kernel_scale != NULL ? (double)s->kernel_scale[o] : 1.0, n);
     for (int w = 0; w < (n + 31) / 32; w++) {
         double *v = job->value + 32 * w;
-        const int most = cfp_min_int(32, n - 32 * w);
+        const int end = cfp_min_int(32, n - 32 * w);
         int j = 0;
-        for (; j + DOUBLES <= most; j += DOUBLES) {
+        for (; j + DOUBLES <= end; j += DOUBLES) {
             doubles x;
             memcpy(&x, v + j, sizeof x);
             x = (x - low) / range;
             memcpy(v + j, &x, sizeof x);
         }
-        for (; j < most; j++)
+        for (; j < end; j++)
             v[j] = (v[j] - low) / range;
         for (uint32_t left = bits[w]; left != 0; left &= left - 1) {
             const int at = __builtin_ctz(left);

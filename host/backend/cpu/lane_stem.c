@@ -1,15 +1,15 @@
-/* lane_stem.c - the first convolution, from the few channels of a clip, with fewer
+/* lane_stem.c - the first convolution, which reads the few channels of a clip, with fewer
  * multiplications along T (lanes.h: stem; Winograd's F(2, 2), nested).
  *
- * Two neighbouring outputs of a 2-tap filter take 3 multiplications instead of 4:
+ * Two neighbouring outputs of a 2-tap filter need 3 multiplications instead of 4:
  *
  *     m0 = (x0 - x1) g0,  m1 = x1 (g0 + g1),  m2 = (x1 - x2) g1      y0 = m0 + m1,  y1 = m1 - m2
  *
- * and so do pairs of pairs: `levels` of them make 2^levels frames of a kernel of up to 2^levels
- * taps with 3^levels products, 27 where 7 taps and 8 frames would have 56.  Additions alone:
- * nothing is lost but by rounding.  Each product is a convolution along H and W of a clip's rows,
- * already filtered along T, and a clip has so few channels that filtering them costs next to
- * nothing.
+ * The same holds for pairs of pairs.  With `levels` levels, 2^levels frames of a kernel of up to
+ * 2^levels taps need 3^levels products: 27, where 7 taps and 8 frames need 56.  The transforms only
+ * add and subtract, so they lose nothing but rounding.  Each product is a convolution along H and W
+ * of rows that are already filtered along T.  A clip has so few channels that filtering them costs
+ * almost nothing.
  *
  * A task is one row of outputs, of 2^levels frames. */
 #include "lane_filter.h"
@@ -18,9 +18,9 @@
 enum { STEM_LEVELS = 3, STEM_FRAMES = 8, STEM_LAYERS = 27, STEM_SPAN = 15 };
 
 struct stem_plan {
-    int frames, layers, span; /* outputs of a task along T, products, frames that they read */
-    int width;                /* of a filtered row, padding included */
-    int64_t layer_rows;       /* floats of one layer's rows */
+    int frames, layers, span; /* outputs of a task along T, products, and frames that they read */
+    int width;                /* width of a filtered row, padding included */
+    int64_t layer_rows;       /* floats in the rows of one layer */
     int64_t layer_sums, layer_weights;
     int pairs;
 };
@@ -46,14 +46,14 @@ size_t LANE(stem_scratch)(const lane_stem *job, int threads)
     return (size_t)((p.layer_rows + p.layer_sums) * p.layers) * sizeof(float) * (size_t)threads;
 }
 
-/* Along one level: x[3], `step` apart, becomes what is multiplied. */
+/* Filters x[3], `step` apart, along one level: x becomes the factors of the products. */
 static inline __attribute__((always_inline)) void stem_filter(vec *x, int step)
 {
     x[0] = v_sub(x[0], x[step]);
     x[2 * step] = v_sub(x[step], x[2 * step]);
 }
 
-/* All levels, the last one first. */
+/* Filters along all levels, the last one first. */
 static inline __attribute__((always_inline)) void stem_filter_all(vec *x, int layers)
 {
 #pragma GCC unroll 9
@@ -67,8 +67,8 @@ static inline __attribute__((always_inline)) void stem_filter_all(vec *x, int la
         stem_filter(x + i, 9);
 }
 
-/* The frame, of those that an output reads, that product i of the first level starts from: each of
- * its digits to base 3 is added at one level. */
+/* The first frame that product i of the first level reads.  Each of its digits to base 3 is added
+ * at one level. */
 static inline __attribute__((always_inline)) int stem_start(int i, int levels)
 {
     return levels == 1   ? i
@@ -76,7 +76,7 @@ static inline __attribute__((always_inline)) int stem_start(int i, int levels)
                          : 4 * (i / 9) + 2 * (i / 3 % 3) + i % 3;
 }
 
-/* LANES points of one row of all frames, filtered along T; layers are `apart` floats apart. */
+/* Filters LANES points of one row of all frames along T.  Layers are `apart` floats apart. */
 static inline __attribute__((always_inline)) void
 stem_points(float *to, int64_t apart, const vec frame[STEM_SPAN], int levels, int layers)
 {
@@ -90,7 +90,8 @@ stem_points(float *to, int64_t apart, const vec frame[STEM_SPAN], int levels, in
         v_store(to + i * apart, x[i]);
 }
 
-/* One row of one channel of all layers, from the rows of the frames; NULL: in the padding. */
+/* Makes one row of one channel of all layers from the rows of the frames; a row is NULL in the
+ * padding. */
 static void stem_row(const lane_stem *job, const struct stem_plan *p, float *to,
                      const float *const row[STEM_SPAN])
 {
@@ -140,8 +141,8 @@ static void stem_rows(const lane_stem *job, const struct stem_plan *p, const str
         }
 }
 
-/* sum(k, w) over channels and taps of H and W: weight(k) * row(w * step + tap), `columns` of them.
- */
+/* sum(k, w) = sum over channels and taps of H and W of weight(k) * row(w * step + tap), for
+ * `columns` columns. */
 static inline __attribute__((always_inline)) void
 stem_product(float *sums, const float *weight, const float *rows, const lane_stem *job,
              const struct stem_plan *p, int columns, int beside, int step)
@@ -182,7 +183,7 @@ FOR_COLUMNS(STEM_FNS)
 /* [columns - 1][step - 1][beside - 1] */
 static stem_fn *const stem_products[COLUMNS][2][BESIDE] = {FOR_COLUMNS(STEM_NAMES)};
 
-/* Back from products to frames: x[3], `step` apart, becomes 2 outputs in its first places. */
+/* Turns products into outputs: x[3], `step` apart, becomes 2 outputs in its first two places. */
 static inline __attribute__((always_inline)) void stem_unfilter(vec *x, int step)
 {
     const vec second = v_sub(x[step], x[2 * step]);
@@ -203,7 +204,8 @@ static inline __attribute__((always_inline)) void stem_unfilter_all(vec *x, int 
         stem_unfilter(x + i, 9);
 }
 
-/* A row of frames of one block of kernels: `made` by filtering, `frames` of which there are. */
+/* Writes a row of one block of kernels.  Filtering makes `made` frames, of which the first `frames`
+ * exist. */
 static inline __attribute__((always_inline)) void stem_frames(const lane_stem *job, float *to,
                                                               const float *sums, int64_t layer_sums,
                                                               vec bias, int frames, int made,
@@ -218,7 +220,7 @@ static inline __attribute__((always_inline)) void stem_frames(const lane_stem *j
             x[i] = v_load(sums + w * LANES + i * layer_sums);
         stem_unfilter_all(x, layers);
 #pragma GCC unroll 8
-        for (int f = 0; f < made; f++) { /* the digits of f to base 2, read to base 3 */
+        for (int f = 0; f < made; f++) { /* the digits of f to base 2, read as a number to base 3 */
             const int i = f % 2 + f / 2 % 2 * 3 + f / 4 * 9;
             if (f < frames)
                 v_store(to + w * LANES + f * area, v_max(floor, v_add(x[i], bias)));

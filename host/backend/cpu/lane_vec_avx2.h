@@ -79,7 +79,7 @@ static inline vec v_load_first(const float *p, int n, vec rest) /* p[0 ... n - 1
     const __m256i kept = _mm256_cmpgt_epi32(_mm256_set1_epi32(n), lane);
     return _mm256_blendv_ps(rest, _mm256_maskload_ps(p, kept), _mm256_castsi256_ps(kept));
 }
-static inline float v_least(vec a)
+static inline float v_lowest(vec a)
 {
     const __m128 four = _mm_min_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps(a, 1));
     const __m128 two = _mm_min_ps(four, _mm_movehl_ps(four, four));

@@ -78,7 +78,7 @@ static inline vec v_load_first(const float *p, int n, vec rest) /* p[0 ... n - 1
     const uint32_t bits = n > 0 ? ((uint32_t)1 << n) - 1 : 0; /* n < LANES */
     return _mm512_mask_loadu_ps(rest, (__mmask16)bits, p);
 }
-static inline float v_least(vec a)
+static inline float v_lowest(vec a)
 {
     return _mm512_reduce_min_ps(a);
 }

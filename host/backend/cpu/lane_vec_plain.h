@@ -102,11 +102,11 @@ static inline vec v_load_first(const float *p, int n, vec rest)
     EACH_LANE rest.lane[i] = i < n ? p[i] : rest.lane[i];
     return rest;
 }
-static inline float v_least(vec a)
+static inline float v_lowest(vec a)
 {
-    float least = a.lane[0];
-    EACH_LANE least = a.lane[i] < least ? a.lane[i] : least;
-    return least;
+    float lowest = a.lane[0];
+    EACH_LANE lowest = a.lane[i] < lowest ? a.lane[i] : lowest;
+    return lowest;
 }
 static inline vec v_round(vec a)
 {

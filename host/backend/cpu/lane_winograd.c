@@ -1,33 +1,33 @@
 /* lane_winograd.c - convolution with kernels of 3 taps and stride 1 by minimal filtering
  * (lanes.h: winograd; Winograd 1980, Lavin and Gray 2016: F(2, 3)).
  *
- * Two neighbouring outputs of a 3-tap filter take 4 multiplications instead of 6: a tile of 2 x 2
- * outputs takes 16 instead of 36, and `deep`, with two frames at once, 64 instead of 216.  Its
- * coefficients are 0, 1, -1 and 1/2, so that no digit is lost but by rounding, about as often as
- * in the plain sum.
+ * Two neighbouring outputs of a 3-tap filter need 4 multiplications instead of 6.  A tile of 2 x 2
+ * outputs needs 16 instead of 36, and `deep`, which filters two frames together, 64 instead of 216.
+ * The coefficients are 0, 1, -1 and 1/2, so the transforms lose nothing but rounding, about as much
+ * as the plain sum.
  *
  *     V(plane, c, tile) = the 4 x 4 inputs under a tile, transformed     planes: 16 a frame
  *     M(plane, k, tile) = sum over c of U(plane, k, c) * V(plane, c, tile)
  *     outputs of a tile = the planes of M, transformed back              U: weights, transformed
  *
- * Kernels of 3 x 1 x 1 are `deep` with tiles of one point, and one plane a frame.
+ * Kernels of 3 x 1 x 1 are `deep` with tiles of one point and one plane per frame.
  *
- * A task is a few tiles of one frame (deep: of two) and some blocks of kernels of one group, small
- * enough that V stays in the second cache.  Each output is summed up in the same order whatever the
- * tasks. */
+ * A task is a few tiles of one frame (deep: of two frames) and some blocks of kernels of one group,
+ * so small that V stays in the second-level cache.  The order in which an output is summed does not
+ * depend on how the work is cut into tasks. */
 #include "lane_filter.h"
 #include <omp.h>
 
-enum { CACHED_FLOATS = 160 << 10 }; /* of V */
+enum { CACHED_FLOATS = 160 << 10 }; /* for V */
 
 struct winograd_plan {
     int frames;       /* outputs of a task along T: 1, deep 2 */
-    int layers;       /* what V has along T: 1 for each tap, deep 4 */
-    int sums;         /* what M has along T: 1, deep 4 */
-    int edge, planes; /* of a tile: 2, 16; a point 1, 1 */
+    int layers;       /* layers of V along T: 1 for each tap, deep 4 */
+    int sums;         /* layers of M along T: 1, deep 4 */
+    int edge, planes; /* edge and planes of a tile: 2 and 16; for points 1 and 1 */
     int tiles_h, tiles_w;
-    int tiles;                  /* of a task, at most */
-    int src_blocks, dst_blocks; /* of a group */
+    int tiles;                  /* most tiles of a task */
+    int src_blocks, dst_blocks; /* blocks of a group */
     int64_t v_plane, v_layer;   /* floats */
     int64_t u_plane, u_layer, u_pair;
     int64_t v_floats, m_floats;
@@ -73,7 +73,8 @@ static inline void add_tile(vec x[16], const vec y[16], bool subtract)
         x[i] = subtract ? v_sub(x[i], y[i]) : v_add(x[i], y[i]);
 }
 
-/* One tile of one block of channels, one layer of V: the frame it is made of, deep of two. */
+/* Transforms one tile of one block of channels to one layer of V, from one frame, or from two if
+ * deep. */
 static inline void input_tile(float *v, int64_t v_plane, const float *frame, const float *other,
                               bool subtract, int h, int w, cfp_shape s)
 {
@@ -96,7 +97,7 @@ static inline void input_tile(float *v, int64_t v_plane, const float *frame, con
         v_store(v + i * v_plane, x[i]);
 }
 
-/* The same of tiles of one point. */
+/* The same for tiles of one point. */
 static void input_points(float *v, const float *frame, const float *other, bool subtract, int first,
                          int count)
 {
@@ -107,9 +108,9 @@ static void input_points(float *v, const float *frame, const float *other, bool 
     }
 }
 
-/* Which frames make layer l of V: tap l's, deep filter_input's two. */
+/* The frames that make layer l of V: one for each tap, or the two of filter_input if deep. */
 struct layer_frames {
-    const float *frame, *other; /* of block 0; NULL: in the padding */
+    const float *frame, *other; /* of block 0; NULL in the padding */
     bool subtract;
 };
 
@@ -130,9 +131,9 @@ static struct layer_frames layer_frames(const lane_winograd *job, int n, int fir
 }
 
 struct winograd_task {
-    int n, t, tile, tiles;  /* clip, first frame, first tile, how many */
-    int group, first, last; /* blocks of kernels, of the group's */
-    int low, high;          /* layers of V that hold something */
+    int n, t, tile, tiles;  /* clip, first frame, first tile, number of tiles */
+    int group, first, last; /* group, and its blocks of kernels */
+    int low, high;          /* the layers of V that are not all padding */
 };
 
 static void transform_input(const lane_winograd *job, const struct winograd_plan *p,
@@ -212,7 +213,7 @@ typedef void product_fn(float *m, const float *u, const float *v, const struct w
 FOR_COLUMNS(PRODUCT)
 static product_fn *const products[COLUMNS][BESIDE] = {FOR_COLUMNS(PRODUCT_NAMES)};
 
-/* All planes of M for one pair of blocks of kernels. */
+/* Computes all planes of M for one pair of blocks of kernels. */
 static void multiply(const struct winograd_plan *p, const struct winograd_task *task, float *m,
                      const float *u, const float *v, int beside)
 {
@@ -240,7 +241,7 @@ static inline __attribute__((always_inline)) void put_output(const lane_winograd
     v_store(job->dst + at, v_max(v_set(job->floor), sum));
 }
 
-/* Outputs of one frame, 2 x 2, from its 16 planes; those past the edge are left out. */
+/* Computes 2 x 2 outputs of one frame from its 16 planes.  Outputs past the edge are left out. */
 static inline __attribute__((always_inline)) void output_tile(const lane_winograd *job, vec m[16],
                                                               vec bias, int64_t frame, int h, int w)
 {
@@ -313,7 +314,7 @@ static void run_task(const lane_winograd *job, const struct winograd_plan *p,
                      struct winograd_task *task, float *scratch)
 {
     float *v = scratch, *m = scratch + p->v_floats;
-    const int first = task->group * p->dst_blocks; /* block of kernels */
+    const int first = task->group * p->dst_blocks; /* first block of kernels */
     const float *weights = job->weights + task->group * ((p->dst_blocks + 1) / BESIDE) * p->u_pair;
     transform_input(job, p, task, v);
     for (int k = task->first; k < task->last; k += BESIDE) {
@@ -332,23 +333,24 @@ void LANE(winograd_run)(const lane_winograd *job, int threads)
     const int all = p.tiles_h * p.tiles_w, pieces = (all + p.tiles - 1) / p.tiles;
     const int steps = (s.t + p.frames - 1) / p.frames, pairs = (p.dst_blocks + 1) / BESIDE;
     const int64_t tasks = (int64_t)s.n * steps * pieces * job->groups;
-    /* Too few to keep all threads busy: kernels are shared out, and V is made once a share. */
+    /* Too few tasks for all threads: divide the kernels among several tasks, each of which computes
+     * V again. */
     const int64_t wanted = (TASKS_A_THREAD * threads + tasks - 1) / tasks;
-    const int shares = threads == 1 ? 1 : cfp_min_int(pairs, (int)wanted);
+    const int parts = threads == 1 ? 1 : cfp_min_int(pairs, (int)wanted);
 
 #pragma omp parallel for schedule(dynamic) num_threads(threads)
-    for (int64_t i = 0; i < tasks * shares; i++) {
-        const int share = (int)(i % shares);
-        const int64_t at = i / shares / job->groups;
+    for (int64_t i = 0; i < tasks * parts; i++) {
+        const int part = (int)(i % parts);
+        const int64_t at = i / parts / job->groups;
         const int piece = (int)(at % pieces), first = (int)((int64_t)all * piece / pieces);
         struct winograd_task task = {
             .n = (int)(at / pieces / steps),
             .t = (int)(at / pieces % steps) * p.frames,
             .tile = first,
             .tiles = (int)((int64_t)all * (piece + 1) / pieces) - first,
-            .group = (int)(i / shares % job->groups),
-            .first = pairs * share / shares * BESIDE,
-            .last = cfp_min_int(pairs * (share + 1) / shares * BESIDE, p.dst_blocks)};
+            .group = (int)(i / parts % job->groups),
+            .first = pairs * part / parts * BESIDE,
+            .last = cfp_min_int(pairs * (part + 1) / parts * BESIDE, p.dst_blocks)};
         run_task(job, &p, &task, job->scratch + (p.v_floats + p.m_floats) * omp_get_thread_num());
     }
 }

@@ -1,20 +1,21 @@
 /* lane_winograd_groups.c - minimal filtering for groups of a few channels (lanes.h:
  * winograd_groups).
  *
- * As lane_winograd.c, but in the product a lane is a tile: with 6 channels in and out of a group,
- * vectors of channels would have to be put together by a shuffle for every multiplication.  What is
- * transformed is turned from a vector of channels a tile to a vector of tiles a channel, and the
- * result back, some shuffles for each input and output:
+ * This is like lane_winograd.c, but in the product each lane is a tile.  With 6 channels in a
+ * group, vectors of channels would need a shuffle for every multiplication.  So the transformed
+ * inputs are transposed, from a vector of channels for each tile to a vector of tiles for each
+ * channel, and the results are transposed back.  That takes a few shuffles for each input and
+ * output:
  *
  *     V(frame, plane, c, tiles) = the 4 x 4 inputs under each tile, transformed along H and W
  *     M(frame, plane, k, tiles) = the sums over c of the group
  *     outputs of the tiles = the planes of M, transformed back along H and W
  *
- * Sums are made of four frames of V at a time: 3 x 3 x 3 makes two frames of M of them, transformed
- * along T and back, 1 x 3 x 3 four.
- * A task is as many tiles as lanes, in so many channels that whole groups are whole blocks (a
- * unit), from the first frame of a segment to its last.  Short clips of small maps are cut into
- * segments so that fewer lanes stand empty. */
+ * Sums are made from four frames of V at a time.  For 3 x 3 x 3 they give two frames of M,
+ * transformed along T and back; for 1 x 3 x 3 they give four. A task is as many tiles as there are
+ * lanes, in a unit of channels (whole groups that are also whole blocks), from the first frame of a
+ * segment to its last.  Short clips of small maps are cut into segments, so that fewer lanes are
+ * empty. */
 #include "lane_filter.h"
 #include <omp.h>
 
@@ -22,12 +23,12 @@ enum { FRAMES_KEPT = 4 }; /* of V */
 
 struct unit_plan {
     int channels, kernels;       /* of a group */
-    int units, in_unit;          /* groups of one */
-    int src_blocks, dst_blocks;  /* of a unit */
-    int tiles_w, tiles;          /* of a row, of a frame */
+    int units, in_unit;          /* number of units, groups in a unit */
+    int src_blocks, dst_blocks;  /* blocks of a unit */
+    int tiles_w, tiles;          /* tiles of a row, of a frame */
     int frames, steps, segments; /* outputs of a step, steps of a segment, segments of a clip */
-    int64_t count;               /* of lanes: tiles of all segments and clips */
-    int64_t v_plane, v_frame;    /* floats */
+    int64_t count;            /* number of lanes that are used: tiles of all segments and clips */
+    int64_t v_plane, v_frame; /* floats */
     int64_t m_plane, m_frame;
 };
 
@@ -54,7 +55,7 @@ static struct unit_plan unit_plan_of(const lane_winograd_groups *job)
     return p;
 }
 
-static int64_t unit_floats(const struct unit_plan *p) /* V, M and the planes of one block */
+static int64_t unit_floats(const struct unit_plan *p) /* size of V, M and the planes of one block */
 {
     return FRAMES_KEPT * p->v_frame + p->frames * p->m_frame +
            (int64_t)SQUARE_PLANES * LANES * LANES;
@@ -69,8 +70,8 @@ size_t LANE(winograd_groups_scratch)(const lane_winograd_groups *job, int thread
 struct unit_task {
     int unit;
     struct place {
-        int n, t, h, w; /* clip, first frame of the segment, first output; n -1: an empty lane */
-        int64_t to;     /* floats from dst to the first output, were it of block 0 and frame 0 */
+        int n, t, h, w; /* clip, first frame of the segment, first output; n = -1: an empty lane */
+        int64_t to;     /* floats from dst to the first output in block 0 and frame 0 */
     } place[LANES];
     float *v, *m, *workspace;
 };
@@ -89,7 +90,7 @@ static struct place place_of(const struct unit_plan *p, cfp_shape s, int64_t lan
     return at;
 }
 
-/* The LANES rows at `from` become columns of x. */
+/* Loads the LANES rows at `from`, transposed. */
 static inline __attribute__((always_inline)) void load_turned(vec x[LANES], const float *from)
 {
 #pragma GCC unroll 16
@@ -98,7 +99,7 @@ static inline __attribute__((always_inline)) void load_turned(vec x[LANES], cons
     v_transpose(x);
 }
 
-/* Planes of one tile of one block of channels, LANES * LANES floats apart. */
+/* Transforms one tile of one block of channels to planes, LANES * LANES floats apart. */
 static void unit_tile(float *to, const lane_winograd_groups *job, const struct place *at, int block,
                       int t)
 {
@@ -118,7 +119,7 @@ static void unit_tile(float *to, const lane_winograd_groups *job, const struct p
         v_store(to + i * LANES * LANES, x[i]);
 }
 
-/* V of one frame, counted from the first that the segment reads. */
+/* Computes V for one frame, counted from the first that the segment reads. */
 static void unit_input(const lane_winograd_groups *job, const struct unit_plan *p,
                        const struct unit_task *task, int frame)
 {
@@ -137,9 +138,9 @@ static void unit_input(const lane_winograd_groups *job, const struct unit_plan *
     }
 }
 
-/* The sums of `n` kernels over the channels of a group, in one plane, of four frames v[] to frames
- * of M; deep: first along T as filter_input does, and last as filter_output.  u is
- * [channel][deep 4][kernels]. */
+/* Computes the sums of `n` kernels over the channels of a group, in one plane, from four frames v[]
+ * to frames of M.  deep: first filtered along T as in filter_input, at the end as in filter_output.
+ * u is [channel][deep 4][kernels]. */
 static inline __attribute__((always_inline)) void
 unit_product(float *m, int64_t m_frame, const float *u, const float *const v[FRAMES_KEPT],
              int channels, int64_t kernels, int n, bool deep)
@@ -151,7 +152,7 @@ unit_product(float *m, int64_t m_frame, const float *u, const float *const v[FRA
         for (int k = 0; k < n; k++)
             sum[l][k] = v_set(0);
     const int layers = deep ? 4 : 1;
-    const float *row[4]; /* of u, of each layer */
+    const float *row[4]; /* a row of u for each layer */
 #pragma GCC unroll 4
     for (int l = 0; l < 4; l++)
         row[l] = u + l % layers * kernels;
@@ -200,7 +201,7 @@ FOR_GROUP_KERNELS(UNIT_PRODUCT)
 static unit_product_fn *const unit_products[GROUP_KERNELS][2] = {
     FOR_GROUP_KERNELS(UNIT_PRODUCT_NAMES)};
 
-/* M of a step: from V of `frame`, counted as above, and the three behind it. */
+/* Computes M for a step, from V of `frame`, counted as above, and of the three frames after it. */
 static void unit_multiply(const lane_winograd_groups *job, const struct unit_plan *p,
                           const struct unit_task *task, int frame)
 {
@@ -223,7 +224,7 @@ static void unit_multiply(const lane_winograd_groups *job, const struct unit_pla
         }
 }
 
-/* Output `at`: one vector of kernels. */
+/* Writes output `at`: one vector of kernels. */
 static inline __attribute__((always_inline)) void put_sum(float *dst, const float *added,
                                                           float floor, int64_t at, vec sum)
 {
@@ -232,7 +233,7 @@ static inline __attribute__((always_inline)) void put_sum(float *dst, const floa
     v_store(dst + at, v_max(v_set(floor), sum));
 }
 
-/* Outputs of one frame of one block of kernels, m being its first plane. */
+/* Writes the outputs of one frame of one block of kernels; m is its first plane. */
 static void unit_output(const lane_winograd_groups *job, const struct unit_plan *p,
                         const struct unit_task *task, const float *m, int block, int frame)
 {
@@ -250,7 +251,8 @@ static void unit_output(const lane_winograd_groups *job, const struct unit_plan 
             v_store(task->workspace + (i * LANES + k) * LANES, y[i]);
     }
     for (int down = 0; down < 2; down++) {
-        _Alignas(64) float sums[2][LANES * LANES]; /* of neighbours in a row, which are stored so */
+        _Alignas(64) float
+            sums[2][LANES * LANES]; /* of neighbours in a row, which are stored together */
         for (int beside = 0; beside < 2; beside++) {
             vec y[LANES];
             load_turned(y, task->workspace + (down * 2 + beside) * LANES * LANES);
@@ -275,7 +277,7 @@ static void unit_output(const lane_winograd_groups *job, const struct unit_plan 
 static void run_unit(const lane_winograd_groups *job, const struct unit_plan *p,
                      const struct unit_task *task)
 {
-    if (p->in_unit * p->kernels % LANES != 0) /* kernels past the last */
+    if (p->in_unit * p->kernels % LANES != 0) /* lanes after the last kernel */
         memset(task->m, 0, (size_t)(p->frames * p->m_frame) * sizeof *task->m);
     for (int step = 0, read = 0; step < p->steps; step++) {
         const int first = step * p->frames;

@@ -1,69 +1,78 @@
-/* lanes.h - our own kernels, once for every instruction set: the table and its jobs.
+/* lanes.h - our own kernels for the CPU: the table of functions, and the job that each takes.
  *
- * The one idea: a tensor's block is as wide as a vector register, so that one load brings all the
- * channels of a block at one position, and every kernel is plain arithmetic on such vectors.  The
- * kernels (lane_*.c) are written over a dozen vector operations (lane_vec_*.h) and compiled three
- * times: AVX-512 (16 lanes), AVX2 (8) and plain C (8).
+ * A tensor's block is as wide as a vector register, so one load gives all channels of a block at
+ * one position, and every kernel is plain arithmetic on such vectors.  The kernels (lane_*.c) use
+ * about a dozen vector operations (lane_vec_*.h) and are compiled three times: for AVX-512 (16
+ * lanes), for AVX2 (8 lanes) and in plain C (8 lanes).
  *
- * Every kernel runs on `threads` threads, and which thread computes what never changes a sum: the
- * result is the same for any number of them.  Channels beyond the last are zero in what a job reads
- * (tensor.h) and stay zero in what it writes. */
+ * Every kernel runs on `threads` threads.  The order of each sum does not depend on the number of
+ * threads, and so neither does the result.  Lanes after the last channel are zero in the tensors
+ * that a job reads (tensor.h), and stay zero in those that it writes. */
 #pragma once
 #include "../backend.h"
 
 enum {
-    LANES_MAX = 16,   /* the widest vector */
-    LANE_TAPS = 64,   /* taps of a window along one axis */
-    LANE_CHUNK = 1024 /* positions of one block: a piece of work, whatever the number of threads */
+    LANES_MAX = 16, /* lanes of the widest vector */
+    LANE_TAPS = 64, /* most taps of a window along one axis */
+    LANE_CHUNK =
+        1024 /* positions of a block in one piece of work; does not depend on the threads */
 };
 
-/* One axis of a sliding window: output a of `count` stands at first + a * step and reads, through
- * tap[i], input a * in_step + offset[i], where that exists.  Offsets ascend.
- * Forward: step 1, in_step = stride.  Backward, for each remainder of the stride: step = stride,
- * in_step 1, and the taps that reach such positions. */
+/* One axis of a sliding window.  Output a (0 ... count - 1) is at position first + a * step.
+ * Through tap[i] it reads input a * in_step + offset[i], if that exists.  Offsets are ascending.
+ * Forward: step is 1 and in_step is the stride.  Backward there is one lane_axis for each remainder
+ * of the stride, with step = stride, in_step = 1 and the taps that reach these positions. */
 typedef struct lane_axis {
     int count, first, step, in_step, n_taps;
     int offset[LANE_TAPS], tap[LANE_TAPS];
 } lane_axis;
 
-/* dst(lane) = max(floor, bias(lane) + sum over j, taps of weight(lane, j, tap) * src(channel(lane,
- * j))) Depth-wise and grouped convolution: lane and j tell the channel, and a vector of channels is
- * put together from `sources` vectors of the source by shuffles. */
+/* Depth-wise and grouped convolution:
+ *
+ *     dst(lane) = max(floor, bias(lane) + sum over j and taps of
+ *                     weight(lane, j, tap) * src(channel(lane, j)))
+ *
+ * lane and j determine the channel.  A vector of channels is combined by shuffles from up to
+ * `sources` vectors of the source. */
 typedef struct lane_conv {
     lane_axis axis[3];
     cfp_shape src_shape, dst_shape;
     const float *src;
     float *dst;
-    int kernel[3];        /* the whole kernel: how weights stand */
-    int channels;         /* j runs over the channels of a group */
+    int kernel[3];        /* of the whole kernel, for the order of the weights */
+    int channels;         /* channels of a group, over which j runs */
     const float *weights; /* [blocks of dst][kT][kH][channels][kW][lanes] */
     const float *bias;    /* [blocks of dst][lanes] */
-    int sources; /* source vectors a vector of channels may come from; 0: the block itself */
-    const int32_t *n_source; /* [blocks of dst]: how many are needed there, <= sources */
-    const int32_t *source;   /* [blocks of dst][channels][sources]: their blocks */
-    const int32_t *pick; /* the same [lanes]: k = 0: lane of source 0; k > 0: l keeps lane l of what
-                            is there, lanes + x takes lane x of source k (k = 1: any x of 0 too) */
+    int sources; /* from how many source vectors a vector of channels is combined; 0: it is the
+                    block itself */
+    const int32_t *n_source; /* [blocks of dst] how many are needed there, <= sources */
+    const int32_t *source;   /* [blocks of dst][channels][sources] their blocks */
+    const int32_t *pick; /* [blocks of dst][channels][sources][lanes].  k = 0: a lane of source 0.
+                            k > 0: l keeps lane l of the vector so far; lanes + x takes lane x of
+                            source k (k = 1: x may also be a lane of source 0) */
     float floor;         /* 0: relu; -infinity: none */
 } lane_conv;
 
-/* dst(lane) = bias(lane) + sum over channels, taps of weight(lane, channel, tap) * src(channel).
- * Kernels stand in pairs of blocks; a pair reads `channels` channels from first[pair] on. */
+/* dst(lane) = bias(lane) + sum over channels and taps of weight(lane, channel, tap) * src(channel).
+ * Blocks of dst are computed in pairs.  A pair reads `channels` channels, starting at first[pair].
+ */
 typedef struct lane_direct {
     lane_axis axis[3];
     cfp_shape src_shape, dst_shape;
-    const float *src; /* in blocks of src_block channels, whatever that is */
+    const float *src; /* in blocks of src_block channels, any width */
     float *dst;
     int src_block;
-    int kernel[3]; /* the whole kernel: how weights stand */
+    int kernel[3]; /* of the whole kernel, for the order of the weights */
     int channels;
     const int32_t *first;   /* [pairs] */
-    const int64_t *channel; /* [channels of src]: where each begins, floats from its clip's begin */
+    const int64_t *channel; /* [channels of src] where each begins, floats from its clip */
     const float *weights;   /* [pairs][kT][kH][kW][channels][2][lanes] */
     const float *bias;      /* [pairs][2][lanes] */
 } lane_direct;
 
 /* dst = max(floor, bias + added + convolution with a kernel of taps_t x 3 x 3, stride 1), by
- * minimal filtering (lane_winograd.c).  `deep`: along T, too; taps_t is 3 then. */
+ * minimal filtering (lane_winograd.c).  deep: filtered along T, too, with taps_t = 3.  points: a
+ * kernel of 3 x 1 x 1. */
 typedef struct lane_winograd {
     cfp_shape src_shape, dst_shape;
     const float *src;
@@ -71,7 +80,7 @@ typedef struct lane_winograd {
     int pad[3]; /* before the first input, along T, H, W */
     int taps_t;
     bool deep, points;
-    int groups;           /* of whole blocks: each reads its own channels */
+    int groups;           /* groups are whole blocks; each reads its own channels */
     const float *weights; /* as cpu_winograd.c has them */
     const float *bias;    /* [blocks of dst][lanes] */
     const float *added;   /* as dst, may be dst; or NULL */
@@ -79,7 +88,7 @@ typedef struct lane_winograd {
     float *scratch;       /* lane_winograd_scratch() bytes */
 } lane_winograd;
 
-/* The same with a kernel of 3 x 3 x 3 (deep) or 1 x 3 x 3 in groups of a few channels
+/* The same for a kernel of 3 x 3 x 3 (deep) or 1 x 3 x 3 and groups of a few channels
  * (lane_winograd_groups.c). */
 typedef struct lane_winograd_groups {
     cfp_shape src_shape, dst_shape;
@@ -87,9 +96,9 @@ typedef struct lane_winograd_groups {
     float *dst;
     int pad[3]; /* before the first input, along T, H, W */
     int groups;
-    int unit; /* groups at a time: whole blocks, or all of them */
+    int unit; /* groups that are computed together: whole blocks, or all groups */
     bool deep;
-    int steps;            /* of 2 frames, or else 4, that one task makes of each tile */
+    int steps; /* how many steps a task makes for each tile; a step is 2 frames if deep, else 4 */
     const float *weights; /* as cpu_winograd_groups.c has them */
     const float *bias;    /* [blocks of dst][lanes] */
     const float *added;   /* as dst, may be dst; or NULL */
@@ -97,8 +106,8 @@ typedef struct lane_winograd_groups {
     float *scratch;       /* lane_winograd_groups_scratch() bytes */
 } lane_winograd_groups;
 
-/* dst = max(floor, bias + convolution) of a plain source of few channels, stride 1 along T, 1 or 2
- * along H and W, by `levels` (1 to 3) of minimal filtering along T (lane_stem.c). */
+/* dst = max(floor, bias + convolution) of a plain source with few channels, with stride 1 along T
+ * and 1 or 2 along H and W, by `levels` (1 to 3) of minimal filtering along T (lane_stem.c). */
 typedef struct lane_stem {
     cfp_shape src_shape, dst_shape;
     const float *src; /* plain */
@@ -111,16 +120,18 @@ typedef struct lane_stem {
     float *scratch;       /* lane_stem_scratch() bytes */
 } lane_stem;
 
-/* One axis of a pool: window a of `count` covers inputs a * stride - pad ... + kernel - 1. */
+/* One axis of a pool: window a (0 ... count - 1) covers the inputs a * stride - pad ... a * stride
+ * - pad + kernel - 1. */
 typedef struct lane_window {
     int count, kernel, stride, pad;
-    const float *share; /* average: [count] 1 / cells counted along the axis; maximum: NULL */
+    const float *weight; /* average: [count] 1 / number of inputs that count, along this axis;
+                           maximum: NULL */
 } lane_window;
 
 typedef struct lane_pool {
     lane_window axis[3];
     cfp_shape src_shape, dst_shape;
-    const float *src; /* backward of the average: NULL */
+    const float *src; /* NULL in the backward pass of the average */
     float *dst;       /* forward only */
     const float *diff_dst;
     float *diff_src; /* backward only */
@@ -130,24 +141,24 @@ typedef struct lane_pool {
 typedef struct lane_map {
     cfp_shape shape;
     const float *src;
-    const float *scale, *shift; /* NULL: 1, 0 */
+    const float *scale, *shift; /* NULL: 1 and 0 */
     bool per_clip;              /* scale and shift differ between clips */
     const cfp_node *activation; /* or NULL */
     float *dst;                 /* may be src */
 } lane_map;
 
-/* dst = dy * derivative of the activation at `value`, in the channels that are kept; else 0. */
+/* dst = dy * derivative of the activation at `value` in the kept channels, else 0. */
 typedef struct lane_slope {
     cfp_shape shape;
     const float *dy, *value;
     const cfp_node *activation;
-    bool from_output;  /* value is its output */
+    bool from_output;  /* value is the output of the activation */
     const float *keep; /* [n][blocks][lanes] of 0 and 1; NULL: all are kept */
     float *dst;        /* may be dy */
 } lane_slope;
 
-/* dst(o) = bias(o) + sum of weight(o, i) * src(i): tensors of one position, clips *_clip floats
- * apart.  Backward: diff_dst to diff_src. */
+/* dst(o) = bias(o) + sum of weight(o, i) * src(i).  Tensors have one position; clips are *_clip
+ * floats apart.  Backward: from diff_dst to diff_src. */
 typedef struct lane_linear {
     int clips, channels, kernels;
     int64_t src_clip, dst_clip;
@@ -159,61 +170,64 @@ typedef struct lane_linear {
 
 typedef enum lane_join { LANE_ADD, LANE_MUL } lane_join;
 
-/* dst(c) = the channel of src[k] that picks say, at the same position; c from nowhere: value. */
+/* dst(c) = a channel of src[k] at the same position, chosen by `pick`; or `value`, if c has no
+ * source. */
 typedef struct lane_gather {
     cfp_shape shape;          /* of dst */
     const float *const *from; /* [n_from] first block of clip 0 */
-    const int64_t *clip;      /* [n_from] floats from there to the next clip */
+    const int64_t *clip;      /* [n_from] floats from one clip to the next */
     int n_from;
-    const int32_t *first;  /* [blocks of dst + 1]: which sources below belong to a block */
-    const int32_t *source; /* the tensor, an index into from */
-    const int32_t *block;  /* its block */
-    const int32_t *pick;   /* [lanes]: as above, lane l or lanes + x */
+    const int32_t
+        *first; /* [blocks of dst + 1] where the sources of a block start in the arrays below */
+    const int32_t *source; /* the tensor: an index into from */
+    const int32_t *block;  /* the block of that tensor */
+    const int32_t *pick;   /* [lanes] of each source, as in lane_conv */
     float value;
     float *dst;
 } lane_gather;
 
-/* Relevance (relevance.h) under rule cfp, not of the classifier: normalised minmax, propagated edge
- * by edge, without --top.  One thread's part of it. */
+/* The relevance (relevance.h) of one thread's kernels, for rule cfp, min-max normalised, propagated
+ * edge by edge, without --top, not for the classifier. */
 typedef struct lane_score {
     const cfp_back_step *step;
     /* For score_row: */
-    float floor;     /* the least relevance that reaches theta */
+    float floor;     /* the smallest relevance that reaches theta */
     float *estimate; /* workspace, [channels / groups] in whole words of 32 */
-    float *best;     /* [channels + 32] raised to the relevances of what is selected, from the float
-                        below floor */
+    float *best; /* [channels + 32] raised to the relevance of the selected channels; starts at the
+                    float below floor */
     /* For score_list: */
     double *value; /* workspace, [channels / groups] */
 } lane_score;
 
 typedef struct cpu_lanes {
     const char *name; /* "AVX-512" */
-    int width;        /* floats in a vector = block of a tensor */
+    int width;        /* floats in a vector, and channels in a block of a tensor */
     void (*conv)(const lane_conv *job, int threads);
     void (*direct)(const lane_direct *job, int threads);
     void (*winograd)(const lane_winograd *job, int threads);
-    /* Bytes of scratch that winograd wants, by the job's shapes, taps_t and deep. */
+    /* Bytes of scratch memory; depends on the job's shapes, taps_t and deep. */
     size_t (*winograd_scratch)(const lane_winograd *job, int threads);
     void (*winograd_groups)(const lane_winograd_groups *job, int threads);
-    /* Bytes of scratch, by the job's shapes, groups, unit and deep. */
+    /* Bytes of scratch memory; depends on the job's shapes, groups, unit and deep. */
     size_t (*winograd_groups_scratch)(const lane_winograd_groups *job, int threads);
     void (*stem)(const lane_stem *job, int threads);
-    size_t (*stem_scratch)(const lane_stem *job, int threads); /* bytes, by shapes and levels */
+    size_t (*stem_scratch)(const lane_stem *job,
+                           int threads); /* bytes of scratch; depends on shapes and levels */
     void (*maxpool)(const lane_pool *job, int threads);
     void (*avgpool)(const lane_pool *job, int threads);
     void (*maxpool_back)(const lane_pool *job, int threads);
     void (*avgpool_back)(const lane_pool *job, int threads);
     void (*map)(const lane_map *job, int threads);
-    /* dst = activation(a op b), same shapes; dst may be a or b. */
+    /* dst = activation(a op b), of the same shapes; dst may be a or b. */
     void (*join)(float *dst, const float *a, const float *b, cfp_shape shape, lane_join how,
                  const cfp_node *activation, int threads);
     void (*slope)(const lane_slope *job, int threads);
     void (*linear)(const lane_linear *job, int threads);
     void (*linear_back)(const lane_linear *job, int threads);
     void (*gather)(const lane_gather *job, int threads);
-    /* Edges and row of one demanded kernel. */
+    /* Computes the row of one demanded kernel and selects its edges. */
     void (*score_row)(const lane_score *job, int question, int o);
-    /* Its edges, where not all its values are one. */
+    /* Lists its edges, if its values are not all equal. */
     void (*score_list)(const lane_score *job, int question, int o, cfp_edge *edge);
     /* sum[n][block][lane] over the positions of x (times g unless NULL), in double. */
     void (*sums)(double *sum, const float *x, const float *g, cfp_shape shape, double *scratch,
@@ -224,18 +238,18 @@ typedef struct cpu_lanes {
                         cfp_shape shape, int threads);
 } cpu_lanes;
 
-static inline int64_t lane_chunks(cfp_shape s) /* of a block */
+static inline int64_t lane_chunks(cfp_shape s) /* chunks of one block */
 {
     return (cfp_positions(s) + LANE_CHUNK - 1) / LANE_CHUNK;
 }
-/* Doubles of scratch that `sums` wants. */
+/* Size of the scratch memory of `sums`, in doubles. */
 static inline int64_t lane_sums_scratch(const cpu_lanes *lanes, cfp_shape s)
 {
     const int width = lanes->width;
     return (int64_t)s.n * ((s.c + width - 1) / width) * lane_chunks(s) * width;
 }
 
-/* NULL where this build or this machine has no such instructions. */
+/* NULL if this build or this machine does not have these instructions. */
 const cpu_lanes *cpu_lanes_avx512(void);
 const cpu_lanes *cpu_lanes_avx2(void);
 const cpu_lanes *cpu_lanes_plain(void);

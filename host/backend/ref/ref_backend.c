@@ -36,7 +36,7 @@ static cfp_status ref_open(cfp_backend **out, cfp_ctx *ctx, const cfp_device_req
 {
     *out = NULL;
     if (request->precision != CFP_FP32)
-        return cfp_fail(ctx, CFP_UNSUPPORTED, "--precision: ref computes in fp32 only");
+        return cfp_fail_option(ctx, CFP_UNSUPPORTED, "precision", ": ref computes in fp32 only");
     CFP_TRY_ALLOC(ctx, *out, 1);
     (*out)->ctx = ctx;
     return CFP_OK;

@@ -1,8 +1,8 @@
-"""The architectures as PyTorch modules, for the proof that an imported network computes the same: a file a family.
+"""The architectures as PyTorch modules, one file for each family. Imported networks are compared with them.
 
-Written from the papers and from what the published code does, apart from the importers. The keys of a module's
-state_dict are those of the layout. What has a node in the model file is a module of its own, relus too, so that hooks
-see it, and its path is the node's name (most adds, concats and pads are functions).
+They are written from the papers and from what the published code does, and share no code with the importers. The keys
+of a module's state_dict are those of the layout. Everything with a node in the model file is a separate module, relus
+too, so that hooks see it. Its path is the node's name. (Most adds, concats and pads are functions.)
 """
 from __future__ import annotations
 

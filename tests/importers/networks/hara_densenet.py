@@ -37,7 +37,7 @@ class DenseLayer2018(nn.Module):
 
 
 class DenseNet(nn.Module):
-    """stem: the number behind the first layers' names; pool: the name of the function that leaves one cell."""
+    """stem: the number at the end of the first layers' names; pool: the name of the function that leaves one cell."""
 
     def __init__(self, dense_layer, stem, pool, depths, classes, width, channels):
         super().__init__()

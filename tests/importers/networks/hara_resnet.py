@@ -10,7 +10,7 @@ def conv(before, after, kernel, stride=1, groups=1):
 
 
 class ShortcutA(nn.Module):
-    """No weights: every stride-th cell, and channels of zeros behind the others."""
+    """Has no weights: takes every stride-th cell, and appends channels of zeros."""
 
     def __init__(self, out, stride):
         super().__init__()
@@ -62,7 +62,7 @@ class Bottleneck(nn.Module):
 
 
 class ResNet(nn.Module):
-    """planes: of the first stage; planes * expansion channels leave a block; stem: the first convolution's channels."""
+    """planes: of the first stage; a block has planes * expansion output channels; stem: the first convolution's channels."""
 
     def __init__(self, block, expansion, depths, planes, stem, groups, shortcut, classes, width, channels):
         super().__init__()

@@ -84,7 +84,7 @@ class Head(nn.Module):
 
 
 class MultiPathway(nn.Module):
-    """A module a pathway; behind them, but for the last stage, what brings the fast one's channels to the slow one."""
+    """One module for each pathway. After them, except in the last stage, a fusion passes the fast channels to the slow pathway."""
 
     def __init__(self, pathways, fusion):
         super().__init__()

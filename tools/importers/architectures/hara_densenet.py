@@ -27,7 +27,7 @@ BOTTLENECK = 4                                      # a dense layer's 1x1x1 kern
 
 
 def _dense_layer(net: Network, at: str, x: str, growth: int, dot: str) -> str:
-    """Its `growth` new channels behind those that it read."""
+    """Appends `growth` new channels to those that it reads."""
     y = net.apply(f"{at}.relu{dot}1", "relu", net.batchnorm(f"{at}.norm{dot}1", x))
     y = net.conv(f"{at}.conv{dot}1", y, BOTTLENECK * growth, 1)
     y = net.apply(f"{at}.relu{dot}2", "relu", net.batchnorm(f"{at}.norm{dot}2", y))

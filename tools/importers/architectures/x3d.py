@@ -62,7 +62,7 @@ def _stem(net: Network, out: int) -> str:
 
 
 def _head(net: Network, x: str, classes: int, inner: int, out: int) -> str:
-    """The pool takes the whole map, so that output_pool, behind proj, would have a single cell to average."""
+    """The pool takes the whole map, so output_pool, after proj, would average a single cell."""
     at = "blocks.5.pool"
     x = net.batchnorm(f"{at}.pre_norm", net.conv(f"{at}.pre_conv", x, inner, 1))
     x = net.apply(f"{at}.pool", "globalavgpool", net.apply(f"{at}.pre_act", "relu", x))

@@ -1,12 +1,14 @@
 /* replay.c - see replay.h.
  *
- * Two traces of the network: one clip by itself, whose values all stay, and a batch of `sets`.  A
- * replay goes through the batch's steps in their order.  A step that reads something changed is
- * run.  What such a step reads and nothing changed is brought from the one clip to every clip of
- * the batch, at the time when its own step would have made it: so the lifetimes that the batch's
- * memory was planned by hold.  Where a map has ablated channels, they are replaced right after. */
+ * There are two traces of the network.  One runs the clip by itself and keeps all its values.  The
+ * other runs a batch of `sets`.
+ *
+ * A replay goes through the steps of the batch in their order.  A step runs if a value that it
+ * reads has changed.  If it also reads a value that has not changed, that value is copied from the
+ * clip's trace to every member of the batch.  The copy is made when the value's own step would have
+ * run, so that the plan of the batch's memory holds.  Ablated channels of a map are replaced as
+ * soon as the map is there. */
 #include "replay.h"
-#include "trace.h"
 #include <math.h>
 #include <string.h>
 
@@ -14,8 +16,8 @@ const float cfp_fill_gathered[1], cfp_fill_as_before[1];
 
 /* What happens to a value of the batch in one replay. */
 typedef struct fate {
-    bool runs;     /* its step is run: something that it reads has changed */
-    bool spreads;  /* the one clip's comes to every clip of the batch */
+    bool runs;     /* its step runs, because a value that it reads has changed */
+    bool spreads;  /* the clip's own is copied to every member of the batch */
     bool replaced; /* some of its channels are ablated */
 } fate;
 
@@ -25,17 +27,17 @@ struct cfp_replay {
     cfp_device device;
     int sets;
     cfp_trace *one, *many;
-    int *map;                /* [n_nodes] of kernel layers: the value that is their map; else -1 */
+    int *map;                /* [n_nodes] the value that is the map of this kernel layer; else -1 */
     fate *fate;              /* [n_nodes] by value */
     float *logits;           /* [classes] of the clip */
     float *some_logits;      /* [sets][classes] */
     const uint8_t **ablated; /* [n_nodes] of cfp_replay_layer */
-    uint8_t *where;          /* [sets][most channels], on the host */
+    uint8_t *where;          /* [sets][C] of any map: not 0 if the channel is replaced */
     void *where_there;       /* the same on the device */
-    const cfp_tensor **src;  /* room for the sources of a step */
-    cfp_tensor *fill;        /* [n_nodes] by value, of maps: one clip's; data NULL: zero */
+    const cfp_tensor **src;  /* has the capacity for the sources of any step */
+    cfp_tensor *fill;        /* [n_nodes] by value, of maps: what replaces their channels */
     void *fill_memory;
-    bool zero;    /* the fill in force */
+    bool zero;    /* channels are replaced by 0 instead */
     float **mean; /* [n_nodes] by value, of maps, plain: the mean of `gathered` clips */
     int gathered;
     void (*done)(void *cookie, double cost);
@@ -57,36 +59,37 @@ static const char *name_of(const cfp_model *model)
 
 /* --- opening --- */
 
-/* Bytes of a value of one clip. */
+/* The bytes of a value, for one clip. */
 static double bytes_of(const cfp_replay *r, int value)
 {
     return (double)r->device.api->tensor_bytes(&r->one->value[value]);
 }
 
-/* How many sets at once: enough that a step is worth its start, and that weights are read for
- * several clips.  More than that gains nothing on a processor (from 4 on a ResNet-18 of 16 x 112 x
- * 112, from 16 on the small network that is shipped), and a call with few sets waits for all. */
+/* How many sets to run at once: enough that starting a step costs little beside it, and that
+ * weights which are read serve several sets.  More sets gain nothing on a processor: the gain ends
+ * at 4 on a ResNet-18 of 16 x 112 x 112, and at 16 on the small network that is shipped.  And a
+ * call with few sets takes as long as a full batch. */
 static int advised_sets(const cfp_replay *r)
 {
-    enum { MOST_HOST = 16, MOST_DEVICE = 64, LEAST = 4 };
-    const double host_flop = 64e9, device_flop = 4e12; /* a batch that keeps it busy */
+    enum { MAX_HOST = 16, MAX_DEVICE = 64, MIN_SETS = 4 };
+    const double host_flop = 64e9, device_flop = 4e12; /* of a batch that keeps it busy */
     const bool host = r->device.api->host_memory;
-    double flop = 1, most = 0;
+    double flop = 1, max = 0;
     for (int i = 1; i < r->model->n_nodes; i++)
         flop += r->model->node[i].flop;
     const double wanted = (host ? host_flop : device_flop) / flop;
-    const double limit = host ? MOST_HOST : MOST_DEVICE;
-    int sets = (int)fmax(LEAST, fmin(limit, wanted));
+    const double limit = host ? MAX_HOST : MAX_DEVICE;
+    int sets = (int)fmax(MIN_SETS, fmin(limit, wanted));
     for (int s = 0; s < r->one->n_steps; s++) {
         const cfp_trace_step *step = &r->one->step[s];
         double live = bytes_of(r, step->tail) + (double)step->step.scratch_bytes;
         for (int k = 0; k < step->step.n_src; k++)
             live += bytes_of(r, step->src[k]);
-        most = fmax(most, live);
+        max = fmax(max, live);
     }
-    const char *whose; /* half of it: a branch beside a step may live, too */
+    const char *whose; /* half of the memory, because branches beside the step live, too */
     const double free_bytes = (double)cfp_device_free(&whose, &r->device, r->ctx) / 2;
-    while (sets > 1 && sets * most > free_bytes)
+    while (sets > 1 && sets * max > free_bytes)
         sets /= 2;
     return sets;
 }
@@ -96,11 +99,9 @@ static cfp_status open_many(cfp_replay *r, int sets)
     const bool chosen_here = sets == 0;
     r->sets = chosen_here ? advised_sets(r) : sets;
     for (;;) {
-        const cfp_trace_request request = {.depth = CFP_ALL_DEPTHS,
-                                           .batch = {.clips = r->sets, .thetas = 1},
-                                           .smaller = r->sets > 1 ? "--batch" : ""};
-        const cfp_status status =
-            cfp_trace_open_request(&r->many, r->ctx, r->model, &r->device, &request);
+        const cfp_trace_request request = {
+            .depth = CFP_ALL_DEPTHS, .clips = r->sets, .smaller = r->sets > 1 ? "--batch" : ""};
+        const cfp_status status = cfp_trace_open(&r->many, r->ctx, r->model, &r->device, &request);
         if (status != CFP_NOMEM || !chosen_here || r->sets == 1)
             return status;
         r->ctx->message[0] = '\0';
@@ -108,7 +109,7 @@ static cfp_status open_many(cfp_replay *r, int sets)
     }
 }
 
-static cfp_status take_room(cfp_replay *r)
+static cfp_status take_buffers(cfp_replay *r)
 {
     int channels = 1, sources = 1;
     for (int i = 0; i < r->model->n_nodes; i++)
@@ -122,7 +123,7 @@ static cfp_status take_room(cfp_replay *r)
     return r->device.api->alloc(r->device.backend, &r->where_there, (size_t)bytes);
 }
 
-/* What is brought from one trace to the other has to lie alike. */
+/* Values are copied from one trace to the other, so both must have the same layout. */
 static cfp_status check_layouts(const cfp_replay *r)
 {
     for (int i = 0; i < r->model->n_nodes; i++) {
@@ -145,14 +146,14 @@ static cfp_status open_replay(cfp_replay *r, int sets)
     CFP_TRY_ALLOC(r->ctx, r->mean, n);
     CFP_TRY_ALLOC(r->ctx, r->ablated, n);
     CFP_TRY_ALLOC(r->ctx, r->logits, r->model->n_classes);
-    CFP_TRY(cfp_trace_open_request(&r->one, r->ctx, r->model, &r->device, &alone));
+    CFP_TRY(cfp_trace_open(&r->one, r->ctx, r->model, &r->device, &alone));
     for (int m = 0; m < n; m++) {
         const bool layer = cfp_is_kernel_layer(&r->model->node[m]) && r->one->used[m];
         r->map[m] = layer ? r->one->holder[cfp_map_node(r->model, m)] : -1;
     }
     CFP_TRY(open_many(r, sets));
     CFP_TRY(check_layouts(r));
-    return take_room(r);
+    return take_buffers(r);
 }
 
 cfp_status cfp_replay_open(cfp_replay **out, cfp_ctx *ctx, const cfp_model *model,
@@ -211,14 +212,14 @@ static cfp_status fits(const cfp_replay *r, size_t bytes, size_t free_bytes, con
                     whose);
 }
 
-/* Bytes of the fill of a map, so that the next one is aligned. */
+/* The bytes of a map's fill, rounded up so that the next one is aligned. */
 static size_t fill_bytes(const cfp_replay *r, int value)
 {
     const size_t bytes = r->device.api->tensor_bytes(&r->one->value[value]);
     return (bytes + CFP_ARENA_ALIGNMENT - 1) / CFP_ARENA_ALIGNMENT * CFP_ARENA_ALIGNMENT;
 }
 
-/* The memory of the fill's maps, once. */
+/* Takes the memory for the fill's maps, if it has not been taken yet. */
 static cfp_status take_fill_memory(cfp_replay *r)
 {
     const cfp_backend_api *api = r->device.api;
@@ -302,21 +303,21 @@ static cfp_status take_means(cfp_replay *r)
     return CFP_OK;
 }
 
-/* mean of `n` from that of n - 1 and the n-th: no sum grows beyond what float32 holds well. */
+/* Makes the mean of n numbers from that of n - 1 and the n-th.  A sum would outgrow float32. */
 CFP_WIDE static void add_to_mean(float *mean, const float *x, int64_t count, int n)
 {
     for (int64_t i = 0; i < count; i++)
         mean[i] = (float)((double)mean[i] + ((double)x[i] - (double)mean[i]) / n);
 }
 
-static cfp_status add_maps(cfp_replay *r, float *room)
+static cfp_status add_maps(cfp_replay *r, float *plain)
 {
     for (int v = 0; v < r->model->n_nodes; v++) {
         if (!is_map(r, v))
             continue;
         const cfp_tensor *x = &r->one->value[v];
-        CFP_TRY(r->device.api->download(r->device.backend, room, x));
-        add_to_mean(r->mean[v], room, cfp_count(x->shape), r->gathered);
+        CFP_TRY(r->device.api->download(r->device.backend, plain, x));
+        add_to_mean(r->mean[v], plain, cfp_count(x->shape), r->gathered);
     }
     return CFP_OK;
 }
@@ -324,18 +325,18 @@ static cfp_status add_maps(cfp_replay *r, float *room)
 cfp_status cfp_replay_gather(cfp_replay *replay, const float *clip)
 {
     cfp_replay *r = replay;
-    int64_t most = 1;
-    float *room;
+    int64_t max = 1;
+    float *plain;
     if (r->gathered == 0)
         CFP_TRY(take_means(r));
     CFP_TRY(cfp_trace_forward(r->one, clip, r->logits));
     for (int v = 0; v < r->model->n_nodes; v++)
-        if (is_map(r, v) && cfp_count(r->one->value[v].shape) > most)
-            most = cfp_count(r->one->value[v].shape);
-    CFP_TRY_ALLOC(r->ctx, room, most);
+        if (is_map(r, v) && cfp_count(r->one->value[v].shape) > max)
+            max = cfp_count(r->one->value[v].shape);
+    CFP_TRY_ALLOC(r->ctx, plain, max);
     r->gathered++;
-    const cfp_status status = add_maps(r, room);
-    cfp_free(room);
+    const cfp_status status = add_maps(r, plain);
+    cfp_free(plain);
     return status;
 }
 
@@ -343,7 +344,7 @@ cfp_status cfp_replay_activation(cfp_replay *replay, int layer, float *mean)
 {
     const cfp_replay *r = replay;
     const cfp_tensor *x = cfp_trace_value(r->one, cfp_map_node(r->model, layer));
-    if (r->map[layer] < 0) { /* nothing that reaches the classes */
+    if (r->map[layer] < 0) { /* the logits do not depend on this layer */
         memset(mean, 0, (size_t)r->model->node[layer].shape.c * sizeof *mean);
         return CFP_OK;
     }
@@ -363,7 +364,7 @@ cfp_status cfp_replay_activation(cfp_replay *replay, int layer, float *mean)
 
 /* --- the replay --- */
 
-/* What happens to each value; true where the logits change. */
+/* Decides what happens to each value.  Returns whether the logits change. */
 static bool decide(cfp_replay *r, const uint8_t *const *ablated)
 {
     fate *of = r->fate;
@@ -390,7 +391,8 @@ static cfp_status spread(cfp_replay *r, int value)
                                   NULL);
 }
 
-/* Sets first ... first + count of the batch; the rest of it has nothing ablated. */
+/* The batch holds the sets from number `first` on, `count` of them.  Its other members have nothing
+ * ablated. */
 static cfp_status replace_ablated(cfp_replay *r, int value, const uint8_t *const *ablated,
                                   int first, int count)
 {
@@ -424,10 +426,11 @@ static cfp_status run_batch(cfp_replay *r, const uint8_t *const *ablated, int fi
     return cfp_check_interrupt(r->ctx);
 }
 
-/* Roughly the FLOP of a batch: what is not a sum of products moves a number or two a result. */
+/* Roughly the FLOP of a batch.  Ops other than convolutions and linear layers mostly move numbers.
+ */
 static double cost_of_batch(const cfp_replay *r)
 {
-    const double moved = 8; /* FLOP in the time of a number that is read or written */
+    const double moved = 8; /* the FLOP that take as long as moving one number */
     double cost = 1;
     for (int i = 0; i < r->model->n_nodes; i++) {
         const fate *of = &r->fate[i];
@@ -468,7 +471,7 @@ cfp_status cfp_replay_network(cfp_replay *replay, const uint8_t *const *ablated,
     return CFP_OK;
 }
 
-/* The list of cfp_replay_network that has one layer. */
+/* The argument of cfp_replay_network for a single layer. */
 static const uint8_t *const *only(cfp_replay *r, int layer, const uint8_t *ablated)
 {
     for (int m = 0; m < r->model->n_nodes; m++)
@@ -485,7 +488,7 @@ cfp_status cfp_replay_layer(cfp_replay *replay, int layer, const uint8_t *ablate
 double cfp_replay_cost(cfp_replay *replay, int layer, int n_sets)
 {
     cfp_replay *r = replay;
-    for (int m = 0; m < r->model->n_nodes; m++) /* `where`: for who asks, no more than not NULL */
+    for (int m = 0; m < r->model->n_nodes; m++) /* decide() only asks whether it is NULL */
         r->ablated[m] = m == layer || layer < 0 ? r->where : NULL;
     (void)decide(r, r->ablated);
     return cost_of_batch(r) * ((n_sets + r->sets - 1) / r->sets);

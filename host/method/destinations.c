@@ -1,12 +1,13 @@
-/* targets.c - see targets.h.
+/* destinations.c - see destinations.h.
  *
- * Maps travel backwards node by node, as the demands themselves would.  Several ways may lead to a
- * node; where they bring the same map they are one (x * sigmoid(x)), so that their number stays
- * small however often ways part and meet. */
-#include "targets.h"
+ * A map says for each channel of the start where it is in a node's output.  Maps are passed
+ * backwards node by node, as demands would be.  If several branches lead to a node with the same
+ * map, as in x * sigmoid(x), the map is kept once.  So their number stays small, however often
+ * branches part and meet. */
+#include "destinations.h"
 #include <string.h>
 
-/* The maps that have come to one node. */
+/* The maps that have arrived at one node. */
 typedef struct arrived {
     int n;
     int32_t **map;
@@ -15,12 +16,12 @@ typedef struct arrived {
 typedef struct search {
     cfp_ctx *ctx;
     const cfp_model *model;
-    int channels;  /* of where it started: the length of every map */
-    arrived *at;   /* [n_nodes] */
-    cfp_targets *found;
+    int channels; /* of the start: the length of every map */
+    arrived *at;  /* [n_nodes] */
+    cfp_destinations *found;
 } search;
 
-/* One element more, zeroed: *list is [n] and becomes [n + 1]. */
+/* Makes *list, which has n elements, one element longer; the new element is zeroed. */
 static cfp_status grow(void **list, cfp_ctx *ctx, int n, size_t size)
 {
     void *more = cfp_alloc(ctx, (size_t)n + 1, size);
@@ -41,7 +42,7 @@ static bool leads_nowhere(const search *s, const int32_t *map)
     return true;
 }
 
-/* Takes the map over. */
+/* Keeps the map at the node, or frees it if the node has it already. */
 static cfp_status arrive(search *s, int node, int32_t *map)
 {
     arrived *const at = &s->at[node];
@@ -75,10 +76,10 @@ static bool is_identity(const int32_t *map, int n)
     return true;
 }
 
-/* The target takes the map over. */
-static cfp_status add_target(search *s, int node, int32_t **map)
+/* The new destination takes the map over. */
+static cfp_status add_destination(search *s, int node, int32_t **map)
 {
-    cfp_targets *const found = s->found;
+    cfp_destinations *const found = s->found;
     void *list = found->target;
     CFP_TRY(grow(&list, s->ctx, found->n, sizeof *found->target));
     found->target = list;
@@ -91,7 +92,7 @@ static cfp_status add_target(search *s, int node, int32_t **map)
     return CFP_OK;
 }
 
-static cfp_status leave(search *s, int node, bool first_only, const bool *wanted)
+static cfp_status go_back_from(search *s, int node, bool first_only, const bool *wanted)
 {
     const cfp_node *n = &s->model->node[node];
     const int inputs = first_only && n->op == CFP_OP_ADD ? 1 : n->n_inputs;
@@ -99,7 +100,7 @@ static cfp_status leave(search *s, int node, bool first_only, const bool *wanted
         int32_t **map = &s->at[node].map[i];
         if (cfp_is_kernel_layer(n)) {
             if (wanted[node])
-                CFP_TRY(add_target(s, node, map));
+                CFP_TRY(add_destination(s, node, map));
             continue;
         }
         for (int k = 0; k < inputs; k++)
@@ -116,16 +117,16 @@ static cfp_status run(search *s, int node, bool first_only, const bool *wanted)
     for (int j = 0; j < s->channels; j++)
         map[j] = j;
     CFP_TRY(arrive(s, node, map));
-    for (int i = node; i > 0; i--) /* the clip is nobody's target */
-        CFP_TRY(leave(s, i, first_only, wanted));
+    for (int i = node; i > 0; i--) /* the clip is no destination */
+        CFP_TRY(go_back_from(s, i, first_only, wanted));
     return CFP_OK;
 }
 
-cfp_status cfp_targets_find(cfp_targets *out, cfp_ctx *ctx, const cfp_model *model, int node,
-                            bool first_only, const bool *wanted)
+cfp_status cfp_destinations_find(cfp_destinations *out, cfp_ctx *ctx, const cfp_model *model,
+                                 int node, bool first_only, const bool *wanted)
 {
     search s = {ctx, model, model->node[node].shape.c, NULL, out};
-    *out = (cfp_targets){0};
+    *out = (cfp_destinations){0};
     const cfp_status status = run(&s, node, first_only, wanted);
     for (int i = 0; s.at != NULL && i < model->n_nodes; i++) {
         for (int k = 0; k < s.at[i].n; k++)
@@ -134,14 +135,14 @@ cfp_status cfp_targets_find(cfp_targets *out, cfp_ctx *ctx, const cfp_model *mod
     }
     cfp_free(s.at);
     if (status != CFP_OK)
-        cfp_targets_free(out);
+        cfp_destinations_free(out);
     return status;
 }
 
-void cfp_targets_free(cfp_targets *targets)
+void cfp_destinations_free(cfp_destinations *destinations)
 {
-    for (int i = 0; i < targets->n; i++)
-        cfp_free(targets->target[i].map);
-    cfp_free(targets->target);
-    *targets = (cfp_targets){0};
+    for (int i = 0; i < destinations->n; i++)
+        cfp_free(destinations->target[i].map);
+    cfp_free(destinations->target);
+    *destinations = (cfp_destinations){0};
 }

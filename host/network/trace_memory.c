@@ -1,20 +1,22 @@
-/* trace_memory.c - what a trace must hold, from when to when, and where it lies.
+/* trace_memory.c - how long each tensor of a trace must live, and where it lies in the arena.
  *
- * The clock counts nodes, N of them: a step runs forward at the time of its tail; in the backward
- * pass node i is left and gone through at time 2 N - i.  A fused step is left at its tail and gone
- * through at its head, and other branches run in between: that is why steps cannot be the clock.
- * Memory is planned before any of it is taken; a plan that does not fit is refused in numbers. */
+ * Time is counted in nodes, N of them.  A step runs forward at the time of its tail.  The backward
+ * pass visits node i at time 2 N - i.  It visits a fused step twice, at the tail and at the head,
+ * and other branches may run in between; so steps cannot serve as the clock.
+ *
+ * The whole plan is made before any memory is taken.  A plan that does not fit is refused, and the
+ * message says how much it needs. */
 #include "trace.h"
 #include <stdio.h>
 #include <string.h>
 
-/* Lifetimes while they are being collected; index of a value's buffers by node. */
+/* The buffers so far, and their lifetimes. */
 struct plan {
     cfp_trace *trace;
-    cfp_lifetime *life;
+    cfp_lifetime *life; /* [n] */
     int n;
-    int *value, *diff, *share; /* [n_nodes] buffer number; -1: none */
-    int end;                   /* later than anything */
+    int *value, *diff, *aside; /* [n_nodes] by value: its buffer's number; -1: none */
+    int end;                   /* a time after everything else */
 };
 
 static int backward_time(const cfp_trace *trace, int node)
@@ -41,13 +43,13 @@ static int last_use(const cfp_trace *trace, const cfp_trace_step *step, int k)
     const bool residual = step->step.adds && k == step->step.n_src - 1;
     if (!trace->request.backward || !step->active || residual)
         return step->tail;
-    /* a kernel layer's x meets its gradient in SPEC's v(i) = mean of x(i) * G(i) */
+    /* a kernel layer's x is multiplied by its gradient (SPEC: v(i) = mean of x(i) * G(i)) */
     const bool read =
         cfp_op_backward_reads(step->step.node->op).src || cfp_is_kernel_layer(step->step.node);
     return read ? backward_time(trace, step->head) : step->tail;
 }
 
-/* The residual's memory becomes the result's where nobody needs the residual afterwards. */
+/* True: step s is the last that needs its residual, so its result may take that memory. */
 static bool may_take_residual(const cfp_trace *trace, int s)
 {
     const cfp_trace_request *want = &trace->request;
@@ -65,7 +67,7 @@ static bool may_take_residual(const cfp_trace *trace, int s)
             if (trace->step[t].src[k] == added && !(t == s && k == last) &&
                 last_use(trace, &trace->step[t], k) >= step->tail)
                 return false;
-    /* an activation's derivative is told from its value */
+    /* the derivative of an activation is computed from its value */
     const int maker = trace->step_of[added];
     return !want->backward || maker < 0 || !trace->step[maker].active;
 }
@@ -85,12 +87,12 @@ static void place_values(struct plan *p)
         extend(p, *mine, step->tail);
         for (int k = 0; k < step->step.n_src; k++)
             extend(p, p->value[step->src[k]], last_use(trace, step, k));
-        /* In the backward pass a value is read by its own step (gate, pools) and by its tube. */
+        /* the backward pass of the step itself reads it (gate, pools), and so do tubes */
         if (want->backward && step->active)
             extend(p, *mine, backward_time(trace, step->head));
     }
-    for (int i = 0; i < p->n && want->again; i++) /* what the backward pass reads is never reused */
-        if (p->life[i].last > trace->model->n_nodes)
+    for (int i = 0; i < p->n && want->again; i++)
+        if (p->life[i].last > trace->model->n_nodes) /* the backward pass reads it, each time */
             extend(p, i, p->end);
     extend(p, p->value[trace->holder[trace->model->logits]], trace->model->n_nodes);
     for (int i = 0; i < trace->model->n_nodes; i++)
@@ -98,8 +100,8 @@ static void place_values(struct plan *p)
             extend(p, p->value[trace->holder[i]], p->end);
 }
 
-/* A contribution of `step` to the gradient of its source k arrives: at the tail, where a residual
- * is undone, or at the head. */
+/* Plans the contribution of `step` to the gradient of its source k.  It is made at the tail if the
+ * source is the residual, else at the head. */
 static void contribution(struct plan *p, const cfp_trace_step *step, int k)
 {
     cfp_trace *trace = p->trace;
@@ -107,21 +109,21 @@ static void contribution(struct plan *p, const cfp_trace_step *step, int k)
     const bool residual = step->step.adds && k == step->step.n_src - 1;
     const int now = backward_time(trace, residual ? step->tail : step->head);
     const bool onward = cfp_gradient_goes_on(trace, v);
-    /* Where nothing upstream is of interest, a kernel layer still weighs its own share. */
+    /* A gradient that does not go on is only shown, for each kernel layer that reads v. */
     if (!onward && (!cfp_is_kernel_layer(step->step.node) || k > 0))
         return;
     if (p->diff[v] < 0)
         p->diff[v] = add_buffer(p, &trace->value[v], now, now);
-    else if (onward && !residual && p->share[v] < 0) /* made aside, then added */
-        p->share[v] = add_buffer(p, &trace->value[v], now, now);
+    else if (onward && !residual && p->aside[v] < 0) /* written there, then added */
+        p->aside[v] = add_buffer(p, &trace->value[v], now, now);
     extend(p, p->diff[v], now);
-    extend(p, p->share[v], now);
+    extend(p, p->aside[v], now);
     if (onward && maker >= 0)
         extend(p, p->diff[v], backward_time(trace, trace->step[maker].head));
 }
 
-/* Gradients: from the first contribution until the step that made the value is gone through.  Nodes
- * in falling order, as the descent meets them, so that first contributions come first. */
+/* A gradient lives from its first contribution until the backward pass has done the head of the
+ * step that made the value.  Nodes come in falling order, as in the backward pass. */
 static void place_gradients(struct plan *p)
 {
     cfp_trace *trace = p->trace;
@@ -144,57 +146,57 @@ static void place_gradients(struct plan *p)
         extend(p, p->diff[v], p->end);
 }
 
-/* Room for the clips alone of any tensor, where a clip has several entries; -1: none is wanted. */
-static void place_blended(struct plan *p, int buffer[2])
+/* The bytes of the largest value that `of` marks (NULL: of all values), with so many entries of
+ * each clip. */
+static size_t largest_value(const cfp_trace *trace, const bool *of, int entries)
 {
-    const cfp_trace *trace = p->trace;
-    size_t most = 0;
-    buffer[0] = buffer[1] = -1;
-    if (trace->entries.n == 1)
-        return;
+    size_t max = 0;
     for (int i = 0; i < trace->model->n_nodes; i++) {
-        cfp_tensor alone = trace->value[i];
-        alone.shape.n /= trace->entries.n;
-        const size_t bytes = trace->device.api->tensor_bytes(&alone);
-        most = trace->holder[i] == i && bytes > most ? bytes : most;
+        cfp_tensor x = trace->value[i];
+        if (trace->holder[i] != i || (of != NULL && !of[i]))
+            continue;
+        x.shape.n = trace->clips * entries;
+        const size_t bytes = trace->device.api->tensor_bytes(&x);
+        max = bytes > max ? bytes : max;
     }
-    for (int k = 0; k < 2; k++) {
-        p->life[p->n] = (cfp_lifetime){most, trace->model->n_nodes, p->end, 0};
-        buffer[k] = p->n++;
-    }
+    return max;
 }
 
-/* Room for any value as it was before it was turned down; -1: none is wanted. */
-static int place_unturned(struct plan *p)
+/* A buffer that lives during the whole backward pass. */
+static int add_backward_buffer(struct plan *p, size_t bytes)
+{
+    p->life[p->n] = (cfp_lifetime){bytes, p->trace->model->n_nodes, p->end, 0};
+    return p->n++;
+}
+
+/* Adds the caller's buffers.  Returns the buffer for a value as it was before it was turned down;
+ * -1: no value is. */
+static int place_buffers(struct plan *p, int spare[CFP_TRACE_SPARES])
 {
     const cfp_trace *trace = p->trace;
-    size_t most = 0;
-    if (trace->turned == NULL)
-        return -1;
-    for (int i = 0; i < trace->model->n_nodes; i++)
-        if (trace->turned[i]) {
-            const size_t bytes = trace->device.api->tensor_bytes(&trace->value[i]);
-            most = bytes > most ? bytes : most;
-        }
-    p->life[p->n] = (cfp_lifetime){most, trace->model->n_nodes, p->end, 0};
-    return p->n++;
+    for (int k = 0; k < CFP_TRACE_SPARES; k++)
+        spare[k] =
+            k < trace->request.spare ? add_backward_buffer(p, largest_value(trace, NULL, 1)) : -1;
+    return trace->turned == NULL
+               ? -1
+               : add_backward_buffer(p, largest_value(trace, trace->turned, trace->entries));
 }
 
 static cfp_status does_not_fit(const cfp_trace *trace, size_t free_bytes, const char *whose)
 {
-    const cfp_trace_request *want = &trace->request;
-    char smaller[96];
-    snprintf(smaller, sizeof smaller, "%s%s--depth, --layers or --tubes none",
-             want->batch.clips == 1 ? "" : "--batch, ",
-             trace->entries.count == 1 ? "" : "--steps, --mask none, ");
-    const char *hint = want->smaller != NULL ? want->smaller : smaller;
+    const char *const smaller = trace->request.smaller != NULL ? trace->request.smaller : "";
     return cfp_fail(trace->ctx, CFP_NOMEM,
                     "%s: needs %.2f GiB for the activations of %d clip%s, %s has %.2f GiB %s%s%s",
                     trace->model->path != NULL ? trace->model->path : "model",
                     (double)trace->arena_bytes / 0x1p30, trace->value[0].shape.n,
                     trace->value[0].shape.n == 1 ? "" : "s", trace->device.api->name,
-                    (double)free_bytes / 0x1p30, whose, hint[0] != '\0' ? "; try a smaller " : "",
-                    hint);
+                    (double)free_bytes / 0x1p30, whose,
+                    smaller[0] != '\0' ? "; try a smaller " : "", smaller);
+}
+
+static void *at(const struct plan *p, int buffer)
+{
+    return buffer < 0 ? NULL : (char *)p->trace->arena + p->life[buffer].offset;
 }
 
 static cfp_status take_memory(struct plan *p)
@@ -207,9 +209,8 @@ static cfp_status take_memory(struct plan *p)
             scratch_bytes = trace->step[s].step.scratch_bytes;
     p->life[p->n] = (cfp_lifetime){scratch_bytes, 0, p->end, 0};
     const int scratch = p->n++;
-    int blended[2];
-    place_blended(p, blended);
-    const int unturned = place_unturned(p);
+    int spare[CFP_TRACE_SPARES];
+    const int unturned = place_buffers(p, spare);
 
     CFP_TRY(cfp_memory_plan(&trace->arena_bytes, trace->ctx, p->life, p->n));
     for (int i = 0; i < p->n; i++)
@@ -221,19 +222,15 @@ static cfp_status take_memory(struct plan *p)
         return does_not_fit(trace, free_bytes, whose);
     CFP_TRY(api->alloc(trace->device.backend, &trace->arena,
                        trace->arena_bytes > 0 ? trace->arena_bytes : 1));
-    char *base = trace->arena;
-    trace->scratch = base + p->life[scratch].offset;
-    trace->unturned = unturned < 0 ? NULL : base + p->life[unturned].offset;
-    for (int k = 0; k < 2; k++)
-        trace->blended[k] = blended[k] < 0 ? NULL : base + p->life[blended[k]].offset;
+    trace->scratch = at(p, scratch);
+    trace->unturned = at(p, unturned);
+    for (int k = 0; k < CFP_TRACE_SPARES; k++)
+        trace->spare[k] = at(p, spare[k]);
     for (int i = 0; i < trace->model->n_nodes; i++) {
-        if (p->value[i] >= 0)
-            trace->value[i].data = (float *)(void *)(base + p->life[p->value[i]].offset);
-        trace->diff[i] = trace->share[i] = trace->value[i];
-        trace->diff[i].data =
-            p->diff[i] < 0 ? NULL : (float *)(void *)(base + p->life[p->diff[i]].offset);
-        trace->share[i].data =
-            p->share[i] < 0 ? NULL : (float *)(void *)(base + p->life[p->share[i]].offset);
+        trace->diff[i] = trace->aside[i] = trace->value[i];
+        trace->value[i].data = at(p, p->value[i]);
+        trace->diff[i].data = at(p, p->diff[i]);
+        trace->aside[i].data = at(p, p->aside[i]);
     }
     return CFP_OK;
 }
@@ -244,16 +241,15 @@ cfp_status cfp_trace_place(cfp_trace *trace)
     struct plan p = {.trace = trace, .end = 2 * trace->model->n_nodes + 1};
     int *numbers;
     CFP_TRY_ALLOC(trace->ctx, trace->diff, n);
-    CFP_TRY_ALLOC(trace->ctx, trace->share, n);
+    CFP_TRY_ALLOC(trace->ctx, trace->aside, n);
     CFP_TRY_ALLOC(trace->ctx, trace->diff_ready, n);
     CFP_TRY_ALLOC(trace->ctx, numbers, 3 * (size_t)n);
     memset(numbers, 0xff, 3 * (size_t)n * sizeof *numbers); /* all -1 */
     p.value = numbers;
     p.diff = numbers + n;
-    p.share = numbers + 2 * n;
-    /* at most a value, a gradient and a share a node, the scratch, what is blended, a value
-     * unturned */
-    p.life = cfp_alloc(trace->ctx, 3 * (size_t)n + 4, sizeof *p.life);
+    p.aside = numbers + 2 * n;
+    /* at most value, diff and aside of each node, scratch, the caller's buffers, unturned */
+    p.life = cfp_alloc(trace->ctx, 3 * (size_t)n + CFP_TRACE_SPARES + 2, sizeof *p.life);
     cfp_status status = p.life == NULL ? CFP_NOMEM : CFP_OK;
     if (status == CFP_OK) {
         place_values(&p);

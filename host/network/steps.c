@@ -1,14 +1,14 @@
-/* steps.c - from nodes to steps: what can be computed in one go is.
+/* steps.c - makes steps of nodes: nodes that can be computed in one go are fused.
  *
  *     conv3d | linear  [folded batchnorm]  [+ residual]  [activation]
  *     batchnorm | add  [activation]
  *
- * A node is fused only when its single consumer is what it is fused with, so nothing that another
- * node, a kernel mean or a tube could want ever disappears (SPEC's map follows the same chain). */
+ * A node is fused only with its single consumer.  So no tensor disappears that another node, a
+ * kernel mean or a tube could need: the map of SPEC follows the same chain of single consumers. */
 #include "trace.h"
 
-/* The only consumer of a node's output, seen through nodes that compute nothing; -1: none or
- * several, or the output is what the network is run for. */
+/* The only consumer of a node's output; nodes that compute nothing are skipped.  -1: there is none
+ * or there are several, or the output is the logits. */
 static int sole_consumer(const cfp_model *model, int node)
 {
     for (;;) {
@@ -21,7 +21,7 @@ static int sole_consumer(const cfp_model *model, int node)
     }
 }
 
-/* What the network is run for: everything upstream of the logits, that node included. */
+/* Marks the nodes that the logits depend on, and the logits. */
 static void mark_used(const cfp_model *model, bool *used)
 {
     used[model->logits] = true;
@@ -36,11 +36,11 @@ static bool fusable_activation(const cfp_trace *trace, int node)
            (!trace->request.backward || cfp_gate_from_output(trace->model->node[node].op));
 }
 
-/* The other operand of an add that kernel layer `head` may take over; -1: it may not. */
+/* The other operand of an add that can be fused with kernel layer `head`; -1: it cannot. */
 static int residual_operand(const cfp_trace *trace, int head, int add)
 {
     if (add < 0 || trace->step_of[add] >= 0)
-        return -1; /* no consumer, or another kernel layer took the add over */
+        return -1; /* no consumer, or the add is fused with another kernel layer */
     const cfp_model *model = trace->model;
     const cfp_node *node = &model->node[add];
     if (node->op != CFP_OP_ADD || node->n_inputs != 2)
@@ -49,14 +49,13 @@ static int residual_operand(const cfp_trace *trace, int head, int add)
     const int second = model->node[node->input[1]].alias;
     const int other = first == head ? second : first;
     if (other == 0 && trace->request.clip_gradient)
-        return -1; /* the clip lies otherwise than what is added to it: no plain copy of gradients
-                    */
+        return -1; /* the clip has another layout, so gradients could not simply be copied */
     if (first == second || !cfp_shape_equal(model->node[first].shape, model->node[second].shape))
         return -1;
     return other;
 }
 
-/* One step that starts at `head`: sets its tail and marks the nodes it is made of. */
+/* Makes the step that starts at `head`, and marks its nodes in step_of. */
 static cfp_status make_step(cfp_trace *trace, int head, int index)
 {
     const cfp_model *model = trace->model;
@@ -83,13 +82,13 @@ static cfp_status make_step(cfp_trace *trace, int head, int index)
     s->step.n_src = node->n_inputs + s->step.adds;
     CFP_TRY_ALLOC(trace->ctx, s->src, s->step.n_src);
     for (int k = 0; k < node->n_inputs; k++)
-        s->src[k] = node->input[k]; /* nodes for now; values once every step is known */
+        s->src[k] = node->input[k]; /* a node; name_values makes a value of it */
     if (s->step.adds)
         s->src[node->n_inputs] = added;
     return CFP_OK;
 }
 
-/* Steps run in the order of their tails: then the residual is always there before it is added. */
+/* Steps run in the order of their tails, so every residual is computed before it is added. */
 static void order_by_tail(cfp_trace *trace)
 {
     for (int i = 1; i < trace->n_steps; i++) {
@@ -112,8 +111,8 @@ static void name_values(cfp_trace *trace)
         trace->step_of[step->head] = trace->step_of[step->tail] = s;
         trace->holder[step->tail] = step->tail;
     }
-    for (int i = 1; i < model->n_nodes; i++) /* nodes that compute nothing, once their source is */
-        if (model->node[i].alias != i)
+    for (int i = 1; i < model->n_nodes; i++)
+        if (model->node[i].alias != i) /* it computes nothing: its source holds its output */
             trace->holder[i] = trace->holder[model->node[i].alias];
     for (int s = 0; s < trace->n_steps; s++)
         for (int k = 0; k < trace->step[s].step.n_src; k++)

@@ -7,7 +7,7 @@ static int larger_first(const void *a, const void *b)
     const cfp_lifetime *x = *(cfp_lifetime *const *)a, *y = *(cfp_lifetime *const *)b;
     if (x->bytes != y->bytes)
         return x->bytes < y->bytes ? 1 : -1;
-    return x < y ? -1 : x > y; /* a fixed order: the same plan every time */
+    return x < y ? -1 : x > y; /* so that the plan is the same every time */
 }
 
 static size_t aligned(size_t bytes)
@@ -15,7 +15,7 @@ static size_t aligned(size_t bytes)
     return (bytes + CFP_ARENA_ALIGNMENT - 1) / CFP_ARENA_ALIGNMENT * CFP_ARENA_ALIGNMENT;
 }
 
-/* Inserts into the list of placed buffers, which is kept by offset. */
+/* Inserts into the list of placed buffers, which is sorted by offset. */
 static void insert(cfp_lifetime **placed, int n, cfp_lifetime *life)
 {
     int at = n;
@@ -37,7 +37,7 @@ cfp_status cfp_memory_plan(size_t *arena_bytes, cfp_ctx *ctx, cfp_lifetime *life
     for (int i = 0; i < n; i++) {
         cfp_lifetime *now = order[i];
         size_t at = 0;
-        for (int k = 0; k < i; k++) { /* by offset: the first gap that is wide enough */
+        for (int k = 0; k < i; k++) { /* looks for the first gap that is wide enough */
             const cfp_lifetime *other = placed[k];
             if (other->last < now->first || other->first > now->last)
                 continue;

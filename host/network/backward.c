@@ -1,0 +1,223 @@
+/* backward.c - the backward pass, node by node, from the logits to the input.
+ *
+ * The caller visits the nodes in falling order.  Between two nodes it can read the gradient that is
+ * complete, and it says which kernels keep theirs (the mask).  A fused step is undone in two parts,
+ * because other branches may run in between: activation and residual at its tail, the op at its
+ * head. */
+#include "trace.h"
+#include <string.h>
+
+cfp_status cfp_backward_start(cfp_trace *trace, const float *seed)
+{
+    const int v = trace->holder[trace->model->logits];
+    memset(trace->diff_ready, 0, (size_t)trace->model->n_nodes * sizeof *trace->diff_ready);
+    if (trace->diff[v].data == NULL)
+        return CFP_OK; /* no gradient is wanted */
+    CFP_TRY(trace->device.api->seed(trace->device.backend, &trace->diff[v], seed));
+    trace->diff_ready[v] = true;
+    return CFP_OK;
+}
+
+const cfp_tensor *cfp_trace_gradient(const cfp_trace *trace, int node)
+{
+    const int v = trace->holder[node];
+    return v >= 0 && trace->diff_ready[v] ? &trace->diff[v] : NULL;
+}
+
+/* Where to write a contribution to the gradient of v: the first goes into the gradient itself, a
+ * further one aside.  NULL: the gradient of v is not wanted. */
+static cfp_tensor *place_for(cfp_trace *trace, int v)
+{
+    if (trace->diff[v].data == NULL)
+        return NULL;
+    return trace->diff_ready[v] ? &trace->aside[v] : &trace->diff[v];
+}
+
+/* The same for a step that is no kernel layer.  If the gradient of v does not go on, v has memory
+ * only for the contributions of kernel layers, and only in their time (trace_memory.c). */
+static cfp_tensor *place_onward(cfp_trace *trace, int v)
+{
+    return cfp_gradient_goes_on(trace, v) ? place_for(trace, v) : NULL;
+}
+
+/* A contribution has been written. */
+static cfp_status received(cfp_trace *trace, int v)
+{
+    if (!cfp_gradient_goes_on(trace, v))
+        return CFP_OK; /* it was only shown to the watch; the next layer writes over it */
+    if (trace->diff_ready[v])
+        return trace->device.api->accumulate(trace->device.backend, &trace->diff[v],
+                                             &trace->aside[v]);
+    trace->diff_ready[v] = true;
+    return CFP_OK;
+}
+
+/* True: the head, a kernel layer, is the first that needs the gradient behind the activation.  So
+ * activation and mask are done there, in one pass over the gradient. */
+static bool gated_at_head(const cfp_trace *trace, const cfp_trace_step *step)
+{
+    return step->step.activation != NULL && !step->step.adds &&
+           cfp_is_kernel_layer(step->step.node) && trace->turned == NULL;
+}
+
+/* --- a network that is turned down: y becomes b + alpha * (y - b) --- */
+
+static bool is_turned(const cfp_trace *trace, int value)
+{
+    return trace->turned != NULL && trace->turned[value];
+}
+
+static cfp_status turn(cfp_tensor *out, cfp_trace *trace, const cfp_tensor *x, int other, bool back)
+{
+    cfp_turn how = trace->request.turn;
+    how.entries = trace->entries;
+    how.other = other;
+    how.back = back;
+    return trace->device.api->turn(trace->device.backend, out, x, &how);
+}
+
+cfp_status cfp_turn_value(cfp_trace *trace, int value)
+{
+    cfp_tensor *x = &trace->value[value];
+    if (!is_turned(trace, value))
+        return CFP_OK;
+    return turn(x, trace, x, trace->request.turn.other, false);
+}
+
+/* *out: the value as its step made it, before it was turned down. */
+static cfp_status unturned_value(cfp_tensor *out, cfp_trace *trace, int value)
+{
+    *out = trace->value[value];
+    if (!is_turned(trace, value))
+        return CFP_OK;
+    out->data = trace->unturned;
+    return turn(out, trace, &trace->value[value], trace->request.turn.other, true);
+}
+
+/* The derivative of y by the turned entry is alpha. */
+static cfp_status turn_gradient(cfp_trace *trace, int value)
+{
+    cfp_tensor *g = &trace->diff[value];
+    if (!is_turned(trace, value))
+        return CFP_OK;
+    return turn(g, trace, g, -1, false);
+}
+
+cfp_status cfp_backward_tail(cfp_trace *trace, int node)
+{
+    const int s = trace->step_of[node];
+    if (s < 0 || trace->step[s].tail != node || !trace->diff_ready[node] || !trace->step[s].active)
+        return CFP_OK;
+    const cfp_backend_api *api = trace->device.api;
+    const cfp_trace_step *step = &trace->step[s];
+    cfp_tensor *diff = &trace->diff[node], made;
+    CFP_TRY(turn_gradient(trace, node));
+    if (step->step.activation != NULL && !gated_at_head(trace, step)) {
+        CFP_TRY(unturned_value(&made, trace, node));
+        CFP_TRY(api->gate(trace->device.backend, step->step.activation, diff, &made, NULL, 1));
+    }
+    if (!step->step.adds)
+        return CFP_OK;
+    const int added = step->src[step->step.n_src - 1];
+    if (!cfp_gradient_goes_on(trace, added))
+        return CFP_OK;
+    if (trace->diff_ready[added])
+        return api->accumulate(trace->device.backend, &trace->diff[added], diff);
+    trace->diff_ready[added] = true;
+    return api->copy(trace->device.backend, &trace->diff[added], diff);
+}
+
+/* A source may be two of the inputs (x + x).  Then it gets two contributions, and each needs memory
+ * of its own: the step is run once for each. */
+static bool repeated(const cfp_trace_step *step, int k)
+{
+    for (int i = 0; i < k; i++)
+        if (step->src[i] == step->src[k])
+            return true;
+    return false;
+}
+
+static cfp_status run_backward(cfp_trace *trace, const cfp_trace_step *step, const cfp_tensor **src,
+                               cfp_tensor **diff_src, int n_src)
+{
+    cfp_tensor made;
+    const cfp_tensor *dst = &made;
+    const cfp_tensor *diff = &trace->diff[step->tail];
+    int left = 0;
+    CFP_TRY(unturned_value(&made, trace, step->tail));
+    for (int k = 0; k < n_src; k++)
+        src[k] = &trace->value[step->src[k]];
+    for (int k = 0; k < n_src; k++) {
+        diff_src[k] = repeated(step, k) ? NULL : place_onward(trace, step->src[k]);
+        left += repeated(step, k);
+    }
+    CFP_TRY(trace->device.api->step_backward(trace->device.backend, &step->step, src, dst, diff,
+                                             diff_src, trace->scratch));
+    for (int k = 0; k < n_src; k++)
+        if (diff_src[k] != NULL)
+            CFP_TRY(received(trace, step->src[k]));
+    for (int k = 0; k < n_src && left > 0; k++) {
+        if (!repeated(step, k))
+            continue;
+        for (int i = 0; i < n_src; i++)
+            diff_src[i] = i == k ? place_onward(trace, step->src[k]) : NULL;
+        if (diff_src[k] == NULL)
+            continue;
+        CFP_TRY(trace->device.api->step_backward(trace->device.backend, &step->step, src, dst, diff,
+                                                 diff_src, trace->scratch));
+        CFP_TRY(received(trace, step->src[k]));
+    }
+    return CFP_OK;
+}
+
+/* A kernel layer has one source.  Its part of that source's gradient is shown before it is added to
+ * the parts of others. */
+static cfp_status kernel_layer(cfp_trace *trace, const cfp_trace_step *step,
+                               const cfp_demand *demand, const cfp_gradient_watch *watch)
+{
+    const cfp_backend_api *api = trace->device.api;
+    const int v = step->src[0];
+    cfp_tensor *diff = &trace->diff[step->tail];
+    const bool gated = gated_at_head(trace, step);
+    if (gated || demand != NULL)
+        CFP_TRY(api->gate(trace->device.backend, gated ? step->step.activation : NULL, diff,
+                          &trace->value[step->tail], demand, trace->entries));
+    cfp_tensor *g = place_for(trace, v);
+    if (g == NULL)
+        return CFP_OK;
+    const cfp_tensor *const src[2] = {&trace->value[v], NULL};
+    cfp_tensor *const diff_src[2] = {g, NULL};
+    CFP_TRY(api->step_backward(trace->device.backend, &step->step, src, &trace->value[step->tail],
+                               diff, diff_src, trace->scratch));
+    if (watch != NULL)
+        CFP_TRY(watch->see(watch->cookie, &trace->value[v], g));
+    return received(trace, v);
+}
+
+cfp_status cfp_backward_head(cfp_trace *trace, int node, const cfp_demand *demand,
+                             const cfp_gradient_watch *watch)
+{
+    const int s = trace->step_of[node];
+    if (s < 0 || trace->step[s].head != node || !trace->step[s].active ||
+        !trace->diff_ready[trace->step[s].tail])
+        return CFP_OK;
+    const cfp_trace_step *step = &trace->step[s];
+    if (cfp_is_kernel_layer(step->step.node))
+        return kernel_layer(trace, step, demand, watch);
+
+    const int n_src = step->step.n_src;
+    const cfp_tensor **src;
+    CFP_TRY_ALLOC(trace->ctx, src, n_src);
+    cfp_tensor **diff_src = cfp_alloc(trace->ctx, (size_t)n_src, sizeof *diff_src);
+    const cfp_status status =
+        diff_src == NULL ? CFP_NOMEM : run_backward(trace, step, src, diff_src, n_src);
+    cfp_free(diff_src);
+    cfp_free(src);
+    return status;
+}
+
+const cfp_tensor *cfp_backward_output(const cfp_trace *trace, int node)
+{
+    const cfp_trace_step *step = &trace->step[trace->step_of[node]];
+    return step->active && trace->diff_ready[step->tail] ? &trace->diff[step->tail] : NULL;
+}
