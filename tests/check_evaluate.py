@@ -672,7 +672,7 @@ def check_refusals(cfp, model, clip):
     for words, piece in (
             (["--metrics", "kernal-drop"], "did you mean kernel-drop?"), (["--metrics", ""], "--metrics"),
             (["--metrics", "energy"], "--mask-file"), (["--methods", "gradd"], "did you mean grad?"),
-            (["--methods", "gradcam"], "score for each kernel"), (["--methods", "exact", "--metrics", "deletion"], "volume"),
+            (["--methods", "gradcam"], "no scores of kernels"), (["--methods", "exact", "--metrics", "deletion"], "volume"),
             (["--methods", "cfp:steps=3"], "no option 'steps'"), (["--methods", "cfp:theta"], "needs a value"),
             (["--methods", "cfp:theta=1.5"], "from 0 to 1"), (["--methods", "random:baseline=blank"], "no option"),
             (["--methods", "grad:baseline=blonk"], "one of zero, blank"),
@@ -705,7 +705,7 @@ def check_breaks(cfp, model, clip, folder):
     one_line(done, "missing.npy: ", "a missing clip")
     with open(table, encoding="utf-8", newline="") as f:
         rows = rows_of(f.read())
-    check(len(rows) == 8 and rows[:4] == rows[4:], f"two clips around a missing one: {len(rows)} rows")
+    check(len(rows) == 12 and rows[:6] == rows[6:], f"two clips around a missing one: {len(rows)} rows")
     os.remove(table)
     evaluate(cfp, model, missing, *few, "--csv", table, status=1)
     check(not os.path.exists(table), "a table without a row")

@@ -9,7 +9,8 @@
  * command line; "model" (its SHA-256) is one of them. */
 enum { CFP_EXPLAINED_OPTIONS = 15, CFP_EXPLAINED_EXTRA = 3 };
 extern const char *const cfp_explained_options[CFP_EXPLAINED_OPTIONS];
-/* The last CFP_EXPLAINED_EXTRA are in newer files only.  They are compared if both files have them. */
+/* The last CFP_EXPLAINED_EXTRA are in newer files only.  They are compared if both files have them.
+ */
 
 typedef struct cfp_explained_head {
     char *id;   /* id of the clip: its path, or its name in the shard */

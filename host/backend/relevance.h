@@ -91,7 +91,7 @@ typedef struct cfp_back_step {
     const double *theta;      /* [thetas] */
     const cfp_demand *demand; /* [questions][O] */
     /* The answers. */
-    cfp_demand *child; /* [questions][C] raised to the R(i) that the layer demands */
+    cfp_demand *child;               /* [questions][C] raised to the R(i) that the layer demands */
     const cfp_demand_target *target; /* [n_targets] raised by what child is raised to */
     int n_targets;
     /* Its edges; NULL where none are kept.  Rows that are not demanded have n_edges 0 and nothing

@@ -232,10 +232,8 @@ static cfp_status open_analyser(cfp_analyser **analyser, cfp_ctx *ctx, const cfp
     const cfp_query *query = &method->query;
     const double theta[2] = {query->theta, 0};
     const bool masked = query->rule == CFP_RULE_GRAD && query->mask == CFP_MASK_SELECTED;
-    const cfp_batch batch = {.clips = 1,
-                             .thetas = method->selects || masked ? 1 : 2,
-                             .theta = theta,
-                             .edgeless = true};
+    const cfp_batch batch = {
+        .clips = 1, .thetas = method->selects || masked ? 1 : 2, .theta = theta, .edgeless = true};
     if (*analyser != NULL)
         return CFP_OK;
     CFP_TRY(cfp_analyser_open(analyser, ctx, model, device, query, &batch));

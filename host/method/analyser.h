@@ -48,8 +48,8 @@ typedef struct cfp_analyser_request {
     bool backward;       /* a question has the rule grad */
     int depth;           /* the deepest kernel layer of any question, or CFP_ALL_DEPTHS */
     const uint8_t *keep; /* [n_nodes] outputs that stay after a forward pass; NULL: none */
-    /* A query whose baseline, steps and turn_down all questions share; NULL: they are about the clip
-     * alone. */
+    /* A query whose baseline, steps and turn_down all questions share; NULL: they are about the
+     * clip alone. */
     const cfp_query *compares;
     const char *smaller; /* the options that a message names if memory is short; NULL: the usual */
 } cfp_analyser_request;

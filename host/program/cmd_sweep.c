@@ -80,8 +80,8 @@ static cfp_status open_for(cfp_analyser **analyser, sweeping *w, bool compares)
             query[n++] = w->plan.query[i];
     cfp_status status = CFP_OK;
     if (n > 0)
-        status = cfp_analyser_open_sweep(analyser, &session->ctx, &session->model,
-                                         &session->device, query, n);
+        status = cfp_analyser_open_sweep(analyser, &session->ctx, &session->model, &session->device,
+                                         query, n);
     cfp_free(query);
     return status;
 }

@@ -83,7 +83,7 @@ CFP_CHECKED cfp_status cfp_session_open_model(cfp_session *session);
 /* listed: edges are listed, because the command reads them one by one.  query NULL: forward passes
  * only. */
 CFP_CHECKED cfp_status cfp_session_open_analyser(cfp_session *session, const cfp_query *query,
-                                              bool listed);
+                                                 bool listed);
 CFP_CHECKED cfp_status cfp_session_open_clip(cfp_session *session, const char *path);
 /* Opens another clip, sampled by the same options.  The caller closes it. */
 CFP_CHECKED cfp_status cfp_session_read_clip(cfp_clip *clip, cfp_session *session,
