@@ -92,7 +92,7 @@ add_executable(static explain.c)
 target_link_libraries(static PRIVATE cfp::static)
 END
 if cmake -S project -B project/build -DCMAKE_PREFIX_PATH="$prefix" -DCMAKE_C_COMPILER="$cc" >said 2>&1 && cmake --build project/build >>said 2>&1; then
-    ldd project/build/shared | grep -q "$soname => $libraries" || wrong "cfp::cfp is not the installed library"
+    ldd project/build/shared | grep "$soname => $libraries" >/dev/null || wrong "cfp::cfp is not the installed library"
     ldd project/build/static | grep -q libcfp && wrong "cfp::static is not static"
     project/build/static 2>said
     [ $? -eq 2 ] || wrong "cfp::static does not run"
