@@ -4,8 +4,9 @@
  * computes y^T = w x^T and, backward, x^T = w^T y^T, each with one column for a clip.  So nothing
  * has to be moved.
  *
- * The algorithm is chosen when the product is opened and does not change.  Algorithms in which
- * several blocks add to the output are not asked for; all others sum in a fixed order. */
+ * The algorithm is chosen when the product is opened and does not change.  Split-K
+ * algorithms are excluded: several of their blocks add to one output, in any order.  All others sum
+ * in a fixed order. */
 #include "cublas_library.h"
 #include <stdio.h>
 

@@ -1,6 +1,5 @@
-/* cuda_profile.c - sub-table profile: ranges, and the part of the run that a profiler collects
- * (nsys
- * --capture-range=cudaProfilerApi, ncu --profile-from-start off). */
+/* cuda_profile.c - sub-table profile: ranges, and the part of the run that a profiler collects.  It
+ * is collected with nsys --capture-range=cudaProfilerApi, or ncu --profile-from-start off. */
 #include "cuda_backend.h"
 #include <cuda_profiler_api.h>
 

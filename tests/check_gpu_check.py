@@ -1,6 +1,8 @@
 #!/usr/bin/env python3
-"""tools/gpu-check without a GPU: its whole plan on the simulator; and, with stand-ins for the GPU, the program and its tests,
-every branch: a step that fails, one that is too slow, a budget that ends, a kill, a second part, a bundle that is not whole.
+"""tools/gpu-check without a GPU: runs its whole plan on the simulator.
+
+Then it replaces the GPU, the program and its tests by fakes and tries every branch: a step that fails, one that is too slow,
+a budget that ends, a kill, a second part, a bundle that is not whole.
 
 Usage: check_gpu_check.py [--build DIR] [NAME...]     DIR: a finished build, for the dry run
 """

@@ -1,6 +1,6 @@
-/* test_lanes.c - the cpu backend with each of its instruction sets, of which check_backends sees
- * only the widest: every case of op_cases.h and what the method asks for besides against ref, and
- * the same bits on any number of threads.
+/* test_lanes.c - the cpu backend with each of its instruction sets (check_backends tests only the
+ * widest).  Runs every case of op_cases.h and the method's primitives, compares them with ref, and
+ * checks that any number of threads gives the same bits.
  *
  *   test_lanes             everything but what follows
  *   test_lanes --threads avx512|avx2|plain

@@ -1,9 +1,9 @@
-/* curves.c - deletion and insertion (Petsiuk 2018; FIELD 3.1 of the specification).
+/* curves.c - deletion and insertion (Petsiuk 2018; README.md of this folder).
  *
  * Units are sorted by falling saliency; among equal units the lower index comes first.  At point j
- * of N, the first floor(j U / N) of U units are replaced by the base (deletion), or only they are
- * not (insertion).  If the least salient come first, the same points are counted from the other
- * end, so that one curve is the other one reversed, for every U and N. */
+ * of N, the first floor(j U / N) of U units are replaced by the base (deletion), or all other
+ * units are (insertion).  If the least salient come first, the same points are counted from the
+ * other end, so that one curve is the other one reversed, for every U and N. */
 #include "measure.h"
 #include "statistics.h"
 #include <math.h>

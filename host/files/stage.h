@@ -1,10 +1,10 @@
 /* stage.h - makes all files of a run appear together.  They are written to a hidden folder inside
  * the output folder, and moved to their places at the end.
  *
- *     DIR/.cfp-run/lock      locked (flock) by the run that is writing; if unlocked, that run is
- * dead DIR/.cfp-run/new/      the files, while the run writes them DIR/.cfp-run/ready/    the same
- * folder, renamed when all files are on the disk DIR/.cfp-run/old.json  run.json of the previous
- * run, while files are being moved
+ *     DIR/.cfp-run/lock      locked (flock) by the run that writes; unlocked: that run is dead
+ *     DIR/.cfp-run/new/      the files, while the run writes them
+ *     DIR/.cfp-run/ready/    the same folder, renamed when all files are on the disk
+ *     DIR/.cfp-run/old.json  run.json of the previous run, while files are being moved
  *
  * The last step is called the move.  It renames DIR/run.json to old.json, removes the files that
  * only the previous run lists, moves the files of ready/ to their places (run.json last), and

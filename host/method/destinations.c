@@ -1,6 +1,7 @@
 /* destinations.c - see destinations.h.
  *
- * A map says for each channel of the start where it is in a node's output.  Maps are passed
+ * A map (a table, not a feature map) says for each channel of the start where it is in a node's
+ * output.  Maps are passed
  * backwards node by node, as demands would be.  If several branches lead to a node with the same
  * map, as in x * sigmoid(x), the map is kept once.  So their number stays small, however often
  * branches part and meet. */

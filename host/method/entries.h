@@ -1,6 +1,5 @@
-/* entries.h - the inputs that a network gets beside a clip: the clip of --baseline, and the points
- * of
- * --steps on the line from the baseline to the clip. */
+/* entries.h - the inputs that a network gets beside a clip: the baseline (option --baseline), and
+ * the points on the line from the baseline to the clip (option --steps). */
 #pragma once
 #include "analyser.h"
 

@@ -1,10 +1,10 @@
 
 /* descent.js - repeats the descent of the method over the links of the page: which kernels stay at a higher theta.
  *
- * It starts at the class, with R = 1.  A link of a selected kernel selects its target if what it asks for is at least
- * theta (--propagate path: if that times the R of the source is).  The R of the target is the largest such value.  A link
- * asks for its value; under rule grad it asks for the relevance of its channel, also if the pair is no edge (then its
- * value is negative).  The numbers are the program's float32 and products are doubles, so each comparison gives the same
+ * It starts at the class, with R = 1.  A link of a selected kernel selects its target if its value is at least theta.
+ * With --propagate path the value is first multiplied by the R of the source.  The R of the target is the largest such
+ * value.  Under rule grad the relevance of the link's channel takes the place of the value, also if the pair is not an
+ * edge (then its value is negative).  The numbers are the program's float32 and products are doubles, so each comparison gives the same
  * result as in the program.  Links that the page does not hold decide nothing (host/report/kept_links.h). */
 cfp.descent = (function () {
     "use strict";

@@ -2,12 +2,11 @@
  * [kernels] (SPEC 4).
  *
  * {"<class>": {"12": {"3": [0, 7, 9], "5": []}, "40": ...}}: the value of a kernel holds the
- * kernels that it demanded.  It is a dictionary if these were visited, and a list where the descent
- * ended: at
- * --depth, or at the clip, whose channels are then listed.  As in the published code, kernels are
- * named by number if all kernels that a layer demanded belong to one layer.  Otherwise they are
- * named
- * "<layer>:<kernel>", because kernels of branches and shortcuts could have the same number.
+ * kernels that it demanded.  It is a dictionary if these were visited.  Where the descent ended (at
+ * the greatest depth of the query, or at the clip, whose channels are then listed) it is a list. As
+ * in the published code, kernels are named by number if all kernels that a layer demanded belong to
+ * one layer.  Otherwise they are named as "<layer>:<kernel>", because kernels of branches and
+ * shortcuts could have the same number.
  *
  * A tree repeats what several paths have in common, and grows exponentially with depth.  Its size
  * is computed from the graph first, and a tree with more than ENTRIES entries is refused.  (The

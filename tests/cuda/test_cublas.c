@@ -1,8 +1,7 @@
 /* test_cublas.c - how the CUDA backend calls cuBLASLt.
  *
  *     test_cublas FAKE.so     with fake_cublaslt.c in its place: every form of product, refusals
- *     test_cublas             with the real one: it has the functions, and says why it will not
- * start
+ *     test_cublas             with the real one: it has the functions, or says why it cannot start
  *
  * It defines dlopen, so that it can pretend to be a machine without the library. */
 #include "../../cuda/linear.h"

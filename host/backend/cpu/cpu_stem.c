@@ -1,8 +1,9 @@
 /* cpu_stem.c - the first convolution, which reads the few channels of the clip, if its kernel spans
  * several frames.  Decides which steps it accepts and prepares the weights; lane_stem.c computes.
  *
- * weights[pair of blocks of kernels][layer][channel][kH][kW][2][lanes]: of each level of filtering
- * along T a layer has g0, g0 + g1 or g1, by the digits of its number to base 3.
+ * weights[pair of blocks of kernels][layer][channel][kH][kW][2][lanes].  Each level of filtering
+ * along T makes three layers of two: g0, g0 + g1 and g1.  The digits of a layer's number, to base
+ * 3, say which of the three it is at each level.
  *
  * Backward is oneDNN's, as for any other convolution (cpu_conv.c). */
 #include "cpu.h"

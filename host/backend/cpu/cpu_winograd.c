@@ -1,10 +1,13 @@
 /* cpu_winograd.c - convolutions with kernels of 3 taps and stride 1 by minimal filtering.  Decides
  * which steps it accepts and prepares the weights; lane_winograd.c computes.
  *
- * weights[group][pair of blocks of kernels][layer][plane][channel][2][lanes]: plane (i, j) of layer
- * l is element (l, i, j) of the kernel transformed along H and W, `deep` along T, too: [g0, (g0 +
- * g1 + g2) / 2, (g0 - g1 + g2) / 2, g2].  Layers without `deep` are taps of T; kernels of 3 x 1 x 1
- * have one plane.
+ * weights[group][pair of blocks of kernels][layer][plane][channel][2][lanes].  The kernel is
+ * transformed along H and W, and if `deep` is set along T, too.  Plane (i, j) of layer l is element
+ * (l, i, j) of the result.  Three taps become four elements:
+ *
+ *     g0, (g0 + g1 + g2) / 2, (g0 - g1 + g2) / 2, g2
+ *
+ * If `deep` is not set, the layers are the taps of T.  Kernels of 3 x 1 x 1 have one plane.
  *
  * Backward-data is the same convolution with kernels and channels exchanged and all taps in
  * reverse. */

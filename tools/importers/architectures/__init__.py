@@ -1,4 +1,4 @@
-"""The published architectures: a row an architecture, a file a family.
+"""The published architectures: one row for each architecture, one file for each family.
 
 A layout is one way that an architecture's checkpoints were published: how its modules are called, what its file looks like,
 and how its network was shown its clips. The first layout of an architecture is the one that --random makes.
