@@ -14,7 +14,7 @@ trap 'rm -rf "$work"' EXIT
 explain() { # OUT OPTION...
     local out=$1
     shift
-    "$cfp" explain "$model" "$clip" -q --device cudasim --tubes none --format json -o "$work/$out" "$@" || wrong "$out: exit status $?"
+    "$cfp" explain "$model" "$clip" -q --rule cfp --device cudasim --tubes none --format json -o "$work/$out" "$@" || wrong "$out: exit status $?"
 }
 chosen() { # candidates in OUT's run.json, each once
     "$python" -c 'import json, sys

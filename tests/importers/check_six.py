@@ -76,7 +76,7 @@ def check_visited(cfp, arch, clip, full, folder):
     net = model_file(path, arch, 16, 224 if full else 112, 1 if full else 0.25, random=True)
     convs = {node.name for node in net.nodes.values() if node.op == "conv3d"}
     wrong = [] if len(convs) == SIX[arch][1] else [f"{arch}: {len(convs)} convolutions, {SIX[arch][1]} are published"]
-    run(cfp, "explain", path, clip, "-o", out, "--depth", "all", "--theta", "0.5", "--top", "64", "--format", "h5",
+    run(cfp, "explain", path, clip, "-o", out, "--rule", "cfp", "--depth", "all", "--theta", "0.5", "--top", "64", "--format", "h5",
         "--tubes", "none")
     with h5py.File(out / "explanation.h5") as f:
         layers = {name: (group.attrs["op"], len(group["selected"])) for name, group in f["pyramid"].items()}
