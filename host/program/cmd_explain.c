@@ -89,11 +89,7 @@ static cfp_status explain(cfp_session *session, cfp_result *result)
     result->explanation.ms.decode = decode_ms;
     warn_of_nothing(session, result, &query);
     tell_of_saturation(session, &result->explanation);
-    CFP_TRY(cfp_hashing_finish(session->model.sha256, result->hashing, &session->ctx));
-    CFP_TRY(cfp_write_files(session, result));
-    if (!config->quiet)
-        CFP_TRY(cfp_print_summary(session, result));
-    return config->json ? cfp_print_result(session, result) : CFP_OK;
+    return cfp_deliver(session, result);
 }
 
 cfp_status cfp_cmd_explain(cfp_session *session)

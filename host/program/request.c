@@ -87,7 +87,7 @@ cfp_status cfp_check_request(cfp_session *session, const cfp_writer *const *writ
     return cfp_query_check(&session->ctx, query);
 }
 
-cfp_status cfp_write_files(cfp_session *session, cfp_result *result)
+static cfp_status write_files(cfp_session *session, cfp_result *result)
 {
     cfp_run_option options[CFP_MAX_OPTIONS];
     const cfp_run run = cfp_describe_run(session, options);
@@ -98,4 +98,14 @@ cfp_status cfp_write_files(cfp_session *session, cfp_result *result)
     cfp_session_range_end(session);
     result->explanation.ms.write = cfp_now_ms() - start;
     return status;
+}
+
+cfp_status cfp_deliver(cfp_session *session, cfp_result *result)
+{
+    const cfp_config *config = &session->config;
+    CFP_TRY(cfp_hashing_finish(session->model.sha256, result->hashing, &session->ctx));
+    CFP_TRY(write_files(session, result));
+    if (!config->quiet)
+        CFP_TRY(cfp_print_summary(session, result));
+    return config->json ? cfp_print_result(session, result) : CFP_OK;
 }

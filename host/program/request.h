@@ -13,5 +13,6 @@ cfp_run cfp_describe_run(const cfp_session *session, cfp_run_option *options);
  * or if nothing would be written. */
 CFP_CHECKED cfp_status cfp_check_request(cfp_session *session, const cfp_writer *const *writers,
                                          const cfp_query *query);
-/* Writes all files of an explanation, or of a contrast, into result->directory. */
-CFP_CHECKED cfp_status cfp_write_files(cfp_session *session, cfp_result *result);
+/* The end of explain and contrast: writes all files into result->directory, then prints the summary
+ * (unless --quiet) and the object of --json.  Waits for the checksum of the model's file first. */
+CFP_CHECKED cfp_status cfp_deliver(cfp_session *session, cfp_result *result);
