@@ -152,15 +152,33 @@ def _check_weights(node: str, op: str, attributes: dict, data: Dict[str, np.ndar
             raise ModelFileError(f"{node}: gamma, beta, mean and var must be four vectors of one length")
 
 
+def _heads(classes, output) -> List[str]:
+    """The names of the heads; none if the network has one classifier without a name."""
+    if not isinstance(output, dict):
+        if isinstance(classes, dict):
+            raise ModelFileError("classes: of several heads, but there is one output")
+        return []
+    if not isinstance(classes, dict) or list(classes) != list(output) or not output:
+        raise ModelFileError(f"classes: one list for each of the heads {', '.join(output)} is wanted")
+    for head in output:
+        if not head or head[0] == "." or any(c in head for c in "/=,") or _text(head) != head:
+            raise ModelFileError(f"head {head!a}: it is empty, begins with '.', or has one of / = ,")
+    if len(set(output.values())) != len(output):
+        raise ModelFileError("outputs: two heads have one node")
+    return list(output)
+
+
 class ModelFile:
     """A model file being written. Use it as a context manager, or call close()."""
 
-    def __init__(self, path: Union[str, Path], *, name: str, classes: Sequence[str], output: str, channels: int,
+    def __init__(self, path: Union[str, Path], *, name: str, classes: Union[Sequence[str], Dict[str, Sequence[str]]],
+                 output: Union[str, Dict[str, str]], channels: int,
                  frames: int, height: int, width: int, mean: Sequence[float], std: Sequence[float], scale: float = 255.0,
                  frame_stride: int = 1, resize_short: int = 0, resize: Optional[Sequence[int]] = None, color: str = "RGB",
                  source: str = "", licence: str = "", resize_filter: str = "bilinear", halves: bool = False):
         """halves: weights of two bytes, rounded; a reader makes float32 of them. resize: (height, width) that a frame is stretched to before the crop, instead of resize_short. resize_filter: one of
-        FILTERS; "antialias" is PIL's and torchvision's BILINEAR."""
+        FILTERS; "antialias" is PIL's and torchvision's BILINEAR. A network with several classifiers ("heads") has
+        classes={"verb": [...], "noun": [...]} and output={"verb": node, "noun": node}."""
         if len(mean) != channels or len(std) != channels or not np.all(np.asarray(std) > 0) or not scale > 0:
             raise ModelFileError(f"input: {channels} means, {channels} positive stds and a positive scale are wanted")
         _check_scaling(scale, mean, std)
@@ -178,10 +196,11 @@ class ModelFile:
             channels=channels, frames=frames, height=height, width=width, frame_stride=frame_stride,
             resize_short=resize_short).items()}
         resize = resize and [_whole("input", "resize", side) for side in resize]
-        for label in classes:
+        heads = _heads(classes, output)
+        for label in [label for one in (classes.values() if heads else [classes]) for label in one]:
             if _text(label) != label:
                 raise ModelFileError(f"classes: {label!a}: no name, it holds what is no character")
-        self.path, self.output = Path(path), output
+        self.path, self.outputs = Path(path), list(output.values()) if heads else [output]
         self._weight_type = np.float16 if halves else np.float32
         _check_place(self.path)
         self._inputs: Dict[str, List[str]] = {}
@@ -190,11 +209,17 @@ class ModelFile:
                                backing_store=False, block_size=1 << 24)
         f = self._file
         f.attrs["cfp_version"] = np.int32(1)
-        for key, value in dict(cfp_format="model", name=name, output=output, source=source, licence=licence).items():
-            if value or key in ("name", "output"):
+        for key, value in dict(cfp_format="model", name=name, source=source, licence=licence).items():
+            if value or key == "name":
                 _put_text(f.attrs, key, _text(value))
-        names = _fixed(list(classes))
-        f.create_dataset("classes", data=names, dtype=names.dtype)
+        if heads:
+            _put_text(f.attrs, "heads", heads)
+            _put_text(f.attrs, "outputs", [output[head] for head in heads])
+        else:
+            _put_text(f.attrs, "output", _text(output))
+        for where, labels in ([(f"classes/{head}", classes[head]) for head in heads] or [("classes", classes)]):
+            names = _fixed(list(labels))
+            f.create_dataset(where, data=names, dtype=names.dtype)
         spec = f.create_group("input").attrs
         for key, value in sizes.items():
             spec[key] = value
@@ -245,8 +270,9 @@ class ModelFile:
         return name
 
     def _check_graph(self) -> None:
-        if self.output not in self._inputs:
-            raise ModelFileError(f"{self.output}: the output is no node")
+        for output in self.outputs:
+            if output not in self._inputs:
+                raise ModelFileError(f"{output}: the output is no node")
         for name, inputs in self._inputs.items():
             for i in inputs:
                 if i != "input" and i not in self._inputs:

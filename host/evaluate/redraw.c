@@ -46,7 +46,12 @@ static cfp_status open_redrawn(redrawing *r)
     for (int i = r->layer + 1; i < model->n_nodes; i++)
         for (int j = 0; j < model->node[i].n_inputs; j++)
             r->behind[i] |= r->behind[model->node[i].input[j]];
-    return cfp_model_open_changed(&r->model, r->s->ctx, model->path, &change);
+    CFP_TRY(cfp_model_open_changed(&r->model, r->s->ctx, model->path, &change));
+    int head = 0;
+    if (r->model.n_heads > 0) /* then `model` is one of its heads */
+        CFP_TRY(cfp_model_find_head(&head, r->s->ctx, &r->model, model->head_name));
+    cfp_model_keep_head(&r->model, head);
+    return CFP_OK;
 }
 
 /* For `exact`: ablates the kernels of the re-drawn network one by one. */

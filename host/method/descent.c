@@ -260,8 +260,8 @@ static cfp_status put_seeds(cfp_analyser *a, const int *class_index, double *gra
     CFP_TRY_ALLOC(a->ctx, seed, count); /* zeros */
     for (int n = 0; n < l->clips; n++)
         for (int k = e->first; k < e->first + a->part.count; k++) {
-            cfp_target_gradient(gradient, logits_of(a, n, k), classes, class_index[n],
-                                a->query.target);
+            cfp_model_target_gradient(gradient, a->model, logits_of(a, n, k), class_index[n],
+                                      a->query.target);
             for (int c = 0; c < classes; c++)
                 seed[((int64_t)n * e->n + k) * classes + c] = (float)gradient[c];
         }
@@ -275,12 +275,13 @@ static cfp_status put_seeds(cfp_analyser *a, const int *class_index, double *gra
 static cfp_status put_contrast(cfp_analyser *a, const int *class_index, int index, double *gradient)
 {
     const cfp_ledger *l = a->ledger;
-    const int channels = a->rule_step[index].channels, classes = a->model->n_classes;
+    const int channels = a->rule_step[index].channels;
     double *weight;
     cfp_status status = CFP_OK;
     CFP_TRY_ALLOC(a->ctx, weight, (int64_t)l->clips * channels);
     for (int n = 0; n < l->clips && status == CFP_OK; n++) {
-        cfp_target_gradient(gradient, logits_of(a, n, 0), classes, class_index[n], a->query.target);
+        cfp_model_target_gradient(gradient, a->model, logits_of(a, n, 0), class_index[n],
+                                  a->query.target);
         status = cfp_contrast(weight + (int64_t)n * channels, a->ctx, a->model, index, gradient,
                               a->query.rule == CFP_RULE_REFERENCE);
     }

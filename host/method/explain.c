@@ -113,20 +113,22 @@ static cfp_status descend(struct batch *b)
     return CFP_OK;
 }
 
-/* Makes the explanation of one question; it takes over the question's pyramid and tubes. */
-static cfp_status hand_out(cfp_explanation *e, struct batch *b, int question, cfp_interp interp)
+/* Makes the explanation of one question; it takes over the question's pyramid and tubes.  model:
+ * the network, or the view of the head that the class is of. */
+static cfp_status hand_out(cfp_explanation *e, struct batch *b, int question,
+                           const cfp_model *model, cfp_interp interp)
 {
-    const cfp_model *model = b->a->model;
-    const int n = question / b->thetas;
-    const float *logits = b->logits + (int64_t)n * model->n_classes;
+    const int n = question / b->thetas, first = model->first_class;
+    const float *logits = b->logits + (int64_t)n * b->a->model->n_classes + first;
     *e = (cfp_explanation){.model = model,
                            .clip = b->clip != NULL ? b->clip[n] : NULL,
                            .query = b->a->query,
                            .interp = interp,
-                           .class_index = b->class_index[n],
+                           .class_index = b->class_index[n] - first,
                            .pyramid = b->pyramid[question],
                            .tubes = b->tubes[question],
                            .ms = b->ms};
+    e->pyramid.class_index = e->class_index;
     b->pyramid[question] = (cfp_pyramid){0};
     b->tubes[question] = (cfp_tubes_list){0};
     e->query.theta = b->a->theta[question % b->thetas];
@@ -175,7 +177,7 @@ static cfp_status explain(cfp_explanation *out, cfp_analyser *analyser, const cf
     if (status == CFP_OK)
         status = descend(&b);
     for (int q = 0; q < questions && status == CFP_OK; q++)
-        status = hand_out(&out[q], &b, q, interp);
+        status = hand_out(&out[q], &b, q, analyser->model, interp);
     for (int q = 0; q < questions && status != CFP_OK; q++)
         cfp_explanation_free(&out[q]);
     close_batch(&b);
@@ -200,6 +202,23 @@ cfp_status cfp_explain(cfp_explanation *out, cfp_analyser *analyser, const cfp_c
     return cfp_explain_batch(out, analyser, &clip, &class_index, interp);
 }
 
+/* Explains n classes, each of class_index[n] >= 0, after one forward pass that has been done.  view:
+ * [n] the views of their heads; NULL: the model has no heads. */
+static cfp_status explain_each(cfp_explanation *out, struct batch *b, const int *class_index, int n,
+                               const cfp_model *view, cfp_interp interp)
+{
+    for (int k = 0; k < n; k++) {
+        b->class_index[0] = class_index[k];
+        b->later = k > 0;
+        cfp_status status = descend(b);
+        if (status == CFP_OK)
+            status = hand_out(&out[k], b, 0, view != NULL ? &view[k] : b->a->model, interp);
+        forget_answers(b);
+        CFP_TRY(status);
+    }
+    return CFP_OK;
+}
+
 cfp_status cfp_explain_classes(cfp_explanation *out, cfp_analyser *analyser, const cfp_clip *clip,
                                const int *class_index, int n, cfp_interp interp)
 {
@@ -207,17 +226,45 @@ cfp_status cfp_explain_classes(cfp_explanation *out, cfp_analyser *analyser, con
     for (int k = 0; k < n; k++)
         out[k] = (cfp_explanation){0};
     cfp_status status = run_forward(&b, class_index);
-    for (int k = 0; k < n && status == CFP_OK; k++) {
-        b.class_index[0] = class_index[k];
-        b.later = k > 0;
-        status = descend(&b);
-        if (status == CFP_OK)
-            status = hand_out(&out[k], &b, 0, interp);
-        forget_answers(&b);
-    }
+    if (status == CFP_OK)
+        status = explain_each(out, &b, class_index, n, NULL, interp);
     for (int k = 0; k < n && status != CFP_OK; k++)
         cfp_explanation_free(&out[k]);
     close_batch(&b);
+    return status;
+}
+
+/* Turns classes that are counted within their heads into classes of the model.  -1: the top class
+ * of that head. */
+static void place_classes(int *place, const struct batch *b, const int *class_index)
+{
+    const cfp_model *model = b->a->model;
+    for (int h = 0; h < model->n_heads; h++) {
+        const cfp_model *view = &model->view[h];
+        const float *logits = b->logits + view->first_class;
+        place[h] = view->first_class +
+                   (class_index[h] >= 0 ? class_index[h] : top_class(logits, view->n_classes));
+    }
+}
+
+cfp_status cfp_explain_heads(cfp_explanation *out, cfp_analyser *analyser, const cfp_clip *clip,
+                             const int *class_index, cfp_interp interp)
+{
+    const cfp_model *model = analyser->model;
+    struct batch b = {.a = analyser, .clip = &clip, .clips = 1, .thetas = 1};
+    int *place;
+    for (int h = 0; h < model->n_heads; h++)
+        out[h] = (cfp_explanation){0};
+    CFP_TRY_ALLOC(analyser->ctx, place, model->n_heads);
+    cfp_status status = run_forward(&b, place);
+    if (status == CFP_OK) {
+        place_classes(place, &b, class_index);
+        status = explain_each(out, &b, place, model->n_heads, model->view, interp);
+    }
+    for (int h = 0; h < model->n_heads && status != CFP_OK; h++)
+        cfp_explanation_free(&out[h]);
+    close_batch(&b);
+    cfp_free(place);
     return status;
 }
 

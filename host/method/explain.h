@@ -27,6 +27,7 @@ struct cfp_explanation {
     cfp_tubes_list tubes;
     cfp_timings ms; /* cfp_explain sets forward, descent and tubes; the caller decode and write */
     const cfp_explanation *against; /* a contrast (contrast.h): the other class; else NULL */
+    cfp_explanation *next;          /* of a network with heads: the class of the next head */
 };
 
 /* A network that is ready to run on a device for one kind of question: its steps are planned, its
@@ -74,4 +75,10 @@ CFP_CHECKED cfp_status cfp_explain_input(cfp_explanation *out, cfp_analyser *ana
 CFP_CHECKED cfp_status cfp_explain_classes(cfp_explanation *out, cfp_analyser *analyser,
                                            const cfp_clip *clip, const int *class_index, int n,
                                            cfp_interp interp);
+/* Explains a class of each head, out[n_heads], after one forward pass.  For an analyser as above, of
+ * a model whose heads_agree.  class_index[n_heads]: each within its head; -1: the top predicted
+ * class of that head.  Each explanation is of the view of its head. */
+CFP_CHECKED cfp_status cfp_explain_heads(cfp_explanation *out, cfp_analyser *analyser,
+                                         const cfp_clip *clip, const int *class_index,
+                                         cfp_interp interp);
 void cfp_explanation_free(cfp_explanation *explanation);

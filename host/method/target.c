@@ -12,6 +12,8 @@ static bool classes_compete(const cfp_model *model)
 
 cfp_status cfp_resolve_target(cfp_query *query, cfp_ctx *ctx, const cfp_model *model)
 {
+    if (model->n_heads > 0)
+        model = &model->view[0]; /* heads that are explained together have one kind of target */
     const bool compete = classes_compete(model);
     if (query->target == CFP_TARGET_BY_HEAD)
         query->target = compete ? CFP_TARGET_ODDS : CFP_TARGET_LOGIT;
@@ -70,6 +72,19 @@ void cfp_target_gradient(double *gradient, const float *logits, int n, int c, cf
     }
     for (int k = 0; k < n; k++)
         gradient[k] = (k == c) - (target == CFP_TARGET_MARGIN ? 1.0 / n : 0);
+}
+
+void cfp_model_target_gradient(double *gradient, const cfp_model *model, const float *logits, int c,
+                               cfp_target target)
+{
+    int first = 0, n = model->n_classes;
+    for (int h = 0; h < model->n_heads && model->view[h].first_class <= c; h++) {
+        first = model->view[h].first_class;
+        n = model->view[h].n_classes;
+    }
+    for (int k = 0; k < model->n_classes; k++)
+        gradient[k] = 0;
+    cfp_target_gradient(gradient + first, logits + first, n, c - first, target);
 }
 
 /* kernel[k]: g_k.  The routes of SPEC lead from each class to its kernels. */

@@ -14,6 +14,11 @@ double cfp_target_value(const float *logits, int n, int c, cfp_target target);
  * probability, which could round to 0 or 1; so logits of any size are handled exactly. */
 void cfp_target_gradient(double *gradient, const float *logits, int n, int c, cfp_target target);
 
+/* The same from all logits of a model.  The rivals of a class are the classes of its own head; of
+ * other heads the gradient is 0. */
+void cfp_model_target_gradient(double *gradient, const cfp_model *model, const float *logits, int c,
+                               cfp_target target);
+
 /* For CFP_CLASS_CONTRAST: weight[C], one for each channel i that kernel layer `classifier` reads,
  * is the sum over its kernels k of g_k * kernel_mean(k, i).  g_k is the sum of gradient[n_classes],
  * the target's, over the classes that come from kernel k.  only_first_add: only the first input of

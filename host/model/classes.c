@@ -71,7 +71,10 @@ cfp_status cfp_model_class(int *out, cfp_ctx *ctx, const cfp_model *model,
 cfp_status cfp_model_class_of(int *out, cfp_ctx *ctx, const cfp_model *model, const char *option,
                               const char *name_or_index)
 {
+    const size_t prefix = model->head_name != NULL ? strlen(model->head_name) : 0;
     const char *name = name_or_index;
+    if (prefix > 0 && strncmp(name, model->head_name, prefix) == 0 && name[prefix] == '=')
+        name += prefix + 1; /* HEAD=CLASS, where there is only this head */
     int found = -1, hits = 0;
     for (int c = 0; c < model->n_classes; c++)
         if (strcmp(model->class_name[c], name) == 0) {

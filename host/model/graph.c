@@ -45,8 +45,10 @@ void cfp_model_free(cfp_model *model)
 {
     for (int i = 0; i < model->n_nodes; i++)
         node_free(&model->node[i]);
-    for (int i = 0; model->class_name != NULL && i < model->n_classes; i++)
-        cfp_free(model->class_name[i]);
+    for (int i = 0; model->n_heads == 0 && model->class_name != NULL && i < model->n_classes; i++)
+        cfp_free(model->class_name[i]); /* with heads, the views own the names */
+    cfp_heads_free(model);
+    cfp_free(model->head_name);
     cfp_free(model->node);
     cfp_free(model->class_name);
     cfp_free(model->input.mean);
@@ -103,7 +105,7 @@ static cfp_status sort_nodes(cfp_model *model, cfp_ctx *ctx, int *order, int *pl
 {
     CFP_TRY(order_nodes(model, ctx, order, place));
     cfp_node *sorted;
-    CFP_TRY_ALLOC(ctx, sorted, model->n_nodes);
+    CFP_TRY_ALLOC(ctx, sorted, model->n_nodes + 1); /* room for the node that joins heads */
     for (int i = 0; i < model->n_nodes; i++) {
         sorted[i] = model->node[order[i]];
         place[order[i]] = i;
@@ -172,12 +174,20 @@ static cfp_status kernel_means(cfp_model *model, cfp_ctx *ctx, cfp_node *node)
     return CFP_OK;
 }
 
+static bool is_output(const cfp_model *model, int node)
+{
+    for (int h = 0; h < model->n_heads; h++)
+        if (model->view[h].output == node)
+            return true;
+    return node == model->output;
+}
+
 /* SPEC: "K' is the kernel with a directly following batchnorm folded in".  A batch norm directly
  * follows if it is the only reader of the layer's output, and that is not the network's output. */
 static cfp_status fold_batchnorm(cfp_model *model, cfp_ctx *ctx, int index)
 {
     cfp_node *node = &model->node[index];
-    if (node->n_consumers != 1 || index == model->output)
+    if (node->n_consumers != 1 || is_output(model, index))
         return CFP_OK;
     cfp_node *bn = &model->node[node->consumer[0]];
     if (bn->op != CFP_OP_BATCHNORM)
@@ -199,10 +209,13 @@ static cfp_status fold_batchnorm(cfp_model *model, cfp_ctx *ctx, int index)
 }
 
 /* Depths: the longest routes from the output, counted in kernel layers, in one backward walk. */
-static cfp_status find_depths(cfp_model *model, cfp_ctx *ctx)
+cfp_status cfp_find_depths(cfp_model *model, cfp_ctx *ctx)
 {
     int *level; /* kernel layers between this node's output and the network's; -1: no route */
     CFP_TRY_ALLOC(ctx, level, model->n_nodes);
+    model->max_depth = 0;
+    for (int i = 0; i < model->n_nodes; i++)
+        model->node[i].depth = -1;
     for (int i = 0; i < model->n_nodes; i++)
         level[i] = i == model->output ? 0 : -1;
     for (int i = model->n_nodes - 1; i > 0; i--) {
@@ -257,10 +270,28 @@ static cfp_status check_output(cfp_model *model, cfp_ctx *ctx)
                              "wanted (globalavgpool)",
                              output->shape.t, output->shape.h, output->shape.w);
     if (output->shape.c != model->n_classes)
-        return cfp_fail_node(ctx, CFP_SHAPE, model, output, "gives %d scores for %d classes",
-                             output->shape.c, model->n_classes);
+        return cfp_fail_node(ctx, CFP_SHAPE, model, output, "gives %d scores for %d classes%s%s%s",
+                             output->shape.c, model->n_classes,
+                             model->head_name != NULL ? " of head '" : "",
+                             model->head_name != NULL ? model->head_name : "",
+                             model->head_name != NULL ? "'" : "");
     find_head(model);
     return CFP_OK;
+}
+
+/* Checks the output of each head, and joins their logits. */
+static cfp_status check_heads(cfp_model *model, cfp_ctx *ctx)
+{
+    for (int h = 0; h < model->n_heads; h++) {
+        cfp_model *view = &model->view[h];
+        view->path = model->path;
+        view->n_nodes = model->n_nodes;
+        view->node = model->node; /* until the views get nodes of their own */
+        const cfp_status status = check_output(view, ctx);
+        view->node = NULL;
+        CFP_TRY(status);
+    }
+    return cfp_heads_join(model, ctx);
 }
 
 static cfp_status finish_nodes(cfp_model *model, cfp_ctx *ctx)
@@ -274,33 +305,63 @@ static cfp_status finish_nodes(cfp_model *model, cfp_ctx *ctx)
         else if (node->op == CFP_OP_BATCHNORM)
             node->parameters = 2 * (int64_t)node->shape.c; /* gamma and beta are learned */
     }
-    CFP_TRY(check_output(model, ctx));
+    CFP_TRY(model->n_heads > 0 ? check_heads(model, ctx) : check_output(model, ctx));
     for (int i = 1; i < model->n_nodes; i++) {
         if (cfp_is_kernel_layer(&model->node[i]))
             CFP_TRY(fold_batchnorm(model, ctx, i));
         else if (model->node[i].op == CFP_OP_IDENTITY)
             model->node[i].alias = model->node[model->node[i].input[0]].alias;
     }
-    return find_depths(model, ctx);
+    CFP_TRY(cfp_find_depths(model, ctx));
+    return model->n_heads > 0 ? cfp_heads_make_views(model, ctx) : CFP_OK;
+}
+
+static cfp_status find_output(int *out, cfp_ctx *ctx, const cfp_model *model, const char *attribute,
+                              const char *name)
+{
+    *out = cfp_model_find(model, name);
+    if (*out > 0)
+        return CFP_OK;
+    return cfp_fail(ctx, CFP_FORMAT, "%s: %s: no node '%s'",
+                    model->path != NULL ? model->path : "model", attribute, name);
+}
+
+static cfp_status check_explainable(cfp_ctx *ctx, const cfp_model *model)
+{
+    for (int i = 1; i < model->n_nodes; i++)
+        if (model->node[i].depth == 0)
+            return CFP_OK;
+    return cfp_fail(ctx, CFP_FORMAT,
+                    "%s: no conv3d or linear leads to the output%s%s%s: nothing to "
+                    "explain",
+                    model->path != NULL ? model->path : "model",
+                    model->head_name != NULL ? " of head '" : "",
+                    model->head_name != NULL ? model->head_name : "",
+                    model->head_name != NULL ? "'" : "");
+}
+
+/* After the outputs are known. */
+static cfp_status finish_sorted(cfp_model *model, cfp_ctx *ctx)
+{
+    for (int i = 0; i < model->n_nodes; i++)
+        model->node[i].alias = i;
+    CFP_TRY(finish_nodes(model, ctx));
+    for (int h = 0; h < model->n_heads; h++)
+        CFP_TRY(check_explainable(ctx, &model->view[h]));
+    return model->n_heads > 0 ? CFP_OK : check_explainable(ctx, model);
 }
 
 cfp_status cfp_model_finish(cfp_model *model, cfp_ctx *ctx, const char *output)
 {
     CFP_TRY(topological(model, ctx));
-    model->output = cfp_model_find(model, output);
-    if (model->output <= 0)
-        return cfp_fail(ctx, CFP_FORMAT, "%s: output: no node '%s'",
-                        model->path != NULL ? model->path : "model", output);
-    for (int i = 0; i < model->n_nodes; i++) {
-        model->node[i].alias = i;
-        model->node[i].depth = -1;
-    }
-    CFP_TRY(finish_nodes(model, ctx));
-    for (int i = 1; i < model->n_nodes; i++)
-        if (model->node[i].depth == 0)
-            return CFP_OK;
-    return cfp_fail(ctx, CFP_FORMAT,
-                    "%s: no conv3d or linear leads to the output: nothing to "
-                    "explain",
-                    model->path != NULL ? model->path : "model");
+    CFP_TRY(find_output(&model->output, ctx, model, "output", output));
+    return finish_sorted(model, ctx);
+}
+
+cfp_status cfp_model_finish_heads(cfp_model *model, cfp_ctx *ctx, char *const *output)
+{
+    CFP_TRY(topological(model, ctx));
+    for (int h = 0; h < model->n_heads; h++)
+        CFP_TRY(find_output(&model->view[h].output, ctx, model, "outputs", output[h]));
+    return finish_sorted(model, ctx);
 }

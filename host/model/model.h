@@ -116,7 +116,13 @@ typedef struct cfp_weight_change {
     void *cookie;
 } cfp_weight_change;
 
-typedef struct cfp_model {
+/* A network may have several classifiers, such as one for the verb and one for the noun of an
+ * action.  Each is a HEAD: a name, an output node and a list of classes.  A model with heads has
+ * the logits of all heads side by side.  Its last node, which is in no file, joins them, and its
+ * classes are those of the first head, then those of the second, and so on.  Each of its VIEWS is
+ * the same network with one head alone, as if the file had only that `output`. */
+typedef struct cfp_model cfp_model;
+struct cfp_model {
     char *path, *name, *source, *licence; /* source, licence: "" if the file has none */
     char sha256[65];                      /* of the file; empty until it is computed (hash.h) */
     cfp_input_spec input;
@@ -130,7 +136,13 @@ typedef struct cfp_model {
     char **class_name;               /* [n_classes] */
     int max_depth;                   /* deepest kernel layer */
     const cfp_weight_change *change; /* while it is opened; NULL: none */
-} cfp_model;
+    char *head_name;                 /* of a network with one head: its name; NULL: it has none */
+    int n_heads;                     /* 0: the network has one classifier */
+    cfp_model *view;                 /* [n_heads]; they borrow what they share with the model */
+    int first_class;                 /* of a view: its first class among those of all heads */
+    bool heads_agree; /* all heads give each layer that they share the same depth, and have the same
+                       * kind of target: they can be explained after one forward pass */
+};
 
 /* Reads and checks a model file.  Errors: CFP_FORMAT, CFP_SHAPE, CFP_UNSUPPORTED, CFP_IO,
  * CFP_NOMEM; the message names file and node.  On failure *out is empty.  cfp_model_free accepts an
@@ -147,6 +159,9 @@ CFP_CHECKED cfp_status cfp_model_open_changed(cfp_model *out, cfp_ctx *ctx, cons
  * attributes and parameters (batchnorm: channels, scale, shift; kernel layers: shape.c,
  * kernel_channels, groups, window, weight, bias). */
 CFP_CHECKED cfp_status cfp_model_finish(cfp_model *model, cfp_ctx *ctx, const char *output);
+/* The same for a model with heads.  Before: each of model->view[n_heads] has its head_name, its
+ * n_classes and class_name.  output[n_heads]: the names of their output nodes. */
+CFP_CHECKED cfp_status cfp_model_finish_heads(cfp_model *model, cfp_ctx *ctx, char *const *output);
 
 static inline bool cfp_is_kernel_layer(const cfp_node *node)
 {
@@ -184,6 +199,30 @@ CFP_CHECKED cfp_status cfp_node_shape(cfp_ctx *ctx, const cfp_model *model, cfp_
 /* The node whose output is the map of kernel layer `node` (SPEC "Tubes"). */
 int cfp_map_node(const cfp_model *model, int node);
 
+/* --- heads (heads.c) --- */
+
+/* Leaves a model with heads as the network with this head alone.  Its views are gone.  A model that
+ * has no heads stays as it is. */
+void cfp_model_keep_head(cfp_model *model, int head);
+/* Finds a head by its name.  CFP_USAGE: there is none; the message starts with "--head: ". */
+CFP_CHECKED cfp_status cfp_model_find_head(int *out, cfp_ctx *ctx, const cfp_model *model,
+                                           const char *name);
+/* Finds the classes that `--class HEAD=CLASS,HEAD=CLASS` names: class_index[n_heads], each counted
+ * within its head; -1: of that head, none is named.  list NULL: all are -1. */
+CFP_CHECKED cfp_status cfp_model_head_classes(int *class_index, cfp_ctx *ctx,
+                                              const cfp_model *model, const char *list);
+/* How many nodes come from the file, and the clip: all but the one that joins heads. */
+static inline int cfp_model_file_nodes(const cfp_model *model)
+{
+    return model->n_nodes - (model->n_heads > 0);
+}
+/* Inside this folder: makes the heads of a graph whose shapes are known.  output[n_heads]: their
+ * nodes.  Afterwards the depths can be found. */
+CFP_CHECKED cfp_status cfp_heads_join(cfp_model *model, cfp_ctx *ctx);
+CFP_CHECKED cfp_status cfp_heads_make_views(cfp_model *model, cfp_ctx *ctx);
+CFP_CHECKED cfp_status cfp_find_depths(cfp_model *model, cfp_ctx *ctx);
+void cfp_heads_free(cfp_model *model);
+
 /* Node number by name, or -1. */
 int cfp_model_find(const cfp_model *model, const char *name);
 /* Sets a message that starts "<path>: node '<name>': "; returns `status`. */
@@ -191,7 +230,8 @@ cfp_status cfp_fail_node(cfp_ctx *ctx, cfp_status status, const cfp_model *model
                          const cfp_node *node, const char *format, ...) CFP_PRINTF(5, 6);
 
 /* Finds a class by its name (exactly, then without case) or by its index.  On failure CFP_USAGE;
- * the message starts with "--class: " and lists similar names. */
+ * the message starts with "--class: " and lists similar names.  If the model has a head_name,
+ * "verb=cut" is the same as "cut". */
 CFP_CHECKED cfp_status cfp_model_class(int *out, cfp_ctx *ctx, const cfp_model *model,
                                        const char *name_or_index);
 /* The same for the class that another option names. */

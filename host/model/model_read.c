@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_NODES = 10000 };
+enum { MAX_NODES = 10000, MAX_HEADS = 64 };
 
 /* Everything that is needed while a file is read; closed and freed in one place. */
 struct reader {
@@ -20,8 +20,111 @@ struct reader {
     cfp_h5_group group; /* the current object */
     char ***input_name; /* [n_nodes][n_inputs] names, until node numbers are known */
     char where[512];    /* the start of messages about the current object */
-    char *output;
+    char **output; /* [n_outputs] names of nodes */
+    int n_outputs;
 };
+
+/* --- classes and outputs: of one classifier, or of several heads --- */
+
+static cfp_status read_classes(struct reader *r, cfp_model *of, const cfp_h5_group *group,
+                               const char *where, const char *name)
+{
+    CFP_TRY(cfp_h5_data_strings(&of->class_name, &of->n_classes, r->ctx, group, where, name));
+    if (of->n_classes < 1)
+        return cfp_fail(r->ctx, CFP_FORMAT, "%s: '%s' is empty", where, name);
+    return CFP_OK;
+}
+
+static cfp_status read_one_output(struct reader *r)
+{
+    CFP_TRY_ALLOC(r->ctx, r->output, 1);
+    r->n_outputs = 1;
+    CFP_TRY(cfp_h5_string(&r->output[0], r->ctx, &r->root, r->model->path, "output", true));
+    return read_classes(r, r->model, &r->root, r->model->path, "classes");
+}
+
+/* A head's name is part of `--class HEAD=CLASS,...` and of the names of files. */
+static cfp_status check_head_name(struct reader *r, const char *name)
+{
+    const char *const path = r->model->path;
+    if (name[0] == '\0' || name[0] == '.' || strpbrk(name, "/=,") != NULL)
+        return cfp_fail(r->ctx, CFP_FORMAT,
+                        "%s: 'heads': '%s' cannot be a name: it is empty, begins with '.', or has "
+                        "one of / = ,",
+                        path, name);
+    return CFP_OK;
+}
+
+/* Refuses two heads of one name, and two of one output. */
+static cfp_status check_different(struct reader *r, int h)
+{
+    const cfp_model *m = r->model;
+    for (int i = 0; i < h; i++) {
+        if (strcmp(m->view[i].head_name, m->view[h].head_name) == 0)
+            return cfp_fail(r->ctx, CFP_FORMAT, "%s: 'heads' has '%s' twice", m->path,
+                            m->view[h].head_name);
+        if (strcmp(r->output[i], r->output[h]) == 0)
+            return cfp_fail(r->ctx, CFP_FORMAT, "%s: 'outputs': node '%s' is of two heads, '%s' "
+                            "and '%s'",
+                            m->path, r->output[h], m->view[i].head_name, m->view[h].head_name);
+    }
+    return CFP_OK;
+}
+
+/* Takes over the names of the heads. */
+static cfp_status name_heads(struct reader *r, char **name, int n)
+{
+    cfp_model *m = r->model;
+    if (n < 1 || n > MAX_HEADS)
+        return cfp_fail(r->ctx, CFP_FORMAT, "%s: 'heads' has %d names; 1 to %d are possible",
+                        m->path, n, MAX_HEADS);
+    if (r->n_outputs != n)
+        return cfp_fail(r->ctx, CFP_FORMAT, "%s: 'heads' has %d names, 'outputs' has %d", m->path,
+                        n, r->n_outputs);
+    CFP_TRY_ALLOC(r->ctx, m->view, n);
+    m->n_heads = n;
+    for (int h = 0; h < n; h++) {
+        CFP_TRY(check_head_name(r, name[h]));
+        m->view[h].head_name = name[h];
+        name[h] = NULL;
+        CFP_TRY(check_different(r, h));
+    }
+    return CFP_OK;
+}
+
+/* Each head has a list of classes, classes/<head>; no list is of no head. */
+static cfp_status read_head_classes(struct reader *r)
+{
+    cfp_model *m = r->model;
+    CFP_TRY(cfp_h5_look(&r->group, r->file, r->ctx, "classes"));
+    snprintf(r->where, sizeof r->where, "%s: classes", m->path);
+    for (int i = 0; i < r->group.n_children; i++) {
+        int h = 0;
+        while (h < m->n_heads && strcmp(m->view[h].head_name, r->group.child[i].name) != 0)
+            h++;
+        if (h == m->n_heads)
+            return cfp_fail(r->ctx, CFP_FORMAT, "%s: '%s' is no head", r->where,
+                            r->group.child[i].name);
+    }
+    for (int h = 0; h < m->n_heads; h++)
+        CFP_TRY(read_classes(r, &m->view[h], &r->group, r->where, m->view[h].head_name));
+    return CFP_OK;
+}
+
+static cfp_status read_heads(struct reader *r)
+{
+    const char *const path = r->model->path;
+    char **name = NULL;
+    int n = 0;
+    if (cfp_h5_find_attribute(&r->root, "output") != NULL)
+        return cfp_fail(r->ctx, CFP_FORMAT, "%s: has both 'output' and 'outputs'", path);
+    CFP_TRY(cfp_h5_attr_strings(&r->output, &r->n_outputs, r->ctx, &r->root, path, "outputs"));
+    cfp_status status = cfp_h5_attr_strings(&name, &n, r->ctx, &r->root, path, "heads");
+    if (status == CFP_OK)
+        status = name_heads(r, name, n);
+    cfp_h5_free_strings(name, n);
+    return status == CFP_OK ? read_head_classes(r) : status;
+}
 
 static cfp_status read_root(struct reader *r)
 {
@@ -41,12 +144,10 @@ static cfp_status read_root(struct reader *r)
     CFP_TRY(cfp_h5_string(&m->name, r->ctx, &r->root, m->path, "name", true));
     CFP_TRY(cfp_h5_string(&m->source, r->ctx, &r->root, m->path, "source", false));
     CFP_TRY(cfp_h5_string(&m->licence, r->ctx, &r->root, m->path, "licence", false));
-    CFP_TRY(cfp_h5_string(&r->output, r->ctx, &r->root, m->path, "output", true));
-    CFP_TRY(
-        cfp_h5_data_strings(&m->class_name, &m->n_classes, r->ctx, &r->root, m->path, "classes"));
-    if (m->n_classes < 1)
-        return cfp_fail(r->ctx, CFP_FORMAT, "%s: 'classes' is empty", m->path);
-    return CFP_OK;
+    if (cfp_h5_find_attribute(&r->root, "outputs") != NULL ||
+        cfp_h5_find_attribute(&r->root, "heads") != NULL)
+        return read_heads(r);
+    return read_one_output(r);
 }
 
 static cfp_status check_extent(struct reader *r, const char *name, int value, int min, int max)
@@ -444,7 +545,6 @@ static void reader_close(struct reader *r, int n_nodes)
     for (int i = 0; r->input_name != NULL && i < n_nodes; i++)
         cfp_h5_free_strings(r->input_name[i], r->model->node[i].n_inputs);
     cfp_free(r->input_name);
-    cfp_free(r->output);
     cfp_h5_group_free(&r->group);
     cfp_h5_group_free(&r->root);
     cfp_h5_close(&r->file);
@@ -456,12 +556,13 @@ static cfp_status open_model(cfp_model *out, cfp_ctx *ctx, const char *path)
         return CFP_NOMEM;
     struct reader r = {.model = out, .ctx = ctx};
     cfp_status status = read_file(&r);
-    char *output = r.output; /* the reader's names have unsorted numbers, so it is closed first */
-    r.output = NULL;
-    reader_close(&r, out->n_nodes);
+    reader_close(&r, out->n_nodes); /* its names belong to nodes that are not sorted yet */
     if (status == CFP_OK)
-        status = cfp_model_finish(out, ctx, output);
-    cfp_free(output);
+        status = out->n_heads > 0 ? cfp_model_finish_heads(out, ctx, r.output)
+                                  : cfp_model_finish(out, ctx, r.output[0]);
+    cfp_h5_free_strings(r.output, r.n_outputs);
+    if (status == CFP_OK && out->n_heads == 1)
+        cfp_model_keep_head(out, 0);
     return status;
 }
 

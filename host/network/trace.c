@@ -184,6 +184,20 @@ static cfp_status run_steps(void *cookie)
     return status;
 }
 
+static cfp_status fail_logit(const cfp_trace *trace, int class_index, float logit)
+{
+    const cfp_model *of = trace->model;
+    for (int h = of->n_heads - 1; h >= 0; h--)
+        if (of->view[h].first_class <= class_index) {
+            class_index -= of->view[h].first_class;
+            of = &of->view[h];
+            break;
+        }
+    return cfp_fail_node(trace->ctx, CFP_FORMAT, of, &of->node[of->logits],
+                         "the score of class %d is %s for this clip: the weights overflow",
+                         class_index, isnan(logit) ? "NaN" : "infinite");
+}
+
 cfp_status cfp_trace_fetch_logits(cfp_trace *trace, float *logits)
 {
     const cfp_model *model = trace->model;
@@ -191,9 +205,7 @@ cfp_status cfp_trace_fetch_logits(cfp_trace *trace, float *logits)
     CFP_TRY(trace->device.api->download(trace->device.backend, logits, value));
     for (int i = 0; i < value->shape.n * model->n_classes; i++)
         if (!isfinite(logits[i]))
-            return cfp_fail_node(trace->ctx, CFP_FORMAT, model, &model->node[model->logits],
-                                 "the score of class %d is %s for this clip: the weights overflow",
-                                 i % model->n_classes, isnan(logits[i]) ? "NaN" : "infinite");
+            return fail_logit(trace, i % model->n_classes, logits[i]);
     return CFP_OK;
 }
 
@@ -251,6 +263,12 @@ static void softmax(float *probabilities, const float *logits, int n)
 
 void cfp_probabilities(float *probabilities, const cfp_model *model, const float *logits)
 {
+    for (int h = 0; h < model->n_heads; h++) {
+        const int first = model->view[h].first_class;
+        cfp_probabilities(probabilities + first, &model->view[h], logits + first);
+    }
+    if (model->n_heads > 0)
+        return;
     if (model->head == CFP_HEAD_SIGMOID)
         sigmoid(probabilities, logits, model->n_classes);
     else

@@ -113,7 +113,8 @@ CFP_CHECKED cfp_status cfp_trace_run_step(cfp_trace *trace, const cfp_trace_step
                                           const cfp_tensor **src);
 CFP_CHECKED cfp_status cfp_trace_fetch_logits(cfp_trace *trace, float *logits);
 
-/* What the model's head, softmax or sigmoid, makes of logits[n_classes].  Computed in double.
+/* What the model's head, softmax or sigmoid, makes of logits[n_classes].  Of a model with heads,
+ * each head makes its own part, and the sum of each part is 1.  Computed in double.
  * probabilities may be logits. */
 void cfp_probabilities(float *probabilities, const cfp_model *model, const float *logits);
 

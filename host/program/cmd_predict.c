@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "../method/actions.h"
 #include "input_check.h"
 #include "commands.h"
 
@@ -16,14 +17,72 @@ typedef struct prediction { /* buffers and counts of one run, used for every cli
     float *probability;     /* [n_classes] */
     int *rank;              /* [n_classes] most probable first */
     int n_top;
+    cfp_actions actions;     /* of a network with several heads */
     cfp_input_check numbers; /* of the model alone: the check of each clip starts with a copy */
     cfp_input_check check;   /* of the current clip */
     int n_looked;            /* clips that were checked */
 } prediction;
 
+/* The n_top most probable classes of a network, or of one of its heads. */
+static void json_top(cfp_json *json, const cfp_session *session, const cfp_model *of,
+                     const prediction *p)
+{
+    const int first = of->first_class;
+    cfp_json_key(json, "top");
+    cfp_json_array(json);
+    for (int k = 0; k < cfp_min_int(p->n_top, of->n_classes); k++) {
+        cfp_json_object(json);
+        const int i = p->rank[first + k];
+        cfp_json_put_int(json, "index", i);
+        cfp_json_put_string(json, "name", of->class_name[i]);
+        cfp_json_put_float(json, "probability", p->probability[first + i]);
+        cfp_json_put_float(json, "logit", session->logits[first + i]);
+        cfp_json_object_end(json);
+    }
+    cfp_json_array_end(json);
+}
+
+static void json_action(cfp_json *json, const cfp_model *model, const cfp_actions *actions, int k)
+{
+    cfp_json_object(json);
+    cfp_json_put_double(json, "probability", actions->probability[k]);
+    cfp_json_key(json, "classes");
+    cfp_json_array(json);
+    for (int h = 0; h < model->n_heads; h++) {
+        const int i = actions->class_index[k * model->n_heads + h];
+        cfp_json_object(json);
+        cfp_json_put_string(json, "head", model->view[h].head_name);
+        cfp_json_put_int(json, "index", i);
+        cfp_json_put_string(json, "name", model->view[h].class_name[i]);
+        cfp_json_object_end(json);
+    }
+    cfp_json_array_end(json);
+    cfp_json_object_end(json);
+}
+
+static void json_heads(cfp_json *json, const cfp_session *session, const prediction *p)
+{
+    const cfp_model *model = &session->model;
+    cfp_json_key(json, "heads");
+    cfp_json_array(json);
+    for (int h = 0; h < model->n_heads; h++) {
+        cfp_json_object(json);
+        cfp_json_put_string(json, "head", model->view[h].head_name);
+        json_top(json, session, &model->view[h], p);
+        cfp_json_object_end(json);
+    }
+    cfp_json_array_end(json);
+    cfp_json_key(json, "actions");
+    cfp_json_array(json);
+    for (int k = 0; k < p->actions.n; k++)
+        json_action(json, model, &p->actions, k);
+    cfp_json_array_end(json);
+}
+
 static void json_clip(cfp_json *json, const cfp_session *session, const cfp_clip *clip,
                       const prediction *p)
 {
+    const cfp_model *model = &session->model;
     cfp_json_object(json);
     cfp_json_put_string(json, "clip", clip->path);
     cfp_json_key(json, "indices");
@@ -31,18 +90,12 @@ static void json_clip(cfp_json *json, const cfp_session *session, const cfp_clip
     for (int t = 0; t < clip->frames; t++)
         cfp_json_int(json, clip->index[t]);
     cfp_json_array_end(json);
-    cfp_json_key(json, "top");
-    cfp_json_array(json);
-    for (int k = 0; k < p->n_top; k++) {
-        cfp_json_object(json);
-        const int i = p->rank[k];
-        cfp_json_put_int(json, "index", i);
-        cfp_json_put_string(json, "name", session->model.class_name[i]);
-        cfp_json_put_float(json, "probability", p->probability[i]);
-        cfp_json_put_float(json, "logit", session->logits[i]);
-        cfp_json_object_end(json);
-    }
-    cfp_json_array_end(json);
+    if (model->head_name != NULL)
+        cfp_json_put_string(json, "head", model->head_name);
+    if (model->n_heads > 0)
+        json_heads(json, session, p);
+    else
+        json_top(json, session, model, p);
     if (p->check.n_warnings > 0) {
         cfp_json_key(json, "warnings");
         cfp_json_array(json);
@@ -53,16 +106,48 @@ static void json_clip(cfp_json *json, const cfp_session *session, const cfp_clip
     cfp_json_object_end(json);
 }
 
+static void print_top(const cfp_model *of, const prediction *p)
+{
+    for (int k = 0; k < cfp_min_int(p->n_top, of->n_classes); k++) {
+        const int i = p->rank[of->first_class + k];
+        printf("  %7.3f %%  %5d  ", 100.0 * (double)p->probability[of->first_class + i], i);
+        cfp_print_text(stdout, of->class_name[i], 0);
+        printf("\n");
+    }
+}
+
+/* Prints the heads one after the other, then the most probable actions. */
+static void print_heads(const cfp_model *model, const prediction *p)
+{
+    for (int h = 0; h < model->n_heads; h++) {
+        printf("  ");
+        cfp_print_text(stdout, model->view[h].head_name, 0);
+        printf("\n");
+        print_top(&model->view[h], p);
+    }
+    printf("  action\n");
+    for (int k = 0; k < p->actions.n; k++) {
+        const int *const c = p->actions.class_index + k * model->n_heads;
+        printf("  %7.3f %%  ", 100.0 * p->actions.probability[k]);
+        for (int h = 0; h < model->n_heads; h++)
+            printf(h == 0 ? "%5d" : ",%d", c[h]);
+        printf("  ");
+        for (int h = 0; h < model->n_heads; h++) {
+            printf(h == 0 ? "" : " ");
+            cfp_print_text(stdout, model->view[h].class_name[c[h]], 0);
+        }
+        printf("\n");
+    }
+}
+
 static void print_clip(const cfp_session *session, const cfp_clip *clip, const prediction *p)
 {
     cfp_print_text(stdout, clip->path, 0);
     printf("\n");
-    for (int k = 0; k < p->n_top; k++) {
-        const int i = p->rank[k];
-        printf("  %7.3f %%  %5d  ", 100.0 * (double)p->probability[i], i);
-        cfp_print_text(stdout, session->model.class_name[i], 0);
-        printf("\n");
-    }
+    if (session->model.n_heads > 0)
+        print_heads(&session->model, p);
+    else
+        print_top(&session->model, p);
 }
 
 /* Logs what is suspicious in /input.  With --check-input always it also logs each answer that the
@@ -92,7 +177,15 @@ static cfp_status predict_clip(cfp_session *session, const cfp_clip *clip, predi
     const cfp_model *model = &session->model;
     CFP_TRY(cfp_session_forward(session, clip));
     cfp_probabilities(p->probability, model, session->logits);
-    cfp_rank_classes(p->rank, session->logits, model->n_classes);
+    if (model->n_heads == 0)
+        cfp_rank_classes(p->rank, session->logits, model->n_classes);
+    for (int h = 0; h < model->n_heads; h++) {
+        const cfp_model *view = &model->view[h];
+        cfp_rank_classes(p->rank + view->first_class, session->logits + view->first_class,
+                         view->n_classes);
+    }
+    if (model->n_heads > 0)
+        cfp_actions_find(&p->actions, model, p->probability);
     return check_input(session, clip, p);
 }
 
@@ -161,13 +254,15 @@ static cfp_status predict(cfp_session *session, prediction *p)
     const int n_classes = session->model.n_classes;
     CFP_TRY_ALLOC(&session->ctx, p->probability, n_classes);
     CFP_TRY_ALLOC(&session->ctx, p->rank, n_classes);
-    p->n_top = cfp_min_int((int)session->config.top, n_classes);
+    p->n_top = (int)session->config.top;
+    if (session->model.n_heads > 0)
+        CFP_TRY(cfp_actions_open(&p->actions, &session->ctx, &session->model, p->n_top));
     if (session->config.check_input != CFP_CHECK_NEVER)
         cfp_input_check_numbers(&p->numbers, &session->model.input);
     for (int i = 0; i < p->numbers.n_warnings; i++)
         cfp_log(&session->ctx, CFP_LOG_WARNING, "%s: %s", session->model.path,
                 p->numbers.warning[i]);
-    if (session->model.head == CFP_HEAD_SIGMOID)
+    if (session->model.n_heads == 0 && session->model.head == CFP_HEAD_SIGMOID)
         cfp_log(&session->ctx, CFP_LOG_INFO,
                 "%s: each class has a probability of its own (sigmoid): they need not add up to 1",
                 session->model.path);
@@ -185,5 +280,6 @@ cfp_status cfp_cmd_predict(cfp_session *session)
     const cfp_status status = predict(session, &p);
     cfp_free(p.rank);
     cfp_free(p.probability);
+    cfp_actions_close(&p.actions);
     return status;
 }

@@ -79,11 +79,15 @@ const char *cfp_lanes_wanted(void);
  * less, if no more threads can be started. */
 CFP_CHECKED cfp_status cfp_session_choose_threads(cfp_session *session);
 CFP_CHECKED cfp_status cfp_session_open_device(cfp_session *session);
+/* Of a network with several heads: chooses one, unless the command takes all of them. */
 CFP_CHECKED cfp_status cfp_session_open_model(cfp_session *session);
 /* listed: edges are listed, because the command reads them one by one.  query NULL: forward passes
  * only. */
 CFP_CHECKED cfp_status cfp_session_open_analyser(cfp_session *session, const cfp_query *query,
                                                  bool listed);
+/* The same for session->model, or a view of it.  The options of the run do not get its target. */
+CFP_CHECKED cfp_status cfp_session_open_analyser_of(cfp_session *session, const cfp_model *model,
+                                                    const cfp_query *query, bool listed);
 CFP_CHECKED cfp_status cfp_session_open_clip(cfp_session *session, const char *path);
 /* Opens another clip, sampled by the same options.  The caller closes it. */
 CFP_CHECKED cfp_status cfp_session_read_clip(cfp_clip *clip, cfp_session *session,

@@ -160,6 +160,12 @@ static cfp_input_answer summarise(const char *way, const cfp_model *model, const
     return a;
 }
 
+/* Of a network with several heads, the first is asked: its logits are the first of all. */
+static const cfp_model *asked(const cfp_model *model)
+{
+    return model->n_heads > 0 ? &model->view[0] : model;
+}
+
 /* The entropy of a guess: all classes are equally probable. */
 static double of_a_guess(const cfp_model *model)
 {
@@ -201,7 +207,7 @@ static cfp_status ask(cfp_input_check *out, look *l, const cfp_input_spec *spec,
         return CFP_OK;
     }
     CFP_TRY(status);
-    out->answer[out->n_answers++] = summarise(way, l->trace->model, l->logits);
+    out->answer[out->n_answers++] = summarise(way, asked(l->trace->model), l->logits);
     return CFP_OK;
 }
 
@@ -260,8 +266,8 @@ cfp_status cfp_input_check_clip(cfp_input_check *out, cfp_trace *trace, const cf
     const int n = model->n_classes;
     if (checking == CFP_CHECK_NEVER || spec->channels != 3)
         return CFP_OK;
-    const cfp_input_answer own = summarise("as /input says", model, logits);
-    if (checking == CFP_CHECK_AUTO && !(own.entropy > unsure * of_a_guess(model)))
+    const cfp_input_answer own = summarise("as /input says", asked(model), logits);
+    if (checking == CFP_CHECK_AUTO && !(own.entropy > unsure * of_a_guess(asked(model))))
         return CFP_OK;
     out->answer[out->n_answers++] = own;
     look l = {.trace = trace, .clip = clip};
@@ -272,6 +278,6 @@ cfp_status cfp_input_check_clip(cfp_input_check *out, cfp_trace *trace, const cf
     cfp_free(l.input);
     cfp_free(l.logits);
     if (status == CFP_OK)
-        judge(out, model);
+        judge(out, asked(model));
     return status;
 }

@@ -38,6 +38,7 @@ typedef struct cfp_config {
     int64_t track;       /* 0: the first */
     int64_t check_input; /* cfp_input_checking */
     /* question */
+    const char *head;       /* of a network with several; NULL: not given */
     const char *class_name; /* NULL: the top predicted class */
     const char *against;    /* contrast: the other class */
     int64_t clips;          /* aggregate: how many are listed for each kernel */

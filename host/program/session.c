@@ -60,13 +60,32 @@ void cfp_session_profile(cfp_session *session, bool on)
         session->device.api->profile->collect(session->device.backend, on);
 }
 
+/* --head chooses one head.  Without it, these commands take all heads, and the others the first. */
+static cfp_status choose_head(cfp_session *session)
+{
+    const unsigned take_all = CFP_CMD_EXPLAIN | CFP_CMD_PREDICT | CFP_CMD_INSPECT;
+    const cfp_config *config = &session->config;
+    cfp_model *model = &session->model;
+    int head = 0;
+    if (config->head == NULL && (model->n_heads == 0 || config->command->bit & take_all))
+        return CFP_OK;
+    if (config->head != NULL)
+        CFP_TRY(cfp_model_find_head(&head, &session->ctx, model, config->head));
+    else
+        cfp_log(&session->ctx, CFP_LOG_INFO,
+                "%s: this is about the first of its %d heads, '%s'; --head chooses another",
+                model->path, model->n_heads, model->view[0].head_name);
+    cfp_model_keep_head(model, head);
+    return CFP_OK;
+}
+
 cfp_status cfp_session_open_model(cfp_session *session)
 {
     cfp_session_range_begin(session, CFP_RANGE_LOAD, "model");
     const cfp_status status =
         cfp_model_open(&session->model, &session->ctx, session->config.operand[0]);
     cfp_session_range_end(session);
-    return status;
+    return status == CFP_OK ? choose_head(session) : status;
 }
 
 /* Refuses a pattern that matches no layer with tubes: it was given by mistake. */
@@ -80,27 +99,34 @@ static cfp_status check_layers(cfp_session *session, const char *glob)
                     model->path, glob);
 }
 
-cfp_status cfp_session_open_analyser(cfp_session *session, const cfp_query *query, bool listed)
+cfp_status cfp_session_open_analyser_of(cfp_session *session, const cfp_model *model,
+                                        const cfp_query *query, bool listed)
 {
-    const cfp_model *model = &session->model;
     const int clips = session->config.batch > 1 ? (int)session->config.batch : 1;
     const cfp_batch batch = {.clips = clips,
                              .thetas = 1,
                              .unlisted = !listed,
-                             .classes = session->config.against != NULL};
+                             .classes = session->config.against != NULL || model->n_heads > 0};
     if (query != NULL && query->layers != NULL)
         CFP_TRY(check_layers(session, query->layers));
-    CFP_TRY_ALLOC(&session->ctx, session->logits, model->n_classes);
+    if (session->logits == NULL)
+        CFP_TRY_ALLOC(&session->ctx, session->logits, session->model.n_classes);
     cfp_session_range_begin(session, CFP_RANGE_LOAD, "plan");
     const cfp_status status = cfp_analyser_open(&session->analyser, &session->ctx, model,
                                                 &session->device, query, &batch);
-    if (status == CFP_OK && query != NULL)
-        cfp_config_set_text(&session->config, "target",
-                            cfp_target_names[cfp_analyser_query(session->analyser)->target]);
     if (status == CFP_OK && session->config.profile)
         cfp_trace_run_live(cfp_analyser_network(session->analyser));
     cfp_session_range_end(session);
     return status;
+}
+
+cfp_status cfp_session_open_analyser(cfp_session *session, const cfp_query *query, bool listed)
+{
+    CFP_TRY(cfp_session_open_analyser_of(session, &session->model, query, listed));
+    if (query != NULL)
+        cfp_config_set_text(&session->config, "target",
+                            cfp_target_names[cfp_analyser_query(session->analyser)->target]);
+    return CFP_OK;
 }
 
 uint8_t *cfp_session_clip_buffer(cfp_session *session)

@@ -1,0 +1,22 @@
+/* actions.h - a network with several heads: one class of each head together, such as a verb and a
+ * noun, are an ACTION.  Its probability is the product of theirs. */
+#pragma once
+#include "../model/model.h"
+
+typedef struct cfp_actions {
+    int n;               /* how many were found, the most probable first */
+    double *probability; /* [n] */
+    int *class_index;    /* [n][n_heads], each within its head */
+    int capacity;
+    double *next; /* [capacity], and [capacity][n_heads]: while the next head is added */
+    int *next_class;
+} cfp_actions;
+
+/* Takes memory for the `most` most probable actions.  The caller closes *out, after a failure, too.
+ */
+CFP_CHECKED cfp_status cfp_actions_open(cfp_actions *out, cfp_ctx *ctx, const cfp_model *model,
+                                        int most);
+void cfp_actions_close(cfp_actions *actions); /* accepts {0} */
+/* Finds them.  probability: of all classes of all heads (cfp_probabilities).  Of equally probable
+ * actions, the one whose first class has the lower index comes first, then the second. */
+void cfp_actions_find(cfp_actions *actions, const cfp_model *model, const float *probability);
