@@ -78,6 +78,7 @@ set(pyramid "${js}/d3-licence.js" "${D3}" "${js}/data.js" "${js}/descent.js" "${
     "${js}/layout.js" "${js}/pens.js" "${js}/graph.js" "${js}/panels.js" "${js}/controls.js")
 page(report report.css ${pyramid} "${js}/report.js")
 page(contrast "report.css;contrast.css" ${pyramid} "${js}/both.js" "${js}/contrast.js")
+page(heads heads.css "${js}/heads.js")
 page(index index.css "${js}/table.js" "${js}/index.js")
 page(classes index.css "${js}/table.js" "${js}/classes.js")
 page(class "report.css;class.css" "${js}/class.js")

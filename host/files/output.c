@@ -52,14 +52,17 @@ cfp_status cfp_output_begin(cfp_output *output, const char *name)
     const bool alone = output->folder != NULL;
     CFP_TRY(grow_files(output));
     cfp_free(output->name);
-    output->name = cfp_strdup(output->ctx, name);
-    char *path =
-        cfp_format(output->ctx, "%s/%s", alone ? output->folder : output->stage.directory, name);
-    cfp_status status = path == NULL || output->name == NULL ? CFP_NOMEM : CFP_OK;
+    output->name = output->inside == NULL ? cfp_strdup(output->ctx, name)
+                                          : cfp_format(output->ctx, "%s/%s", output->inside, name);
+    if (output->name == NULL)
+        return CFP_NOMEM;
+    char *path = cfp_format(output->ctx, "%s/%s", alone ? output->folder : output->stage.directory,
+                            output->name);
+    cfp_status status = path == NULL ? CFP_NOMEM : CFP_OK;
     if (status == CFP_OK && alone)
         status = cfp_newfile_open(&output->file, output->ctx, path);
     if (status == CFP_OK && !alone)
-        status = cfp_stage_add(&grows, &output->stage, name);
+        status = cfp_stage_add(&grows, &output->stage, output->name);
     if (status == CFP_OK && !alone)
         status = cfp_newfile_open_at(&output->file, output->ctx, path, grows);
     cfp_free(grows);
@@ -74,6 +77,16 @@ cfp_status cfp_output_commit(cfp_output *output)
     output->files[output->n_files++] = output->name;
     output->name = NULL;
     return CFP_OK;
+}
+
+const char *cfp_output_inside(const cfp_output *output, int i)
+{
+    const char *const name = output->files[i];
+    const size_t length = output->inside == NULL ? 0 : strlen(output->inside);
+    if (length == 0)
+        return name;
+    return strncmp(name, output->inside, length) == 0 && name[length] == '/' ? name + length + 1
+                                                                             : NULL;
 }
 
 void cfp_output_swap(cfp_output *output, cfp_growing *other)

@@ -6,6 +6,7 @@
  *
  *     explanation.h5  pyramid.json  tree.json  run.json  contact-sheet.png
  *     overlay/<layer>.png  .mp4  .gif  overlay/<layer>/000000.png ...  overlay/<layer>/stack.png
+ *     heads/<head>/...  the same files for each head of a network that has several
  *     overlay/<layer>/kernel-<o>.png ...  the same of a kernel;  overlay/<layer>/contact-sheet.png
  */
 #pragma once
@@ -21,6 +22,7 @@ typedef struct cfp_output {
     int n_files, capacity;
     int64_t done, total; /* steps of the progress that is reported as "write" */
     cfp_stage stage;     /* holds the files until the run ends */
+    const char *inside; /* a folder of the directory, into which files go; NULL: into the directory */
     char *folder; /* if files appear one by one: their folder, and there is no stage; else NULL */
 } cfp_output;
 
@@ -45,6 +47,9 @@ typedef struct cfp_growing {
 } cfp_growing;
 void cfp_output_swap(cfp_output *output, cfp_growing *other);
 void cfp_growing_abandon(cfp_growing *other);
+
+/* The name of committed file i relative to the folder `inside`; NULL: it is not in that folder. */
+const char *cfp_output_inside(const cfp_output *output, int i);
 
 /* Moves all files to their final places.  Call it after the last file, run.json. */
 CFP_CHECKED cfp_status cfp_output_finish(cfp_output *output);

@@ -128,6 +128,16 @@ static bool is_class_page(const char *name)
     return digits > 0 && strcmp(name + 6 + digits, ".html") == 0;
 }
 
+/* "explanation.h5" of "heads/verb/explanation.h5", and so on; NULL: the name does not begin like
+ * this. */
+static const char *name_in_head(const char *name)
+{
+    if (strncmp(name, "heads/", 6) != 0 || name[6] == '.' || name[6] == '/')
+        return NULL;
+    const char *slash = strchr(name + 6, '/');
+    return slash != NULL && strncmp(slash + 1, "heads/", 6) != 0 ? slash + 1 : NULL;
+}
+
 bool cfp_run_list_is_ours(const char *name)
 {
     static const char *const at_top[] = {"explanation.h5", "pyramid.json",  "tree.json",
@@ -137,6 +147,9 @@ bool cfp_run_list_is_ours(const char *name)
     for (size_t i = 0; i < sizeof at_top / sizeof *at_top; i++)
         if (strcmp(name, at_top[i]) == 0)
             return true;
+    const char *const in_head = name_in_head(name);
+    if (in_head != NULL)
+        return strcmp(in_head, "run.json") == 0 || cfp_run_list_is_ours(in_head);
     if (is_class_page(name))
         return true;
     if (strncmp(name, "overlay/", 8) != 0)

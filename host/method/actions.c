@@ -76,3 +76,22 @@ void cfp_actions_find(cfp_actions *actions, const cfp_model *model, const float 
         swap_lists(actions);
     }
 }
+
+char *cfp_action_name(cfp_ctx *ctx, const cfp_explanation *first)
+{
+    char *name = cfp_strdup(ctx, first->model->class_name[first->class_index]);
+    for (const cfp_explanation *e = first->next; e != NULL && name != NULL; e = e->next) {
+        char *longer = cfp_format(ctx, "%s %s", name, e->model->class_name[e->class_index]);
+        cfp_free(name);
+        name = longer;
+    }
+    return name;
+}
+
+double cfp_action_probability(const cfp_explanation *first)
+{
+    double product = 1;
+    for (const cfp_explanation *e = first; e != NULL; e = e->next)
+        product *= (double)e->probabilities[e->class_index];
+    return product;
+}

@@ -45,7 +45,7 @@ static void json_top(cfp_json *json, const cfp_session *session, const cfp_model
 static void json_action(cfp_json *json, const cfp_model *model, const cfp_actions *actions, int k)
 {
     cfp_json_object(json);
-    cfp_json_put_double(json, "probability", actions->probability[k]);
+    cfp_json_put_float(json, "probability", (float)actions->probability[k]);
     cfp_json_key(json, "classes");
     cfp_json_array(json);
     for (int h = 0; h < model->n_heads; h++) {

@@ -103,7 +103,10 @@ static cfp_status write_files(cfp_session *session, cfp_result *result)
 cfp_status cfp_deliver(cfp_session *session, cfp_result *result)
 {
     const cfp_config *config = &session->config;
-    CFP_TRY(cfp_hashing_finish(session->model.sha256, result->hashing, &session->ctx));
+    cfp_model *model = &session->model;
+    CFP_TRY(cfp_hashing_finish(model->sha256, result->hashing, &session->ctx));
+    for (int h = 0; h < model->n_heads; h++)
+        memcpy(model->view[h].sha256, model->sha256, sizeof model->sha256);
     CFP_TRY(write_files(session, result));
     if (!config->quiet)
         CFP_TRY(cfp_print_summary(session, result));

@@ -1,5 +1,6 @@
 /* summary.c - see summary.h. */
 #include "summary.h"
+#include "../method/actions.h"
 #include "../method/contrast.h"
 #include "../write/write_run.h"
 #include <stdio.h>
@@ -11,6 +12,9 @@ void cfp_result_free(cfp_result *result)
     cfp_free(result->files);
     cfp_explanation_free(&result->explanation);
     cfp_explanation_free(&result->against);
+    for (int k = 0; k < result->n_others; k++)
+        cfp_explanation_free(&result->other[k]);
+    cfp_free(result->other);
     cfp_free(result->directory);
     cfp_hashing_close(&result->hashing);
     *result = (cfp_result){0};
@@ -27,6 +31,10 @@ static int count_files(const cfp_result *result)
 static void print_class(const cfp_model *model, const cfp_explanation *e, const char *word)
 {
     int top = 0;
+    if (model->head_name != NULL) {
+        cfp_print_text(stderr, model->head_name, 0);
+        fprintf(stderr, ": ");
+    }
     for (int i = 1; i < model->n_classes; i++)
         if (e->logits[i] > e->logits[top])
             top = i;
@@ -58,6 +66,82 @@ static void print_layers(const cfp_model *model, const cfp_pyramid *pyramid)
         fprintf(stderr, "    ...  and %d layers more\n", pyramid->n_layers - SHOWN);
 }
 
+/* The layers of all heads, by depth, then from the output to the input. */
+static cfp_status list_layers(const cfp_layer ***list, int *n, cfp_ctx *ctx,
+                              const cfp_explanation *first)
+{
+    int most = 0;
+    *n = 0;
+    for (const cfp_explanation *e = first; e != NULL; e = e->next)
+        most += e->pyramid.n_layers;
+    CFP_TRY_ALLOC(ctx, *list, most);
+    for (const cfp_explanation *e = first; e != NULL; e = e->next)
+        for (int l = 0; l < e->pyramid.n_layers; l++) {
+            const cfp_layer *layer = &e->pyramid.layer[l];
+            int at = 0;
+            while (at < *n && ((*list)[at]->depth < layer->depth ||
+                               ((*list)[at]->depth == layer->depth &&
+                                (*list)[at]->node > layer->node)))
+                at++;
+            if (at < *n && (*list)[at]->node == layer->node)
+                continue;
+            for (int k = (*n)++; k > at; k--)
+                (*list)[k] = (*list)[k - 1];
+            (*list)[at] = layer;
+        }
+    return CFP_OK;
+}
+
+/* How many kernels of a layer each head selects, side by side. */
+static void print_counts(const cfp_explanation *first, const cfp_layer *layer)
+{
+    for (const cfp_explanation *e = first; e != NULL; e = e->next) {
+        const cfp_layer *own = cfp_pyramid_layer(&e->pyramid, layer->node);
+        const int width = cfp_max_int(6, cfp_text_width(e->model->head_name));
+        if (own != NULL && own->depth == layer->depth)
+            fprintf(stderr, "  %*d", width, own->n_selected);
+        else
+            fprintf(stderr, "  %*s", width, "-");
+    }
+    fprintf(stderr, "\n");
+}
+
+static cfp_status print_heads(cfp_ctx *ctx, const cfp_explanation *first)
+{
+    enum { SHOWN = 16 };
+    const cfp_model *model = first->model;
+    const cfp_layer **list;
+    int n, width = 5;
+    char *action = cfp_action_name(ctx, first);
+    if (action == NULL)
+        return CFP_NOMEM;
+    for (const cfp_explanation *e = first; e != NULL; e = e->next)
+        print_class(e->model, e, "class");
+    fprintf(stderr, "action: '");
+    cfp_print_text(stderr, action, 0);
+    fprintf(stderr, "', probability %.4f\n", cfp_action_probability(first));
+    cfp_free(action);
+    CFP_TRY(list_layers(&list, &n, ctx, first));
+    for (int i = 0; i < n && i < SHOWN; i++)
+        width = cfp_max_int(width, cfp_text_width(model->node[list[i]->node].name));
+    fprintf(stderr, "  depth  %-*s  kernels", width, "layer");
+    for (const cfp_explanation *e = first; e != NULL; e = e->next) {
+        fprintf(stderr, "  %*s", cfp_max_int(0, 6 - cfp_text_width(e->model->head_name)), "");
+        cfp_print_text(stderr, e->model->head_name, 0);
+    }
+    fprintf(stderr, "\n");
+    for (int i = 0; i < n && i < SHOWN; i++) {
+        fprintf(stderr, "  %5d  ", list[i]->depth);
+        cfp_print_text(stderr, model->node[list[i]->node].name, width);
+        fprintf(stderr, "  %7d", list[i]->n_kernels);
+        print_counts(first, list[i]);
+    }
+    if (n > SHOWN)
+        fprintf(stderr, "    ...  and %d layers more\n", n - SHOWN);
+    cfp_free(list);
+    return CFP_OK;
+}
+
 static cfp_status print_contrast(cfp_session *session, const cfp_explanation *e)
 {
     enum { SHOWN = 16 };
@@ -83,6 +167,14 @@ static cfp_status print_contrast(cfp_session *session, const cfp_explanation *e)
     return CFP_OK;
 }
 
+static int count_tubes(const cfp_explanation *e)
+{
+    int n = 0;
+    for (; e != NULL; e = e->next)
+        n += e->tubes.n;
+    return n;
+}
+
 cfp_status cfp_print_summary(cfp_session *session, const cfp_result *result)
 {
     const cfp_explanation *e = &result->explanation;
@@ -90,13 +182,15 @@ cfp_status cfp_print_summary(cfp_session *session, const cfp_result *result)
     cfp_terminal_clear(&session->terminal);
     if (e->against != NULL) {
         CFP_TRY(print_contrast(session, e));
+    } else if (e->next != NULL) {
+        CFP_TRY(print_heads(&session->ctx, e));
     } else {
         print_class(&session->model, e, "class");
         print_layers(&session->model, &e->pyramid);
     }
     fprintf(stderr,
             "decode %.1f ms, forward %.1f ms, descent %.1f ms, %d tubes %.1f ms, write %.1f ms\n",
-            ms->decode, ms->forward, ms->descent, e->tubes.n, ms->tubes, ms->write);
+            ms->decode, ms->forward, ms->descent, count_tubes(e), ms->tubes, ms->write);
     const int n = count_files(result);
     fprintf(stderr, "%d file%s in ", n, n == 1 ? "" : "s");
     cfp_print_text(stderr, result->directory, 0);
@@ -181,15 +275,36 @@ static void json_timings(cfp_json *json, const cfp_timings *ms)
     cfp_json_object_end(json);
 }
 
+/* For several heads: what is said of one explanation, for each of them, and their action. */
+static cfp_status json_heads(cfp_json *json, cfp_ctx *ctx, const cfp_explanation *first)
+{
+    cfp_json_key(json, "heads");
+    cfp_json_array(json);
+    for (const cfp_explanation *e = first; e != NULL; e = e->next) {
+        cfp_json_object(json);
+        cfp_json_put_string(json, "head", e->model->head_name);
+        cfp_json_key(json, "class");
+        cfp_put_class(json, e);
+        json_layers(json, e->model, &e->pyramid);
+        json_saturation(json, &e->pyramid);
+        cfp_json_object_end(json);
+    }
+    cfp_json_array_end(json);
+    return cfp_put_action(json, ctx, first);
+}
+
 cfp_status cfp_print_result(cfp_session *session, const cfp_result *result)
 {
     cfp_json json;
     cfp_session_json(&json, session);
     cfp_json_object(&json);
     const cfp_explanation *e = &result->explanation;
-    cfp_put_classes(&json, e);
+    if (e->next == NULL)
+        cfp_put_classes(&json, e);
     cfp_status listed = CFP_OK;
-    if (e->against != NULL) {
+    if (e->next != NULL) {
+        listed = json_heads(&json, &session->ctx, e);
+    } else if (e->against != NULL) {
         listed = json_contrast(&json, session, e);
     } else {
         json_layers(&json, &session->model, &e->pyramid);

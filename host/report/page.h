@@ -14,6 +14,7 @@ typedef struct cfp_page {
 
 extern const cfp_page cfp_page_report;   /* one explanation */
 extern const cfp_page cfp_page_contrast; /* two classes of one clip */
+extern const cfp_page cfp_page_heads;    /* one class of each head of a network */
 extern const cfp_page cfp_page_index;    /* many explanations, as a table */
 extern const cfp_page cfp_page_classes;  /* the classes of many explanations, as a table */
 extern const cfp_page cfp_page_class;    /* many explanations of one class, added up */
@@ -22,3 +23,7 @@ extern const cfp_page cfp_page_class;    /* many explanations of one class, adde
  * cfp_json_close.  cfp_page_end writes the rest. */
 CFP_CHECKED cfp_status cfp_page_begin(const cfp_page *page, cfp_json *json, cfp_newfile *file);
 CFP_CHECKED cfp_status cfp_page_end(const cfp_page *page, cfp_newfile *file);
+
+/* Writes "top": the most probable classes, and the explained class if it is not among them
+ * (write_html.c). */
+void cfp_report_top(cfp_json *json, const struct cfp_explanation *explanation);

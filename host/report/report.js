@@ -99,9 +99,11 @@ cfp.page = (function () {
 
     function start() {
         const c = data.run["class"], model = data.run.model_name === "" ? data.run.model : data.run.model_name;
-        document.title = c.name + " \u2013 class feature pyramid";
-        find("title").textContent = c.name;
-        find("about").textContent = "The kernels of " + model + " that class " + c.index + " (probability "
+        const title = (c.head === undefined ? "" : c.head + ": ") + c.name;
+        document.title = title + " \u2013 class feature pyramid";
+        find("title").textContent = title;
+        find("about").textContent = "The kernels of " + model + " that class " + c.index
+            + (c.head === undefined ? "" : " of the head " + c.head) + " (probability "
             + c.probability.toFixed(4) + ") rests on in " + data.run.clip + ". Rule " + data.query.rule + ", theta "
             + data.query.theta + (data.query.propagate === "path" ? ", propagated along paths" : "") + ".";
         clip.colours(Object.keys(data.tables), data.overlay.colormap);

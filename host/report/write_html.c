@@ -63,14 +63,14 @@ static void put_query(report *r)
 }
 
 /* Writes the five most probable classes, and the explained class if it is not among them. */
-static void put_top(report *r)
+void cfp_report_top(cfp_json *json, const cfp_explanation *e)
 {
     enum { TOP = 5 };
-    const cfp_model *model = r->e->model;
-    const float *z = r->e->logits, *p = r->e->probabilities;
+    const cfp_model *model = e->model;
+    const float *z = e->logits, *p = e->probabilities;
     int before = -1;
-    cfp_json_key(&r->json, "top");
-    cfp_json_array(&r->json);
+    cfp_json_key(json, "top");
+    cfp_json_array(json);
     for (int k = 0; k < cfp_min_int(TOP, model->n_classes); k++) {
         int best = -1; /* the next in the order of probability */
         for (int i = 0; i < model->n_classes; i++) {
@@ -80,14 +80,14 @@ static void put_top(report *r)
         }
         if (best < 0)
             break;
-        cfp_json_object(&r->json);
-        cfp_json_put_int(&r->json, "index", best);
-        cfp_json_put_string(&r->json, "name", model->class_name[best]);
-        cfp_json_put_float(&r->json, "probability", p[best]);
-        cfp_json_object_end(&r->json);
+        cfp_json_object(json);
+        cfp_json_put_int(json, "index", best);
+        cfp_json_put_string(json, "name", model->class_name[best]);
+        cfp_json_put_float(json, "probability", p[best]);
+        cfp_json_object_end(json);
         before = best;
     }
-    cfp_json_array_end(&r->json);
+    cfp_json_array_end(json);
 }
 
 static void put_overlay(report *r, const cfp_run *run)
@@ -331,7 +331,7 @@ static cfp_status put_data(report *r, const cfp_run *run, const char *where)
     put_options(r, run);
     cfp_run_put_facts(&r->json, r->e, run);
     cfp_json_object_end(&r->json);
-    put_top(r);
+    cfp_report_top(&r->json, r->e);
     put_overlay(r, run);
     CFP_TRY(put_frames(r, where));
     if (r->e->against == NULL) {

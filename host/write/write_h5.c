@@ -2,6 +2,7 @@
  *
  * Details that SPEC leaves open: `depth` is the --depth of the command line, -1 for all; `model` is
  * the name of the model, or its path if it has no name; `clip` is its path; /tubes and
+ * `head` is the head that the class is of, if the model names its heads; /tubes and
  * /kernel_tubes are absent if there are no tubes.  h5_put.c decides how arrays are stored.
  *
  * contrast.h5 has cfp_format "contrast", the attributes of explanation.h5 without those of the
@@ -24,6 +25,8 @@ typedef struct h5 {
 
 static cfp_status put_class(h5 *f, hid_t at, const cfp_explanation *e)
 {
+    if (e->model->head_name != NULL)
+        CFP_TRY(cfp_h5_put_text(&f->file, at, "head", e->model->head_name));
     CFP_TRY(cfp_h5_put_text(&f->file, at, "class_name", e->model->class_name[e->class_index]));
     CFP_TRY(cfp_h5_put_int(&f->file, at, "class_index", e->class_index));
     return cfp_h5_put_double(&f->file, at, "probability", e->probabilities[e->class_index]);

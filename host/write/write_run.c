@@ -1,13 +1,14 @@
 /* write_run.c - see write_run.h.
  *
  * {"command", "options", "model", "model_name", "model_sha256", "clip", "clip_sha256", "class"
- * ("classes" of a contrast), "head", "frames": {...}, "device", "device_detail", "precision",
+ * ("classes" of a contrast, or of several heads, and "action" of these), "head", "frames": {...}, "device", "device_detail", "precision",
  * "threads", "seed", "versions", "autotune" (only if used), "host", "ms", "files"}.  If a run is
  * repeated, only `ms`, `host` and the paths differ.  A run that explains nothing (aggregate) has
  * only the command, the options, the host and the files. */
 #include "write_run.h"
 #include "version.h"
 #include "../files/versions.h"
+#include "../method/actions.h"
 #include <string.h>
 #include <sys/utsname.h>
 
@@ -31,19 +32,36 @@ void cfp_put_class(cfp_json *json, const cfp_explanation *e)
     cfp_json_put_int(json, "index", e->class_index);
     cfp_json_put_string(json, "name", e->model->class_name[e->class_index]);
     cfp_json_put_float(json, "probability", e->probabilities[e->class_index]);
+    if (e->model->head_name != NULL)
+        cfp_json_put_string(json, "head", e->model->head_name);
     cfp_json_object_end(json);
+}
+
+cfp_status cfp_put_action(cfp_json *json, cfp_ctx *ctx, const cfp_explanation *first)
+{
+    char *name = cfp_action_name(ctx, first);
+    if (name == NULL)
+        return CFP_NOMEM;
+    cfp_json_key(json, "action");
+    cfp_json_object(json);
+    cfp_json_put_string(json, "name", name);
+    cfp_json_put_float(json, "probability", (float)cfp_action_probability(first));
+    cfp_json_object_end(json);
+    cfp_free(name);
+    return CFP_OK;
 }
 
 void cfp_put_classes(cfp_json *json, const cfp_explanation *e)
 {
-    cfp_json_key(json, e->against == NULL ? "class" : "classes");
-    if (e->against == NULL) {
+    const bool one = e->against == NULL && e->next == NULL;
+    cfp_json_key(json, one ? "class" : "classes");
+    if (one) {
         cfp_put_class(json, e);
         return;
     }
     cfp_json_array(json);
-    cfp_put_class(json, e);
-    cfp_put_class(json, e->against);
+    for (const cfp_explanation *k = e; k != NULL; k = e->against != NULL ? k->against : k->next)
+        cfp_put_class(json, k);
     cfp_json_array_end(json);
 }
 
@@ -59,6 +77,12 @@ static void put_inputs(cfp_json *json, const cfp_explanation *e)
     cfp_json_put_string(
         json, "head",
         cfp_head_names[model->head]); /* which head of the network gives the probability */
+}
+
+/* For several heads: their action, too. */
+static cfp_status put_together(cfp_json *json, cfp_ctx *ctx, const cfp_explanation *e)
+{
+    return e->next != NULL ? cfp_put_action(json, ctx, e) : CFP_OK;
 }
 
 static void put_frames(cfp_json *json, const cfp_explanation *e)
@@ -180,12 +204,15 @@ void cfp_run_put_facts(cfp_json *json, const cfp_explanation *explanation, const
     put_device(json, run);
 }
 
-static void put_explanation(cfp_json *json, const cfp_explanation *explanation, const cfp_run *run)
+static cfp_status put_explanation(cfp_json *json, const cfp_explanation *explanation,
+                                  const cfp_run *run)
 {
     cfp_run_put_facts(json, explanation, run);
+    CFP_TRY(put_together(json, json->ctx, explanation));
     put_tuned(json, run->tuned);
     put_host(json);
     put_timings(json, &explanation->ms);
+    return CFP_OK;
 }
 
 cfp_status cfp_write_run(cfp_output *output, const cfp_explanation *explanation, const cfp_run *run)
@@ -195,17 +222,20 @@ cfp_status cfp_write_run(cfp_output *output, const cfp_explanation *explanation,
     cfp_json_to_file(&json, output->ctx, output->file.stream, output->file.path, 2);
     cfp_json_object(&json);
     put_command(&json, run);
+    cfp_status status = CFP_OK;
     if (explanation != NULL)
-        put_explanation(&json, explanation, run);
+        status = put_explanation(&json, explanation, run);
     else
         put_host(&json);
     cfp_json_key(&json, "files");
     cfp_json_array(&json);
     for (int i = 0; i < output->n_files; i++)
-        cfp_json_string(&json, output->files[i]);
+        if (cfp_output_inside(output, i) != NULL)
+            cfp_json_string(&json, cfp_output_inside(output, i));
     cfp_json_array_end(&json);
     cfp_json_object_end(&json);
-    const cfp_status status = cfp_json_close(&json);
+    if (status == CFP_OK)
+        status = cfp_json_close(&json);
     cfp_json_free(&json);
     CFP_TRY(status);
     return cfp_output_commit(output);

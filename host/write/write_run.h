@@ -10,10 +10,13 @@
 CFP_CHECKED cfp_status cfp_write_run(cfp_output *output, const cfp_explanation *explanation,
                                      const cfp_run *run);
 
-/* cfp_put_class writes an object {"index", "name", "probability"}.  cfp_put_classes writes "class":
- * that object, or for a contrast "classes": [A, B]. */
+/* cfp_put_class writes an object {"index", "name", "probability"}, and "head" if the class is of a
+ * head that has a name.  cfp_put_classes writes "class": that object; for a contrast "classes": [A,
+ * B]; for several heads "classes": one of each head.  cfp_put_action writes for these "action":
+ * {"name", "probability"}. */
 void cfp_put_class(cfp_json *json, const cfp_explanation *explanation);
 void cfp_put_classes(cfp_json *json, const cfp_explanation *explanation);
+CFP_CHECKED cfp_status cfp_put_action(cfp_json *json, cfp_ctx *ctx, const cfp_explanation *first);
 
 /* Adds to an open object the members that are the same in every repetition: inputs, frames,
  * device. */

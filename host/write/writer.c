@@ -9,7 +9,8 @@
 
 extern const cfp_writer cfp_writer_h5, cfp_writer_json, cfp_writer_tree, cfp_writer_png,
     cfp_writer_frames, cfp_writer_mp4, cfp_writer_gif, cfp_writer_stack, cfp_writer_html,
-    cfp_writer_contrast_h5, cfp_writer_contrast_json, cfp_writer_contrast_html;
+    cfp_writer_contrast_h5, cfp_writer_contrast_json, cfp_writer_contrast_html,
+    cfp_writer_heads_html;
 
 const cfp_writer *const cfp_writers[] = {
     &cfp_writer_h5,  &cfp_writer_json, &cfp_writer_tree,  &cfp_writer_png,  &cfp_writer_frames,
@@ -106,11 +107,11 @@ static const cfp_writer *const *writers_of(const cfp_explanation *explanation)
     return explanation->against != NULL ? cfp_contrast_writers : cfp_writers;
 }
 
-static cfp_status write_all(cfp_output *output, const char *formats, cfp_explanation *explanation,
-                            const cfp_run *run)
+/* Refuses what a writer cannot write, and counts the steps of progress. */
+static cfp_status check_writers(cfp_output *output, const char *formats,
+                                const cfp_explanation *explanation)
 {
     const cfp_writer *const *writers = writers_of(explanation);
-    const double start = cfp_now_ms();
     for (int i = 0; writers[i] != NULL; i++) {
         if (!asked_for(formats, writers[i]->format))
             continue;
@@ -118,12 +119,69 @@ static cfp_status write_all(cfp_output *output, const char *formats, cfp_explana
             CFP_TRY(writers[i]->check(output->ctx, explanation));
         output->total += writers[i]->draws_tubes ? explanation->tubes.n : 1;
     }
+    return CFP_OK;
+}
+
+static cfp_status run_writers(cfp_output *output, const char *formats,
+                              const cfp_explanation *explanation, const cfp_run *run)
+{
+    const cfp_writer *const *writers = writers_of(explanation);
     for (int i = 0; writers[i] != NULL; i++) {
         if (!asked_for(formats, writers[i]->format))
             continue;
         CFP_TRY(cfp_check_interrupt(output->ctx));
         CFP_TRY(writers[i]->write(output, explanation, run));
     }
+    return CFP_OK;
+}
+
+/* Writes the explanation of one head into a folder with the head's name, with a run.json: the folder
+ * is as explain makes it for this head alone. */
+static cfp_status write_head(cfp_output *output, const char *formats, const cfp_explanation *e,
+                             const cfp_run *run)
+{
+    cfp_explanation alone = *e;
+    char *name = cfp_output_safe_name(output->ctx, e->model->head_name);
+    char *folder = name == NULL ? NULL : cfp_format(output->ctx, "heads/%s", name);
+    cfp_free(name);
+    if (folder == NULL)
+        return CFP_NOMEM;
+    alone.next = NULL;
+    output->inside = folder;
+    cfp_status status = run_writers(output, formats, &alone, run);
+    if (status == CFP_OK)
+        status = cfp_write_run(output, &alone, run);
+    output->inside = NULL;
+    cfp_free(folder);
+    return status;
+}
+
+/* Writes the heads, and a page that shows them side by side. */
+static cfp_status write_heads(cfp_output *output, const char *formats, const cfp_explanation *first,
+                              const cfp_run *run)
+{
+    for (const cfp_explanation *e = first; e != NULL; e = e->next)
+        CFP_TRY(check_writers(output, formats, e));
+    for (const cfp_explanation *e = first; e != NULL; e = e->next)
+        CFP_TRY(write_head(output, formats, e, run));
+    if (!asked_for(formats, cfp_writer_heads_html.format))
+        return CFP_OK;
+    return cfp_writer_heads_html.write(output, first, run);
+}
+
+static cfp_status write_one(cfp_output *output, const char *formats,
+                            const cfp_explanation *explanation, const cfp_run *run)
+{
+    CFP_TRY(check_writers(output, formats, explanation));
+    return run_writers(output, formats, explanation, run);
+}
+
+static cfp_status write_all(cfp_output *output, const char *formats, cfp_explanation *explanation,
+                            const cfp_run *run)
+{
+    const double start = cfp_now_ms();
+    CFP_TRY(explanation->next != NULL ? write_heads(output, formats, explanation, run)
+                                      : write_one(output, formats, explanation, run));
     explanation->ms.write = cfp_now_ms() - start;
     CFP_TRY(cfp_write_run(output, explanation, run));
     return cfp_output_finish(output);

@@ -23,7 +23,9 @@ extern const cfp_writer *const cfp_writers[]; /* NULL-terminated; without run.js
 extern const cfp_writer
     *const cfp_contrast_writers[]; /* NULL-terminated; for a contrast (contrast.h) */
 
-/* Writes the formats of the comma-separated list, then run.json, which lists the other files.
+/* Writes the formats of the comma-separated list, then run.json, which lists the other files.  If
+ * the explanation has a next one, they are those of a network's heads.  The files of each head then
+ * go into heads/<name of the head>/.
  * CFP_USAGE ("--format: ...") for an unknown format.  The directory is made if it does not exist.
  * *files_out gets a NULL-terminated array of the names written, relative to the directory; the
  * caller frees each name and the array with cfp_free.  files_out may be NULL. */

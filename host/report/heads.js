@@ -1,0 +1,51 @@
+/* heads.js - the page of a network with several heads: one class of each, side by side. */
+const heads = (function () {
+    "use strict";
+    const data = JSON.parse(document.getElementById("data").textContent);
+
+    function element(name, text, kind) {
+        const made = document.createElement(name);
+        if (text !== undefined)
+            made.textContent = text;
+        if (kind !== undefined)
+            made.className = kind;
+        return made;
+    }
+
+    function percent(probability) {
+        return (100 * probability).toFixed(1) + " %";
+    }
+
+    function card(of) {
+        const section = element("section"), link = element("a", "Its pyramid and tubes"), top = element("ol");
+        section.append(element("h2", of.head + ": " + of.name + "  " + percent(of.probability)));
+        if (of.picture !== null) {
+            const image = element("img");
+            image.src = "data:image/jpeg;base64," + of.picture;
+            image.alt = of.layer === null ? "The middle frame" : "The middle frame with the tube of " + of.layer;
+            section.append(image, element("p", of.layer === null ? "no tube" : "tube of " + of.layer, "faint"));
+        }
+        link.href = of.href;
+        for (const one of of.top)
+            top.append(element("li", one.name + "  " + percent(one.probability)));
+        section.append(top, link);
+        return section;
+    }
+
+    function row(cells, kind) {
+        const made = element("tr");
+        cells.forEach((cell, k) => made.append(element(kind, cell === null ? "-" : String(cell), k === 1 ? "" : "number")));
+        return made;
+    }
+
+    document.title = data.action.name + " \u2013 class feature pyramids";
+    document.getElementById("action").textContent = data.action.name + "  " + percent(data.action.probability);
+    document.getElementById("about").textContent = "One class of each head of " + data.model + ", for " + data.clip
+        + ". The probability of the action is the product of theirs. Rule " + data.rule + ", theta " + data.theta + ".";
+    document.getElementById("heads").append(...data.heads.map(card));
+    const table = document.getElementById("layers");
+    table.tHead.append(row(["depth", "layer", "kernels", ...data.heads.map((of) => of.head), "all"], "th"));
+    table.tBodies[0].append(...data.layers.map((l) => row([l.depth, l.name, l.kernels, ...l.selected, l.all], "td")));
+    document.documentElement.dataset.ready = "yes";
+    return {data};
+}());
