@@ -118,7 +118,8 @@ static cfp_status descend(struct batch *b)
 static cfp_status hand_out(cfp_explanation *e, struct batch *b, int question,
                            const cfp_model *model, cfp_interp interp)
 {
-    const int n = question / b->thetas, first = model->first_class;
+    const int n = question / b->thetas;
+    const int first = model == b->a->model ? 0 : model->first_class;
     const float *logits = b->logits + (int64_t)n * b->a->model->n_classes + first;
     *e = (cfp_explanation){.model = model,
                            .clip = b->clip != NULL ? b->clip[n] : NULL,

@@ -138,7 +138,8 @@ def _plain(value):
     return array.item() if array.ndim == 0 else tuple(array.tolist())
 
 
-def read_model(path):
+def read_model(path, head=None):
+    """head: of a network with several classifiers, the one whose Graph is wanted."""
     with h5py.File(path, "r") as f:
         if _plain(f.attrs["cfp_format"]) != "model" or int(f.attrs["cfp_version"]) != 1:
             raise ValueError(f"{path}: not a cfp model of version 1")
@@ -150,17 +151,28 @@ def read_model(path):
                 raise ValueError(f"{name}: unknown op {op!r}")
             weights = {key: np.asarray(data, np.float32) for key, data in group.items()}
             nodes[name] = Node(name, op, inputs, attrs, weights)
-        return Graph(_plain(f.attrs["name"]), _plain(f.attrs["output"]), sort_topologically(nodes),
+        if head is None:
+            output, classes = _plain(f.attrs["output"]), f["classes"]
+        else:
+            at = list(_plain(f.attrs["heads"])).index(head)
+            output, classes = _plain(f.attrs["outputs"])[at], f["classes"][head]
+        return Graph(_plain(f.attrs["name"]), output, sort_topologically(nodes),
                      {key: _plain(value) for key, value in f["input"].attrs.items()},
-                     [_text(c) for c in f["classes"][()]])
+                     [_text(c) for c in classes[()]])
 
 
-def write_model(path, graph):
+def write_model(path, graph, heads=None):
+    """heads: {name: Graph}, the classifiers of a network that has several; `graph` is any of them."""
     text = h5py.string_dtype("utf-8")
     with h5py.File(path, "w") as f:
-        f.attrs["cfp_format"], f.attrs["cfp_version"] = "model", np.int32(1)
-        f.attrs["name"], f.attrs["output"] = graph.name, graph.output
-        f.create_dataset("classes", data=np.array(graph.classes, object), dtype=text)
+        f.attrs["cfp_format"], f.attrs["cfp_version"], f.attrs["name"] = "model", np.int32(1), graph.name
+        if heads:
+            f.attrs.create("heads", np.array(list(heads), object), dtype=text)
+            f.attrs.create("outputs", np.array([g.output for g in heads.values()], object), dtype=text)
+        else:
+            f.attrs["output"] = graph.output
+        for where, one in ({f"classes/{name}": g for name, g in heads.items()} if heads else {"classes": graph}).items():
+            f.create_dataset(where, data=np.array(one.classes, object), dtype=text)
         group = f.create_group("input")
         for key, value in graph.input.items():
             group.attrs[key] = _stored(value, key in ("scale", "mean", "std"))

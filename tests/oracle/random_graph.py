@@ -273,9 +273,42 @@ def head(b, x, classes, kind):
 HEADS = ("gap", "flatten", "map", "two", "valid")
 
 
+def finish(b, x, classes, seed, number=0):
+    """Ends the network in one of HEADS; returns the name of its output."""
+    x = head(b, x, classes, HEADS[(seed + number) % len(HEADS)])
+    if b.chance(0.3):
+        x = b.add("identity", x)
+    if b.chance(0.4):
+        x = b.add("sigmoid" if seed % 3 == 1 else "softmax", x)
+        x = b.add("identity", x) if b.chance(0.3) else x
+    return x
+
+
 def build(seed):
     """(Graph, uint8 clip T x H x W x 3) of one seed."""
     b = Builder(seed)
+    graph, frames, x = grow(b, seed)
+    b.prefix = "head"
+    graph.output = finish(b, x, len(graph.classes), seed)
+    return graph, frames
+
+
+def build_heads(seed, names):
+    """({name: Graph}, clip): one network with several classifiers.  The graphs share their nodes."""
+    b = Builder(seed)
+    first, frames, x = grow(b, seed)
+    graphs = {}
+    for number, name in enumerate(names):
+        b.prefix = f"head{number}"
+        classes = [f"{name} {c}" for c in range(int(b.rng.integers(2, 6)))]
+        kind = seed if seed % 2 else seed - number         # even seeds: all heads are of one kind
+        output = finish(b, x, len(classes), kind, number)
+        graphs[name] = Graph(first.name, output, first.nodes, first.input, classes)
+    return graphs, frames
+
+
+def grow(b, seed):
+    """(Graph without an output, clip, the tensor to classify)."""
     t, h, w = (int(b.rng.integers(low, 10)) for low in (3, 5, 5))
     frames = b.rng.integers(0, 256, (t, h, w, 3)).astype(np.uint8)
     unit = b.chance(0.5)                                # pixels to 0..1, or left at 0..255
@@ -299,15 +332,7 @@ def build(seed):
         if b.shape(x)[0] > 10:
             x = b.conv(x, 6, (1, 1, 1))
         x = block(b, x)
-    b.prefix = "head"
-    x = head(b, x, classes, HEADS[seed % len(HEADS)])
-    if b.chance(0.3):
-        x = b.add("identity", x)
-    if b.chance(0.4):
-        x = b.add("sigmoid" if seed % 3 == 1 else "softmax", x)
-        x = b.add("identity", x) if b.chance(0.3) else x
-    graph.output = x
-    return graph, frames
+    return graph, frames, x
 
 
 def generate(seed, model_path, clip_path):
