@@ -50,9 +50,22 @@ static cfp_status named(cfp_backend *backend, const cfp_step *step, cfp_status s
     return cfp_fail(backend->ctx, status, "node '%s': %s", step->node->name, backend->ctx->message);
 }
 
+/* A network with several heads has a classifier, of depth 0, for each.  Behind it are the nodes that
+ * read only what it gives, and the last node, which joins the heads. */
+static bool behind_a_head(const cfp_step *step)
+{
+    const cfp_model *model = step->model;
+    const cfp_node *node = step->node;
+    while (!cfp_is_kernel_layer(node) && node->n_inputs == 1)
+        node = &model->node[node->input[0]];
+    return node->depth == 0 || node - model->node == model->logits;
+}
+
 static bool behind_classifier(const cfp_step *step)
 {
     const cfp_model *model = step->model;
+    if (model != NULL && model->n_heads > 0)
+        return behind_a_head(step);
     int classifier = model != NULL ? model->logits : 0;
     while (classifier > 0 && !cfp_is_kernel_layer(&model->node[classifier]))
         classifier--;

@@ -159,6 +159,10 @@ CFP_API bool cfp_describe_device(cfp_device_facts *out, int i, const cfp_device_
 /* Reads and checks a model file (HDF5).  CFP_IO, CFP_FORMAT, CFP_SHAPE, CFP_UNSUPPORTED, CFP_NOMEM,
  * CFP_INTERRUPTED; the message names file and node.  Close with cfp_close_model. */
 CFP_API cfp_status cfp_open_model(cfp_model **out, cfp_context *context, const char *path);
+/* The same for one head of a network that has several classifiers, such as "verb" and "noun".
+ * cfp_open_model opens the first head.  CFP_USAGE: there is no such head. */
+CFP_API cfp_status cfp_open_head(cfp_model **out, cfp_context *context, const char *path,
+                                 const char *head);
 CFP_API void cfp_close_model(cfp_model **model);
 
 typedef struct cfp_model_facts {
@@ -181,6 +185,7 @@ typedef struct cfp_model_facts {
     const char *head;        /* "softmax" or "sigmoid": how logits become probabilities */
     bool own_head;           /* the graph itself ends with it */
     int logits;              /* the node that gives the logits */
+    const char *head_name;   /* of several classifiers, this one's name; "": the file names none */
 } cfp_model_facts;
 
 CFP_API void cfp_describe_model(cfp_model_facts *out, const cfp_model *model);

@@ -2,7 +2,23 @@
 #include "api.h"
 #include "../base/hash.h"
 
+/* head NULL: the first. */
+static cfp_status open_head(cfp_model *model, cfp_ctx *ctx, const char *path, const char *head)
+{
+    int h = 0;
+    CFP_TRY(cfp_model_open(model, ctx, path));
+    if (head != NULL)
+        CFP_TRY(cfp_model_find_head(&h, ctx, model, head));
+    cfp_model_keep_head(model, h);
+    return CFP_OK;
+}
+
 cfp_status cfp_open_model(cfp_model **out, cfp_context *context, const char *path)
+{
+    return cfp_open_head(out, context, path, NULL);
+}
+
+cfp_status cfp_open_head(cfp_model **out, cfp_context *context, const char *path, const char *head)
 {
     cfp_ctx *ctx = &context->ctx;
     const int64_t taken = ctx->memory_taken;
@@ -10,7 +26,7 @@ cfp_status cfp_open_model(cfp_model **out, cfp_context *context, const char *pat
     *out = NULL;
     CFP_TRY_ALLOC(ctx, model, 1);
     model->context = context;
-    cfp_status status = cfp_model_open(&model->model, ctx, path);
+    cfp_status status = open_head(&model->model, ctx, path, head);
     model->taken = ctx->memory_taken - taken;
     if (status == CFP_OK) /* now, because an open model must not change */
         status = cfp_sha256_file(model->model.sha256, ctx, path);
@@ -56,13 +72,14 @@ void cfp_describe_model(cfp_model_facts *out, const cfp_model *model)
                              .source = model->source,
                              .licence = model->licence,
                              .classes = model->n_classes,
-                             .nodes = model->n_nodes,
+                             .nodes = cfp_model_file_nodes(model),
                              .max_depth = model->max_depth,
                              .head = cfp_head_names[model->head],
                              .own_head = model->own_head,
-                             .logits = model->logits};
+                             .logits = model->logits,
+                             .head_name = model->head_name != NULL ? model->head_name : ""};
     describe_input(out, &model->input);
-    for (int i = 0; i < model->n_nodes; i++) {
+    for (int i = 0; i < cfp_model_file_nodes(model); i++) {
         out->parameters += model->node[i].parameters;
         flop += model->node[i].flop;
     }
@@ -84,7 +101,7 @@ cfp_status cfp_find_class(int *out, cfp_context *context, const cfp_model *model
 bool cfp_describe_node(cfp_node_facts *out, const cfp_model *model, int node)
 {
     *out = (cfp_node_facts){.depth = -1};
-    if (node < 0 || node >= model->n_nodes)
+    if (node < 0 || node >= cfp_model_file_nodes(model))
         return false;
     const cfp_node *n = &model->node[node];
     *out = (cfp_node_facts){.name = n->name,

@@ -76,6 +76,22 @@ static void json_input(cfp_json *json, const cfp_model_facts *facts)
     cfp_json_object_end(json);
 }
 
+static void json_heads(cfp_json *json, const cfp_model *model)
+{
+    cfp_json_key(json, "heads");
+    cfp_json_array(json);
+    for (int h = 0; h < model->n_heads; h++) {
+        const cfp_model *view = &model->view[h];
+        cfp_json_object(json);
+        cfp_json_put_string(json, "name", view->head_name);
+        cfp_json_put_int(json, "classes", view->n_classes);
+        cfp_json_put_string(json, "head", cfp_head_names[view->head]);
+        cfp_json_put_string(json, "logits", name_of(model, view->logits));
+        cfp_json_object_end(json);
+    }
+    cfp_json_array_end(json);
+}
+
 static cfp_status print_json(cfp_session *session, const cfp_model_facts *facts)
 {
     const cfp_model *model = &session->model;
@@ -92,8 +108,12 @@ static cfp_status print_json(cfp_session *session, const cfp_model_facts *facts)
     cfp_json_put_int(&json, "params", facts->parameters);
     cfp_json_put_double(&json, "gflop", facts->gflop);
     json_input(&json, facts);
-    cfp_json_put_string(&json, "head", facts->head);
-    cfp_json_put_string(&json, "logits", name_of(model, facts->logits));
+    if (model->n_heads > 0) {
+        json_heads(&json, model);
+    } else {
+        cfp_json_put_string(&json, "head", facts->head);
+        cfp_json_put_string(&json, "logits", name_of(model, facts->logits));
+    }
     cfp_json_object_end(&json);
     return cfp_session_json_close(&json);
 }
@@ -147,12 +167,27 @@ static void print_preprocessing(const cfp_model_facts *facts)
 }
 
 /* How scores become probabilities. */
-static void print_head(const cfp_model *model, const cfp_model_facts *facts)
+static void print_head(const cfp_model *model)
 {
-    printf("probabilities: %s of '", facts->head);
-    cfp_print_text(stdout, name_of(model, facts->logits), 0);
-    printf("'%s%s\n\n", facts->own_head ? "" : ", which the graph leaves to the program",
-           strcmp(facts->head, "sigmoid") == 0 ? ", each class by itself: several can hold" : "");
+    const bool sigmoid = model->head == CFP_HEAD_SIGMOID;
+    if (model->head_name != NULL) {
+        printf("head '");
+        cfp_print_text(stdout, model->head_name, 0);
+        printf("', %d classes, ", model->n_classes);
+    }
+    printf("probabilities: %s of '", cfp_head_names[model->head]);
+    cfp_print_text(stdout, name_of(model, model->logits), 0);
+    printf("'%s%s\n", model->own_head ? "" : ", which the graph leaves to the program",
+           sigmoid ? ", each class by itself: several can hold" : "");
+}
+
+static void print_heads(const cfp_model *model)
+{
+    for (int h = 0; h < model->n_heads; h++)
+        print_head(&model->view[h]);
+    if (model->n_heads == 0)
+        print_head(model);
+    printf("\n");
 }
 
 static void print_table(const cfp_model *model, const cfp_model_facts *facts)
@@ -162,10 +197,13 @@ static void print_table(const cfp_model *model, const cfp_model_facts *facts)
     for (int i = 1; cfp_describe_node(&node, model, i); i++)
         name_width = cfp_max_int(name_width, cfp_text_width(node.name));
     cfp_print_text(stdout, facts->name, 0);
-    printf(": %d classes; reads %d frames, %d apart, of %d x %d (height x width)\n", facts->classes,
-           facts->frames, facts->frame_stride, facts->height, facts->width);
+    if (model->n_heads > 0)
+        printf(": %d heads", model->n_heads);
+    else
+        printf(": %d classes", facts->classes);
+    printf("; reads %d frames, %d apart, of %d x %d (height x width)\n", facts->frames, facts->frame_stride, facts->height, facts->width);
     print_preprocessing(facts);
-    print_head(model, facts);
+    print_heads(model);
     printf("%-*s  %-15s  %-18s %11s %10s %6s  %s\n", name_width, "node", "op", "shape (CxTxHxW)",
            "parameters", "GFLOP", "depth", "inputs");
     for (int i = 1; cfp_describe_node(&node, model, i); i++)

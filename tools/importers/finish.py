@@ -7,7 +7,7 @@ from math import prod
 from pathlib import Path
 from typing import Callable, Dict, Iterable, List, NamedTuple, Optional, Tuple
 
-from . import class_names, profiles
+from . import class_names, heads, profiles
 from .failure import ImportFailure, note
 from .lowering import MOST_ELEMENTS, Lowering
 from .profiles import Profile
@@ -38,8 +38,7 @@ def refuse(what: object, refusals: Iterable[Refusal], skipped: bool = False) -> 
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--classes", type=Path, metavar="FILE", help=class_names.HELP + "default: those that --profile knows, or numbers")
+    heads.add_arguments(parser, class_names.HELP + "default: those that --profile knows, or numbers; ")
     profiles.add_arguments(parser)
     parser.set_defaults(program=parser.prog)
 
@@ -89,17 +88,19 @@ def _behind(net: Lowering, name: str, ops: Tuple[str, ...]) -> str:
     return name
 
 
-def end_of_logs(what: object, net: Lowering, output: str) -> List[str]:
+def end_of_logs(what: object, net: Lowering, *outputs: str) -> List[str]:
     """A log_softmax at the end goes: the softmax of what it reads is that of what it gives. Any other is refused."""
-    last, read, todo = _behind(net, output, ("identity", "flatten")), set(), [output]
+    last, read, todo = {_behind(net, output, ("identity", "flatten")) for output in outputs}, set(), list(outputs)
     while todo:
         name = todo.pop()
         if name not in read and name in net.nodes:
             read.add(name)
             todo += net.nodes[name].inputs
     refuse(what, [Refusal(name, "log_softmax", "is known at the end of a network only")
-                  for name in sorted(net.logs & read - {last})])
-    net.ends_in_log = last in net.logs
+                  for name in sorted(net.logs & read - last)])
+    if last & net.logs and last - net.logs:
+        raise ImportFailure(f"{what}: one of its heads ends in a log_softmax, another does not")
+    net.ends_in_log = bool(last & net.logs)
     return ["the log_softmax at its end was left out: the probabilities are the same"] if net.ends_in_log else []
 
 
@@ -112,11 +113,8 @@ def averaged_head(net: Lowering, output: str) -> List[str]:
             "takes them for logits: their order is right, the probabilities that it prints are not the network's"]
 
 
-def write_lowered(args: argparse.Namespace, what: object, net: Lowering, output: object, profile: Profile,
-                  names: Callable[[Lowering], Dict[str, str]] = lambda net: {},
-                  check: Callable[[Lowering, str], None] = lambda net, output: None, *, name: str, source: str) -> str:
-    """Writes the model file. names: new names of nodes; check(net, output) may refuse the network before it is written.
-    Returns a summary."""
+def _scores_node(what: object, net: Lowering, output: object) -> str:
+    """The node whose channels are the scores of the classes."""
     if not isinstance(output, View):
         raise ImportFailure(f"{what}: its output does not depend on its input")
     scores = net.settled(output)
@@ -127,15 +125,35 @@ def write_lowered(args: argparse.Namespace, what: object, net: Lowering, output:
     if per_clip != whole((1, shape[0]))[C]:
         raise ImportFailure(f"{what}: its output {times(output.shape)} has the scores of {scores.node} in another order, "
                             "which SPEC 2 has no op for")
-    notes = end_of_logs(what, net, scores.node)
-    last = tidy(net, scores.node)
-    notes += averaged_head(net, last)
+    return scores.node
+
+
+def write_lowered(args: argparse.Namespace, what: object, net: Lowering, output: object, profile: Profile,
+                  names: Callable[[Lowering], Dict[str, str]] = lambda net: {},
+                  check: Callable[[Lowering, List[str]], None] = lambda net, outputs: None, *, name: str, source: str) -> str:
+    """Writes the model file. output: a view, or one for each head. names: new names of nodes; check(net, outputs) may refuse
+    the network before it is written. Returns a summary."""
+    several = isinstance(output, dict)
+    named = list(output) if several else [None]
+    last = [_scores_node(f"{what}: {head}" if several else what, net, view)
+            for head, view in zip(named, output.values() if several else [output])]
+    counts = [net.shape(node)[0] for node in last]
+    notes = end_of_logs(what, net, *last)
+    last = tidy(net, *last)
+    for node in last:
+        notes += averaged_head(net, node)
     if not any(node.op in ("conv3d", "linear") for node in net.nodes.values()):
         raise ImportFailure(f"{what}: no convolution or linear layer leads to its output: nothing to explain")
-    last = renamed(net, names(net), last)
-    classes: List[str] = class_names.class_names(shape[0], args.classes, profile.classes)
+    if len(set(last)) != len(last):
+        raise ImportFailure(f"{what}: two of its heads are the same scores, those of {last[0]}")
+    last = renamed(net, names(net), *last)
+    files = [heads.class_file(args, head, named) for head in named]
+    classes = [class_names.class_names(count, file, profile.classes) for count, file in zip(counts, files)]
     check(net, last)
-    write_model(args.out, net, last, net.tensors, profile, classes, name=name, source=source)
-    for text in (*notes, *class_names.notes(shape[0], args.classes, profile.classes, f"as --profile {args.profile} says")):
+    whole_list, outputs = (dict(zip(named, classes)), dict(zip(named, last))) if several else (classes[0], last[0])
+    write_model(args.out, net, outputs, net.tensors, profile, whole_list, name=name, source=source)
+    for count, file in zip(counts, files):
+        notes += class_names.notes(count, file, profile.classes, f"as --profile {args.profile} says")
+    for text in notes:
         note(args.program, f"{what}: {text}")
-    return summary(args.out, name, net, classes, profile)
+    return summary(args.out, name, net, whole_list, profile)

@@ -8,7 +8,7 @@ import os
 import sys
 import warnings
 from pathlib import Path
-from typing import Optional, Set, Tuple
+from typing import Optional, Sequence, Set, Tuple
 
 import torch
 from torch import nn
@@ -52,7 +52,7 @@ def _values_read(module: nn.Module, clip: torch.Tensor) -> Set[Tuple[str, int]]:
 OPSET = 17  # the newest that both PyTorch 1.13 and its Python 3.11 write
 
 
-def exported(what: str, module: nn.Module, profile: Profile) -> Tuple[Graph, Optional[str]]:
+def exported(what: str, module: nn.Module, profile: Profile, heads: Sequence[str] = ()) -> Tuple[Graph, Optional[str]]:
     """The graph, and the places in the module's code where values of the clip became Python numbers. What is computed with
     these is fixed. Batch norms stay separate (PRESERVE): the exporter would fold them into their convolutions."""
     kind = next((p.dtype for p in module.parameters()), torch.float32)
@@ -82,6 +82,6 @@ def exported(what: str, module: nn.Module, profile: Profile) -> Tuple[Graph, Opt
         read = _values_read(module, example)
         where = next((f"{Path(w.filename).name}:{w.lineno}" for w in warned
                       if issubclass(w.category, torch.jit.TracerWarning) and (w.filename, w.lineno) in read), None)
-        return graph_of(what, file.getvalue()), where
+        return graph_of(what, file.getvalue(), heads), where
     except ImportError as problem:
         raise ImportFailure(f"{what}: to read what was exported, Python's onnx is wanted ({problem})") from None

@@ -5,7 +5,7 @@ them) is computed by Python and PyTorch, because every size is known.
 """
 from __future__ import annotations
 
-from typing import Dict, List, Tuple
+from typing import Dict, List, Sequence, Tuple
 
 import torch
 from torch import fx, nn
@@ -14,6 +14,7 @@ from .finish import Refusal, bare, refuse
 from .fx_ops import FUNCTIONS, METHODS, MODULES, Call
 from .failure import ImportFailure
 from .fx_trace import operation_of
+from .heads import by_name, in_order
 from .lowering import Lowering
 from .profiles import Profile
 from .views import Unmapped, View
@@ -22,9 +23,9 @@ _UNKNOWN = object()  # what an operation without a counterpart, and whatever rea
 _STALE = object()    # a tensor that an in-place operation on another view of its memory has changed
 
 
-def lower_traced(what: str, module: nn.Module, graph: fx.Graph, names: Dict[fx.Node, str], profile: Profile
-                 ) -> Tuple[Lowering, object]:
-    """The network and its output. ImportFailure lists every operation that has no counterpart."""
+def lower_traced(what: str, module: nn.Module, graph: fx.Graph, names: Dict[fx.Node, str], profile: Profile,
+                 heads: Sequence[str] = ()) -> Tuple[Lowering, object]:
+    """The network and its output; of several heads {name: output}. ImportFailure lists every operation that has no counterpart."""
     skipped = False
     net = Lowering(1, profile.channels, profile.frames, profile.size, profile.size)
     net.shown = profile.name.partition(",")[0]
@@ -47,7 +48,7 @@ def lower_traced(what: str, module: nn.Module, graph: fx.Graph, names: Dict[fx.N
         if call.overwritten is not None and isinstance(values[node], View):
             _overwrite(net, call.overwritten, values[node], values)
     refuse(what, refusals, skipped)
-    return net, _score(what, values[next(node for node in graph.nodes if node.op == "output")])
+    return net, _score(what, values[next(node for node in graph.nodes if node.op == "output")], heads)
 
 
 def _needed(module: nn.Module, graph: fx.Graph) -> set:
@@ -165,12 +166,19 @@ def _title(module: nn.Module, node: fx.Node) -> str:
     return node.target if isinstance(node.target, str) else getattr(node.target, "__name__", str(node.target))
 
 
-def _score(what: str, value: object) -> object:
+_HEADS = "; one tensor, a score a class, is wanted, or --head-names"
+
+
+def _score(what: str, value: object, heads: Sequence[str]) -> object:
+    if heads and isinstance(value, dict):
+        return by_name(what, heads, value)
+    if heads:
+        return in_order(what, heads, value if isinstance(value, (tuple, list)) else [value])
     if isinstance(value, (tuple, list)) and len(value) == 1:
         value = value[0]
     if isinstance(value, dict):
         keys = ", ".join(map(str, value))
-        raise ImportFailure(f"{what}: gives a dictionary ({keys}); one tensor, a score a class, is wanted")
+        raise ImportFailure(f"{what}: gives a dictionary ({keys}){_HEADS}")
     if isinstance(value, (tuple, list)):
-        raise ImportFailure(f"{what}: gives {len(value)} results; one tensor, a score a class, is wanted")
+        raise ImportFailure(f"{what}: gives {len(value)} results{_HEADS}")
     return value

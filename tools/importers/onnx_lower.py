@@ -50,9 +50,12 @@ def lower_onnx(graph: Graph, profile: Profile) -> Tuple[Lowering, object, Callab
         results += [_UNKNOWN] * len(operation.outputs)
         values.update({name: value for name, value in zip(operation.outputs, results) if name})
     refuse(graph.path, refusals, skipped)
-    if graph.output not in values:
-        raise ImportFailure(f"{graph.path}: nothing makes its output {graph.output}")
-    return net, values[graph.output], partial(names_of, graph, labels)
+    several = isinstance(graph.output, dict)
+    for output in graph.output.values() if several else [graph.output]:
+        if output not in values:
+            raise ImportFailure(f"{graph.path}: nothing makes its output {output}")
+    made = {head: values[name] for head, name in graph.output.items()} if several else values[graph.output]
+    return net, made, partial(names_of, graph, labels)
 
 
 def _evaluate(net: Lowering, label: str, operation: Operation, inputs: List[object], opset: int) -> List[object]:

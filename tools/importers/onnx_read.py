@@ -1,4 +1,4 @@
-"""Reads an ONNX file into plain Python: its operations in order, its constants as arrays, its one input and one output.
+"""Reads an ONNX file into plain Python: its operations in order, its constants as arrays, its one input and its output.
 
 Weights in separate files (external data) are read from the folder of the model, and from no other folder.
 """
@@ -8,11 +8,12 @@ import warnings
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
-from typing import Dict, List, Optional, Tuple
+from typing import Dict, List, Optional, Sequence, Tuple
 
 import numpy as np
 
 from .failure import ImportFailure
+from .heads import by_name
 
 OPSETS = range(9, 22)
 _BYTES = {1: 4, 2: 1, 3: 1, 4: 2, 5: 2, 6: 4, 7: 8, 9: 1, 10: 2, 11: 8, 12: 4, 13: 8, 16: 2}  # of a number, by data_type
@@ -33,7 +34,7 @@ class Graph:
     opset: int
     input: str
     shape: Tuple[Optional[int], ...]      # of the input, N x C x T x H x W; None: any
-    output: str
+    output: object                        # its name; of several heads {head: name}
     constants: Dict[str, np.ndarray]
     operations: List[Operation]           # those that the output depends on
 
@@ -41,12 +42,13 @@ class Graph:
         return operation.name or next((output for output in operation.outputs if output), "(no name)")
 
 
-def read_onnx(path: Path) -> Graph:
-    return graph_of(path, Path(path).read_bytes())
+def read_onnx(path: Path, heads: Sequence[str] = ()) -> Graph:
+    return graph_of(path, Path(path).read_bytes(), heads)
 
 
-def graph_of(path: Path, data: bytes) -> Graph:
-    """path: the path of `data`, for messages and for external data. Raises ImportFailure with what is wrong."""
+def graph_of(path: Path, data: bytes, heads: Sequence[str] = ()) -> Graph:
+    """path: the path of `data`, for messages and for external data. heads: the names of several classifiers. Raises
+    ImportFailure with what is wrong."""
     import onnx
     from google.protobuf.message import DecodeError
     model = onnx.ModelProto()
@@ -64,20 +66,22 @@ def graph_of(path: Path, data: bytes) -> Graph:
     if opset not in OPSETS:
         raise ImportFailure(f"{path}: is of opset {opset}; {OPSETS[0]} to {OPSETS[-1]} are read")
     try:
-        return _graph(path, model.graph, opset)
+        return _graph(path, model.graph, opset, heads)
     except (ValueError, TypeError, AttributeError, OverflowError, KeyError, IndexError) as problem:
         raise ImportFailure(f"{path}: damaged: {problem}") from None
 
 
-def _graph(path: Path, graph, opset: int) -> Graph:
+def _graph(path: Path, graph, opset: int, heads: Sequence[str]) -> Graph:
     if graph.sparse_initializer:
         raise ImportFailure(f"{path}: {graph.sparse_initializer[0].values.name}: sparse weights are not read")
     constants = {_text(tensor.name): _array(path, tensor) for tensor in graph.initializer}
     inputs = [value for value in graph.input if _text(value.name) not in constants]
-    if len(inputs) != 1 or len(graph.output) != 1:
+    if len(inputs) != 1 or (len(graph.output) != 1 and not heads):
         read, given = (", ".join(_text(value.name) for value in values) or "none" for values in (inputs, graph.output))
-        raise ImportFailure(f"{path}: one input and one output are wanted, not {read} and {given}")
-    shape, output = _input_shape(path, inputs[0]), _text(graph.output[0].name)
+        raise ImportFailure(f"{path}: one input and one output are wanted, not {read} and {given}"
+                            + ("; --head-names imports several outputs" if len(inputs) == 1 else ""))
+    given = {name: name for name in (_text(value.name) for value in graph.output)}
+    shape, output = _input_shape(path, inputs[0]), by_name(path, heads, given) if heads else next(iter(given))
     operations = [_operation(path, node) for node in graph.node]
     made = {*constants, _text(inputs[0].name)}
     for name in (name for operation in operations for name in operation.outputs if name):
@@ -127,9 +131,9 @@ def _attributes(path: Path, node) -> Dict[str, object]:
     return out
 
 
-def _needed(operations: List[Operation], output: str) -> List[Operation]:
+def _needed(operations: List[Operation], output: object) -> List[Operation]:
     """Dropout's mask, an auxiliary head and the like are left out."""
-    wanted, kept = {output}, []
+    wanted, kept = set(output.values()) if isinstance(output, dict) else {output}, []
     for operation in reversed(operations):
         if wanted & set(operation.outputs):
             kept.append(operation)

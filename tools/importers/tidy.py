@@ -11,7 +11,7 @@ A node that another node reads, too, stays unchanged.
 """
 from __future__ import annotations
 
-from typing import Dict, Optional, Tuple
+from typing import Dict, List, Optional, Tuple
 
 import numpy as np
 
@@ -21,23 +21,23 @@ from .network import Node
 _GATES = {"sigmoid": "silu", "hardsigmoid": "hardswish"}
 
 
-def tidy(net: Lowering, output: str) -> str:
-    """Returns the output's name, which may be another one's now."""
-    work = _Tidy(net, output)
+def tidy(net: Lowering, *outputs: str) -> List[str]:
+    """Returns the outputs' names, which may be other ones now."""
+    work = _Tidy(net, list(outputs))
     work.drop_unread()
     for pattern in (work.identity, work.bias, work.hardsigmoid, work.gate, work.counted_padding):
         for node in list(net.nodes.values()):
             if node.name in net.nodes:
                 pattern(node)
-    return work.output
+    return work.outputs
 
 
 class _Tidy:
-    def __init__(self, net: Lowering, output: str):
-        self.net, self.output = net, output
+    def __init__(self, net: Lowering, outputs: List[str]):
+        self.net, self.outputs = net, outputs
 
     def drop_unread(self) -> None:
-        read, todo = set(), [self.output]
+        read, todo = set(), list(self.outputs)
         while todo:
             name = todo.pop()
             if name not in read and name in self.net.nodes:
@@ -54,12 +54,12 @@ class _Tidy:
         """Whoever read `old` reads `new`, and `old` goes."""
         for node in self.net.nodes.values():
             node.inputs = [new if name == old else name for name in node.inputs]
-        self.output = new if self.output == old else self.output
+        self.outputs = [new if name == old else name for name in self.outputs]
         self.drop(old)
 
     def only_reader(self, name: str) -> Optional[Node]:
         readers = [node for node in self.net.nodes.values() if name in node.inputs]
-        return readers[0] if len(readers) == 1 and name != self.output else None
+        return readers[0] if len(readers) == 1 and name not in self.outputs else None
 
     def factors(self, node: Node) -> Tuple[np.ndarray, np.ndarray]:
         """scale and shift of a batch norm that stands for a product or a sum."""
@@ -118,8 +118,8 @@ class _Tidy:
             self.replace(padded.name, padded.inputs[0])
 
 
-def renamed(net: Lowering, names: Dict[str, str], output: str) -> str:
-    """Gives nodes other names, made unique in the order of the nodes; returns the output's."""
+def renamed(net: Lowering, names: Dict[str, str], *outputs: str) -> List[str]:
+    """Gives nodes other names, made unique in the order of the nodes; returns the outputs'."""
     new: Dict[str, str] = {"input": "input"}
     taken = {"input"}
     for name in net.nodes:
@@ -135,4 +135,4 @@ def renamed(net: Lowering, names: Dict[str, str], output: str) -> str:
     for node in nodes:
         node.name, node.inputs = new[node.name], [new[name] for name in node.inputs]
         net.nodes[node.name] = node
-    return new[output]
+    return [new[output] for output in outputs]

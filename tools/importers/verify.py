@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import copy
 import warnings
-from typing import Dict, Optional
+from typing import Dict, List, Optional, Sequence
 
 import numpy as np
 import torch
@@ -15,6 +15,7 @@ from run_model_file import OPS
 from torch import nn
 
 from .failure import ImportFailure
+from .heads import by_name, in_order
 from .module_factory import out_of_memory, words
 from .network import Network
 from .views import times
@@ -23,20 +24,21 @@ CLIPS = ((0.0, 1.0), (-2.0, 0.3), (2.0, 50.0), (1.0, 0.0))   # mean and deviatio
 CLOSE = 1e-3                                    # of the largest score: rounding is far below, another path far above
 
 
-def run_network(net: Network, tensors: Dict[str, np.ndarray], output: str, x: torch.Tensor) -> torch.Tensor:
-    """The scores of N x C x T x H x W."""
+def run_network(net: Network, tensors: Dict[str, np.ndarray], outputs: List[str], x: torch.Tensor) -> List[torch.Tensor]:
+    """The scores of N x C x T x H x W, of each output."""
     values = {"input": x}
     last_reader = {name: node.name for node in net.nodes.values() for name in node.inputs}
     for node in net.nodes.values():
         data = {dataset: torch.from_numpy(np.array(tensors[key])).to(x.dtype) for dataset, key in node.parameters.items()}
         values[node.name] = OPS[node.op]([values[name] for name in node.inputs], node.attributes, data)
         for name in set(node.inputs):
-            if last_reader[name] == node.name and name != output:
+            if last_reader[name] == node.name and name not in outputs:
                 del values[name]
-    return values[output].flatten(1)
+    return [values[output].flatten(1) for output in outputs]
 
 
-def check_same(what: str, module: nn.Module, net: Network, tensors: Dict[str, np.ndarray], output: str) -> Optional[str]:
+def check_same(what: str, module: nn.Module, net: Network, tensors: Dict[str, np.ndarray], outputs: List[str],
+               heads: Sequence[str] = ()) -> Optional[str]:
     """ImportFailure where the network's scores are not the module's. What a user should know, if that was not asked."""
     kind = next((p.dtype for p in module.parameters()), torch.float32)
     if kind in (torch.float16, torch.bfloat16):  # which PyTorch does not convolve on every CPU
@@ -48,28 +50,35 @@ def check_same(what: str, module: nn.Module, net: Network, tensors: Dict[str, np
     for mean, deviation in CLIPS:
         try:
             x = mean + deviation * torch.randn(1, *net.input, generator=generator)
-            want = _scores(what, module, x.to(kind, copy=True))  # its own: it may change its input
+            want = _scores(what, module, x.to(kind, copy=True), heads)  # its own: it may change its input
             with torch.no_grad():
-                got = run_network(net, tensors, output, x)
-                got = got.log_softmax(1) if net.ends_in_log else got
+                got = run_network(net, tensors, outputs, x)
+                got = [one.log_softmax(1) for one in got] if net.ends_in_log else got
         except (MemoryError, RuntimeError) as problem:
             if not out_of_memory(problem):
                 raise ImportFailure(f"{what}: running what was traced failed: {words(problem)}") from None
             raise ImportFailure(f"{what}: not enough memory to run it on a clip of {times((1, *net.input))}") from None
-        if got.shape != want.shape or not (got - want).abs().max() <= CLOSE * max(float(want.abs().max()), 1e-6):
+        if not all(_close(*pair) for pair in zip(got, want)):
             raise ImportFailure(f"{what}: what was traced does not compute what the module does on every clip: is there code that "
                                 "looks at the clip itself (if x.mean() > 0), or random numbers?")
     return None
 
 
-def _scores(what: str, module: nn.Module, x: torch.Tensor) -> torch.Tensor:
+def _close(got: torch.Tensor, want: torch.Tensor) -> bool:
+    return got.shape == want.shape and bool((got - want).abs().max() <= CLOSE * max(float(want.abs().max()), 1e-6))
+
+
+def _scores(what: str, module: nn.Module, x: torch.Tensor, heads: Sequence[str]) -> List[torch.Tensor]:
     try:
         with torch.no_grad(), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             made = module(x)
-            if isinstance(made, dict):
-                made = list(made.values())
-            return (made[0] if isinstance(made, (tuple, list)) else made).float().reshape(1, -1)
+            if heads:
+                made = list((by_name if isinstance(made, dict) else in_order)(what, heads, made).values())
+            elif isinstance(made, dict):
+                made = list(made.values())[:1]
+            made = list(made) if isinstance(made, (tuple, list)) else [made]
+            return [one.float().reshape(1, -1) for one in (made if heads else made[:1])]
     except (Exception, SystemExit) as problem:  # whatever the module's code raises
         if out_of_memory(problem):
             raise

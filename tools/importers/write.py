@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Dict, Sequence
+from typing import Dict, Sequence, Union
 
 import h5py
 import numpy as np
@@ -13,9 +13,9 @@ from .network import Network
 from .profiles import Profile
 
 
-def write_model(path: Path, net: Network, output: str, tensors: Dict[str, np.ndarray], profile: Profile,
-                classes: Sequence[str], *, name: str, source: str = "", licence: str = "") -> None:
-    """tensors: all that the network wants, by the checkpoint's keys.
+def write_model(path: Path, net: Network, output: Union[str, Dict[str, str]], tensors: Dict[str, np.ndarray],
+                profile: Profile, classes: Union[Sequence[str], Dict[str, Sequence[str]]], *, name: str, source: str = "", licence: str = "") -> None:
+    """tensors: all that the network wants, by the checkpoint's keys. output, classes: of several heads, by their names.
 
     Raises ModelFileError (NaN weights), OSError, and ImportFailure where `path` is a file that is no model file: an importer
     whose arguments were mixed up must not overwrite the weights that it reads.
@@ -38,7 +38,13 @@ def _is_model_file(path: Path) -> bool:
         return False
 
 
-def summary(path: Path, name: str, net: Network, classes: Sequence[str], profile: Profile) -> str:
+def summary(path: Path, name: str, net: Network, classes: Union[Sequence[str], Dict[str, Sequence[str]]],
+            profile: Profile) -> str:
     """What an importer prints when it has written a file."""
-    made = f"{path}: {name}, {len(net.nodes)} nodes, {len(classes)} classes ({classes[0]} ... {classes[-1]})"
+    def counted(names: Sequence[str]) -> str:
+        return f"{len(names)} classes ({names[0]} ... {names[-1]})"
+
+    said = "; ".join(f"{head}: {counted(names)}" for head, names in classes.items()) if isinstance(classes, dict) \
+        else counted(classes)
+    made = f"{path}: {name}, {len(net.nodes)} nodes, {said}"
     return f"{printable(made)}\nshown clips as {profile.name}: {profile.describe()}"
