@@ -50,8 +50,8 @@ static cfp_status named(cfp_backend *backend, const cfp_step *step, cfp_status s
     return cfp_fail(backend->ctx, status, "node '%s': %s", step->node->name, backend->ctx->message);
 }
 
-/* A network with several heads has a classifier, of depth 0, for each.  Behind it are the nodes that
- * read only what it gives, and the last node, which joins the heads. */
+/* A network with several heads has a classifier, of depth 0, for each.  Behind it are the nodes
+ * that read only what it gives, and the last node, which joins the heads. */
 static bool behind_a_head(const cfp_step *step)
 {
     const cfp_model *model = step->model;

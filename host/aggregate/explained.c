@@ -7,13 +7,13 @@
 enum { MAX_CLASSES = 1000000, MAX_KERNELS = 1 << 20 };
 
 const char *const cfp_explained_options[CFP_EXPLAINED_OPTIONS] = {
-    "model",           "rule",      "theta",     "mask",      "target",
-    "baseline",        "steps",     "propagate", "normalise", "depth",
-    "class-relevance", "precision", "top",       "turn-down", "seed"};
+    "model",     "head",  "rule",      "theta",     "mask",  "target",
+    "baseline",  "steps", "propagate", "normalise", "depth", "class-relevance",
+    "precision", "top",   "turn-down", "seed"};
 static const char *const attribute[CFP_EXPLAINED_OPTIONS] = {
-    "model_sha256",    "rule",      "theta",     "mask",      "target",
-    "baseline",        "steps",     "propagate", "normalise", "depth",
-    "class_relevance", "precision", "top",       "turn_down", "seed"};
+    "model_sha256", "head",  "rule",      "theta",     "mask",  "target",
+    "baseline",     "steps", "propagate", "normalise", "depth", "class_relevance",
+    "precision",    "top",   "turn_down", "seed"};
 
 /* --- opening --- */
 

@@ -6,8 +6,9 @@
 #include "../h5/h5_file.h"
 
 /* The options that must be equal in all explanations that are added up, with their names on the
- * command line; "model" (its SHA-256) is one of them. */
-enum { CFP_EXPLAINED_OPTIONS = 15, CFP_EXPLAINED_EXTRA = 3 };
+ * command line; "model" (its SHA-256) is one of them.  The head, option CFP_EXPLAINED_HEAD, is ""
+ * if the network names none. */
+enum { CFP_EXPLAINED_OPTIONS = 16, CFP_EXPLAINED_EXTRA = 3, CFP_EXPLAINED_HEAD = 1 };
 extern const char *const cfp_explained_options[CFP_EXPLAINED_OPTIONS];
 /* The last CFP_EXPLAINED_EXTRA are in newer files only.  They are compared if both files have them.
  */

@@ -211,15 +211,15 @@ static const char *last_part(const char *path)
     return slash != NULL && slash[1] != '\0' ? slash + 1 : path;
 }
 
-/* "clockwise  61.0 %", of a head that has a name "verb: cut  61.0 %", or for a contrast "A: clockwise
- * 61.0 %   minus   B: ..." */
+/* "clockwise  61.0 %", of a head that has a name "verb: cut  61.0 %", or for a contrast "A:
+ * clockwise 61.0 %   minus   B: ..." */
 static void head_line(char *text, size_t bytes, const cfp_explanation *e)
 {
     const cfp_explanation *b = e->against;
     const char *const head = e->model->head_name;
     const int used = snprintf(text, bytes, "%.100s%s%s%.200s  %.1f %%", head != NULL ? head : "",
-                              head != NULL ? ": " : "", b == NULL ? "" : "A: ",
-                              e->model->class_name[e->class_index],
+                              head != NULL ? ": " : "",
+                              b == NULL ? "" : "A: ", e->model->class_name[e->class_index],
                               100 * (double)e->probabilities[e->class_index]);
     if (b != NULL)
         snprintf(text + used, bytes - (size_t)used, "   minus   B: %.200s  %.1f %%",

@@ -22,7 +22,8 @@ typedef struct cfp_output {
     int n_files, capacity;
     int64_t done, total; /* steps of the progress that is reported as "write" */
     cfp_stage stage;     /* holds the files until the run ends */
-    const char *inside; /* a folder of the directory, into which files go; NULL: into the directory */
+    const char
+        *inside;  /* a folder of the directory, into which files go; NULL: into the directory */
     char *folder; /* if files appear one by one: their folder, and there is no stage; else NULL */
 } cfp_output;
 

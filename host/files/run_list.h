@@ -18,7 +18,8 @@ void cfp_run_list_free(cfp_run_list *list); /* accepts {0} */
 bool cfp_run_list_has(const cfp_run_list *list, const char *name);
 
 /* True for names that the program gives to its files (without run.json): "explanation.h5",
- * "overlay/<layer>.png", "heads/<head>/explanation.h5".  Such a name never leads out of the folder. */
+ * "overlay/<layer>.png", "heads/<head>/explanation.h5".  Such a name never leads out of the folder.
+ */
 bool cfp_run_list_is_ours(const char *name);
 
 /* A file that a command needs, and the format of explain that writes it. */

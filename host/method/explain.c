@@ -203,7 +203,7 @@ cfp_status cfp_explain(cfp_explanation *out, cfp_analyser *analyser, const cfp_c
     return cfp_explain_batch(out, analyser, &clip, &class_index, interp);
 }
 
-/* Explains n classes, each of class_index[n] >= 0, after one forward pass that has been done.  view:
+/* Explains n classes, each of class_index[n] >= 0, after one forward pass that has been done. view:
  * [n] the views of their heads; NULL: the model has no heads. */
 static cfp_status explain_each(cfp_explanation *out, struct batch *b, const int *class_index, int n,
                                const cfp_model *view, cfp_interp interp)

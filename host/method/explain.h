@@ -75,8 +75,8 @@ CFP_CHECKED cfp_status cfp_explain_input(cfp_explanation *out, cfp_analyser *ana
 CFP_CHECKED cfp_status cfp_explain_classes(cfp_explanation *out, cfp_analyser *analyser,
                                            const cfp_clip *clip, const int *class_index, int n,
                                            cfp_interp interp);
-/* Explains a class of each head, out[n_heads], after one forward pass.  For an analyser as above, of
- * a model whose heads_agree.  class_index[n_heads]: each within its head; -1: the top predicted
+/* Explains a class of each head, out[n_heads], after one forward pass.  For an analyser as above,
+ * of a model whose heads_agree.  class_index[n_heads]: each within its head; -1: the top predicted
  * class of that head.  Each explanation is of the view of its head. */
 CFP_CHECKED cfp_status cfp_explain_heads(cfp_explanation *out, cfp_analyser *analyser,
                                          const cfp_clip *clip, const int *class_index,

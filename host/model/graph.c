@@ -270,11 +270,10 @@ static cfp_status check_output(cfp_model *model, cfp_ctx *ctx)
                              "wanted (globalavgpool)",
                              output->shape.t, output->shape.h, output->shape.w);
     if (output->shape.c != model->n_classes)
-        return cfp_fail_node(ctx, CFP_SHAPE, model, output, "gives %d scores for %d classes%s%s%s",
-                             output->shape.c, model->n_classes,
-                             model->head_name != NULL ? " of head '" : "",
-                             model->head_name != NULL ? model->head_name : "",
-                             model->head_name != NULL ? "'" : "");
+        return cfp_fail_node(
+            ctx, CFP_SHAPE, model, output, "gives %d scores for %d classes%s%s%s", output->shape.c,
+            model->n_classes, model->head_name != NULL ? " of head '" : "",
+            model->head_name != NULL ? model->head_name : "", model->head_name != NULL ? "'" : "");
     find_head(model);
     return CFP_OK;
 }
@@ -331,13 +330,12 @@ static cfp_status check_explainable(cfp_ctx *ctx, const cfp_model *model)
     for (int i = 1; i < model->n_nodes; i++)
         if (model->node[i].depth == 0)
             return CFP_OK;
-    return cfp_fail(ctx, CFP_FORMAT,
-                    "%s: no conv3d or linear leads to the output%s%s%s: nothing to "
-                    "explain",
-                    model->path != NULL ? model->path : "model",
-                    model->head_name != NULL ? " of head '" : "",
-                    model->head_name != NULL ? model->head_name : "",
-                    model->head_name != NULL ? "'" : "");
+    return cfp_fail(
+        ctx, CFP_FORMAT,
+        "%s: no conv3d or linear leads to the output%s%s%s: nothing to "
+        "explain",
+        model->path != NULL ? model->path : "model", model->head_name != NULL ? " of head '" : "",
+        model->head_name != NULL ? model->head_name : "", model->head_name != NULL ? "'" : "");
 }
 
 /* After the outputs are known. */

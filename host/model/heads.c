@@ -194,8 +194,7 @@ static int head_of_item(const cfp_model *model, const char *item)
 static size_t class_length(const cfp_model *model, const char *name)
 {
     const char *comma = strchr(name, ',');
-    while (comma != NULL &&
-           (strchr(comma, '=') == NULL || head_of_item(model, comma + 1) < 0))
+    while (comma != NULL && (strchr(comma, '=') == NULL || head_of_item(model, comma + 1) < 0))
         comma = strchr(comma + 1, ',');
     return comma == NULL ? strlen(name) : (size_t)(comma - name);
 }

@@ -20,7 +20,7 @@ struct reader {
     cfp_h5_group group; /* the current object */
     char ***input_name; /* [n_nodes][n_inputs] names, until node numbers are known */
     char where[512];    /* the start of messages about the current object */
-    char **output; /* [n_outputs] names of nodes */
+    char **output;      /* [n_outputs] names of nodes */
     int n_outputs;
 };
 
@@ -64,7 +64,8 @@ static cfp_status check_different(struct reader *r, int h)
             return cfp_fail(r->ctx, CFP_FORMAT, "%s: 'heads' has '%s' twice", m->path,
                             m->view[h].head_name);
         if (strcmp(r->output[i], r->output[h]) == 0)
-            return cfp_fail(r->ctx, CFP_FORMAT, "%s: 'outputs': node '%s' is of two heads, '%s' "
+            return cfp_fail(r->ctx, CFP_FORMAT,
+                            "%s: 'outputs': node '%s' is of two heads, '%s' "
                             "and '%s'",
                             m->path, r->output[h], m->view[i].head_name, m->view[h].head_name);
     }

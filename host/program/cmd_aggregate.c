@@ -155,7 +155,12 @@ static cfp_status add_entry(aggregate *a, cfp_explained_head *head, int file, in
 static cfp_status take_head(aggregate *a, int file, int place)
 {
     cfp_explained_head head;
+    const char *const wanted = a->session->config.head;
     CFP_TRY(cfp_explained_head_read(&head, &a->open, place));
+    if (wanted != NULL && strcmp(head.option[CFP_EXPLAINED_HEAD], wanted) != 0) {
+        cfp_explained_head_free(&head); /* of another head of the network */
+        return CFP_OK;
+    }
     cfp_status status = add_entry(a, &head, file, place);
     if (status == CFP_OK && a->first_path != NULL)
         status = check_options(a, &head, a->open.path);

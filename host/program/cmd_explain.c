@@ -1,5 +1,5 @@
-/* cmd_explain.c - cfp-gpu explain: one clip, one class -> the pyramid, its tubes, their pictures.  Of
- * a network with several heads: the same for a class of each head.
+/* cmd_explain.c - cfp-gpu explain: one clip, one class -> the pyramid, its tubes, their pictures.
+ * Of a network with several heads: the same for a class of each head.
  *
  * Read explain() first: it shows the whole command on one screen.  It checks the options, the model
  * and the output folder before it runs the network. */

@@ -201,7 +201,8 @@ static void print_table(const cfp_model *model, const cfp_model_facts *facts)
         printf(": %d heads", model->n_heads);
     else
         printf(": %d classes", facts->classes);
-    printf("; reads %d frames, %d apart, of %d x %d (height x width)\n", facts->frames, facts->frame_stride, facts->height, facts->width);
+    printf("; reads %d frames, %d apart, of %d x %d (height x width)\n", facts->frames,
+           facts->frame_stride, facts->height, facts->width);
     print_preprocessing(facts);
     print_heads(model);
     printf("%-*s  %-15s  %-18s %11s %10s %6s  %s\n", name_width, "node", "op", "shape (CxTxHxW)",

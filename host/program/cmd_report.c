@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include "../report/index_row.h"
 #include "commands.h"
 #include "url.h"
@@ -47,11 +48,31 @@ static cfp_status check_target(cfp_ctx *ctx, const char *file, const char *liste
                 : CFP_OK;
 }
 
+/* Refuses the folder of a network with several heads: each head has a report of its own. */
+static cfp_status check_one_head(cfp_ctx *ctx, const char *directory)
+{
+    char *own = cfp_format(ctx, "%s/explanation.h5", directory);
+    char *heads = cfp_format(ctx, "%s/heads", directory);
+    const bool several =
+        own != NULL && heads != NULL && access(own, F_OK) != 0 && access(heads, F_OK) == 0;
+    const bool full = own == NULL || heads == NULL;
+    cfp_free(own);
+    cfp_free(heads);
+    if (full)
+        return CFP_NOMEM;
+    return several
+               ? cfp_fail(ctx, CFP_IO,
+                          "%s: has an explanation for each head of the network: give %s/heads/*",
+                          directory, directory)
+               : CFP_OK;
+}
+
 static cfp_status add(listing *list, cfp_session *session, const char *directory)
 {
     cfp_ctx *ctx = &session->ctx;
     cfp_index_row *row = &list->row[list->n];
     char *report, *path;
+    CFP_TRY(check_one_head(ctx, directory));
     CFP_TRY(cfp_report_path(&report, ctx, directory, true));
     cfp_status status = check_target(ctx, session->config.output, report);
     char *href = cfp_url_between(ctx, list->folder, report);

@@ -79,9 +79,9 @@ static cfp_status list_layers(const cfp_layer ***list, int *n, cfp_ctx *ctx,
         for (int l = 0; l < e->pyramid.n_layers; l++) {
             const cfp_layer *layer = &e->pyramid.layer[l];
             int at = 0;
-            while (at < *n && ((*list)[at]->depth < layer->depth ||
-                               ((*list)[at]->depth == layer->depth &&
-                                (*list)[at]->node > layer->node)))
+            while (at < *n &&
+                   ((*list)[at]->depth < layer->depth ||
+                    ((*list)[at]->depth == layer->depth && (*list)[at]->node > layer->node)))
                 at++;
             if (at < *n && (*list)[at]->node == layer->node)
                 continue;

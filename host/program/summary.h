@@ -10,8 +10,8 @@ typedef struct cfp_result { /* of one explain, or one contrast */
     cfp_explanation against; /* contrast: class B; `explanation` points to it */
     cfp_explanation *other;  /* [n_others] of several heads: those after the first */
     int n_others;
-    char **files;            /* NULL-terminated, relative to directory */
-    cfp_hashing *hashing;    /* computes the checksum of the model's file in another thread */
+    char **files;         /* NULL-terminated, relative to directory */
+    cfp_hashing *hashing; /* computes the checksum of the model's file in another thread */
 } cfp_result;
 
 void cfp_result_free(cfp_result *result);

@@ -45,7 +45,9 @@ static cfp_status put_root(class_h5 *h5, const cfp_explained_head *head)
     CFP_TRY(cfp_h5_put_text(f, f->id, "model", head->model));
     CFP_TRY(cfp_h5_put_text(f, f->id, "cfp_gpu_version", CFP_GPU_VERSION));
     for (int k = 0; k < CFP_EXPLAINED_OPTIONS; k++)
-        CFP_TRY(cfp_h5_put_text(f, f->id, attribute_of(cfp_explained_options[k]), head->option[k]));
+        if (k != CFP_EXPLAINED_HEAD || *head->option[k] != '\0')
+            CFP_TRY(
+                cfp_h5_put_text(f, f->id, attribute_of(cfp_explained_options[k]), head->option[k]));
     return cfp_h5_put_group(f, &h5->classes, f->id, "classes");
 }
 

@@ -17,7 +17,8 @@ void cfp_class_json_options(cfp_json *json, const cfp_explained_head *head)
     cfp_json_key(json, "options");
     cfp_json_object(json);
     for (int k = 0; k < CFP_EXPLAINED_OPTIONS; k++)
-        cfp_json_put_string(json, cfp_explained_options[k], head->option[k]);
+        if (k != CFP_EXPLAINED_HEAD || *head->option[k] != '\0')
+            cfp_json_put_string(json, cfp_explained_options[k], head->option[k]);
     cfp_json_object_end(json);
 }
 

@@ -1,10 +1,10 @@
 /* write_run.c - see write_run.h.
  *
  * {"command", "options", "model", "model_name", "model_sha256", "clip", "clip_sha256", "class"
- * ("classes" of a contrast, or of several heads, and "action" of these), "head", "frames": {...}, "device", "device_detail", "precision",
- * "threads", "seed", "versions", "autotune" (only if used), "host", "ms", "files"}.  If a run is
- * repeated, only `ms`, `host` and the paths differ.  A run that explains nothing (aggregate) has
- * only the command, the options, the host and the files. */
+ * ("classes" of a contrast, or of several heads, and "action" of these), "head", "frames": {...},
+ * "device", "device_detail", "precision", "threads", "seed", "versions", "autotune" (only if used),
+ * "host", "ms", "files"}.  If a run is repeated, only `ms`, `host` and the paths differ.  A run
+ * that explains nothing (aggregate) has only the command, the options, the host and the files. */
 #include "write_run.h"
 #include "version.h"
 #include "../files/versions.h"

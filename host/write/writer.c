@@ -135,8 +135,8 @@ static cfp_status run_writers(cfp_output *output, const char *formats,
     return CFP_OK;
 }
 
-/* Writes the explanation of one head into a folder with the head's name, with a run.json: the folder
- * is as explain makes it for this head alone. */
+/* Writes the explanation of one head into a folder with the head's name, with a run.json: the
+ * folder is as explain makes it for this head alone. */
 static cfp_status write_head(cfp_output *output, const char *formats, const cfp_explanation *e,
                              const cfp_run *run)
 {
