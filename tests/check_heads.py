@@ -1,13 +1,14 @@
 #!/usr/bin/env python3
 """A network with several classifiers (heads), such as verb and noun, on the command line.
 
-    check_heads.py --cfp BIN --tools FOLDER
+    check_heads.py --cfp BIN --tools FOLDER [--library libcfp.so]
 
 What the heads answer is compared with the same network in files that have one of the classifiers each.  The
 numbers of explanations are the matter of oracle/check_heads.py.
 """
 import argparse
 import csv
+import ctypes
 import io
 import itertools
 import json
@@ -278,13 +279,36 @@ def check_oldest(cfp, folder):
             "--device", "cpu", status=2)
 
 
+def check_library(library, folder, model):
+    """The library opens the first head, or the one that is named."""
+    lib = ctypes.CDLL(library)
+    for name in ("cfp_class_name", "cfp_message"):
+        getattr(lib, name).restype = ctypes.c_char_p
+    context, opened = ctypes.c_void_p(), ctypes.c_void_p()
+    check(lib.cfp_open_context(ctypes.byref(context), None) == 0, "cfp_open_context")
+    for head, first in ((None, "take"), ("verb", "take"), ("noun", "onion")):
+        place = ctypes.byref(opened)
+        status = (lib.cfp_open_model(place, context, model.encode()) if head is None
+                  else lib.cfp_open_head(place, context, model.encode(), head.encode()))
+        check(status == 0, f"library: {head}: status {status}, {lib.cfp_message(context)}")
+        check(lib.cfp_class_name(opened, 0) == first.encode(), f"library: {head}: {lib.cfp_class_name(opened, 0)}")
+        check(lib.cfp_class_name(opened, 7) is None, f"library: {head} has the classes of other heads")
+        lib.cfp_close_model(place)
+    for file, says in ((model, "no head 'nou'"), (os.path.join(folder, "noun.h5"), "has one classifier")):
+        status = lib.cfp_open_head(ctypes.byref(opened), context, file.encode(), b"nou")
+        check(status == 1 and opened.value is None and says in lib.cfp_message(context).decode(),
+              f"library: status {status}, {lib.cfp_message(context)}")
+    lib.cfp_close_context(ctypes.byref(context))
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--cfp", required=True)
     parser.add_argument("--tools", required=True)
+    parser.add_argument("--library", help="libcfp.so; default: it is not tested")
     arguments = parser.parse_args()
     sys.path.insert(0, os.path.abspath(arguments.tools))
-    cfp = os.path.abspath(arguments.cfp)
+    cfp, library = os.path.abspath(arguments.cfp), arguments.library and os.path.abspath(arguments.library)
     with tempfile.TemporaryDirectory() as folder:
         os.chdir(folder)
         np.save(CLIP, np.random.default_rng(1).integers(0, 256, (4, 16, 16, 3)).astype(np.uint8))
@@ -299,6 +323,8 @@ def main():
         check_usage(cfp, model)
         check_files(cfp, folder, model)
         check_oldest(cfp, folder)
+        if library is not None:
+            check_library(library, folder, model)
         os.chdir("/")
     print(*(f"FAIL: {w}" for w in wrong), sep="\n")
     return 1 if wrong else 0

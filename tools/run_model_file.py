@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import Dict, List, Tuple, Union
+from typing import Dict, List, Optional, Tuple, Union
 
 import h5py
 import numpy as np
@@ -115,10 +115,14 @@ def _plain(value):
 class FileModel:
     """A model file in memory. model(x) takes N x C x T x H x W, already normalised, and returns the output."""
 
-    def __init__(self, path: Union[str, Path], dtype: torch.dtype = torch.float32):
+    def __init__(self, path: Union[str, Path], dtype: torch.dtype = torch.float32, head: Optional[str] = None):
+        """head: of a network with several classifiers, the one that is asked; default: the first."""
         with h5py.File(path, "r") as f:
-            self.name, self.output = _plain(f.attrs["name"]), _plain(f.attrs["output"])
-            self.classes = _plain(f["classes"][:])
+            self.name = _plain(f.attrs["name"])
+            heads = _plain(f.attrs["heads"]) if "heads" in f.attrs else []
+            head = head or (heads[0] if heads else None)
+            self.output = _plain(f.attrs["outputs"])[heads.index(head)] if heads else _plain(f.attrs["output"])
+            self.classes = _plain((f["classes"][head] if heads else f["classes"])[:])
             self.input = {k: _plain(v) for k, v in f["input"].attrs.items()}
             self.nodes = {name: ({k: _plain(v) for k, v in g.attrs.items()}, {k: torch.from_numpy(d[()]).to(dtype) for k, d in g.items()})
                           for name, g in f["graph"].items()}
