@@ -157,6 +157,15 @@ def check_explain(cfp, folder, model):
     left = sorted(os.path.relpath(os.path.join(d, f), out) for d, _, fs in os.walk(out) for f in fs)
     check(left == ["pyramid.json", "run.json"], f"a run with one head leaves files of the earlier run: {left}")
     check("noun: class" in again.stderr, f"explain --head: {again.stderr}")
+    # run.json may have been edited: names that lead out of the folder of a head are not followed
+    for name in ("keep.h5", "heads/keep.h5"):
+        os.makedirs(os.path.dirname(os.path.join(out, name)), exist_ok=True)
+        open(os.path.join(out, name), "w").close()
+    with open(os.path.join(out, "run.json"), "w") as f:
+        json.dump({"files": ["heads/../keep.h5", "heads/verb/../keep.h5", "heads/keep.h5", "heads//../keep.h5"]}, f)
+    run(cfp, "explain", model, CLIP, "-o", out, "--head", "noun", "--format", "json", "-q", *THREADS)
+    check(os.path.exists(os.path.join(out, "keep.h5")) and os.path.exists(os.path.join(out, "heads", "keep.h5")),
+          "a name in run.json led to the removal of a file that is not ours")
 
 
 def rows(text, *drop):

@@ -11,6 +11,7 @@ cfp_status cfp_actions_open(cfp_actions *out, cfp_ctx *ctx, const cfp_model *mod
     *out = (cfp_actions){0};
     for (int h = 0; h < model->n_heads; h++)
         all *= model->view[h].n_classes;
+    most = cfp_min_int(most, CFP_MOST_ACTIONS);
     out->capacity = all < most ? (int)all : most;
     const int64_t indices = (int64_t)out->capacity * model->n_heads;
     CFP_TRY_ALLOC(ctx, out->probability, out->capacity);

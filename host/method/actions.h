@@ -3,6 +3,8 @@
 #pragma once
 #include "explain.h"
 
+enum { CFP_MOST_ACTIONS = 1000 }; /* they are sorted by insertion */
+
 typedef struct cfp_actions {
     int n;               /* how many were found, the most probable first */
     double *probability; /* [n] */
@@ -12,7 +14,8 @@ typedef struct cfp_actions {
     int *next_class;
 } cfp_actions;
 
-/* Takes memory for the `most` most probable actions.  The caller closes *out, after a failure, too.
+/* Takes memory for the `most` most probable actions, at most CFP_MOST_ACTIONS.  The caller closes
+ * *out, after a failure, too.
  */
 CFP_CHECKED cfp_status cfp_actions_open(cfp_actions *out, cfp_ctx *ctx, const cfp_model *model,
                                         int most);
