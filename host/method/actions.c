@@ -30,8 +30,8 @@ void cfp_actions_close(cfp_actions *actions)
     *actions = (cfp_actions){0};
 }
 
-/* Adds action `from` with class c of head h to the sorted list, if it is among the n_most.  Returns
- * the new length. */
+/* Adds action `from` with class c of head h to the sorted list, if there is room or it is more
+ * probable than the last.  Returns the new length. */
 static int insert(cfp_actions *a, int n, int n_heads, double p, int from, int h, int c)
 {
     if (n == a->capacity && p <= a->next[n - 1])

@@ -216,8 +216,9 @@ static inline int cfp_model_file_nodes(const cfp_model *model)
 {
     return model->n_nodes - (model->n_heads > 0);
 }
-/* Inside this folder: makes the heads of a graph whose shapes are known.  output[n_heads]: their
- * nodes.  Afterwards the depths can be found. */
+/* Inside this folder, for graph.c.  The first adds the node that joins the logits of the views,
+ * when shapes are known.  The second gives the views nodes of their own, when batch norms are
+ * folded and depths are known. */
 CFP_CHECKED cfp_status cfp_heads_join(cfp_model *model, cfp_ctx *ctx);
 CFP_CHECKED cfp_status cfp_heads_make_views(cfp_model *model, cfp_ctx *ctx);
 CFP_CHECKED cfp_status cfp_find_depths(cfp_model *model, cfp_ctx *ctx);

@@ -45,7 +45,8 @@ const heads = (function () {
     document.getElementById("heads").append(...data.heads.map(card));
     const table = document.getElementById("layers");
     table.tHead.append(row(["depth", "layer", "kernels", ...data.heads.map((of) => of.head), "all"], "th"));
-    table.tBodies[0].append(...data.layers.map((l) => row([l.depth, l.name, l.kernels, ...l.selected, l.all], "td")));
+    const layers = [...data.layers].sort((a, b) => a.depth - b.depth);
+    table.tBodies[0].append(...layers.map((l) => row([l.depth, l.name, l.kernels, ...l.selected, l.all], "td")));
     document.documentElement.dataset.ready = "yes";
     return {data};
 }());
