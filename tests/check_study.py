@@ -28,8 +28,8 @@ FEW = ["--clips", "2", "--networks", f"weights/{NETWORK}.h5", "--share", "0.25",
        "--kernel-methods", "activation,random", "--mask-metrics", "energy", "--volume-methods", "activation,random"]
 
 
-def command(cfp, out, draws=5):
-    return [sys.executable, ROOT / "tools/study", "--cfp", cfp, "--out", out, "--draws", str(draws), *FEW, "--", "--layers", "stage3.1.*"]
+def command(cfp, out, draws=5, jobs=2):
+    return [sys.executable, ROOT / "tools/study", "--cfp", cfp, "--out", out, "--draws", str(draws), "--jobs", str(jobs), *FEW, "--", "--layers", "stage3.1.*"]
 
 
 def run(words):
@@ -67,7 +67,7 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         out = pathlib.Path(folder) / "study"
         rows = out / NETWORK
-        killed(command(cfp, out), rows / "0000.csv")
+        killed(command(cfp, out, jobs=1), rows / "0000.csv")
         check((rows / "0000.csv").exists() and not (rows / "0001.csv").exists(), "killed behind the first clip", failed)
         before = (rows / "0000.csv").read_bytes(), (rows / "0000.csv").stat().st_mtime_ns
         done = run(command(cfp, out))
@@ -87,7 +87,7 @@ def main():
         other = run(command(cfp, out, 6))
         check(other.returncode == 2 and other.stderr.count("\n") == 1 and "another draws" in other.stderr, f"other options: {other.stderr}", failed)
         whole = pathlib.Path(folder) / "whole"
-        again = run(command(cfp, whole))
+        again = run(command(cfp, whole))        # both clips at once
         for name in ("0000.csv", "0001.csv"):   # the clips' folders differ
             texts = [(o / NETWORK / name).read_text().replace(str(o), "") for o in (out, whole) if (o / NETWORK / name).exists()]
             check(again.returncode == 0 and len(texts) == 2 and texts[0] == texts[1], f"{name}: as in one go", failed)
