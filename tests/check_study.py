@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""tools/study, once with two clips: it goes on where it was killed, refuses another study's folder, and its
-tables say what its rows say.
+"""tools/study, once with two clips: it goes on where it was killed, refuses another study's folder, its
+tables say what its rows say, and --write puts them into a text.
 
     check_study.py --cfp BIN
 """
@@ -54,6 +54,43 @@ def expected(folder, method, metric, column):
     return np.mean(values)
 
 
+TEXT = """before
+| network | score | class: early | middle | late | weights: early | middle | late |
+| --- | --- | --- | --- | --- | --- | --- | --- |
+| old | row | | | | | | |
+
+It is from 7 clips of
+each of our networks, and 4 random sets of each size.
+
+| network | not better than mean activation |
+| --- | --- |
+| as it | was |
+behind
+"""
+
+
+def check_texts(folder, failed):
+    """--write replaces the tables of known head lines and the numbers about them, and nothing else."""
+    rows = ["clip,method,theta,metric,layer,depth,kernels,ablated,share,value,chance,percentile,draws"]
+    for method, same in (("explain", 0.25), ("grad:baseline=blank:theta=0.05", 0.75)):
+        for depth, layer in enumerate("abc", 1):
+            rows.append(f"clip,{method},,kernel-drop,{layer},{depth},8,2,0.25,1,0,0.5,200")
+            rows.append(f"clip,{method},,class-jaccard,{layer},{depth},8,,,{same},0,,")
+            rows.append(f"clip,{method},,weight-jaccard,{layer},{depth},8,,,{same / 2},0,,")
+    (folder / "made/motion").mkdir(parents=True)
+    for number in range(3):
+        (folder / f"made/motion/{number:04d}.csv").write_text("\n".join(rows) + "\n")
+    text = folder / "TEXT.md"
+    text.write_text(TEXT)
+    wanted = TEXT.replace("| old | row | | | | | | |\n", "".join(
+        f"| `motion` | {words} | {' | '.join([a] * 3)} | {' | '.join([b] * 3)} |\n" for words, a, b in (
+            ("**`explain` as it is**", "0.25", "0.12"), ("`--rule grad --mask none --baseline blank --theta 0.05`", "0.75", "0.38"))))
+    wanted = wanted.replace("7 clips", "3 clips").replace("4 random", "200 random")
+    for turn in ("first", "second"):
+        done = run([sys.executable, ROOT / "tools/study", "--out", folder / "made", "--tables", "--write", "--texts", text])
+        check(done.returncode == 0 and text.read_text() == wanted, f"{turn} --write: {done.stderr}{text.read_text()}", failed)
+
+
 def check(condition, what, failed):
     if not condition:
         failed.append(what)
@@ -86,6 +123,7 @@ def main():
         check(tables.stdout == done.stdout, "--tables prints the same", failed)
         other = run(command(cfp, out, 6))
         check(other.returncode == 2 and other.stderr.count("\n") == 1 and "another draws" in other.stderr, f"other options: {other.stderr}", failed)
+        check_texts(pathlib.Path(folder), failed)
         whole = pathlib.Path(folder) / "whole"
         again = run(command(cfp, whole))        # both clips at once
         for name in ("0000.csv", "0001.csv"):   # the clips' folders differ
