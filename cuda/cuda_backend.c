@@ -176,8 +176,10 @@ static cfp_status cuda_upload(cfp_backend *backend, cfp_tensor *dst, const float
     CFP_TRY(cuda_put_bytes(backend, lying.data, plain, bytes));
     if (direct)
         return CFP_OK;
-    const cuda_view to = cuda_view_of(dst), from = cuda_view_of(&lying);
-    return cuda_relayout(backend, &to, &from);
+    const cuda_view to = cuda_view_of(dst);
+    CUDA_TRY(backend,
+             cuda_lay_numbers(&to, lying.data, cuda_beyond(backend, dst), backend->stream));
+    return CFP_OK;
 }
 
 /* A number that exceeds float16's range is stored as infinity.  What is computed from it may be an
@@ -190,6 +192,11 @@ cfp_status cuda_watch_tensor(cfp_backend *backend, const cfp_tensor *x)
     CUDA_TRY(backend,
              cuda_watch(x->data, x->type, cfp_stored(x), backend->overflow, backend->stream));
     return CFP_OK;
+}
+
+int *cuda_beyond(const cfp_backend *backend, const cfp_tensor *x)
+{
+    return x->type == CFP_FLOAT16 ? backend->overflow : NULL;
 }
 
 /* Fails if a check since the last call found a number out of float16's range. */
@@ -239,6 +246,7 @@ const cfp_backend_api cfp_backend_module = {
     .tensor_bytes = cuda_tensor_bytes,
     .upload = cuda_upload,
     .download = cuda_download,
+    .clip_layout = cuda_clip_layout,
     .step_open = cuda_step_open,
     .step_forward = cuda_step_forward,
     .step_backward = cuda_step_backward,
