@@ -134,12 +134,16 @@ static __device__ pack<V> load_if(bool wanted, const cuda_view &x, int64_t offse
     return wanted ? load<V>(address<S>(x, offset)) : splat<V>(0);
 }
 
-/* All operands of a thread are loaded before the first is used. */
-template <class S, int V>
+/* All loads of a thread can be under way before the first number is used.  RELU: the activation is a relu, the
+ * usual one, so nothing is chosen for each number. */
+template <class S, int V, bool RELU>
 static __global__ void gate_kernel(const __grid_constant__ cuda_gating op)
 {
     const int n = blockIdx.y;
-    const bool adds = op.more.data != NULL, gates = op.activation.function != CUDA_NOTHING;
+    const bool adds = op.more.data != NULL;
+    const bool gates = RELU || op.activation.function != CUDA_NOTHING;
+    const cuda_activation activation = {RELU ? CUDA_RELU : op.activation.function,
+                                        op.activation.negative_slope};
     const cfp_demand *const demand =
         op.demand != NULL ? op.demand + (int64_t)(n / op.entries) * op.dy.c : NULL;
     for (unsigned i = blockIdx.x * blockDim.x + threadIdx.x; i < places<V>(op.dy);
@@ -154,7 +158,7 @@ static __global__ void gate_kernel(const __grid_constant__ cuda_gating op)
             g.v[k] += more.v[k];
         g = as_stored<S>(g);
         for (int k = 0; k < V && gates; k++)
-            g.v[k] = __fmul_rn(g.v[k], slope_at_output(op.activation, y.v[k]));
+            g.v[k] = __fmul_rn(g.v[k], slope_at_output(activation, y.v[k]));
         g = as_stored<S>(g);
         if (op.residual.data != NULL) {
             pack<V> r = g;
@@ -175,10 +179,12 @@ template <class S> static void gate_gradient(const cuda_gating &op, cudaStream_t
                       (op.y.data == NULL || goes_wide<S>(op.y, op.dy)) &&
                       (op.residual.data == NULL || goes_wide<S>(op.residual, op.dy));
     const dim3 grid = grid_of(count_of(op.dy, wide ? WIDE<S> : 1), op.dy.n);
-    if (wide)
-        LAUNCH((gate_kernel<S, WIDE<S>>), grid, THREADS, stream, op);
+    if (wide && op.activation.function == CUDA_RELU)
+        LAUNCH((gate_kernel<S, WIDE<S>, true>), grid, THREADS, stream, op);
+    else if (wide)
+        LAUNCH((gate_kernel<S, WIDE<S>, false>), grid, THREADS, stream, op);
     else
-        LAUNCH((gate_kernel<S, 1>), grid, THREADS, stream, op);
+        LAUNCH((gate_kernel<S, 1, false>), grid, THREADS, stream, op);
 }
 
 extern "C" cudaError_t cuda_gate_gradient(const cuda_gating *op, cudaStream_t stream)
