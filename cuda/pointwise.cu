@@ -1,6 +1,6 @@
-/* pointwise.cu - functions of one element, and their slopes: batchnorm, activations, a convolution's
- * bias, residual and activation if cuDNN does not fuse them, and the pass over a gradient that adds,
- * gates and masks it.
+/* pointwise.cu - functions of one element, and their slopes: batchnorm, activations, a
+ * convolution's bias, residual and activation if cuDNN does not fuse them, and the pass over a
+ * gradient that adds, gates and masks it.
  *
  * One thread computes V channels of one position.  Memory traffic: each operand once. */
 #include "packs.h"
@@ -134,8 +134,8 @@ static __device__ pack<V> load_if(bool wanted, const cuda_view &x, int64_t offse
     return wanted ? load<V>(address<S>(x, offset)) : splat<V>(0);
 }
 
-/* All loads of a thread can be under way before the first number is used.  RELU: the activation is a relu, the
- * usual one, so nothing is chosen for each number. */
+/* All loads of a thread can be under way before the first number is used.  RELU: the activation is
+ * a relu, the usual one, so nothing is chosen for each number. */
 template <class S, int V, bool RELU>
 static __global__ void gate_kernel(const __grid_constant__ cuda_gating op)
 {

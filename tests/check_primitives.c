@@ -407,7 +407,9 @@ static cfp_status check_gating(check *k, pair *p, const cfp_gating *g)
     CFP_TRY_ALLOC(&k->ctx, residual, p->count);
     snprintf(what, sizeof what, "gradient: %s%s%s%s", g->more != NULL ? "sum, " : "",
              g->activation != NULL ? cfp_op_table[g->activation->op].name : "no gate",
-             g->residual == NULL ? "" : g->residual_adds ? ", residual +=" : ", residual =",
+             g->residual == NULL ? ""
+             : g->residual_adds  ? ", residual +="
+                                 : ", residual =",
              g->demand != NULL ? ", mask" : "");
     k->exact = true;
     cfp_status status = set_gating(k, p, g);

@@ -187,8 +187,8 @@ typedef struct cfp_backend_api {
     cfp_status (*upload)(cfp_backend *backend, cfp_tensor *dst, const float *plain);
     cfp_status (*download)(cfp_backend *backend, float *plain, const cfp_tensor *src);
 
-    /* Chooses the block and the type of the clip, x, by `first`, the first step that reads it as its
-     * source 0.  NULL: block 1 and float32. */
+    /* Chooses the block and the type of the clip, x, by `first`, the first step that reads it as
+     * its source 0.  NULL: block 1 and float32. */
     void (*clip_layout)(cfp_backend *backend, const cfp_step *first, cfp_tensor *x);
     /* Steps.  step_open is given shapes and the sources' blocks and types (data is NULL).  It
      * chooses dst->block and dst->type and prepares the weights.  The step can then be run any

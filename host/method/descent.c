@@ -76,8 +76,8 @@ static const cfp_demand *mask_of(cfp_analyser *a, int index)
     return all ? NULL : kept(a, index)->demand;
 }
 
-/* Takes the gradient back through the tail of node i's step.  When the walk comes to it, the demands
- * on the step's kernels are complete: they come only from nodes after the tail. */
+/* Takes the gradient back through the tail of node i's step.  When the walk comes to it, the
+ * demands on the step's kernels are complete: they come only from nodes after the tail. */
 static cfp_status backward_tail(cfp_analyser *a, int i)
 {
     const int s = a->trace->step_of[i];

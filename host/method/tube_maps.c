@@ -31,8 +31,8 @@ cfp_status cfp_tube_maps_at(cfp_analyser *a, int node)
         return CFP_OK;
     for (int m = 1; m <= node; m++) {
         const cfp_tensor *g;
-        if (a->ledger->node[m].map == NULL || a->map_made[m] ||
-            cfp_map_node(a->model, m) != node || !cfp_may_be_demanded(a->ledger, m))
+        if (a->ledger->node[m].map == NULL || a->map_made[m] || cfp_map_node(a->model, m) != node ||
+            !cfp_may_be_demanded(a->ledger, m))
             continue;
         CFP_TRY(cfp_trace_gradient(&g, a->trace, node));
         if (g != NULL)

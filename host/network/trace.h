@@ -177,7 +177,8 @@ typedef struct cfp_gradient_watch {
 /* If the node is the head of a step: takes the gradient back through the op and adds it to the
  * gradients of what the node reads.  A kernel layer first sets the gradient of each kernel to 0
  * that `demand` does not have: [clips][O] in backend memory; NULL: all kernels keep theirs.  (If it
- * has a residual, cfp_backward_tail has done so.)  It then calls watch->see, unless watch is NULL.  Does nothing if no gradient came. */
+ * has a residual, cfp_backward_tail has done so.)  It then calls watch->see, unless watch is NULL.
+ * Does nothing if no gradient came. */
 CFP_CHECKED cfp_status cfp_backward_head(cfp_trace *trace, int node, const cfp_demand *demand,
                                          const cfp_gradient_watch *watch);
 /* After cfp_backward_head of a kernel layer: the gradient at the layer's own output, behind mask

@@ -13,8 +13,9 @@
 extern "C" {
 #endif
 
-/* `name` says what is enqueued, and lives as long as the program.  Calls call(argument) when its turn comes or, if it is captured, at each launch of the graph; then
- * drop(argument), when it will not be called again. */
+/* `name` says what is enqueued, and lives as long as the program.  Calls call(argument) when its
+ * turn comes or, if it is captured, at each launch of the graph; then drop(argument), when it will
+ * not be called again. */
 void sim_enqueue(cudaStream_t stream, const char *name, void (*call)(void *argument),
                  void *argument, void (*drop)(void *argument));
 /* The same with a copy of the argument, of `bytes`. */

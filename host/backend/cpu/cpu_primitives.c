@@ -163,8 +163,7 @@ static cfp_status mask(cfp_backend *backend, cfp_tensor *x, const cfp_demand *de
 {
     const int64_t positions = cfp_positions(x->shape), blocks = cfp_blocks(x);
     if (x->block > LANES_MAX)
-        return ref_gate_step(backend,
-                             &(cfp_gating){.dy = x, .demand = demand, .entries = entries});
+        return ref_gate_step(backend, &(cfp_gating){.dy = x, .demand = demand, .entries = entries});
 #pragma omp parallel for collapse(2) schedule(static) num_threads(backend->threads)
     for (int64_t b = 0; b < x->shape.n * blocks; b++)
         for (int64_t start = 0; start < positions; start += PIECE) {
