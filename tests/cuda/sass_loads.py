@@ -68,6 +68,14 @@ def kernels(source, arch, flags, disassembler):
         cubin = Path(folder) / "code.cubin"
         usage = compile_to(cubin, source, arch, flags)
         listing = subprocess.run([disassembler, "-c", str(cubin)], capture_output=True, text=True, check=True).stdout
+    found = parse(listing)
+    for name, kernel in found.items():
+        kernel.registers, kernel.spills = usage.get(name, (0, 0))
+    return found.values()
+
+
+def parse(listing):
+    """{name: Kernel} of nvdisasm's text."""
     found, kernel = {}, None
     for line in listing.splitlines():
         section = re.match(r"\s*\.section\s+\.text\.(\w+)", line)
@@ -78,9 +86,7 @@ def kernels(source, arch, flags, disassembler):
         code = re.match(r"\s*/\*[0-9a-f]{4,}\*/\s+(.*?)\s*;", line)
         if code and kernel:
             kernel.instruction(code.group(1))
-    for name, kernel in found.items():
-        kernel.registers, kernel.spills = usage.get(name, (0, 0))
-    return found.values()
+    return found
 
 
 def readable(name):
