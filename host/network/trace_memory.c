@@ -146,8 +146,10 @@ static void place_gradients(struct plan *p)
         for (int k = 0; i == step->head && k < step->step.n_src - step->step.adds; k++)
             contribution(p, step, k);
     }
-    for (int v = 0; v < trace->model->n_nodes && trace->request.keep_all; v++)
+    for (int v = 0; v < trace->model->n_nodes && trace->request.keep_all; v++) {
         extend(p, p->diff[v], p->end);
+        extend(p, p->aside[v], p->end);
+    }
 }
 
 /* The bytes of the largest value that `of` marks (NULL: of all values), with so many entries of
