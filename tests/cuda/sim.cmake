@@ -5,7 +5,7 @@ check_language(CXX)
 if(NOT CMAKE_CXX_COMPILER)
     foreach(test check_backends_cudasim batch_cudasim replay_cudasim render_cudasim batch_cudasim_by_shape autotune_cudasim check_backends_cudasim_bf16 check_backends_cudasim_fp16 cudasim cudasim_autotune simulator_cudasim checked_cudasim
             checked_cudasim_primitives checked_cudasim_relevance method_cudasim
-            evaluate_cudasim explain_cudasim agreement_cudasim ranges)
+            evaluate_cudasim explain_cudasim agreement_cudasim graph_nodes ranges)
         cfp_test(${test} cuda 60 bash -c "echo 'skipped: no C++ compiler' && exit 77")
     endforeach()
     return()
@@ -145,6 +145,11 @@ endif()
 if(CFP_FULL) # the same in tf32, bf16 and fp16: how far they agree
     cfp_test(agreement_cudasim cuda 600 ${CFP_PYTHON} "${CMAKE_CURRENT_SOURCE_DIR}/check_agreement.py" --cfp "${program}"
         --device cudasim --seeds ${networks} "${CMAKE_SOURCE_DIR}/weights/motion.h5" "${CMAKE_SOURCE_DIR}/datasets/motion/up.mp4")
+endif()
+
+# How many nodes the graphs of a ResNet-50 have.
+if(NOT CFP_SANITIZE)
+    cfp_test(graph_nodes cuda 300 ${CFP_PYTHON} "${CMAKE_CURRENT_SOURCE_DIR}/check_graph_nodes.py" --cfp "${program}")
 endif()
 
 # Autotune, with invented times.
