@@ -168,3 +168,6 @@ if(TARGET nvtx)
 else()
     cfp_test(ranges cuda 60 bash -c "echo 'skipped: no NVTX headers were found' && exit 77")
 endif()
+
+cfp_costs(check_backends_cudasim 30 check_backends_cudasim_bf16 25 check_backends_cudasim_fp16 25 batch_cudasim 10
+    method_cudasim 8 ranges 8 explain_cudasim 6 evaluate_cudasim 6 render_cudasim 4)
