@@ -4,7 +4,7 @@
  * A GPU may hold gradients times a power of two (backend.h).  The scores then have this factor,
  * too; it is the same for all kernels, so their order stays. */
 #include "channel_scores.h"
-#include "../method/blend.h"
+#include "../method/combine_entries.h"
 #include "../method/entries.h"
 #include "../method/target.h"
 #include <math.h>

@@ -13,7 +13,7 @@
  * All questions walk together.  The walk only enqueues: the demands lie in the backend's memory
  * (ledger.h), and the host waits for them once, after the walk. */
 #include "descent.h"
-#include "blend.h"
+#include "combine_entries.h"
 #include "rules.h"
 #include "target.h"
 #include "tube_maps.h"

@@ -1,6 +1,6 @@
 /* tube_maps.c - see tube_maps.h. */
 #include "tube_maps.h"
-#include "blend.h"
+#include "combine_entries.h"
 #include <string.h>
 
 /* Enqueues the maps of layer m: sums over its selected kernels, which are those that are demanded.
