@@ -161,13 +161,14 @@ class SamePadding(nn.Conv3d):
 
 
 class Untraceable(nn.Module):
-    """A shortcut of zeros made by torch.zeros, which torch.fx cannot record."""
+    """Its code asks for a tensor, and torch.fx has a proxy. A shortcut of zeros."""
     def __init__(self):
         super().__init__()
         self.features = nn.Sequential(SamePadding(3, 4, (3, 6, 2), (2, 3, 1)), nn.BatchNorm3d(4), nn.ReLU())
         self.conv, self.head = nn.Conv3d(4, 8, 3, padding=1), Head(8)
 
     def forward(self, x):
+        assert isinstance(x, torch.Tensor), "a proxy of torch.fx is none"
         x = self.features(x)
         n, c, t, h, w = x.shape
         return self.head(self.conv(x) + torch.cat([x, torch.zeros(n, 4, t, h, w, dtype=x.dtype)], 1))

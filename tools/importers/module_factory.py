@@ -71,6 +71,12 @@ def make_module(spec: str, factory: object, arguments: Dict[str, object], checkp
     return module, notes
 
 
+def channels_read(module: nn.Module) -> int:
+    """The channels of its clip, as its first convolution says. 3, if there is any that reads 3."""
+    read = [part.in_channels for part in module.modules() if isinstance(part, nn.Conv3d)]
+    return 3 if 3 in read or not read else read[0]
+
+
 def _refuse_empty(spec: str, module: nn.Module) -> None:
     for key, tensor in (*module.named_parameters(), *module.named_buffers()):
         if nn.parameter.is_lazy(tensor):

@@ -16,7 +16,13 @@ REPEATED = -1                     # no axis of the node: the same elements again
 
 
 class Unmapped(Exception):
-    """Why something has no counterpart in SPEC 2; whoever knows the node adds its name."""
+    """Why something has no counterpart in SPEC 2; whoever knows the node adds its name.
+
+    instead: what may stand for the result, so that later operations can be looked at."""
+
+    def __init__(self, why: str, instead: Optional[View] = None):
+        super().__init__(why)
+        self.instead = instead
 
 
 class Atom(NamedTuple):
