@@ -108,7 +108,7 @@ def check_small(checks, tool, folder):
     out, held = folder / "net.h5", 0
     networks = {name: (f"small_networks:{name}", network, ()) for name, network in small_networks.NETWORKS.items()}
     networks["Ops, same"] = "small_networks:Ops", lambda: small_networks.Ops(same=True), ("--arg", "same=True")
-    for name in ("Called", "InPlace", "Reshaped", "Optional", "Changed", "Maxima", "Copied"):
+    for name in ("Called", "InPlace", "Reshaped", "Optional", "Changed", "Maxima", "Copied", "Sized"):
         networks[name] = f"odd_networks:{name}", getattr(odd_networks, name), ()
     for what, (spec, network, options) in networks.items():
         module = made(network)
@@ -155,6 +155,10 @@ def check_fallback(checks, tool, folder):
     checks.that("fallback", ended.status == 0 and len(said) == 1 and "torch.fx cannot trace" in ended.err and
                 "ONNX" in ended.err, ended)
     file, count = hold(checks, "fallback", out, module, clip(), CLOSE)
+    module = made(odd_networks.Spelt)
+    ended = load(tool, module, "odd_networks:Spelt", out, folder, *PREPROCESSING)
+    if checks.that("another spelling", ended.status == 0 and "torch.fx stops at movedim (movedim): no counterpart" in ended.err, ended):
+        hold(checks, "another spelling", out, module, clip(), CLOSE, tensors=False)
     ended = load(tool, made(odd_networks.Hooked), "odd_networks:Hooked", out, folder, *PREPROCESSING)
     if checks.that("hooks of the whole", ended.status == 0 and "hooks" in ended.err, ended):
         hold(checks, "hooks of the whole", out, made(odd_networks.Hooked), clip(), CLOSE, tensors=False)
@@ -180,6 +184,19 @@ def check_published(checks, tool, folder):
         if checks.that(arch, ended.status == 0 and (ended.err == "" or not traceable), ended):
             count = hold(checks, arch, out, module, x, 1e-4, kind=torch.float32)[1]
             checks.that(f"{arch}: tensors held", count >= 20, count)
+
+
+def check_channels(checks, tool, folder):
+    """As many channels as the network reads, or as --mean has numbers."""
+    out = folder / "channels.h5"
+    for count, numbers in ((1, ("0.4",)), (2, ("0.4",)), (4, ("1", "2", "3", "4")), (3, ("0.4",))):
+        ended = tool("odd_networks:channels", out, "--arg", f"count={count}", "--mean", *numbers, "--std", "0.2", "--frames", "4", "--size", "8")
+        if checks.mapped(f"{count} channels", ended):
+            found = FileModel(out).input
+            checks.that(f"{count} channels", (found["channels"], len(found["mean"])) == (count, count), found)
+    out.unlink()
+    checks.refused("other channels than means", tool("odd_networks:channels", out, "--mean", "1", "2", "--std", "1", "--frames", "4", "--size", "8"),
+                   out, "the network reads 1 channels, of the options gives 2")
 
 
 def check_current_folder(checks, folder):
@@ -298,6 +315,7 @@ def main():
         folder = pathlib.Path(name)
         check_small(checks, tool, folder)
         check_ends(checks, tool, folder)
+        check_channels(checks, tool, folder)
         check_current_folder(checks, folder)
         check_refusals(checks, tool, folder)
         check_weights(checks, tool, folder)

@@ -52,13 +52,20 @@ class Tracer(fx.Tracer):
         self.leaves, self.known = tuple(leaves), known
         self.names = known.names
         self._paths = [""]
+        self._computing = False
 
     def is_leaf_module(self, module: nn.Module, path: str) -> bool:
         if isinstance(module, self.leaves):
             return operation_of(module, self.leaves) is not None
         return super().is_leaf_module(module, path)
 
+    def getattr(self, name, value, cache):
+        """torch.fx gives a proxy for a module's weights; what computes a node wants the weights."""
+        return value if self._computing else super().getattr(name, value, cache)
+
     def call_module(self, module, forward, args, kwargs):
+        if self._computing:
+            return forward(*args, **kwargs)
         self._paths.append(self.path_of_module(module))
         try:
             return super().call_module(module, forward, args, kwargs)
@@ -78,7 +85,9 @@ class Tracer(fx.Tracer):
             unique = f"{wanted}_{repeat}"
         self.names[node] = unique
         if kind != "output":
+            self._computing = True
             self.known.step(node)
+            self._computing = False
         return node
 
     def create_proxy(self, kind, target, args, kwargs, *more, **others):

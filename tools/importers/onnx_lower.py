@@ -27,17 +27,14 @@ _MOST_FOLDED = 1 << 28  # elements, of all constants that were computed
 
 def layout_of(graph: Graph, frames: int, size: int) -> str:
     """What the dimensions of the graph's input are, of onnx_layout.py. frames, size: for what the file leaves open."""
-    best, furthest = "", -1
     for layout in layouts(graph.shape):
         walk = _Walk(graph, _network(graph, layout, 3, frames, size), layout, probe=True)
         walk.run()
         if walk.reached_kernels():
             return layout
-        if walk.evaluated > furthest:
-            best, furthest = layout, walk.evaluated
     if len(graph.shape) != len("NCTHW"):
         raise no_clip(graph.path, graph.input, graph.shape)
-    return best
+    return "NCTHW"                    # lower_onnx() says what is wrong
 
 
 def _network(graph: Graph, layout: str, channels: int, frames: int, size: int) -> Lowering:
@@ -68,7 +65,7 @@ class _Walk:
         self.labels = Labels()
         self.refusals: List[Refusal] = []
         self.skipped = False
-        self.evaluated = self.folded = 0
+        self.folded = 0
 
     def reached_kernels(self) -> bool:
         return any(node.op in ("conv3d", "linear") for node in self.net.nodes.values())
@@ -96,7 +93,6 @@ class _Walk:
             results = self._branch(operation, values) if operation.op == "If" else _evaluate(
                 self.net, label, operation, [values[name] for name in operation.inputs], self.graph.opset)
             self.skipped = self.skipped or not results
-            self.evaluated += bool(results)
             self.folded += sum(result.size for result in results if isinstance(result, np.ndarray))
             if self.folded > _MOST_FOLDED:
                 raise ImportFailure(
