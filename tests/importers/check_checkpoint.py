@@ -126,7 +126,7 @@ def check_wrappings(folder, cfp):
 
     out = folder / "model.h5"
     done = run(ARCH, folder / "bare.pth", out, "--frames", 4, "--size", 64, alone=True)
-    check("what it says", "5 classes (class 0 ... class 4)\nshown clips as x3d-xs, changed by --size" in done.stdout, done.stdout)
+    check("what it says", re.search(r"5 classes \(class 0 \.\.\. class 4\), 12\.\d MB\nshown clips as x3d-xs, changed by --size", done.stdout), done.stdout)
     inspected = subprocess.run([cfp, "inspect", out], capture_output=True, text=True)
     check("the program reads it", inspected.returncode == 0, inspected.stderr)
     check("its input", "short side resized to 73" in inspected.stdout and "4 frames, 12 apart, of 64 x 64" in inspected.stdout,

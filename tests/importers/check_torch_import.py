@@ -3,6 +3,7 @@
 
     check_torch_import.py
 """
+import json
 import os
 import pathlib
 import subprocess
@@ -186,6 +187,38 @@ def check_published(checks, tool, folder):
             checks.that(f"{arch}: tensors held", count >= 20, count)
 
 
+def check_progress(checks, tool, folder):
+    """On a terminal a line that is gone at the end, in a log nothing, and for a program JSON; and how large the file is."""
+    out, spec = folder / "progress.h5", ("small_networks:Flat", folder / "progress.h5", *PREPROCESSING)
+    silent = tool(*spec)
+    size = out.stat().st_size
+    checks.that("progress: a log has none", silent.err.count("\n") == 1 and "\r" not in silent.err, silent.err)
+    checks.that("the size of the file", silent.out.splitlines()[0].endswith(f"(class 0 ... class 4), {size / 1000:.3g} kB"), silent.out)
+    ended = tool(*spec, "--progress", "json")
+    *lines, note = ended.err.splitlines()
+    said = [json.loads(line) for line in lines]
+    seen = [line["progress"] for line in said]
+    checks.that("progress: JSON", set(said[0]) == {"progress", "done", "total", "seconds"} and note == silent.err.strip()
+                and seen.index("make the module") < seen.index("compare with the module") < seen.index("write"), ended.err)
+    checks.that("progress: JSON, the end", [said[-1][key] for key in ("progress", "done", "total")] == ["write", *[len(FileModel(out).nodes)] * 2], said[-1])
+    kept = os.environ.get("TERM")
+    os.environ["TERM"] = "xterm"
+    ended = tool(*spec, terminal=True)
+    shown = ended.err.replace("\r\033[K", "\n").splitlines()
+    checks.that("progress: a terminal", "import-torch: compare with the module 0 of 4" in shown and ended.err.endswith(silent.err)
+                and f"\r\033[K{silent.err}" in ended.err, ended.err)
+    for options, term in ((("--progress", "none"), "xterm"), ((), "dumb")):
+        os.environ["TERM"] = term
+        ended = tool(*spec, *options, terminal=True)
+        checks.that(f"progress: {options or term}", ended.err == silent.err, ended.err)
+    out.unlink()
+    os.environ["TERM"] = "xterm"
+    ended = tool("odd_networks:refused", out, *PREPROCESSING, "--arg", "what=hooks", terminal=True)
+    checks.that("progress: a refusal", ended.status == 1 and "\r\033[Kimport-torch: odd_networks:refused" in ended.err
+                and ended.err.count("\n") == 1, ended.err)
+    os.environ.pop("TERM") if kept is None else os.environ.update(TERM=kept)
+
+
 def check_channels(checks, tool, folder):
     """As many channels as the network reads, or as --mean has numbers."""
     out = folder / "channels.h5"
@@ -316,6 +349,7 @@ def main():
         check_small(checks, tool, folder)
         check_ends(checks, tool, folder)
         check_channels(checks, tool, folder)
+        check_progress(checks, tool, folder)
         check_current_folder(checks, folder)
         check_refusals(checks, tool, folder)
         check_weights(checks, tool, folder)

@@ -20,6 +20,7 @@ import numpy as np
 from . import torch_file, torch_pickle
 from .failure import ImportFailure, listed
 from .network import Network
+from .progress import report
 
 WRAPPERS = ("state_dict", "model_state_dict", "model_state", "model", "module", "net", "network", "weights", "params",
             "state_dict_ema", "model_ema", "ema_state", "ema_state_dict", "ema")
@@ -310,7 +311,8 @@ def match(net: Network, checkpoint: Checkpoint, what: str, floats: bool = True) 
     if words:
         raise ImportFailure(f"{found.path}: is no {what}: {'; '.join(words)}{_elsewhere(found)}")
     tensors, elements = {}, 0
-    for key in net.wanted:
+    for done, key in enumerate(net.wanted):
+        report("read the checkpoint", done, len(net.wanted))
         tensor = tensors[key] = found.array(key[len(start):])
         elements += tensor.size
         if elements > found.path.stat().st_size:  # two layers may share a tensor, but not thousands

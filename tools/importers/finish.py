@@ -7,7 +7,7 @@ from math import prod
 from pathlib import Path
 from typing import Callable, Dict, Iterable, List, Mapping, NamedTuple, Optional, Tuple
 
-from . import class_names, profiles
+from . import class_names, profiles, progress
 from .failure import ImportFailure, note
 from .lowering import MOST_ELEMENTS, Lowering
 from .profiles import Profile
@@ -53,6 +53,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--classes", type=Path, metavar="FILE", help=class_names.HELP + "default: those that --profile knows, or numbers")
     profiles.add_arguments(parser)
+    progress.add_argument(parser)
     parser.set_defaults(program=parser.prog)
 
 

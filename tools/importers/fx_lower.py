@@ -16,6 +16,7 @@ from .failure import ImportFailure
 from .fx_trace import operation_of
 from .lowering import Lowering
 from .profiles import Profile
+from .progress import report
 from .reasons import without_counterpart
 from .views import Unmapped, View
 
@@ -68,8 +69,9 @@ def lower_traced(what: str, module: nn.Module, graph: fx.Graph, names: Dict[fx.N
     """The network and its output. ImportFailure lists every operation that has no counterpart."""
     walk = Walk(what, module, profile, names)
     read = _needed(module, graph)
-    for node in graph.nodes:
+    for done, node in enumerate(graph.nodes):
         if node in read:
+            report("map its operations", done, len(graph.nodes))
             walk.step(node)
     refuse(what, walk.refusals, walk.skipped)
     return walk.net, _score(what, walk.values[next(node for node in graph.nodes if node.op == "output")])

@@ -16,6 +16,7 @@ from .onnx_names import Labels, names_of
 from .onnx_ops import OPERATIONS, Call, refuse_alone
 from .onnx_read import Graph, Operation, no_clip
 from .profiles import Profile
+from .progress import report
 from .reasons import without_counterpart
 from .views import Unmapped
 
@@ -74,7 +75,9 @@ class _Walk:
         self._operations(self.graph.operations, self.values)
 
     def _operations(self, operations: List[Operation], values: MutableMapping[str, object]) -> None:
-        for operation in operations:
+        for done, operation in enumerate(operations):
+            if not self.probe:
+                report("map its operations", done, len(operations))
             if self.probe and self.reached_kernels():
                 return
             label = self.labels.of(operation)

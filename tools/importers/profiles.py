@@ -51,7 +51,7 @@ class Profile:
             resized = f"stretched to {self.size} x {self.size}"
         if self.resize_filter != "bilinear":
             resized += ", antialiased"
-        color = self.color if self.channels == 3 else f"{self.channels} channels"
+        color = self.color if self.channels == 3 else f"{self.channels} channel{'s' if self.channels > 1 else ''}"
         numbers = (" ".join(f"{v:.6g}" for v in (values if len(set(values)) > 1 else values[:1])) for values in (self.mean, self.std))
         return (f"{self.frames} frames, {self.frame_stride} apart; {resized}; {color}, 0..255 / {self.scale:g}, "
                 "mean {}, std {}".format(*numbers))

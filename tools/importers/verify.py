@@ -17,6 +17,7 @@ from torch import nn
 from .failure import ImportFailure
 from .module_factory import out_of_memory, words
 from .network import Network
+from .progress import report
 from .views import times
 
 CLIPS = ((0.0, 1.0), (-2.0, 0.3), (2.0, 50.0), (1.0, 0.0))   # mean and deviation
@@ -46,7 +47,8 @@ def check_same(what: str, module: nn.Module, net: Network, tensors: Dict[str, np
             return f"{what}: was not run to compare, for it is in half precision and cannot be copied"
     generator = torch.Generator().manual_seed(1)
     agree = []
-    for mean, deviation in CLIPS:
+    for clip, (mean, deviation) in enumerate(CLIPS):
+        report("compare with the module", clip, len(CLIPS))
         try:
             x = mean + deviation * torch.randn(1, *net.input, generator=generator)
             want = _scores(what, module, x.to(kind, copy=True))  # its own: it may change its input
@@ -60,6 +62,7 @@ def check_same(what: str, module: nn.Module, net: Network, tensors: Dict[str, np
         agree.append(_close(got, want))
         if not agree[-1] and not _close(_scores(what, module, x.to(kind, copy=True)), want):
             raise ImportFailure(f"{what}: gives other scores each time that it is run: are there random numbers in it?")
+    report("compare with the module", len(CLIPS), len(CLIPS))
     if not any(agree):
         raise ImportFailure(f"{what}: what was traced gives other scores than the module, on each of {len(agree)} clips: its code looks "
                             "at the clip itself (if x.mean() > 0), or this importer has a fault")
