@@ -461,6 +461,12 @@ def _(b, x):
     return x.mean((3, 4), keepdim=True)[:, ::2]
 
 
+@case("Tile of sizes of 1", 9, 13)
+def _(b, x):
+    b.add("GlobalAveragePool", "x", "g"), b.add("Tile", ["g", b.constant("counts", [1, 1, 4, 6, 8])], "t"), b.add("Mul", ["x", "t"], "y")
+    return x * x.mean((2, 3, 4), keepdim=True)
+
+
 @case("Swish", 24, 28)
 def _(b, x):
     b.add("Swish", "x", "a"), b.add("Swish", "a", "y", alpha=1.0)

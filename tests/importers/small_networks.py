@@ -63,7 +63,7 @@ class Excited(nn.Module):
             y = F.adaptive_avg_pool3d(x, 1).view(n, c)
             y = torch.sigmoid(self.fc2(F.relu(self.fc1(y))))
             if self.spelling == "view":
-                return x * y.view(n, c, 1, 1, 1)
+                return x * y.view(n, c, 1, 1, 1).repeat(1, 1, *x.shape[2:]).view_as(x)
             if self.spelling == "expand":
                 return x * y.view(n, c, 1, 1, 1).expand_as(x)
             return x + x * y[:, :, None, None, None] if self.spelling == "index" else y.reshape(*y.shape, 1, 1, 1).mul(x)

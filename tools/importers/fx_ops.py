@@ -18,7 +18,7 @@ from torch import nn
 from .lowering import Lowering
 from .network import three
 from .reasons import normalises, without_counterpart
-from .views import Unmapped, View, size_of
+from .views import Unmapped, View, repeated, size_of
 
 
 @dataclass
@@ -372,6 +372,14 @@ def _expand(call, input, *sizes):
     return _viewed(input).expanded(_listed(sizes))
 
 
+def _repeat(call, input, *sizes):
+    return repeated(_viewed(input), _listed(sizes))
+
+
+def _view_as(call, input, other):
+    return _viewed(input).reshaped(tuple(other.shape), call.name)
+
+
 def _expand_as(call, input, other):
     return _viewed(input).expanded(other.shape)
 
@@ -549,7 +557,8 @@ METHODS: Dict[str, Callable] = {
     "clone": _clone, "div": _div, "div_": _overwriting(_div), "neg": _neg, "clamp": _clamp,
     "clamp_": _overwriting(_clamp), "softmax": _softmax, "log_softmax": _log_softmax, "mean": _mean, "matmul": _matmul, "view": _reshape,
     "reshape": _reshape, "flatten": _flatten, "unflatten": _unflatten, "permute": _permute, "transpose": _transpose,
-    "squeeze": _squeeze, "unsqueeze": _unsqueeze, "expand": _expand, "expand_as": _expand_as, "chunk": _chunk,
+    "squeeze": _squeeze, "unsqueeze": _unsqueeze, "expand": _expand, "expand_as": _expand_as, "repeat": _repeat, "view_as": _view_as,
+    "reshape_as": _view_as, "swapaxes": _transpose, "swapdims": _transpose, "mm": _matmul, "chunk": _chunk,
     "split": _split, "unbind": _unbind, "select": _select, "narrow": _narrow, "index_select": _index_select,
     "size": _size, "dim": _dim, "numel": _numel, "nelement": _numel, "ndimension": _dim, "new_zeros": _new(0), "new_ones": _new(1),
     "new_full": _new(None), "__len__": lambda call, x: x.shape[0], "bmm": _matmul, "detach_": _unchanged,
@@ -575,7 +584,8 @@ FUNCTIONS: Dict[Callable, Callable] = {
     torch.transpose: _transpose, torch.squeeze: _squeeze, torch.unsqueeze: _unsqueeze,
     F.channel_shuffle: _channel_shuffle, F.dropout: _dropout, torch.dropout: _dropout, torch.clone: _clone,
     F.dropout3d: _dropout, builtins.getattr: _getattr, torch.numel: _numel, torch.zeros_like: _like(0),
-    torch.ones_like: _like(1), torch.full_like: _like(None), torch.bmm: _matmul,
+    torch.ones_like: _like(1), torch.full_like: _like(None), torch.bmm: _matmul, torch.mm: _matmul,
+    torch.swapaxes: _transpose, torch.swapdims: _transpose,
     F.layer_norm: _layer_norm, F.group_norm: _normalised("GroupNorm", 1), F.instance_norm: _normalised("InstanceNorm", 2),
 }
 for _name in ("concat", "concatenate"):  # other names of torch.cat, by version

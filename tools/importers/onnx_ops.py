@@ -15,7 +15,7 @@ from .network import same_padding
 from .onnx_fold import axes_of, reshape_target, slice_arguments, split_sizes
 from .onnx_read import Operation
 from .reasons import normalises, without_counterpart
-from .views import AXES, Unmapped, View, size_of, times
+from .views import AXES, Unmapped, View, repeated, size_of, times
 
 Value = Union[View, np.ndarray, None]
 
@@ -312,6 +312,10 @@ def _normalisation(axes: Callable[[Call, View], Sequence[int]]) -> Callable[[Cal
     return normalisation
 
 
+def _tile(call: Call) -> View:
+    return repeated(call.view(), [int(n) for n in call.wanted(1)])
+
+
 def _shape(call: Call) -> np.ndarray:
     return np.asarray(call.view().shape, np.int64)[call.attribute("start", 0):call.attribute("end")]
 
@@ -362,7 +366,7 @@ OPERATIONS: Dict[str, Callable[[Call], Union[Value, List[View]]]] = {
     "ReduceMax": _reduce(Lowering.maximum), "ReduceMean": _reduce(Lowering.mean),
     "Relu": _activation("relu"), "Reshape": _reshape, "Shape": _shape, "Sigmoid": _activation("sigmoid"),
     "Size": _size, "Slice": _slice, "Softmax": _softmax, "Split": _split, "Squeeze": _squeeze, "Sub": _sub,
-    "Sum": _sum, "Swish": _swish, "Transpose": _transpose, "Unsqueeze": _unsqueeze,
+    "Sum": _sum, "Swish": _swish, "Tile": _tile, "Transpose": _transpose, "Unsqueeze": _unsqueeze,
     **{op: _normalisation(lambda call, x: range(x.position(call.attribute("axis", -1)), x.rank))
        for op in ("LayerNormalization", "RMSNormalization")},
     "InstanceNormalization": _normalisation(lambda call, x: range(2, x.rank)),

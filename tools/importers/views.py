@@ -122,6 +122,14 @@ class View:
         return replace(self, dims=tuple(out))
 
 
+def repeated(x: View, counts: Sequence[int]) -> View:
+    """x that many times along each dimension: of dimensions of size 1, as expanded()."""
+    x = replace(x, dims=((),) * (len(counts) - x.rank) + x.dims)
+    if len(counts) != x.rank or any(count != 1 and size_of(dim) != 1 for count, dim in zip(counts, x.dims)):
+        raise Unmapped(f"repeats {times(x.shape)} {times(counts)} times: no counterpart; only a size of 1 is repeated")
+    return x.expanded([count if size_of(dim) == 1 else size_of(dim) for count, dim in zip(counts, x.dims)])
+
+
 def _taken(left: List[Atom], size: int, old: Sequence[int], new: Sequence[int]) -> List[Atom]:
     """Takes atoms of together `size` from the front of `left`, splitting the last where it is larger."""
     out = []
