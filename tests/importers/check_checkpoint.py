@@ -103,6 +103,8 @@ def check_wrappings(folder, cfp):
         "transposed": {key: t.transpose(0, -1).contiguous().transpose(0, -1) if t.ndim > 1 else t for key, t in state.items()},
         "bfloat16": {key: tensor.bfloat16() if tensor.is_floating_point() else tensor for key, tensor in state.items()},
         "half": {key: tensor.half() if tensor.is_floating_point() else tensor for key, tensor in state.items()},
+        "trainer": {"ema_state": {"module": {key: t * 2 for key, t in state.items()}}, "run": Settings(net={
+            **{f"model.{key}": tensor for key, tensor in state.items()}, "criterion.weight": torch.ones(5)})},
         "uncounted": {key: tensor for key, tensor in state.items() if not key.endswith("num_batches_tracked")},
     }
     first = None
@@ -112,6 +114,7 @@ def check_wrappings(folder, cfp):
             torch.save(value, path, _use_new_zipfile_serialization=zipped)
             done = run(ARCH, path, out, "--frames", 4, "--size", 64)
             check(f"{title}, zip {zipped}", done.returncode == 0, done.stderr)
+            check(f"{title}, zip {zipped}: notes", ("--key ema_state.module takes them" in done.stderr) == (title == "trainer"), done.stderr)
             found = weights(out)
             first = first or found
             close = {"half": 1e-3, "bfloat16": 1e-2}.get(title, 0)
@@ -369,7 +372,7 @@ def check_beside(folder):
               bytearray(b"x"), 1j, 1 << 1000, (1, (2, ())), {(1, 2): 3, None: 4, 5: 6}, torch.Size([1]),
               torch.device("cpu"), torch.float32, np.float32(1), None, "\u20ac" * 300]
     path = folder / "beside.pth"
-    for protocol in (2, 3, 4):
+    for protocol in (2, 3, 4, 5):
         for zipped in (True, False):
             torch.save({"state_dict": collections.OrderedDict(a=weight, tied=weight), "beside": beside}, path,
                        pickle_protocol=protocol, _use_new_zipfile_serialization=zipped)

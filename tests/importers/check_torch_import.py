@@ -229,7 +229,7 @@ def check_channels(checks, tool, folder):
             checks.that(f"{count} channels", (found["channels"], len(found["mean"])) == (count, count), found)
     out.unlink()
     checks.refused("other channels than means", tool("odd_networks:channels", out, "--mean", "1", "2", "--std", "1", "--frames", "4", "--size", "8"),
-                   out, "the network reads 1 channels, of the options gives 2")
+                   out, "the network reads 1 channel, --mean has 2")
 
 
 def check_current_folder(checks, folder):

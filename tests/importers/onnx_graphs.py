@@ -467,6 +467,13 @@ def _(b, x):
     return x * x.mean((2, 3, 4), keepdim=True)
 
 
+@case("CastLike of tensors and of weights", 15, 28)
+def _(b, x):
+    w = b.weight("w", 5, 4, 1, 1, 1)
+    b.constant("float", 0, np.float32), b.add("CastLike", ["w", "float"], "v"), b.add("Conv", ["x", "v"], "c"), b.add("CastLike", ["c", "x"], "y")
+    return F.conv3d(x, w)
+
+
 @case("Swish", 24, 28)
 def _(b, x):
     b.add("Swish", "x", "a"), b.add("Swish", "a", "y", alpha=1.0)

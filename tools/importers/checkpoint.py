@@ -262,7 +262,7 @@ def of_arguments(args: argparse.Namespace, path: Optional[Path]) -> Optional[Che
 
 
 _RUNS = re.compile(r"(os|posix|nt|subprocess|sys|shutil|socket|pty|runpy|importlib|ctypes|webbrowser)(\.|$)"
-                   r"|(builtins|__builtin__)\.(eval|exec|execfile|compile|open|__import__|getattr|setattr|input)$")
+                   r"|(builtins|__builtin__)\.(eval|exec|execfile|compile|open|__import__|input)$")
 
 
 def _array(path: Path, name: str, tensor: torch_file.Tensor) -> np.ndarray:

@@ -116,7 +116,8 @@ class Lowering(Network):
         channels = self.shape(node)[0]
         fits = groups > 0 and out % groups == 0 and weight.shape[1] * groups == channels
         if node == "input" and groups == 1 and self.shown and not fits:
-            raise Unmapped(f"the network reads {weight.shape[1]} channels, {self.shown} gives {channels}")
+            given = "--mean has" if self.shown == "of the options" else f"{self.shown} gives"
+            raise Unmapped(f"the network reads {weight.shape[1]} channel{'s' if weight.shape[1] > 1 else ''}, {given} {channels}")
         if not fits or bias is not None and bias.shape != (out,):
             raise Unmapped(f"{channels} channels, {groups} groups and weights {times(weight.shape)} do not go together")
         return self.view(self._conv(name, node, weight, bias, stride, padding, dilation, groups))

@@ -330,6 +330,13 @@ def _cast(call: Call) -> View:
     return call.view()
 
 
+def _cast_like(call: Call) -> View:
+    like = call.input(1)
+    if isinstance(like, np.ndarray) and like.dtype.kind != "f":
+        raise Unmapped("a tensor made whole numbers")
+    return call.view()
+
+
 def _dropout(call: Call) -> View:
     if call.opset >= 12 and call.number(2, 0):
         raise Unmapped("in training mode: export the model after .eval()")
@@ -358,7 +365,7 @@ def refuse_alone(call: Call) -> None:
 
 
 OPERATIONS: Dict[str, Callable[[Call], Union[Value, List[View]]]] = {
-    "Add": _add, "AveragePool": _pool("avgpool3d"), "BatchNormalization": _batch_normalisation, "Cast": _cast,
+    "Add": _add, "AveragePool": _pool("avgpool3d"), "BatchNormalization": _batch_normalisation, "Cast": _cast, "CastLike": _cast_like,
     "Clip": _clip, "Concat": _concat, "Conv": _conv, "Div": _div, "Dropout": _dropout, "Expand": _expand,
     "Flatten": _flatten, "Gather": _gather, "Gemm": _gemm, "GlobalAveragePool": _global_average,
     "GlobalMaxPool": _global_maximum, "HardSigmoid": _hard_sigmoid, "HardSwish": _activation("hardswish"),

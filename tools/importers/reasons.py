@@ -12,8 +12,8 @@ from .views import REPEATED, Unmapped, View
 _LETTERS = "NCTHW"
 _NONE = "no counterpart"
 _KINDS: Tuple[Tuple[str, str, bool], ...] = (  # names; why; whether what it gives has the shape of what it reads
-    ("prelu elu celu selu gelu mish tanh softplus softsign hardshrink softshrink tanhshrink threshold thresholdedrelu logsigmoid erf "
-     "glu rrelu sin cos", "an activation that a model file does not have", True),
+    ("prelu elu celu selu gelu mish tanh softplus softsign hardshrink softshrink tanhshrink threshold thresholdedrelu logsigmoid "
+     "erf", "an activation that a model file does not have", True),
     ("groupnorm groupnormalization localresponsenorm lrn", "normalises channels by the clip's own values", True),
     ("instancenorm instancenormalization meanvariancenormalization", "normalises by the clip's own mean and variance over T, H and W", True),
     ("layernorm layernormalization rmsnorm rmsnormalization simplifiedlayernormalization lpnormalization normalize",
@@ -38,7 +38,7 @@ _KINDS: Tuple[Tuple[str, str, bool], ...] = (  # names; why; whether what it giv
     ("cumsum cumprod sort topk argmax argmin nonzero onehot unique", "orders or counts the values of the clip", False),
     ("sum reducesum prod reduceprod std var norm reducel1 reducel2 reducemin min amin logsumexp reducelogsumexp",
      "a reduction that a model file does not have", False),
-    ("abs exp log sqrt rsqrt pow square sign floor ceil round reciprocal where greater less equal gt lt ge le eq ne maximum minimum",
+    ("sin cos abs exp log sqrt rsqrt pow square sign floor ceil round reciprocal where greater less equal gt lt ge le eq ne maximum minimum",
      "arithmetic on the values of the clip that a model file does not have", True),
 )
 _WHY: Dict[str, Tuple[str, bool]] = {name: (why, same) for names, why, same in _KINDS for name in names.split()}

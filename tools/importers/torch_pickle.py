@@ -1,6 +1,6 @@
 """Reads a pickle of torch.save without Python's unpickler, which builds whatever the bytes ask for, however deep or large.
 
-It knows the opcodes that torch.save writes (PyTorch 1.13 and 2.x, Python 2's strings, protocols 2 to 4). Each does no more
+It knows the opcodes that torch.save writes (PyTorch 1.13 and 2.x, Python 2's strings, protocols 2 to 5). Each does no more
 than is needed to find the tensors. Only text and numbers are hashed as keys, no attribute is set, and only functions of a
 table are called: what a file names besides stands for nothing.
 """
@@ -16,12 +16,13 @@ _KEYS = (str, int, float, bool, type(None))
 _CONSTANTS = {"NONE": None, "NEWTRUE": True, "NEWFALSE": False}
 _VALUES = {"BININT", "BININT1", "BININT2", "LONG1", "BINFLOAT", "BINUNICODE", "SHORT_BINUNICODE", "BINSTRING",
            "SHORT_BINSTRING", "BINBYTES", "SHORT_BINBYTES"}
+_LONG_BYTES, _MOST_BYTES = {"BINBYTES8", "BYTEARRAY8"}, 1 << 28  # NumPy's arrays in protocol 5
 _TUPLES = {"TUPLE1": 1, "TUPLE2": 2, "TUPLE3": 3}
 _OTHERS = {"PROTO", "FRAME", "STOP", "MARK", "POP", "POP_MARK", "GLOBAL", "STACK_GLOBAL", "REDUCE", "NEWOBJ", "NEWOBJ_EX",
            "BUILD", "BINPERSID", "EMPTY_DICT", "EMPTY_LIST", "EMPTY_TUPLE", "EMPTY_SET", "TUPLE", "FROZENSET", "APPEND",
            "APPENDS", "ADDITEMS", "SETITEM", "SETITEMS", "BINGET", "LONG_BINGET", "BINPUT", "LONG_BINPUT", "MEMOIZE"}
 _OPCODES = {code: opcode for code, opcode in pickletools.code2op.items()
-            if opcode.name in _VALUES | _OTHERS | _CONSTANTS.keys() | _TUPLES.keys()}
+            if opcode.name in _VALUES | _OTHERS | _LONG_BYTES | _CONSTANTS.keys() | _TUPLES.keys()}
 
 
 class Damaged(ValueError):
@@ -35,6 +36,13 @@ class Unknown(Dict[Any, Any]):
 
 def unknown(*_: Any) -> Unknown:
     return Unknown()
+
+
+def _passed_over(file: BinaryIO) -> bytes:
+    count = int.from_bytes(file.read(8), "little")
+    if count > _MOST_BYTES or len(file.read(count)) != count:
+        raise Damaged("bytes that are cut off, or too many")
+    return b""
 
 
 def _put(target: Any, pairs: List[Any]) -> None:
@@ -80,8 +88,11 @@ class TorchPickle:
             opcode = _OPCODES.get(file.read(1).decode("latin1"))
             if opcode is None:
                 raise Damaged("an opcode that torch.save does not write, or none")
-            name, arg = opcode.name, opcode.arg.reader(file) if opcode.arg else None
-            if name in _VALUES:
+            name = opcode.name
+            arg = opcode.arg.reader(file) if opcode.arg and name not in _LONG_BYTES else None
+            if name in _LONG_BYTES:    # passed over: no weights
+                stack.append(_passed_over(file))
+            elif name in _VALUES:
                 stack.append(arg)
             elif name in _CONSTANTS:
                 stack.append(_CONSTANTS[name])
