@@ -87,6 +87,7 @@ HOSTILE = {
     "a memo of a billion": (zipped(b"Nr" + struct.pack("<I", 0x60000000)), "holds no state_dict"),
     "16 GB of bytes": (zipped(b"\x96" + struct.pack("<Q", 1 << 34)), "too many"),
     "16 GB of bytes, before PyTorch 1.6": (MAGIC + PROTOCOL + b"\x8e" + struct.pack("<Q", 1 << 34), "too many"),
+    "a million dictionaries": (zipped(b"](" + b"}" * 1_000_000 + b"e"), "holds no state_dict"),
     "bytes that are cut off": (zipped(b"\x96" + struct.pack("<Q", 100)), "cut off"),
     "a text of 4 GB": (zipped(b"X" + struct.pack("<I", 0xffffffff)), "damaged"),
     "millions of digits": (zipped(b"I" + b"9" * 1_000_000 + b"\n"), "opcode"),

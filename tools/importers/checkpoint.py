@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 import os
 import re
-from collections import Counter
+from collections import Counter, deque
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -192,9 +192,9 @@ class _Table:
 def _dictionaries(value: object) -> Dict[str, Dict[str, torch_file.Tensor]]:
     """Every dictionary that holds tensors by names, by its path. A dictionary may hold itself."""
     found: Dict[str, Dict[str, torch_file.Tensor]] = {}
-    todo, seen = [("", value, 0)], set()
+    todo, seen = deque([("", value, 0)]), set()
     while todo:
-        path, value, depth = todo.pop(0)
+        path, value, depth = todo.popleft()
         if id(value) in seen or depth > _MOST_DEPTH:
             continue
         seen.add(id(value))
@@ -248,8 +248,8 @@ def read_checkpoint(path: Path, key: Optional[str] = None, prefix: Optional[str]
 def add_arguments(parser: argparse.ArgumentParser, file: str) -> None:
     parser.add_argument("--key", metavar="KEY", help=f"where in {file} the tensors are, such as state_dict_ema, or keys "
                         "joined by dots; default: where they fit")
-    parser.add_argument("--prefix", metavar="TEXT", help=f"what the network's keys in {file} begin with, such as teacher. "
-                        "; default: what fits")
+    parser.add_argument("--prefix", metavar="TEXT", help=f"what the network's keys in {file} begin with, such as "
+                        "'teacher.'; default: what fits")
     parser.set_defaults(checkpoint_option=file)
 
 
