@@ -1,6 +1,8 @@
 /* dataset.c - reads a list: line by line to clips, then finds each clip; see dataset.h. */
 #include "dataset.h"
+#include "frames.h"
 #include "kinds.h"
+#include "labels.h"
 #include "places.h"
 #include "window.h"
 #include <stdio.h>
@@ -25,7 +27,8 @@ typedef struct building { /* a data set in the making */
     char name[CFP_TEMPLATE_ROOM], text[CFP_TEMPLATE_ROOM];
     const char *const *root;
     int n_roots;
-    char *folder; /* of the list: the root, if none is given */
+    char *folder; /* of the list; the root, if none is given */
+    cfp_frames_kept frames;
     const char *own_root[1];
     int capacity;
     bool names; /* a label that may be a name or a number is no number somewhere */
@@ -45,43 +48,6 @@ static cfp_status keep(const char **out, building *b, const char *text)
 static cfp_status refuse(const building *b, int64_t line, const char *what)
 {
     return cfp_fail(b->ctx, CFP_FORMAT, "%s:%lld: %s", b->list.path, (long long)line, what);
-}
-
-static bool is_whole(const char *text)
-{
-    const size_t digits = strspn(text, "0123456789");
-    return digits > 0 && digits < 10 && text[digits] == '\0';
-}
-
-static cfp_status read_number(int64_t *out, building *b, int64_t line, const cfp_kind_label *label)
-{
-    char what[160];
-    if (is_whole(b->text)) {
-        *out = strtol(b->text, NULL, 10) - label->first_number;
-        if (*out >= 0)
-            return CFP_OK;
-    }
-    snprintf(what, sizeof what, "'%.60s' is no number of a class: they are whole, from %d", b->text,
-             (int)label->first_number);
-    return refuse(b, line, what);
-}
-
-static cfp_status read_labels(cfp_dataset_clip *clip, building *b)
-{
-    const cfp_values values = values_of(b);
-    for (int i = 0; i < CFP_DATASET_LABELS; i++)
-        clip->label[i].index = -1;
-    for (int i = 0; i < b->kind.n_labels; i++) {
-        const cfp_kind_label *label = &b->kind.label[i];
-        if (cfp_template_fill(b->text, &label->number, &values))
-            CFP_TRY(read_number(&clip->label[i].index, b, clip->line, label));
-        if (cfp_template_fill(b->text, &label->text, &values) ||
-            cfp_template_fill(b->text, &label->either, &values))
-            CFP_TRY(keep(&clip->label[i].name, b, b->text));
-        if (label->either.n > 0 && clip->label[i].name != NULL)
-            b->names |= !is_whole(clip->label[i].name);
-    }
-    return CFP_OK;
 }
 
 static uint64_t hash_of(const char *text)
@@ -171,6 +137,24 @@ static cfp_status make_id(cfp_dataset_clip *clip, building *b)
     return refuse(b, clip->line, "the line lacks what makes the id of a clip");
 }
 
+/* In a folder, a tar or a frames.db, what its frames are called is known now. */
+static cfp_status find_window(cfp_dataset_clip *clip, building *b, const cfp_window *window,
+                              const cfp_found *found)
+{
+    const cfp_frames_of *frames = NULL;
+    if (found->is_folder || found->is_tar)
+        CFP_TRY(cfp_frames_look(&frames, &b->frames, b->ctx, found));
+    if (frames != NULL && frames->broken) {
+        clip->reason = CFP_CLIP_EMPTY;
+        return CFP_OK;
+    }
+    cfp_window_apply(clip, window, &b->kind, found, frames != NULL && frames->number != NULL);
+    if (clip->reason == CFP_CLIP_FOUND && clip->window == CFP_WINDOW_FRAMES && frames != NULL &&
+        !cfp_frames_have(frames, clip->start, clip->stop))
+        clip->reason = CFP_CLIP_NO_FRAMES;
+    return CFP_OK;
+}
+
 static cfp_status find_clip(cfp_dataset_clip *clip, building *b, const cfp_window *window)
 {
     cfp_found found;
@@ -179,7 +163,7 @@ static cfp_status find_clip(cfp_dataset_clip *clip, building *b, const cfp_windo
     clip->reason = found.reason;
     if (found.reason != CFP_CLIP_FOUND)
         return CFP_OK;
-    cfp_window_apply(clip, window, &b->kind, &found);
+    CFP_TRY(find_window(clip, b, window, &found));
     return clip->reason == CFP_CLIP_FOUND ? keep(&clip->path, b, found.path) : CFP_OK;
 }
 
@@ -199,9 +183,10 @@ static cfp_status take_line(building *b, const cfp_list_line *line)
     cfp_dataset_clip *clip = &d->clip[d->n];
     *clip = (cfp_dataset_clip){.line = line->number};
     CFP_TRY(make_id(clip, b));
-    CFP_TRY(read_labels(clip, b));
     const cfp_values values = values_of(b);
-    problem = cfp_window_read(&window, &b->kind, &values, why);
+    problem = cfp_labels_read(clip, &b->names, &d->memory->keep, b->ctx, &b->kind, &values, why);
+    if (problem == NULL)
+        problem = cfp_window_read(&window, &b->kind, &values, why);
     if (problem != NULL)
         return refuse(b, line->number, problem);
     CFP_TRY(find_clip(clip, b, &window));
@@ -215,17 +200,29 @@ static cfp_status take_line(building *b, const cfp_list_line *line)
     return cfp_check_interrupt(b->ctx);
 }
 
-/* Labels that are numbers on every line are numbers; else they are names. */
-static void settle_labels(building *b)
+/* Class lists lie beside the list, in the folder above it (UCF-101's and HMDB-51's lists have
+ * folders of their own), below a root, or in datasets/classes. */
+static cfp_status settle_labels(building *b)
 {
-    for (int i = 0; i < b->kind.n_labels && !b->names; i++)
-        for (int k = 0; k < b->out->n && b->kind.label[i].either.n > 0; k++) {
-            cfp_dataset_label *label = &b->out->clip[k].label[i];
-            if (label->name == NULL)
-                continue;
-            label->index = strtol(label->name, NULL, 10) - b->kind.label[i].first_number;
-            label->name = NULL;
-        }
+    enum { MOST = 64 };
+    const char *folder[MOST], *kinds = cfp_kinds_folder(b->options);
+    char *above = cfp_format(b->ctx, "%s/..", b->folder);
+    char *shipped = cfp_format(b->ctx, "%s/../classes", kinds == NULL ? "." : kinds);
+    int n = 0;
+    cfp_status status = CFP_NOMEM;
+    if (above != NULL && shipped != NULL) {
+        folder[n++] = b->folder;
+        folder[n++] = above;
+        for (int i = 0; i < b->n_roots && n < MOST - 1; i++)
+            folder[n++] = b->root[i];
+        if (kinds != NULL)
+            folder[n++] = shipped;
+        status =
+            cfp_labels_settle(b->out, b->names, &b->out->memory->keep, b->ctx, &b->kind, folder, n);
+    }
+    cfp_free(above);
+    cfp_free(shipped);
+    return status;
 }
 
 static cfp_status read_lines(building *b)
@@ -246,8 +243,7 @@ static cfp_status read_lines(building *b)
         return cfp_fail(b->ctx, CFP_FORMAT, "%s: the list has no clip%s%s", b->list.path,
                         b->options->subset != NULL ? " in the subset " : "",
                         b->options->subset != NULL ? b->options->subset : "");
-    settle_labels(b);
-    return CFP_OK;
+    return settle_labels(b);
 }
 
 static cfp_status check_roots(building *b)
@@ -258,12 +254,12 @@ static cfp_status check_roots(building *b)
     for (int i = 0; i < b->n_roots; i++)
         if (stat(b->root[i], &facts) != 0 || !S_ISDIR(facts.st_mode))
             return cfp_fail(b->ctx, CFP_USAGE, "--root: '%s' is no folder", b->root[i]);
-    if (b->n_roots > 0)
-        return CFP_OK;
     const char *slash = strrchr(b->list.path, '/');
     b->folder = slash == NULL
                     ? cfp_strdup(b->ctx, ".")
                     : cfp_format(b->ctx, "%.*s", (int)(slash - b->list.path) + 1, b->list.path);
+    if (b->n_roots > 0)
+        return b->folder == NULL ? CFP_NOMEM : CFP_OK;
     b->own_root[0] = b->folder;
     b->root = b->own_root;
     b->n_roots = 1;
@@ -309,6 +305,7 @@ cfp_status cfp_dataset_open(cfp_dataset *out, cfp_ctx *ctx, const char *path,
     const cfp_status status = build(b, path);
     cfp_list_file_close(&b->list);
     cfp_kind_free(&b->kind);
+    cfp_frames_forget(&b->frames);
     cfp_free(b->folder);
     cfp_free(b);
     if (status != CFP_OK)
