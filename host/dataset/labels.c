@@ -24,7 +24,7 @@ static const char *read_number(int64_t *out, const char *text, const cfp_kind_la
     return why;
 }
 
-const char *cfp_labels_read(cfp_dataset_clip *clip, bool *names, cfp_keep *keep, cfp_ctx *ctx,
+const char *cfp_labels_read(cfp_dataset_clip *clip, cfp_keep *keep, cfp_ctx *ctx,
                             const cfp_kind *kind, const cfp_values *values, char why[256])
 {
     char text[CFP_TEMPLATE_ROOM];
@@ -37,22 +37,38 @@ const char *cfp_labels_read(cfp_dataset_clip *clip, bool *names, cfp_keep *keep,
             problem = read_number(&clip->label[i].index, text, label, why);
         if (problem != NULL)
             return problem;
-        const bool either = cfp_template_fill(text, &label->either, values);
-        if (!either && !cfp_template_fill(text, &label->text, values))
+        if (!cfp_template_fill(text, &label->either, values) &&
+            !cfp_template_fill(text, &label->text, values))
             continue;
-        *names |= either && !is_whole(text);
         if ((clip->label[i].name = cfp_keep_text(keep, ctx, text, strlen(text))) == NULL)
             return "out of memory";
     }
     return NULL;
 }
 
-/* Turns labels that are numbers on every line into numbers. */
+/* True if a label is no number.  Only clips that are there are asked, if any is: where a path has
+ * blanks and is not found, nobody knows where its label begins. */
+static bool are_names(const cfp_dataset *d, int which)
+{
+    bool any = false, there = false;
+    for (int i = 0; i < d->n; i++) {
+        const char *name = d->clip[i].label[which].name;
+        const bool found = d->clip[i].reason != CFP_CLIP_MISSING;
+        if (found && !there)
+            any = false;
+        there |= found;
+        if (name != NULL && (found || !there))
+            any |= !is_whole(name);
+    }
+    return any;
+}
+
+/* Turns labels that are numbers into numbers. */
 static void settle_either(cfp_dataset *d, const cfp_kind_label *label, int which)
 {
     for (int i = 0; i < d->n; i++) {
         cfp_dataset_label *mine = &d->clip[i].label[which];
-        if (mine->name == NULL)
+        if (mine->name == NULL || !is_whole(mine->name))
             continue;
         mine->index = strtol(mine->name, NULL, 10) - label->first_number;
         mine->name = NULL;
@@ -86,15 +102,15 @@ static void apply(cfp_dataset *d, int which, const cfp_class_list *list)
         }
 }
 
-cfp_status cfp_labels_settle(cfp_dataset *dataset, bool names, cfp_keep *keep, cfp_ctx *ctx,
+cfp_status cfp_labels_settle(cfp_dataset *dataset, cfp_keep *keep, cfp_ctx *ctx,
                              const cfp_kind *kind, const char *const *folder, int n_folders)
 {
     for (int i = 0; i < kind->n_labels; i++) {
         cfp_class_list list;
-        if (kind->label[i].either.n > 0 && !names)
-            settle_either(dataset, &kind->label[i], i);
-        if (kind->label[i].either.n > 0 && names)
+        if (kind->label[i].either.n > 0 && are_names(dataset, i))
             continue; /* names that the user chose: no list of a data set has them */
+        if (kind->label[i].either.n > 0)
+            settle_either(dataset, &kind->label[i], i);
         CFP_TRY(cfp_class_list_find(&list, keep, ctx, &kind->label[i], folder, n_folders));
         if (list.file != NULL)
             apply(dataset, i, &list);
