@@ -13,6 +13,7 @@ import json
 import os
 import pathlib
 import resource
+import shlex
 import shutil
 import sqlite3
 import subprocess
@@ -120,6 +121,13 @@ class Kinds(Case):
         self.assertEqual((got["kind"], got["counts"]), ("kinetics", {"found": 2}))
         self.assertEqual([c["id"] for c in got["clips"]], ["0wR5jVB-WPk_000417_000427", "b_000001_000011"])
         self.assertEqual(label(got["clips"][0]), ("air drumming", 1))
+
+    def test_kinetics_paths(self):
+        self.put("val.csv", "val/b_000001_000011.mp4 1\r\nval/gone_000001_000011.mp4 0\r\n")
+        self.video("val/b_000001_000011.mp4")
+        got = self.read("val.csv", status=1)
+        self.assertEqual((got["kind"], got["clips"][0]["id"], label(got["clips"][0])),
+                         ("kinetics", "val/b_000001_000011.mp4", (None, 1)))
 
     def test_frames_db(self):
         """The layout of SRTG and of the published code: jpg/CLASS/VIDEO/frames.db."""
@@ -258,6 +266,24 @@ class Kinds(Case):
                             ("column = a\nid = {a}\n", "no clip and no video"), ("column a\n", ":1: a line is KEY = VALUE")):
             self.put("bad.kind", text)
             self.refuse(piece, "list.csv", "--kind", "bad.kind")
+
+
+class Small(Case):
+    """The data sets that tools/small-dataset makes: every clip is found, and every label is a class of the model."""
+
+    def test_all(self):
+        tool = ROOT / "tools/small-dataset"
+        if shutil.which("ffmpeg") is None:
+            self.skipTest("no ffmpeg program")
+        for kind in ("paths", "kinetics", "ucf101", "hmdb51", "epic55", "epic100", "egtea", "rawframes", "srtg"):
+            with self.subTest(kind):
+                listing, *words = shlex.split(subprocess.run([tool, kind, self.folder / kind], capture_output=True, text=True,
+                                                             check=True).stdout)
+                got = self.read(listing, *words, "--model", MODEL)
+                self.assertEqual((got["kind"], got["counts"]), ("kinetics" if kind == "srtg" else kind, {"found": 8}))
+                self.assertEqual(max(match["known"] for match in got["model"].values()), 8)
+        done = subprocess.run([tool, "paths", self.folder], capture_output=True, text=True, check=False)
+        self.assertIn("it is not empty", done.stderr)
 
 
 class Paths(Case):

@@ -16,7 +16,8 @@ const cfp_operand cfp_operands[] = {
              ".npy or .h5 array of T x H x W x 3 bytes, RGB (x 2, u and v, for a model of optical "
              "flow)"},
     {"LIST", "an annotation file of Kinetics, UCF-101, HMDB-51, EPIC-KITCHENS or EGTEA Gaze+ as "
-             "published, or a text file with a clip on each line: a path, then perhaps a label"},
+             "published, or a text file with a clip on each line: a path, then perhaps a label; "
+             "several files as a pattern in quotes, such as 'splits/*_test_split1.txt'"},
     {"DIR|FILE",
      "a folder that explain has filled, or one with shards of batch (shard-*.h5), or one "
      "that holds such folders; an explanation.h5; a shard"},
