@@ -411,6 +411,8 @@ class Wrong(Case):
         self.refuse("gone: No such file", "gone")
         self.refuse("no file matches this pattern", "gone*.txt")
         self.refuse("LIST: missing", "--json", status=2)
+        self.refuse("--root: given more than 16 times", "list", *["--root", "."] * 17, status=2)
+        self.refuse("--root: needs a value", "list", "--root=", status=2)
 
     def test_class_list(self):
         self.put("list", "A/v_A_g01_c01.avi 1\n")
