@@ -59,9 +59,9 @@ class Case(unittest.TestCase):
                 entry.size = len(PICTURE)
                 tar.addfile(entry, io.BytesIO(PICTURE))
 
-    def run_cfp(self, *words, status=None):
+    def run_cfp(self, *words, status=None, env=None):
         done = subprocess.run([options.cfp, *map(str, words)], capture_output=True, text=True, timeout=120,
-                              cwd=self.folder, check=False)
+                              cwd=self.folder, env=dict(os.environ, **(env or {})), check=False)
         if status is not None:
             self.assertEqual(done.returncode, status, done.stderr)
         return done
@@ -330,6 +330,8 @@ class Paths(Case):
         self.tar("z.tgz", [0, 1], mode="w:gz")
         self.put("empty/note.txt", "")
         self.put("zero.mp4", "")
+        self.tar("u.tar", [1, 2], "\u00e9t\u00e9/frame_{:05d}.jpg")
+        self.assertEqual(self.run_cfp("predict", MODEL, "u.tar", status=0, env={"LC_ALL": "C"}).returncode, 0)
         self.put("list.csv", "f,1,9,11\nf,1,1,8\nt,1,8,9\nt.tar,1,11,12\nz,1\nempty,1\nzero.mp4,1\n")
         got = self.read("list.csv", status=1)
         self.assertEqual([c["reason"] for c in got["clips"]],

@@ -1,5 +1,6 @@
 /* egocentric.c - see egocentric.h. */
 #include "egocentric.h"
+#include "../base/infile.h"
 #include "../base/list_file.h"
 #include "../clip/mask_file.h"
 #include "boxes.h"
@@ -226,6 +227,19 @@ typedef struct gaze { /* the mean fixation of a frame of the clip */
     double x, y;
     int n;
 } gaze;
+
+bool cfp_egtea_gaze_is(const char *path)
+{
+    cfp_ctx silent = {0};
+    FILE *file;
+    char head[5] = "";
+    if (cfp_infile_open(&file, &silent, path) != CFP_OK)
+        return false;
+    const size_t n = fread(head, 1, 4, file);
+    fclose(file);
+    return n == 4 && (memcmp(head, "##", 2) == 0 || memcmp(head, "Time", 4) == 0 ||
+                      isdigit((unsigned char)head[0]) != 0);
+}
 
 /* A whole number, or hours:minutes:seconds:frames at 24 frames a second. */
 static bool read_frame(int64_t *out, const char *text)

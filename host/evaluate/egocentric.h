@@ -13,7 +13,9 @@ CFP_CHECKED cfp_status cfp_epic_boxes_read(cfp_truth *out, cfp_ctx *ctx, const c
 
 /* A gaze file of a session, as BeGaze writes it: 7 or 26 columns, pixels of 1280 x 960, frames of
  * the session's video from 0 at 24 a second.  Around each fixation a disc of 2 degrees (1/30 of the
- * width) is inside.  A frame without a fixation on the picture is not annotated. */
+ * width) is inside.  A frame without a fixation on the picture is not annotated.  True for a text
+ * that begins as such files do: with ##, Time or a number. */
+bool cfp_egtea_gaze_is(const char *path);
 CFP_CHECKED cfp_status cfp_egtea_gaze_read(cfp_truth *out, cfp_ctx *ctx, const char *path,
                                            const cfp_clip *clip);
 

@@ -102,7 +102,7 @@ static cfp_status read_any(cfp_truth *out, cfp_ctx *ctx, const char *path, const
     const size_t length = strlen(path);
     cfp_mask_file *file;
     bool is_epic;
-    if (length >= 4 && strcasecmp(path + length - 4, ".txt") == 0)
+    if (length >= 4 && strcasecmp(path + length - 4, ".txt") == 0 && cfp_egtea_gaze_is(path))
         return cfp_egtea_gaze_read(out, ctx, path, clip);
     if (length >= 4 && strcasecmp(path + length - 4, ".csv") == 0) {
         CFP_TRY(cfp_epic_boxes_are(&is_epic, ctx, path));
