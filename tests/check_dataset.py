@@ -339,7 +339,7 @@ class Paths(Case):
         # The network sees the same frames, wherever they lie.
         self.frames("p", range(4, 30))
         self.tar("p.tar", reversed(range(4, 30)), "./p/frame_{:05d}.jpg")
-        said = [json.loads(self.run_cfp("predict", MODEL, clip, "--json", "--start", 7, "--device", "cpu", status=0).stdout)
+        said = [json.loads(self.run_cfp("predict", MODEL, clip, "--json", "--start", 7, "--device", "cpu", "--threads", 1, status=0).stdout)
                 ["clips"][0] for clip in ("p", "p.tar")]
         self.assertEqual(said[0]["top"] if "top" in said[0] else said[0]["classes"],
                          said[1]["top"] if "top" in said[1] else said[1]["classes"])
@@ -453,7 +453,7 @@ class Masks(Case):
 
     def energy(self, clip, mask, status=0):
         done = self.run_cfp("evaluate", MODEL, clip, "--metrics", "energy", "--methods", "centre", "--mask-file", mask, "--json",
-                            "--device", "cpu", "--start", 4, status=status)
+                            "--device", "cpu", "--threads", 1, "--start", 4, status=status)
         return json.loads(done.stdout)["rows"] if status == 0 else done.stderr
 
     def made(self, name, draw, size=(24, 128, 128)):
