@@ -51,6 +51,10 @@ class Case(unittest.TestCase):
         for n in numbers:
             self.put(f"{name}/{form.format(n)}", PICTURE)
 
+    def reads_tars(self):
+        """False if the program was built without libarchive."""
+        return "libarchive 0" not in self.run_cfp("--version").stdout
+
     def tar(self, name, numbers, form="./frame_{:010d}.jpg", mode="w"):
         (self.folder / name).parent.mkdir(parents=True, exist_ok=True)
         with tarfile.open(self.folder / name, mode) as tar:
@@ -205,11 +209,12 @@ class Kinds(Case):
         self.assertEqual((clip["id"], label(clip, "verb"), label(clip, "noun")), ("P01_11_0", ("put", 1), ("plate", 2)))
         self.assertEqual(clip["window"], {"unit": "frames", "start": 3, "stop": 6})  # stop_frame is the last one
         # The same from a tar; from a video the times count.
-        shutil.rmtree(self.folder / "P01")
-        self.tar("P01/rgb_frames/P01_11.tar", range(1, 11))
-        clip = self.read("val.csv", status=1)["clips"][0]
-        self.assertEqual((os.path.basename(clip["path"]), clip["window"]),
-                         ("P01_11.tar", {"unit": "frames", "start": 3, "stop": 6}))
+        if self.reads_tars():
+            shutil.rmtree(self.folder / "P01")
+            self.tar("P01/rgb_frames/P01_11.tar", range(1, 11))
+            clip = self.read("val.csv", status=1)["clips"][0]
+            self.assertEqual((os.path.basename(clip["path"]), clip["window"]),
+                             ("P01_11.tar", {"unit": "frames", "start": 3, "stop": 6}))
         shutil.rmtree(self.folder / "P01")
         self.video("P01/videos/P01_11.MP4")
         clip = self.read("val.csv", status=1)["clips"][0]
@@ -276,6 +281,8 @@ class Small(Case):
         if shutil.which("ffmpeg") is None:
             self.skipTest("no ffmpeg program")
         for kind in ("paths", "kinetics", "ucf101", "hmdb51", "epic55", "epic100", "egtea", "rawframes", "srtg"):
+            if kind == "epic100" and not self.reads_tars():
+                continue
             with self.subTest(kind):
                 listing, *words = shlex.split(subprocess.run([tool, kind, self.folder / kind], capture_output=True, text=True,
                                                              check=True).stdout)
@@ -325,6 +332,8 @@ class Paths(Case):
         self.assertEqual(got["clips"][4]["reason"], "bad-window")
 
     def test_frames_in_folders_and_tars(self):
+        if not self.reads_tars():
+            self.skipTest("built without libarchive")
         self.frames("f", [8, 9, 10])
         self.tar("t.tar", [10, 8, 9], "x/frame_{:03d}.png")
         self.tar("z.tgz", [0, 1], mode="w:gz")
