@@ -163,21 +163,31 @@ static size_t cuda_tensor_bytes(const cfp_tensor *x)
     return (size_t)cfp_stored(x) * cuda_size_of(x->type);
 }
 
+/* Numbers of another layout or type go through working memory, clip by clip: plans do not know of
+ * that memory. */
+static cfp_status upload_laid_out(cfp_backend *backend, const cfp_tensor *dst, const float *plain)
+{
+    const int64_t count = cfp_count(dst->shape) / dst->shape.n;
+    const size_t bytes = (size_t)count * sizeof *plain;
+    const cuda_view all = cuda_view_of(dst);
+    void *memory;
+    CFP_TRY(cuda_aside(backend, &memory, bytes));
+    for (int n = 0; n < dst->shape.n; n++) {
+        cuda_view to = all;
+        to.data = cuda_number(all.data, all.type, n * all.stride_n);
+        to.n = 1;
+        CFP_TRY(cuda_put_bytes(backend, memory, plain + n * count, bytes));
+        CUDA_TRY(backend,
+                 cuda_lay_numbers(&to, memory, cuda_beyond(backend, dst), backend->stream));
+    }
+    return CFP_OK;
+}
+
 static cfp_status cuda_upload(cfp_backend *backend, cfp_tensor *dst, const float *plain)
 {
-    const size_t bytes = (size_t)cfp_count(dst->shape) * sizeof *plain;
-    cfp_tensor lying = {.shape = dst->shape, .block = 1, .data = dst->data};
-    const bool direct = dst->block == 1 && dst->type == CFP_FLOAT32;
-    if (!direct) {
-        void *memory;
-        CFP_TRY(cuda_aside(backend, &memory, bytes));
-        lying.data = memory;
-    }
-    CFP_TRY(cuda_put_bytes(backend, lying.data, plain, bytes));
-    if (direct)
-        return CFP_OK;
-    const cuda_view to = cuda_view_of(dst), from = cuda_view_of(&lying);
-    return cuda_relayout(backend, &to, &from);
+    if (dst->block != 1 || dst->type != CFP_FLOAT32)
+        return upload_laid_out(backend, dst, plain);
+    return cuda_put_bytes(backend, dst->data, plain, (size_t)cfp_count(dst->shape) * sizeof *plain);
 }
 
 /* A number that exceeds float16's range is stored as infinity.  What is computed from it may be an
@@ -190,6 +200,11 @@ cfp_status cuda_watch_tensor(cfp_backend *backend, const cfp_tensor *x)
     CUDA_TRY(backend,
              cuda_watch(x->data, x->type, cfp_stored(x), backend->overflow, backend->stream));
     return CFP_OK;
+}
+
+int *cuda_beyond(const cfp_backend *backend, const cfp_tensor *x)
+{
+    return x->type == CFP_FLOAT16 ? backend->overflow : NULL;
 }
 
 /* Fails if a check since the last call found a number out of float16's range. */
@@ -239,6 +254,7 @@ const cfp_backend_api cfp_backend_module = {
     .tensor_bytes = cuda_tensor_bytes,
     .upload = cuda_upload,
     .download = cuda_download,
+    .clip_layout = cuda_clip_layout,
     .step_open = cuda_step_open,
     .step_forward = cuda_step_forward,
     .step_backward = cuda_step_backward,

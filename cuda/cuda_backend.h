@@ -45,6 +45,8 @@ cfp_status cuda_failed(cfp_ctx *ctx, cudaError_t status, const char *call);
 cfp_status cuda_out_of_range(cfp_ctx *ctx);
 /* Enqueues a check of x for numbers out of float16's range, if x is float16. */
 CFP_CHECKED cfp_status cuda_watch_tensor(cfp_backend *backend, const cfp_tensor *x);
+/* Where a kernel that stores to x reports a number out of x's range; NULL: x is not float16. */
+int *cuda_beyond(const cfp_backend *backend, const cfp_tensor *x);
 /* fp16: waits, and fails if a check since the last call found one. */
 cfp_status cuda_check_overflow(cfp_backend *backend);
 
@@ -149,6 +151,7 @@ void cuda_release(cfp_backend *backend, void *memory);
 size_t cuda_free_bytes(cfp_backend *backend);
 cfp_status cuda_host_alloc(cfp_backend *backend, void **out, size_t bytes);
 void cuda_host_release(cfp_backend *backend, void *memory);
+void cuda_clip_layout(cfp_backend *backend, const cfp_step *first, cfp_tensor *x);
 cfp_status cuda_step_open(cfp_backend *backend, cfp_step *step, const cfp_tensor *const *src,
                           cfp_tensor *dst);
 cfp_status cuda_step_forward(cfp_backend *backend, const cfp_step *step,
@@ -163,8 +166,7 @@ cfp_status cuda_channel_mean(cfp_backend *backend, float *mean, const cfp_tensor
 cfp_status cuda_channel_sum(cfp_backend *backend, float *map, const cfp_tensor *x,
                             const cfp_tensor *g, const cfp_demand *demand, int questions,
                             int thetas, bool positive);
-cfp_status cuda_gate(cfp_backend *backend, const cfp_node *activation, cfp_tensor *dy,
-                     const cfp_tensor *y, const cfp_demand *demand, int entries);
+cfp_status cuda_gate(cfp_backend *backend, const cfp_gating *gating);
 cfp_status cuda_replace(cfp_backend *backend, cfp_tensor *x, const cfp_tensor *other,
                         const uint8_t *where);
 cfp_status cuda_blend(cfp_backend *backend, cfp_tensor *dst, const cfp_tensor *src,

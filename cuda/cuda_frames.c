@@ -137,7 +137,8 @@ static cfp_status describe(cuda_frames *op, cfp_backend *backend, const cfp_tens
         return cfp_fail(backend->ctx, CFP_UNSUPPORTED,
                         "frames have %d channels, the network reads %d", CUDA_FRAME_CHANNELS,
                         dst->shape.c);
-    *op = (cuda_frames){.dst = cuda_view_of(dst), .scale = input->scale};
+    *op = (cuda_frames){
+        .dst = cuda_view_of(dst), .scale = input->scale, .beyond = cuda_beyond(backend, dst)};
     op->dst.data = cuda_number(op->dst.data, op->dst.type, clip * op->dst.stride_n);
     op->dst.n = 1;
     for (int c = 0; c < dst->shape.c; c++) {

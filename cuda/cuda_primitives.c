@@ -43,27 +43,29 @@ cfp_status cuda_channel_sum(cfp_backend *backend, float *map, const cfp_tensor *
     return watch_floats(backend, map, questions * cfp_positions(x->shape));
 }
 
-static cfp_status mask(cfp_backend *backend, cfp_tensor *x, const cfp_demand *demand, int entries)
+static cuda_view view_or_none(const cfp_tensor *x)
 {
-    const cuda_view view = cuda_view_of(x);
-    CUDA_TRY(backend, cuda_mask_channels(&view, demand, entries, backend->stream));
-    return CFP_OK;
+    return x != NULL ? cuda_view_of(x) : cuda_no_view();
 }
 
-cfp_status cuda_gate(cfp_backend *backend, const cfp_node *activation, cfp_tensor *dy,
-                     const cfp_tensor *y, const cfp_demand *demand, int entries)
+/* A mask alone writes only what it changes, and a residual alone is a copy. */
+cfp_status cuda_gate(cfp_backend *backend, const cfp_gating *g)
 {
-    if (activation == NULL)
-        return demand != NULL ? mask(backend, dy, demand, entries) : CFP_OK;
-    const cuda_view diff = cuda_view_of(dy);
-    const cuda_slope op = {.dx = diff,
-                           .dy = diff,
-                           .value = cuda_view_of(y),
-                           .activation = cuda_activation_of(activation),
-                           .from_output = true,
-                           .demand = demand,
-                           .entries = entries};
-    CUDA_TRY(backend, cuda_apply_slope(&op, backend->stream));
+    const cuda_gating op = {.dy = cuda_view_of(g->dy),
+                            .more = view_or_none(g->more),
+                            .y = view_or_none(g->activation != NULL ? g->y : NULL),
+                            .residual = view_or_none(g->residual),
+                            .activation = cuda_activation_of(g->activation),
+                            .residual_adds = g->residual_adds,
+                            .demand = g->demand,
+                            .entries = g->entries};
+    const bool alone = g->more == NULL && g->activation == NULL;
+    if (alone && g->residual == NULL)
+        CUDA_TRY(backend, cuda_mask_channels(&op.dy, op.demand, op.entries, backend->stream));
+    else if (alone && g->demand == NULL && !g->residual_adds)
+        return cuda_copy(backend, g->residual, g->dy);
+    else
+        CUDA_TRY(backend, cuda_gate_gradient(&op, backend->stream));
     return CFP_OK;
 }
 

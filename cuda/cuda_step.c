@@ -72,17 +72,30 @@ static bool behind_classifier(const cfp_step *step)
     return classifier > 0 && step->node - model->node >= classifier;
 }
 
+/* The type of a step that adds no residual. */
+static cfp_type type_alone(const cfp_backend *backend, const cfp_step *step)
+{
+    const bool half = backend->precision == CFP_BF16 || backend->precision == CFP_FP16;
+    if (!half || behind_classifier(step))
+        return CFP_FLOAT32;
+    return backend->precision == CFP_BF16 ? CFP_BFLOAT16 : CFP_FLOAT16;
+}
+
 cfp_type cuda_type_of_step(const cfp_backend *backend, const cfp_step *step,
                            const cfp_tensor *const *src)
 {
-    if (backend->precision != CFP_BF16 && backend->precision != CFP_FP16)
-        return CFP_FLOAT32;
     /* Result and residual have one type: they may share memory, and their gradients are added. */
-    if (step->adds && src[step->n_src - 1]->block > 1)
+    const bool half = backend->precision == CFP_BF16 || backend->precision == CFP_FP16;
+    if (half && step->adds && src[step->n_src - 1]->block > 1)
         return src[step->n_src - 1]->type;
-    if (behind_classifier(step))
-        return CFP_FLOAT32;
-    return backend->precision == CFP_BF16 ? CFP_BFLOAT16 : CFP_FLOAT16;
+    return type_alone(backend, step);
+}
+
+/* The first layer then reads the clip as it is.  A step of another type copies it (cuda_cast.c). */
+void cuda_clip_layout(cfp_backend *backend, const cfp_step *first, cfp_tensor *x)
+{
+    x->block = cuda_lanes(x->shape.c);
+    x->type = type_alone(backend, first);
 }
 
 /* Gradients in float16 are stored multiplied by this.  The more positions a clip has, the smaller

@@ -76,15 +76,23 @@ typedef struct cuda_pointwise {
 cudaError_t cuda_apply(const cuda_pointwise *op, cudaStream_t stream);
 
 /* dx = dy * slope of the activation at `value`, which is its output if from_output, else its input.
- * Unless demand is NULL, dx is 0 where cuda_mask_channels would write 0. */
+ */
 typedef struct cuda_slope {
     cuda_view dx, dy, value;
     cuda_activation activation;
     bool from_output;
-    const cfp_demand *demand;
-    int entries;
 } cuda_slope;
 cudaError_t cuda_apply_slope(const cuda_slope *op, cudaStream_t stream);
+
+/* cfp_gating of backend.h; data NULL: none.  y is read unless the activation is CUDA_NOTHING. */
+typedef struct cuda_gating {
+    cuda_view dy, more, y, residual;
+    cuda_activation activation;
+    bool residual_adds;
+    const cfp_demand *demand;
+    int entries;
+} cuda_gating;
+cudaError_t cuda_gate_gradient(const cuda_gating *op, cudaStream_t stream);
 
 /* dst = activation( sum or product of src ).  Each src has dst's shape, with strides of 0 on axes
  * that are broadcast, and may be dst. */
@@ -207,9 +215,13 @@ typedef struct cuda_frames {
     cuda_view dst;
     const uint8_t *rgb;
     int color[CUDA_FRAME_CHANNELS]; /* which of the pixel's three bytes */
+    int *beyond; /* in device memory, set to 1 if a number exceeds dst's range; NULL: not checked */
     float scale, mean[CUDA_FRAME_CHANNELS], std[CUDA_FRAME_CHANNELS];
 } cuda_frames;
 cudaError_t cuda_lay_frames(const cuda_frames *op, cudaStream_t stream);
+/* dst = plain N C T H W numbers in device memory, with dst's zero lanes.  beyond: as above. */
+cudaError_t cuda_lay_numbers(const cuda_view *dst, const float *plain, int *beyond,
+                             cudaStream_t stream);
 
 #ifdef __cplusplus
 }

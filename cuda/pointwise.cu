@@ -1,5 +1,6 @@
-/* pointwise.cu - functions of one element, and their slopes: batchnorm, activations, and a
- * convolution's bias, residual and activation if cuDNN does not fuse them.
+/* pointwise.cu - functions of one element, and their slopes: batchnorm, activations, a
+ * convolution's bias, residual and activation if cuDNN does not fuse them, and the pass over a
+ * gradient that adds, gates and masks it.
  *
  * One thread computes V channels of one position.  Memory traffic: each operand once. */
 #include "packs.h"
@@ -94,8 +95,6 @@ template <class S, int V> static __global__ void slope_kernel(cuda_slope op)
             for (int k = 0; k < V; k++)
                 dx.v[k] *= op.from_output ? slope_at_output(op.activation, x.v[k])
                                           : slope_at_input(op.activation, x.v[k]);
-            if (op.demand != NULL)
-                dx = masked(dx, op.demand + (int64_t)(n / op.entries) * op.dx.c, at.c, op.dx.c);
         }
         store_channels<V>(address<S>(op.dx, offset_of(op.dx, n, at.position, at.c)), dx, at.c,
                           op.dx.c);
@@ -116,5 +115,80 @@ template <class S> static void apply_slope(const cuda_slope &op, cudaStream_t st
 extern "C" cudaError_t cuda_apply_slope(const cuda_slope *op, cudaStream_t stream)
 {
     FOR_TYPE(op->dx.type, apply_slope, *op, stream);
+    return cudaGetLastError();
+}
+
+/* x, rounded as if it were stored as S and loaded again. */
+template <class S, int V> static __device__ pack<V> as_stored(pack<V> x)
+{
+    for (int k = 0; k < V; k++) {
+        S s;
+        round_to(&s, x.v[k]);
+        x.v[k] = widened(s);
+    }
+    return x;
+}
+template <class S, int V>
+static __device__ pack<V> load_if(bool wanted, const cuda_view &x, int64_t offset)
+{
+    return wanted ? load<V>(address<S>(x, offset)) : splat<V>(0);
+}
+
+/* All loads of a thread can be under way before the first number is used.  RELU: the activation is
+ * a relu, the usual one, so nothing is chosen for each number. */
+template <class S, int V, bool RELU>
+static __global__ void gate_kernel(const __grid_constant__ cuda_gating op)
+{
+    const int n = blockIdx.y;
+    const bool adds = op.more.data != NULL;
+    const bool gates = RELU || op.activation.function != CUDA_NOTHING;
+    const cuda_activation activation = {RELU ? CUDA_RELU : op.activation.function,
+                                        op.activation.negative_slope};
+    const cfp_demand *const demand =
+        op.demand != NULL ? op.demand + (int64_t)(n / op.entries) * op.dy.c : NULL;
+    for (unsigned i = blockIdx.x * blockDim.x + threadIdx.x; i < places<V>(op.dy);
+         i += gridDim.x * blockDim.x) {
+        const place at = place_of<V>(op.dy, i);
+        const int64_t offset = offset_of(op.dy, n, at.position, at.c);
+        pack<V> g = load<V>(address<S>(op.dy, offset));
+        const pack<V> more = load_if<S, V>(adds, op.more, offset);
+        const pack<V> y = load_if<S, V>(gates, op.y, offset);
+        const pack<V> before = load_if<S, V>(op.residual_adds, op.residual, offset);
+        for (int k = 0; k < V && adds; k++)
+            g.v[k] += more.v[k];
+        g = as_stored<S>(g);
+        for (int k = 0; k < V && gates; k++)
+            g.v[k] = __fmul_rn(g.v[k], slope_at_output(activation, y.v[k]));
+        g = as_stored<S>(g);
+        if (op.residual.data != NULL) {
+            pack<V> r = g;
+            for (int k = 0; k < V && op.residual_adds; k++)
+                r.v[k] += before.v[k];
+            store_channels<V>(address<S>(op.residual, offset), r, at.c, op.dy.c);
+        }
+        if (demand != NULL)
+            g = masked(g, demand, at.c, op.dy.c);
+        store_channels<V>(address<S>(op.dy, offset), g, at.c, op.dy.c);
+    }
+}
+
+template <class S> static void gate_gradient(const cuda_gating &op, cudaStream_t stream)
+{
+    const bool wide = goes_wide<S>(op.dy, op.dy) &&
+                      (op.more.data == NULL || goes_wide<S>(op.more, op.dy)) &&
+                      (op.y.data == NULL || goes_wide<S>(op.y, op.dy)) &&
+                      (op.residual.data == NULL || goes_wide<S>(op.residual, op.dy));
+    const dim3 grid = grid_of(count_of(op.dy, wide ? WIDE<S> : 1), op.dy.n);
+    if (wide && op.activation.function == CUDA_RELU)
+        LAUNCH((gate_kernel<S, WIDE<S>, true>), grid, THREADS, stream, op);
+    else if (wide)
+        LAUNCH((gate_kernel<S, WIDE<S>, false>), grid, THREADS, stream, op);
+    else
+        LAUNCH((gate_kernel<S, 1, false>), grid, THREADS, stream, op);
+}
+
+extern "C" cudaError_t cuda_gate_gradient(const cuda_gating *op, cudaStream_t stream)
+{
+    FOR_TYPE(op->dy.type, gate_gradient, *op, stream);
     return cudaGetLastError();
 }

@@ -50,11 +50,13 @@ add_dependencies(test_device fake_fake fake_renamed fake_holed fake_stale fake_s
 add_test(NAME test_device COMMAND test_device "${CFP_FAKES}")
 
 # Compares every backend with ref.  Comparing ref with itself tests the checker, and finds gaps in the list of cases.
-add_executable(check_backends check_backends.c check_trial.c check_primitives.c check_pairs.c check_relevance.c check_frames.c check_bench.c)
+add_library(check_parts OBJECT check_trial.c check_primitives.c check_relevance.c) # of test_lanes, too
+target_link_libraries(check_parts PRIVATE cfp_flags)
+add_executable(check_backends check_backends.c $<TARGET_OBJECTS:check_parts> check_pairs.c check_frames.c check_bench.c)
 target_link_libraries(check_backends PRIVATE libcfp cfp_flags m)
 set(fewer)
 if(CFP_SANITIZE)
-    set(fewer --seeds 4 --cases 40)
+    set(fewer --seeds 1 --cases 20)
 endif()
 foreach(device ref cpu cuda)
     add_test(NAME check_backends_${device}
@@ -79,7 +81,13 @@ if(NOT CFP_SANITIZE) # numbers
 endif()
 
 # The cpu backend with every instruction set that this machine has, not only the widest.
-cfp_c_test(test_lanes check_trial.c check_relevance.c check_primitives.c)
+add_executable(test_lanes test_lanes.c $<TARGET_OBJECTS:check_parts>)
+target_link_libraries(test_lanes PRIVATE libcfp cfp_flags m)
+if(CFP_SANITIZE) # check_backends_cpu runs the other one, AVX2, on the same cases
+    cfp_test(test_lanes fast 600 test_lanes --only plain)
+else()
+    cfp_test(test_lanes fast 600 test_lanes)
+endif()
 if(NOT CFP_SANITIZE) # bits, not memory
     cfp_test(threads fast 600 bash "${CMAKE_CURRENT_SOURCE_DIR}/check_threads.sh" $<TARGET_FILE:test_lanes>)
 endif()
@@ -93,7 +101,7 @@ if(EXISTS "${CFP_OTHER_DNNL}/include/oneapi/dnnl/dnnl_version.h")
     find_library(library dnnl REQUIRED NO_CACHE NO_DEFAULT_PATH PATHS "${CFP_OTHER_DNNL}"
         PATH_SUFFIXES lib lib64 "lib/${CMAKE_LIBRARY_ARCHITECTURE}")
     add_executable(check_other_dnnl ${host}/backend/cpu/cpu_dnnl.c ${host}/backend/cpu/cpu_dnnl_desc.c
-        $<TARGET_OBJECTS:check_backends> $<FILTER:$<TARGET_OBJECTS:cfp_objects>,EXCLUDE,/cpu_dnnl> ${CFP_LANE_OBJECTS})
+        $<TARGET_OBJECTS:check_backends> $<TARGET_OBJECTS:check_parts> $<FILTER:$<TARGET_OBJECTS:cfp_objects>,EXCLUDE,/cpu_dnnl> ${CFP_LANE_OBJECTS})
     add_dependencies(check_other_dnnl check_backends libcfp)
     target_include_directories(check_other_dnnl SYSTEM PRIVATE "${CFP_OTHER_DNNL}/include")
     set(libraries ${CFP_LIBRARIES})

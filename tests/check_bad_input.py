@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Model files that are broken in every way we can think of, and clips that are none.
 
-    check_bad_input.py CFP_GPU [--flips N] [--seed S]
+    check_bad_input.py CFP_GPU [--flips N] [--every N] [--seed S]
 
 A small valid model is made, then damaged: cut short, bytes flipped, types, ranks and names wrong,
 cycles, absurd sizes.  For every damaged file the program must end within 10 s of processor time with
@@ -73,6 +73,7 @@ def make_model(path):
 
 
 CASES = []  # (name, what the message must match, function that damages an open h5py.File)
+ABSURD = re.compile(r"2\^|2147483647|huge|petabyte|beyond|enormous")  # names of those that ask for memory
 
 
 def case(name, message):
@@ -445,6 +446,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("program")
     parser.add_argument("--flips", type=int, default=150, help="files with flipped bytes")
+    parser.add_argument("--every", type=int, default=1, help="of the damaged attributes and data sets only every Nth, and those of absurd sizes")
     parser.add_argument("--seed", type=int, default=1)
     arguments = parser.parse_args()
     folder = tempfile.mkdtemp(prefix="cfp-bad-")
@@ -458,7 +460,9 @@ def main():
         if good.returncode != 0 or good.stderr:
             sys.exit(f"the undamaged model: status {good.returncode}: {good.stderr.decode()}")
         path = os.path.join(folder, "case.h5")
-        for name, message, damage in CASES:
+        for number, (name, message, damage) in enumerate(CASES):
+            if number % arguments.every and not ABSURD.search(name):
+                continue
             shutil.copy(model, path)
             with h5py.File(path, "r+") as f:
                 damage(f)

@@ -119,11 +119,12 @@ static cfp_status keep_values(answer *a, check *c, const cfp_trace *trace)
     return CFP_OK;
 }
 
-static cfp_status keep_gradients(answer *a, check *c, const cfp_trace *trace)
+static cfp_status keep_gradients(answer *a, check *c, cfp_trace *trace)
 {
     CFP_TRY_ALLOC(&c->ctx, a->gradient, c->model.n_nodes);
     for (int i = 1; i < c->model.n_nodes; i++) {
-        const cfp_tensor *g = cfp_trace_gradient(trace, i);
+        const cfp_tensor *g;
+        CFP_TRY(cfp_trace_gradient(&g, trace, i));
         if (own_value(trace, i) == NULL || g == NULL)
             continue;
         float **whose = &a->gradient[whose_gradient(trace, i)];
@@ -141,6 +142,7 @@ static cfp_status go_back(answer *a, check *c, cfp_trace *trace)
     const int classes = c->model.n_classes;
     const size_t bytes = (size_t)c->want.batch * (size_t)classes * sizeof(float);
     float *first = NULL, *one;
+    const cfp_tensor *there;
     void *seed;
     CFP_TRY_ALLOC(&c->ctx, one, c->want.batch * classes);
     for (int n = 0; n < c->want.batch; n++)
@@ -151,11 +153,13 @@ static cfp_status go_back(answer *a, check *c, cfp_trace *trace)
     if (status == CFP_OK)
         status = cfp_backward_start(trace, seed);
     if (status == CFP_OK)
-        status = download(&first, c, device, cfp_trace_gradient(trace, c->model.logits));
+        status = cfp_trace_gradient(&there, trace, c->model.logits);
+    if (status == CFP_OK)
+        status = download(&first, c, device, there);
     if (status == CFP_OK)
         a->unit = first[c->class_index[0]];
     for (int i = c->model.logits; i > 0 && status == CFP_OK; i--) {
-        status = cfp_backward_tail(trace, i);
+        status = cfp_backward_tail(trace, i, NULL);
         if (status == CFP_OK)
             status = cfp_backward_head(trace, i, NULL, NULL);
     }

@@ -201,9 +201,12 @@ static cfp_status check_writers(check *k, pair *p)
     const int entries = p->shape.n; /* mask: all of them are of one clip */
     struct lent demand, seed;
     CFP_TRY(lend(k, &demand, p->demand, (size_t)p->shape.n * p->shape.c * sizeof *p->demand));
-    CFP_TRY(api->gate(k->device.backend, NULL, &p->on_x, NULL, demand.memory, entries));
+    cfp_gating mask = {.dy = &p->on_x, .demand = demand.memory, .entries = entries};
+    CFP_TRY(api->gate(k->device.backend, &mask));
     CFP_TRY(give_back(k, &demand, NULL));
-    CFP_TRY(ref->gate(NULL, NULL, &right, NULL, p->demand, entries));
+    mask.dy = &right;
+    mask.demand = p->demand;
+    CFP_TRY(ref->gate(NULL, &mask));
     CFP_TRY(check_tensor(k, "gate without activation", &p->on_x, p->right));
     CFP_TRY(api->accumulate(k->device.backend, &p->on_x, &p->on_g));
     CFP_TRY(ref->accumulate(NULL, &right, &g));
@@ -346,10 +349,17 @@ static cfp_status check_gates(check *k, pair *p)
         CFP_TRY(k->device.api->upload(k->device.backend, &p->on_x, p->x));
         for (int masked = 0; masked < 2 && status == CFP_OK; masked++) {
             memcpy(p->right, p->g, (size_t)p->count * sizeof *p->right);
-            CFP_TRY(cfp_backend_ref.gate(NULL, &node, &right, &y, masked ? p->demand : NULL, 1));
+            cfp_gating gating = {.dy = &right,
+                                 .activation = &node,
+                                 .y = &y,
+                                 .demand = masked ? p->demand : NULL,
+                                 .entries = 1};
+            CFP_TRY(cfp_backend_ref.gate(NULL, &gating));
             CFP_TRY(k->device.api->upload(k->device.backend, &p->on_g, p->g));
-            CFP_TRY(k->device.api->gate(k->device.backend, &node, &p->on_g, &p->on_x,
-                                        masked ? demand.memory : NULL, 1));
+            gating.dy = &p->on_g;
+            gating.y = &p->on_x;
+            gating.demand = masked ? demand.memory : NULL;
+            CFP_TRY(k->device.api->gate(k->device.backend, &gating));
             snprintf(what, sizeof what, "gate of %s%s", cfp_op_table[op].name,
                      masked ? ", masked" : "");
             k->exact = false;
@@ -357,6 +367,107 @@ static cfp_status check_gates(check *k, pair *p)
         }
     }
     CFP_TRY(give_back(k, &demand, NULL));
+    return status;
+}
+
+/* The lines of a gating (backend.h), by a call for each. */
+static cfp_status gate_by_lines(check *k, const cfp_gating *g)
+{
+    const cfp_backend_api *api = k->device.api;
+    cfp_backend *const b = k->device.backend;
+    const cfp_gating activation = {.dy = g->dy, .activation = g->activation, .y = g->y};
+    const cfp_gating mask = {.dy = g->dy, .demand = g->demand, .entries = g->entries};
+    if (g->more != NULL)
+        CFP_TRY(api->accumulate(b, g->dy, g->more));
+    if (g->activation != NULL)
+        CFP_TRY(api->gate(b, &activation));
+    if (g->residual != NULL)
+        CFP_TRY(g->residual_adds ? api->accumulate(b, g->residual, g->dy)
+                                 : api->copy(b, g->residual, g->dy));
+    return g->demand != NULL ? api->gate(b, &mask) : CFP_OK;
+}
+
+/* The tensors of a gating, with the numbers that they have before it. */
+static cfp_status set_gating(check *k, const pair *p, const cfp_gating *g)
+{
+    const cfp_backend_api *api = k->device.api;
+    CFP_TRY(api->upload(k->device.backend, g->dy, p->g));
+    if (g->residual == NULL)
+        return CFP_OK;
+    return g->residual_adds ? api->upload(k->device.backend, g->residual, p->x)
+                            : device_tensor_spoil(k, g->residual);
+}
+
+/* One pass must give the same bits as its lines, one after another. */
+static cfp_status check_gating(check *k, pair *p, const cfp_gating *g)
+{
+    const cfp_backend_api *api = k->device.api;
+    float *residual;
+    char what[96];
+    CFP_TRY_ALLOC(&k->ctx, residual, p->count);
+    snprintf(what, sizeof what, "gradient: %s%s%s%s", g->more != NULL ? "sum, " : "",
+             g->activation != NULL ? cfp_op_table[g->activation->op].name : "no gate",
+             g->residual == NULL ? ""
+             : g->residual_adds  ? ", residual +="
+                                 : ", residual =",
+             g->demand != NULL ? ", mask" : "");
+    k->exact = true;
+    cfp_status status = set_gating(k, p, g);
+    if (status == CFP_OK)
+        status = gate_by_lines(k, g);
+    if (status == CFP_OK)
+        status = api->download(k->device.backend, p->right, g->dy);
+    if (status == CFP_OK && g->residual != NULL)
+        status = api->download(k->device.backend, residual, g->residual);
+    if (status == CFP_OK)
+        status = set_gating(k, p, g);
+    if (status == CFP_OK)
+        status = api->gate(k->device.backend, g);
+    if (status == CFP_OK)
+        status = check_tensor(k, what, g->dy, p->right);
+    if (status == CFP_OK && g->residual != NULL)
+        status = check_tensor(k, what, g->residual, residual);
+    cfp_free(residual);
+    return status;
+}
+
+/* Every combination of the lines; for a large tensor, all lines at once. */
+static cfp_status check_gating_lines(check *k, pair *p, const cfp_tensor *more,
+                                     cfp_tensor *residual)
+{
+    static const cfp_node nodes[] = {{.op = CFP_OP_RELU}, {.op = CFP_OP_SIGMOID}};
+    struct lent demand;
+    CFP_TRY(lend(k, &demand, p->demand, (size_t)p->shape.n * p->shape.c * sizeof *p->demand));
+    for (int lines = p->count > 20000 ? 34 : 1; lines < 36; lines++) {
+        const int activation = lines / 12, to_residual = lines / 4 % 3;
+        const cfp_gating g = {.dy = &p->on_g,
+                              .more = lines % 2 != 0 ? more : NULL,
+                              .activation = activation > 0 ? &nodes[activation - 1] : NULL,
+                              .y = activation > 0 ? &p->on_x : NULL,
+                              .residual = to_residual > 0 ? residual : NULL,
+                              .residual_adds = to_residual == 2,
+                              .demand = lines / 2 % 2 != 0 ? demand.memory : NULL,
+                              .entries = 1};
+        CFP_TRY(check_gating(k, p, &g));
+    }
+    return give_back(k, &demand, NULL);
+}
+
+/* The output y that the gates read is what check_gates left in on_x. */
+static cfp_status check_gatings(check *k, pair *p)
+{
+    cfp_tensor more = p->on_x, residual = p->on_x;
+    more.data = residual.data = NULL;
+    CFP_TRY(device_tensor_open(k, &more));
+    cfp_status status = device_tensor_open(k, &residual);
+    if (status == CFP_OK)
+        status = device_tensor_spoil(k, &more);
+    if (status == CFP_OK)
+        status = k->device.api->upload(k->device.backend, &more, p->x);
+    if (status == CFP_OK)
+        status = check_gating_lines(k, p, &more, &residual);
+    device_tensor_free(k, &more);
+    device_tensor_free(k, &residual);
     return status;
 }
 
@@ -371,7 +482,8 @@ static cfp_status check_shape(check *k, pair *p, const cfp_tensor *like)
     CFP_TRY(k->device.api->upload(k->device.backend, &p->on_g, p->g));
     CFP_TRY(k->device.api->upload(k->device.backend, &p->on_x, p->x));
     CFP_TRY(check_writers(k, p));
-    return check_gates(k, p);
+    CFP_TRY(check_gates(k, p));
+    return check_gatings(k, p);
 }
 
 void check_primitives(check *k)

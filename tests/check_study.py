@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""tools/study, once with two clips: it goes on where it was killed, refuses another study's folder, and its
-tables say what its rows say.
+"""tools/study, once with two clips: it goes on where it was killed, refuses another study's folder, its
+tables say what its rows say, and --write puts them into a text.
 
     check_study.py --cfp BIN
 """
@@ -28,8 +28,8 @@ FEW = ["--clips", "2", "--networks", f"weights/{NETWORK}.h5", "--share", "0.25",
        "--kernel-methods", "activation,random", "--mask-metrics", "energy", "--volume-methods", "activation,random"]
 
 
-def command(cfp, out, draws=5):
-    return [sys.executable, ROOT / "tools/study", "--cfp", cfp, "--out", out, "--draws", str(draws), *FEW, "--", "--layers", "stage3.1.*"]
+def command(cfp, out, draws=5, jobs=2):
+    return [sys.executable, ROOT / "tools/study", "--cfp", cfp, "--out", out, "--draws", str(draws), "--jobs", str(jobs), *FEW, "--", "--layers", "stage3.1.*"]
 
 
 def run(words):
@@ -54,6 +54,43 @@ def expected(folder, method, metric, column):
     return np.mean(values)
 
 
+TEXT = """before
+| network | score | class: early | middle | late | weights: early | middle | late |
+| --- | --- | --- | --- | --- | --- | --- | --- |
+| old | row | | | | | | |
+
+It is from 7 clips of
+each of our networks, and 4 random sets of each size.
+
+| network | not better than mean activation |
+| --- | --- |
+| as it | was |
+behind
+"""
+
+
+def check_texts(folder, failed):
+    """--write replaces the tables of known head lines and the numbers about them, and nothing else."""
+    rows = ["clip,method,theta,metric,layer,depth,kernels,ablated,share,value,chance,percentile,draws"]
+    for method, same in (("explain", 0.25), ("grad:baseline=blank:theta=0.05", 0.75)):
+        for depth, layer in enumerate("abc", 1):
+            rows.append(f"clip,{method},,kernel-drop,{layer},{depth},8,2,0.25,1,0,0.5,200")
+            rows.append(f"clip,{method},,class-jaccard,{layer},{depth},8,,,{same},0,,")
+            rows.append(f"clip,{method},,weight-jaccard,{layer},{depth},8,,,{same / 2},0,,")
+    (folder / "made/motion").mkdir(parents=True)
+    for number in range(3):
+        (folder / f"made/motion/{number:04d}.csv").write_text("\n".join(rows) + "\n")
+    text = folder / "TEXT.md"
+    text.write_text(TEXT)
+    wanted = TEXT.replace("| old | row | | | | | | |\n", "".join(
+        f"| `motion` | {words} | {' | '.join([a] * 3)} | {' | '.join([b] * 3)} |\n" for words, a, b in (
+            ("**`explain` as it is**", "0.25", "0.12"), ("`--rule grad --mask none --baseline blank --theta 0.05`", "0.75", "0.38"))))
+    wanted = wanted.replace("7 clips", "3 clips").replace("4 random", "200 random")
+    for turn in ("first", "second"):
+        done = run([sys.executable, ROOT / "tools/study", "--out", folder / "made", "--tables", "--write", "--texts", text])
+        check(done.returncode == 0 and text.read_text() == wanted, f"{turn} --write: {done.stderr}{text.read_text()}", failed)
+
+
 def check(condition, what, failed):
     if not condition:
         failed.append(what)
@@ -67,7 +104,7 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         out = pathlib.Path(folder) / "study"
         rows = out / NETWORK
-        killed(command(cfp, out), rows / "0000.csv")
+        killed(command(cfp, out, jobs=1), rows / "0000.csv")
         check((rows / "0000.csv").exists() and not (rows / "0001.csv").exists(), "killed behind the first clip", failed)
         before = (rows / "0000.csv").read_bytes(), (rows / "0000.csv").stat().st_mtime_ns
         done = run(command(cfp, out))
@@ -86,8 +123,9 @@ def main():
         check(tables.stdout == done.stdout, "--tables prints the same", failed)
         other = run(command(cfp, out, 6))
         check(other.returncode == 2 and other.stderr.count("\n") == 1 and "another draws" in other.stderr, f"other options: {other.stderr}", failed)
+        check_texts(pathlib.Path(folder), failed)
         whole = pathlib.Path(folder) / "whole"
-        again = run(command(cfp, whole))
+        again = run(command(cfp, whole))        # both clips at once
         for name in ("0000.csv", "0001.csv"):   # the clips' folders differ
             texts = [(o / NETWORK / name).read_text().replace(str(o), "") for o in (out, whole) if (o / NETWORK / name).exists()]
             check(again.returncode == 0 and len(texts) == 2 and texts[0] == texts[1], f"{name}: as in one go", failed)

@@ -10,7 +10,9 @@ turn.  The rows are compared with:
 Then it checks the figures, and what is left of a run that breaks off (a full disk, SIGINT, a clip that
 cannot be read).
 
-Usage: check_sweep.py --cfp PROGRAM [--seeds N] [--first SEED]
+--no-comparison: every kind of run, but no comparison of its numbers with explain and the method.
+
+Usage: check_sweep.py --cfp PROGRAM [--seeds N] [--first SEED] [--no-comparison]
 """
 import argparse
 import csv
@@ -149,13 +151,12 @@ class Oracle:
                 for n, v in result.layers.items()}
 
 
-def check_network(cfp, seed, folder, device):
+def check_network(cfp, seed, folder, device, comparison):
     import numpy as np
     import random_graph
     rng = np.random.default_rng([seed, 7])
     model, clip = (os.path.join(folder, f"{seed}.{kind}") for kind in ("h5", "npy"))
     graph, frames = random_graph.generate(seed, model, clip)
-    oracle = Oracle(graph, frames)
     low, step = (0.0, 0.125) if seed % 2 else (0.1, 0.11)
     thetas = [low + k * step for k in range(9) if low + k * step <= 1 + step * 1e-9]
     common = [model, clip, "--class", "0,1" if len(graph.classes) > 1 else "0", "--device", device,
@@ -165,7 +166,10 @@ def check_network(cfp, seed, folder, device):
     rows = rows_of(text)
     classes = ["0", "1"] if len(graph.classes) > 1 else ["0"]
     found = check_table(rows, thetas, classes, f"seed {seed}")
-    ties = 0
+    check_other_forms(cfp, common, rows, thetas, seed)
+    if not comparison:
+        return 0, 0
+    oracle, ties = Oracle(graph, frames), 0
     for key, series in found.items():
         for k in rng.choice(len(thetas), 2, replace=False):     # two of them, to be cheap
             layers = oracle.layers(key, thetas[k])
@@ -177,11 +181,10 @@ def check_network(cfp, seed, folder, device):
         theta = thetas[rng.integers(len(thetas))]
         layers = explained(cfp, model, clip, keys[k], theta, device, os.path.join(folder, "out"))
         compare(found[keys[k]]["%.9g" % theta], layers, f"seed {seed} {device} explain {keys[k]} {theta:.9g}")
-    check_other_forms(cfp, common, rows, thetas, seed)
     return ties, 2 * len(found)
 
 
-def check_compared(cfp, seed, device, folder):
+def check_compared(cfp, seed, device, folder, comparison):
     """--baseline, --steps and --turn-down: rows of rule grad equal what explain gives, and those of cfp do not mind."""
     model, clip = (os.path.join(folder, f"{seed}.{kind}") for kind in ("h5", "npy"))
     common = ["--device", device, "--threads", "1", "--theta"]
@@ -194,6 +197,8 @@ def check_compared(cfp, seed, device, folder):
         text = sweep(cfp, model, clip, *common, "0.2,0.6", "--rule", "cfp,grad", "--mask", "none,selected", *words).stdout.decode()
         check(text.split("\n", 1)[1].startswith(plain), f"seed {seed} {words}: other rows of cfp")
         found = series_of(rows_of(text))
+        if not comparison:
+            continue
         alone = sweep(cfp, model, clip, *common, "0.2,0.6", "--rule", "grad", "--mask", "none,selected", *words).stdout.decode()
         check(text.endswith(alone.split("\n", 1)[1]), f"seed {seed} {words}: beside cfp rule grad gives other rows")
         for key, series in found.items():
@@ -354,17 +359,18 @@ def main():
     parser.add_argument("--seeds", type=int, default=2, help="number of networks")
     parser.add_argument("--first", type=int, default=0, help="the first seed")
     parser.add_argument("--device", default="ref,cpu", help="devices, taken in turn")
+    parser.add_argument("--no-comparison", action="store_true", help="every kind of run alone")
     args = parser.parse_args()
     program.need_packages()
     ties = total = 0
     devices = args.device.split(",")
     with tempfile.TemporaryDirectory() as folder:
         for seed in range(args.first, args.first + args.seeds):
-            found = check_network(args.cfp, seed, folder, devices[seed % len(devices)])
+            found = check_network(args.cfp, seed, folder, devices[seed % len(devices)], not args.no_comparison)
             ties, total = ties + found[0], total + found[1]
         first = [os.path.join(folder, f"{args.first}.{kind}") for kind in ("h5", "npy")]
         for seed in range(args.first, args.first + args.seeds):
-            check_compared(args.cfp, seed, devices[seed % len(devices)], folder)
+            check_compared(args.cfp, seed, devices[seed % len(devices)], folder, not args.no_comparison)
         check_breaks(args.cfp, *first, folder)
         check_plots(args.cfp, *first, folder)
     print(f"{total} series at a theta, {ties} near ties; {len(wrong)} wrong")

@@ -75,6 +75,12 @@ static cfp_status fake_step_open(cfp_backend *backend, cfp_step *step, const cfp
     return CFP_OK;
 }
 
+static void fake_clip_layout(cfp_backend *backend, const cfp_step *first, cfp_tensor *x)
+{
+    (void)backend, (void)first;
+    x->block = 8;
+}
+
 static void fake_step_close(cfp_backend *backend, cfp_step *step)
 {
     (void)backend, (void)step;
@@ -129,6 +135,7 @@ const cfp_backend_api cfp_backend_module = {
     .tensor_bytes = ref_tensor_bytes,
     .upload = ref_upload,
     .download = ref_download,
+    .clip_layout = fake_clip_layout,
     .step_open = fake_step_open,
     .step_forward = fake_forward,
     .step_backward = fake_backward,

@@ -84,7 +84,9 @@ static void extents_follow_pytorch(void)
 {
     /* {in, kernel, stride, pad, ceil} -> extent, as torch.nn.MaxPool1d gives it */
     const int rows[][6] = {{7, 3, 2, 1, 0, 4}, {8, 3, 2, 0, 0, 3}, {8, 3, 2, 0, 1, 4},
-                           {7, 2, 2, 0, 1, 4}, {5, 2, 3, 1, 1, 2}, {6, 2, 3, 1, 1, 3}};
+                           {7, 2, 2, 0, 1, 4}, {5, 2, 3, 1, 1, 2}, {6, 2, 3, 1, 1, 3},
+                           {2, 3, 3, 0, 1, 1}, {1, 4, 4, 0, 1, 1}, {3, 5, 3, 0, 1, 1},
+                           {1, 5, 3, 1, 1, 1}};
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         struct toy t = {0};
         toy_begin(&t, (cfp_shape){1, 1, rows[i][0], 1, 1});
@@ -99,6 +101,22 @@ static void extents_follow_pytorch(void)
         CHECK_EQ(toy_finish(&t, "gap"), CFP_OK);
         CHECK_EQ(t.model.node[2].shape.t, rows[i][5]);
         toy_end(&t);
+    }
+}
+
+static void windows_that_do_not_fit_are_refused(void)
+{
+    /* {in, kernel, stride, pad, ceil}: nn.MaxPool1d says that the output size is too small */
+    const int rows[][5] = {{2, 3, 3, 0, 0}, {1, 4, 3, 0, 1}, {2, 5, 3, 0, 1}, {1, 3, 1, 0, 1}};
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct toy t = {0};
+        toy_begin(&t, (cfp_shape){1, 1, rows[i][0], 1, 1});
+        cfp_node *pool = toy_node(&t, "p", CFP_OP_MAXPOOL3D, "input", NULL);
+        pool->window.kernel[0] = rows[i][1];
+        pool->window.stride[0] = rows[i][2];
+        pool->window.pad_begin[0] = pool->window.pad_end[0] = rows[i][3];
+        pool->ceil_mode = rows[i][4];
+        refused(&t, "p", "does not fit on T");
     }
 }
 
@@ -250,6 +268,7 @@ int main(void)
     cycles_and_dead_ends_are_refused();
     shapes_that_do_not_fit_are_refused_by_node();
     extents_follow_pytorch();
+    windows_that_do_not_fit_are_refused();
     only_a_batchnorm_that_follows_alone_is_folded();
     routes_invert_what_the_ops_do();
     the_map_follows_norm_activation_and_add();

@@ -3,6 +3,8 @@
  * checks that any number of threads gives the same bits.
  *
  *   test_lanes             everything but what follows
+ *   test_lanes --only plain
+ *                          the same, with one instruction set
  *   test_lanes --threads avx512|avx2|plain
  *                          conv3d and linear: the same bits on 1, 2, 3 and 5 threads.  oneDNN takes
  *                          part in these, so check_threads.sh runs this once for each instruction
@@ -160,17 +162,18 @@ int main(int argc, char **argv)
 {
     static const char *const names[] = {"avx512", "avx2", "plain"};
     const cpu_lanes *const all[] = {cpu_lanes_avx512(), cpu_lanes_avx2(), cpu_lanes_plain()};
-    const char *const only = argc > 2 && strcmp(argv[1], "--threads") == 0 ? argv[2] : NULL;
+    const char *const only = argc > 2 ? argv[2] : NULL;
+    const bool threads = only != NULL && strcmp(argv[1], "--threads") == 0;
     for (int i = 0; i < 3; i++) {
         if (all[i] == NULL || (only != NULL && strcmp(only, names[i]) != 0))
             continue;
-        threads_change_no_bit(all[i], only != NULL);
-        if (only != NULL)
+        threads_change_no_bit(all[i], threads);
+        if (threads)
             continue;
         every_case_matches_ref(all[i]);
         a_failed_allocation_is_reported(all[i]);
     }
-    if (only == NULL)
+    if (!threads)
         what_it_lacks_is_refused();
     return test_result();
 }

@@ -57,7 +57,7 @@ static cfp_status forward_and_back(struct dump *d, const char *const *arg, int c
         d->logits[c] = c == class_index;
     CFP_TRY(cfp_backward_start(d->trace, d->logits));
     for (int i = d->model.logits; i > 0; i--) {
-        CFP_TRY(cfp_backward_tail(d->trace, i));
+        CFP_TRY(cfp_backward_tail(d->trace, i, NULL));
         CFP_TRY(cfp_backward_head(d->trace, i, NULL, NULL));
     }
     return CFP_OK;
@@ -72,11 +72,12 @@ static bool write_all(struct dump *d, const char *path)
     for (int i = 1; i < d->model.n_nodes && ok; i++) {
         const cfp_node *node = &d->model.node[i];
         const cfp_tensor *x = cfp_trace_value(d->trace, i);
-        const cfp_tensor *g = cfp_trace_gradient(d->trace, i);
+        const cfp_tensor *g;
         if (x == NULL || node->kernel_scale != NULL)
             continue; /* fused into another; or the memory holds the output of the folded batch norm
                        */
-        ok = write_tensor(values, node->name, &d->device, x);
+        ok = cfp_trace_gradient(&g, d->trace, i) == CFP_OK &&
+             write_tensor(values, node->name, &d->device, x);
         /* The gradient at a fused activation has been taken through it in place: what is left is
          * the gradient of the node before. */
         const int s = d->trace->step_of[d->trace->holder[i]];

@@ -61,7 +61,7 @@ def run_patched(model, order, values, layer, patched):
             sources = [new[i] if i in new else values[i].expand(len(patched), *values[i].shape[1:])
                        for i in attrs["inputs"]]
             new[name] = OPS[attrs["op"]](sources, attrs, data)
-    return new[model.output]
+    return new[model.output].flatten(1)
 
 
 def log_odds(logits, c, rivals):

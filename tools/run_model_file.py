@@ -69,6 +69,11 @@ def _shuffle(x, attrs):
     return x.unflatten(1, (groups, x.shape[1] // groups)).transpose(1, 2).flatten(1, 2)
 
 
+def _vector(x):
+    """N x C as the program has it: N x C x 1 x 1 x 1, which a product with a map repeats over T, H and W."""
+    return x[:, :, None, None, None]
+
+
 def _product(xs):
     out = xs[0]
     for x in xs[1:]:
@@ -78,7 +83,7 @@ def _product(xs):
 
 OPS = {
     "conv3d": lambda xs, a, d: _conv3d(xs[0], a, d),
-    "linear": lambda xs, a, d: F.linear(xs[0].flatten(1), d["weight"], d.get("bias")),
+    "linear": lambda xs, a, d: _vector(F.linear(xs[0].flatten(1), d["weight"], d.get("bias"))),
     "batchnorm": lambda xs, a, d: F.batch_norm(xs[0], d["mean"], d["var"], d["gamma"], d["beta"],
                                                eps=float(a.get("eps", 1e-5))),
     "relu": lambda xs, a, d: F.relu(xs[0]),
@@ -90,8 +95,8 @@ OPS = {
     "leakyrelu": lambda xs, a, d: F.leaky_relu(xs[0], float(a.get("negative_slope", 0.01))),
     "softmax": lambda xs, a, d: F.softmax(xs[0], 1),
     "identity": lambda xs, a, d: xs[0],
-    "flatten": lambda xs, a, d: xs[0].flatten(1),
-    "globalavgpool": lambda xs, a, d: xs[0] if xs[0].ndim == 2 else xs[0].mean((2, 3, 4), keepdim=True),
+    "flatten": lambda xs, a, d: _vector(xs[0].flatten(1)),
+    "globalavgpool": lambda xs, a, d: xs[0].mean((2, 3, 4), keepdim=True),
     "maxpool3d": lambda xs, a, d: _pool3d(xs[0], a, False),
     "avgpool3d": lambda xs, a, d: _pool3d(xs[0], a, True),
     "add": lambda xs, a, d: sum(xs[1:], xs[0]),
@@ -158,7 +163,7 @@ class FileModel:
         return values
 
     def __call__(self, x: torch.Tensor) -> torch.Tensor:
-        return self.tensors(x)[self.output]
+        return self.tensors(x)[self.output].flatten(1)
 
     def scores(self, x: torch.Tensor) -> Tuple[torch.Tensor, torch.Tensor]:
         """Logits and probabilities, N x classes each: what the softmax or sigmoid at the end reads and gives, or the output and

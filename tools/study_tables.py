@@ -100,12 +100,12 @@ def pyramid_table(out: TextIO, rows: List[dict], metric: str) -> None:
 
 
 def volume_table(out: TextIO, rows: List[dict], metric: str, where: Dict[str, str]) -> None:
-    """A volume of a layer counts in its range; one of the whole clip has the last column alone."""
+    """A volume of a layer counts in its range; one of the clip, or of a map of no layer, has the last column alone."""
     mine = [r for r in rows if r["metric"] == metric]
     lines = []
     for method in methods(mine):
         those = [r for r in mine if r["method"] == method]
-        layered = [r for r in those if r["layer"]]
+        layered = [r for r in those if r["layer"] in where]
         cells = by_range(layered, where, "value") if layered else ["", "", "", cell(mean([r["value"] for r in those]))]
         lines.append([f"`{method}`", *cells, cell(mean([r["chance"] for r in those]))])
     markdown(out, f"`{metric}`", ["method", *RANGES, "all", "chance"], lines)

@@ -18,7 +18,7 @@
 #include "render.h"
 
 /* Raised whenever a type of this file or of relevance.h or render.h changes. */
-#define CFP_BACKEND_ABI 9
+#define CFP_BACKEND_ABI 10
 
 typedef struct cfp_backend cfp_backend; /* an open device; each backend defines its own struct */
 
@@ -85,6 +85,27 @@ typedef struct cfp_pairs {
     float *value;         /* [clips][O][C / groups]; other pairs' values are not written */
     bool adds;            /* value += instead of = */
 } cfp_pairs;
+
+/* What a gradient goes through at the end of a step, in one pass:
+ *
+ *     dy += more
+ *     dy *= derivative of the activation, computed from its OUTPUT y
+ *     residual = dy, or residual += dy
+ *     dy (n, c) = 0 where demand[n / entries * C + c] is CFP_NOT_DEMANDED
+ *
+ * A line whose operand is NULL is left out.  All tensors have the shape, block and type of dy, and
+ * memory of their own.  Each line's result is rounded to that type. */
+typedef struct cfp_gating {
+    cfp_tensor *dy;
+    const cfp_tensor *more;
+    const cfp_node *activation; /* relu, relu6, leakyrelu, sigmoid or hardsigmoid: others are never
+                                 * fused where backward is wanted */
+    const cfp_tensor *y;        /* read only if there is an activation */
+    cfp_tensor *residual;
+    bool residual_adds; /* residual += dy instead of = */
+    const cfp_demand *demand;
+    int entries;
+} cfp_gating;
 
 /* Frames of a clip, T x H x W x 3 bytes, from the host into a tensor.  Every backend has this
  * sub-table; those in host memory use ref's.
@@ -166,6 +187,9 @@ typedef struct cfp_backend_api {
     cfp_status (*upload)(cfp_backend *backend, cfp_tensor *dst, const float *plain);
     cfp_status (*download)(cfp_backend *backend, float *plain, const cfp_tensor *src);
 
+    /* Chooses the block and the type of the clip, x, by `first`, the first step that reads it as
+     * its source 0.  NULL: block 1 and float32. */
+    void (*clip_layout)(cfp_backend *backend, const cfp_step *first, cfp_tensor *x);
     /* Steps.  step_open is given shapes and the sources' blocks and types (data is NULL).  It
      * chooses dst->block and dst->type and prepares the weights.  The step can then be run any
      * number of times, with tensors of the same shapes, blocks and types.  dst may share the memory
@@ -200,12 +224,7 @@ typedef struct cfp_backend_api {
     cfp_status (*channel_sum)(cfp_backend *backend, float *map, const cfp_tensor *x,
                               const cfp_tensor *g, const cfp_demand *demand, int questions,
                               int thetas, bool positive);
-    /* dy *= derivative of the activation, in place, computed from its OUTPUT y (relu, relu6,
-     * leakyrelu, sigmoid, hardsigmoid: others are never fused where backward is wanted).
-     * activation NULL: no such factor, and y is not read.  dy (n, c) also becomes 0 where
-     * demand[n / entries * C + c] is CFP_NOT_DEMANDED; demand NULL: nowhere. */
-    cfp_status (*gate)(cfp_backend *backend, const cfp_node *activation, cfp_tensor *dy,
-                       const cfp_tensor *y, const cfp_demand *demand, int entries);
+    cfp_status (*gate)(cfp_backend *backend, const cfp_gating *gating);
     /* x (n, c) = other (0, c) if where[n * C + c] is not 0; where NULL: all channels.  other is one
      * clip of x's shape, block and type; NULL: zeros.  Other channels are not written.  Lanes after
      * the last channel are 0 afterwards if they were 0 before or where is NULL. */

@@ -4,7 +4,7 @@
  * A GPU may hold gradients times a power of two (backend.h).  The scores then have this factor,
  * too; it is the same for all kernels, so their order stays. */
 #include "channel_scores.h"
-#include "../method/blend.h"
+#include "../method/combine_entries.h"
 #include "../method/entries.h"
 #include "../method/target.h"
 #include <math.h>
@@ -161,11 +161,14 @@ static cfp_status put_seeds(scoring *s, int class_index)
 static cfp_status add_products(scoring *s, int node)
 {
     const cfp_tensor *value = cfp_trace_value(s->analyser->trace, node);
-    const cfp_tensor *gradient = cfp_trace_gradient(s->analyser->trace, node);
-    for (int m = 1; m <= node && value != NULL && gradient != NULL; m++) {
+    const cfp_tensor *gradient;
+    for (int m = 1; m <= node && value != NULL; m++) {
         cfp_tensor x, g;
         if (s->out->score[m] == NULL || cfp_map_node(s->model, m) != node)
             continue;
+        CFP_TRY(cfp_trace_gradient(&gradient, s->analyser->trace, node));
+        if (gradient == NULL)
+            return CFP_OK;
         CFP_TRY(cfp_blend_value(&x, s->analyser, value));
         CFP_TRY(cfp_blend_gradient(&g, s->analyser, gradient));
         CFP_TRY(add_map(s, m, &x, &g, 1));
@@ -178,7 +181,7 @@ static cfp_status walk_back(scoring *s)
     CFP_TRY(cfp_backward_start(s->analyser->trace, s->analyser->ledger->seed));
     for (int i = s->model->logits; i > 0; i--) {
         CFP_TRY(add_products(s, i));
-        CFP_TRY(cfp_backward_tail(s->analyser->trace, i));
+        CFP_TRY(cfp_backward_tail(s->analyser->trace, i, NULL));
         CFP_TRY(cfp_backward_head(s->analyser->trace, i, NULL, NULL));
         CFP_TRY(cfp_check_interrupt(s->ctx));
     }

@@ -313,11 +313,11 @@ static cfp_status open_work(clip_work *w, const cfp_evaluation *e)
     cfp_kernel_subject *s = &w->s;
     const int64_t answers = (int64_t)s->request->n_methods * s->n_classes;
     CFP_TRY_ALLOC(e->ctx, s->scores, answers);
-    CFP_TRY_ALLOC(e->ctx, s->redrawn, answers * e->model->n_nodes);
-    CFP_TRY_ALLOC(e->ctx, s->redrawn_count, answers * e->model->n_nodes);
+    CFP_TRY_ALLOC(e->ctx, s->weight_jaccard, answers * e->model->n_nodes);
+    CFP_TRY_ALLOC(e->ctx, s->permuted_count, answers * e->model->n_nodes);
     CFP_TRY_ALLOC(e->ctx, s->exact, e->model->n_nodes);
     for (int64_t i = 0; i < answers * e->model->n_nodes; i++)
-        s->redrawn[i] = NAN;
+        s->weight_jaccard[i] = NAN;
     return CFP_OK;
 }
 
@@ -327,8 +327,8 @@ static void close_work(clip_work *w)
     for (int i = 0; s->scores != NULL && i < s->request->n_methods * s->n_classes; i++)
         cfp_scores_free(&s->scores[i]);
     cfp_free(s->scores);
-    cfp_free(s->redrawn);
-    cfp_free(s->redrawn_count);
+    cfp_free(s->weight_jaccard);
+    cfp_free(s->permuted_count);
     cfp_free(s->exact);
     cfp_free(w->class_index);
     cfp_free(w->rival);

@@ -65,8 +65,10 @@ typedef struct cfp_kernel_subject {
     const int *rival; /* [n_classes] place of the class to compare with; -1: there is none */
     cfp_ablations *ablations;
     cfp_scores *scores; /* [n_methods][n_classes]; those of `exact` are made here */
-    double *redrawn;    /* [n_methods][n_classes][n_nodes] weight-jaccard; NaN: not yet known */
-    int *redrawn_count; /* the same: how many kernels the re-drawn network's layer selected */
+    /* [n_methods][n_classes][n_nodes]: the metric, NaN while it is not known; and how many kernels
+     * the layer of the permuted network selected. */
+    double *weight_jaccard;
+    int *permuted_count;
     uint8_t *exact;     /* [n_nodes] its scores are there */
     uint8_t *noted;     /* [n_nodes] what is to be said of a layer has been said */
     cfp_replay *replay; /* for costs */

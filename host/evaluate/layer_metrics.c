@@ -239,13 +239,13 @@ static cfp_status weight_row(picked *p, int k, int method, cfp_eval_emit emit)
 {
     cfp_kernel_subject *s = p->s;
     const int64_t at = ((int64_t)method * s->n_classes + k) * s->model->n_nodes + p->layer;
-    if (isnan(s->redrawn[at]))
-        CFP_TRY(cfp_redraw_layer(s, p->layer));
+    if (isnan(s->weight_jaccard[at]))
+        CFP_TRY(cfp_find_weight_jaccard(s, p->layer));
     cfp_eval_row row = cfp_kernel_row(s, k, method, CFP_WEIGHT_JACCARD, CFP_SHARE_SELECTED);
     of_layer(&row, s, p->layer);
-    row.value = s->redrawn[at];
+    row.value = s->weight_jaccard[at];
     row.chance = cfp_jaccard_by_chance(cfp_scores_of(s, method, k)->n_selected[p->layer],
-                                       s->redrawn_count[at], p->kernels);
+                                       s->permuted_count[at], p->kernels);
     row.definition =
         "Jaccard with the selection after the weights of this layer and of all between "
         "it and the class were permuted";
@@ -307,7 +307,7 @@ cfp_status cfp_layer_metrics(cfp_kernel_subject *s, int k, int n_asked, int laye
     return status;
 }
 
-enum { PASSES_OF_A_METHOD = 4 }; /* roughly what scoring a re-drawn network costs */
+enum { PASSES_OF_A_METHOD = 4 }; /* roughly what scoring a permuted network costs */
 
 /* Counts the draws of each method and class, although those of equal size are shared. */
 double cfp_layer_cost(const cfp_kernel_subject *s, int n_asked, int layer)

@@ -24,5 +24,5 @@ double cfp_layer_cost(const cfp_kernel_subject *s, int n_asked, int layer);
 /* pyramid-keep, pyramid-drop. */
 CFP_CHECKED cfp_status cfp_pyramid_metrics(cfp_kernel_subject *s, int k, cfp_eval_emit emit);
 double cfp_pyramid_cost(const cfp_kernel_subject *s); /* of one class */
-/* Computes weight-jaccard of a layer for every method and class, into s->redrawn. */
-CFP_CHECKED cfp_status cfp_redraw_layer(cfp_kernel_subject *s, int layer);
+/* Computes weight-jaccard of a layer for every method and class, into s->weight_jaccard. */
+CFP_CHECKED cfp_status cfp_find_weight_jaccard(cfp_kernel_subject *s, int layer);

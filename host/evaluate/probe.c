@@ -189,10 +189,11 @@ cfp_status cfp_probe_score(cfp_probe *probe, cfp_score *score, int64_t n, int cl
 /* A backend may hold gradients times a power of two, to spare the digits of half precision. */
 static cfp_status find_unit(cfp_probe *probe)
 {
-    const cfp_trace *trace = probe->single.trace;
-    const cfp_tensor *there = cfp_trace_gradient(trace, trace->model->logits);
+    cfp_trace *trace = probe->single.trace;
+    const cfp_tensor *there;
     int largest = 0;
     probe->unit = 1;
+    CFP_TRY(cfp_trace_gradient(&there, trace, trace->model->logits));
     if (there == NULL)
         return CFP_OK;
     CFP_TRY(probe->device.api->download(probe->device.backend, probe->seen, there));
@@ -227,8 +228,9 @@ static void unscale(cfp_probe *probe, float *gradient, int64_t n)
 /* The gradient at a node as plain numbers; zeros if none came. */
 static cfp_status read_gradient(cfp_probe *probe, float *out, int node)
 {
-    const cfp_tensor *g = cfp_trace_gradient(probe->single.trace, node);
+    const cfp_tensor *g;
     const int64_t n = cfp_count(probe->model->node[node].shape);
+    CFP_TRY(cfp_trace_gradient(&g, probe->single.trace, node));
     if (g == NULL) {
         memset(out, 0, (size_t)n * sizeof *out);
         return CFP_OK;
@@ -253,7 +255,7 @@ static cfp_status walk_back(cfp_probe *probe, cfp_map *map, const int *node, int
         for (int k = 0; k < n; k++)
             if (node[k] == i)
                 CFP_TRY(read_map(probe, &map[k], i));
-        CFP_TRY(cfp_backward_tail(trace, i));
+        CFP_TRY(cfp_backward_tail(trace, i, NULL));
         CFP_TRY(cfp_backward_head(trace, i, NULL, NULL));
     }
     return CFP_OK;

@@ -1,7 +1,9 @@
-/* probe.h - runs a network on many inputs and gives scores, gradients or maps.
+/* probe.h - asks the network about changed clips: the metrics and methods of volumes use it.
  *
- * An input is C x T x H x W, normalised.  Inputs are made one by one, when they are needed, and go
- * through the network in batches. */
+ * A probe runs the network on many inputs, such as a clip with one part hidden at a time.  It gives
+ * the class's score for each input, the gradient of the score by the input, or the maps of some
+ * nodes.  An input is C x T x H x W, normalised.  Inputs are made one by one, when they are needed,
+ * and go through the network in batches. */
 #pragma once
 #include "../backend/backend.h"
 #include "../method/query.h"

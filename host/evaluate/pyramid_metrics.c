@@ -168,30 +168,97 @@ static int all_kernels(const cfp_model *model)
     return n;
 }
 
-static cfp_status measure_pyramid(whole_pyramid *p, cfp_eval_emit emit)
+/* Finds the layers and the kernels of a pyramid; *set is for the caller to free. */
+static cfp_status open_pyramid(whole_pyramid *p, uint8_t **set)
 {
     cfp_ctx *ctx = p->s->ctx;
-    uint8_t *set;
     CFP_TRY_ALLOC(ctx, p->layer, p->s->model->n_nodes);
     CFP_TRY_ALLOC(ctx, p->size, p->s->model->n_nodes);
-    CFP_TRY_ALLOC(ctx, set, all_kernels(p->s->model));
-    cfp_status status = find_layers(p, set);
+    CFP_TRY_ALLOC(ctx, *set, all_kernels(p->s->model));
+    const cfp_status status = find_layers(p, *set);
     p->keep = p->drop = (cfp_sets){.ctx = ctx, .kernels = p->kernels};
-    if (status == CFP_OK)
-        status = measure(p, set, emit);
-    cfp_free(set);
     return status;
+}
+
+static void close_pyramid(whole_pyramid *p, uint8_t *set)
+{
+    cfp_free(set);
+    cfp_sets_free(&p->keep);
+    cfp_sets_free(&p->drop);
+    cfp_free(p->layer);
+    cfp_free(p->size);
 }
 
 static cfp_status one_pyramid(cfp_kernel_subject *s, int k, int method, double share,
                               cfp_eval_emit emit)
 {
     whole_pyramid p = {.s = s, .k = k, .method = method, .share = share};
-    const cfp_status status = measure_pyramid(&p, emit);
-    cfp_sets_free(&p.keep);
-    cfp_sets_free(&p.drop);
-    cfp_free(p.layer);
-    cfp_free(p.size);
+    uint8_t *set = NULL;
+    cfp_status status = open_pyramid(&p, &set);
+    if (status == CFP_OK)
+        status = measure(&p, set, emit);
+    close_pyramid(&p, set);
+    return status;
+}
+
+/* --- pyramids that run together --- */
+
+/* Pyramids of several methods and shares that have the same layers. */
+typedef struct alike {
+    int *layer, n_layers;
+    cfp_sets sets;
+} alike;
+
+static cfp_status run_alike(const cfp_kernel_subject *s, alike *a)
+{
+    if (a->sets.n == 0)
+        return CFP_OK;
+    const cfp_status status =
+        cfp_ablate_together(s->ablations, a->layer, a->n_layers, a->sets.flag, a->sets.n, NULL);
+    cfp_sets_free(&a->sets);
+    return status;
+}
+
+/* Adds the sets of one pyramid.  If it has other layers than those before it, they run first. */
+static cfp_status add_alike(alike *a, const whole_pyramid *p, const uint8_t *set)
+{
+    const size_t bytes = (size_t)p->n_layers * sizeof *p->layer;
+    if (a->n_layers != p->n_layers || memcmp(a->layer, p->layer, bytes) != 0)
+        CFP_TRY(run_alike(p->s, a));
+    memcpy(a->layer, p->layer, bytes);
+    a->n_layers = p->n_layers;
+    a->sets.ctx = p->s->ctx;
+    a->sets.kernels = p->kernels;
+    if (cfp_wants(p->s, CFP_PYRAMID_KEEP))
+        CFP_TRY(cfp_sets_add(&a->sets, set, true));
+    return cfp_wants(p->s, CFP_PYRAMID_DROP) ? cfp_sets_add(&a->sets, set, false) : CFP_OK;
+}
+
+static cfp_status gather_pyramids(alike *a, cfp_kernel_subject *s, int k)
+{
+    const cfp_kernel_request *r = s->request;
+    for (int i = 0; i < r->n_shares; i++)
+        for (int m = 0; m < r->n_methods; m++) {
+            whole_pyramid p = {.s = s, .k = k, .method = m, .share = r->share[i]};
+            uint8_t *set = NULL;
+            cfp_status status = open_pyramid(&p, &set);
+            if (status == CFP_OK)
+                status = add_alike(a, &p, set);
+            close_pyramid(&p, set);
+            CFP_TRY(status);
+        }
+    return run_alike(s, a);
+}
+
+/* Runs the pyramids of all methods and shares.  Their random pyramids are often the same, so most
+ * of the calls that make the rows would otherwise run a whole batch for a single new set. */
+static cfp_status run_pyramids(cfp_kernel_subject *s, int k)
+{
+    alike a = {0};
+    CFP_TRY_ALLOC(s->ctx, a.layer, s->model->n_nodes);
+    const cfp_status status = gather_pyramids(&a, s, k);
+    cfp_sets_free(&a.sets);
+    cfp_free(a.layer);
     return status;
 }
 
@@ -207,6 +274,7 @@ cfp_status cfp_pyramid_metrics(cfp_kernel_subject *s, int k, cfp_eval_emit emit)
     for (int i = 1; i < s->model->n_nodes && cfp_wants_exact(s); i++)
         if (cfp_is_scored(s->model, i, s->request->depth) && s->model->node[i].op == CFP_OP_CONV3D)
             CFP_TRY(cfp_make_exact(s, i));
+    CFP_TRY(run_pyramids(s, k));
     for (int m = 0; m < s->request->n_methods; m++)
         for (int i = 0; i < s->request->n_shares; i++)
             CFP_TRY(one_pyramid(s, k, m, s->request->share[i], emit));

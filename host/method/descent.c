@@ -13,7 +13,7 @@
  * All questions walk together.  The walk only enqueues: the demands lie in the backend's memory
  * (ledger.h), and the host waits for them once, after the walk. */
 #include "descent.h"
-#include "blend.h"
+#include "combine_entries.h"
 #include "rules.h"
 #include "target.h"
 #include "tube_maps.h"
@@ -76,16 +76,27 @@ static const cfp_demand *mask_of(cfp_analyser *a, int index)
     return all ? NULL : kept(a, index)->demand;
 }
 
+/* Takes the gradient back through the tail of node i's step.  When the walk comes to it, the
+ * demands on the step's kernels are complete: they come only from nodes after the tail. */
+static cfp_status backward_tail(cfp_analyser *a, int i)
+{
+    const int s = a->trace->step_of[i];
+    const cfp_demand *mask = s >= 0 ? mask_of(a, a->trace->step[s].head) : NULL;
+    return cfp_backward_tail(a->trace, i, mask);
+}
+
 /* Rule grad: takes v(i) = mean over T, H, W of x(i) * G(i) of a kernel layer. */
 typedef struct weighing {
     const cfp_analyser *a;
     float *product; /* [clips][C] */
+    bool done;
 } weighing;
 
 static cfp_status weigh_channels(void *cookie, const cfp_tensor *x, const cfp_tensor *g)
 {
-    const weighing *w = cookie;
+    weighing *w = cookie;
     cfp_tensor value, gradient;
+    w->done = true;
     CFP_TRY(cfp_blend_value(&value, w->a, x));
     CFP_TRY(cfp_blend_gradient(&gradient, w->a, g));
     return w->a->device.api->channel_mean(w->a->device.backend, w->product, &value, &gradient);
@@ -103,13 +114,13 @@ static cfp_status gather_products(cfp_analyser *a, int index)
     cfp_tensor sum = {.shape = vector, .block = 1, .data = kept(a, index)->product};
     cfp_tensor part = {.shape = vector, .block = 1, .data = l->part_product};
     const bool adds = a->part.walk == CFP_WALK_GATHER && !a->part.first;
-    weighing w = {a, adds ? part.data : sum.data};
+    weighing w = {a, adds ? part.data : sum.data, false};
     const cfp_gradient_watch watch = {weigh_channels, &w};
     if (a->part.walk == CFP_WALK_WEIGH)
         return cfp_backward_head(a->trace, index, mask_of(a, index), NULL);
-    /* if no gradient comes, nothing is relevant */
-    CFP_TRY(api->fill(a->device.backend, w.product, 0, bytes));
     CFP_TRY(cfp_backward_head(a->trace, index, mask_of(a, index), &watch));
+    if (!w.done) /* no gradient came: nothing is relevant */
+        CFP_TRY(api->fill(a->device.backend, w.product, 0, bytes));
     return adds ? api->accumulate(a->device.backend, &sum, &part) : CFP_OK;
 }
 
@@ -170,7 +181,7 @@ static bool passes_unasked(const cfp_analyser *a, const cfp_node *node)
 static cfp_status gather_at(cfp_analyser *a, int i)
 {
     const cfp_node *node = &a->model->node[i];
-    CFP_TRY(cfp_backward_tail(a->trace, i));
+    CFP_TRY(backward_tail(a, i));
     if (cfp_is_kernel_layer(node))
         return kept(a, i)->product != NULL ? gather_products(a, i) : CFP_OK;
     return cfp_backward_head(a->trace, i, NULL, NULL);
@@ -186,7 +197,7 @@ static cfp_status step_back(cfp_analyser *a, int i)
     const bool demanded = kept(a, i)->demand != NULL && cfp_may_be_demanded(a->ledger, i);
     if (grad) {
         CFP_TRY(cfp_tube_maps_at(a, i));
-        CFP_TRY(cfp_backward_tail(a->trace, i));
+        CFP_TRY(backward_tail(a, i));
     }
     /* only kernel layers mask: every other node passes its gradient on, demanded or not */
     if (grad && !cfp_is_kernel_layer(node))

@@ -1,6 +1,6 @@
 /* tube_maps.c - see tube_maps.h. */
 #include "tube_maps.h"
-#include "blend.h"
+#include "combine_entries.h"
 #include <string.h>
 
 /* Enqueues the maps of layer m: sums over its selected kernels, which are those that are demanded.
@@ -27,13 +27,17 @@ static cfp_status sum_layer(cfp_analyser *a, int m, const cfp_tensor *g)
 
 cfp_status cfp_tube_maps_at(cfp_analyser *a, int node)
 {
-    const cfp_tensor *g = cfp_trace_gradient(a->trace, node);
-    if (cfp_trace_value(a->trace, node) == NULL || g == NULL)
+    if (cfp_trace_value(a->trace, node) == NULL)
         return CFP_OK;
-    for (int m = 1; m <= node; m++)
-        if (a->ledger->node[m].map != NULL && !a->map_made[m] &&
-            cfp_map_node(a->model, m) == node && cfp_may_be_demanded(a->ledger, m))
+    for (int m = 1; m <= node; m++) {
+        const cfp_tensor *g;
+        if (a->ledger->node[m].map == NULL || a->map_made[m] || cfp_map_node(a->model, m) != node ||
+            !cfp_may_be_demanded(a->ledger, m))
+            continue;
+        CFP_TRY(cfp_trace_gradient(&g, a->trace, node));
+        if (g != NULL)
             CFP_TRY(sum_layer(a, m, g));
+    }
     return CFP_OK;
 }
 

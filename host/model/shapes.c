@@ -15,11 +15,12 @@ static int64_t window_extent(int64_t in, const cfp_window *w, int axis, bool cei
     const int64_t reach = (int64_t)w->dilation[axis] * (w->kernel[axis] - 1) + 1;
     const int64_t stride = w->stride[axis];
 
-    if (padded < reach)
+    const int64_t span = padded - reach + (ceil_mode ? stride - 1 : 0);
+    if (span < 0) /* with ceil_mode, the one window may reach over the end by less than a stride */
         return 0;
+    int64_t out = span / stride + 1;
     if (!ceil_mode)
-        return (padded - reach) / stride + 1;
-    int64_t out = (padded - reach + stride - 1) / stride + 1;
+        return out;
     if ((out - 1) * stride >= in + w->pad_begin[axis])
         out--; /* a last window that starts in the padding at the end does not count */
     return out;

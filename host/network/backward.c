@@ -11,6 +11,7 @@ cfp_status cfp_backward_start(cfp_trace *trace, const float *seed)
 {
     const int v = trace->holder[trace->model->logits];
     memset(trace->diff_ready, 0, (size_t)trace->model->n_nodes * sizeof *trace->diff_ready);
+    memset(trace->lies_aside, 0, (size_t)trace->model->n_nodes * sizeof *trace->lies_aside);
     if (trace->diff[v].data == NULL)
         return CFP_OK; /* no gradient is wanted */
     CFP_TRY(trace->device.api->seed(trace->device.backend, &trace->diff[v], seed));
@@ -18,46 +19,61 @@ cfp_status cfp_backward_start(cfp_trace *trace, const float *seed)
     return CFP_OK;
 }
 
-const cfp_tensor *cfp_trace_gradient(const cfp_trace *trace, int node)
+/* Adds the contribution that lies aside, if there is one. */
+static cfp_status join(cfp_trace *trace, int v)
 {
-    const int v = trace->holder[node];
-    return v >= 0 && trace->diff_ready[v] ? &trace->diff[v] : NULL;
+    if (!trace->lies_aside[v])
+        return CFP_OK;
+    trace->lies_aside[v] = false;
+    return trace->device.api->accumulate(trace->device.backend, &trace->diff[v], &trace->aside[v]);
 }
 
-/* Where to write a contribution to the gradient of v: the first goes into the gradient itself, a
- * further one aside.  NULL: the gradient of v is not wanted. */
-static cfp_tensor *place_for(cfp_trace *trace, int v)
+/* The same for a caller that adds it in its own pass; NULL: there is none. */
+static const cfp_tensor *take_aside(cfp_trace *trace, int v)
 {
+    const bool lies = trace->lies_aside[v];
+    trace->lies_aside[v] = false;
+    return lies ? &trace->aside[v] : NULL;
+}
+
+cfp_status cfp_trace_gradient(const cfp_tensor **out, cfp_trace *trace, int node)
+{
+    const int v = trace->holder[node];
+    *out = NULL;
+    if (v < 0 || !trace->diff_ready[v])
+        return CFP_OK;
+    *out = &trace->diff[v];
+    return join(trace, v);
+}
+
+/* *out: where to write a contribution to the gradient of v.  The first goes into the gradient
+ * itself, a further one aside.  NULL: the gradient of v is not wanted. */
+static cfp_status place_for(cfp_tensor **out, cfp_trace *trace, int v)
+{
+    *out = NULL;
     if (trace->diff[v].data == NULL)
-        return NULL;
-    return trace->diff_ready[v] ? &trace->aside[v] : &trace->diff[v];
+        return CFP_OK;
+    *out = trace->diff_ready[v] ? &trace->aside[v] : &trace->diff[v];
+    return join(trace, v);
 }
 
 /* The same for a step that is no kernel layer.  If the gradient of v does not go on, v has memory
  * only for the contributions of kernel layers, and only in their time (trace_memory.c). */
-static cfp_tensor *place_onward(cfp_trace *trace, int v)
+static cfp_status place_onward(cfp_tensor **out, cfp_trace *trace, int v)
 {
-    return cfp_gradient_goes_on(trace, v) ? place_for(trace, v) : NULL;
+    *out = NULL;
+    return cfp_gradient_goes_on(trace, v) ? place_for(out, trace, v) : CFP_OK;
 }
 
-/* A contribution has been written. */
+/* A contribution has been written.  What lies aside is added when the gradient is needed, in the
+ * pass that needs it.  The gradient of the clip has no such pass. */
 static cfp_status received(cfp_trace *trace, int v)
 {
     if (!cfp_gradient_goes_on(trace, v))
         return CFP_OK; /* it was only shown to the watch; the next layer writes over it */
-    if (trace->diff_ready[v])
-        return trace->device.api->accumulate(trace->device.backend, &trace->diff[v],
-                                             &trace->aside[v]);
+    trace->lies_aside[v] = trace->diff_ready[v];
     trace->diff_ready[v] = true;
-    return CFP_OK;
-}
-
-/* True: the head, a kernel layer, is the first that needs the gradient behind the activation.  So
- * activation and mask are done there, in one pass over the gradient. */
-static bool gated_at_head(const cfp_trace *trace, const cfp_trace_step *step)
-{
-    return step->step.activation != NULL && !step->step.adds &&
-           cfp_is_kernel_layer(step->step.node) && trace->turned == NULL;
+    return trace->step_of[v] < 0 ? join(trace, v) : CFP_OK;
 }
 
 /* --- a network that is turned down: y becomes b + alpha * (y - b) --- */
@@ -100,31 +116,57 @@ static cfp_status turn_gradient(cfp_trace *trace, int value)
     cfp_tensor *g = &trace->diff[value];
     if (!is_turned(trace, value))
         return CFP_OK;
+    CFP_TRY(join(trace, value));
     return turn(g, trace, g, -1, false);
 }
 
-cfp_status cfp_backward_tail(cfp_trace *trace, int node)
+/* Enqueues a pass over a gradient, unless it does nothing. */
+static cfp_status gate(const cfp_trace *trace, const cfp_gating *g)
 {
-    const int s = trace->step_of[node];
-    if (s < 0 || trace->step[s].tail != node || !trace->diff_ready[node] || !trace->step[s].active)
-        return CFP_OK;
-    const cfp_backend_api *api = trace->device.api;
-    const cfp_trace_step *step = &trace->step[s];
-    cfp_tensor *diff = &trace->diff[node], made;
-    CFP_TRY(turn_gradient(trace, node));
-    if (step->step.activation != NULL && !gated_at_head(trace, step)) {
-        CFP_TRY(unturned_value(&made, trace, node));
-        CFP_TRY(api->gate(trace->device.backend, step->step.activation, diff, &made, NULL, 1));
-    }
+    const bool nothing =
+        g->more == NULL && g->activation == NULL && g->residual == NULL && g->demand == NULL;
+    return nothing ? CFP_OK : trace->device.api->gate(trace->device.backend, g);
+}
+
+/* Where the residual's part of the gradient goes; NULL: there is none, or it is not wanted. */
+static cfp_status residual_of(cfp_tensor **out, cfp_trace *trace, const cfp_trace_step *step)
+{
+    *out = NULL;
     if (!step->step.adds)
         return CFP_OK;
     const int added = step->src[step->step.n_src - 1];
     if (!cfp_gradient_goes_on(trace, added))
         return CFP_OK;
-    if (trace->diff_ready[added])
-        return api->accumulate(trace->device.backend, &trace->diff[added], diff);
-    trace->diff_ready[added] = true;
-    return api->copy(trace->device.backend, &trace->diff[added], diff);
+    *out = &trace->diff[added];
+    return join(trace, added);
+}
+
+cfp_status cfp_backward_tail(cfp_trace *trace, int node, const cfp_demand *demand)
+{
+    const int s = trace->step_of[node];
+    if (s < 0 || trace->step[s].tail != node || !trace->diff_ready[node] || !trace->step[s].active)
+        return CFP_OK;
+    const cfp_trace_step *step = &trace->step[s];
+    cfp_tensor made, *residual;
+    if (cfp_gated_at_head(trace, step))
+        return CFP_OK;
+    CFP_TRY(turn_gradient(trace, node));
+    if (step->step.activation != NULL)
+        CFP_TRY(unturned_value(&made, trace, node));
+    CFP_TRY(residual_of(&residual, trace, step));
+    const int added = step->step.adds ? step->src[step->step.n_src - 1] : 0;
+    const cfp_gating gating = {.dy = &trace->diff[node],
+                               .more = take_aside(trace, node),
+                               .activation = step->step.activation,
+                               .y = &made,
+                               .residual = residual,
+                               .residual_adds = residual != NULL && trace->diff_ready[added],
+                               .demand = step->step.adds ? demand : NULL,
+                               .entries = trace->entries};
+    CFP_TRY(gate(trace, &gating));
+    if (residual != NULL)
+        trace->diff_ready[added] = true;
+    return CFP_OK;
 }
 
 /* A source may be two of the inputs (x + x).  Then it gets two contributions, and each needs memory
@@ -148,7 +190,9 @@ static cfp_status run_backward(cfp_trace *trace, const cfp_trace_step *step, con
     for (int k = 0; k < n_src; k++)
         src[k] = &trace->value[step->src[k]];
     for (int k = 0; k < n_src; k++) {
-        diff_src[k] = repeated(step, k) ? NULL : place_onward(trace, step->src[k]);
+        diff_src[k] = NULL;
+        if (!repeated(step, k))
+            CFP_TRY(place_onward(&diff_src[k], trace, step->src[k]));
         left += repeated(step, k);
     }
     CFP_TRY(trace->device.api->step_backward(trace->device.backend, &step->step, src, dst, diff,
@@ -160,7 +204,8 @@ static cfp_status run_backward(cfp_trace *trace, const cfp_trace_step *step, con
         if (!repeated(step, k))
             continue;
         for (int i = 0; i < n_src; i++)
-            diff_src[i] = i == k ? place_onward(trace, step->src[k]) : NULL;
+            diff_src[i] = NULL;
+        CFP_TRY(place_onward(&diff_src[k], trace, step->src[k]));
         if (diff_src[k] == NULL)
             continue;
         CFP_TRY(trace->device.api->step_backward(trace->device.backend, &step->step, src, dst, diff,
@@ -178,11 +223,16 @@ static cfp_status kernel_layer(cfp_trace *trace, const cfp_trace_step *step,
     const cfp_backend_api *api = trace->device.api;
     const int v = step->src[0];
     cfp_tensor *diff = &trace->diff[step->tail];
-    const bool gated = gated_at_head(trace, step);
-    if (gated || demand != NULL)
-        CFP_TRY(api->gate(trace->device.backend, gated ? step->step.activation : NULL, diff,
-                          &trace->value[step->tail], demand, trace->entries));
-    cfp_tensor *g = place_for(trace, v);
+    const bool gated = cfp_gated_at_head(trace, step);
+    const cfp_gating gating = {.dy = diff,
+                               .more = take_aside(trace, step->tail),
+                               .activation = gated ? step->step.activation : NULL,
+                               .y = &trace->value[step->tail],
+                               .demand = step->step.adds ? NULL : demand,
+                               .entries = trace->entries};
+    cfp_tensor *g;
+    CFP_TRY(gate(trace, &gating));
+    CFP_TRY(place_for(&g, trace, v));
     if (g == NULL)
         return CFP_OK;
     const cfp_tensor *const src[2] = {&trace->value[v], NULL};

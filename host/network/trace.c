@@ -45,6 +45,17 @@ static cfp_status check_weights(cfp_trace *trace)
                     api->name, free_bytes / 0x1p30);
 }
 
+/* The clip is laid out as the first step that reads it wants it. */
+static void choose_clip_layout(cfp_trace *trace)
+{
+    const cfp_device *device = &trace->device;
+    for (int s = 0; s < trace->n_steps && device->api->clip_layout != NULL; s++)
+        if (trace->step[s].src[0] == 0) {
+            device->api->clip_layout(device->backend, &trace->step[s].step, &trace->value[0]);
+            return;
+        }
+}
+
 static cfp_status open_steps(cfp_trace *trace)
 {
     const cfp_model *model = trace->model;
@@ -53,6 +64,7 @@ static cfp_status open_steps(cfp_trace *trace)
         trace->value[i] = (cfp_tensor){.shape = model->node[i].shape, .block = 1};
         trace->value[i].shape.n = trace->clips * trace->entries;
     }
+    choose_clip_layout(trace);
     for (int s = 0; s < trace->n_steps; s++) {
         cfp_trace_step *step = &trace->step[s];
         const cfp_tensor **src;
@@ -138,6 +150,7 @@ void cfp_trace_close(cfp_trace **trace)
     cfp_free(t->diff);
     cfp_free(t->aside);
     cfp_free(t->diff_ready);
+    cfp_free(t->lies_aside);
     cfp_free(t);
     *trace = NULL;
 }

@@ -75,6 +75,7 @@ typedef struct cfp_trace {
     cfp_tensor *diff;  /* [n_nodes] the gradient of a value; data NULL: none is wanted */
     cfp_tensor *aside; /* [n_nodes] a further contribution to it, before it is added */
     bool *diff_ready;  /* [n_nodes] diff holds a gradient of this pass */
+    bool *lies_aside;  /* [n_nodes] a contribution in `aside` is still to be added to diff */
     /* A network that is turned down: */
     bool *turned;   /* [n_nodes] by value; NULL: none is */
     void *unturned; /* the capacity for any value that is */
@@ -148,7 +149,7 @@ void cfp_trace_run_live(cfp_trace *trace);
  *     cfp_backward_start(trace, seed);
  *     for (int i = model->logits; i > 0; i--) {
  *         ... cfp_trace_gradient(trace, i) is complete here
- *         cfp_backward_tail(trace, i);
+ *         cfp_backward_tail(trace, i, NULL);
  *         cfp_backward_head(trace, i, NULL, NULL);
  *     }
  *
@@ -157,13 +158,15 @@ void cfp_trace_run_live(cfp_trace *trace);
 /* Sets the gradients of the logits, and no others.  seed: [clips x entries][classes], backend
  * memory. */
 CFP_CHECKED cfp_status cfp_backward_start(cfp_trace *trace, const float *seed);
-/* The gradient at a node's output; NULL: none came.  Complete when all nodes of higher number are
- * done, and valid until cfp_backward_tail(node). */
-const cfp_tensor *cfp_trace_gradient(const cfp_trace *trace, int node);
+/* *out: the gradient at a node's output; NULL: none came.  Complete when all nodes of higher number
+ * are done, and valid until cfp_backward_tail(node). */
+CFP_CHECKED cfp_status cfp_trace_gradient(const cfp_tensor **out, cfp_trace *trace, int node);
 /* If the node is the tail of a step: takes the gradient back through the fused activation and gives
- * the residual its part.  At a kernel layer an activation without a residual is left to
- * cfp_backward_head, which does it together with the mask. */
-CFP_CHECKED cfp_status cfp_backward_tail(cfp_trace *trace, int node);
+ * the residual its part.  If there is a residual, the gradient of each kernel of the step is then
+ * set to 0 that `demand` does not have: what cfp_backward_head will be given for this step's head.
+ * All this is one pass.  A kernel layer without a residual is left to cfp_backward_head, which does
+ * the same there. */
+CFP_CHECKED cfp_status cfp_backward_tail(cfp_trace *trace, int node, const cfp_demand *demand);
 
 /* Is shown what a kernel layer reads, and the part of its gradient that came through this layer
  * alone.  Both tensors are valid during the call. */
@@ -174,8 +177,9 @@ typedef struct cfp_gradient_watch {
 
 /* If the node is the head of a step: takes the gradient back through the op and adds it to the
  * gradients of what the node reads.  A kernel layer first sets the gradient of each kernel to 0
- * that `demand` does not have: [clips][O] in backend memory; NULL: all kernels keep theirs.  It
- * then calls watch->see, unless watch is NULL.  Does nothing if no gradient came. */
+ * that `demand` does not have: [clips][O] in backend memory; NULL: all kernels keep theirs.  (If it
+ * has a residual, cfp_backward_tail has done so.)  It then calls watch->see, unless watch is NULL.
+ * Does nothing if no gradient came. */
 CFP_CHECKED cfp_status cfp_backward_head(cfp_trace *trace, int node, const cfp_demand *demand,
                                          const cfp_gradient_watch *watch);
 /* After cfp_backward_head of a kernel layer: the gradient at the layer's own output, behind mask
@@ -191,6 +195,13 @@ CFP_CHECKED cfp_status cfp_trace_place(cfp_trace *trace);
 /* Turns a value down after its step has run; a value that is not to be turned down stays as it is
  * (backward.c). */
 CFP_CHECKED cfp_status cfp_turn_value(cfp_trace *trace, int value);
+
+/* True: the head, a kernel layer, is the first that needs the gradient behind the activation.  So
+ * activation and mask are done there, in one pass over the gradient. */
+static inline bool cfp_gated_at_head(const cfp_trace *trace, const cfp_trace_step *step)
+{
+    return !step->step.adds && cfp_is_kernel_layer(step->step.node) && trace->turned == NULL;
+}
 
 static inline bool cfp_within_depth(const cfp_trace *trace, const cfp_node *node)
 {

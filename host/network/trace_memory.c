@@ -118,8 +118,12 @@ static void contribution(struct plan *p, const cfp_trace_step *step, int k)
         p->aside[v] = add_buffer(p, &trace->value[v], now, now);
     extend(p, p->diff[v], now);
     extend(p, p->aside[v], now);
-    if (onward && maker >= 0)
-        extend(p, p->diff[v], backward_time(trace, trace->step[maker].head));
+    if (!onward || maker < 0)
+        return;
+    const cfp_trace_step *made = &trace->step[maker];
+    extend(p, p->diff[v], backward_time(trace, made->head));
+    extend(p, p->aside[v], /* until it is added */
+           backward_time(trace, cfp_gated_at_head(trace, made) ? made->head : made->tail));
 }
 
 /* A gradient lives from its first contribution until the backward pass has done the head of the
@@ -142,8 +146,10 @@ static void place_gradients(struct plan *p)
         for (int k = 0; i == step->head && k < step->step.n_src - step->step.adds; k++)
             contribution(p, step, k);
     }
-    for (int v = 0; v < trace->model->n_nodes && trace->request.keep_all; v++)
+    for (int v = 0; v < trace->model->n_nodes && trace->request.keep_all; v++) {
         extend(p, p->diff[v], p->end);
+        extend(p, p->aside[v], p->end);
+    }
 }
 
 /* The bytes of the largest value that `of` marks (NULL: of all values), with so many entries of
@@ -243,6 +249,7 @@ cfp_status cfp_trace_place(cfp_trace *trace)
     CFP_TRY_ALLOC(trace->ctx, trace->diff, n);
     CFP_TRY_ALLOC(trace->ctx, trace->aside, n);
     CFP_TRY_ALLOC(trace->ctx, trace->diff_ready, n);
+    CFP_TRY_ALLOC(trace->ctx, trace->lies_aside, n);
     CFP_TRY_ALLOC(trace->ctx, numbers, 3 * (size_t)n);
     memset(numbers, 0xff, 3 * (size_t)n * sizeof *numbers); /* all -1 */
     p.value = numbers;

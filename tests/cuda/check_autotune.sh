@@ -1,9 +1,10 @@
 #!/bin/bash
 # --autotune of explain: the choices are in the file and in run.json, and a run with that file makes
 # the same choices again, whatever the times are then.
-#   check_autotune.sh CFP_GPU MODEL CLIP PYTHON
+#   check_autotune.sh CFP_GPU PYTHON
 set -uo pipefail
-cfp=$1 model=$2 clip=$3 python=$4
+cfp=$1 python=$2
+oracle=$(cd "$(dirname "${BASH_SOURCE[0]}")/../oracle" && pwd)
 bad=0
 wrong() {
     echo "WRONG: $*"
@@ -11,6 +12,10 @@ wrong() {
 }
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
+# A random network of a few small convolutions: the simulator takes seconds for each run of a larger one.
+model=$work/model.h5 clip=$work/clip.npy
+PYTHONPATH=$oracle "$python" -c 'import random_graph, sys
+random_graph.generate(0, *sys.argv[1:])' "$model" "$clip" || { echo "skipped: no network can be made"; exit 77; }
 explain() { # OUT OPTION...
     local out=$1
     shift

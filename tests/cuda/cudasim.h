@@ -285,7 +285,7 @@ void launch(bool joined, const char *name, cudaStream_t stream, dim3 grid, dim3 
         sim_check_end();
     });
     sim_enqueue(
-        stream, [](void *w) { (*static_cast<work *>(w))(); }, kept,
+        stream, name, [](void *w) { (*static_cast<work *>(w))(); }, kept,
         [](void *w) { delete static_cast<work *>(w); });
 }
 
@@ -421,6 +421,10 @@ inline float __fdiv_rn(float a, float b)
 inline float __fsub_rn(float a, float b)
 {
     return a - b;
+}
+inline float __fmul_rn(float a, float b)
+{
+    return a * b;
 }
 
 #define UNROLL_BY_4

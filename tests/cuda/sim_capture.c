@@ -2,10 +2,12 @@
 #include "sim_capture.h"
 #include "sim_fail.h"
 #include "sim_streams.h"
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 struct node {
+    const char *name;
     void (*call)(void *argument);
     void *argument;
     void (*drop)(void *argument);
@@ -32,24 +34,24 @@ static void keep(struct node node)
     capture->node[capture->n++] = node;
 }
 
-void sim_enqueue(cudaStream_t stream, void (*call)(void *argument), void *argument,
-                 void (*drop)(void *argument))
+void sim_enqueue(cudaStream_t stream, const char *name, void (*call)(void *argument),
+                 void *argument, void (*drop)(void *argument))
 {
     if (capture != NULL && stream == captured) {
-        keep((struct node){call, argument, drop});
+        keep((struct node){name, call, argument, drop});
         return;
     }
     sim_stream_put(stream, (sim_work){.call = call, .argument = argument, .drop = drop});
 }
 
-void sim_enqueue_copy(cudaStream_t stream, void (*call)(void *argument), const void *argument,
-                      size_t bytes)
+void sim_enqueue_copy(cudaStream_t stream, const char *name, void (*call)(void *argument),
+                      const void *argument, size_t bytes)
 {
     void *copy = malloc(bytes);
     if (copy == NULL)
         abort();
     memcpy(copy, argument, bytes);
-    sim_enqueue(stream, call, copy, free);
+    sim_enqueue(stream, name, call, copy, free);
 }
 
 bool sim_spoils_capture(void)
@@ -82,6 +84,19 @@ cudaError_t cudaStreamEndCapture(cudaStream_t stream, cudaGraph_t *graph)
     return cudaErrorStreamCaptureInvalidated;
 }
 
+/* Writes the graph to the file of CUDASIM_GRAPHS, if there is one (sim_capture.h). */
+static void describe(const struct simulated_graph *graph)
+{
+    const char *const path = getenv("CUDASIM_GRAPHS");
+    FILE *const file = path != NULL ? fopen(path, "a") : NULL;
+    if (file == NULL)
+        return;
+    fprintf(file, "graph\n");
+    for (size_t i = 0; i < graph->n; i++)
+        fprintf(file, "%s\n", graph->node[i].name);
+    fclose(file);
+}
+
 /* Moves the list of work, so that the graph may be destroyed. */
 cudaError_t cudaGraphInstantiate(cudaGraphExec_t *made, cudaGraph_t graph, unsigned long long flags)
 {
@@ -90,6 +105,7 @@ cudaError_t cudaGraphInstantiate(cudaGraphExec_t *made, cudaGraph_t graph, unsig
     *made = malloc(sizeof **made);
     if (*made == NULL)
         return cudaErrorMemoryAllocation;
+    describe(graph);
     **made = *graph;
     *graph = (struct simulated_graph){0};
     return cudaSuccess;

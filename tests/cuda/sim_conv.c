@@ -267,6 +267,6 @@ cfp_status cuda_conv_run(const cuda_conv *conv, cfp_ctx *ctx, void *x, const voi
     check_operands(&call);
     sim_candidate = conv->nth;
     sim_convolutions++;
-    sim_enqueue_copy(conv->dnn->stream, run_call, &call, sizeof call);
+    sim_enqueue_copy(conv->dnn->stream, "convolution", run_call, &call, sizeof call);
     return CFP_OK;
 }

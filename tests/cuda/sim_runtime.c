@@ -98,7 +98,7 @@ cudaError_t cudaMemsetAsync(void *memory, int value, size_t bytes, cudaStream_t 
     const struct transfer t = {memory, NULL, NULL, value, bytes};
     SIM_MAY_FAIL();
     sim_want_device(memory, bytes, "cudaMemsetAsync");
-    sim_enqueue_copy(stream, run_transfer, &t, sizeof t);
+    sim_enqueue_copy(stream, "fill", run_transfer, &t, sizeof t);
     return cudaSuccess;
 }
 /* Pinned host memory: the host may write to it before the copy, which then copies the new bytes.
@@ -153,7 +153,7 @@ cudaError_t cudaMemcpyAsync(void *to, const void *from, size_t bytes, enum cudaM
     check_sides(to, from, bytes, kind);
     if (kind == cudaMemcpyDeviceToDevice) {
         const struct transfer t = {to, from, NULL, 0, bytes};
-        sim_enqueue_copy(stream, run_transfer, &t, sizeof t);
+        sim_enqueue_copy(stream, "copy", run_transfer, &t, sizeof t);
         return cudaSuccess;
     }
     if (sim_spoils_capture())

@@ -328,7 +328,7 @@ static void every_error_of_cuda_is_told(void)
 /* An infinite gradient makes the mean of its product infinite. */
 static void an_overflow_of_gradients_is_refused(void)
 {
-    const float one[8] = {1, 1, 1, 1, 1, 1, 1, 1}, large[8] = {0, 0, 0, 70000};
+    const float one[8] = {1, 1, 1, 1, 1, 1, 1, 1}, large[8] = {0, 0, 0, INFINITY};
     const cfp_demand last[8] = {-1, -1, -1, 0, -1, -1, -1, -1};
     for (int p = CFP_BF16; p <= CFP_FP16; p++) {
         cfp_ctx ctx = {0};
@@ -363,6 +363,67 @@ static void an_overflow_of_gradients_is_refused(void)
         api->release(b, memory);
         api->release(b, demand);
         close_run(&r);
+    }
+}
+
+/* The clip has the layout and the type of the first step that reads it. */
+static void the_clip_lies_as_its_first_step_wants(void)
+{
+    static const cfp_type types[] = {CFP_FLOAT32, CFP_FLOAT32, CFP_BFLOAT16, CFP_FLOAT16};
+    const cfp_shape shape = {1, 3, 2, 4, 4};
+    const cfp_node layer = {.name = "stem", .op = CFP_OP_CONV3D};
+    const cfp_step first = {.node = &layer, .n_src = 1};
+    for (int p = CFP_FP32; p <= CFP_FP16; p++) {
+        cfp_ctx ctx = {0};
+        cfp_device device;
+        cfp_tensor x = {.shape = shape, .block = 1};
+        CHECK_EQ(open_device(&device, &ctx, "cudasim", (cfp_precision)p), CFP_OK);
+        device.api->clip_layout(device.backend, &first, &x);
+        CHECK_EQ(x.block, 8);
+        CHECK_EQ(x.type, types[p]);
+        cfp_device_close(&device);
+    }
+}
+
+/* Brings a clip of one pixel to the device, as numbers or as bytes, and waits. */
+static cfp_status bring(cfp_ctx *ctx, cfp_precision precision, const float *plain, float std)
+{
+    run r = {0};
+    const uint8_t rgb[3] = {255, 0, 255};
+    float mean[3] = {0}, stds[3] = {std, std, std};
+    const cfp_input_spec input = {.scale = 1, .mean = mean, .std = stds};
+    const cfp_node layer = {.name = "stem", .op = CFP_OP_CONV3D};
+    const cfp_step first = {.node = &layer, .n_src = 1};
+    float back[3];
+    uint64_t copy = 0;
+    CFP_TRY(open_device(&r.device, ctx, "cudasim", precision));
+    const cfp_backend_api *api = r.device.api;
+    r.src[0] = (cfp_tensor){.shape = {1, 3, 1, 1, 1}};
+    api->clip_layout(r.device.backend, &first, &r.src[0]);
+    cfp_status status = new_tensor(&r, &r.src[0]);
+    if (status == CFP_OK && plain != NULL)
+        status = api->upload(r.device.backend, &r.src[0], plain);
+    else if (status == CFP_OK)
+        status = api->frames->upload(r.device.backend, &r.src[0], 0, rgb, &input, &copy);
+    if (status == CFP_OK)
+        status = api->download(r.device.backend, back, &r.src[0]);
+    if (copy != 0 && api->frames->wait(r.device.backend, copy) != CFP_OK)
+        status = CFP_DEVICE;
+    close_run(&r);
+    return status;
+}
+
+/* What is beyond float16's range must not reach the first layer as an infinity. */
+static void a_clip_beyond_the_range_is_refused(void)
+{
+    const float edge[3] = {65504, -65504, 0}, beyond[3] = {0, 0, -65520};
+    for (int p = CFP_FP32; p <= CFP_FP16; p++) {
+        const cfp_status want = p == CFP_FP16 ? CFP_UNSUPPORTED : CFP_OK;
+        cfp_ctx ctx = {0};
+        CHECK_EQ(bring(&ctx, (cfp_precision)p, edge, 0), CFP_OK);
+        CHECK_EQ(bring(&ctx, (cfp_precision)p, beyond, 0), want);
+        CHECK_EQ(bring(&ctx, (cfp_precision)p, NULL, 1), CFP_OK);
+        CHECK_EQ(bring(&ctx, (cfp_precision)p, NULL, 1e-3f), want); /* 255000 */
     }
 }
 
@@ -498,6 +559,8 @@ int main(int argc, char **argv)
     cublas_multiplies_for_several_clips();
     an_overflow_is_refused();
     an_overflow_of_gradients_is_refused();
+    the_clip_lies_as_its_first_step_wants();
+    a_clip_beyond_the_range_is_refused();
     every_error_of_cuda_is_told();
     plans_leave_memory_free();
     long_sums_are_shared();

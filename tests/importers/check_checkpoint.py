@@ -8,6 +8,7 @@ line and no output. --random must give the same numbers on every machine; a dige
 Usage: check_checkpoint.py --cfp CFP-GPU
 """
 import argparse
+import enum
 import hashlib
 import os
 import re
@@ -102,6 +103,8 @@ def check_wrappings(folder, cfp):
         "transposed": {key: t.transpose(0, -1).contiguous().transpose(0, -1) if t.ndim > 1 else t for key, t in state.items()},
         "bfloat16": {key: tensor.bfloat16() if tensor.is_floating_point() else tensor for key, tensor in state.items()},
         "half": {key: tensor.half() if tensor.is_floating_point() else tensor for key, tensor in state.items()},
+        "trainer": {"ema_state": {"module": {key: t * 2 for key, t in state.items()}}, "run": Settings(net={
+            **{f"model.{key}": tensor for key, tensor in state.items()}, "criterion.weight": torch.ones(5)})},
         "uncounted": {key: tensor for key, tensor in state.items() if not key.endswith("num_batches_tracked")},
     }
     first = None
@@ -111,6 +114,7 @@ def check_wrappings(folder, cfp):
             torch.save(value, path, _use_new_zipfile_serialization=zipped)
             done = run(ARCH, path, out, "--frames", 4, "--size", 64)
             check(f"{title}, zip {zipped}", done.returncode == 0, done.stderr)
+            check(f"{title}, zip {zipped}: notes", ("--key ema_state.module takes them" in done.stderr) == (title == "trainer"), done.stderr)
             found = weights(out)
             first = first or found
             close = {"half": 1e-3, "bfloat16": 1e-2}.get(title, 0)
@@ -125,7 +129,7 @@ def check_wrappings(folder, cfp):
 
     out = folder / "model.h5"
     done = run(ARCH, folder / "bare.pth", out, "--frames", 4, "--size", 64, alone=True)
-    check("what it says", "5 classes (class 0 ... class 4)\nshown clips as x3d-xs, changed by --size" in done.stdout, done.stdout)
+    check("what it says", re.search(r"5 classes \(class 0 \.\.\. class 4\), 12\.\d MB\nshown clips as x3d-xs, changed by --size", done.stdout), done.stdout)
     inspected = subprocess.run([cfp, "inspect", out], capture_output=True, text=True)
     check("the program reads it", inspected.returncode == 0, inspected.stderr)
     check("its input", "short side resized to 73" in inspected.stdout and "4 frames, 12 apart, of 64 x 64" in inspected.stdout,
@@ -219,11 +223,18 @@ def check_refusals(folder):
     refused("TorchScript", "is a TorchScript program", folder, ARCH, bad, "OUT")
     refused("no tensors", "holds no state_dict", folder, ARCH, saved({"epoch": 3}), "OUT")
     refused("a list", "holds no state_dict", folder, ARCH, saved([1, 2]), "OUT")
-    trap = folder / "trap"
+    trap, made = folder / "trap", folder / "trapped.h5"
     for zipped in (True, False):
         torch.save({"state_dict": state, "trap": Runs(str(trap))}, bad, _use_new_zipfile_serialization=zipped)
-        refused("a pickle that runs", "refused: it holds more than tensors", folder, ARCH, bad, "OUT", *size, alone=True)
+        done = run(ARCH, bad, made, *size, alone=True)
+        check("a pickle that would run something", done.returncode == 0 and "mkdir, which no checkpoint needs; nothing of it was run"
+              in done.stderr, done.stderr)
     check("nothing was run", not trap.exists())
+    torch.save(torch.nn.Sequential(torch.nn.Conv3d(3, 4, 1)), bad)
+    refused("a whole module", "it holds torch.nn.modules.container.Sequential, .*no code of a checkpoint is run", folder, ARCH, bad, "OUT")
+    refused("no such key", "--key ema: .*good.pth has no tensors there", folder, ARCH, good, "OUT", *size, "--key", "ema")
+    refused("no such prefix", "--prefix x.: no key of .*good.pth begins so; .*blocks.", folder, ARCH, good, "OUT", *size, "--prefix", "x")
+    refused("--key without a file", "--key ema: goes with CHECKPOINT", folder, ARCH, "OUT", "--random", 1, "--key", "ema")
     refused("classes", "has 5 classes .*--num-classes says 6", folder, ARCH, good, "OUT", "--num-classes", 6)
     names = folder / "names.txt"
     names.write_text("a\nb\n")
@@ -265,7 +276,7 @@ def check_damaged(folder):
             path.write_bytes(data)
             try:
                 found = read_checkpoint(path)
-                check("a damaged file that is read", all(t.dtype == "float32" for t in found.tensors.values()))
+                check("a damaged file that is read", all(found.array(key).dtype == "float32" for key in found.tensors))
             except ImportFailure as problem:
                 refusals += 1
                 check("refused by name", str(path) in str(problem), problem)
@@ -278,8 +289,9 @@ def check_hostile(folder):
     """What an attacker may write. In this process: a crash is its end, and memory and time are limited."""
     import warnings
     from hostile_checkpoints import HOSTILE
-    from importers.checkpoint import read_checkpoint
+    from importers.checkpoint import match, read_checkpoint
     from importers.failure import ImportFailure
+    from importers.network import Network
 
     def late(*_):
         raise TimeoutError("takes more than 20 seconds of processor time")
@@ -292,7 +304,10 @@ def check_hostile(folder):
             with warnings.catch_warnings():
                 warnings.simplefilter("error")
                 found = read_checkpoint(path)
-            check(title, words is None and found.tensors["a"].tolist() == [0, 0], "is read")
+                net = Network(1, 1, 1, 1)
+                net.wanted = {key: tensor.shape for key, tensor in found.tensors.items()}
+                tensors, _ = match(net, found, "x")
+            check(title, words is None and tensors["a"].tolist() == [0, 0], "is read")
         except ImportFailure as problem:
             check(title, words and re.search(words, str(problem)) and str(problem).startswith(f"{path}: "), problem)
         except Exception as problem:
@@ -303,27 +318,67 @@ def check_hostile(folder):
           f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss} KB")
 
 
+class Settings(dict):
+    """As EasyDict and ConfigDict."""
+    def __reduce_ex__(self, protocol):
+        return type(self), (), {"own": self}, None, iter(self.items())
+
+
+class History(list):
+    """As mmengine's HistoryBuffer."""
+    def __reduce__(self):
+        return type(self), (list(self),), {"count": 3}, iter(self)
+
+
+class Hub:
+    """It has attributes, arguments by name, and leads to itself."""
+    def __init__(self):
+        self.values = {"loss": History([0.5])}
+        self.itself = (self, 1)
+
+    def __new__(cls, *, size=3):
+        return super().__new__(cls)
+
+    def __getnewargs_ex__(self):
+        return (), {"size": 4}
+
+
+class Mode(enum.Enum):
+    EVAL = 1
+
+
 def check_beside(folder):
-    """What trainers save beside the weights is passed over, in every protocol."""
+    """What trainers save beside the weights is passed over, in every protocol: objects of any class, each in a shape of its own."""
     import collections
+    import datetime
+    import enum
+    import functools
     import pathlib
     import numpy as np
     import torch
     from importers.checkpoint import read_checkpoint
     weight = torch.nn.Parameter(torch.arange(6.).reshape(2, 3))
     weight.note = "kept as state"
-    beside = [np.zeros(300), np.random.RandomState(1).get_state(), pathlib.PurePosixPath("a"), pathlib.Path("b"),
+    noted = torch.ones(2)
+    noted.note = "a tensor with an attribute"
+    Settings.loop = Settings(a=1)
+    Settings.loop["itself"] = Settings.loop
+    beside = [Settings(lr=0.1, deep=Settings(x=[1])), Settings.loop, History([1., 2.]), Hub(), Mode.EVAL, datetime.datetime(2020, 1, 2),
+              datetime.timedelta(1), functools.partial(print, end=""), range(3), slice(1, 2), print, Settings, type(None), re.compile("a"),
+              argparse.Namespace(a=1), noted, torch.ones(2).to(torch.complex64), torch.quantize_per_tensor(torch.ones(2), 0.1, 0, torch.qint8),
+              torch.eye(2).to_sparse(), enum.Enum("A", "b").__name__, torch.ones(2).storage().untyped() if hasattr(
+                  torch.ones(2).storage(), "untyped") else None, np.zeros(300), np.random.RandomState(1).get_state(), pathlib.PurePosixPath("a"), pathlib.Path("b"),
               {1, 2}, frozenset([1]), collections.defaultdict(list, {1: [2]}), collections.Counter("aab"), b"bytes",
               bytearray(b"x"), 1j, 1 << 1000, (1, (2, ())), {(1, 2): 3, None: 4, 5: 6}, torch.Size([1]),
               torch.device("cpu"), torch.float32, np.float32(1), None, "\u20ac" * 300]
     path = folder / "beside.pth"
-    for protocol in (2, 3, 4):
+    for protocol in (2, 3, 4, 5):
         for zipped in (True, False):
             torch.save({"state_dict": collections.OrderedDict(a=weight, tied=weight), "beside": beside}, path,
                        pickle_protocol=protocol, _use_new_zipfile_serialization=zipped)
-            found = read_checkpoint(path).tensors
-            check(f"beside the weights, protocol {protocol}, zip {zipped}", list(found) == ["a", "tied"] and
-                  found["a"].tolist() == found["tied"].tolist() == [[0, 1, 2], [3, 4, 5]], found)
+            found = read_checkpoint(path)
+            check(f"beside the weights, protocol {protocol}, zip {zipped}", list(found.tensors) == ["a", "tied"] and
+                  found.array("a").tolist() == found.array("tied").tolist() == [[0, 1, 2], [3, 4, 5]], found)
 
 
 def check_prefixes(folder):
@@ -344,7 +399,7 @@ def check_prefixes(folder):
         for own in wanted:
             net = Network(3, 1, 1, 1)
             net.linear(f"{own}fc", "input", 2)
-            check(f"prefix {prefix!r} for {own!r}", set(match(net, found, "x")) == {f"{own}fc.weight", f"{own}fc.bias"})
+            check(f"prefix {prefix!r} for {own!r}", set(match(net, found, "x")[0]) == {f"{own}fc.weight", f"{own}fc.bias"})
     net = Network(3, 1, 1, 1)
     net.linear("module.encoder.fc", "input", 4)
     try:
@@ -352,6 +407,76 @@ def check_prefixes(folder):
         check("another shape under a prefix", False)
     except ImportFailure as problem:
         check("another shape under a prefix", "x: mis-shaped: module.encoder.fc.weight" in str(problem), problem)
+
+
+def check_places(folder):
+    """The network is found wherever its tensors are; where they are twice, a copy comes last or an option chooses."""
+    import torch
+    from importers.checkpoint import match, read_checkpoint
+    from importers.failure import ImportFailure
+    from importers.network import Network
+    path = folder / "place.pth"
+
+    def net(own=""):
+        made = Network(3, 1, 1, 1)
+        made.linear(f"{own}head.fc", made.conv(f"{own}conv", "input", 3, 1), 2)
+        return made
+
+    def state(value, prefix="", **beside):
+        return {**{f"{prefix}{key}": torch.full(shape, float(value)) for key, shape in net().wanted.items()}, **beside}
+
+    def found(value, own="", **options):
+        """The number that fills the tensors that are taken, and what is said; or the refusal."""
+        torch.save(value, path)
+        try:
+            tensors, notes = match(net(own), read_checkpoint(path, **options), "x")
+        except ImportFailure as problem:
+            return None, str(problem)
+        values = {float(v) for tensor in tensors.values() for v in tensor.reshape(-1)}
+        return values.pop() if len(values) == 1 else values, " ".join(notes)
+
+    loss = {"criterion.weight": torch.ones(4), "train_acc.correct": torch.ones(())}
+    for title, value, own in (
+            *((key, {key: state(1), "epoch": 2, "acc": 0.5}, "") for key in (
+                "state_dict", "module", "net", "weights", "state_dict_ema", "ema_state", "model_ema", "anything", "a.b")),
+            ("nested", {"run": {"best": {"net": state(1, "module.model.")}}}, ""),
+            ("in a list", [state(1), {"state": {0: {"exp_avg": torch.ones(3)}}}], ""),
+            ("beside numbers", state(1, epoch=3, name="x", nothing=None), ""), ("torch.compile", {"model": state(1, "_orig_mod.")}, ""),
+            ("a class of its own", Settings(state_dict=Settings(state(1, "module."))), ""),
+            ("a loss beside it", {"state_dict": state(1, "model.", **loss)}, ""), ("a loss beside bare keys", state(1, **loss), ""),
+            ("a loss of a wrapper", state(1, "net.", **{"loss_fn.pos_weight": torch.full((2,), float("nan"))}), ""),
+            ("an EMA copy", {"state_dict": {**state(2, "ema_model."), **state(1, "model.")}}, ""),
+            ("a teacher", {**state(2, "teacher."), **state(1, "student.")}, ""),
+            ("two dictionaries", {"state_dict_ema": state(2), "state_dict": state(1)}, ""),
+            ("the best of them", {"best_state_dict": state(2), "state_dict": state(1)}, ""),
+            ("another shape", {"model": {**state(2), "conv.weight": torch.ones(9, 3, 1, 1, 1)}, "net2": state(1)}, ""),
+            ("parts", {"conv": {"weight": torch.ones(3, 3, 1, 1, 1)}, "head": {
+                "fc.weight": torch.ones(2, 3), "fc.bias": torch.ones(2)}}, ""),
+            ("its own wrapper", {"state_dict": state(1, "model.")}, "model."), ("a wrapper that the file lacks", state(1), "model."),
+            ("one tensor under two keys", {"state_dict": (one := state(1)), "model": dict(one)}, "")):
+        got = found(value, own)
+        check(f"place: {title}", got[0] == 1, got)
+    twice = {"state_dict": {**state(1, "encoder_a."), **state(2, "encoder_b.")}, "ema": state(3)}
+    got = found({"one": state(1), "two": state(2)})
+    check("place: two that are alike", got[0] is None and got[1].endswith("are there 2 times; choose one: --key one, --key two"), got)
+    for options, value in (({"prefix": "encoder_a."}, 1), ({"prefix": "encoder_b"}, 2), ({"key": "ema"}, 3),
+                           ({"key": "state_dict", "prefix": "encoder_b."}, 2)):
+        got = found(twice, **options)
+        check(f"place: {options}", got[0] == value, got)
+    got = found(twice, key="state_dict")
+    check("place: prefixes that are alike", got[0] is None and "--key state_dict --prefix encoder_a., --key state_dict --prefix encoder_b."
+          in got[1], got)
+    got = found({"state_dict_ema": state(2), "state_dict": state(1)})
+    check("place: what was taken is said", "under state_dict were taken; those under state_dict_ema fit too (--key state_dict_ema" in got[1], got)
+    got = found(state(1, **loss))
+    check("place: what was left out is said", "criterion.weight, train_acc.correct: left out" in got[1], got)
+    for title, value in (("extra", state(1, **{"extra.weight": torch.ones(2)})), ("extra under a prefix", {
+            "state_dict": state(1, "model.", **{"model.layer5.weight": torch.ones(2)}), "ema": state(1, **{"layer5.weight": torch.ones(2)})})):
+        got = found(value)
+        check(f"place: {title}", got[0] is None and "unexpected: " in got[1] and "missing" not in got[1], got)
+    del value["state_dict"]["model.conv.weight"], value["ema"]["conv.weight"]
+    got = found(value)
+    check("place: the options are named", got[0] is None and "missing: conv.weight" in got[1] and "--key and --prefix" in got[1], got)
 
 
 def check_writing(folder):
@@ -491,6 +616,7 @@ def main():
         check_hostile(folder)
         check_beside(folder)
         check_prefixes(folder)
+        check_places(folder)
         check_writing(folder)
         check_interrupts(folder)
         check_random(folder)

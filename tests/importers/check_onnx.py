@@ -25,7 +25,7 @@ except ImportError as missing:
     sys.exit(77)
 
 from onnx import TensorProto, helper  # noqa: E402
-from onnx_graphs import CASES, X, Built  # noqa: E402
+from onnx_graphs import CASES, X, Built, branch  # noqa: E402
 from importer_tool import Checks, FileModel, Tool, difference, hold  # noqa: E402
 from small_networks import NETWORKS, Ops, SHAPE, Untraceable, clip, made  # noqa: E402
 
@@ -184,6 +184,73 @@ def check_program_on_built(checks, tool, folder, cfp):
                 check_program(checks, name, cfp, out, folder)
 
 
+# -- the input's layout ----------------------------------------------------------------------------------------------
+
+LAYOUTS = {  # the letters of the input's dimensions -> what the graph does to have N C T H W: operations with an input of constants
+    "NCTHW": (), "NTCHW": (("Transpose", [0, 2, 1, 3, 4]),), "NTHWC": (("Transpose", [0, 4, 1, 2, 3]),), "NCHWT": (("Transpose", [0, 1, 4, 2, 3]),),
+    "N1CTHW": (("Reshape", [-1, 3, 4, 6, 8]),), "N1TCHW": (("Squeeze", [1]), ("Transpose", [0, 2, 1, 3, 4])),
+    "N1THWC": (("Transpose", [0, 1, 5, 2, 3, 4]), ("Reshape", [1, 3, 4, 6, 8])), "CTHW": (("Unsqueeze", [0]),),
+    "TCHW": (("Transpose", [1, 0, 2, 3]), ("Unsqueeze", [0])), "THWC": (("Unsqueeze", [0]), ("Transpose", [0, 4, 1, 2, 3])),
+    "NTHW": (("Unsqueeze", [1]),)}
+
+
+def in_layout(layout, sizes, free=""):
+    """A graph over an input in that layout; free: the letters of the dimensions that the file leaves open."""
+    channels = sizes["C"] if "C" in layout else 1
+    b = Built(13, tuple(None if letter in free else sizes.get(letter, 1) for letter in layout))
+    b.weight("w", 5, channels, 3, 2, 1)
+    last = "x"
+    for i, (op, values) in enumerate(LAYOUTS[layout]):
+        if op == "Transpose":
+            b.add(op, last, f"in{i}", perm=values)
+        else:
+            b.add(op, [last, b.constant(f"k{i}", values)], f"in{i}")
+        last = f"in{i}"
+    b.add("Conv", [last, "w"], "c"), b.add("GlobalAveragePool", "c", "g"), b.add("Flatten", "g", "y")
+    return b
+
+
+def check_layouts(checks, tool, folder, cfp):
+    """Any order of the dimensions, three channels or another number; what the file leaves open comes from the options."""
+    path, out = folder / "layout.onnx", folder / "layout.h5"
+    sizes = {"C": 3, "T": 4, "H": 6, "W": 8}
+    for layout in LAYOUTS:
+        b = in_layout(layout, sizes)
+        onnx.save(b.model(), str(path))
+        if checks.mapped(f"layout {layout}", tool(path, out, *PREPROCESSING)):
+            x = torch.randn(1, sizes["C"] if "C" in layout else 1, 4, 6, 8, dtype=torch.float64)
+            want = F.conv3d(x, torch.from_numpy(b.weights["w"]).double()).mean((2, 3, 4))
+            checks.that(f"layout {layout}", difference(FileModel(out, torch.float64)(x), want) < CLOSE)
+    for channels, options in ((1, ("--mean", "0.4", "--std", "0.2")), (5, ("--mean", "1", "2", "3", "4", "5", "--std", "2")),
+                              (2, ("--mean", "0", "--std", "1"))):
+        for layout in ("NCTHW", "NTHWC", "NTCHW"):
+            onnx.save(in_layout(layout, {**sizes, "C": channels}).model(), str(path))
+            if checks.mapped(f"{channels} channels, {layout}", tool(path, out, *options)):
+                found = FileModel(out).input
+                checks.that(f"{channels} channels, {layout}", (found["channels"], len(found["mean"])) == (channels, channels), found)
+    out.unlink()
+    checks.refused("as many means as channels", tool(path, out, "--mean", "1", "2", "3", "--std", "1"), out, "--mean: 2 numbers are wanted")
+    same = {"C": 3, "T": 8, "H": 32, "W": 32}
+    onnx.save(in_layout("NTCHW", same).model(), str(path))
+    checks.mapped("T before C", tool(path, out, *PREPROCESSING, "--frames", 8, "--size", 32))
+    out.unlink()
+    checks.refused("T before C, other frames", tool(path, out, *PREPROCESSING, "--frames", 16), out,
+                   "--frames 16: ", "reads 8, and that is fixed (T, dimension 1 of its input 1 x 8 x 3 x 32 x 32 (N x T x C x H x W))")
+    onnx.save(in_layout("NTHWC", same, free="NTHW").model(), str(path))
+    checks.refused("channels last, free", tool(path, out, *PREPROCESSING), out, "--frames (T, dimension 1 of its input ? x ? x ? x ? x 3",
+                   "--size (H and W, dimensions 2 and 3 of")
+    if checks.mapped("channels last, free", tool(path, out, *PREPROCESSING, "--frames", 8, "--size", 32)):
+        found = FileModel(out).input
+        checks.that("channels last, free", [found[key] for key in ("channels", "frames", "height", "width")] == [3, 8, 32, 32], found)
+        if cfp:
+            check_program(checks, "channels last", cfp, out, folder)
+    out.unlink()
+    b = Built(13, (1, 10, 3, 4, 6, 8))
+    b.weight("w", 5, 3, 1, 1, 1), b.add("Reshape", ["x", b.constant("k", [-1, 3, 4, 6, 8])], "in"), b.add("Conv", ["in", "w"], "y")
+    onnx.save(b.model(), str(path))
+    checks.refused("ten clips at once", tool(path, out, *PREPROCESSING), out, "1 x 10 x 3 x 4 x 6 x 8, 10 clips at once")
+
+
 # -- stamps, external data, refusals ----------------------------------------------------------------------------------
 
 def simple(opset=13, shape=X):
@@ -197,14 +264,14 @@ def simple(opset=13, shape=X):
 
 def check_opsets(checks, tool, folder):
     path, out = folder / "opset.onnx", folder / "opset.h5"
-    for opset in (9, 18, 19, 20, 21):
+    for opset in (9, 18, 21, 22, 25, 28):
         onnx.save(simple().model(opset=opset), str(path))
         checks.mapped(f"opset {opset}", tool(path, out, *PREPROCESSING))
     out.unlink()
-    for opset in (1, 8, 22, 99):
+    for opset in (1, 8, 29, 99):
         onnx.save(simple().model(opset=opset), str(path))
         checks.refused(f"opset {opset}", tool(path, out, *PREPROCESSING), out, "opset.onnx", f"opset {opset};",
-                       "9 to 21")
+                       "9 to 28")
 
 
 def external(folder, location="weights.bin", offset=0, length=None):
@@ -278,6 +345,21 @@ def check_refusals(checks, tool, folder):
     b.weight("w", 4, 4, 1, 1, 1)
     refused("all that is not mapped, at once", b.model(), "4 of its operations", "ConvTranspose_0 (ConvTranspose)",
             "Resize_1 (Resize)", "Erf_2 (Erf)", "LRN_4 (LRN)")
+    b = built()
+    b.weight("w", 4, 4, 1, 1), b.weight("scale", 8)
+    for op, inputs, output, attributes in (
+            ("LayerNormalization", ["x", "scale"], "a", {}), ("Gelu", "a", "b", {}), ("Tanh", "b", "c", {}), ("Resize", "c", "d", {}),
+            ("InstanceNormalization", ["d", "scale", "scale"], "e", {}), ("Conv", ["e", "w"], "f", {}),
+            ("Pad", ["f", b.constant("pads", [0] * 10)], "g", {"mode": "edge"}), ("MaxPool", "g", "y", {"kernel_shape": [2, 2]})):
+        b.add(op, inputs, output, **attributes)
+    refused("what comes after it is listed, too, in the framework's words", b.model(), "8 of its operations",
+            "LayerNormalization_0 (LayerNormalization): LayerNormalization over W mixes positions: no counterpart", "Gelu_1 (Gelu): an activation",
+            "Tanh_2 (Tanh): an activation", "Resize_3 (Resize): resizes", "InstanceNormalization_4", "Conv_5 (Conv): a convolution over 2 dim",
+            "Pad_6 (Pad): mode edge", "MaxPool_7 (MaxPool): a window over 2")
+    b = built()
+    b.add("GlobalAveragePool", "x", "m"), b.add("Relu", "m", "r"), b.weight("w", 3, 4, 1, 1, 1), b.add("Conv", ["r", "w"], "z")
+    b.add("If", "m", "y", then_branch=branch("Relu", "z"), else_branch=branch("Sigmoid", "z"))
+    refused("a branch by the values of the clip", b.model(), "If_3 (If): chooses between two ways by the values of the clip")
     b = built()
     b.nodes.append(helper.make_node("Fused", ["x"], ["y"], name="odd", domain="com.example"))
     refused("an operation of another domain", b.model(), "odd (com.example.Fused)")
@@ -537,6 +619,7 @@ def main():
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
         check_exported(checks, tool, folder, args.cfp)
+        check_layouts(checks, tool, folder, args.cfp)
         for check in (check_names, check_batch_norms_folded, check_sizes, check_built, check_opsets,
                       check_external_data, check_class_lists, check_refusals, check_fuzz):
             check(checks, tool, folder)

@@ -40,7 +40,7 @@ FULL_FRAMES = 16                       # at most: I3D and S3D were tested on lon
 # Without --all, one network of each kind: every file of tools/importers/architectures has at least one here. The deeper and
 # wider ones of a family repeat its blocks; tests six and layouts count their layers and compare their shapes.
 REPRESENTATIVES = ("resnet-18:hara2020-shortcut-a", "resnet-50:hara2020", "resnext-101:hara2018", "densenet-121:hara2020",
-                   "resnet2p1d-18:hara2020", "mfnet:mfnet", "i3d:piergiaj", "i3d:hassony2", "i3d-flow:hassony2",
+                   "resnet2p1d-18:hara2020", "mfnet:mfnet", "i3d:piergiaj", "i3d:hassony2", "i3d-cfp:cfp", "i3d-flow:hassony2",
                    "r2plus1d-18:torchvision", "mc3-18:torchvision", "s3d:torchvision", "c3d:jfzhang95", "x3d-s:pytorchvideo",
                    "slowfast-r50:pytorchvideo")
 SHORTCUT_A = ("resnet-18", "resnet-34", "resnet-50")

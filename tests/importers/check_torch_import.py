@@ -3,6 +3,7 @@
 
     check_torch_import.py
 """
+import json
 import os
 import pathlib
 import subprocess
@@ -108,7 +109,7 @@ def check_small(checks, tool, folder):
     out, held = folder / "net.h5", 0
     networks = {name: (f"small_networks:{name}", network, ()) for name, network in small_networks.NETWORKS.items()}
     networks["Ops, same"] = "small_networks:Ops", lambda: small_networks.Ops(same=True), ("--arg", "same=True")
-    for name in ("Called", "InPlace", "Reshaped", "Optional", "Changed", "Maxima", "Copied"):
+    for name in ("Called", "InPlace", "Reshaped", "Optional", "Changed", "Maxima", "Copied", "Sized"):
         networks[name] = f"odd_networks:{name}", getattr(odd_networks, name), ()
     for what, (spec, network, options) in networks.items():
         module = made(network)
@@ -155,6 +156,10 @@ def check_fallback(checks, tool, folder):
     checks.that("fallback", ended.status == 0 and len(said) == 1 and "torch.fx cannot trace" in ended.err and
                 "ONNX" in ended.err, ended)
     file, count = hold(checks, "fallback", out, module, clip(), CLOSE)
+    module = made(odd_networks.Spelt)
+    ended = load(tool, module, "odd_networks:Spelt", out, folder, *PREPROCESSING)
+    if checks.that("another spelling", ended.status == 0 and "torch.fx stops at movedim (movedim): no counterpart" in ended.err, ended):
+        hold(checks, "another spelling", out, module, clip(), CLOSE, tensors=False)
     ended = load(tool, made(odd_networks.Hooked), "odd_networks:Hooked", out, folder, *PREPROCESSING)
     if checks.that("hooks of the whole", ended.status == 0 and "hooks" in ended.err, ended):
         hold(checks, "hooks of the whole", out, made(odd_networks.Hooked), clip(), CLOSE, tensors=False)
@@ -180,6 +185,51 @@ def check_published(checks, tool, folder):
         if checks.that(arch, ended.status == 0 and (ended.err == "" or not traceable), ended):
             count = hold(checks, arch, out, module, x, 1e-4, kind=torch.float32)[1]
             checks.that(f"{arch}: tensors held", count >= 20, count)
+
+
+def check_progress(checks, tool, folder):
+    """On a terminal a line that is gone at the end, in a log nothing, and for a program JSON; and how large the file is."""
+    out, spec = folder / "progress.h5", ("small_networks:Flat", folder / "progress.h5", *PREPROCESSING)
+    silent = tool(*spec)
+    size = out.stat().st_size
+    checks.that("progress: a log has none", silent.err.count("\n") == 1 and "\r" not in silent.err, silent.err)
+    checks.that("the size of the file", silent.out.splitlines()[0].endswith(f"(class 0 ... class 4), {size / 1000:.3g} kB"), silent.out)
+    ended = tool(*spec, "--progress", "json")
+    *lines, note = ended.err.splitlines()
+    said = [json.loads(line) for line in lines]
+    seen = [line["progress"] for line in said]
+    checks.that("progress: JSON", set(said[0]) == {"progress", "done", "total", "seconds"} and note == silent.err.strip()
+                and seen.index("make the module") < seen.index("compare with the module") < seen.index("write"), ended.err)
+    checks.that("progress: JSON, the end", [said[-1][key] for key in ("progress", "done", "total")] == ["write", *[len(FileModel(out).nodes)] * 2], said[-1])
+    kept = os.environ.get("TERM")
+    os.environ["TERM"] = "xterm"
+    ended = tool(*spec, terminal=True)
+    shown = ended.err.replace("\r\033[K", "\n").splitlines()
+    checks.that("progress: a terminal", "import-torch: compare with the module 0 of 4" in shown and ended.err.endswith(silent.err)
+                and f"\r\033[K{silent.err}" in ended.err, ended.err)
+    for options, term in ((("--progress", "none"), "xterm"), ((), "dumb")):
+        os.environ["TERM"] = term
+        ended = tool(*spec, *options, terminal=True)
+        checks.that(f"progress: {options or term}", ended.err == silent.err, ended.err)
+    out.unlink()
+    os.environ["TERM"] = "xterm"
+    ended = tool("odd_networks:refused", out, *PREPROCESSING, "--arg", "what=hooks", terminal=True)
+    checks.that("progress: a refusal", ended.status == 1 and "\r\033[Kimport-torch: odd_networks:refused" in ended.err
+                and ended.err.count("\n") == 1, ended.err)
+    os.environ.pop("TERM") if kept is None else os.environ.update(TERM=kept)
+
+
+def check_channels(checks, tool, folder):
+    """As many channels as the network reads, or as --mean has numbers."""
+    out = folder / "channels.h5"
+    for count, numbers in ((1, ("0.4",)), (2, ("0.4",)), (4, ("1", "2", "3", "4")), (3, ("0.4",))):
+        ended = tool("odd_networks:channels", out, "--arg", f"count={count}", "--mean", *numbers, "--std", "0.2", "--frames", "4", "--size", "8")
+        if checks.mapped(f"{count} channels", ended):
+            found = FileModel(out).input
+            checks.that(f"{count} channels", (found["channels"], len(found["mean"])) == (count, count), found)
+    out.unlink()
+    checks.refused("other channels than means", tool("odd_networks:channels", out, "--mean", "1", "2", "--std", "1", "--frames", "4", "--size", "8"),
+                   out, "the network reads 1 channel, --mean has 2")
 
 
 def check_current_folder(checks, folder):
@@ -274,7 +324,9 @@ def check_weights(checks, tool, folder):
         path.write_bytes(whole[:part])
         refused(f"weights cut off at {part}")
     torch.save({"state_dict": state, "extra": Evil()}, path)
-    refused("more than tensors in the pickle", "never run")
+    ended = tool(spec, out, *PREPROCESSING, "--weights", path)
+    checks.that("more than tensors in the pickle", ended.status == 0 and "nothing of it was run" in ended.err, ended)
+    out.unlink(missing_ok=True)
     checks.that("nothing in the pickle ran", not (pathlib.Path(tempfile.gettempdir()) / f"evil-{os.getpid()}").exists())
     path.unlink()
     refused("no weights")
@@ -296,6 +348,8 @@ def main():
         folder = pathlib.Path(name)
         check_small(checks, tool, folder)
         check_ends(checks, tool, folder)
+        check_channels(checks, tool, folder)
+        check_progress(checks, tool, folder)
         check_current_folder(checks, folder)
         check_refusals(checks, tool, folder)
         check_weights(checks, tool, folder)

@@ -22,6 +22,11 @@ class Ended:
     err: str
 
 
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
 class Tool:
     def __init__(self, name):
         loader = importlib.machinery.SourceFileLoader(name.replace("-", "_"), str(ROOT / "tools" / name))
@@ -31,8 +36,9 @@ class Tool:
         from importers.failure import run
         self.run = run
 
-    def __call__(self, *args):
-        out, err, kept, path = io.StringIO(), io.StringIO(), sys.argv, list(sys.path)
+    def __call__(self, *args, terminal=False):
+        """terminal: standard error says that it is one."""
+        out, err, kept, path = io.StringIO(), Terminal() if terminal else io.StringIO(), sys.argv, list(sys.path)
         sys.argv = [self.name, *map(str, args)]
         status = 0
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):

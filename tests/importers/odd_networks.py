@@ -69,6 +69,52 @@ class Reshaped(nn.Module):
         return self.fc2(F.relu(self.bn1(self.fc1(x))))
 
 
+class Sized(nn.Module):
+    """Code that asks for sizes and makes tensors of them: len, loops, branches, .data, detach, frames taken by number."""
+    def __init__(self):
+        super().__init__()
+        self.conv, self.same, self.head = nn.Conv3d(3, 4, 3, padding=1), nn.Conv3d(4, 8, 1), Head(17)
+        self.scale = nn.Parameter(torch.rand(4, 1, 1, 1))
+        self.register_buffer("order", torch.tensor([3, 1, 0, 2]))
+
+    def pathways(self, x, alpha=4):
+        """As SlowFast's PackPathway."""
+        at = torch.linspace(0, x.shape[2] - 1, x.shape[2] // alpha).long()
+        return [torch.index_select(x, 2, at), x]
+
+    def forward(self, x):
+        if len(x.shape) != 5 or len(x) != 1 or x.size(1) == 1 or x.ndim < 5:
+            raise ValueError("N x C x T x H x W is wanted")
+        slow, fast = self.pathways(x)
+        weight = self.scale.detach() * len(self.scale) / self.scale.data.new_ones(1).numel()
+        fast = self.conv(fast.data) * weight
+        n, c, t, h, w = fast.shape
+        parts = [part for part in fast.chunk(2, dim=1)]
+        for i in range(len(parts)):
+            parts[i] = parts[i].detach() if i % 2 else parts[i] + float(t) / len(parts)
+        fast = torch.cat(parts, 1)[:, torch.index_select(torch.arange(c), 0, self.order).tolist()[:1]]
+        wide = self.same(self.conv(slow))
+        steps = t // wide.shape[2]
+        fast = F.avg_pool3d(fast, (steps, 1, 1), (steps, 1, 1))
+        zeros = torch.zeros(n, 16 - wide.shape[1], *wide.shape[2:], dtype=wide.dtype, device=wide.device)
+        return self.head(torch.cat([torch.cat([wide, zeros], 1), fast.expand(n, 1, *wide.shape[2:])], 1))
+
+
+class Spelt(nn.Module):
+    """An operation that torch.fx records and only the exporter spells out."""
+    def __init__(self):
+        super().__init__()
+        self.conv, self.fc = nn.Conv3d(3, 4, 3), nn.Linear(4, CLASSES)
+
+    def forward(self, x):
+        return self.fc(torch.movedim(self.conv(x), 1, 4)).mean((1, 2, 3))
+
+
+def channels(count=1):
+    """A network of another number of channels; the module that is made first is not the one that reads the clip."""
+    return nn.Sequential(nn.Conv3d(int(count), 4, 3), nn.ReLU(), Head(4))
+
+
 class Optional(nn.Module):
     """Arguments that have defaults: it runs as if it was called with the clip alone."""
     def __init__(self):
@@ -102,7 +148,7 @@ class Tuple(nn.Module):
 
 
 class Unmapped(nn.Module):
-    """Four operations without a counterpart, with others between them."""
+    """Four operations without a counterpart, one after the other, with others between them."""
     def __init__(self):
         super().__init__()
         self.up, self.conv, self.norm, self.head = nn.Upsample(scale_factor=2), nn.Conv3d(3, 4,
@@ -300,12 +346,18 @@ REFUSED = {  # what -> (the network, words of the refusal)
     "indices": (lambda: One(nn.MaxPool3d(2, return_indices=True)), "layer (MaxPool3d): the indices"),
     "divisor": (lambda: One(nn.AvgPool3d(2, divisor_override=3)), "layer (AvgPool3d): divisor_override"),
     "adaptive sizes": (lambda: One(nn.AdaptiveAvgPool3d(3)), "layer (AdaptiveAvgPool3d): an adaptive pool"),
-    "transposed": (lambda: One(nn.ConvTranspose3d(4, 4, 1)), "layer (ConvTranspose3d): no counterpart"),
+    "norm over positions": (lambda: One(nn.LayerNorm((8, 16, 16))), "layer (LayerNorm): LayerNorm over T,H,W mixes positions: no counterpart"),
+    "norm over W": (lambda: One(Apply(lambda x: F.layer_norm(x, (16,)))), "layer.layer_norm (layer_norm): LayerNorm over W mixes positions"),
+    "norm of each channel": (lambda: One(nn.InstanceNorm3d(4)), "layer (InstanceNorm3d): InstanceNorm over T,H,W mixes positions"),
+    "recurrent": (lambda: One(nn.GRU(16, 4)), "layer (GRU): is recurrent"),
+    "attention": (lambda: One(Apply(lambda x: torch.bmm(x.flatten(2), x.flatten(2).transpose(1, 2)))), "(bmm): a product of two tensors, as attention"),
+    "random numbers": (lambda: Wrapped(lambda x: x * torch.rand(5)), "gives other scores each time that it is run"),
+    "transposed": (lambda: One(nn.ConvTranspose3d(4, 4, 1)), "layer (ConvTranspose3d): a transposed convolution: no counterpart"),
     "a 2-D convolution": (lambda: One(nn.Conv2d(4, 4, 1)), "layer (Conv2d): a convolution over 2 dimensions"),
     "hooks": (lambda: One(hooked()), "layer (Conv3d): has forward hooks"),
     "softmax over W": (lambda: One(nn.Softmax(dim=4)), "layer (Softmax): softmax over another dimension"),
     "clamp": (lambda: One(nn.Hardtanh()), "layer (Hardtanh): clips to -1 ... 1"),
-    "sum": (lambda: One(Apply(lambda x: x.sum((2, 3, 4)))), "layer.sum (sum): no counterpart"),
+    "sum": (lambda: One(Apply(lambda x: x.sum((2, 3, 4)))), "layer.sum (sum): a reduction that a model file does not have: no counterpart"),
     "difference": (lambda: One(Apply(lambda x: x - x.mean((2, 3, 4), True))), "layer.sub (sub): a difference"),
     "mean over channels": (lambda: One(Apply(lambda x: x * x.mean(1, True))), "layer.mean (mean): a mean over dim"),
     "reflection": (lambda: One(Apply(lambda x: F.pad(x, (1, 1), "replicate"))), "layer.pad (pad): mode replicate"),

@@ -51,6 +51,13 @@ class Built:
         return self.model("scores")
 
 
+def branch(op, source, inputs=(), constants=(), **attributes):
+    """A branch of an If: one operation over a tensor of the graph around it."""
+    node = helper.make_node(op, [source, *inputs], ["branch_out"], name=f"{op}_of_branch", **attributes)
+    return helper.make_graph([node], "branch", [], [helper.make_tensor_value_info("branch_out", TensorProto.FLOAT, None)],
+                             [numpy_helper.from_array(np.asarray(values), name) for name, values in constants])
+
+
 CASES = {}
 
 
@@ -402,3 +409,72 @@ def _(b, x):
         b.add("ReduceMax", ["x", b.constant("over", [2, -2, -1])], "m", keepdims=1)
     b.add("Concat", ["a", "m"], "y", axis=1)
     return x.amax((2, 3, 4), keepdim=True).repeat(1, 2, 1, 1, 1)
+
+
+@case("If by a size, as the exporter spells squeeze()", 11, 13, 21)
+def _(b, x):
+    b.add("GlobalAveragePool", "x", "g")
+    b.constant("three", [3]), b.constant("two", [2]), b.constant("one", [1])
+    previous = "g"
+    for step, (place, then) in enumerate((("three", True), ("two", True), ("two", False))):
+        b.add("Shape", previous if then else "x", f"shape{step}")
+        b.add("Gather", [f"shape{step}", place], f"size{step}", axis=0)
+        b.add("Equal", [f"size{step}", "one"], f"single{step}")
+        axis = {"three": 3, "two": 2}[place]
+        new = dict(axes=[axis]) if b.opset < 13 else dict(inputs=["axis"], constants=[("axis", [axis])])
+        other = branch("NotKnownAtAll", "nowhere") if then else branch("Identity", previous)
+        b.add("If", f"single{step}", f"s{step}", then_branch=branch("Squeeze", previous, **new) if then else branch("Nonsense", previous),
+              else_branch=other)
+        previous = f"s{step}"
+    b.add("Relu", previous, "y")
+    return F.relu(x.mean((2, 3, 4), keepdim=True)).flatten(1)[..., None]
+
+
+@case("an If in an If, of weights", 13)
+def _(b, x):
+    w = b.weight("w", 5, 4, 1, 1, 1)
+    b.constant("yes", True, np.bool_), b.constant("no", [False], np.bool_)
+    inner = helper.make_node("If", ["no"], ["inner_out"], then_branch=branch("Relu", "x"), else_branch=branch("Conv", "x", ["w"]))
+    body = helper.make_graph([inner, helper.make_node("Sigmoid", ["inner_out"], ["unread"])], "outer", [],
+                             [helper.make_tensor_value_info("inner_out", TensorProto.FLOAT, None)])
+    b.add("If", "yes", "y", then_branch=body, else_branch=branch("Relu", "x"))
+    return F.conv3d(x, w)
+
+
+@case("as_strided that changes nothing, as the dynamo exporter spells it", 20)
+def _(b, x):
+    b.add("GlobalAveragePool", "x", "g"), b.add("Relu", "g", "r"), b.constant("row", [-1])
+    b.add("Reshape", ["r", "row"], "f"), b.constant("at", np.arange(4).reshape(1, 4, 1, 1, 1))
+    b.add("Gather", ["f", "at"], "a", axis=0), b.add("Sigmoid", "a", "y")
+    return torch.sigmoid(F.relu(x.mean((2, 3, 4), keepdim=True)))
+
+
+@case("as_strided that transposes back, and one that takes every second", 13)
+def _(b, x):
+    b.add("ReduceMean", "x", "m", axes=[3, 4], keepdims=0)              # N x C x T
+    b.add("Transpose", "m", "t", perm=[0, 2, 1]), b.constant("rows", [1, 16]), b.add("Reshape", ["t", "rows"], "f")
+    b.constant("at", (np.arange(4)[:, None] + 4 * np.arange(4)[None, :]))  # element (c, t) of T x C
+    b.add("Gather", ["f", "at"], "a", axis=1)
+    b.constant("five", [1, 4, 4, 1, 1]), b.add("Reshape", ["a", "five"], "v")
+    b.constant("half", [[0], [2]]), b.add("Gather", ["v", "half"], "h", axis=1)
+    b.constant("back", [1, 2, 4, 1, 1]), b.add("Reshape", ["h", "back"], "y")
+    return x.mean((3, 4), keepdim=True)[:, ::2]
+
+
+@case("Tile of sizes of 1", 9, 13)
+def _(b, x):
+    b.add("GlobalAveragePool", "x", "g"), b.add("Tile", ["g", b.constant("counts", [1, 1, 4, 6, 8])], "t"), b.add("Mul", ["x", "t"], "y")
+    return x * x.mean((2, 3, 4), keepdim=True)
+
+
+@case("CastLike of tensors and of weights", 15, 28)
+def _(b, x):
+    w = b.weight("w", 5, 4, 1, 1, 1)
+    b.constant("float", 0, np.float32), b.add("CastLike", ["w", "float"], "v"), b.add("Conv", ["x", "v"], "c"), b.add("CastLike", ["c", "x"], "y")
+    return F.conv3d(x, w)
+
+
+@case("Swish", 24, 28)
+def _(b, x):
+    b.add("Swish", "x", "a"), b.add("Swish", "a", "y", alpha=1.0)
+    return F.silu(F.silu(x))

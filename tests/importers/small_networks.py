@@ -51,6 +51,34 @@ class Ops(nn.Module):
         return self.head(self.gates(self.hswish(x)))
 
 
+class Excited(nn.Module):
+    """Squeeze and excitation by linear layers, as MONAI and SENet spell it. 16 channels: as many as the clip is wide."""
+    class Excite(nn.Module):
+        def __init__(self, channels, spelling):
+            super().__init__()
+            self.fc1, self.fc2, self.spelling = nn.Linear(channels, 4), nn.Linear(4, channels), spelling
+
+        def forward(self, x):
+            n, c = x.shape[:2]
+            y = F.adaptive_avg_pool3d(x, 1).view(n, c)
+            y = torch.sigmoid(self.fc2(F.relu(self.fc1(y))))
+            if self.spelling == "view":
+                return x * y.view(n, c, 1, 1, 1).repeat(1, 1, *x.shape[2:]).view_as(x)
+            if self.spelling == "expand":
+                return x * y.view(n, c, 1, 1, 1).expand_as(x)
+            return x + x * y[:, :, None, None, None] if self.spelling == "index" else y.reshape(*y.shape, 1, 1, 1).mul(x)
+
+    def __init__(self):
+        super().__init__()
+        self.conv, self.second = nn.Conv3d(3, 16, 3, padding=1), nn.Conv3d(16, 12, 1)
+        self.gates = nn.ModuleList(self.Excite(c, way) for c, way in ((16, "view"), (16, "index"), (12, "expand"), (12, "reshape")))
+        self.head = Head(12)
+
+    def forward(self, x):
+        x = self.gates[1](self.gates[0](self.conv(x)))
+        return self.head(self.gates[3](self.gates[2](self.second(x))))
+
+
 class Branches(nn.Module):
     """Split, shuffle, concatenate, add; the shortcut of appended zeros; padding of every kind."""
     def __init__(self):
@@ -161,19 +189,20 @@ class SamePadding(nn.Conv3d):
 
 
 class Untraceable(nn.Module):
-    """A shortcut of zeros made by torch.zeros, which torch.fx cannot record."""
+    """Its code asks for a tensor, and torch.fx has a proxy. A shortcut of zeros."""
     def __init__(self):
         super().__init__()
         self.features = nn.Sequential(SamePadding(3, 4, (3, 6, 2), (2, 3, 1)), nn.BatchNorm3d(4), nn.ReLU())
         self.conv, self.head = nn.Conv3d(4, 8, 3, padding=1), Head(8)
 
     def forward(self, x):
+        assert isinstance(x, torch.Tensor), "a proxy of torch.fx is none"
         x = self.features(x)
         n, c, t, h, w = x.shape
         return self.head(self.conv(x) + torch.cat([x, torch.zeros(n, 4, t, h, w, dtype=x.dtype)], 1))
 
 
-NETWORKS = {network.__name__: network for network in (Ops, Branches, Frames, PermutedHead, Means, Flat, Constants)}
+NETWORKS = {network.__name__: network for network in (Ops, Excited, Branches, Frames, PermutedHead, Means, Flat, Constants)}
 
 
 def made(network, seed=0):

@@ -69,7 +69,7 @@ def sources(args, folder):
             clip = os.path.join(folder, "noise.npy")
             np.save(clip, np.random.default_rng(7).integers(0, 256, shape).astype(np.uint8))
         yield os.path.basename(model), model, clip, graph, np.load(clip)
-    for seed in range(args.first, args.first + args.seeds):
+    for seed in [*range(args.first, args.first + args.seeds), *args.also]:
         model, clip = (os.path.join(folder, "random" + kind) for kind in (".h5", ".npy"))
         graph, frames = random_graph.generate(seed, model, clip)
         yield f"seed {seed}", model, clip, graph, frames
@@ -79,6 +79,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--dump", required=True, help="the helper cfp-trace-dump")
     parser.add_argument("--seeds", type=int, default=40, help="number of random networks")
+    parser.add_argument("--also", type=int, action="append", default=[], help="the seed of one more network")
     parser.add_argument("--first", type=int, default=0, help="the first seed")
     parser.add_argument("--model", action="append", help="a model file besides; may be repeated")
     parser.add_argument("--clip", action="append", help="the .npy clip of each --model; noise without")

@@ -6,6 +6,8 @@ import signal
 import sys
 from typing import Callable, Iterable
 
+from . import progress
+
 LISTED = 20  # names in a message before "and N more"
 
 
@@ -45,6 +47,7 @@ def _wanted(packages: Iterable[str]) -> str:
 
 def note(program: str, text: str) -> None:
     """What a user should know of an import that succeeds."""
+    progress.clear()
     print(f"{program}: note: {printable(text)}", file=sys.stderr)
 
 
@@ -67,6 +70,7 @@ def run(program: str, main: Callable[[], None]) -> None:
     except MemoryError:
         sys.exit(_say(program, "not enough memory"))
     except KeyboardInterrupt:
+        progress.clear()
         sys.exit(130)
     except RuntimeError as problem:    # PyTorch, interrupted while it is imported
         if not str(problem).startswith("KeyboardInterrupt"):
@@ -75,5 +79,6 @@ def run(program: str, main: Callable[[], None]) -> None:
 
 
 def _say(program: str, problem: object) -> int:
+    progress.clear()
     print(f"{program}: {printable(problem)}", file=sys.stderr)
     return 1

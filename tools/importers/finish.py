@@ -5,9 +5,9 @@ import argparse
 import sys
 from math import prod
 from pathlib import Path
-from typing import Callable, Dict, Iterable, List, NamedTuple, Optional, Tuple
+from typing import Callable, Dict, Iterable, List, Mapping, NamedTuple, Optional, Tuple
 
-from . import class_names, heads, profiles
+from . import class_names, heads, profiles, progress
 from .failure import ImportFailure, note
 from .lowering import MOST_ELEMENTS, Lowering
 from .profiles import Profile
@@ -23,6 +23,17 @@ class Refusal(NamedTuple):
     reason: str
 
 
+class Refused(ImportFailure):
+    """Operations cannot be mapped. spelling: it may be only how they are written, and another tracer may spell them out."""
+
+    def __init__(self, text: str, refusals: Iterable[Refusal]):
+        super().__init__(text)
+        self.spelling = all(refusal.reason == "no counterpart" or refusal.reason.startswith(_SPELLING) for refusal in refusals)
+
+
+_SPELLING = ("does not fit together", "attribute ", "an index ", "indices of both", "reads no tensor")
+
+
 def bare(problem: Exception, name: str) -> str:
     """What is wrong, without the name that Network puts before it."""
     text = str(problem)
@@ -31,25 +42,33 @@ def bare(problem: Exception, name: str) -> str:
 
 def refuse(what: object, refusals: Iterable[Refusal], skipped: bool = False) -> None:
     """ImportFailure with every refusal, if there is one. skipped: others read what those would have given."""
+    refusals = list(refusals)
     said = [f"{name} ({op}): {reason}" for name, op, reason in refusals]
     if said:
-        raise ImportFailure(f"{what}: {len(said)} of its operations cannot be mapped: {'; '.join(said)}"
-                            + ("; what depends on these was not looked at" if skipped else ""))
+        raise Refused(f"{what}: {len(said)} of its operations cannot be mapped: {'; '.join(said)}"
+                      + ("; what depends on these was not looked at" if skipped else ""), refusals)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     heads.add_arguments(parser, class_names.HELP + "default: those that --profile knows, or numbers; ")
     profiles.add_arguments(parser)
+    progress.add_argument(parser)
     parser.set_defaults(program=parser.prog)
 
 
-def profile_for(args: argparse.Namespace, what: object, channels: Optional[int],
-                size: Tuple[Optional[int], ...]) -> Profile:
-    """The preprocessing. channels, size (T, H, W): what the network itself fixes; None for what it leaves open."""
+def want_preprocessing(args: argparse.Namespace, what: object) -> None:
+    """Exits if no option says how clips are shown to the network."""
     if not args.profile and not (args.mean and args.std):
         print(f"{args.program}: {what}: --profile NAME (or --mean, --std, --frames and --size) is wanted: how are clips "
               "shown to it?", file=sys.stderr)
         sys.exit(2)
+
+
+def profile_for(args: argparse.Namespace, what: object, channels: Optional[int], size: Tuple[Optional[int], ...],
+                places: Mapping[str, str] = {}, likely: int = 3) -> Profile:
+    """The preprocessing. channels, size (T, H, W): what the network itself fixes; None for what it leaves open. places: what
+    "frames" and "size" are in the network's input. likely: the number of channels, where nothing says it."""
+    want_preprocessing(args, what)
     frames, height, width = size
     for option, fixed in (("frames", {frames}), ("size", {height, width})):
         asked = getattr(args, option)
@@ -58,16 +77,17 @@ def profile_for(args: argparse.Namespace, what: object, channels: Optional[int],
         fixed -= {None}
         if asked is not None and fixed - {asked}:
             raise ImportFailure(
-                f"--{option} {asked}: {what} reads {' x '.join(map(str, sorted(fixed)))}, and that is fixed")
+                f"--{option} {asked}: {what} reads {' x '.join(map(str, sorted(fixed)))}, and that is fixed"
+                + (f" ({places[option]})" if option in places else ""))
     args.frames = args.frames or frames
     args.size = args.size or max(height or 0, width or 0) or None
     default = None
     if not args.profile and args.mean and args.std:
-        channels = channels or max(len(args.mean), len(args.std), 3 if len(args.mean) == len(args.std) == 1 else 1)
+        channels = channels or max(len(args.mean), len(args.std), likely if len(args.mean) == len(args.std) == 1 else 1)
         if args.frames is None or args.size is None:
             wanted = [option for option in ("frames", "size") if getattr(args, option) is None]
-            raise ImportFailure(
-                f"{what}: fixes no size of its own: {' and '.join(f'--{option}' for option in wanted)} wanted")
+            named = [f"--{option}{f' ({places[option]})' if option in places else ''}" for option in wanted]
+            raise ImportFailure(f"{what}: fixes no size of its own: {' and '.join(named)} wanted")
         default = Profile("of the options", args.frames, 1, args.size, (0.0,) * channels, (1.0,) * channels,
                           resize_short=min(height or args.size, width or args.size))
     profile = profiles.chosen(args, default)
@@ -124,7 +144,7 @@ def _scores_node(what: object, net: Lowering, output: object) -> str:
     per_clip = joined(atom for dim in scores.dims for atom in dim if atom.axis != N)
     if per_clip != whole((1, shape[0]))[C]:
         raise ImportFailure(f"{what}: its output {times(output.shape)} has the scores of {scores.node} in another order, "
-                            "which SPEC 2 has no op for")
+                            "which a model file has no op for")
     return scores.node
 
 

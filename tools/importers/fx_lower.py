@@ -5,50 +5,77 @@ them) is computed by Python and PyTorch, because every size is known.
 """
 from __future__ import annotations
 
-from typing import Dict, List, Sequence, Tuple
+from typing import Dict, List, Optional, Sequence, Tuple
 
 import torch
 from torch import fx, nn
 
 from .finish import Refusal, bare, refuse
-from .fx_ops import FUNCTIONS, METHODS, MODULES, Call
+from .fx_ops import FUNCTIONS, METHODS, MODULES, Call, refuse_alone
 from .failure import ImportFailure
 from .fx_trace import operation_of
 from .heads import by_name, in_order
 from .lowering import Lowering
 from .profiles import Profile
+from .progress import report
+from .reasons import without_counterpart
 from .views import Unmapped, View
 
 _UNKNOWN = object()  # what an operation without a counterpart, and whatever reads it, gives
 _STALE = object()    # a tensor that an in-place operation on another view of its memory has changed
 
 
+class Walk:
+    """Evaluates the nodes of a graph in their order; the tracer's Known."""
+
+    def __init__(self, what: str, module: nn.Module, profile: Profile, names: Optional[Dict[fx.Node, str]] = None):
+        self.what, self.module, self.names = what, module, {} if names is None else names
+        self.net = Lowering(1, profile.channels, profile.frames, profile.size, profile.size)
+        self.net.shown = profile.name.partition(",")[0]
+        self.values: Dict[fx.Node, object] = {}
+        self.refusals: List[Refusal] = []
+        self.skipped = False
+
+    def step(self, node: fx.Node) -> None:
+        call = Call(self.net, self.names.get(node, node.name))
+        try:
+            self.values[node] = _evaluate(self.what, self.module, node, call, self.values)
+            self.skipped = self.skipped or self.values[node] is _UNKNOWN
+        except (Unmapped, ImportFailure) as problem:
+            instead = getattr(problem, "instead", None)
+            self._refuse(node, call, bare(problem, call.name), _UNKNOWN if instead is None else instead)
+        except Exception as problem:  # arguments that fx_ops.py does not know, sizes that do not fit ...
+            self._refuse(node, call, f"does not fit together ({problem})", _UNKNOWN)
+        if call.overwritten is not None and isinstance(self.values[node], View):
+            _overwrite(self.net, call.overwritten, self.values[node], self.values)
+
+    def _refuse(self, node: fx.Node, call: Call, reason: str, value: object) -> None:
+        self.refusals.append(Refusal(call.name, _title(self.module, node), reason))
+        self.values[node] = value
+
+    def constant(self, node: fx.Node) -> Tuple[bool, object]:
+        held: list = []
+        _collect(self.values[node], held)
+        return not held, self.values[node]
+
+    def length(self, node: fx.Node) -> Optional[int]:
+        value = self.values.get(node)
+        if isinstance(value, View):
+            return value.shape[0] if value.rank else None
+        return len(value) if isinstance(value, (tuple, list, torch.Tensor)) else None
+
+
 def lower_traced(what: str, module: nn.Module, graph: fx.Graph, names: Dict[fx.Node, str], profile: Profile,
                  heads: Sequence[str] = ()) -> Tuple[Lowering, object]:
     """The network and its output; of several heads {name: output}. ImportFailure lists every operation that has no counterpart."""
-    skipped = False
-    net = Lowering(1, profile.channels, profile.frames, profile.size, profile.size)
-    net.shown = profile.name.partition(",")[0]
-    values: Dict[fx.Node, object] = {}
-    refusals: List[Refusal] = []
+    walk = Walk(what, module, profile, names)
     read = _needed(module, graph)
-    for node in graph.nodes:
-        if node not in read:
-            continue
-        call = Call(net, names.get(node, node.name))
-        try:
-            values[node] = _evaluate(what, module, node, call, values)
-            skipped = skipped or values[node] is _UNKNOWN
-        except (Unmapped, ImportFailure) as problem:
-            refusals.append(Refusal(call.name, _title(module, node), bare(problem, call.name)))
-            values[node] = _UNKNOWN
-        except Exception as problem:  # arguments that fx_ops.py does not know, sizes that do not fit ...
-            refusals.append(Refusal(call.name, _title(module, node), f"does not fit together ({problem})"))
-            values[node] = _UNKNOWN
-        if call.overwritten is not None and isinstance(values[node], View):
-            _overwrite(net, call.overwritten, values[node], values)
-    refuse(what, refusals, skipped)
-    return net, _score(what, values[next(node for node in graph.nodes if node.op == "output")], heads)
+    for done, node in enumerate(graph.nodes):
+        if node in read:
+            report("map its operations", done, len(graph.nodes))
+            walk.step(node)
+    refuse(what, walk.refusals, walk.skipped)
+    return walk.net, _score(what, walk.values[next(node for node in graph.nodes if node.op == "output")], heads)
 
 
 def _needed(module: nn.Module, graph: fx.Graph) -> set:
@@ -84,8 +111,12 @@ def _evaluate(what: str, module: nn.Module, node: fx.Node, call: Call, values: D
         raise Unmapped("reads a tensor that was changed in place, in part or in another shape")
     if not held:
         return _concrete(module, node, args, kwargs)
-    handler = _handler(module, node, any(isinstance(value, View) for value in held))
+    handler = _handler(module, node, held)
     if _UNKNOWN in held:
+        if node.op == "call_module":
+            refuse_alone(module.get_submodule(node.target))
+        elif getattr(handler, "refuses", False):
+            raise without_counterpart(_title(module, node))
         return _UNKNOWN
     if node.op == "call_module":
         return handler(call, module.get_submodule(node.target), *args, **kwargs)
@@ -117,8 +148,9 @@ def _collect(value: object, held: list) -> None:
             _collect(item, held)
 
 
-def _handler(module: nn.Module, node: fx.Node, sure: bool):
-    """sure: the operation reads the clip; otherwise it reads an unknown value, which may be a size."""
+def _handler(module: nn.Module, node: fx.Node, held: list):
+    """held: what it reads. It reads the clip, or an unknown value, which may be a size."""
+    sure = any(isinstance(value, View) for value in held)
     if node.op == "call_module":
         leaf = module.get_submodule(node.target)
         found = MODULES.get(operation_of(leaf, MODULES))
@@ -127,7 +159,7 @@ def _handler(module: nn.Module, node: fx.Node, sure: bool):
     else:
         found = (METHODS if node.op == "call_method" else FUNCTIONS).get(node.target)
     if found is None and (sure or getattr(node.target, "__module__", "") not in ("_operator", "math", "builtins")):
-        raise Unmapped("no counterpart")
+        raise without_counterpart(_title(module, node), held)
     return found
 
 

@@ -17,7 +17,8 @@ from torch import nn
 
 from .lowering import Lowering
 from .network import three
-from .views import Unmapped, View, size_of
+from .reasons import normalises, without_counterpart
+from .views import Unmapped, View, repeated, size_of
 
 
 @dataclass
@@ -69,7 +70,7 @@ def _conv(call, input, weight, bias=None, stride=1, padding=0, dilation=1, group
 
 def _conv_module(call, module, input):
     if module.padding_mode != "zeros":
-        raise Unmapped(f"padding_mode {module.padding_mode}; zeros is known")
+        raise Unmapped(f"padding_mode {module.padding_mode}: no counterpart; only zeros are padded")
     return _conv(call, input, module.weight, module.bias, module.stride, module.padding, module.dilation, module.groups)
 
 
@@ -79,13 +80,14 @@ def _linear(call, input, weight, bias=None):
 
 def _matmul(call, input, other):
     if not isinstance(input, View) or isinstance(other, View):
-        raise Unmapped("a product of two tensors; constant weights come second")
+        raise Unmapped("a product of two tensors, as attention has it: no counterpart" if isinstance(input, View) else
+                       "a product of a constant and a tensor; constant weights come second")
     return call.net.fully_connected(call.name, input, array(other).T, None)
 
 
 def _batch_norm(call, input, running_mean, running_var, weight=None, bias=None, training=False, momentum=0.1, eps=1e-5):
     if training or running_mean is None or running_var is None:
-        raise Unmapped("statistics of the clip itself, for there are no running ones (track_running_stats)")
+        raise Unmapped("statistics of the clip itself, for there are no running ones (track_running_stats): no counterpart", _viewed(input))
     mean, var = array(running_mean), array(running_var)
     gamma = np.ones_like(mean) if weight is None else array(weight)
     beta = np.zeros_like(mean) if bias is None else array(bias)
@@ -158,7 +160,7 @@ def _mul(call, input, other):
 
 def _sub(call, input, other, *, alpha=1):
     if isinstance(input, View) and isinstance(other, View):
-        raise Unmapped("a difference of two tensors")
+        raise Unmapped("a difference of two tensors: no counterpart", input)
     if isinstance(input, View):
         return call.net.scaled(call.name, input, 1.0, -array(other) * alpha)
     return call.net.scaled(call.name, other, -alpha, array(input))
@@ -166,7 +168,7 @@ def _sub(call, input, other, *, alpha=1):
 
 def _div(call, input, other):
     if isinstance(other, View):
-        raise Unmapped("a division by a tensor")
+        raise Unmapped("a division by a tensor: no counterpart", input if isinstance(input, View) else other)
     return call.net.scaled(call.name, input, scale=1 / np.asarray(array(other), np.float64))
 
 
@@ -186,7 +188,7 @@ def _overwriting(function: Callable) -> Callable:
 
 def _max_pool(call, input, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False, return_indices=False):
     if return_indices:
-        raise Unmapped("the indices of the maxima are no tensor of SPEC 2")
+        raise Unmapped("the indices of the maxima are read: no counterpart")
     if _three(dilation) != (1, 1, 1):
         raise Unmapped(f"dilation {dilation}")
     kernel, pad = _three(kernel_size), _three(padding)
@@ -220,7 +222,7 @@ def _adaptive_avg_pool(call, input, output_size):
 
 def _adaptive_max_pool(call, input, output_size, return_indices=False):
     if return_indices:
-        raise Unmapped("the indices of the maxima are no tensor of SPEC 2")
+        raise Unmapped("the indices of the maxima are read: no counterpart")
     sizes = (output_size,) * 3 if output_size is None or isinstance(output_size, int) else tuple(output_size)
     return call.net.adaptive_maximum(call.name, _viewed(input), sizes)
 
@@ -230,7 +232,7 @@ def _amax(call, input, dim=(), keepdim=False):
 
 
 def _max(call, input, dim=None, keepdim=False):
-    """With a dim it gives the indices too, which are no tensor of SPEC 2."""
+    """With a dim it gives the indices too, which have no counterpart."""
     if dim is None:
         return _amax(call, input)
     if not isinstance(dim, int):
@@ -251,7 +253,7 @@ def _cat(call, tensors, dim=0):
 
 def _pad(call, input, pad, mode="constant", value=None):
     if mode != "constant":
-        raise Unmapped(f"mode {mode}; constant is known")
+        raise Unmapped(f"mode {mode}: no counterpart; only constants are padded")
     pad = [int(n) for n in pad]
     if len(pad) % 2 or len(pad) > 2 * _viewed(input).rank:
         raise Unmapped(f"padding {pad}")
@@ -370,6 +372,14 @@ def _expand(call, input, *sizes):
     return _viewed(input).expanded(_listed(sizes))
 
 
+def _repeat(call, input, *sizes):
+    return repeated(_viewed(input), _listed(sizes))
+
+
+def _view_as(call, input, other):
+    return _viewed(input).reshaped(tuple(other.shape), call.name)
+
+
 def _expand_as(call, input, other):
     return _viewed(input).expanded(other.shape)
 
@@ -414,16 +424,20 @@ def _dropout(call, input, p=0.5, training=True, inplace=False):
 def _getattr(call, x, key):
     if isinstance(x, tuple) and key == "values":   # of a maximum
         return x[0]
+    if not isinstance(x, View):
+        raise Unmapped(f"attribute {key}")
+    if key == "data":
+        return x
     if key == "shape":
         return torch.Size(x.shape)
     if key == "ndim":
         return x.rank
-    if key in ("is_cuda", "is_quantized", "requires_grad"):
+    if key in ("is_cuda", "is_quantized", "is_sparse", "is_mkldnn", "is_nested", "is_meta", "requires_grad"):
         return False
-    if key in ("device", "dtype"):
-        return {"device": torch.device("cpu"), "dtype": torch.float32}[key]
-    if key == "T" and x.rank == 2:
-        return x.permuted((1, 0), call.name)
+    if key in ("device", "dtype", "layout"):
+        return {"device": torch.device("cpu"), "dtype": torch.float32, "layout": torch.strided}[key]
+    if key == "T" and x.rank == 2 or key == "mT" and x.rank >= 2:
+        return _transpose(call, x, -2, -1)
     raise Unmapped(f"attribute {key}")
 
 
@@ -439,12 +453,34 @@ def _numel(call, x):
     return prod(x.shape)
 
 
-def _new_zeros(call, x, *size, dtype=None, device=None):
-    return torch.zeros(_listed(size))
+def _new(value: Optional[float]) -> Callable:
+    """new_zeros, new_ones; new_full where the value is None."""
+    def new(call, x, *size, fill_value=None, dtype=None, device=None, requires_grad=False):
+        size = (*size, fill_value) if value is None and fill_value is not None else size
+        return torch.full(_listed(size[:-1] if value is None else size), float(size[-1] if value is None else value))
+    return new
 
 
-def _zeros_like(call, input, dtype=None, device=None):
-    return torch.zeros(input.shape)
+def _like(value: Optional[float]) -> Callable:
+    def like(call, input, fill_value=value, dtype=None, layout=None, device=None, memory_format=None):
+        return torch.full(input.shape, float(fill_value))
+    return like
+
+
+def _normalised(title: str, least: int) -> Callable:
+    """A norm by the clip's own statistics, from dimension `least` on."""
+    def normalised(call, input, *args, **kwargs):
+        raise normalises(title, _viewed(input), range(least, input.rank))
+    normalised.refuses = True
+    return normalised
+
+
+def _layer_norm(call, input, normalized_shape, *args, **kwargs):
+    size = 1 if isinstance(normalized_shape, int) else len(normalized_shape)
+    raise normalises("LayerNorm", _viewed(input), range(max(0, input.rank - size), input.rank))
+
+
+_layer_norm.refuses = True
 
 
 def _three(value) -> tuple:
@@ -486,9 +522,31 @@ MODULES: Dict[type, Callable] = {
     nn.Flatten: _of(_flatten, "start_dim", "end_dim"),
     nn.Unflatten: lambda call, module, input: _unflatten(call, input, module.dim, module.unflattened_size),
     nn.ChannelShuffle: _of(_channel_shuffle, "groups"),
+    nn.LayerNorm: _of(_layer_norm, "normalized_shape"),
+    nn.GroupNorm: _of(_normalised("GroupNorm", 1)),
+    **{module: _of(_normalised("InstanceNorm", 2)) for module in (nn.InstanceNorm1d, nn.InstanceNorm2d, nn.InstanceNorm3d)},
 }
 if hasattr(nn, "ZeroPad3d"):  # not in PyTorch 1.13
     MODULES[nn.ZeroPad3d] = _pad_module
+
+_NORMS = (nn.LayerNorm, nn.GroupNorm, nn.InstanceNorm1d, nn.InstanceNorm2d, nn.InstanceNorm3d)
+
+
+def refuse_alone(module: nn.Module) -> None:
+    """Raises Unmapped for a module that cannot be mapped whatever it reads."""
+    if isinstance(module, _NORMS):
+        raise without_counterpart(type(module).__name__)
+    if isinstance(module, (nn.Conv1d, nn.Conv2d)):
+        raise Unmapped(f"a convolution over {module.weight.ndim - 2} dimensions; 3 are wanted (T, H, W)")
+    if isinstance(module, nn.Conv3d) and module.padding_mode != "zeros":
+        raise Unmapped(f"padding_mode {module.padding_mode}: no counterpart; only zeros are padded")
+    if isinstance(module, nn.MaxPool3d) and (module.return_indices or _three(module.dilation) != (1, 1, 1)):
+        raise Unmapped(f"dilation {module.dilation}" if not module.return_indices else "the indices of the maxima are read: no counterpart")
+    if isinstance(module, nn.AvgPool3d) and module.divisor_override is not None:
+        raise Unmapped(f"divisor_override {module.divisor_override}")
+    if isinstance(module, _BATCH_NORMS) and module.running_mean is None:
+        raise Unmapped("statistics of the clip itself, for there are no running ones (track_running_stats): no counterpart")
+
 
 METHODS: Dict[str, Callable] = {
     **{op: _activation(op) for op in ("relu", "sigmoid")},
@@ -499,9 +557,11 @@ METHODS: Dict[str, Callable] = {
     "clone": _clone, "div": _div, "div_": _overwriting(_div), "neg": _neg, "clamp": _clamp,
     "clamp_": _overwriting(_clamp), "softmax": _softmax, "log_softmax": _log_softmax, "mean": _mean, "matmul": _matmul, "view": _reshape,
     "reshape": _reshape, "flatten": _flatten, "unflatten": _unflatten, "permute": _permute, "transpose": _transpose,
-    "squeeze": _squeeze, "unsqueeze": _unsqueeze, "expand": _expand, "expand_as": _expand_as, "chunk": _chunk,
+    "squeeze": _squeeze, "unsqueeze": _unsqueeze, "expand": _expand, "expand_as": _expand_as, "repeat": _repeat, "view_as": _view_as,
+    "reshape_as": _view_as, "swapaxes": _transpose, "swapdims": _transpose, "mm": _matmul, "chunk": _chunk,
     "split": _split, "unbind": _unbind, "select": _select, "narrow": _narrow, "index_select": _index_select,
-    "size": _size, "dim": _dim, "numel": _numel, "nelement": _numel, "ndimension": _dim, "new_zeros": _new_zeros,
+    "size": _size, "dim": _dim, "numel": _numel, "nelement": _numel, "ndimension": _dim, "new_zeros": _new(0), "new_ones": _new(1),
+    "new_full": _new(None), "__len__": lambda call, x: x.shape[0], "bmm": _matmul, "detach_": _unchanged,
 }
 
 FUNCTIONS: Dict[Callable, Callable] = {
@@ -523,7 +583,10 @@ FUNCTIONS: Dict[Callable, Callable] = {
     torch.unbind: _unbind, torch.reshape: _reshape, torch.flatten: _flatten, torch.permute: _permute,
     torch.transpose: _transpose, torch.squeeze: _squeeze, torch.unsqueeze: _unsqueeze,
     F.channel_shuffle: _channel_shuffle, F.dropout: _dropout, torch.dropout: _dropout, torch.clone: _clone,
-    F.dropout3d: _dropout, builtins.getattr: _getattr, torch.numel: _numel, torch.zeros_like: _zeros_like,
+    F.dropout3d: _dropout, builtins.getattr: _getattr, torch.numel: _numel, torch.zeros_like: _like(0),
+    torch.ones_like: _like(1), torch.full_like: _like(None), torch.bmm: _matmul, torch.mm: _matmul,
+    torch.swapaxes: _transpose, torch.swapdims: _transpose,
+    F.layer_norm: _layer_norm, F.group_norm: _normalised("GroupNorm", 1), F.instance_norm: _normalised("InstanceNorm", 2),
 }
 for _name in ("concat", "concatenate"):  # other names of torch.cat, by version
     if hasattr(torch, _name):

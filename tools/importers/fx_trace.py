@@ -11,7 +11,7 @@ import inspect
 import operator
 import re
 import sys
-from typing import Callable, Dict, Iterable, Iterator, Optional, Tuple
+from typing import Callable, Dict, Iterable, Iterator, Optional, Protocol, Tuple
 
 import torch
 from torch import fx, nn
@@ -32,21 +32,40 @@ def operation_of(module: nn.Module, leaves: Iterable[type]) -> Optional[type]:
     return None if any(not name.startswith("__") and name not in _NOT_COMPUTED_WITH for name in own) else leaf
 
 
-class Tracer(fx.Tracer):
-    """leaves: module classes that are one operation."""
+class Known(Protocol):
+    """Computes what each node is, as it is recorded."""
+    names: Dict[fx.Node, str]
 
-    def __init__(self, leaves: Iterable[type]):
+    def step(self, node: fx.Node) -> None: ...
+    def constant(self, node: fx.Node) -> Tuple[bool, object]:
+        """Whether the value of the node is known whatever the clip, and the value."""
+    def length(self, node: fx.Node) -> Optional[int]:
+        """How many items it has; None if that is not known."""
+
+
+class Tracer(fx.Tracer):
+    """Sizes, and what is computed of sizes and weights alone, are no proxies but Python's numbers and tensors: so `len(x.shape)`,
+    `range(t)` and torch.zeros(n, c) run as they are. leaves: module classes that are one operation."""
+
+    def __init__(self, leaves: Iterable[type], known: Known):
         super().__init__()
-        self.leaves = tuple(leaves)
-        self.names: Dict[fx.Node, str] = {}
+        self.leaves, self.known = tuple(leaves), known
+        self.names = known.names
         self._paths = [""]
+        self._computing = False
 
     def is_leaf_module(self, module: nn.Module, path: str) -> bool:
         if isinstance(module, self.leaves):
             return operation_of(module, self.leaves) is not None
         return super().is_leaf_module(module, path)
 
+    def getattr(self, name, value, cache):
+        """torch.fx gives a proxy for a module's weights; what computes a node wants the weights."""
+        return value if self._computing else super().getattr(name, value, cache)
+
     def call_module(self, module, forward, args, kwargs):
+        if self._computing:
+            return forward(*args, **kwargs)
         self._paths.append(self.path_of_module(module))
         try:
             return super().call_module(module, forward, args, kwargs)
@@ -65,16 +84,52 @@ class Tracer(fx.Tracer):
             repeat += 1
             unique = f"{wanted}_{repeat}"
         self.names[node] = unique
+        if kind != "output":
+            self._computing = True
+            self.known.step(node)
+            self._computing = False
         return node
+
+    def create_proxy(self, kind, target, args, kwargs, *more, **others):
+        proxy = super().create_proxy(kind, target, args, kwargs, *more, **others)
+        constant, value = self.known.constant(proxy.node) if kind in ("call_function", "call_method") else (False, None)
+        return value if constant else proxy
+
+    def length(self, node: fx.Node) -> Optional[int]:
+        return self.known.length(node)
+
+
+_MOST_ITEMS = 256
+# what a tensor has that is no method; torch.fx only looks at an attribute when it is used
+_ATTRIBUTES = {"shape", "ndim", "device", "dtype", "layout", "is_cuda", "is_quantized", "is_sparse", "is_mkldnn", "is_nested", "is_meta",
+               "requires_grad", "grad", "data", "T", "mT"}
+
+
+def _attribute(proxy: fx.Proxy, name: str) -> object:
+    if name in _ATTRIBUTES:
+        return proxy.tracer.create_proxy("call_function", getattr, (proxy, name), {})
+    return fx.proxy.Attribute(proxy, name)
+
+
+def _length(proxy: fx.Proxy) -> int:
+    """Of a tensor, or of a list of tensors."""
+    length = proxy.tracer.length(proxy.node)
+    if length is None:
+        raise TypeError("len() of what is not known")
+    return length
 
 
 def _iterate(proxy: fx.Proxy) -> Iterator[fx.Proxy]:
-    """`n, c, t, h, w = x.size()`: as many as are unpacked. PyTorch 1.13 looks that up as Python before 3.11 has it."""
+    """`a, b = x.chunk(2, 1)`, `for part in x.unbind(1)`. Of an unknown tensor, as many as are unpacked; PyTorch 1.13 looks that
+    up as Python before 3.11 has it."""
+    length = proxy.tracer.length(proxy.node)
+    if length is not None and length <= _MOST_ITEMS:
+        return (proxy[i] for i in range(length))
     frame = sys._getframe(1)  # the module's code
     at = next((step for step in dis.get_instructions(frame.f_code) if step.offset == frame.f_lasti), None)
     if at is not None and at.opname == "UNPACK_SEQUENCE":
         return (proxy[i] for i in range(at.argval))
-    raise TypeError("a loop over a tensor, or over its sizes")
+    raise TypeError("a loop over a tensor")
 
 
 def _in_place(function: Callable, name: str) -> Callable:
@@ -85,7 +140,7 @@ def _in_place(function: Callable, name: str) -> Callable:
 
 
 _RECORDED = {
-    "__iter__": _iterate, "__iadd__": _in_place(operator.iadd, "add"), "__isub__": _in_place(operator.isub, "sub"),
+    "__getattr__": _attribute, "__len__": _length, "__iter__": _iterate, "__iadd__": _in_place(operator.iadd, "add"), "__isub__": _in_place(operator.isub, "sub"),
     "__imul__": _in_place(operator.imul, "mul"), "__itruediv__": _in_place(operator.itruediv, "truediv")
 }
 
@@ -103,15 +158,14 @@ def _recording() -> Iterator[None]:
             setattr(fx.Proxy, name, published[name]) if name in published else delattr(fx.Proxy, name)
 
 
-def trace(module: nn.Module, leaves: Iterable[type]) -> Tuple[fx.Graph, Dict[fx.Node, str]]:
-    """The graph and the names of its nodes. Raises what the module's code raises when it gets the proxies of torch.fx."""
+def trace(module: nn.Module, leaves: Iterable[type], known: Known) -> fx.Graph:
+    """The graph; known.names has the names of its nodes. Raises what the module's code raises when it gets the proxies of torch.fx."""
     if "forward" in vars(module) or module._forward_hooks or module._forward_pre_hooks:
         raise TypeError("the forward() of its class is not all that it does: hooks, or a forward() of its own")
     if _hooks._global_forward_hooks or _hooks._global_forward_pre_hooks:
         raise TypeError("there are forward hooks of every module")
-    tracer = Tracer(leaves)
+    tracer = Tracer(leaves, known)
     rest = list(inspect.signature(module.forward).parameters.values())[1:]
     defaults = {parameter.name: parameter.default for parameter in rest if parameter.default is not parameter.empty}
     with torch.no_grad(), _recording():
-        graph = tracer.trace(module, defaults or None)  # as if called with the clip alone
-    return graph, tracer.names
+        return tracer.trace(module, defaults or None)  # as if called with the clip alone

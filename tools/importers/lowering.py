@@ -73,7 +73,7 @@ class Lowering(Network):
         """The node that is x, N x C x T x H x W."""
         x = self.settled(x)
         if x.dims != self.view(x.node).dims:
-            raise Unmapped(f"reads {times(x.shape)}, a rearrangement that SPEC 2 has no op for" if x.rank == 5 else
+            raise Unmapped(f"reads {times(x.shape)}, a rearrangement of {x.node} that a model file has no op for" if x.rank == 5 else
                            f"reads {times(x.shape)}; N x C x T x H x W is wanted")
         return x.node
 
@@ -116,7 +116,8 @@ class Lowering(Network):
         channels = self.shape(node)[0]
         fits = groups > 0 and out % groups == 0 and weight.shape[1] * groups == channels
         if node == "input" and groups == 1 and self.shown and not fits:
-            raise Unmapped(f"the network reads {weight.shape[1]} channels, {self.shown} gives {channels}")
+            given = "--mean has" if self.shown == "of the options" else f"{self.shown} gives"
+            raise Unmapped(f"the network reads {weight.shape[1]} channel{'s' if weight.shape[1] > 1 else ''}, {given} {channels}")
         if not fits or bias is not None and bias.shape != (out,):
             raise Unmapped(f"{channels} channels, {groups} groups and weights {times(weight.shape)} do not go together")
         return self.view(self._conv(name, node, weight, bias, stride, padding, dilation, groups))
@@ -181,7 +182,7 @@ class Lowering(Network):
     def softmax(self, name: str, x: View, dim: int) -> View:
         x = self.settled(x)
         if self.axis(x, dim) != C:
-            raise Unmapped(f"softmax over another dimension than the channels of {times(x.shape)}")
+            raise Unmapped(f"softmax over another dimension than the channels of {times(x.shape)}", x)
         return self._with(x, self.apply(name, "softmax", x.node))
 
     def log_softmax(self, name: str, x: View, dim: int) -> View:
@@ -203,7 +204,7 @@ class Lowering(Network):
             return self.activation(name, View(before.inputs[0], x.dims), "relu6")
         if least == 0 and (most == 6 or most >= huge):
             return self.activation(name, x, "relu6" if most == 6 else "relu")
-        raise Unmapped(f"clips to {least:g} ... {most:g}; 0 ... 6 and 0 ... infinity are known")
+        raise Unmapped(f"clips to {least:g} ... {most:g}; 0 ... 6 and 0 ... infinity are known", x)
 
     def joined_by(self, name: str, op: str, a: View, b: View) -> View:
         """a + b (op add) or a * b (mul), the sizes broadcast."""
@@ -360,6 +361,23 @@ class Lowering(Network):
             raise Unmapped(f"takes {indices} along {LETTERS[axis]}; only frames (T) are taken out of order")
         return self._resized(x, x.position(dim), self.take_frames(name, x.node, indices), T)
 
+    def strided(self, name: str, x: View, dim: int, indices: np.ndarray) -> View:
+        """x at indices of several dimensions, in the place of one: what as_strided becomes. Known if each element is taken once,
+        in steps, as a reshape and a permutation do, or if the flat list of them is known to taken()."""
+        dim = x.position(dim)
+        shape, size = indices.shape, size_of(x.dims[dim])
+        flat = indices.astype(np.int64).reshape(-1)
+        at = np.where(flat < 0, flat + size, flat).reshape(shape)
+        steps = [int(at.take(1, axis).reshape(-1)[0] - at.reshape(-1)[0]) if n > 1 else 0 for axis, n in enumerate(shape)]
+        order = sorted(range(len(shape)), key=lambda axis: -steps[axis])
+        dense = np.arange(at.size).reshape([shape[axis] for axis in order]).transpose(np.argsort(order))
+        if at.size != size or not (at == dense).all():
+            made = self.taken(name, x, dim, at.reshape(-1).tolist())
+            return made.reshaped((*made.shape[:dim], *shape, *made.shape[dim + 1:]), name)
+        split = x.reshaped((*x.shape[:dim], *(shape[axis] for axis in order), *x.shape[dim + 1:]), name)
+        back = [dim + at for at in np.argsort(order).tolist()]
+        return split.permuted([*range(dim), *back, *range(dim + len(shape), split.rank)], name)
+
     def parts(self, name: str, x: View, dim: int, sizes: Sequence[int]) -> List[View]:
         """x in pieces along a dimension; slices name.0, name.1, ..."""
         if sum(sizes) != size_of(x.dims[x.position(dim)]) or min(sizes, default=0) < 1:
@@ -374,7 +392,7 @@ class Lowering(Network):
         first, dim = views[0], views[0].position(dim)
         for view in views:
             if self.axis(view, dim) != C:
-                raise Unmapped(f"a concatenation along {LETTERS[self.axis(view, dim)]}; only channels are joined")
+                raise Unmapped(f"a concatenation along {LETTERS[self.axis(view, dim)]}: no counterpart; only channels are joined")
             if view.dims[:dim] + view.dims[dim + 1:] != first.dims[:dim] + first.dims[dim + 1:]:
                 raise Unmapped(f"a concatenation of {times(first.shape)} and {times(view.shape)}")
         if len(views) < len(parts):

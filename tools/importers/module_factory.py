@@ -7,14 +7,13 @@ from __future__ import annotations
 import ast
 import importlib
 import sys
-from pathlib import Path
-from typing import Dict, Optional, Sequence
+from typing import Dict, Optional, Sequence, Tuple
 
 import numpy as np
 import torch
 from torch import nn
 
-from .checkpoint import match, read_checkpoint
+from .checkpoint import Checkpoint, match
 from .failure import ImportFailure, listed
 from .network import Network
 
@@ -50,8 +49,9 @@ def find_factory(spec: str) -> object:
     return found
 
 
-def make_module(spec: str, factory: object, arguments: Dict[str, object], weights: Optional[Path]) -> nn.Module:
-    """The module that the factory makes, in eval mode, with those weights."""
+def make_module(spec: str, factory: object, arguments: Dict[str, object], checkpoint: Optional[Checkpoint]
+                ) -> Tuple[nn.Module, Sequence[str]]:
+    """The module that the factory makes, in eval mode, with those weights; and what a user should know of them."""
     try:
         module = factory(**arguments) if callable(factory) and not isinstance(factory, nn.Module) else factory
     except (Exception, SystemExit) as problem:
@@ -59,8 +59,7 @@ def make_module(spec: str, factory: object, arguments: Dict[str, object], weight
     if not isinstance(module, nn.Module):
         raise ImportFailure(f"{spec}: gives {type(module).__name__} and no torch.nn.Module")
     _refuse_empty(spec, module)
-    if weights is not None:
-        _load(spec, module, weights)
+    notes = _load(spec, module, checkpoint) if checkpoint is not None else ()
     try:
         module.eval()
     except (Exception, SystemExit) as problem:
@@ -69,7 +68,13 @@ def make_module(spec: str, factory: object, arguments: Dict[str, object], weight
     stuck = [name for name, part in module.named_modules() if part.training and isinstance(part, kinds)]
     if stuck:
         raise ImportFailure(f"{spec}: {listed(stuck)}: in training mode even after eval()")
-    return module
+    return module, notes
+
+
+def channels_read(module: nn.Module) -> int:
+    """The channels of its clip, as its first convolution says. 3, if there is any that reads 3."""
+    read = [part.in_channels for part in module.modules() if isinstance(part, nn.Conv3d)]
+    return 3 if 3 in read or not read else read[0]
 
 
 def _refuse_empty(spec: str, module: nn.Module) -> None:
@@ -80,21 +85,22 @@ def _refuse_empty(spec: str, module: nn.Module) -> None:
             raise ImportFailure(f"{spec}: {key}: has no values, for it is on the device meta")
 
 
-def _load(spec: str, module: nn.Module, weights: Path) -> None:
+def _load(spec: str, module: nn.Module, checkpoint: Checkpoint) -> Sequence[str]:
     state = _state(spec, module)
     counters = {key: tensor for key, tensor in state.items() if key.endswith("num_batches_tracked")}
     wanted = Network(1, 1, 1, 1)  # a description of nothing but tensors
     wanted.wanted = {key: tuple(tensor.shape) for key, tensor in state.items() if key not in counters}
-    tensors = match(wanted, read_checkpoint(weights), f"checkpoint of {spec}", floats=False)
+    tensors, notes = match(wanted, checkpoint, f"checkpoint of {spec}", floats=False)
     loaded = {key: torch.from_numpy(np.array(tensor)).to(state[key].dtype) for key, tensor in tensors.items()}
     try:
         module.load_state_dict({**counters, **loaded}, strict=True)
     except (Exception, SystemExit) as problem:
-        raise ImportFailure(f"{spec}: loading {weights} failed: {words(problem)}") from None
+        raise ImportFailure(f"{spec}: loading {checkpoint.path} failed: {words(problem)}") from None
     kept = _state(spec, module)  # its load_state_dict() may be its own
     lost = [key for key, tensor in loaded.items() if key not in kept or not torch.equal(kept[key].cpu(), tensor)]
     if lost:
-        raise ImportFailure(f"{spec}: did not take what {weights} has for {listed(lost)}")
+        raise ImportFailure(f"{spec}: did not take what {checkpoint.path} has for {listed(lost)}")
+    return [f"{checkpoint.path}: {text}" for text in notes]
 
 
 def _state(spec: str, module: nn.Module) -> Dict[str, torch.Tensor]:

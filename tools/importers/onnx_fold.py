@@ -154,6 +154,7 @@ _FOLD: Dict[str, Callable] = {
     "Identity": lambda a, x: x,
     "Dropout": _dropout,
     "Cast": lambda a, x: x.astype(_type(a["to"])),
+    "CastLike": lambda a, x, y: x.astype(np.asarray(y).dtype),
     "ConstantOfShape": _constant_of_shape,
     "Reshape": lambda a, x, shape: x.reshape(reshape_target(shape, x.shape, bool(a.get("allowzero", 0)))),
     "Flatten": lambda a, x: x.reshape(prod(x.shape[:a.get("axis", 1)]), -1),

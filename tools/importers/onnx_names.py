@@ -24,20 +24,21 @@ def module_path(scopes: Sequence[str]) -> str:
     return ".".join(path)
 
 
-def unique_labels(graph: Graph) -> List[str]:
-    """A unique name for every operation: its own, or that of its output."""
-    labels: List[str] = []
-    taken = {"input"}
-    for operation in graph.operations:
+class Labels:
+    """A unique name for every operation that is come to: its own, or that of its output."""
+
+    def __init__(self):
+        self.operations: Dict[str, Operation] = {}
+
+    def of(self, operation: Operation) -> str:
         label = unique = _clean(operation.name) or _clean("".join(operation.outputs[:1])) or _clean(
             operation.op) or "node"
         repeat = 0
-        while unique in taken:
+        while unique in self.operations or unique == "input":
             repeat += 1
             unique = f"{label}_{repeat}"
-        taken.add(unique)
-        labels.append(unique)
-    return labels
+        self.operations[unique] = operation
+        return unique
 
 
 def _clean(name: str) -> str:
@@ -46,9 +47,9 @@ def _clean(name: str) -> str:
     return name[len("node_"):] or name if name.startswith("node_") else name  # which PyTorch 2 puts before every name
 
 
-def names_of(graph: Graph, labels: Sequence[str], net: Lowering) -> Dict[str, str]:
+def names_of(graph: Graph, labels: Labels, net: Lowering) -> Dict[str, str]:
     """label -> name, for the nodes that were made of operations of those labels."""
-    by_label = dict(zip(labels, graph.operations))
+    by_label = labels.operations
     made = [(name, *_scopes(by_label[name])) for name in net.nodes if name in by_label]
     inner = {tuple(scopes[:i]) for _, scopes, _ in made for i in range(len(scopes))}
     last = {tuple(scopes): name for name, scopes, _ in made}

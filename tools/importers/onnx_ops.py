@@ -1,4 +1,4 @@
-"""One function for every ONNX operation that can be imported (opset 9 to 21), and a table of them at the end.
+"""One function for every ONNX operation that can be imported (opset 9 to 28), and a table of them at the end.
 
 A function reads an operation through its Call and returns the view of its output, or a list of views.
 """
@@ -14,7 +14,8 @@ from .lowering import Lowering
 from .network import same_padding
 from .onnx_fold import axes_of, reshape_target, slice_arguments, split_sizes
 from .onnx_read import Operation
-from .views import AXES, Unmapped, View, size_of, times
+from .reasons import normalises, without_counterpart
+from .views import AXES, Unmapped, View, repeated, size_of, times
 
 Value = Union[View, np.ndarray, None]
 
@@ -105,7 +106,7 @@ def _pool(op: str) -> Callable[[Call], View]:
         if dilation != (1, 1, 1):
             raise Unmapped(f"dilations {list(dilation)}")
         if len([output for output in call.operation.outputs if output]) > 1:
-            raise Unmapped("the indices of the maxima are no tensor of SPEC 2")
+            raise Unmapped("the indices of the maxima are read: no counterpart")
         more = {"count_include_pad": call.attribute("count_include_pad", 0)} if op == "avgpool3d" else {}
         return call.net.pool(call.name, call.view(), op, kernel, strides, padding, bool(call.attribute("ceil_mode", 0)),
                              **more)
@@ -151,8 +152,8 @@ def _gemm(call: Call) -> View:
 def _matmul(call: Call) -> View:
     x, weight, swapped = call.pair()
     if swapped or isinstance(weight, View):
-        raise Unmapped(
-            f"a product of {'a constant and a tensor' if swapped else 'two tensors'}; constant weights come second")
+        raise Unmapped("a product of a constant and a tensor; constant weights come second" if swapped else
+                       "a product of two tensors, as attention has it: no counterpart")
     return call.net.fully_connected(call.name, x, weight.T, None)
 
 
@@ -173,14 +174,14 @@ def _mul(call: Call) -> View:
 def _sub(call: Call) -> View:
     x, other, swapped = call.pair()
     if isinstance(other, View):
-        raise Unmapped("a difference of two tensors")
+        raise Unmapped("a difference of two tensors: no counterpart", x)
     return call.net.scaled(call.name, x, -1.0, other) if swapped else call.net.scaled(call.name, x, 1.0, -other)
 
 
 def _div(call: Call) -> View:
     x, other, swapped = call.pair()
     if isinstance(other, View) or swapped:
-        raise Unmapped("a division by a tensor")
+        raise Unmapped("a division by a tensor: no counterpart", x if isinstance(x, View) else other)
     return call.net.scaled(call.name, x, scale=1 / other.astype(np.float64))
 
 
@@ -213,6 +214,12 @@ def _clip(call: Call) -> View:
     return call.net.clamped(call.name, call.view(), call.number(1), call.number(2))
 
 
+def _swish(call: Call) -> View:
+    if call.attribute("alpha", 1.0) != 1:
+        raise Unmapped(f"alpha {call.attribute('alpha'):g}; 1 is known")
+    return call.net.activation(call.name, call.view(), "silu")
+
+
 def _softmax(call: Call) -> View:
     x = call.view()
     axis = x.position(call.attribute("axis", -1 if call.opset >= 13 else 1))
@@ -229,7 +236,7 @@ def _concat(call: Call) -> View:
 def _pad(call: Call) -> View:
     x = call.view()
     if call.attribute("mode", "constant") != "constant":
-        raise Unmapped(f"mode {call.attribute('mode')}; constant is known")
+        raise Unmapped(f"mode {call.attribute('mode')}: no counterpart; only constants are padded")
     old = call.opset < 11
     pads = list(call.attribute("pads", ())) if old else [int(n) for n in call.wanted(1)]
     value = call.attribute("value", 0.0) if old else call.number(2, 0.0)
@@ -255,7 +262,7 @@ def _gather(call: Call) -> View:
     if indices.ndim == 0:
         return call.net.item(call.name, x, axis, int(indices))
     if indices.ndim > 1:
-        raise Unmapped(f"indices {times(indices.shape)}; a list is wanted")
+        return call.net.strided(call.name, x, axis, indices)
     return call.net.taken(call.name, x, axis, indices.tolist())
 
 
@@ -298,6 +305,17 @@ def _expand(call: Call) -> View:
     return x.expanded([1] * (x.rank - len(shape)) + shape)
 
 
+def _normalisation(axes: Callable[[Call, View], Sequence[int]]) -> Callable[[Call], View]:
+    def normalisation(call: Call) -> View:
+        x = call.view()
+        raise normalises(call.operation.op, x, axes(call, x))
+    return normalisation
+
+
+def _tile(call: Call) -> View:
+    return repeated(call.view(), [int(n) for n in call.wanted(1)])
+
+
 def _shape(call: Call) -> np.ndarray:
     return np.asarray(call.view().shape, np.int64)[call.attribute("start", 0):call.attribute("end")]
 
@@ -312,6 +330,13 @@ def _cast(call: Call) -> View:
     return call.view()
 
 
+def _cast_like(call: Call) -> View:
+    like = call.input(1)
+    if isinstance(like, np.ndarray) and like.dtype.kind != "f":
+        raise Unmapped("a tensor made whole numbers")
+    return call.view()
+
+
 def _dropout(call: Call) -> View:
     if call.opset >= 12 and call.number(2, 0):
         raise Unmapped("in training mode: export the model after .eval()")
@@ -322,8 +347,25 @@ def _unchanged(call: Call) -> View:
     return call.view()
 
 
+_NORMS = ("LayerNormalization", "RMSNormalization", "InstanceNormalization", "GroupNormalization", "MeanVarianceNormalization")
+
+
+def refuse_alone(call: Call) -> None:
+    """Raises Unmapped for an operation that cannot be mapped whatever it reads."""
+    op, weight = call.operation.op, call.input(1)
+    dimensions = weight.ndim - 2 if op == "Conv" and isinstance(weight, np.ndarray) else len(call.attribute("kernel_shape", (1, 1, 1)))
+    if op in _NORMS:
+        raise without_counterpart(op)
+    if op == "Conv" and dimensions != 3:
+        raise Unmapped(f"a convolution over {dimensions} dimensions; 3 are wanted (T, H, W)")
+    if op in ("AveragePool", "MaxPool") and dimensions != 3:
+        raise Unmapped(f"a window over {dimensions} dimensions; 3 are wanted (T, H, W)")
+    if op == "Pad" and call.attribute("mode", "constant") != "constant":
+        raise Unmapped(f"mode {call.attribute('mode')}: no counterpart; only constants are padded")
+
+
 OPERATIONS: Dict[str, Callable[[Call], Union[Value, List[View]]]] = {
-    "Add": _add, "AveragePool": _pool("avgpool3d"), "BatchNormalization": _batch_normalisation, "Cast": _cast,
+    "Add": _add, "AveragePool": _pool("avgpool3d"), "BatchNormalization": _batch_normalisation, "Cast": _cast, "CastLike": _cast_like,
     "Clip": _clip, "Concat": _concat, "Conv": _conv, "Div": _div, "Dropout": _dropout, "Expand": _expand,
     "Flatten": _flatten, "Gather": _gather, "Gemm": _gemm, "GlobalAveragePool": _global_average,
     "GlobalMaxPool": _global_maximum, "HardSigmoid": _hard_sigmoid, "HardSwish": _activation("hardswish"),
@@ -331,5 +373,10 @@ OPERATIONS: Dict[str, Callable[[Call], Union[Value, List[View]]]] = {
     "ReduceMax": _reduce(Lowering.maximum), "ReduceMean": _reduce(Lowering.mean),
     "Relu": _activation("relu"), "Reshape": _reshape, "Shape": _shape, "Sigmoid": _activation("sigmoid"),
     "Size": _size, "Slice": _slice, "Softmax": _softmax, "Split": _split, "Squeeze": _squeeze, "Sub": _sub,
-    "Sum": _sum, "Transpose": _transpose, "Unsqueeze": _unsqueeze,
+    "Sum": _sum, "Swish": _swish, "Tile": _tile, "Transpose": _transpose, "Unsqueeze": _unsqueeze,
+    **{op: _normalisation(lambda call, x: range(x.position(call.attribute("axis", -1)), x.rank))
+       for op in ("LayerNormalization", "RMSNormalization")},
+    "InstanceNormalization": _normalisation(lambda call, x: range(2, x.rank)),
+    "GroupNormalization": _normalisation(lambda call, x: range(1, x.rank)),
+    "MeanVarianceNormalization": _normalisation(lambda call, x: [x.position(axis) for axis in call.attribute("axes", [0, 2, 3])]),
 }

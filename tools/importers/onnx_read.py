@@ -5,7 +5,7 @@ Weights in separate files (external data) are read from the folder of the model,
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import prod
 from pathlib import Path
 from typing import Dict, List, Optional, Sequence, Tuple
@@ -14,8 +14,9 @@ import numpy as np
 
 from .failure import ImportFailure
 from .heads import by_name
+from .onnx_layout import layouts
 
-OPSETS = range(9, 22)
+OPSETS = range(9, 29)                     # to that of onnx 1.23
 _BYTES = {1: 4, 2: 1, 3: 1, 4: 2, 5: 2, 6: 4, 7: 8, 9: 1, 10: 2, 11: 8, 12: 4, 13: 8, 16: 2}  # of a number, by data_type
 
 
@@ -26,6 +27,26 @@ class Operation:
     inputs: List[str]                     # '' where an optional one is left out
     outputs: List[str]
     attributes: Dict[str, object]
+    branches: Dict[str, Body] = field(default_factory=dict)  # then_branch and else_branch of an If
+
+    @property
+    def reads(self) -> List[str]:
+        """Its inputs, and what its branches read of the graph around it."""
+        return self.inputs + [name for body in self.branches.values() for name in body.captured]
+
+
+@dataclass
+class Body:
+    """A branch of an If."""
+    constants: Dict[str, np.ndarray]
+    operations: List[Operation]           # those that the outputs depend on
+    outputs: List[str]
+
+    @property
+    def captured(self) -> List[str]:
+        made = {*self.constants, *(name for operation in self.operations for name in operation.outputs)}
+        read = [name for operation in self.operations for name in operation.reads] + self.outputs
+        return [name for name in dict.fromkeys(read) if name and name not in made]
 
 
 @dataclass
@@ -33,7 +54,7 @@ class Graph:
     path: Path
     opset: int
     input: str
-    shape: Tuple[Optional[int], ...]      # of the input, N x C x T x H x W; None: any
+    shape: Tuple[Optional[int], ...]      # of the input; None: any
     output: object                        # its name; of several heads {head: name}
     constants: Dict[str, np.ndarray]
     operations: List[Operation]           # those that the output depends on
@@ -88,7 +109,7 @@ def _graph(path: Path, graph, opset: int, heads: Sequence[str]) -> Graph:
         if name in made:
             raise ImportFailure(f"{path}: {name}: two nodes make it")
         made.add(name)
-    return Graph(path, opset, _text(inputs[0].name), shape, output, constants, _needed(operations, output))
+    return Graph(path, opset, _text(inputs[0].name), shape, output, constants, _needed(operations, list(output.values()) if heads else [output]))
 
 
 def _text(value) -> str:
@@ -99,7 +120,18 @@ def _text(value) -> str:
 def _operation(path: Path, node) -> Operation:
     domain = "" if node.domain in ("", "ai.onnx") else f"{_text(node.domain)}."
     return Operation(_text(node.name), domain + _text(node.op_type), [_text(name) for name in node.input],
-                     [_text(name) for name in node.output], _attributes(path, node))
+                     [_text(name) for name in node.output], _attributes(path, node), _branches(path, node))
+
+
+def _branches(path: Path, node) -> Dict[str, Body]:
+    return {_text(attribute.name): _body(path, attribute.g) for attribute in node.attribute
+            if node.op_type == "If" and attribute.name in ("then_branch", "else_branch")}
+
+
+def _body(path: Path, graph) -> Body:
+    constants = {_text(tensor.name): _array(path, tensor) for tensor in graph.initializer}
+    outputs = [_text(value.name) for value in graph.output]
+    return Body(constants, _needed([_operation(path, node) for node in graph.node], outputs), outputs)
 
 
 def _input_shape(path: Path, value) -> Tuple[Optional[int], ...]:
@@ -109,10 +141,16 @@ def _input_shape(path: Path, value) -> Tuple[Optional[int], ...]:
     if kind.elem_type not in floats:
         raise ImportFailure(f"{path}: input {_text(value.name)}: is no floating-point tensor")
     shape = tuple(dim.dim_value if dim.dim_value > 0 else None for dim in kind.shape.dim)
-    if len(shape) != 5:
-        words = " x ".join(str(size or "?") for size in shape) or "without a shape"
-        raise ImportFailure(f"{path}: input {_text(value.name)}: is {words}; N x C x T x H x W is wanted")
+    if not layouts(shape):
+        raise no_clip(path, _text(value.name), shape)
     return shape
+
+
+def no_clip(path: Path, name: str, shape: Tuple[Optional[int], ...]) -> ImportFailure:
+    words = " x ".join(str(size or "?") for size in shape) or "without a shape"
+    several = len(shape) == 6 and (shape[1] or 1) > 1
+    return ImportFailure(f"{path}: input {name}: is {words}{f', {shape[1]} clips at once' if several else ''}; one clip, "
+                         "N x C x T x H x W or in another order, is wanted")
 
 
 def _attributes(path: Path, node) -> Dict[str, object]:
@@ -120,6 +158,8 @@ def _attributes(path: Path, node) -> Dict[str, object]:
     from onnx import helper
     out = {}
     for attribute in node.attribute:
+        if attribute.type in (onnx.AttributeProto.GRAPH, onnx.AttributeProto.GRAPHS):
+            continue
         value = helper.get_attribute_value(attribute)
         if isinstance(value, onnx.TensorProto):
             value = _array(path, value)
@@ -131,13 +171,13 @@ def _attributes(path: Path, node) -> Dict[str, object]:
     return out
 
 
-def _needed(operations: List[Operation], output: object) -> List[Operation]:
+def _needed(operations: List[Operation], outputs: List[str]) -> List[Operation]:
     """Dropout's mask, an auxiliary head and the like are left out."""
-    wanted, kept = set(output.values()) if isinstance(output, dict) else {output}, []
+    wanted, kept = set(outputs), []
     for operation in reversed(operations):
         if wanted & set(operation.outputs):
             kept.append(operation)
-            wanted.update(operation.inputs)
+            wanted.update(operation.reads)
     return kept[::-1]
 
 

@@ -51,7 +51,7 @@ class Profile:
             resized = f"stretched to {self.size} x {self.size}"
         if self.resize_filter != "bilinear":
             resized += ", antialiased"
-        color = self.color if self.channels == 3 else f"{self.channels} channels"
+        color = self.color if self.channels == 3 else f"{self.channels} channel{'s' if self.channels > 1 else ''}"
         numbers = (" ".join(f"{v:.6g}" for v in (values if len(set(values)) > 1 else values[:1])) for values in (self.mean, self.std))
         return (f"{self.frames} frames, {self.frame_stride} apart; {resized}; {color}, 0..255 / {self.scale:g}, "
                 "mean {}, std {}".format(*numbers))
@@ -94,6 +94,9 @@ _TABLE = (
             note="I3D: -1..1, 25 frames a second"),
     Profile("i3d-flow", 64, 1, 224, resize_short=256, scale=127.5, mean=(1.0,) * 2, std=(1.0,) * 2, classes="kinetics-400",
             note="I3D on optical flow: u and v, cut off at 20 pixels a frame, as bytes 0..255 -> -1..1"),
+    # alexandrosstergiou/Class_Feature_Visualization_Pyramid, utils/load_utils.py: cv2.resize, INTER_LINEAR
+    Profile("cfp", 16, 1, 224, resize=(256, 256), mean=(124 / 255, 117 / 255, 104 / 255), std=(0.229, 0.224, 0.225),
+            note="the networks of the authors of Class Feature Pyramids, on folders of frames"),
     # facebookarchive/C3D, C3D-v1.0/src/caffe/util/image_io.cpp: cv::resize with its default, linear
     Profile("c3d", 16, 1, 112, resize=(128, 171), color="BGR", scale=1.0, mean=(104.0, 117.0, 128.0), std=(1.0,) * 3,
             note="C3D: blue first, 0..255; one mean a channel stands for the published mean cube"),

@@ -17,6 +17,7 @@ from typing import Callable, Dict
 import numpy as np
 
 from .network import Network, Node
+from .progress import report
 
 _SUM_STD = math.sqrt(4 * (65536 ** 2 - 1) / 12)   # of the sum of four uniform 16-bit numbers
 _DIGITS = 6                                       # binary digits kept of what is measured
@@ -93,7 +94,8 @@ def _measured(net: Network, seed: int) -> Dict[str, np.ndarray]:
         return OPS[node.op]([values[name] for name in node.inputs], node.attributes, data)
 
     with torch.no_grad():
-        for node in net.nodes.values():
+        for done, node in enumerate(net.nodes.values()):
+            report("draw weights", done, len(net.nodes))
             if node.op in ("conv3d", "linear"):
                 _draw_kernels(net, node, seed, tensors)
                 if node.name not in normed:

@@ -5,7 +5,8 @@ number besides its tensors (a learning rate, say), and that version ignores the 
 are read here: the zip of PyTorch 1.6 and later (data.pkl; the storages as data/KEY) and the older sequence of pickles (magic
 number, protocol, system, object, storage keys; then each storage: int64 count, elements).
 
-A pickle names classes and functions. Known ones (here and in torch_pickle.py) are read, any other is refused.
+A pickle names classes and functions. Known ones (here and in torch_pickle.py) are read. Any other stands for nothing: it is
+neither imported nor run.
 """
 from __future__ import annotations
 
@@ -19,7 +20,7 @@ from typing import Any, BinaryIO, Callable, Dict, Tuple
 
 import numpy as np
 
-from .torch_pickle import Damaged, TorchPickle
+from .torch_pickle import Damaged, TorchPickle, unknown
 
 _MAGIC, _PROTOCOL = 0x1950A86A20F9469CFC6C, 1001
 _LONGEST_PICKLE = 1 << 28
@@ -27,11 +28,15 @@ _MOST_DIMENSIONS = 8
 _DTYPES = {"FloatStorage": "f4", "HalfStorage": "f2", "DoubleStorage": "f8", "LongStorage": "i8", "IntStorage": "i4",
            "ShortStorage": "i2", "CharStorage": "i1", "ByteStorage": "u1", "BoolStorage": "?",
            "BFloat16Storage": "u2"}    # the upper half of a float32
+# storages that no weights are read from: the bytes of an element
+_OTHERS = {"ComplexFloatStorage": 8, "ComplexDoubleStorage": 16, "QInt8Storage": 1, "QUInt8Storage": 1, "QUInt4x2Storage": 1,
+           "QUInt2x4Storage": 1, "QInt32Storage": 4, "UntypedStorage": 1, "_UntypedStorage": 1}
+_SIZES = {**{kind: np.dtype(code).itemsize for kind, code in _DTYPES.items()}, **_OTHERS}
 
 
 @dataclass
 class Storage:
-    kind: str                          # a key of _DTYPES
+    kind: str                          # a key of _SIZES
     count: int
     read: Callable[[], bytes]          # its elements, count times the size of one
     little: bool                       # byte order
@@ -55,10 +60,17 @@ class Tensor:
     shape: Tuple[int, ...]
     strides: Tuple[int, ...]           # in elements
 
+    @property
+    def ndim(self) -> int:
+        return len(self.shape)
+
+    def is_sensible(self) -> bool:
+        return len(self.shape) == len(self.strides) <= _MOST_DIMENSIONS and all(
+            isinstance(n, int) and 0 <= n < 1 << 63 for n in (self.offset, *self.shape, *self.strides))
+
     def array(self) -> np.ndarray:
         """A copy in memory order. Raises Damaged."""
-        if len(self.shape) != len(self.strides) or len(self.shape) > _MOST_DIMENSIONS or any(
-                not isinstance(n, int) or not 0 <= n < 1 << 63 for n in (self.offset, *self.shape, *self.strides)):
+        if not self.is_sensible():
             raise Damaged("its shape makes no sense")
         if 0 in self.shape:
             return np.zeros(self.shape, np.dtype(_DTYPES[self.storage.kind]))
@@ -78,19 +90,26 @@ def _rebuild_tensor(storage: Any, offset: Any, shape: Any, strides: Any, _grad: 
         raise Damaged("a tensor without a storage or a shape")
     if metadata:
         raise Damaged("a tensor that is negated or conjugated when it is read")
-    return Tensor(storage, offset, shape, strides)
+    return Tensor(storage, offset, shape, strides) if storage.kind in _DTYPES else unknown()
 
 
 def _rebuild_parameter(tensor: Any, *_: Any) -> Any:
     return tensor
 
 
+def _rebuild_subclass(function: Any, _kind: Any, arguments: Any, _state: Any = None) -> Any:
+    """A tensor that has attributes, or a class of its own."""
+    known = any(function is one for one in (_rebuild_tensor, _rebuild_parameter))
+    return function(*arguments) if known and type(arguments) is tuple else unknown()
+
+
 _FUNCTIONS = {("torch._utils", "_rebuild_tensor"): _rebuild_tensor,
               ("torch._utils", "_rebuild_tensor_v2"): _rebuild_tensor,
               ("torch._utils", "_rebuild_parameter"): _rebuild_parameter,
               ("torch._utils", "_rebuild_parameter_with_state"): _rebuild_parameter,
+              ("torch._tensor", "_rebuild_from_type_v2"): _rebuild_subclass,
               # a storage's class is only ever named in its persistent id
-              **{(module, kind): kind for module in ("torch", "torch.cuda") for kind in _DTYPES}}
+              **{(module, kind): kind for module in ("torch", "torch.cuda", "torch.storage") for kind in _SIZES}}
 
 
 def _pickle(storage: Callable[[str, str, int], Storage]) -> TorchPickle:
@@ -101,7 +120,7 @@ def _pickle(storage: Callable[[str, str, int], Storage]) -> TorchPickle:
         if type(identity) is not tuple or len(identity) < 5:
             raise Damaged("a storage of an unknown kind")
         mark, kind, key, _, count = identity[:5]
-        if (not all(isinstance(part, str) for part in (mark, kind, key)) or mark != "storage" or kind not in _DTYPES
+        if (not all(isinstance(part, str) for part in (mark, kind, key)) or mark != "storage" or kind not in _SIZES
                 or not isinstance(count, int) or count < 0):
             raise Damaged("a storage of an unknown kind")
         if len(identity) > 5 and identity[5] is not None:
@@ -119,13 +138,18 @@ def is_torchscript(path: Path) -> bool:
     return zipfile.is_zipfile(path) and any(name.endswith("/constants.pkl") for name in zipfile.ZipFile(path).namelist())
 
 
-def read_torch_file(path: Path) -> Any:
-    """The object that torch.save was given, its tensors as Tensor. Raises RefusedName, OSError, or, for a damaged file, anything
-    that zipfile and a pickle raise."""
+@dataclass(frozen=True)
+class Saved:
+    value: Any                         # what torch.save was given, its tensors as Tensor
+    names: Tuple[str, ...]             # of the classes and functions that stand for nothing
+
+
+def read_torch_file(path: Path) -> Saved:
+    """Raises OSError or, for a damaged file, anything that zipfile and a pickle raise."""
     return _read_zip(path) if zipfile.is_zipfile(path) else _read_row_of_pickles(path)
 
 
-def _read_zip(path: Path) -> Any:
+def _read_zip(path: Path) -> Saved:
     archive = zipfile.ZipFile(path)
     pickles = [name for name in archive.namelist() if name.count("/") == 1 and name.endswith("/data.pkl")]
     if len(pickles) != 1 or archive.getinfo(pickles[0]).file_size > _LONGEST_PICKLE:
@@ -141,13 +165,15 @@ def _read_zip(path: Path) -> Any:
 
     def storage(kind: str, key: str, count: int) -> Storage:
         data = entry(f"data/{key}")
-        if data.file_size != count * np.dtype(_DTYPES[kind]).itemsize:
+        if data.file_size != count * _SIZES[kind]:
             raise Damaged("a storage of another length")
         return Storage(kind, count, lambda: archive.read(data), little)
-    return _pickle(storage).load(io.BytesIO(archive.read(entry("data.pkl"))))
+    pickle = _pickle(storage)
+    made = pickle.load(io.BytesIO(archive.read(entry("data.pkl"))))
+    return Saved(made, tuple(pickle.names))
 
 
-def _read_row_of_pickles(path: Path) -> Any:
+def _read_row_of_pickles(path: Path) -> Saved:
     storages: Dict[str, Storage] = {}
     little = True
 
@@ -167,10 +193,10 @@ def _read_row_of_pickles(path: Path) -> Any:
             count = int.from_bytes(file.read(8), "little" if little else "big")
             if storages[key].count != count:
                 raise Damaged("a storage of another length")
-            size = count * np.dtype(_DTYPES[storages[key].kind]).itemsize
+            size = count * _SIZES[storages[key].kind]
             storages[key].read = _part(path, file.tell(), size)
             file.seek(size, io.SEEK_CUR)
-    return made
+    return Saved(made, tuple(row.names))
 
 
 def _part(path: Path, start: int, size: int) -> Callable[[], bytes]:

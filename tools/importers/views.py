@@ -16,7 +16,13 @@ REPEATED = -1                     # no axis of the node: the same elements again
 
 
 class Unmapped(Exception):
-    """Why something has no counterpart in SPEC 2; whoever knows the node adds its name."""
+    """Why something has no counterpart in SPEC 2; whoever knows the node adds its name.
+
+    instead: what may stand for the result, so that later operations can be looked at."""
+
+    def __init__(self, why: str, instead: Optional[View] = None):
+        super().__init__(why)
+        self.instead = instead
 
 
 class Atom(NamedTuple):
@@ -114,6 +120,14 @@ class View:
                 raise Unmapped(f"expands {times(self.shape)} to {times(shape)}")
             out.append(dim if dim or size == 1 else (Atom(REPEATED, size, 0),))
         return replace(self, dims=tuple(out))
+
+
+def repeated(x: View, counts: Sequence[int]) -> View:
+    """x that many times along each dimension: of dimensions of size 1, as expanded()."""
+    x = replace(x, dims=((),) * (len(counts) - x.rank) + x.dims)
+    if len(counts) != x.rank or any(count != 1 and size_of(dim) != 1 for count, dim in zip(counts, x.dims)):
+        raise Unmapped(f"repeats {times(x.shape)} {times(counts)} times: no counterpart; only a size of 1 is repeated")
+    return x.expanded([count if size_of(dim) == 1 else size_of(dim) for count, dim in zip(counts, x.dims)])
 
 
 def _taken(left: List[Atom], size: int, old: Sequence[int], new: Sequence[int]) -> List[Atom]:

@@ -89,8 +89,7 @@ cfp_status cpu_channel_mean(cfp_backend *backend, float *mean, const cfp_tensor 
 cfp_status cpu_channel_sum(cfp_backend *backend, float *map, const cfp_tensor *x,
                            const cfp_tensor *g, const cfp_demand *demand, int questions, int thetas,
                            bool positive);
-cfp_status cpu_gate(cfp_backend *backend, const cfp_node *activation, cfp_tensor *dy,
-                    const cfp_tensor *y, const cfp_demand *demand, int entries);
+cfp_status cpu_gate(cfp_backend *backend, const cfp_gating *gating);
 cfp_status cpu_back_step(cfp_backend *backend, const cfp_back_step *step);
 cfp_status cpu_list_edges(cfp_backend *backend, const cfp_back_step *step, int question,
                           cfp_edge *edge);

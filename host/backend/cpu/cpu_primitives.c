@@ -163,7 +163,7 @@ static cfp_status mask(cfp_backend *backend, cfp_tensor *x, const cfp_demand *de
 {
     const int64_t positions = cfp_positions(x->shape), blocks = cfp_blocks(x);
     if (x->block > LANES_MAX)
-        return ref_gate_step(backend, NULL, x, NULL, demand, entries);
+        return ref_gate_step(backend, &(cfp_gating){.dy = x, .demand = demand, .entries = entries});
 #pragma omp parallel for collapse(2) schedule(static) num_threads(backend->threads)
     for (int64_t b = 0; b < x->shape.n * blocks; b++)
         for (int64_t start = 0; start < positions; start += PIECE) {
@@ -182,30 +182,50 @@ static cfp_status mask(cfp_backend *backend, cfp_tensor *x, const cfp_demand *de
     return CFP_OK;
 }
 
-cfp_status cpu_gate(cfp_backend *backend, const cfp_node *activation, cfp_tensor *dy,
-                    const cfp_tensor *y, const cfp_demand *demand, int entries)
+/* The activation, and in the same pass the mask. */
+static cfp_status gate(cfp_backend *backend, const cfp_gating *g, const cfp_demand *demand)
 {
+    cfp_tensor *dy = g->dy;
     const int row = cfp_blocks(dy) * dy->block;
     float *keep = NULL;
-    if (activation == NULL)
-        return demand != NULL ? mask(backend, dy, demand, entries) : CFP_OK;
-    if (dy->block != backend->lanes->width)
-        return ref_gate_step(backend, activation, dy, y, demand, entries);
+    if (dy->block != backend->lanes->width) {
+        const cfp_gating plain = {.dy = dy,
+                                  .activation = g->activation,
+                                  .y = g->y,
+                                  .demand = demand,
+                                  .entries = g->entries};
+        return ref_gate_step(backend, &plain);
+    }
     if (demand != NULL)
         CFP_TRY_ALLOC(backend->ctx, keep, (int64_t)dy->shape.n * row);
     for (int n = 0; n < dy->shape.n && demand != NULL; n++)
-        mark_kept(keep + (int64_t)n * row, demand + (int64_t)(n / entries) * dy->shape.c,
+        mark_kept(keep + (int64_t)n * row, demand + (int64_t)(n / g->entries) * dy->shape.c,
                   dy->shape.c);
     const lane_slope job = {.shape = dy->shape,
                             .dy = dy->data,
-                            .value = y->data,
-                            .activation = activation,
+                            .value = g->y->data,
+                            .activation = g->activation,
                             .from_output = true,
                             .keep = keep,
                             .dst = dy->data};
     backend->lanes->slope(&job, backend->threads);
     cfp_free(keep);
     return CFP_OK;
+}
+
+/* The residual gets the gradient without the mask, so with a residual the mask is a pass of its
+ * own. */
+cfp_status cpu_gate(cfp_backend *backend, const cfp_gating *g)
+{
+    const bool masks_last = g->residual != NULL || g->activation == NULL;
+    if (g->more != NULL)
+        CFP_TRY(cpu_accumulate(backend, g->dy, g->more));
+    if (g->activation != NULL)
+        CFP_TRY(gate(backend, g, masks_last ? NULL : g->demand));
+    if (g->residual != NULL)
+        CFP_TRY(g->residual_adds ? cpu_accumulate(backend, g->residual, g->dy)
+                                 : cpu_copy(backend, g->residual, g->dy));
+    return masks_last && g->demand != NULL ? mask(backend, g->dy, g->demand, g->entries) : CFP_OK;
 }
 
 /* Which lanes of a block are kept, as all bits or none; how many are replaced. */

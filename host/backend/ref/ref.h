@@ -44,8 +44,7 @@ cfp_status ref_channel_mean(cfp_backend *backend, float *mean, const cfp_tensor 
 cfp_status ref_channel_sum(cfp_backend *backend, float *map, const cfp_tensor *x,
                            const cfp_tensor *g, const cfp_demand *demand, int questions, int thetas,
                            bool positive);
-cfp_status ref_gate_step(cfp_backend *backend, const cfp_node *activation, cfp_tensor *dy,
-                         const cfp_tensor *y, const cfp_demand *demand, int entries);
+cfp_status ref_gate_step(cfp_backend *backend, const cfp_gating *gating);
 cfp_status ref_replace(cfp_backend *backend, cfp_tensor *x, const cfp_tensor *other,
                        const uint8_t *where);
 cfp_status ref_blend(cfp_backend *backend, cfp_tensor *dst, const cfp_tensor *src,

@@ -88,19 +88,29 @@ static void mask(cfp_tensor *x, const cfp_demand *demand, int entries)
         }
 }
 
-cfp_status ref_gate_step(cfp_backend *backend, const cfp_node *activation, cfp_tensor *dy,
-                         const cfp_tensor *y, const cfp_demand *demand, int entries)
+static void gate(cfp_tensor *dy, const cfp_node *activation, const cfp_tensor *y)
 {
-    (void)backend;
-    for (int n = 0; n < dy->shape.n && activation != NULL; n++)
+    for (int n = 0; n < dy->shape.n; n++)
         for (int c = 0; c < dy->shape.c; c++) {
             float *slope = ref_channel(dy, n, c);
             const float *value = ref_channel(y, n, c);
             for (int64_t p = 0; p < cfp_positions(dy->shape); p++)
                 slope[p * dy->block] *= ref_gate(activation, value[p * y->block]);
         }
-    if (demand != NULL)
-        mask(dy, demand, entries);
+}
+
+cfp_status ref_gate_step(cfp_backend *backend, const cfp_gating *g)
+{
+    if (g->more != NULL)
+        CFP_TRY(ref_accumulate(backend, g->dy, g->more));
+    if (g->activation != NULL)
+        gate(g->dy, g->activation, g->y);
+    if (g->residual != NULL && g->residual_adds)
+        CFP_TRY(ref_accumulate(backend, g->residual, g->dy));
+    else if (g->residual != NULL)
+        CFP_TRY(ref_copy(backend, g->residual, g->dy));
+    if (g->demand != NULL)
+        mask(g->dy, g->demand, g->entries);
     return CFP_OK;
 }
 

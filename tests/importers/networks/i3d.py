@@ -1,4 +1,5 @@
-"""I3D in PyTorch as far as the logits, with the names of piergiaj/pytorch-i3d and of hassony2/kinetics_i3d_pytorch."""
+"""I3D in PyTorch as far as the logits, with the names of piergiaj/pytorch-i3d and of hassony2/kinetics_i3d_pytorch; and as
+the authors of Class Feature Pyramids have it."""
 from __future__ import annotations
 
 import torch
@@ -24,12 +25,12 @@ def pad_constant(x, kernel, stride):
     return F.pad(x, pads)
 
 
-def make_unit(batchnorm, pad):
+def make_unit(batchnorm, pad, eps=1e-3):
     class Unit(nn.Module):
         def __init__(self, before, out, kernel=1, stride=1):
             super().__init__()
             self.conv3d = nn.Conv3d(before, out, kernel, stride, bias=False)
-            self.add_module(batchnorm, nn.BatchNorm3d(out, eps=1e-3))
+            self.add_module(batchnorm, nn.BatchNorm3d(out, eps=eps))
             self.relu = nn.ReLU()
 
         def forward(self, x):
@@ -57,10 +58,10 @@ class MaxPoolTF(nn.Module):
 
 
 class AvgPoolOfWhatIsThere(nn.AvgPool3d):
-    """2 x 7 x 7, or less where the map is smaller than that of 224 x 224."""
+    """2 x 7 x 7 (2 x 4 x 4 of the authors), or less where the map is smaller."""
 
     def forward(self, x):
-        return F.avg_pool3d(x, [min(most, n) for most, n in zip((2, 7, 7), x.shape[2:])], 1)
+        return F.avg_pool3d(x, [min(most, n) for most, n in zip(self.kernel_size, x.shape[2:])], 1)
 
 
 class Logits(nn.Module):
@@ -99,10 +100,27 @@ class MixedHassony2(nn.Module):
         return torch.cat((self.branch_0(x), self.branch_1(x), self.branch_2(x), self.branch_3(x)), 1)
 
 
+UnitCfp = make_unit("batch3d", pad_constant, 1e-5)
+
+
+class MixedCfp(nn.Module):
+    """The fourth branch has a pool, and what it gives is not used."""
+
+    def __init__(self, before, b0, b1a, b1b, b2a, b2b, b3b):
+        super().__init__()
+        self.branch_0 = UnitCfp(before, b0)
+        self.branch_1 = nn.Sequential(UnitCfp(before, b1a), UnitCfp(b1a, b1b, 3))
+        self.branch_2 = nn.Sequential(UnitCfp(before, b2a), UnitCfp(b2a, b2b, 3))
+        self.branch_3 = nn.Sequential(nn.Identity(), UnitCfp(before, b3b))
+
+    def forward(self, x):
+        return torch.cat((self.branch_0(x), self.branch_1(x), self.branch_2(x), self.branch_3[1](x)), 1)
+
+
 class I3D(nn.Module):
     """unit, pool, mixed: the publication's modules; lower: their names begin in lower case; logits: the last's name."""
 
-    def __init__(self, unit, pool, mixed, lower, logits, classes, width, channels):
+    def __init__(self, unit, pool, mixed, lower, logits, classes, width, channels, last_pool=(2, 7, 7)):
         super().__init__()
         self.path = []
 
@@ -133,7 +151,7 @@ class I3D(nn.Module):
         now = add_mixed("5b", now, 256, 160, 320, 32, 128, 128)
         now = add_mixed("5c", now, 384, 192, 384, 48, 128, 128)
         self.path.append("avg_pool")
-        self.avg_pool = AvgPoolOfWhatIsThere((2, 7, 7), 1)
+        self.avg_pool = AvgPoolOfWhatIsThere(last_pool, 1)
         add(logits, Logits(now, classes))
 
     def forward(self, x):
@@ -150,4 +168,8 @@ def hassony2(classes, width, channels, frames, size):
     return I3D(UnitHassony2, MaxPoolTF, MixedHassony2, True, "conv3d_0c_1x1", classes, width, channels)
 
 
-NETWORKS = {(arch, make.__name__): make for arch in ("i3d", "i3d-flow") for make in (piergiaj, hassony2)}
+def cfp(classes, width, channels, frames, size):
+    return I3D(UnitCfp, MaxPoolTF, MixedCfp, True, "conv3d_0c_1x1", classes, width, channels, (2, 4, 4))
+
+
+NETWORKS = {**{(arch, make.__name__): make for arch in ("i3d", "i3d-flow") for make in (piergiaj, hassony2)}, ("i3d-cfp", "cfp"): cfp}

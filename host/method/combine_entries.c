@@ -1,5 +1,5 @@
-/* blend.c - see blend.h. */
-#include "blend.h"
+/* combine_entries.c - see combine_entries.h. */
+#include "combine_entries.h"
 
 static cfp_status blend(cfp_tensor *out, const cfp_analyser *a, const cfp_tensor *x, void *memory,
                         const cfp_blend *how)

@@ -1,4 +1,5 @@
-/* blend.h - what rule grad multiplies: the entries of each clip, combined into one. */
+/* combine_entries.h - combines the entries of each clip (entries.h) into one: the two factors that
+ * rule grad multiplies. */
 #pragma once
 #include "analyser.h"
 
