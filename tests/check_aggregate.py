@@ -184,6 +184,22 @@ def check_many(cfp, scratch):
           "the same again gives the same bytes")
 
 
+def check_default_rule(cfp, model, clips, scratch):
+    """Explanations without --rule, with gradients at one and at several inputs: an edge's relevance may be above 1."""
+    for given in ([], ["--steps", "4"]):
+        folder, paths = f"{scratch}/default-{len(given)}", []
+        for clip in ("clockwise", "down", "up"):
+            done = run(cfp, "explain", model, f"{clips}/{clip}.mp4", "-o", f"{folder}/{clip}", "--format", "h5", "--tubes", "none", *given)
+            check(done.returncode == 0, done.stderr)
+            paths.append(f"{folder}/{clip}/explanation.h5")
+        highest = max(max(edges.values(), default=0) for path in paths for *_, edges in read(path)[1].values())
+        check(highest > 1, f"default rule {given}: no edge is above 1 here, but at most {highest}: choose other clips")
+        done = run(cfp, "aggregate", folder, "-o", f"{folder}-sum")
+        check(done.returncode == 0, f"default rule {given}: {done.stderr.strip()}")
+        if done.returncode == 0:
+            check_result(f"{folder}-sum", paths, 9, f"default rule {given}")
+
+
 def check_gradient_options(cfp, model, clips, scratch):
     """--turn-down differs; a seed matters where frames are shuffled, and not elsewhere; files that do not say."""
     shuffled, blank = ["--baseline", "shuffle"], ["--baseline", "blank"]
@@ -238,7 +254,9 @@ def check_refusals(cfp, model, clips, scratch, paths):
         with open(paths[0], "rb") as f, open(f"{scratch}/bad/{name}/explanation.h5", "wb") as to:
             to.write(change(f.read()))
     values = {"range": ("selected", lambda v: v + 1000), "order": ("selected", lambda v: v[::-1].copy()), "nan": ("relevance", lambda v: v * np.nan),
-              "short": ("relevance", lambda v: v[:-1]), "pairs": ("edge_relevance", lambda v: v[:-1]), "real": ("selected", lambda v: v + 0.5)}
+              "short": ("relevance", lambda v: v[:-1]), "above": ("relevance", lambda v: v * 0 + 1.5),
+              "negative": ("edge_relevance", lambda v: v * 0 - 1), "infinite": ("edge_relevance", lambda v: v + np.inf),
+              "pairs": ("edge_relevance", lambda v: v[:-1]), "real": ("selected", lambda v: v + 0.5)}
     for name, (key, change) in values.items():
         make_shard(f"{scratch}/bad/shard-{name}.h5", [(name, paths[0])])
         with h5py.File(f"{scratch}/bad/shard-{name}.h5", "r+") as f:
@@ -298,6 +316,7 @@ def main():
         for name, why in (("clockwize", "near"), ("7000", "not within"), (missing, "no explanation")):
             done = run(cfp, "aggregate", *paths, "-o", f"{scratch}/none", "--class", name)
             check(done.returncode == 2 and why in done.stderr and done.stderr.startswith("cfp-gpu: --class: "), f"--class {name}: {done.stderr}")
+        check_default_rule(cfp, model, clips, scratch)
         check_refusals(cfp, model, clips, scratch, paths)
         check_many(cfp, scratch)
     print(f"{len(failures)} failures" if failures else "aggregate adds up what the explanations hold")

@@ -214,12 +214,23 @@ static cfp_status read_list(void **out, int64_t *n, cfp_ctx *ctx, const cfp_h5_g
     return cfp_h5_rows(*out, ctx, group, data, element, 0, *n);
 }
 
-static cfp_status check_relevance(const float *value, int64_t n, cfp_ctx *ctx, const char *where,
-                                  const char *name)
+static cfp_status check_relevance(const float *value, int64_t n, cfp_ctx *ctx, const char *where)
 {
     for (int64_t k = 0; k < n; k++)
         if (!(value[k] >= 0 && value[k] <= 1))
-            return cfp_fail(ctx, CFP_FORMAT, "%s: %s is not from 0 to 1 at %lld", where, name,
+            return cfp_fail(ctx, CFP_FORMAT, "%s: 'relevance' is not from 0 to 1 at %lld", where,
+                            (long long)k);
+    return CFP_OK;
+}
+
+/* Under rule grad the relevance of an edge may be above 1 (../method/README.md). */
+static cfp_status check_edge_relevance(const float *value, int64_t n, cfp_ctx *ctx,
+                                       const char *where)
+{
+    for (int64_t k = 0; k < n; k++)
+        if (!(value[k] >= 0 && isfinite(value[k])))
+            return cfp_fail(ctx, CFP_FORMAT,
+                            "%s: 'edge_relevance' is negative or no number at %lld", where,
                             (long long)k);
     return CFP_OK;
 }
@@ -236,8 +247,8 @@ static cfp_status check_layer(const cfp_explained_layer *layer, cfp_ctx *ctx, co
             layer->edge[2 * e + 1] < 0)
             return cfp_fail(ctx, CFP_FORMAT, "%s: edge %lld is not one of the layer", where,
                             (long long)e);
-    CFP_TRY(check_relevance(layer->relevance, layer->n_kernels, ctx, where, "'relevance'"));
-    return check_relevance(layer->edge_relevance, layer->n_edges, ctx, where, "'edge_relevance'");
+    CFP_TRY(check_relevance(layer->relevance, layer->n_kernels, ctx, where));
+    return check_edge_relevance(layer->edge_relevance, layer->n_edges, ctx, where);
 }
 
 static cfp_status read_layer(cfp_explained_layer *layer, cfp_ctx *ctx, const cfp_h5_group *group,
