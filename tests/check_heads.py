@@ -288,6 +288,22 @@ def check_oldest(cfp, folder):
             "--device", "cpu", status=2)
 
 
+def check_dataset(cfp, model):
+    """A label of a list is compared with the head of its name, else with the head that knows it."""
+    with open("two.kind", "w") as f:
+        f.write("separator = comma\nheader = yes\n" + "".join(f"column = {c}\n" for c in ("clip", "verb", "thing"))
+                + "id = {clip}{verb}\nclip = {clip}\nlabel = verb\nname = {verb}\nlabel = thing\nname = {thing}\n")
+    with open("two.csv", "w") as f:
+        f.write(f"clip,verb,thing\n{CLIP},cut,onion\n{CLIP},onion,Pan\n")
+    done = run(cfp, "dataset", "two.csv", "--kind", "two.kind", "--model", model, "--json")
+    said = json.loads(done.stdout or "{}")
+    counts = {label: (found["head"], found["known"], found["unknown"]) for label, found in said["model"].items()}
+    check(counts == {"verb": ("verb", 1, 1), "thing": ("noun", 2, 0)}, f"dataset: {counts}")
+    numbers = [{label: found.get("class") for label, found in clip["labels"].items()} for clip in said["clips"]]
+    check(numbers == [{"verb": 2, "thing": 0}, {"verb": None, "thing": 2}], f"dataset: classes {numbers}")
+    check("the model has no class 'onion'" in done.stderr and "Pan" not in done.stderr, f"dataset: said {done.stderr}")
+
+
 def check_library(library, folder, model):
     """The library opens the first head, or the one that is named."""
     lib = ctypes.CDLL(library)
@@ -332,6 +348,7 @@ def main():
         check_usage(cfp, model)
         check_files(cfp, folder, model)
         check_oldest(cfp, folder)
+        check_dataset(cfp, model)
         if library is not None:
             check_library(library, folder, model)
         os.chdir("/")

@@ -2,6 +2,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/stat.h>
 #include "open_list.h"
 #include "table.h"
@@ -11,6 +12,7 @@ typedef struct listing {
     cfp_dataset dataset;
     int n_matches; /* 0: no model was given; else one for each label */
     cfp_class_match match[CFP_DATASET_LABELS];
+    const char *head[CFP_DATASET_LABELS]; /* of a model with heads: with whose classes */
 } listing;
 
 static const char *const units[] = {"whole", "frames", "seconds"};
@@ -170,9 +172,11 @@ static void put_clip(cfp_json *json, const listing *l, int i)
     cfp_json_object_end(json);
 }
 
-static void put_match(cfp_json *json, const cfp_class_match *match)
+static void put_match(cfp_json *json, const cfp_class_match *match, const char *head)
 {
     cfp_json_object(json);
+    if (head != NULL)
+        cfp_json_put_string(json, "head", head);
     cfp_json_put_int(json, "known", match->known);
     cfp_json_put_int(json, "unknown", match->unknown);
     cfp_json_put_int(json, "unlabelled", match->unlabelled);
@@ -199,7 +203,7 @@ static cfp_status print_json(const listing *l)
         cfp_json_object(&json);
         for (int k = 0; k < l->n_matches; k++) {
             cfp_json_key(&json, d->label_name[k]);
-            put_match(&json, &l->match[k]);
+            put_match(&json, &l->match[k], l->head[k]);
         }
         cfp_json_object_end(&json);
     }
@@ -269,6 +273,41 @@ static cfp_status write_csv(const listing *l)
     return status;
 }
 
+/* Compares a label of the list with the head of its name, else with the head that knows most. */
+static cfp_status match_head(listing *l, int label, const cfp_model *model)
+{
+    cfp_class_match match;
+    for (int h = 0; h < model->n_heads; h++) {
+        const cfp_model *head = &model->view[h];
+        const bool named = strcasecmp(head->head_name, l->dataset.label_name[label]) == 0;
+        CFP_TRY(cfp_class_match_find(&match, &l->session->ctx, &l->dataset, label,
+                                     (const char *const *)head->class_name, head->n_classes));
+        if (l->head[label] == NULL || named || match.known > l->match[label].known) {
+            cfp_class_match_free(&l->match[label]);
+            l->match[label] = match;
+            l->head[label] = head->head_name;
+        } else {
+            cfp_class_match_free(&match);
+        }
+        if (named)
+            return CFP_OK;
+    }
+    return CFP_OK;
+}
+
+/* Of a model with several heads: each label is compared with one head. */
+static cfp_status match_heads(listing *l, const cfp_model *model)
+{
+    const cfp_dataset *d = &l->dataset;
+    l->n_matches = d->n_labels;
+    for (int k = 0; k < d->n_labels; k++)
+        CFP_TRY(match_head(l, k, model));
+    for (int k = 0; k < d->n_labels; k++)
+        if (l->match[k].known > 0 || strcasecmp(l->head[k], d->label_name[k]) == 0)
+            cfp_class_match_warn(&l->match[k], &l->session->ctx, d, model->path);
+    return CFP_OK;
+}
+
 static cfp_status compare_labels(listing *l)
 {
     cfp_session *session = l->session;
@@ -278,6 +317,8 @@ static cfp_status compare_labels(listing *l)
     CFP_TRY(cfp_model_open(&session->model, &session->ctx, session->config.model_file));
     const cfp_model *model = &session->model;
     int best;
+    if (model->n_heads > 0)
+        return match_heads(l, model);
     CFP_TRY(cfp_class_match_all(l->match, &best, &session->ctx, d,
                                 (const char *const *)model->class_name, model->n_classes));
     l->n_matches = d->n_labels;
