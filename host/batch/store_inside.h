@@ -1,0 +1,45 @@
+/* store_inside.h - what store.c and store_pack.c share; for these two alone. */
+#pragma once
+#include "store.h"
+#include "store_files.h"
+#include <pthread.h>
+
+typedef enum cfp_item_state {
+    ITEM_OPEN,
+    ITEM_MINE,      /* claimed by this process */
+    ITEM_ELSEWHERE, /* another process had it when this one last looked */
+    ITEM_DONE,      /* its file is in DIR/work/ */
+    ITEM_PACKED,    /* it is in its shard */
+    ITEM_FAILED,
+    ITEM_SKIPPED
+} cfp_item_state;
+
+typedef struct cfp_store_item {
+    cfp_item_state state;
+    char *line;        /* NULL: none is known */
+    cfp_file_mark old; /* of its .json when this process began */
+} cfp_store_item;
+
+typedef struct cfp_store_shard {
+    bool dirty;          /* it has to be packed when its clips are final */
+    cfp_file_mark lines; /* of its .jsonl as it was read */
+} cfp_store_shard;
+
+struct cfp_batch_store {
+    cfp_ctx *ctx;
+    const cfp_batch_list *list;
+    char *directory, *work, *manifest;
+    cfp_claims *claims;
+    int n_shards;
+    pthread_mutex_t lock; /* of what follows; a clip that is ITEM_MINE is its thread's */
+    cfp_store_item *item; /* [list->n] */
+    cfp_store_shard *shard; /* [n_shards] */
+    struct id_place *by_id; /* [list->n] sorted */
+    int from;               /* where the search for an open clip goes on */
+};
+
+/* The path of a small file, and of a shard; the caller frees it. */
+char *cfp_store_small(const cfp_batch_store *store, cfp_ctx *ctx, int item, const char *suffix);
+char *cfp_store_shard(const cfp_batch_store *store, cfp_ctx *ctx, int shard);
+/* Writes the shard anew from the small files and the shard as it is. */
+CFP_CHECKED cfp_status cfp_store_pack_shard(cfp_batch_store *store, cfp_ctx *ctx, int shard);
