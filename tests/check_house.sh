@@ -23,13 +23,14 @@ declare -A sees=(
     [network]="base model backend network"
     [method]="base model clip backend network method"
     [evaluate]="base model clip backend network method evaluate"
+    [dataset]="base model clip dataset"
     [aggregate]="base h5 aggregate"
     [files]="base model clip backend network method files"
     [draw]="base model clip backend network method files draw"
     [write]="base h5 model clip backend network method aggregate files draw write"
     [report]="base h5 model clip backend network method aggregate files draw write report"
     [api]="cfp.h base model clip backend network method files draw write api"
-    [program]="cfp.h base h5 model clip backend network method evaluate aggregate files draw write report program"
+    [program]="cfp.h base h5 model clip backend network method evaluate dataset aggregate files draw write report program"
     [cuda]="base model backend cuda"
 )
 mapfile -t sources < <(find host cuda -name '*.[ch]' -o -name '*.cu' -o -name '*.inc' -o -name '*.def' | sort)
