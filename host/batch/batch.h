@@ -7,6 +7,9 @@
 
 enum { CFP_BATCH_TOP = 5 }; /* classes that a line of the manifest names */
 
+typedef enum cfp_batch_status { CFP_BATCH_DONE, CFP_BATCH_SKIPPED, CFP_BATCH_FAILED } cfp_batch_status;
+extern const char *const cfp_batch_status_names[]; /* ok skipped failed */
+
 typedef struct cfp_batch_item { /* a clip of the list */
     const char *id;
     const char *clip;  /* its path */
@@ -14,6 +17,7 @@ typedef struct cfp_batch_item { /* a clip of the list */
     int class_index;   /* of the label in the model; -1: none */
     cfp_sampling sampling;
     const char *skip; /* why it is not explained; NULL: it is */
+    cfp_batch_status skip_as; /* what the manifest calls that: skipped or failed */
 } cfp_batch_item;
 
 typedef struct cfp_batch_list { /* borrowed */
@@ -22,9 +26,6 @@ typedef struct cfp_batch_list { /* borrowed */
     int shard_clips;  /* how many clips of the list a shard has; the last may have fewer */
     int part, n_parts; /* --shard: this process takes shard k where k % n_parts == part */
 } cfp_batch_list;
-
-typedef enum cfp_batch_status { CFP_BATCH_DONE, CFP_BATCH_SKIPPED, CFP_BATCH_FAILED } cfp_batch_status;
-extern const char *const cfp_batch_status_names[]; /* ok skipped failed */
 
 /* Number of shards, and of clips in shard k. */
 static inline int cfp_batch_shards(const cfp_batch_list *list)

@@ -43,6 +43,12 @@ static bool exists(const char *path)
 
 /* --- lines --- */
 
+static bool is_final(cfp_item_state state)
+{
+    return state == ITEM_DONE || state == ITEM_PACKED || state == ITEM_FAILED ||
+           state == ITEM_SKIPPED;
+}
+
 /* The new line of a clip; takes `line`.  `packed`: it comes from a finished shard. */
 static void set_line(cfp_batch_store *s, int item, char *line, bool packed)
 {
@@ -60,20 +66,29 @@ static void set_line(cfp_batch_store *s, int item, char *line, bool packed)
                                                    : ITEM_DONE;
 }
 
-typedef struct id_place {
-    char *id; /* as a line has it */
-    int item;
-} id_place;
-
 static int by_id(const void *a, const void *b)
 {
-    const id_place *x = a, *y = b;
+    const cfp_id_place *x = a, *y = b;
     const int order = strcmp(x->id, y->id);
     return order != 0 ? order : x->item - y->item;
 }
 
+/* The clip with that id, from place `at` of the sorted ids on: the first that is not skipped, else
+ * the first; -1: there is none. */
+static int place_of(const cfp_batch_store *s, int at, const char *id)
+{
+    int item = -1;
+    for (; at < s->list->n && strcmp(s->by_id[at].id, id) == 0; at++) {
+        const int i = s->by_id[at].item;
+        if (s->list->item[i].skip == NULL)
+            return i;
+        item = item < 0 ? i : item;
+    }
+    return item;
+}
+
 /* Takes the lines of a text that are about clips of the list.  Of two lines about one clip, the
- * later one counts.  Clips that are skipped keep the line that the list gives them. */
+ * later one counts. */
 static cfp_status take_lines(cfp_batch_store *s, cfp_ctx *ctx, const char *text, size_t length,
                              int shard)
 {
@@ -86,7 +101,7 @@ static cfp_status take_lines(cfp_batch_store *s, cfp_ctx *ctx, const char *text,
         next = feed + 1;
         if (!cfp_line_read(&facts, at, (size_t)(feed - at)))
             continue;
-        id_place wanted = {cfp_format(ctx, "%.*s", (int)facts.id_length, facts.id), -1};
+        cfp_id_place wanted = {cfp_format(ctx, "%.*s", (int)facts.id_length, facts.id), -1};
         if (wanted.id == NULL)
             return CFP_NOMEM;
         int low = 0, high = s->list->n; /* the first place that is not before `wanted` */
@@ -97,10 +112,11 @@ static cfp_status take_lines(cfp_batch_store *s, cfp_ctx *ctx, const char *text,
             else
                 high = middle;
         }
-        const bool found = low < s->list->n && strcmp(s->by_id[low].id, wanted.id) == 0;
-        const int item = found ? s->by_id[low].item : -1;
+        const int item = place_of(s, low, wanted.id);
         cfp_free(wanted.id);
-        if (!found || s->list->item[item].skip != NULL || (shard >= 0 && shard_of(s, item) != shard))
+        if (item < 0 || (shard >= 0 && shard_of(s, item) != shard) ||
+            (facts.status == CFP_BATCH_SKIPPED && s->list->item[item].skip == NULL) ||
+            (s->scanned && (is_final(s->item[item].state) || s->item[item].state == ITEM_MINE)))
             continue;
         char *line = cfp_format(ctx, "%.*s", (int)(feed - at), at);
         if (line == NULL)
@@ -187,10 +203,10 @@ static cfp_status check_packed(cfp_batch_store *s, int shard)
     cfp_free(path);
     for (int i = shard * s->list->shard_clips; i < end; i++) {
         cfp_store_item *it = &s->item[i];
-        if (s->list->item[i].skip == NULL &&
-            (it->state == ITEM_FAILED || (it->state == ITEM_PACKED && !there)))
+        if (it->state == ITEM_FAILED || it->state == ITEM_SKIPPED ||
+            (it->state == ITEM_PACKED && !there))
             it->state = ITEM_OPEN;
-        if (it->line == NULL)
+        if (it->line == NULL && s->list->item[i].skip == NULL)
             s->shard[shard].dirty = true;
     }
     return CFP_OK;
@@ -216,14 +232,17 @@ static cfp_status scan_work(cfp_batch_store *s)
     return status;
 }
 
+/* Clips that the list itself rules out.  One that was there in an earlier run, and is finished, stays
+ * so. */
 static cfp_status take_skipped(cfp_batch_store *s)
 {
     for (int i = 0; i < s->list->n; i++) {
         const cfp_batch_item *item = &s->list->item[i];
+        const cfp_item_state state = s->item[i].state;
         char *line;
-        if (item->skip == NULL)
+        if (item->skip == NULL || state == ITEM_PACKED || state == ITEM_DONE)
             continue;
-        CFP_TRY(cfp_line_failed(&line, s->ctx, item, CFP_BATCH_SKIPPED, item->skip));
+        CFP_TRY(cfp_line_failed(&line, s->ctx, item, item->skip_as, item->skip));
         set_line(s, i, line, true);
     }
     return CFP_OK;
@@ -234,7 +253,6 @@ static cfp_status scan(cfp_batch_store *s)
     char *text;
     size_t length;
     CFP_TRY(sort_ids(s));
-    CFP_TRY(take_skipped(s));
     CFP_TRY(cfp_file_text(&text, &length, s->ctx, s->manifest));
     cfp_status status = text == NULL ? CFP_OK : take_lines(s, s->ctx, text, length, -1);
     cfp_free(text);
@@ -243,7 +261,10 @@ static cfp_status scan(cfp_batch_store *s)
         CFP_TRY(refresh_shard(s, s->ctx, k));
     for (int k = 0; k < s->n_shards; k++)
         CFP_TRY(check_packed(s, k));
-    return scan_work(s);
+    CFP_TRY(scan_work(s));
+    CFP_TRY(take_skipped(s));
+    s->scanned = true;
+    return CFP_OK;
 }
 
 static cfp_status open_store(cfp_batch_store *s, const char *directory)
@@ -300,12 +321,6 @@ void cfp_batch_store_close(cfp_batch_store **store)
 }
 
 /* --- claims --- */
-
-static bool is_final(cfp_item_state state)
-{
-    return state == ITEM_DONE || state == ITEM_PACKED || state == ITEM_FAILED ||
-           state == ITEM_SKIPPED;
-}
 
 /* What the folder says of a clip now. */
 static cfp_status refresh(cfp_batch_store *s, cfp_ctx *ctx, int item)
@@ -526,7 +541,7 @@ static cfp_status look_again(cfp_batch_store *s, cfp_ctx *ctx, int shard)
         char *data = cfp_store_small(s, ctx, i, ".h5"), *line = cfp_store_small(s, ctx, i, ".json");
         if (data == NULL || line == NULL)
             return CFP_NOMEM;
-        if (exists(data) || exists(line) || s->item[i].state == ITEM_FAILED)
+        if (exists(data) || exists(line))
             s->shard[shard].dirty = true;
         if (s->item[i].state == ITEM_DONE && !exists(data))
             s->item[i].state = ITEM_PACKED;
@@ -582,6 +597,14 @@ cfp_status cfp_batch_store_pack(cfp_batch_store *s, cfp_ctx *ctx)
         if (ready)
             CFP_TRY(pack(s, ctx, k));
     }
+    return CFP_OK;
+}
+
+cfp_status cfp_store_look_at_others(cfp_batch_store *s, cfp_ctx *ctx)
+{
+    for (int i = 0; i < s->list->n; i++)
+        if (!is_final(s->item[i].state))
+            CFP_TRY(refresh(s, ctx, i));
     return CFP_OK;
 }
 

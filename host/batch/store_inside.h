@@ -25,6 +25,11 @@ typedef struct cfp_store_shard {
     cfp_file_mark lines; /* of its .jsonl as it was read */
 } cfp_store_shard;
 
+typedef struct cfp_id_place {
+    char *id; /* as a line has it */
+    int item;
+} cfp_id_place;
+
 struct cfp_batch_store {
     cfp_ctx *ctx;
     const cfp_batch_list *list;
@@ -34,7 +39,8 @@ struct cfp_batch_store {
     pthread_mutex_t lock; /* of what follows; a clip that is ITEM_MINE is its thread's */
     cfp_store_item *item; /* [list->n] */
     cfp_store_shard *shard; /* [n_shards] */
-    struct id_place *by_id; /* [list->n] sorted */
+    cfp_id_place *by_id;    /* [list->n] sorted */
+    bool scanned;           /* what was there at the beginning is known */
     int from;               /* where the search for an open clip goes on */
 };
 
@@ -43,3 +49,5 @@ char *cfp_store_small(const cfp_batch_store *store, cfp_ctx *ctx, int item, cons
 char *cfp_store_shard(const cfp_batch_store *store, cfp_ctx *ctx, int shard);
 /* Writes the shard anew from the small files and the shard as it is. */
 CFP_CHECKED cfp_status cfp_store_pack_shard(cfp_batch_store *store, cfp_ctx *ctx, int shard);
+/* Reads what other processes have finished in their parts. */
+CFP_CHECKED cfp_status cfp_store_look_at_others(cfp_batch_store *store, cfp_ctx *ctx);
