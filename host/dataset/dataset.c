@@ -327,6 +327,14 @@ void cfp_dataset_free(cfp_dataset *dataset)
     *dataset = (cfp_dataset){0};
 }
 
+const char *cfp_dataset_reason_word(cfp_dataset_reason reason)
+{
+    static const char *const words[] = {"found",     "missing",    "empty",    "unreadable",
+                                        "no-frames", "bad-window", "repeated", "contradicts",
+                                        "bad-label", "left-out"};
+    return words[reason];
+}
+
 const char *cfp_dataset_reason_text(cfp_dataset_reason reason)
 {
     static const char *const texts[] = {

@@ -86,7 +86,9 @@ CFP_CHECKED cfp_status cfp_dataset_open(cfp_dataset *out, cfp_ctx *ctx, const ch
                                         const cfp_dataset_options *options);
 void cfp_dataset_free(cfp_dataset *dataset); /* accepts {0} */
 
-/* For messages: "no such file or folder", "repeats line 12" without the number ... */
+/* For files: "found", "missing", "repeated" ... */
+const char *cfp_dataset_reason_word(cfp_dataset_reason reason);
+/* For people: "no such file or folder" ... */
 const char *cfp_dataset_reason_text(cfp_dataset_reason reason);
 
 /* What a list's labels are for a model. */

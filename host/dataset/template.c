@@ -84,13 +84,13 @@ const char *cfp_template_read(cfp_template *out, cfp_keep *keep, cfp_ctx *ctx, c
     return NULL;
 }
 
-/* "417" or "417.0" with zeros in front.  Returns its length; -1: it is no whole number. */
+/* "417" or "417.5" as 417 with zeros in front.  Returns its length; -1: it is no number. */
 static int put_number(char *out, size_t room, const char *value, int digits)
 {
     const size_t whole = strspn(value, "0123456789");
     const char *rest = value + whole;
     if (*rest == '.')
-        rest += 1 + strspn(rest + 1, "0");
+        rest += 1 + strspn(rest + 1, "0123456789");
     if (whole == 0 || whole > 18 || *rest != '\0')
         return -1;
     return snprintf(out, room, "%0*lld", digits, strtoll(value, NULL, 10));

@@ -45,6 +45,19 @@ const cfp_command cfp_commands[] = {
          "are used; the exit status is then 1.",
      .examples = {"aggregate out/* -o classes", "aggregate run/shard-00000.h5 --class clockwise"},
      .run = cfp_cmd_aggregate},
+    {.name = "dataset",
+     .bit = CFP_CMD_DATASET,
+     .operands = "LIST",
+     .min_operands = 1,
+     .max_operands = 1,
+     .summary = "which clips of a list are there, and why others are not",
+     .about =
+         "Reads LIST and looks for its clips: nothing is decoded, and no network runs. Prints the "
+         "clips that are found, with the window and the label of each, and counts the others by "
+         "reason. If a clip is not found, the exit status is 1.",
+     .examples = {"dataset datasets/motion/clips.csv",
+                  "dataset EPIC_100_validation.csv --root /data/epic --model model.h5"},
+     .run = cfp_cmd_dataset},
     {.name = "view",
      .bit = CFP_CMD_VIEW,
      .operands = "DIR",

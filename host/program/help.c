@@ -14,6 +14,8 @@ const cfp_operand cfp_operands[] = {
              "before 10); a TIFF file, whose pages are the frames; a folder with a frames.db; an "
              ".npy or .h5 array of T x H x W x 3 bytes, RGB (x 2, u and v, for a model of optical "
              "flow)"},
+    {"LIST", "an annotation file of Kinetics, UCF-101, HMDB-51, EPIC-KITCHENS or EGTEA Gaze+ as "
+             "published, or a text file with a clip on each line: a path, then perhaps a label"},
     {"DIR|FILE",
      "a folder that explain has filled, or one with shards of batch (shard-*.h5), or one "
      "that holds such folders; an explanation.h5; a shard"},

@@ -36,6 +36,7 @@ static void describe_values(char *text, size_t bytes, const cfp_option *option)
         snprintf(text, bytes, "a number from %g to %g", option->min, option->max);
         break;
     case CFP_OPTION_TEXT:
+    case CFP_OPTION_TEXTS:
         snprintf(text, bytes, "%s", option->argument);
         break;
     case CFP_OPTION_CHOICE:
@@ -100,6 +101,24 @@ static bool parse_choice(int64_t *out, const cfp_option *option, const char *tex
     return false;
 }
 
+/* Adds a value to those that were given before.  *joined gets all of them as one text. */
+static cfp_status add_text(const char **joined, cfp_texts *texts, cfp_ctx *ctx,
+                           const cfp_option *option, const char *text)
+{
+    if (texts->n == CFP_MAX_TEXTS)
+        return cfp_fail(ctx, CFP_USAGE, "--%s: given more than %d times", option->name,
+                        CFP_MAX_TEXTS);
+    char *longer =
+        texts->n == 0 ? cfp_strdup(ctx, text) : cfp_format(ctx, "%s, %s", texts->joined, text);
+    if (longer == NULL)
+        return CFP_NOMEM;
+    cfp_free(texts->joined);
+    texts->joined = longer;
+    texts->text[texts->n++] = text;
+    *joined = longer;
+    return CFP_OK;
+}
+
 static cfp_status set_value(cfp_config *config, cfp_ctx *ctx, const cfp_option *option,
                             const char *text)
 {
@@ -125,6 +144,11 @@ static cfp_status set_value(cfp_config *config, cfp_ctx *ctx, const cfp_option *
     case CFP_OPTION_TEXT:
         *(const char **)field = text;
         good = *text != '\0';
+        break;
+    case CFP_OPTION_TEXTS:
+        good = *text != '\0';
+        if (good)
+            CFP_TRY(add_text(&text, field, ctx, option, text));
         break;
     }
     config->text[option - cfp_options] = text;
@@ -279,6 +303,7 @@ cfp_status cfp_options_parse(cfp_config *config, cfp_ctx *ctx, int argc, char **
 void cfp_config_free(cfp_config *config)
 {
     cfp_free(config->operand);
+    cfp_free(config->roots.joined);
     *config = (cfp_config){0};
 }
 

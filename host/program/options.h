@@ -19,15 +19,24 @@ enum {
     CFP_CMD_EVALUATE = 256,
     CFP_CMD_CONTRAST = 512,
     CFP_CMD_AGGREGATE = 1024,
-    CFP_CMD_ALL = 2047
+    CFP_CMD_DATASET = 2048,
+    CFP_CMD_ALL = 4095
 };
 
-enum { CFP_MAX_OPTIONS = 96 };
+enum { CFP_MAX_OPTIONS = 96, CFP_MAX_TEXTS = 16 };
+
+/* The values of an option that may be given several times, in their order. */
+typedef struct cfp_texts {
+    int n;
+    const char *text[CFP_MAX_TEXTS];
+    char *joined; /* with ", " between them; owned; NULL: none */
+} cfp_texts;
 
 typedef struct cfp_command cfp_command;
 
 /* The values of all options, and the operands.  Strings point into argv or are literals; only
- * `operand` is allocated.  Whole numbers are int64_t, whatever range their row allows. */
+ * `operand` and the `joined` of cfp_texts are allocated.  Whole numbers are int64_t, whatever range
+ * their row allows. */
 typedef struct cfp_config {
     const cfp_command *command;
     int n_operands;
@@ -37,6 +46,10 @@ typedef struct cfp_config {
     int64_t stride;      /* 0: the model's */
     int64_t track;       /* 0: the first */
     int64_t check_input; /* cfp_input_checking */
+    /* lists of clips */
+    const char *kind, *subset; /* NULL: by content; all */
+    cfp_texts roots;
+    const char *model_file; /* dataset: NULL: none */
     /* question */
     const char *class_name; /* NULL: the top predicted class */
     const char *against;    /* contrast: the other class */
@@ -84,7 +97,8 @@ typedef enum cfp_option_type {
     CFP_OPTION_REAL,   /* double in [min, max] */
     CFP_OPTION_BYTES,  /* int64_t in [min, max]; K, M, G or T may follow the number; or `word` */
     CFP_OPTION_CHOICE, /* int64_t: index into choice[] */
-    CFP_OPTION_TEXT    /* const char *, not empty */
+    CFP_OPTION_TEXT,   /* const char *, not empty */
+    CFP_OPTION_TEXTS   /* cfp_texts: each use adds one */
 } cfp_option_type;
 
 typedef struct cfp_option {

@@ -18,6 +18,7 @@ static const char *const canvas_names[] = {"model", "source"};
 #define REAL(low, high) .type = CFP_OPTION_REAL, .min = (low), .max = (high)
 #define CHOICE(names, n) .type = CFP_OPTION_CHOICE, .choice = (names), .n_choices = (n)
 #define TEXT(called) .type = CFP_OPTION_TEXT, .argument = (called)
+#define TEXTS(called) .type = CFP_OPTION_TEXTS, .argument = (called)
 #define WORD(text, value) .word = (text), .word_value = (value)
 
 #define WRITES (CFP_CMD_EXPLAIN | CFP_CMD_CONTRAST) /* tubes and a folder */
@@ -25,11 +26,13 @@ static const char *const canvas_names[] = {"model", "source"};
 #define TABLES (CFP_CMD_SWEEP | CFP_CMD_EVALUATE)
 #define READS_CLIPS (WRITES | CFP_CMD_PREDICT | TABLES)
 #define NO_NETWORK                                                                                 \
-    (CFP_CMD_INSPECT | CFP_CMD_DEVICES | CFP_CMD_VIEW | CFP_CMD_REPORT | CFP_CMD_AGGREGATE)
+    (CFP_CMD_INSPECT | CFP_CMD_DEVICES | CFP_CMD_VIEW | CFP_CMD_REPORT | CFP_CMD_AGGREGATE |       \
+     CFP_CMD_DATASET)
 #define ONLY_PRINTS (CFP_CMD_DEVICES | CFP_CMD_VIEW) /* no progress, no log */
 #define NOT_RANDOM                                                                                 \
     (CFP_CMD_PREDICT | CFP_CMD_SWEEP | CFP_CMD_INSPECT | CFP_CMD_DEVICES | CFP_CMD_VIEW |          \
-     CFP_CMD_REPORT)
+     CFP_CMD_REPORT | CFP_CMD_DATASET)
+#define READS_LISTS CFP_CMD_DATASET
 
 /* clang-format off */
 const cfp_option cfp_options[] = {
@@ -45,6 +48,15 @@ const cfp_option cfp_options[] = {
     {"check-input", 0, CHOICE(cfp_input_checking_names, 3), FIELD(check_input), .default_text = "auto",
      .group = "Input", .commands = CFP_CMD_PREDICT,
      .help = "Test whether the model's /input fits: run the clip also with red and blue swapped, and in other value ranges, and warn if another choice looks better. auto tests the first three clips whose prediction is unsure. always tests every clip and shows each result"},
+
+    {"kind", 0, TEXT("KIND|FILE"), FIELD(kind), .group = "Input", .commands = READS_LISTS,
+     .help = "The kind of LIST: paths, kinetics, ucf101, hmdb51, epic55, epic100, egtea, rawframes, or a file that describes another kind (host/dataset/README.md) [default: told by the content of LIST]"},
+    {"root", 0, TEXTS("DIR"), FIELD(roots), .group = "Input", .commands = READS_LISTS,
+     .help = "The folder that holds the clips. Given several times, each folder is searched, in this order [default: the folder of LIST]"},
+    {"subset", 0, TEXT("NAME"), FIELD(subset), .group = "Input", .commands = READS_LISTS,
+     .help = "Only the lines of this part of the data set, such as train, val or test, where LIST says to which part a clip belongs [default: all lines]"},
+    {"model", 0, TEXT("MODEL"), FIELD(model_file), .group = "Input", .commands = CFP_CMD_DATASET,
+     .help = "Compare the labels of LIST with the classes of this model"},
 
     {"class", 0, TEXT("NAME|INDEX"), FIELD(class_name), .group = "Question",
      .commands = CFP_CMD_EXPLAIN | CFP_CMD_BENCH,
@@ -205,6 +217,8 @@ const cfp_option cfp_options[] = {
     {"canvas", 0, CHOICE(canvas_names, 2), FIELD(canvas), .default_text = "model",
      .group = "Output", .commands = WRITES,
      .help = "What to draw on: the frames as the model saw them, or the uncropped frames of the source"},
+    {"csv", 0, TEXT("FILE"), FIELD(csv), .group = "Output", .commands = CFP_CMD_DATASET,
+     .help = "File for a table with a row for each clip, with those that are not found"},
     {"csv", 0, TEXT("FILE"), FIELD(csv), .group = "Output", .commands = TABLES,
      .help = "File for the table. If the run stops early, the complete rows are in FILE.part [default: standard output]"},
     {"plot", 0, TEXT("FILE"), FIELD(plot), .group = "Output", .commands = CFP_CMD_SWEEP,
@@ -234,7 +248,7 @@ const cfp_option cfp_options[] = {
      .help = "Number of processor threads. all: as many as the process may use"},
     {"max-memory", 0, BYTES(1 << 20, 0x1p60), FIELD(max_memory), .argument = "BYTES",
      .default_text = "free", WORD("free", 0), .group = "Device",
-     .commands = EXPLAINS | CFP_CMD_PREDICT | CFP_CMD_INSPECT | CFP_CMD_REPORT | TABLES | CFP_CMD_AGGREGATE,
+     .commands = EXPLAINS | CFP_CMD_PREDICT | CFP_CMD_INSPECT | CFP_CMD_REPORT | TABLES | CFP_CMD_AGGREGATE | CFP_CMD_DATASET,
      .help = "Memory of this machine that models, clips and explanations may take, such as 512M or 4G. A file that needs more is refused. free: as much as is free"},
     {"precision", 0, CHOICE(cfp_precision_names, 4), FIELD(precision), .default_text = "fp32",
      .group = "Device", .commands = CFP_CMD_ALL, .ignoring = NO_NETWORK,
