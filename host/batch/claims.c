@@ -11,6 +11,7 @@
 #include <limits.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -55,9 +56,7 @@ static unsigned long long started(long pid)
     const char *at = strrchr(line, ')'); /* the name before it may hold anything */
     for (int field = 2; at != NULL && field < 22; field++)
         at = strchr(at + 1, ' ');
-    if (at == NULL || sscanf(at, " %llu", &ticks) != 1)
-        return 0;
-    return at[1] == '\0' ? 0 : ticks;
+    return at != NULL && sscanf(at, " %llu", &ticks) == 1 ? ticks : 0;
 }
 
 /* A zombie has ended, whatever /proc says. */

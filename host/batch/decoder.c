@@ -4,6 +4,7 @@
 #define _GNU_SOURCE
 #include "decoder.h"
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>

@@ -2,6 +2,7 @@
 #include "lines.h"
 #include "../base/json.h"
 #include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
 
 const char *const cfp_batch_status_names[] = {"ok", "skipped", "failed"};
@@ -67,11 +68,12 @@ static cfp_status finish(char **out, cfp_json *json)
 }
 
 cfp_status cfp_line_done(char **out, cfp_ctx *ctx, const cfp_batch_item *item, int shard,
-                         const cfp_explanation *explanation, const cfp_batch_times *ms)
+                         const char *note, const cfp_explanation *explanation,
+                         const cfp_batch_times *ms)
 {
     cfp_json json;
     char name[32];
-    begin(&json, ctx, item, CFP_BATCH_DONE, NULL);
+    begin(&json, ctx, item, CFP_BATCH_DONE, *note != '\0' ? note : NULL);
     put_best(&json, explanation);
     cfp_json_array_end(&json);
     cfp_json_key(&json, "rank");

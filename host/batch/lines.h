@@ -14,10 +14,11 @@ typedef struct cfp_batch_times { /* milliseconds */
     double decode, network;
 } cfp_batch_times;
 
-/* The line of a clip, without a line feed; the caller frees it with cfp_free. */
+/* The line of a clip, without a line feed; the caller frees it with cfp_free.  `note` is a warning
+ * about a clip that was explained; "": none. */
 CFP_CHECKED cfp_status cfp_line_done(char **out, cfp_ctx *ctx, const cfp_batch_item *item,
-                                     int shard, const cfp_explanation *explanation,
-                                     const cfp_batch_times *ms);
+                                     int shard, const char *note,
+                                     const cfp_explanation *explanation, const cfp_batch_times *ms);
 CFP_CHECKED cfp_status cfp_line_failed(char **out, cfp_ctx *ctx, const cfp_batch_item *item,
                                        cfp_batch_status status, const char *reason);
 

@@ -3,8 +3,10 @@
 #include "packer.h"
 #include "../base/hdf5_lock.h"
 #include "../files/h5_put.h"
+#include "clip_file.h"
 #include "helper.h"
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -36,7 +38,7 @@ static bool receive_answer(int socket, pack_answer *answer, int *at)
     }
 }
 
-cfp_status cfp_pack(cfp_ctx *ctx, const cfp_pack_request *request, int *bad)
+cfp_status cfp_pack_clips(cfp_ctx *ctx, const cfp_pack_request *request, int *bad)
 {
     cfp_helper helper;
     pack_answer answer;

@@ -14,7 +14,7 @@ typedef struct cfp_pack_request { /* borrowed */
 
 /* Writes the file and waits until it is on the disk.  If a source cannot be read, *bad is its
  * number; else -1. */
-CFP_CHECKED cfp_status cfp_pack(cfp_ctx *ctx, const cfp_pack_request *request, int *bad);
+CFP_CHECKED cfp_status cfp_pack_clips(cfp_ctx *ctx, const cfp_pack_request *request, int *bad);
 
 /* The other process: reads one request from the socket, and answers. */
 void cfp_pack_serve(int socket);

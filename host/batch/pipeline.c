@@ -10,6 +10,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
 #include <time.h>
 
@@ -252,6 +253,8 @@ static void write_one(pipeline *p, slot *s)
     const bool can = p->broken == CFP_OK;
     pthread_mutex_unlock(&p->lock);
     const cfp_status status = can ? write_result(p, &ctx, s) : CFP_OK;
+    if (!can)
+        cfp_batch_store_give_back(p->r->store, s->item);
     if (status != CFP_OK)
         break_off(p, status, ctx.message);
     pthread_mutex_lock(&p->lock);

@@ -5,7 +5,7 @@
  * The caller's thread runs the network.  Both queues are bounded; a stage waits for another only
  * where its queue is full or empty.  So the slowest stage decides. */
 #pragma once
-#include "../write/write_h5.h"
+#include "../files/run.h"
 #include "batch.h"
 #include "store.h"
 

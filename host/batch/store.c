@@ -5,18 +5,19 @@
 #include <dirent.h>
 #include <errno.h>
 #include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 /* --- names --- */
 
-char *cfp_store_small(const cfp_batch_store *s, cfp_ctx *ctx, int item, const char *suffix)
+char *cfp_store_small_path(const cfp_batch_store *s, cfp_ctx *ctx, int item, const char *suffix)
 {
     return cfp_format(ctx, "%s/%06d%s", s->work, item, suffix);
 }
 
-char *cfp_store_shard(const cfp_batch_store *s, cfp_ctx *ctx, int shard)
+char *cfp_store_shard_path(const cfp_batch_store *s, cfp_ctx *ctx, int shard)
 {
     return cfp_format(ctx, "%s/shard-%05d.h5", s->directory, shard);
 }
@@ -166,8 +167,8 @@ static cfp_status refresh_shard(cfp_batch_store *s, cfp_ctx *ctx, int shard)
 static cfp_status refresh_small(cfp_batch_store *s, cfp_ctx *ctx, int item, bool first)
 {
     cfp_store_item *it = &s->item[item];
-    char *text = NULL, *path = cfp_store_small(s, ctx, item, ".json");
-    char *data = cfp_store_small(s, ctx, item, ".h5");
+    char *text = NULL, *path = cfp_store_small_path(s, ctx, item, ".json");
+    char *data = cfp_store_small_path(s, ctx, item, ".h5");
     size_t length;
     cfp_status status = path == NULL || data == NULL ? CFP_NOMEM : CFP_OK;
     const cfp_file_mark mark =
@@ -196,7 +197,7 @@ static cfp_status refresh_small(cfp_batch_store *s, cfp_ctx *ctx, int item, bool
 static cfp_status check_packed(cfp_batch_store *s, int shard)
 {
     const int end = cfp_batch_shard_end(s->list, shard);
-    char *path = cfp_store_shard(s, s->ctx, shard);
+    char *path = cfp_store_shard_path(s, s->ctx, shard);
     if (path == NULL)
         return CFP_NOMEM;
     const bool there = exists(path);
@@ -428,7 +429,7 @@ char *cfp_batch_store_draft(const cfp_batch_store *s, cfp_ctx *ctx, int item)
 
 static cfp_status put_line_file(cfp_batch_store *s, cfp_ctx *ctx, int item, const char *line)
 {
-    char *path = cfp_store_small(s, ctx, item, ".json");
+    char *path = cfp_store_small_path(s, ctx, item, ".json");
     char *draft = cfp_format(ctx, "%s/%s.%06d.json", s->work, cfp_claims_prefix(s->claims), item);
     char *text = cfp_format(ctx, "%s\n", line);
     const cfp_status status = path == NULL || draft == NULL || text == NULL
@@ -442,7 +443,7 @@ static cfp_status put_line_file(cfp_batch_store *s, cfp_ctx *ctx, int item, cons
 
 static cfp_status name_draft(cfp_batch_store *s, cfp_ctx *ctx, int item)
 {
-    char *draft = cfp_batch_store_draft(s, ctx, item), *path = cfp_store_small(s, ctx, item, ".h5");
+    char *draft = cfp_batch_store_draft(s, ctx, item), *path = cfp_store_small_path(s, ctx, item, ".h5");
     const cfp_status status =
         draft == NULL || path == NULL ? CFP_NOMEM : cfp_file_rename(ctx, draft, path);
     cfp_free(draft);
@@ -521,7 +522,7 @@ static cfp_status write_lines(cfp_batch_store *s, cfp_ctx *ctx, int shard)
 
 static void remove_small(cfp_batch_store *s, cfp_ctx *ctx, int item)
 {
-    char *data = cfp_store_small(s, ctx, item, ".h5"), *line = cfp_store_small(s, ctx, item, ".json");
+    char *data = cfp_store_small_path(s, ctx, item, ".h5"), *line = cfp_store_small_path(s, ctx, item, ".json");
     if (data != NULL)
         unlink(data);
     if (line != NULL)
@@ -538,7 +539,7 @@ static cfp_status look_again(cfp_batch_store *s, cfp_ctx *ctx, int shard)
     CFP_TRY(refresh_shard(s, ctx, shard));
     s->shard[shard].dirty = false;
     for (int i = shard * s->list->shard_clips; i < end; i++) {
-        char *data = cfp_store_small(s, ctx, i, ".h5"), *line = cfp_store_small(s, ctx, i, ".json");
+        char *data = cfp_store_small_path(s, ctx, i, ".h5"), *line = cfp_store_small_path(s, ctx, i, ".json");
         if (data == NULL || line == NULL)
             return CFP_NOMEM;
         if (exists(data) || exists(line))
@@ -588,15 +589,18 @@ static cfp_status pack(cfp_batch_store *s, cfp_ctx *ctx, int shard)
     return status;
 }
 
-cfp_status cfp_batch_store_pack(cfp_batch_store *s, cfp_ctx *ctx)
+cfp_status cfp_batch_store_pack(cfp_batch_store *s, cfp_ctx *ctx, int shard)
 {
-    for (int k = 0; k < s->n_shards; k++) {
-        pthread_mutex_lock(&s->lock);
-        const bool ready = is_ready(s, k);
-        pthread_mutex_unlock(&s->lock);
-        if (ready)
-            CFP_TRY(pack(s, ctx, k));
-    }
+    pthread_mutex_lock(&s->lock);
+    const bool ready = is_ready(s, shard);
+    pthread_mutex_unlock(&s->lock);
+    return ready ? pack(s, ctx, shard) : CFP_OK;
+}
+
+cfp_status cfp_batch_store_pack_all(cfp_batch_store *s, cfp_ctx *ctx)
+{
+    for (int k = 0; k < s->n_shards; k++)
+        CFP_TRY(cfp_batch_store_pack(s, ctx, k));
     return CFP_OK;
 }
 

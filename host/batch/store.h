@@ -45,8 +45,9 @@ CFP_CHECKED cfp_status cfp_batch_store_done(cfp_batch_store *store, cfp_ctx *ctx
 /* The clip failed.  Takes `line`. */
 CFP_CHECKED cfp_status cfp_batch_store_failed(cfp_batch_store *store, cfp_ctx *ctx, int item,
                                               char *line);
-/* Packs every shard that is ready and not yet packed. */
-CFP_CHECKED cfp_status cfp_batch_store_pack(cfp_batch_store *store, cfp_ctx *ctx);
+/* Packs a shard if it is ready and not yet packed.  pack_all: every one; the last step of a run. */
+CFP_CHECKED cfp_status cfp_batch_store_pack(cfp_batch_store *store, cfp_ctx *ctx, int shard);
+CFP_CHECKED cfp_status cfp_batch_store_pack_all(cfp_batch_store *store, cfp_ctx *ctx);
 /* If no other process works in the folder: writes index.h5 and the manifest in the order of the
  * list, and removes DIR/work/ if nothing is open. */
 CFP_CHECKED cfp_status cfp_batch_store_finish(cfp_batch_store *store, cfp_ctx *ctx);

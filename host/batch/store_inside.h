@@ -45,8 +45,8 @@ struct cfp_batch_store {
 };
 
 /* The path of a small file, and of a shard; the caller frees it. */
-char *cfp_store_small(const cfp_batch_store *store, cfp_ctx *ctx, int item, const char *suffix);
-char *cfp_store_shard(const cfp_batch_store *store, cfp_ctx *ctx, int shard);
+char *cfp_store_small_path(const cfp_batch_store *store, cfp_ctx *ctx, int item, const char *suffix);
+char *cfp_store_shard_path(const cfp_batch_store *store, cfp_ctx *ctx, int shard);
 /* Writes the shard anew from the small files and the shard as it is. */
 CFP_CHECKED cfp_status cfp_store_pack_shard(cfp_batch_store *store, cfp_ctx *ctx, int shard);
 /* Reads what other processes have finished in their parts. */

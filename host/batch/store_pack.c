@@ -4,6 +4,7 @@
 #include "packer.h"
 #include "store_inside.h"
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -16,7 +17,7 @@ typedef struct packing {
 static cfp_status add(packing *p, cfp_batch_store *s, cfp_ctx *ctx, int item, bool small)
 {
     const int n = p->request.n++;
-    p->source[n] = small ? cfp_store_small(s, ctx, item, ".h5") : cfp_strdup(ctx, p->path);
+    p->source[n] = small ? cfp_store_small_path(s, ctx, item, ".h5") : cfp_strdup(ctx, p->path);
     p->group[n] = cfp_batch_group(ctx, s->list->item[item].id);
     return p->source[n] == NULL || p->group[n] == NULL ? CFP_NOMEM : CFP_OK;
 }
@@ -24,7 +25,7 @@ static cfp_status add(packing *p, cfp_batch_store *s, cfp_ctx *ctx, int item, bo
 static cfp_status list_sources(packing *p, cfp_batch_store *s, cfp_ctx *ctx, int shard)
 {
     const int end = cfp_batch_shard_end(s->list, shard);
-    p->path = cfp_store_shard(s, ctx, shard);
+    p->path = cfp_store_shard_path(s, ctx, shard);
     p->draft = cfp_format(ctx, "%s/%s.shard-%05d.h5", s->work, cfp_claims_prefix(s->claims), shard);
     if (p->path == NULL || p->draft == NULL)
         return CFP_NOMEM;
@@ -55,7 +56,7 @@ static cfp_status run(packing *p, cfp_ctx *ctx)
     int bad = -1;
     if (p->request.n == 0)
         return CFP_OK;
-    const cfp_status status = cfp_pack(ctx, &p->request, &bad);
+    const cfp_status status = cfp_pack_clips(ctx, &p->request, &bad);
     if (status == CFP_OK)
         return cfp_file_rename(ctx, p->draft, p->path);
     unlink(p->draft);

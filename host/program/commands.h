@@ -53,6 +53,7 @@ cfp_status cfp_cmd_evaluate(cfp_session *session);
 cfp_status cfp_cmd_inspect(cfp_session *session);
 cfp_status cfp_cmd_bench(cfp_session *session);
 cfp_status cfp_cmd_devices(cfp_session *session);
+cfp_status cfp_cmd_batch(cfp_session *session);
 cfp_status cfp_cmd_dataset(cfp_session *session);
 cfp_status cfp_cmd_view(cfp_session *session);
 cfp_status cfp_cmd_report(cfp_session *session);

@@ -355,13 +355,13 @@ static void take(cfp_config *config, const char *name, void *field, const void *
     cfp_config_set_text(config, name, text);
 }
 
-/* explain and contrast without --rule: the recommended question, but for what was given. */
+/* explain, contrast and batch without --rule: the recommended question, but for what was given. */
 static void recommend(cfp_config *config)
 {
     const cfp_query best = cfp_query_recommended();
     const int64_t rule = best.rule, mask = best.mask;
     const char *const baseline = cfp_baseline_names[best.baseline];
-    if ((config->command->bit & (CFP_CMD_EXPLAIN | CFP_CMD_CONTRAST)) == 0 ||
+    if ((config->command->bit & (CFP_CMD_EXPLAIN | CFP_CMD_CONTRAST | CFP_CMD_BATCH)) == 0 ||
         was_given(config, offsetof(cfp_config, rule)) || asks_for_cfp(config))
         return;
     take(config, "rule", &config->rule, &rule, sizeof rule, cfp_rule_names[rule]);

@@ -20,7 +20,8 @@ enum {
     CFP_CMD_CONTRAST = 512,
     CFP_CMD_AGGREGATE = 1024,
     CFP_CMD_DATASET = 2048,
-    CFP_CMD_ALL = 4095
+    CFP_CMD_BATCH = 4096,
+    CFP_CMD_ALL = 8191
 };
 
 enum { CFP_MAX_OPTIONS = 96, CFP_MAX_TEXTS = 16 };
@@ -50,6 +51,10 @@ typedef struct cfp_config {
     const char *kind, *subset; /* NULL: by content; all */
     cfp_texts roots;
     const char *model_file; /* dataset: NULL: none */
+    /* batch */
+    const char *keep, *shard;        /* shard NULL: all of the list */
+    int64_t shard_clips, decoders;   /* 0: chosen by the program */
+    double time_limit;               /* seconds for decoding a clip */
     /* question */
     const char *class_name; /* NULL: the top predicted class */
     const char *against;    /* contrast: the other class */
@@ -83,7 +88,7 @@ typedef struct cfp_config {
     int64_t threads, precision, seed;
     int64_t max_memory; /* bytes; 0: what is free */
     /* bench */
-    int64_t runs, warmup, batch;
+    int64_t runs, warmup, batch; /* batch 0: chosen by the program */
     bool profile; /* explain too */
     /* The value of each row as the user typed it, or the default; NULL: none, or an option of
      * another command. */

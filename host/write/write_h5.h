@@ -4,13 +4,6 @@
 #include "../files/h5_put.h"
 #include "../files/run.h"
 
-typedef struct cfp_h5_parts { /* which parts are written; scores and numbers of frames always are */
-    bool pyramid;             /* /pyramid */
-    bool raw;                 /* /tubes/<layer>/raw: the map before it is resized */
-    bool frames;              /* /clip/frames */
-    bool tubes;               /* /tubes/<layer>/tube: resized to the clip */
-} cfp_h5_parts;
-
 /* Fills the open group `at`. */
 CFP_CHECKED cfp_status cfp_h5_put_explanation(cfp_h5_file *file, hid_t at,
                                               const cfp_explanation *explanation,
