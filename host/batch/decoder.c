@@ -71,7 +71,7 @@ static cfp_status start(cfp_decoder *d, cfp_ctx *ctx)
                                 .slot_bytes = d->memory->slot_bytes,
                                 .n_slots = d->memory->n,
                                 .max_memory = d->max_memory};
-    if (d->helper.pid > 0)
+    if (cfp_helper_lives(&d->helper))
         return CFP_OK;
     CFP_TRY(cfp_helper_start(&d->helper, ctx, CFP_HELPER_DECODES, d->memory->fd));
     if (cfp_wire_send(d->helper.socket, &setup, sizeof setup))

@@ -108,6 +108,17 @@ void cfp_helper_end(cfp_helper *helper, char *how, size_t bytes)
     *helper = (cfp_helper){.socket = -1};
 }
 
+bool cfp_helper_lives(cfp_helper *helper)
+{
+    if (helper->pid <= 0)
+        return false;
+    if (waitpid(helper->pid, NULL, WNOHANG) == 0)
+        return true;
+    close(helper->socket);
+    *helper = (cfp_helper){.socket = -1};
+    return false;
+}
+
 bool cfp_wire_send(int socket, const void *data, size_t bytes)
 {
     const char *at = data;

@@ -22,6 +22,9 @@ CFP_CHECKED cfp_status cfp_helper_start(cfp_helper *out, cfp_ctx *ctx, const cha
  * (Segmentation fault)".  Accepts one that is not started. */
 void cfp_helper_end(cfp_helper *helper, char *how, size_t bytes);
 
+/* True if it is running.  One that has ended meanwhile, without work, is forgotten. */
+bool cfp_helper_lives(cfp_helper *helper);
+
 /* Both sides.  False: the other side is gone. */
 bool cfp_wire_send(int socket, const void *data, size_t bytes);
 bool cfp_wire_send_text(int socket, const char *text);
