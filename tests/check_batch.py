@@ -197,13 +197,13 @@ def options_differ():
     out = folder("options-out")
     wanted = whole(clips, name="options-out")
     for more, word in ((("--theta", "0.3"), "--theta"), (("--rule", "cfp"), "--rule"), (("--keep", "pyramid"), "--keep"),
-                       (("--shard-clips", "2"), "--shard-clips"), (("--class", "1"), "--class"), (("--device", "ref"), "--device")):
+                       (("--shard-clips", "2"), "--shard-clips"), (("--class", "1"), "--class"), (("--device", "ref"), "--device"), (("--batch", "2"), "--batch")):
         done = run(out, clips, *more, status=2)
         check(done.stderr.startswith(f"cfp-gpu: {word}: ") and done.stderr.count("\n") == 1, f"{more}: {done.stderr}")
     make_model(os.path.join(options.work, "other.h5"), seed=1)
     done = run(out, clips, status=2, model=os.path.join(options.work, "other.h5"))
     check("other.h5" in done.stderr, f"another model: {done.stderr}")
-    run(out, clips, "--batch", "2", "--decoders", "3", "--time-limit", "60", "--theta", "0.10")
+    run(out, clips, "--threads", "2", "--decoders", "3", "--time-limit", "60", "--theta", "0.10")
     same(out, wanted, "with other numbers of processes")
     with open(clips, "a") as f:
         f.write("c000.npy,red\n")
@@ -345,6 +345,14 @@ def helpers(parent):
     return found
 
 
+def lives(pid):
+    try:
+        with open(f"/proc/{pid}/stat") as f:
+            return f.read().rpartition(")")[2].split()[0] not in "ZX"
+    except OSError:
+        return False
+
+
 def slow_clip(path):
     """A folder of pictures that take seconds to decode, and little space: all of them are one file."""
     import struct
@@ -399,7 +407,7 @@ def decoders_die():
     run_.kill()
     run_.wait()
     time.sleep(0.5)
-    check(not any(os.path.exists(f"/proc/{pid}") for pid in found), "a decoder outlives its batch")
+    check(not any(lives(pid) for pid in found), "a decoder outlives its batch")
 
 
 # --- more than one ---
@@ -410,7 +418,7 @@ def together():
     wanted = whole(clips, "--shard-clips", "6", name="together-whole")
     for n in (2, 4):
         out = folder(f"together-{n}")
-        runs = [subprocess.Popen(command(out, clips, "--shard-clips", "6", "--batch", str(1 + k % 2)), stderr=subprocess.PIPE,
+        runs = [subprocess.Popen(command(out, clips, "--shard-clips", "6", "--decoders", str(1 + k % 2), "--threads", str(1 + k // 2)), stderr=subprocess.PIPE,
                                  stdout=subprocess.DEVNULL, text=True) for k in range(n)]
         for run_ in runs:
             said = run_.communicate(timeout=LIMIT)[1]

@@ -27,9 +27,10 @@ static int spawn(int *pid, const char *what, int end, int memory)
     posix_spawn_file_actions_t files;
     posix_spawnattr_t how;
     sigset_t none;
-    char name[] = "cfp-gpu", word[32];
-    char *const arguments[] = {name, word, NULL};
+    char name[] = "cfp-gpu", word[32], self[24];
+    char *const arguments[] = {name, word, self, NULL};
     snprintf(word, sizeof word, "%s", what);
+    snprintf(self, sizeof self, "%ld", (long)getpid());
     sigemptyset(&none);
     posix_spawn_file_actions_init(&files);
     posix_spawnattr_init(&how);

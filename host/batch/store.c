@@ -486,7 +486,7 @@ cfp_status cfp_batch_store_failed(cfp_batch_store *s, cfp_ctx *ctx, int item, ch
 static bool is_ready(const cfp_batch_store *s, int shard)
 {
     const int end = cfp_batch_shard_end(s->list, shard);
-    if (!s->shard[shard].dirty || !is_ours(s, shard))
+    if (!s->shard[shard].dirty)
         return false;
     for (int i = shard * s->list->shard_clips; i < end; i++)
         if (!is_final(s->item[i].state))
@@ -592,7 +592,7 @@ static cfp_status pack(cfp_batch_store *s, cfp_ctx *ctx, int shard)
 cfp_status cfp_batch_store_pack(cfp_batch_store *s, cfp_ctx *ctx, int shard)
 {
     pthread_mutex_lock(&s->lock);
-    const bool ready = is_ready(s, shard);
+    const bool ready = is_ours(s, shard) && is_ready(s, shard);
     pthread_mutex_unlock(&s->lock);
     return ready ? pack(s, ctx, shard) : CFP_OK;
 }
@@ -604,11 +604,15 @@ cfp_status cfp_batch_store_pack_all(cfp_batch_store *s, cfp_ctx *ctx)
     return CFP_OK;
 }
 
+/* Shards that others have packed still look open here; shards that others left open are packed. */
 cfp_status cfp_store_look_at_others(cfp_batch_store *s, cfp_ctx *ctx)
 {
     for (int i = 0; i < s->list->n; i++)
         if (!is_final(s->item[i].state))
             CFP_TRY(refresh(s, ctx, i));
+    for (int k = 0; k < s->n_shards; k++)
+        if (is_ready(s, k))
+            CFP_TRY(pack(s, ctx, k));
     return CFP_OK;
 }
 

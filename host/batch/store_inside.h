@@ -49,5 +49,5 @@ char *cfp_store_small_path(const cfp_batch_store *store, cfp_ctx *ctx, int item,
 char *cfp_store_shard_path(const cfp_batch_store *store, cfp_ctx *ctx, int shard);
 /* Writes the shard anew from the small files and the shard as it is. */
 CFP_CHECKED cfp_status cfp_store_pack_shard(cfp_batch_store *store, cfp_ctx *ctx, int shard);
-/* Reads what other processes have finished in their parts. */
+/* For the last process: reads what others have finished, and packs what they left unpacked. */
 CFP_CHECKED cfp_status cfp_store_look_at_others(cfp_batch_store *store, cfp_ctx *ctx);

@@ -4,6 +4,7 @@
 #include "../batch/packer.h"
 #include "../files/versions.h"
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -11,7 +12,7 @@
 
 enum { MEMORY_FD = 3 };
 
-bool cfp_helper_process(const char *word)
+bool cfp_helper_process(const char *word, const char *parent)
 {
     const bool decodes = strcmp(word, CFP_HELPER_DECODES) == 0;
     const struct rlimit no_core = {0};
@@ -25,6 +26,8 @@ bool cfp_helper_process(const char *word)
     signal(SIGPIPE, SIG_IGN);
     signal(SIGXFSZ, SIG_IGN);
     prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (getppid() != atoi(parent)) /* it has died already */
+        return true;
     setrlimit(RLIMIT_CORE, &no_core); /* crashes are expected here */
     if (!cfp_h5_begin())
         return true;

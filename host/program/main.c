@@ -131,7 +131,7 @@ int main(int argc, char **argv)
                             .partial = cfp_interrupt_partial,
                             .interrupted = cfp_interrupt_flag()};
     hold_standard_streams();
-    if (argc == 2 && cfp_helper_process(argv[1]))
+    if (argc == 3 && cfp_helper_process(argv[1], argv[2]))
         return EXIT_DONE;
     cfp_crash_begin();
     const bool asks_help = given(argc, argv, "--help") || given(argc, argv, "-h");

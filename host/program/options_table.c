@@ -253,7 +253,7 @@ const cfp_option cfp_options[] = {
      .help = "Do only part I of N, counted from 1: every N-th shard. For job arrays; all parts may use one folder [default: all that no other process in the folder does]"},
     {"batch", 0, INT(1, 1024), FIELD(batch), .argument = "N", .default_text = "auto", WORD("auto", 0),
      .group = "Work", .commands = CFP_CMD_BATCH,
-     .help = "How many clips the network runs at once. auto: 1 on the processor, 8 on a GPU"},
+     .help = "How many clips the network runs at once. auto: 1 on the processor, 8 on a GPU. Sums are rounded in another order if it changes, so all runs into one folder need the same"},
     {"decoders", 0, INT(1, 1024), FIELD(decoders), .argument = "N", .default_text = "auto", WORD("auto", 0),
      .group = "Work", .commands = CFP_CMD_BATCH, .about_run = true,
      .help = "How many processes decode clips ahead. auto: if the network runs on a GPU, as many as --threads; else one, and one more for every eight of --threads"},
