@@ -85,6 +85,7 @@ confined 'png' host/draw/png_file.c
 confined 'cairo' host/draw/figure.h
 confined 'sqlite3' host/clip/source_db.c host/files/run_list.c
 confined 'tiff' host/clip/tiff_decode.c
+confined 'archive' host/clip/source_tar.c
 confined 'dlfcn' host/backend/backend.c host/api/api_device.c host/program/crash.c cuda/cublas_library.c
 confined 'cudnn' cuda/cudnn_inside.h
 confined 'cublas' cuda/cublas_library.h

@@ -17,8 +17,8 @@
 
 /* The first kind that matches a path reads it.  The last one matches any file. */
 static const cfp_source_kind *const kinds[] = {
-    &cfp_source_db,   &cfp_source_folder, &cfp_source_npy,   &cfp_source_h5,
-    &cfp_source_tiff, &cfp_source_image,  &cfp_source_video,
+    &cfp_source_db,  &cfp_source_folder, &cfp_source_npy,   &cfp_source_h5,
+    &cfp_source_tar, &cfp_source_tiff,   &cfp_source_image, &cfp_source_video,
 };
 
 typedef struct opening { /* the state of one cfp_clip_open */
@@ -152,6 +152,24 @@ static cfp_status find_source(cfp_source *source, cfp_ctx *ctx, const char *path
             return source->kind->open(source, ctx);
         }
     return cfp_fail(ctx, CFP_IO, "%s: %s", path, strerror(facts.error));
+}
+
+cfp_status cfp_clip_numbers(int64_t **number, int64_t *frames, cfp_ctx *ctx, const char *path)
+{
+    cfp_source source = {0};
+    *number = NULL;
+    cfp_status status = find_source(&source, ctx, path, 3, 0);
+    *frames = source.exact ? source.frames : 0;
+    if (status == CFP_OK && source.number != NULL) {
+        *number = cfp_alloc(ctx, (size_t)source.frames, sizeof **number);
+        if (*number == NULL)
+            status = CFP_NOMEM;
+        else
+            memcpy(*number, source.number, (size_t)source.frames * sizeof **number);
+    }
+    if (source.kind != NULL)
+        source.kind->close(&source);
+    return status;
 }
 
 /* The sink: resizes a frame of the source into each place of the clip that shows it. */

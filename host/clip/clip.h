@@ -67,6 +67,12 @@ typedef struct cfp_frames {
 CFP_CHECKED cfp_status cfp_clip_from_frames(cfp_clip *out, cfp_ctx *ctx, const char *name,
                                             const cfp_frames *frames, const cfp_input_spec *spec,
                                             const cfp_sampling *sampling);
+/* The numbers of the frames of a source, as cfp_sampling.start and cfp_clip.index have them, in
+ * ascending order.  Nothing is decoded: this is quick for folders, tars and frames.db.  *number is
+ * NULL if frames are numbered by their place, from 0; *frames is 0 if their number is only known
+ * after decoding (a video).  The caller frees *number with cfp_free.  Statuses as cfp_clip_open. */
+CFP_CHECKED cfp_status cfp_clip_numbers(int64_t **number, int64_t *frames, cfp_ctx *ctx,
+                                        const char *path);
 size_t cfp_clip_bytes(const cfp_input_spec *spec); /* of rgb */
 void cfp_clip_free(cfp_clip *clip);
 

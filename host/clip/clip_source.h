@@ -66,7 +66,7 @@ typedef struct cfp_source_kind {
 } cfp_source_kind;
 
 extern const cfp_source_kind cfp_source_db, cfp_source_folder, cfp_source_npy, cfp_source_h5,
-    cfp_source_image, cfp_source_memory, cfp_source_tiff, cfp_source_video;
+    cfp_source_image, cfp_source_memory, cfp_source_tar, cfp_source_tiff, cfp_source_video;
 
 /* CFP_FORMAT unless frames x height x width x 3 is within the limits above and of int32. */
 CFP_CHECKED cfp_status cfp_source_check_size(cfp_ctx *ctx, const char *path, int64_t frames,

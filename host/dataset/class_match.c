@@ -176,6 +176,7 @@ static cfp_status note_unknown(matching *m, const cfp_dataset_clip *clip)
     const int i = out->n_examples++;
     out->example[i].label = label->name;
     out->example[i].index = label->index;
+    out->example[i].list = clip->list;
     out->example[i].line = clip->line;
     return find_near(&out->example[i].near, m, label->name);
 }
@@ -186,7 +187,7 @@ static cfp_status match_clip(matching *m, const cfp_dataset_clip *clip, int32_t 
     int found = -1;
     *class_of = -1;
     if (label->name == NULL && label->index < 0) {
-        m->out->unlabelled += clip->reason == CFP_CLIP_FOUND;
+        m->out->unlabelled += clip->twin == 0;
         return CFP_OK;
     }
     if (!m->out->by_index && label->name != NULL)
@@ -194,7 +195,7 @@ static cfp_status match_clip(matching *m, const cfp_dataset_clip *clip, int32_t 
     else if (m->out->by_index && label->index >= 0 && label->index < m->n_classes)
         found = (int)label->index;
     *class_of = found;
-    if (clip->reason != CFP_CLIP_FOUND)
+    if (clip->twin != 0)
         return CFP_OK;
     m->out->known += found >= 0;
     m->out->unknown += found < 0;
@@ -243,18 +244,17 @@ cfp_status cfp_class_match_find(cfp_class_match *out, cfp_ctx *ctx, const cfp_da
     return status;
 }
 
-static void warn_of_example(const cfp_class_match *match, cfp_ctx *ctx, const cfp_dataset *dataset,
-                            int i)
+static void warn_of_example(const cfp_class_match *match, cfp_ctx *ctx, int i)
 {
     const char *label = match->example[i].label, *near = match->example[i].near;
     const long long line = (long long)match->example[i].line;
     if (label == NULL)
         cfp_log(ctx, CFP_LOG_WARNING, "%s:%lld: class number %lld: the model has fewer classes",
-                dataset->path, line, (long long)match->example[i].index);
+                match->example[i].list, line, (long long)match->example[i].index);
     else
-        cfp_log(ctx, CFP_LOG_WARNING, "%s:%lld: the model has no class '%s'%s%s%s", dataset->path,
-                line, label, near == NULL ? "" : "; did the list mean '", near == NULL ? "" : near,
-                near == NULL ? "" : "'?");
+        cfp_log(ctx, CFP_LOG_WARNING, "%s:%lld: the model has no class '%s'%s%s%s",
+                match->example[i].list, line, label, near == NULL ? "" : "; did the list mean '",
+                near == NULL ? "" : near, near == NULL ? "" : "'?");
 }
 
 void cfp_class_match_warn(const cfp_class_match *match, cfp_ctx *ctx, const cfp_dataset *dataset,
@@ -272,7 +272,7 @@ void cfp_class_match_warn(const cfp_class_match *match, cfp_ctx *ctx, const cfp_
             dataset->path, (long long)match->unknown, (long long)(match->known + match->unknown),
             model, (long long)match->n_unknown_labels);
     for (int i = 0; i < match->n_examples; i++)
-        warn_of_example(match, ctx, dataset, i);
+        warn_of_example(match, ctx, i);
 }
 
 void cfp_class_match_free(cfp_class_match *match)

@@ -1,8 +1,11 @@
 /* dataset.c - reads a list: line by line to clips, then finds each clip; see dataset.h. */
 #include "dataset.h"
+#include "frames.h"
 #include "kinds.h"
+#include "labels.h"
 #include "places.h"
 #include "window.h"
+#include <glob.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,17 +21,22 @@ typedef struct building { /* a data set in the making */
     cfp_dataset *out;
     cfp_ctx *ctx;
     const cfp_dataset_options *options;
-    cfp_list_file list;
+    glob_t files; /* of a pattern */
+    const char *only[1];
+    const char *const *file; /* [n_files] the lists */
+    size_t n_files;
+    cfp_list_file list;    /* the current one */
+    const char *list_path; /* its path, kept */
     cfp_kind kind;
     cfp_kind_fit fit;
     cfp_kind_line line;
-    char name[CFP_TEMPLATE_ROOM], text[CFP_TEMPLATE_ROOM];
+    char name[CFP_TEMPLATE_ROOM], text[CFP_TEMPLATE_ROOM], words[CFP_TEMPLATE_ROOM];
     const char *const *root;
     int n_roots;
-    char *folder; /* of the list: the root, if none is given */
+    char *folder; /* of the list; the root, if none is given */
+    cfp_frames_kept frames;
     const char *own_root[1];
     int capacity;
-    bool names; /* a label that may be a name or a number is no number somewhere */
 } building;
 
 static cfp_values values_of(const building *b)
@@ -45,43 +53,6 @@ static cfp_status keep(const char **out, building *b, const char *text)
 static cfp_status refuse(const building *b, int64_t line, const char *what)
 {
     return cfp_fail(b->ctx, CFP_FORMAT, "%s:%lld: %s", b->list.path, (long long)line, what);
-}
-
-static bool is_whole(const char *text)
-{
-    const size_t digits = strspn(text, "0123456789");
-    return digits > 0 && digits < 10 && text[digits] == '\0';
-}
-
-static cfp_status read_number(int64_t *out, building *b, int64_t line, const cfp_kind_label *label)
-{
-    char what[160];
-    if (is_whole(b->text)) {
-        *out = strtol(b->text, NULL, 10) - label->first_number;
-        if (*out >= 0)
-            return CFP_OK;
-    }
-    snprintf(what, sizeof what, "'%.60s' is no number of a class: they are whole, from %d", b->text,
-             (int)label->first_number);
-    return refuse(b, line, what);
-}
-
-static cfp_status read_labels(cfp_dataset_clip *clip, building *b)
-{
-    const cfp_values values = values_of(b);
-    for (int i = 0; i < CFP_DATASET_LABELS; i++)
-        clip->label[i].index = -1;
-    for (int i = 0; i < b->kind.n_labels; i++) {
-        const cfp_kind_label *label = &b->kind.label[i];
-        if (cfp_template_fill(b->text, &label->number, &values))
-            CFP_TRY(read_number(&clip->label[i].index, b, clip->line, label));
-        if (cfp_template_fill(b->text, &label->text, &values) ||
-            cfp_template_fill(b->text, &label->either, &values))
-            CFP_TRY(keep(&clip->label[i].name, b, b->text));
-        if (label->either.n > 0 && clip->label[i].name != NULL)
-            b->names |= !is_whole(clip->label[i].name);
-    }
-    return CFP_OK;
 }
 
 static uint64_t hash_of(const char *text)
@@ -171,6 +142,24 @@ static cfp_status make_id(cfp_dataset_clip *clip, building *b)
     return refuse(b, clip->line, "the line lacks what makes the id of a clip");
 }
 
+/* In a folder, a tar or a frames.db, what its frames are called is known now. */
+static cfp_status find_window(cfp_dataset_clip *clip, building *b, const cfp_window *window,
+                              const cfp_found *found)
+{
+    const cfp_frames_of *frames = NULL;
+    if (found->is_folder || found->is_tar)
+        CFP_TRY(cfp_frames_look(&frames, &b->frames, b->ctx, found));
+    if (frames != NULL && frames->broken) {
+        clip->reason = CFP_CLIP_EMPTY;
+        return CFP_OK;
+    }
+    cfp_window_apply(clip, window, &b->kind, found, frames != NULL && frames->number != NULL);
+    if (clip->reason == CFP_CLIP_FOUND && clip->window == CFP_WINDOW_FRAMES && frames != NULL &&
+        !cfp_frames_have(frames, clip->start, clip->stop))
+        clip->reason = CFP_CLIP_NO_FRAMES;
+    return CFP_OK;
+}
+
 static cfp_status find_clip(cfp_dataset_clip *clip, building *b, const cfp_window *window)
 {
     cfp_found found;
@@ -179,8 +168,38 @@ static cfp_status find_clip(cfp_dataset_clip *clip, building *b, const cfp_windo
     clip->reason = found.reason;
     if (found.reason != CFP_CLIP_FOUND)
         return CFP_OK;
-    cfp_window_apply(clip, window, &b->kind, &found);
+    CFP_TRY(find_window(clip, b, window, &found));
     return clip->reason == CFP_CLIP_FOUND ? keep(&clip->path, b, found.path) : CFP_OK;
+}
+
+/* A path may have blanks, which seem to end it in a list of words.  If there is no such clip, looks
+ * for the longest beginning of the line that is one, and changes the line's values. */
+static void look_for_blanks(building *b, const cfp_list_line *line)
+{
+    cfp_found found;
+    if (b->list.separator != ' ' || b->kind.words != 2 || line->n != 2)
+        return;
+    const cfp_values values = values_of(b);
+    const char *words[2] = {b->line.value[0], b->line.value[1]};
+    cfp_places_find(&found, &b->kind, &values, b->root, b->n_roots);
+    if (found.reason != CFP_CLIP_MISSING ||
+        snprintf(b->words, sizeof b->words, "%s %s", words[0], words[1]) >= (int)sizeof b->words)
+        return;
+    const size_t first = strlen(words[0]);
+    b->line.value[0] = b->words;
+    for (char *cut = b->words + strlen(b->words); cut > b->words + first; cut--) {
+        const char end = *cut;
+        if (end != '\0' && end != ' ' && end != '\t')
+            continue;
+        *cut = '\0';
+        b->line.value[1] = end == '\0' ? NULL : cut + 1 + strspn(cut + 1, " \t");
+        cfp_places_find(&found, &b->kind, &values, b->root, b->n_roots);
+        if (found.reason != CFP_CLIP_MISSING)
+            return;
+        *cut = end;
+    }
+    b->line.value[0] = words[0];
+    b->line.value[1] = words[1];
 }
 
 static cfp_status take_line(building *b, const cfp_list_line *line)
@@ -191,17 +210,19 @@ static cfp_status take_line(building *b, const cfp_list_line *line)
     const char *problem = cfp_kind_take(&b->line, &b->kind, &b->fit, line, why);
     if (problem != NULL)
         return refuse(b, line->number, problem);
+    look_for_blanks(b, line);
     if (is_left_out(b)) {
         d->count[CFP_CLIP_LEFT_OUT]++;
         return CFP_OK;
     }
     CFP_TRY(make_room(b));
     cfp_dataset_clip *clip = &d->clip[d->n];
-    *clip = (cfp_dataset_clip){.line = line->number};
+    *clip = (cfp_dataset_clip){.list = b->list_path, .line = line->number};
     CFP_TRY(make_id(clip, b));
-    CFP_TRY(read_labels(clip, b));
     const cfp_values values = values_of(b);
-    problem = cfp_window_read(&window, &b->kind, &values, why);
+    problem = cfp_labels_read(clip, &d->memory->keep, b->ctx, &b->kind, &values, why);
+    if (problem == NULL)
+        problem = cfp_window_read(&window, &b->kind, &values, why);
     if (problem != NULL)
         return refuse(b, line->number, problem);
     CFP_TRY(find_clip(clip, b, &window));
@@ -215,17 +236,28 @@ static cfp_status take_line(building *b, const cfp_list_line *line)
     return cfp_check_interrupt(b->ctx);
 }
 
-/* Labels that are numbers on every line are numbers; else they are names. */
-static void settle_labels(building *b)
+/* Class lists lie beside the list, in the folder above it (UCF-101's and HMDB-51's lists have
+ * folders of their own), below a root, or in datasets/classes. */
+static cfp_status settle_labels(building *b)
 {
-    for (int i = 0; i < b->kind.n_labels && !b->names; i++)
-        for (int k = 0; k < b->out->n && b->kind.label[i].either.n > 0; k++) {
-            cfp_dataset_label *label = &b->out->clip[k].label[i];
-            if (label->name == NULL)
-                continue;
-            label->index = strtol(label->name, NULL, 10) - b->kind.label[i].first_number;
-            label->name = NULL;
-        }
+    enum { MOST = 64 };
+    const char *folder[MOST], *kinds = cfp_kinds_folder(b->options);
+    char *above = cfp_format(b->ctx, "%s..", b->folder);
+    char *shipped = cfp_format(b->ctx, "%s/../classes", kinds == NULL ? "." : kinds);
+    int n = 0;
+    cfp_status status = CFP_NOMEM;
+    if (above != NULL && shipped != NULL) {
+        folder[n++] = b->folder;
+        folder[n++] = above;
+        for (int i = 0; i < b->n_roots && n < MOST - 1; i++)
+            folder[n++] = b->root[i];
+        if (kinds != NULL)
+            folder[n++] = shipped;
+        status = cfp_labels_settle(b->out, &b->out->memory->keep, b->ctx, &b->kind, folder, n);
+    }
+    cfp_free(above);
+    cfp_free(shipped);
+    return status;
 }
 
 static cfp_status read_lines(building *b)
@@ -242,11 +274,6 @@ static cfp_status read_lines(building *b)
             break;
         CFP_TRY(take_line(b, &line));
     }
-    if (b->out->n == 0)
-        return cfp_fail(b->ctx, CFP_FORMAT, "%s: the list has no clip%s%s", b->list.path,
-                        b->options->subset != NULL ? " in the subset " : "",
-                        b->options->subset != NULL ? b->options->subset : "");
-    settle_labels(b);
     return CFP_OK;
 }
 
@@ -258,12 +285,11 @@ static cfp_status check_roots(building *b)
     for (int i = 0; i < b->n_roots; i++)
         if (stat(b->root[i], &facts) != 0 || !S_ISDIR(facts.st_mode))
             return cfp_fail(b->ctx, CFP_USAGE, "--root: '%s' is no folder", b->root[i]);
+    const char *first = b->file[0], *slash = strrchr(first, '/');
+    b->folder = slash == NULL ? cfp_strdup(b->ctx, "./")
+                              : cfp_format(b->ctx, "%.*s", (int)(slash - first) + 1, first);
     if (b->n_roots > 0)
-        return CFP_OK;
-    const char *slash = strrchr(b->list.path, '/');
-    b->folder = slash == NULL
-                    ? cfp_strdup(b->ctx, ".")
-                    : cfp_format(b->ctx, "%.*s", (int)(slash - b->list.path) + 1, b->list.path);
+        return b->folder == NULL ? CFP_NOMEM : CFP_OK;
     b->own_root[0] = b->folder;
     b->root = b->own_root;
     b->n_roots = 1;
@@ -273,7 +299,6 @@ static cfp_status check_roots(building *b)
 static cfp_status describe(building *b)
 {
     cfp_dataset *d = b->out;
-    CFP_TRY(keep(&d->path, b, b->list.path));
     CFP_TRY(keep(&d->kind, b, b->kind.name));
     CFP_TRY(keep(&d->kind_file, b, b->kind.file));
     d->n_labels = b->kind.n_labels;
@@ -284,14 +309,52 @@ static cfp_status describe(building *b)
     return CFP_OK;
 }
 
+/* The files that the path names: itself, or what it matches as a pattern. */
+static cfp_status find_files(building *b, const char *path)
+{
+    struct stat facts;
+    const bool pattern = strpbrk(path, "*?[") != NULL && stat(path, &facts) != 0;
+    CFP_TRY(keep(&b->out->path, b, path));
+    if (!pattern) {
+        b->only[0] = b->out->path;
+        b->file = b->only;
+        b->n_files = 1;
+        return CFP_OK;
+    }
+    const int result = glob(path, 0, NULL, &b->files);
+    b->file = (const char *const *)b->files.gl_pathv;
+    b->n_files = result == 0 ? b->files.gl_pathc : 0;
+    if (result == GLOB_NOSPACE)
+        return cfp_fail(b->ctx, CFP_NOMEM, "%s: out of memory", path);
+    return result == 0 ? CFP_OK
+                       : cfp_fail(b->ctx, CFP_IO, "%s: no file matches this pattern", path);
+}
+
+/* Reads the list number i.  All are of the kind of the first. */
+static cfp_status read_list(building *b, size_t i)
+{
+    cfp_list_file_close(&b->list);
+    CFP_TRY(cfp_list_file_open(&b->list, b->ctx, b->file[i]));
+    CFP_TRY(keep(&b->list_path, b, b->file[i]));
+    if (i == 0) {
+        CFP_TRY(cfp_kinds_choose(&b->kind, b->ctx, &b->list, b->options));
+        CFP_TRY(describe(b));
+    }
+    return read_lines(b);
+}
+
 static cfp_status build(building *b, const char *path)
 {
     CFP_TRY_ALLOC(b->ctx, b->out->memory, 1);
-    CFP_TRY(cfp_list_file_open(&b->list, b->ctx, path));
+    CFP_TRY(find_files(b, path));
     CFP_TRY(check_roots(b));
-    CFP_TRY(cfp_kinds_choose(&b->kind, b->ctx, &b->list, b->options));
-    CFP_TRY(describe(b));
-    CFP_TRY(read_lines(b));
+    for (size_t i = 0; i < b->n_files; i++)
+        CFP_TRY(read_list(b, i));
+    if (b->out->n == 0)
+        return cfp_fail(b->ctx, CFP_FORMAT, "%s: the list has no clip%s%s", path,
+                        b->options->subset != NULL ? " in the subset " : "",
+                        b->options->subset != NULL ? b->options->subset : "");
+    CFP_TRY(settle_labels(b));
     for (int i = 0; i < b->out->n; i++)
         b->out->count[b->out->clip[i].reason]++;
     return CFP_OK;
@@ -307,8 +370,11 @@ cfp_status cfp_dataset_open(cfp_dataset *out, cfp_ctx *ctx, const char *path,
     b->ctx = ctx;
     b->options = options;
     const cfp_status status = build(b, path);
+    if (b->files.gl_pathv != NULL)
+        globfree(&b->files);
     cfp_list_file_close(&b->list);
     cfp_kind_free(&b->kind);
+    cfp_frames_forget(&b->frames);
     cfp_free(b->folder);
     cfp_free(b);
     if (status != CFP_OK)

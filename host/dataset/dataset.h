@@ -50,13 +50,14 @@ typedef struct cfp_dataset_clip {
      * folder, a tar or a frames.db whose names have them; else by their place, from 0.  Whatever
      * the annotation's own convention is, it has been applied.  stop < 0: up to the end. */
     double start, stop;
-    int64_t line; /* of the list, from 1 */
-    int64_t twin; /* CFP_CLIP_REPEATED, CFP_CLIP_CONTRADICTS: the line of the earlier one */
+    const char *list; /* the file that it is from: dataset.path, if that is no pattern */
+    int64_t line;     /* of that file, from 1 */
+    int64_t twin;     /* CFP_CLIP_REPEATED, CFP_CLIP_CONTRADICTS: the line of the earlier one */
     cfp_dataset_reason reason;
 } cfp_dataset_clip;
 
 typedef struct cfp_dataset {
-    const char *path;                           /* of the list */
+    const char *path;                           /* of the list, or a pattern */
     const char *kind;                           /* its name: "kinetics" */
     const char *kind_file;                      /* the description that was used */
     int n_labels;                               /* 0: the list has no labels */
@@ -78,7 +79,9 @@ typedef struct cfp_dataset_options {
     int n_kind_folders;
 } cfp_dataset_options;
 
-/* Reads a list and looks for its clips.  CFP_USAGE (an unknown kind, a subset or root that does not
+/* Reads a list and looks for its clips.  A path with *, ? or [ that is no file is a pattern: all
+ * files that it matches are one list, in the order of their names (HMDB-51 has a file for each
+ * class).  CFP_USAGE (an unknown kind, a subset or root that does not
  * exist), CFP_IO, CFP_FORMAT (a malformed list: the message begins with FILE:LINE), CFP_NOMEM,
  * CFP_INTERRUPTED.  On failure *out is empty.  Everything in *out belongs to it and lives until
  * cfp_dataset_free. */
@@ -94,13 +97,14 @@ const char *cfp_dataset_reason_text(cfp_dataset_reason reason);
 /* What a list's labels are for a model. */
 typedef struct cfp_class_match {
     int32_t *class_of; /* [dataset.n] the model's class of each clip; -1: no label, or unknown */
-    int64_t known, unknown, unlabelled; /* of the clips that resolve */
+    int64_t known, unknown, unlabelled; /* clips, without those that an earlier line has */
     bool by_index;  /* the labels were taken as indices, since one side has no names */
     int n_examples; /* unknown labels, each once, in the order of the list; 5 at most */
     struct {
         const char *label; /* borrowed from the data set; NULL: it has only an index */
         int64_t index;
-        int64_t line;     /* where it is first */
+        const char *list; /* the file and the line where it is first; borrowed */
+        int64_t line;
         const char *near; /* a class of the model that is spelled alike; NULL: none.  Borrowed */
     } example[5];
     int64_t n_unknown_labels; /* different ones */

@@ -7,16 +7,25 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static const char *const suffixes[] = {".mp4", ".avi", ".mkv", ".webm", ".mov", ".tar",
-                                       ".mpg", ".m4v", ".MP4", ".AVI",  ".h5",  ".npy"};
+static const char *const suffixes[] = {".mp4", ".avi", ".mkv", ".webm", ".mov", ".tar", ".tar.gz",
+                                       ".tgz", ".mpg", ".m4v", ".MP4",  ".AVI", ".h5",  ".npy"};
+
+static bool ends_with(const char *path, const char *suffix)
+{
+    const size_t a = strlen(path), b = strlen(suffix);
+    return a > b && strcasecmp(path + a - b, suffix) == 0;
+}
+
+static bool is_tar(const char *path)
+{
+    return ends_with(path, ".tar") || ends_with(path, ".tar.gz") || ends_with(path, ".tgz");
+}
 
 static bool stands_for_file(const char *path)
 {
-    for (size_t i = 0; i < sizeof suffixes / sizeof *suffixes; i++) {
-        const size_t a = strlen(path), b = strlen(suffixes[i]);
-        if (a > b && strcasecmp(path + a - b, suffixes[i]) == 0)
+    for (size_t i = 0; i < sizeof suffixes / sizeof *suffixes; i++)
+        if (ends_with(path, suffixes[i]))
             return true;
-    }
     return false;
 }
 
@@ -41,6 +50,7 @@ static bool look(cfp_found *out)
         return errno == EACCES;
     }
     out->is_folder = S_ISDIR(facts.st_mode);
+    out->is_tar = !out->is_folder && is_tar(out->path);
     if (!out->is_folder && !S_ISREG(facts.st_mode))
         out->reason = CFP_CLIP_UNREADABLE;
     else if (access(out->path, out->is_folder ? R_OK | X_OK : R_OK) != 0)
@@ -52,18 +62,26 @@ static bool look(cfp_found *out)
     return true;
 }
 
-void cfp_places_try(cfp_found *out, const char *folder, const char *path)
+/* False if the folder that a path lies in does not exist: no suffix needs to be tried then. */
+static bool has_folder(char path[CFP_TEMPLATE_ROOM])
 {
-    *out = (cfp_found){.reason = CFP_CLIP_MISSING};
-    if (!join(out->path, folder, path, "") || !look(out))
-        out->path[0] = '\0';
+    struct stat facts;
+    char *slash = strrchr(path, '/');
+    if (slash == NULL || slash == path)
+        return true;
+    *slash = '\0';
+    const bool there = stat(path, &facts) == 0;
+    *slash = '/';
+    return there;
 }
 
 static bool find_below(cfp_found *out, const char *root, const char *path)
 {
     if (join(out->path, root, path, "") && look(out))
         return true;
-    for (size_t i = 0; !stands_for_file(path) && i < sizeof suffixes / sizeof *suffixes; i++)
+    if (stands_for_file(path) || !has_folder(out->path))
+        return false;
+    for (size_t i = 0; i < sizeof suffixes / sizeof *suffixes; i++)
         if (join(out->path, root, path, suffixes[i]) && look(out))
             return true;
     return false;

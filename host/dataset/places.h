@@ -5,7 +5,7 @@
 typedef struct cfp_found {
     cfp_dataset_reason reason; /* CFP_CLIP_FOUND, CFP_CLIP_MISSING, _EMPTY or _UNREADABLE */
     bool cut;                  /* it is the clip itself; else a video in which the window lies */
-    bool is_folder;
+    bool is_folder, is_tar;
     char path[CFP_TEMPLATE_ROOM]; /* of what was found */
 } cfp_found;
 
@@ -13,5 +13,3 @@ typedef struct cfp_found {
  * tars and arrays. */
 void cfp_places_find(cfp_found *out, const cfp_kind *kind, const cfp_values *values,
                      const char *const *root, int n_roots);
-/* Tries one path, as it is written. */
-void cfp_places_try(cfp_found *out, const char *folder, const char *path);

@@ -94,17 +94,17 @@ const char *cfp_window_read(cfp_window *out, const cfp_kind *kind, const cfp_val
 }
 
 void cfp_window_apply(cfp_dataset_clip *clip, const cfp_window *window, const cfp_kind *kind,
-                      const cfp_found *found)
+                      const cfp_found *found, bool numbered)
 {
     clip->stop = -1;
     if (found->cut || (!window->frames && !window->seconds))
         return;
-    if (window->seconds && !(window->frames && found->is_folder)) {
+    if (window->seconds && !(window->frames && (found->is_folder || found->is_tar))) {
         clip->window = CFP_WINDOW_SECONDS;
         clip->start = window->from;
         clip->stop = window->to;
     } else {
-        const int64_t shift = found->is_folder ? 0 : kind->first_frame;
+        const int64_t shift = numbered ? 0 : kind->first_frame;
         clip->window = CFP_WINDOW_FRAMES;
         clip->start = window->first - (double)shift;
         clip->stop = window->last < 0 ? -1 : window->last + kind->inclusive - (double)shift;

@@ -12,8 +12,9 @@ typedef struct cfp_window { /* as the annotation has it */
 /* Returns NULL, or what is wrong (in `why`). */
 const char *cfp_window_read(cfp_window *out, const cfp_kind *kind, const cfp_values *values,
                             char why[256]);
-/* Sets the window of a clip that was found, or the reason why it has none. */
+/* Sets the window of a clip that was found, or the reason why it has none.  numbered: its frames
+ * have numbers of their own, in their names. */
 void cfp_window_apply(cfp_dataset_clip *clip, const cfp_window *window, const cfp_kind *kind,
-                      const cfp_found *found);
+                      const cfp_found *found, bool numbered);
 /* "12.5", "12.5s", "00:01:02.5", "01:02.5" in seconds; false: none of these. */
 bool cfp_seconds_read(double *out, const char *text);

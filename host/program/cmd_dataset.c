@@ -93,7 +93,9 @@ static void print_counts(const cfp_dataset *d)
         printf("%8lld  %s", (long long)d->count[reason],
                cfp_dataset_reason_text((cfp_dataset_reason)reason));
         if (first != NULL) {
-            printf("; first: line %lld, ", (long long)first->line);
+            printf("; first: ");
+            cfp_print_text(stdout, first->list, 0);
+            printf(":%lld, ", (long long)first->line);
             cfp_print_text(stdout, first->id, 0);
         }
         if (first != NULL && first->twin > 0)
@@ -158,6 +160,8 @@ static void put_clip(cfp_json *json, const listing *l, int i)
     const cfp_dataset_clip *clip = &l->dataset.clip[i];
     cfp_json_object(json);
     cfp_json_put_string(json, "id", clip->id);
+    if (strcmp(clip->list, l->dataset.path) != 0)
+        cfp_json_put_string(json, "list", clip->list);
     cfp_json_put_int(json, "line", clip->line);
     cfp_json_put_string(json, "reason", cfp_dataset_reason_word(clip->reason));
     cfp_json_put_string(json, "path", clip->path);
@@ -210,7 +214,8 @@ static cfp_status print_json(const listing *l)
 
 static cfp_status write_header(cfp_csv *csv, cfp_ctx *ctx, const cfp_dataset *d)
 {
-    static const char *const columns[] = {"id", "line", "reason", "path", "unit", "start", "stop"};
+    static const char *const columns[] = {"id",   "list", "line",  "reason",
+                                          "path", "unit", "start", "stop"};
     for (size_t i = 0; i < sizeof columns / sizeof *columns; i++)
         cfp_csv_text(csv, columns[i]);
     for (int k = 0; k < d->n_labels; k++) {
@@ -231,6 +236,7 @@ static cfp_status write_rows(cfp_csv *csv, cfp_ctx *ctx, const cfp_dataset *d)
         const cfp_dataset_clip *clip = &d->clip[i];
         const bool whole = clip->window == CFP_WINDOW_WHOLE;
         cfp_csv_text(csv, clip->id);
+        cfp_csv_text(csv, clip->list);
         cfp_csv_int(csv, clip->line);
         cfp_csv_text(csv, cfp_dataset_reason_word(clip->reason));
         cfp_csv_text(csv, clip->path);
