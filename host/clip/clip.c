@@ -251,20 +251,21 @@ static cfp_status read_frames(opening *o, cfp_ctx *ctx, int64_t start)
     cfp_source *source = &o->source;
     cfp_clip *clip = o->clip;
     const size_t index_bytes = (size_t)clip->frames * sizeof *clip->index;
-    bool done = false;
-    if (!source->exact) { /* a guess; if it is useless, frame 0 is read to find the length */
-        if (source->frames > 0 && start < source->frames)
+    for (bool done = false; !done;) {
+        const bool sure = source->exact;
+        /* If a guess is useless, frame 0 is read to find the length. */
+        const bool sampled = sure || (source->frames > 0 && start < source->frames);
+        if (sampled)
             CFP_TRY(cfp_sample_indices(clip->index, &clip->looped, ctx, clip->frames, clip->stride,
                                        start, source->frames));
         CFP_TRY(read_sampled(o, ctx));
+        done = sure && source->exact;
+        if (done)
+            break;
         source->exact = true;
-        done = true;
-    }
-    CFP_TRY(cfp_sample_indices(o->index, &clip->looped, ctx, clip->frames, clip->stride, start,
-                               source->frames));
-    if (!done || memcmp(o->index, clip->index, index_bytes) != 0) {
-        memcpy(clip->index, o->index, index_bytes);
-        CFP_TRY(read_sampled(o, ctx));
+        CFP_TRY(cfp_sample_indices(o->index, &clip->looped, ctx, clip->frames, clip->stride, start,
+                                   source->frames));
+        done = sampled && memcmp(o->index, clip->index, index_bytes) == 0;
     }
     for (int i = 0; i < clip->frames; i++)
         if (!o->have[i])

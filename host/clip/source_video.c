@@ -1,15 +1,18 @@
 /* source_video.c - reads video files of any kind that libavformat knows.
  *
- * A frame's number is its place among the decoded frames.  The container's count of frames is only
- * a first guess, because it is wrong in broken and trimmed files. */
+ * A frame's number is its place among the decoded frames.  An index of the packets tells it without
+ * decoding (video_index.h), and then only what the wanted frames need is decoded (video_window.h).
+ * Where the index is not to be trusted, the whole video is decoded.  The container's count of frames
+ * is only a first guess then, because it is wrong in broken and trimmed files. */
 #include "clip_source.h"
 #include "frame_rgb.h"
-#include "video_file.h"
+#include "video_window.h"
 
 typedef struct video_state {
     cfp_video_file video;
+    cfp_video_index index;
     cfp_frame_rgb rgb;
-    bool used; /* frames have been read; to start again, the file must be opened again */
+    bool used; /* packets have been read; to start again, the file must be opened again */
 } video_state;
 
 static bool video_matches(const cfp_path_facts *facts)
@@ -29,7 +32,29 @@ static cfp_status video_open(cfp_source *source, cfp_ctx *ctx)
                 source->path, state->video.tracks);
     source->frames = cfp_video_frames(&state->video);
     source->fps = cfp_video_fps(&state->video);
+    CFP_TRY(cfp_video_index_make(&state->index, &state->video));
+    state->used = state->index.n > 0;
+    if (!state->index.trusted)
+        return CFP_OK;
+    source->frames = state->index.frames;
+    source->exact = true;
     return CFP_OK;
+}
+
+typedef struct taking {
+    cfp_source *source;
+    cfp_ctx *ctx;
+    const cfp_sink *sink;
+} taking;
+
+/* Passes the frame that was decoded on to the sink. */
+static cfp_status take_decoded(void *cookie, int32_t frame)
+{
+    const taking *t = cookie;
+    video_state *state = t->source->state;
+    CFP_TRY(cfp_frame_to_rgb(&state->rgb, t->ctx, t->source->path, state->video.frame,
+                             cfp_video_matrix(&state->video)));
+    return t->sink->take(t->sink->cookie, t->ctx, frame, &state->rgb.image);
 }
 
 /* Decodes from the first frame to the last, or to the last wanted one if the length is known. */
@@ -51,9 +76,8 @@ static cfp_status walk(cfp_source *source, cfp_ctx *ctx, const int32_t *wanted, 
             cfp_progress(ctx, "decode", *count, source->frames);
         if (next == n_wanted || *count != wanted[next])
             continue;
-        CFP_TRY(cfp_frame_to_rgb(&state->rgb, ctx, source->path, video->frame,
-                                 cfp_video_matrix(video)));
-        CFP_TRY(sink->take(sink->cookie, ctx, wanted[next++], &state->rgb.image));
+        taking t = {source, ctx, sink};
+        CFP_TRY(take_decoded(&t, wanted[next++]));
     }
     return CFP_OK;
 }
@@ -76,6 +100,15 @@ static cfp_status video_read(cfp_source *source, cfp_ctx *ctx, const int32_t *wa
 {
     video_state *state = source->state;
     int64_t count = 0;
+    if (state->index.trusted) {
+        taking t = {source, ctx, sink};
+        const cfp_video_taker taker = {take_decoded, &t};
+        CFP_TRY(cfp_video_window(&state->video, &state->index, source->track, wanted, n_wanted,
+                                 &taker, &state->index.trusted));
+        if (state->index.trusted)
+            return CFP_OK;
+        source->exact = false; /* damage: the frames that decode are counted */
+    }
     if (state->used) {
         cfp_video_close(&state->video);
         CFP_TRY(cfp_video_open(&state->video, ctx, source->path, source->track));
@@ -98,6 +131,7 @@ static void video_close(cfp_source *source)
     if (state == NULL)
         return;
     cfp_video_close(&state->video);
+    cfp_video_index_free(&state->index);
     cfp_frame_rgb_free(&state->rgb);
     cfp_free(state);
     source->state = NULL;
