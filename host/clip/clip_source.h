@@ -42,8 +42,12 @@ typedef struct cfp_source {
     /* [frames] the frames' own numbers, ascending; NULL: a frame's number is its place, from 0.
      * Belongs to the kind. */
     const int64_t *number;
-    int track;                      /* the video track to read, from 1; 0: the first */
-    double fps;                     /* average; 0 where frames have no times */
+    int track;  /* the video track to read, from 1; 0: the first */
+    double fps; /* average; 0 where frames have no times */
+    /* [frames] from when on each frame is shown, in seconds from the first one on, ascending; NULL:
+     * fps says it.  Belongs to the kind. */
+    const double *time;
+    double seconds;                 /* where `time` is known: when the last frame ends */
     const struct cfp_frames *given; /* of cfp_source_memory */
     void *state;                    /* belongs to the kind */
 } cfp_source;

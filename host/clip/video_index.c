@@ -8,10 +8,13 @@ typedef struct making {
     cfp_video_file *video;
     cfp_packet_reader reader;
     int room;
-    bool has_b, ended, no_starts; /* no_starts: a decoder may begin nowhere behind here */
-    bool later_sets;              /* a packet behind the first one carries settings */
-    uint32_t sets_sum;            /* of the first settings; 0: none were met */
-    int64_t duration;             /* of the last packet read */
+    bool has_b, ended, no_starts;     /* no_starts: a decoder may begin nowhere behind here */
+    bool later_sets;                  /* a packet behind the first one carries settings */
+    uint32_t sets_sum;                /* of the first settings; 0: none were met */
+    AVCodecParserContext *parser;     /* of H.264 and HEVC: reads the header of each picture */
+    AVCodecContext *settings;         /* for it */
+    int64_t pts_before, place_before; /* of the packet before, by its time and by its header */
+    int64_t duration;                 /* of the last packet read */
     bool good;
 } making;
 
@@ -31,6 +34,52 @@ static cfp_status make_room(making *m)
     cfp_free(index->packet);
     index->packet = more;
     return CFP_OK;
+}
+
+/* Headers are read as the decoder reads them, so that a damaged one is noticed. */
+static cfp_status open_parser(making *m, const AVCodecParameters *codec)
+{
+    if (m->reader.order != CFP_ORDER_BY_TIME)
+        return CFP_OK;
+    m->parser = av_parser_init(codec->codec_id);
+    m->settings = avcodec_alloc_context3(NULL);
+    if (m->settings == NULL || avcodec_parameters_to_context(m->settings, codec) < 0)
+        return cfp_fail(m->video->ctx, CFP_NOMEM, "%s: out of memory", m->video->path);
+    m->good = m->parser != NULL;
+    if (m->good)
+        m->parser->flags |= PARSER_FLAG_COMPLETE_FRAMES;
+    return CFP_OK;
+}
+
+static void close_parser(making *m)
+{
+    if (m->parser != NULL)
+        av_parser_close(m->parser);
+    avcodec_free_context(&m->settings);
+}
+
+/* True if the header of the picture can be read, is that of a frame and not of half a frame, and
+ * puts it in the same place among its neighbours as its time does. */
+static bool header_fits(making *m, const AVPacket *p, cfp_packet_start start)
+{
+    uint8_t *data;
+    int bytes;
+    if (m->parser == NULL)
+        return true;
+    m->parser->picture_structure = AV_PICTURE_STRUCTURE_UNKNOWN;
+    m->parser->output_picture_number = INT32_MIN;
+    av_parser_parse2(m->parser, m->settings, &data, &bytes, p->data, p->size, p->pts, p->dts, 0);
+    const int64_t place = m->parser->output_picture_number;
+    const enum AVPictureStructure structure = m->parser->picture_structure;
+    const bool later = place > m->place_before;
+    const bool good =
+        place != INT32_MIN &&
+        (structure == AV_PICTURE_STRUCTURE_FRAME ||
+         (m->reader.codec == AV_CODEC_ID_HEVC && structure == AV_PICTURE_STRUCTURE_UNKNOWN)) &&
+        (start != CFP_START_NONE || m->index->n == 0 || later == (p->pts > m->pts_before));
+    m->place_before = place;
+    m->pts_before = p->pts;
+    return good;
 }
 
 /* True if the packet changes how the ones behind it are read: a new palette, a new header. */
@@ -62,6 +111,7 @@ static cfp_status add_packet(making *m)
     const cfp_packet_facts f = cfp_packet_look(&m->reader, p->data, (size_t)p->size);
     CFP_TRY(make_room(m));
     m->good &= f.known && !m->ended && (m->index->n == 0 || (!f.drops && !changes_decoder(p)));
+    m->good = m->good && header_fits(m, p, f.start);
     m->good &= f.sets_sum == 0 || m->sets_sum == 0 || f.sets_sum == m->sets_sum;
     m->sets_sum = m->sets_sum != 0 ? m->sets_sum : f.sets_sum;
     m->ended = f.ends;
@@ -203,6 +253,11 @@ static cfp_status take_times(making *m)
     const double fps = cfp_video_fps(m->video);
     const double last = m->duration > 0 ? (double)m->duration * unit : fps > 0 ? 1 / fps : 0;
     index->seconds = index->time[index->frames - 1] + last;
+    /* Some files round times, to a millisecond say.  Then a frame may be shown that much earlier.
+     */
+    if (4 * unit * index->frames < index->seconds)
+        for (int32_t f = 1; f < index->frames; f++)
+            index->time[f] -= unit / 2;
     return CFP_OK;
 }
 
@@ -219,7 +274,11 @@ cfp_status cfp_video_index_make(cfp_video_index *out, cfp_video_file *video)
     *out = (cfp_video_index){0};
     if (!cfp_packet_reader_begin(&m.reader, codec))
         return CFP_OK;
-    CFP_TRY(read_packets(&m));
+    cfp_status status = open_parser(&m, codec);
+    if (status == CFP_OK && m.good)
+        status = read_packets(&m);
+    close_parser(&m);
+    CFP_TRY(status);
     if (!m.good || out->n == 0 || !is_complete(video, out))
         return CFP_OK;
     order_packets(&m);

@@ -21,7 +21,7 @@ typedef struct cfp_video_index { /* {0} is valid and not trusted */
     int32_t n;
     int32_t *packet_of; /* [frames]: which packet gives the frame */
     int32_t frames;
-    double *time;    /* [frames] in seconds from the first frame on; NULL: not known */
+    double *time;    /* [frames] as cfp_source.time; NULL: not known */
     double seconds;  /* when the last frame ends; 0: not known */
     AVPacket *first; /* the first packet: it may hold settings that all others need */
 } cfp_video_index;

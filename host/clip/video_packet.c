@@ -37,8 +37,8 @@ static bool next_by_length(units *u, unit *out)
         return false;
     for (int i = 0; i < u->length_bytes && (size_t)i < left; i++)
         length = length << 8 | u->at[i];
-    u->broken = left < (size_t)u->length_bytes || length == 0 ||
-                length > left - (size_t)u->length_bytes;
+    u->broken =
+        left < (size_t)u->length_bytes || length == 0 || length > left - (size_t)u->length_bytes;
     if (u->broken)
         return false;
     *out = (unit){u->at + u->length_bytes, length};
@@ -263,10 +263,11 @@ static void look_at_vp8(cfp_packet_facts *f, const uint8_t *bytes)
 }
 
 /* One frame of VP9; returns 1 if it is shown. */
-static int look_at_vp9_frame(cfp_packet_facts *f, const uint8_t *bytes, bool first)
+static int look_at_vp9_frame(cfp_packet_facts *f, const uint8_t *bytes, size_t n_bytes, bool first)
 {
     const bool again = (bytes[0] & 8) != 0, key = (bytes[0] & 4) == 0, shown = (bytes[0] & 2) != 0;
     f->known &= bytes[0] >> 6 == 2 && (bytes[0] & 0x30) != 0x30; /* profiles 0 to 2 */
+    f->known &= again || !key || (n_bytes > 4 && memcmp(bytes + 1, "\x49\x83\x42", 3) == 0);
     if (first && !again && key && shown)
         f->start = CFP_START_CLEAN;
     return again || shown;
@@ -279,7 +280,7 @@ static void look_at_vp9(cfp_packet_facts *f, const uint8_t *bytes, size_t n_byte
     const size_t count = (mark & 7) + 1, width = (mark >> 3 & 3) + 1, index = 2 + count * width;
     int shown = 0;
     if ((mark & 0xe0) != 0xc0 || n_bytes <= index || bytes[n_bytes - index] != mark) {
-        shown = look_at_vp9_frame(f, bytes, true);
+        shown = look_at_vp9_frame(f, bytes, n_bytes, true);
     } else {
         const uint8_t *size_at = bytes + n_bytes - index + 1;
         size_t at = 0;
@@ -290,7 +291,7 @@ static void look_at_vp9(cfp_packet_facts *f, const uint8_t *bytes, size_t n_byte
             f->known &= size > 0 && size <= n_bytes - index - at;
             if (!f->known)
                 return;
-            shown += look_at_vp9_frame(f, bytes + at, i == 0);
+            shown += look_at_vp9_frame(f, bytes + at, size, i == 0);
             at += size;
         }
     }
@@ -371,8 +372,7 @@ bool cfp_packet_reader_begin(cfp_packet_reader *out, const AVCodecParameters *co
     case AV_CODEC_ID_H264:
     case AV_CODEC_ID_HEVC:
         out->order = CFP_ORDER_BY_TIME;
-        return codec->field_order == AV_FIELD_UNKNOWN ||
-               codec->field_order == AV_FIELD_PROGRESSIVE;
+        return codec->field_order == AV_FIELD_UNKNOWN || codec->field_order == AV_FIELD_PROGRESSIVE;
     case AV_CODEC_ID_MPEG1VIDEO:
     case AV_CODEC_ID_MPEG2VIDEO:
     case AV_CODEC_ID_MPEG4:
@@ -393,10 +393,25 @@ bool cfp_packet_reader_begin(cfp_packet_reader *out, const AVCodecParameters *co
     }
 }
 
+/* True if the segments before the picture's data follow each other. */
+static bool is_jpeg(const uint8_t *bytes, size_t n_bytes)
+{
+    enum { START_OF_SCAN = 0xda, SMALLEST_MARK = 0xc0 };
+    size_t at = 2;
+    if (n_bytes < 4 || bytes[0] != 0xff || bytes[1] != 0xd8)
+        return false;
+    while (at + 4 <= n_bytes && bytes[at] == 0xff && bytes[at + 1] >= SMALLEST_MARK) {
+        if (bytes[at + 1] == START_OF_SCAN)
+            return true;
+        at += 2 + ((size_t)bytes[at + 2] << 8 | bytes[at + 3]);
+    }
+    return false;
+}
+
 static bool is_whole(const cfp_packet_reader *reader, const uint8_t *bytes, size_t n_bytes)
 {
     if (reader->codec == AV_CODEC_ID_MJPEG)
-        return n_bytes > 4 && bytes[0] == 0xff && bytes[1] == 0xd8;
+        return is_jpeg(bytes, n_bytes);
     if (reader->codec == AV_CODEC_ID_GIF) /* ends with a block of no bytes, or the trailer */
         return bytes[n_bytes - 1] == 0 || bytes[n_bytes - 1] == 0x3b;
     return true;

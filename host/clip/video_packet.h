@@ -15,10 +15,11 @@ typedef enum cfp_packet_start {
 } cfp_packet_start;
 
 typedef enum cfp_packet_order { /* how the packets' frames are put in the order of display */
-    CFP_ORDER_STORED,  /* they are stored in it */
-    CFP_ORDER_BY_KIND, /* MPEG-1, 2 and 4: B frames come before the frame that is stored before them
-                        */
-    CFP_ORDER_BY_TIME  /* by the packets' own times */
+                                CFP_ORDER_STORED,  /* they are stored in it */
+                                CFP_ORDER_BY_KIND, /* MPEG-1, 2 and 4: B frames come before the
+                                                    * frame that is stored before them
+                                                    */
+                                CFP_ORDER_BY_TIME  /* by the packets' own times */
 } cfp_packet_order;
 
 typedef struct cfp_packet_reader {

@@ -12,8 +12,8 @@ typedef struct cfp_video_taker {
     void *cookie;
 } cfp_video_taker;
 
-/* wanted[n] ascends.  *exact becomes false if the frames cannot be had in this way: there is damage,
- * or the file is not as the index says.  Then the whole video has to be decoded. */
+/* wanted[n] ascends.  *exact becomes false if the frames cannot be had in this way: there is
+ * damage, or the file is not as the index says.  Then the whole video has to be decoded. */
 CFP_CHECKED cfp_status cfp_video_window(cfp_video_file *video, const cfp_video_index *index,
                                         int track, const int32_t *wanted, int n,
                                         const cfp_video_taker *taker, bool *exact);
