@@ -16,6 +16,7 @@ typedef struct cfp_batch_item { /* a clip of the list */
     const char *label; /* as the list has it; NULL: none */
     int class_index;   /* of the label in the model; -1: none */
     cfp_sampling sampling;
+    double stop; /* of a part in seconds: its end; < 0: none, the window begins where sampling says */
     const char *skip; /* why it is not explained; NULL: it is */
     cfp_batch_status skip_as; /* what the manifest calls that: skipped or failed */
 } cfp_batch_item;

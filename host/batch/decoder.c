@@ -18,6 +18,7 @@ typedef struct decode_setup {
 
 typedef struct decode_request { /* the path follows */
     cfp_sampling sampling;
+    double stop;
     int slot;
 } decode_request;
 
@@ -113,10 +114,11 @@ static cfp_status receive_clip(cfp_clip *out, cfp_decoder *d, cfp_ctx *ctx, cons
     return CFP_OK;
 }
 
-cfp_status cfp_decoder_read(cfp_clip *out, cfp_decoder *d, cfp_ctx *ctx, const char *path,
-                            const cfp_sampling *sampling, int slot, char note[512])
+cfp_status cfp_decoder_read(cfp_clip *out, cfp_decoder *d, cfp_ctx *ctx, const cfp_batch_item *item,
+                            int slot, char note[512])
 {
-    const decode_request request = {.sampling = *sampling, .slot = slot};
+    const char *const path = item->clip;
+    const decode_request request = {.sampling = item->sampling, .stop = item->stop, .slot = slot};
     decode_answer answer;
     *out = (cfp_clip){0};
     CFP_TRY(start(d, ctx));
@@ -157,6 +159,25 @@ static void keep_first(void *cookie, cfp_level level, const char *line)
         snprintf(answer->note, sizeof answer->note, "%s", line);
 }
 
+/* The window of a part in seconds lies in its middle.  How many seconds the window takes is known
+ * only from the video; then it is read again. */
+static cfp_status read_clip(cfp_clip *out, cfp_ctx *ctx, const char *path,
+                            const decode_setup *setup, const decode_request *request,
+                            uint8_t *buffer)
+{
+    cfp_sampling sampling = request->sampling;
+    CFP_TRY(cfp_clip_open_in(out, ctx, path, &setup->input, &sampling, buffer));
+    if (!sampling.by_time || request->stop < 0 || !(out->fps > 0))
+        return CFP_OK;
+    const double span = ((out->frames - 1) * (double)out->stride + 1) / out->fps;
+    const double spare = request->stop - sampling.seconds - span;
+    if (spare < 2 / out->fps)
+        return CFP_OK;
+    sampling.seconds += spare / 2;
+    cfp_clip_free(out);
+    return cfp_clip_open_in(out, ctx, path, &setup->input, &sampling, buffer);
+}
+
 static bool answer_one(int socket, const decode_setup *setup, uint8_t *memory)
 {
     decode_request request;
@@ -167,8 +188,7 @@ static bool answer_one(int socket, const decode_setup *setup, uint8_t *memory)
         !cfp_wire_receive_text(socket, &ctx, &path))
         return false;
     uint8_t *const buffer = memory + (size_t)request.slot * setup->slot_bytes;
-    answer.status = cfp_clip_open_in(&answer.clip, &ctx, path, &setup->input, &request.sampling,
-                                     buffer);
+    answer.status = read_clip(&answer.clip, &ctx, path, setup, &request, buffer);
     snprintf(answer.message, sizeof answer.message, "%s", ctx.message);
     bool good = cfp_wire_send(socket, &answer, sizeof answer);
     if (answer.status == CFP_OK)

@@ -31,8 +31,7 @@ typedef struct cfp_decoder { /* one helper process, and what it needs to know */
  * the clip, or "".  CFP_INTERRUPTED after *stop; other statuses are about the clip, and ctx has the
  * message. */
 CFP_CHECKED cfp_status cfp_decoder_read(cfp_clip *out, cfp_decoder *decoder, cfp_ctx *ctx,
-                                        const char *path, const cfp_sampling *sampling, int slot,
-                                        char note[512]);
+                                        const cfp_batch_item *item, int slot, char note[512]);
 void cfp_decoder_close(cfp_decoder *decoder);
 
 /* The other process: answers requests until the socket closes. */

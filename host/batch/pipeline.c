@@ -154,8 +154,7 @@ static void decode(pipeline *p, cfp_decoder *decoder, slot *s)
     cfp_ctx ctx = {.max_memory = p->r->max_memory};
     const double start = cfp_now_ms();
     s->note[0] = '\0';
-    cfp_status status = cfp_decoder_read(&s->clip, decoder, &ctx, item->clip, &item->sampling,
-                                         (int)(s - p->slot), s->note);
+    cfp_status status = cfp_decoder_read(&s->clip, decoder, &ctx, item, (int)(s - p->slot), s->note);
     if (status == CFP_OK)
         status = check_other(&ctx, p->r->other, &s->clip);
     s->ms.decode = cfp_now_ms() - start;

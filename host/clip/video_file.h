@@ -19,7 +19,6 @@ typedef struct cfp_video_file { /* {0} is valid and closed */
     AVFrame *frame; /* the last one decoded */
     int stream;
     int tracks;     /* video streams, cover pictures not counted */
-    bool careful;   /* see cfp_video_open */
     bool drained;   /* the file's end was reached */
     int64_t damage; /* errors met so far */
 } cfp_video_file;
@@ -34,6 +33,10 @@ void cfp_video_close(cfp_video_file *video);
  * or left out, and counted.  One thread decodes: with several, libavcodec decodes damaged streams
  * differently from run to run.  To use all cores, open several clips. */
 CFP_CHECKED cfp_status cfp_video_next(cfp_video_file *video, bool *more);
+
+/* Reads the next packet of the track into video->packet, without decoding it; *more is false at the
+ * end, and `damage` counts what cannot be read. */
+CFP_CHECKED cfp_status cfp_video_packet(cfp_video_file *video, bool *more);
 
 int64_t cfp_video_frames(const cfp_video_file *video);        /* as the header says; 0: unknown */
 double cfp_video_fps(const cfp_video_file *video);            /* average; 0: unknown */

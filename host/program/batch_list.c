@@ -40,17 +40,27 @@ static cfp_batch_status status_of(const cfp_dataset *dataset, cfp_dataset_reason
     return !again && strcmp(dataset->kind, "paths") == 0 ? CFP_BATCH_FAILED : CFP_BATCH_SKIPPED;
 }
 
-/* The window of frames for the network lies in the middle of the clip's part of the video. */
-static int64_t start_of(const cfp_session *session, const cfp_dataset_clip *clip)
+/* Where the network's window of frames begins: in the middle of the part that the list names.  Of a
+ * part in seconds, only the decoder knows how many frames it has. */
+static int64_t first_frame(const cfp_session *session, const cfp_dataset_clip *clip)
 {
     const cfp_input_spec *input = &session->model.input;
     const int64_t stride = session->config.stride > 0 ? session->config.stride : input->frame_stride;
     const int64_t span = (input->frames - 1) * stride + 1;
     const int64_t start = (int64_t)clip->start, stop = (int64_t)clip->stop;
-    if (clip->window != CFP_WINDOW_FRAMES)
-        return session->config.start;
-    const int64_t middle = stop < 0 || stop - start <= span ? start : start + (stop - start - span) / 2;
-    return middle;
+    return stop < 0 || stop - start <= span ? start : start + (stop - start - span) / 2;
+}
+
+static cfp_sampling sampling_of(const cfp_session *session, const cfp_dataset_clip *clip)
+{
+    cfp_sampling sampling = cfp_config_sampling(&session->config);
+    if (clip->window != CFP_WINDOW_WHOLE)
+        sampling.by_time = clip->window == CFP_WINDOW_SECONDS;
+    if (clip->window == CFP_WINDOW_FRAMES)
+        sampling.start = first_frame(session, clip);
+    if (clip->window == CFP_WINDOW_SECONDS)
+        sampling.seconds = clip->start;
+    return sampling;
 }
 
 static cfp_status explain_reason(cfp_batch_plan *plan, cfp_ctx *ctx, int i)
@@ -72,9 +82,8 @@ static cfp_status fill_item(cfp_batch_plan *plan, cfp_session *session, int i)
         .clip = clip->path,
         .label = d->n_labels > 0 ? clip->label[0].name : NULL,
         .class_index = plan->match.class_of != NULL ? plan->match.class_of[i] : -1,
-        .sampling = {.start = start_of(session, clip),
-                     .stride = (int)session->config.stride,
-                     .track = (int)session->config.track}};
+        .sampling = sampling_of(session, clip),
+        .stop = clip->window == CFP_WINDOW_SECONDS ? clip->stop : -1};
     if (clip->reason == CFP_CLIP_FOUND)
         return CFP_OK;
     plan->item[i].skip_as = status_of(d, clip->reason);

@@ -40,7 +40,10 @@ static void value_text(char out[64], const char **text, const cfp_config *config
     if (option->type == CFP_OPTION_REAL) {
         snprintf(out, 64, "%.9g", *(const double *)field);
         *text = out;
-    } else if (option->type == CFP_OPTION_INT) {
+    } else if (option->type == CFP_OPTION_MOMENT && config->start_seconds >= 0) {
+        snprintf(out, 64, "%.9gs", config->start_seconds);
+        *text = out;
+    } else if (option->type == CFP_OPTION_INT || option->type == CFP_OPTION_MOMENT) {
         const int64_t value = *(const int64_t *)field;
         if (option->word == NULL || value != option->word_value) {
             snprintf(out, 64, "%lld", (long long)value);

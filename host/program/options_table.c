@@ -15,6 +15,7 @@ static const char *const canvas_names[] = {"model", "source"};
 #define FLAG .type = CFP_OPTION_FLAG
 #define INT(low, high) .type = CFP_OPTION_INT, .min = (low), .max = (high)
 #define BYTES(low, high) .type = CFP_OPTION_BYTES, .min = (low), .max = (high)
+#define MOMENT(low, high) .type = CFP_OPTION_MOMENT, .min = (low), .max = (high)
 #define REAL(low, high) .type = CFP_OPTION_REAL, .min = (low), .max = (high)
 #define CHOICE(names, n) .type = CFP_OPTION_CHOICE, .choice = (names), .n_choices = (n)
 #define TEXT(called) .type = CFP_OPTION_TEXT, .argument = (called)
@@ -26,6 +27,7 @@ static const char *const canvas_names[] = {"model", "source"};
 #define EXPLAINS (ANSWERS | CFP_CMD_BENCH)
 #define TABLES (CFP_CMD_SWEEP | CFP_CMD_EVALUATE)
 #define READS_CLIPS (ANSWERS | CFP_CMD_PREDICT | TABLES)
+#define AVERAGES (CFP_CMD_PREDICT | CFP_CMD_SWEEP) /* over several windows of a clip */
 #define NO_NETWORK                                                                                 \
     (CFP_CMD_INSPECT | CFP_CMD_DEVICES | CFP_CMD_VIEW | CFP_CMD_REPORT | CFP_CMD_AGGREGATE |       \
      CFP_CMD_DATASET)
@@ -37,9 +39,12 @@ static const char *const canvas_names[] = {"model", "source"};
 
 /* clang-format off */
 const cfp_option cfp_options[] = {
-    {"start", 0, INT(0, 2147483647), FIELD(start), .argument = "FRAME", .default_text = "centre",
+    {"start", 0, MOMENT(0, 2147483647), FIELD(start), .argument = "FRAME|TIME", .default_text = "centre",
      WORD("centre", -1), .group = "Input", .commands = READS_CLIPS,
-     .help = "First frame of the window. centre puts the window in the middle of the source. In a folder of images and in a frames.db, FRAME is the number in the frame's name, as in annotations. Elsewhere, and where names do not hold exactly one number, it is the frame's position, counted from 0"},
+     .help = "First frame of the window. centre puts the window in the middle of the source. In a folder of images and in a frames.db, FRAME is the number in the frame's name, as in annotations. Elsewhere, and where names do not hold exactly one number, it is the frame's position, counted from 0. A TIME such as 12.5s, 01:02.5 or 00:01:02.5 takes the frame that is shown at that time, counted from the first frame; only videos and animations have times"},
+    {"windows", 0, INT(1, 1000), FIELD(windows), .argument = "N", .default_text = "1",
+     .group = "Input", .commands = AVERAGES,
+     .help = "Read N windows of each clip, evenly spread from its first frame to its last, and average the probabilities of the classes over them. 1 reads the one window of --start. explain shows one window; choose it with --start"},
     {"stride", 0, INT(1, 100000), FIELD(stride), .argument = "N", .default_text = "model",
      WORD("model", 0), .group = "Input", .commands = READS_CLIPS,
      .help = "Read every N-th frame of those that exist. model takes the stride that the model was trained with. A source that is too short is repeated from its start"},

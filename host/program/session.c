@@ -118,9 +118,7 @@ uint8_t *cfp_session_clip_buffer(cfp_session *session)
 /* Frames are decoded into `buffer`; NULL: into memory that the clip allocates. */
 static cfp_status open_clip(cfp_clip *clip, cfp_session *session, const char *path, uint8_t *buffer)
 {
-    const cfp_sampling sampling = {.start = session->config.start,
-                                   .stride = (int)session->config.stride,
-                                   .track = (int)session->config.track};
+    const cfp_sampling sampling = cfp_config_sampling(&session->config);
     cfp_session_range_begin(session, CFP_RANGE_DECODE, path);
     cfp_guard_begin(path);
     const cfp_input_spec *input = &session->model.input;
