@@ -230,8 +230,9 @@ static cfp_status check_edges(const cfp_explained_layer *layer, cfp_ctx *ctx, co
 {
     for (int64_t e = 0; e < layer->n_edges; e++)
         if (!isfinite(layer->edge_relevance[e]) || layer->edge_relevance[e] < 0)
-            return cfp_fail(ctx, CFP_FORMAT, "%s: 'edge_relevance' is negative or no number at %lld",
-                            where, (long long)e);
+            return cfp_fail(ctx, CFP_FORMAT,
+                            "%s: 'edge_relevance' is negative or no number at %lld", where,
+                            (long long)e);
     return CFP_OK;
 }
 

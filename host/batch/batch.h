@@ -7,7 +7,11 @@
 
 enum { CFP_BATCH_TOP = 5 }; /* classes that a line of the manifest names */
 
-typedef enum cfp_batch_status { CFP_BATCH_DONE, CFP_BATCH_SKIPPED, CFP_BATCH_FAILED } cfp_batch_status;
+typedef enum cfp_batch_status {
+    CFP_BATCH_DONE,
+    CFP_BATCH_SKIPPED,
+    CFP_BATCH_FAILED
+} cfp_batch_status;
 extern const char *const cfp_batch_status_names[]; /* ok skipped failed */
 
 typedef struct cfp_batch_item { /* a clip of the list */
@@ -16,15 +20,16 @@ typedef struct cfp_batch_item { /* a clip of the list */
     const char *label; /* as the list has it; NULL: none */
     int class_index;   /* of the label in the model; -1: none */
     cfp_sampling sampling;
-    double stop; /* of a part in seconds: its end; < 0: none, the window begins where sampling says */
-    const char *skip; /* why it is not explained; NULL: it is */
+    double
+        stop; /* of a part in seconds: its end; < 0: none, the window begins where sampling says */
+    const char *skip;         /* why it is not explained; NULL: it is */
     cfp_batch_status skip_as; /* what the manifest calls that: skipped or failed */
 } cfp_batch_item;
 
 typedef struct cfp_batch_list { /* borrowed */
     int n;
     const cfp_batch_item *item;
-    int shard_clips;  /* how many clips of the list a shard has; the last may have fewer */
+    int shard_clips;   /* how many clips of the list a shard has; the last may have fewer */
     int part, n_parts; /* --shard: this process takes shard k where k % n_parts == part */
 } cfp_batch_list;
 

@@ -24,7 +24,7 @@ struct cfp_claims {
     cfp_ctx *ctx;
     char *work;
     char prefix[128];
-    char *path;     /* of the owner file */
+    char *path;      /* of the owner file */
     char self[LINE]; /* its line */
     int fd;
     bool touching; /* the thread runs */
@@ -154,8 +154,7 @@ static cfp_status make_owner(cfp_claims *c)
     const int n = snprintf(c->self, sizeof c->self, "%s %s %ld %llu\n", c->prefix, place,
                            (long)getpid(), started((long)getpid()));
     if (write(c->fd, c->self, (size_t)n) != n)
-        return cfp_fail(c->ctx, CFP_IO, "%s: %s", c->path,
-                        strerror(errno != 0 ? errno : ENOSPC));
+        return cfp_fail(c->ctx, CFP_IO, "%s: %s", c->path, strerror(errno != 0 ? errno : ENOSPC));
     return CFP_OK;
 }
 
@@ -236,7 +235,8 @@ static void bury(const cfp_claims *c, const char *line)
         prefix[0] = '\0';
     for (const struct dirent *e; entries != NULL && (e = readdir(entries)) != NULL;)
         if (prefix[0] != '\0' && strncmp(e->d_name, prefix, strlen(prefix)) == 0 &&
-            strchr(".", e->d_name[strlen(prefix)]) != NULL) /* "owner-a-1-1" is not "owner-a-1-10" */
+            strchr(".", e->d_name[strlen(prefix)]) !=
+                NULL) /* "owner-a-1-1" is not "owner-a-1-10" */
             unlinkat(dirfd(entries), e->d_name, 0);
     if (entries != NULL)
         closedir(entries);
@@ -277,8 +277,8 @@ static void steal(const cfp_claims *c, const char *path, const struct stat *judg
                   const char *line)
 {
     struct stat moved;
-    char *aside = cfp_format(c->ctx, "%s/%s.stolen-%lx", c->work, c->prefix,
-                             (unsigned long)pthread_self());
+    char *aside =
+        cfp_format(c->ctx, "%s/%s.stolen-%lx", c->work, c->prefix, (unsigned long)pthread_self());
     if (aside == NULL)
         return;
     if (rename(path, aside) == 0) {
@@ -310,7 +310,7 @@ static cfp_claim take(cfp_claims *c, const char *path)
         if (errno != EEXIST)
             return CFP_CLAIM_FAILED;
         if (stat(path, &file) != 0)
-            continue; /* it was released meanwhile */
+            continue;          /* it was released meanwhile */
         if (is_mine(c, &file)) /* NFS may have lost the answer of the link() that made it */
             return CFP_CLAIM_TAKEN;
         read_line(line, sizeof line, path);

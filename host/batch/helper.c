@@ -53,8 +53,8 @@ cfp_status cfp_helper_start(cfp_helper *out, cfp_ctx *ctx, const char *what, int
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0)
         return cfp_fail(ctx, CFP_IO, "%s: no process can be started: %s", what, strerror(errno));
     const int end = out_of_the_way(ends[1]), shared = out_of_the_way(memory);
-    const int error = end < 0 || (memory >= 0 && shared < 0) ? errno
-                                                             : spawn(&out->pid, what, end, shared);
+    const int error =
+        end < 0 || (memory >= 0 && shared < 0) ? errno : spawn(&out->pid, what, end, shared);
     if (end >= 0)
         close(end);
     if (shared >= 0)

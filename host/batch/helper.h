@@ -14,8 +14,8 @@ typedef struct cfp_helper {
     int socket; /* -1: none */
 } cfp_helper;
 
-/* Starts the program with the word `what` and the number of this process.  Its standard input is a socket; `memory` is its file
- * descriptor 3, if it is not negative.  On failure *out is empty. */
+/* Starts the program with the word `what` and the number of this process.  Its standard input is a
+ * socket; `memory` is its file descriptor 3, if it is not negative.  On failure *out is empty. */
 CFP_CHECKED cfp_status cfp_helper_start(cfp_helper *out, cfp_ctx *ctx, const char *what,
                                         int memory);
 /* Ends it at once, and says in words how it had ended, if it had: "was killed by signal 11

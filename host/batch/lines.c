@@ -107,7 +107,8 @@ cfp_status cfp_line_failed(char **out, cfp_ctx *ctx, const cfp_batch_item *item,
 
 /* --- reading --- */
 
-/* The end of the string that begins with the quote at `at`: behind its closing quote; NULL: none. */
+/* The end of the string that begins with the quote at `at`: behind its closing quote; NULL: none.
+ */
 static const char *string_end(const char *at, const char *end)
 {
     for (at++; at < end && *at != '"'; at++)
@@ -165,8 +166,8 @@ char *cfp_line_reason(cfp_ctx *ctx, const char *line)
     static const char key[] = ",\"reason\":\"";
     const size_t length = strlen(line);
     const char *const at = find(line, length, key);
-    const char *const end =
-        at == NULL ? NULL : string_end(at + sizeof key - 2, line + length);
-    return end == NULL ? NULL
-                       : cfp_format(ctx, "%.*s", (int)(end - at - (int)sizeof key), at + sizeof key - 1);
+    const char *const end = at == NULL ? NULL : string_end(at + sizeof key - 2, line + length);
+    return end == NULL
+               ? NULL
+               : cfp_format(ctx, "%.*s", (int)(end - at - (int)sizeof key), at + sizeof key - 1);
 }

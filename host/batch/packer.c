@@ -46,8 +46,8 @@ cfp_status cfp_pack_clips(cfp_ctx *ctx, const cfp_pack_request *request, int *ba
     *bad = -1;
     CFP_TRY(cfp_helper_start(&helper, ctx, CFP_HELPER_PACKS, -1));
     int at = -1;
-    const bool answered = send_request(helper.socket, request) &&
-                          receive_answer(helper.socket, &answer, &at);
+    const bool answered =
+        send_request(helper.socket, request) && receive_answer(helper.socket, &answer, &at);
     cfp_helper_end(&helper, answered ? NULL : how, sizeof how);
     if (!answered) {
         *bad = at;
@@ -108,8 +108,8 @@ static bool use_source(packer *p, const char *path)
 static cfp_status copy_clip(packer *p, int number, const char *source, const char *group)
 {
     char *inside = cfp_format(&p->ctx, "/clips/%s", group);
-    bool good = inside != NULL && cfp_wire_send(p->socket, &number, sizeof number) &&
-                use_source(p, source);
+    bool good =
+        inside != NULL && cfp_wire_send(p->socket, &number, sizeof number) && use_source(p, source);
     good = good && H5Lexists(p->source, inside, H5P_DEFAULT) > 0 &&
            H5Ocopy(p->source, inside, p->clips, group, H5P_DEFAULT, p->file.link) >= 0;
     cfp_free(inside);

@@ -1,7 +1,7 @@
 /* packer.h - copies the groups of clips from several HDF5 files into one, in a process of its own.
  *
- * HDF5 copies packed data as it is, so nothing is unpacked.  HDF5 crashes on damaged files; then the
- * other process ends, and this one says which file it was. */
+ * HDF5 copies packed data as it is, so nothing is unpacked.  HDF5 crashes on damaged files; then
+ * the other process ends, and this one says which file it was. */
 #pragma once
 #include "../base/base.h"
 

@@ -117,8 +117,7 @@ static void fail_clip(pipeline *p, cfp_ctx *ctx, int item)
     char *line;
     char why[sizeof ctx->message];
     snprintf(why, sizeof why, "%s", ctx->message);
-    cfp_status status =
-        cfp_line_failed(&line, ctx, &p->r->list->item[item], CFP_BATCH_FAILED, why);
+    cfp_status status = cfp_line_failed(&line, ctx, &p->r->list->item[item], CFP_BATCH_FAILED, why);
     if (status == CFP_OK)
         status = cfp_batch_store_failed(p->r->store, ctx, item, line);
     if (status != CFP_OK)
@@ -154,7 +153,8 @@ static void decode(pipeline *p, cfp_decoder *decoder, slot *s)
     cfp_ctx ctx = {.max_memory = p->r->max_memory};
     const double start = cfp_now_ms();
     s->note[0] = '\0';
-    cfp_status status = cfp_decoder_read(&s->clip, decoder, &ctx, item, (int)(s - p->slot), s->note);
+    cfp_status status =
+        cfp_decoder_read(&s->clip, decoder, &ctx, item, (int)(s - p->slot), s->note);
     if (status == CFP_OK)
         status = check_other(&ctx, p->r->other, &s->clip);
     s->ms.decode = cfp_now_ms() - start;
@@ -338,10 +338,9 @@ static cfp_status explain(pipeline *p, cfp_ctx *ctx, slot *const *taken, int n,
         if (class_index != NULL)
             class_index[i] = p->r->class_index;
     }
-    const cfp_status status =
-        class_index == NULL
-            ? CFP_NOMEM
-            : cfp_explain_batch(out, p->r->analyser, clip, class_index, p->r->interp);
+    const cfp_status status = class_index == NULL ? CFP_NOMEM
+                                                  : cfp_explain_batch(out, p->r->analyser, clip,
+                                                                      class_index, p->r->interp);
     cfp_free(clip);
     cfp_free(class_index);
     return status;
@@ -465,9 +464,8 @@ cfp_status cfp_pipeline_run(cfp_pipeline_work *out, cfp_ctx *ctx,
                             const cfp_pipeline_request *request)
 {
     pthread_condattr_t clock;
-    pipeline p = {.r = request,
-                  .memory = {.fd = -1},
-                  .n_slots = request->decoders + 3 * request->batch + 1};
+    pipeline p = {
+        .r = request, .memory = {.fd = -1}, .n_slots = request->decoders + 3 * request->batch + 1};
     const double began = cfp_now_ms();
     pthread_mutex_init(&p.lock, NULL);
     pthread_condattr_init(&clock);

@@ -1,4 +1,5 @@
-/* pipeline.h - the clips of a batch on their way: decoded ahead, explained together, written behind.
+/* pipeline.h - the clips of a batch on their way: decoded ahead, explained together, written
+ * behind.
  *
  *     decoding threads, each with a process   ->  ready  ->  the network  ->  results  ->  writer
  *

@@ -2,271 +2,11 @@
 #include "store.h"
 #include "lines.h"
 #include "store_inside.h"
-#include <dirent.h>
 #include <errno.h>
-#include <stdlib.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-/* --- names --- */
-
-char *cfp_store_small_path(const cfp_batch_store *s, cfp_ctx *ctx, int item, const char *suffix)
-{
-    return cfp_format(ctx, "%s/%06d%s", s->work, item, suffix);
-}
-
-char *cfp_store_shard_path(const cfp_batch_store *s, cfp_ctx *ctx, int shard)
-{
-    return cfp_format(ctx, "%s/shard-%05d.h5", s->directory, shard);
-}
-
-static char *shard_lines(const cfp_batch_store *s, cfp_ctx *ctx, int shard)
-{
-    return cfp_format(ctx, "%s/shard-%05d.jsonl", s->work, shard);
-}
-
-static int shard_of(const cfp_batch_store *s, int item)
-{
-    return item / s->list->shard_clips;
-}
-
-static bool is_ours(const cfp_batch_store *s, int shard)
-{
-    return shard % s->list->n_parts == s->list->part;
-}
-
-static bool exists(const char *path)
-{
-    return path != NULL && access(path, F_OK) == 0;
-}
-
-/* --- lines --- */
-
-static bool is_final(cfp_item_state state)
-{
-    return state == ITEM_DONE || state == ITEM_PACKED || state == ITEM_FAILED ||
-           state == ITEM_SKIPPED;
-}
-
-/* The new line of a clip; takes `line`.  `packed`: it comes from a finished shard. */
-static void set_line(cfp_batch_store *s, int item, char *line, bool packed)
-{
-    cfp_line_facts facts;
-    cfp_store_item *it = &s->item[item];
-    if (line == NULL || !cfp_line_read(&facts, line, strlen(line))) {
-        cfp_free(line);
-        return;
-    }
-    cfp_free(it->line);
-    it->line = line;
-    it->state = facts.status == CFP_BATCH_SKIPPED  ? ITEM_SKIPPED
-                : facts.status == CFP_BATCH_FAILED ? ITEM_FAILED
-                : packed                           ? ITEM_PACKED
-                                                   : ITEM_DONE;
-}
-
-static int by_id(const void *a, const void *b)
-{
-    const cfp_id_place *x = a, *y = b;
-    const int order = strcmp(x->id, y->id);
-    return order != 0 ? order : x->item - y->item;
-}
-
-/* The clip with that id, from place `at` of the sorted ids on: the first that is not skipped, else
- * the first; -1: there is none. */
-static int place_of(const cfp_batch_store *s, int at, const char *id)
-{
-    int item = -1;
-    for (; at < s->list->n && strcmp(s->by_id[at].id, id) == 0; at++) {
-        const int i = s->by_id[at].item;
-        if (s->list->item[i].skip == NULL)
-            return i;
-        item = item < 0 ? i : item;
-    }
-    return item;
-}
-
-/* Takes the lines of a text that are about clips of the list.  Of two lines about one clip, the
- * later one counts. */
-static cfp_status take_lines(cfp_batch_store *s, cfp_ctx *ctx, const char *text, size_t length,
-                             int shard)
-{
-    const char *const end = text + length;
-    for (const char *at = text, *next; at < end; at = next) {
-        const char *const feed = memchr(at, '\n', (size_t)(end - at));
-        cfp_line_facts facts;
-        if (feed == NULL)
-            break;
-        next = feed + 1;
-        if (!cfp_line_read(&facts, at, (size_t)(feed - at)))
-            continue;
-        cfp_id_place wanted = {cfp_format(ctx, "%.*s", (int)facts.id_length, facts.id), -1};
-        if (wanted.id == NULL)
-            return CFP_NOMEM;
-        int low = 0, high = s->list->n; /* the first place that is not before `wanted` */
-        while (low < high) {
-            const int middle = (low + high) / 2;
-            if (by_id(&s->by_id[middle], &wanted) < 0)
-                low = middle + 1;
-            else
-                high = middle;
-        }
-        const int item = place_of(s, low, wanted.id);
-        cfp_free(wanted.id);
-        if (item < 0 || (shard >= 0 && shard_of(s, item) != shard) ||
-            (facts.status == CFP_BATCH_SKIPPED && s->list->item[item].skip == NULL) ||
-            (s->scanned && (is_final(s->item[item].state) || s->item[item].state == ITEM_MINE)))
-            continue;
-        char *line = cfp_format(ctx, "%.*s", (int)(feed - at), at);
-        if (line == NULL)
-            return CFP_NOMEM;
-        set_line(s, item, line, true);
-    }
-    return CFP_OK;
-}
-
-static cfp_status sort_ids(cfp_batch_store *s)
-{
-    CFP_TRY_ALLOC(s->ctx, s->by_id, s->list->n);
-    for (int i = 0; i < s->list->n; i++) {
-        s->by_id[i].item = i;
-        if ((s->by_id[i].id = cfp_line_id(s->ctx, s->list->item[i].id)) == NULL)
-            return CFP_NOMEM;
-    }
-    if (s->list->n > 0)
-        qsort(s->by_id, (size_t)s->list->n, sizeof *s->by_id, by_id);
-    return CFP_OK;
-}
-
-/* Reads the lines of a shard again if its file has changed. */
-static cfp_status refresh_shard(cfp_batch_store *s, cfp_ctx *ctx, int shard)
-{
-    char *text = NULL, *path = shard_lines(s, ctx, shard);
-    size_t length;
-    if (path == NULL)
-        return CFP_NOMEM;
-    cfp_status status = CFP_OK;
-    const cfp_file_mark mark = cfp_file_mark_of(path);
-    if (mark.inode != 0 && !cfp_file_mark_same(&mark, &s->shard[shard].lines)) {
-        status = cfp_file_text(&text, &length, ctx, path);
-        if (status == CFP_OK && text != NULL)
-            status = take_lines(s, ctx, text, length, shard);
-        s->shard[shard].lines = mark;
-    }
-    cfp_free(text);
-    cfp_free(path);
-    return status;
-}
-
-/* --- what is finished --- */
-
-/* Reads what DIR/work/ has of a clip.  A file that was there when this process began, and says that
- * the clip failed, is old: the clip is tried again. */
-static cfp_status refresh_small(cfp_batch_store *s, cfp_ctx *ctx, int item, bool first)
-{
-    cfp_store_item *it = &s->item[item];
-    char *text = NULL, *path = cfp_store_small_path(s, ctx, item, ".json");
-    char *data = cfp_store_small_path(s, ctx, item, ".h5");
-    size_t length;
-    cfp_status status = path == NULL || data == NULL ? CFP_NOMEM : CFP_OK;
-    const cfp_file_mark mark =
-        status == CFP_OK ? cfp_file_mark_of(path) : (cfp_file_mark){0};
-    if (first)
-        it->old = mark;
-    if (status == CFP_OK && mark.inode != 0)
-        status = cfp_file_text(&text, &length, ctx, path);
-    cfp_line_facts facts;
-    if (status == CFP_OK && text != NULL && cfp_line_read(&facts, text, strcspn(text, "\n"))) {
-        text[strcspn(text, "\n")] = '\0';
-        const bool old = cfp_file_mark_same(&mark, &it->old);
-        if (facts.status == CFP_BATCH_DONE ? exists(data) : !old) {
-            set_line(s, item, text, false);
-            text = NULL;
-        }
-        s->shard[shard_of(s, item)].dirty = true;
-    }
-    cfp_free(text);
-    cfp_free(data);
-    cfp_free(path);
-    return status;
-}
-
-/* Forgets what lines say about clips that are not there, and that clips failed in earlier runs. */
-static cfp_status check_packed(cfp_batch_store *s, int shard)
-{
-    const int end = cfp_batch_shard_end(s->list, shard);
-    char *path = cfp_store_shard_path(s, s->ctx, shard);
-    if (path == NULL)
-        return CFP_NOMEM;
-    const bool there = exists(path);
-    cfp_free(path);
-    for (int i = shard * s->list->shard_clips; i < end; i++) {
-        cfp_store_item *it = &s->item[i];
-        if (it->state == ITEM_FAILED || it->state == ITEM_SKIPPED ||
-            (it->state == ITEM_PACKED && !there))
-            it->state = ITEM_OPEN;
-        if (it->line == NULL && s->list->item[i].skip == NULL)
-            s->shard[shard].dirty = true;
-    }
-    return CFP_OK;
-}
-
-static cfp_status scan_work(cfp_batch_store *s)
-{
-    DIR *entries = opendir(s->work);
-    cfp_status status = CFP_OK;
-    if (entries == NULL)
-        return cfp_fail(s->ctx, CFP_IO, "%s: %s", s->work, strerror(errno));
-    for (const struct dirent *e; status == CFP_OK && (e = readdir(entries)) != NULL;) {
-        char *suffix;
-        const long item = strtol(e->d_name, &suffix, 10);
-        if (suffix == e->d_name || item < 0 || item >= s->list->n)
-            continue;
-        if (strcmp(suffix, ".json") == 0)
-            status = refresh_small(s, s->ctx, (int)item, true);
-        else if (strcmp(suffix, ".h5") == 0)
-            s->shard[shard_of(s, (int)item)].dirty = true;
-    }
-    closedir(entries);
-    return status;
-}
-
-/* Clips that the list itself rules out.  One that was there in an earlier run, and is finished, stays
- * so. */
-static cfp_status take_skipped(cfp_batch_store *s)
-{
-    for (int i = 0; i < s->list->n; i++) {
-        const cfp_batch_item *item = &s->list->item[i];
-        const cfp_item_state state = s->item[i].state;
-        char *line;
-        if (item->skip == NULL || state == ITEM_PACKED || state == ITEM_DONE)
-            continue;
-        CFP_TRY(cfp_line_failed(&line, s->ctx, item, item->skip_as, item->skip));
-        set_line(s, i, line, true);
-    }
-    return CFP_OK;
-}
-
-static cfp_status scan(cfp_batch_store *s)
-{
-    char *text;
-    size_t length;
-    CFP_TRY(sort_ids(s));
-    CFP_TRY(cfp_file_text(&text, &length, s->ctx, s->manifest));
-    cfp_status status = text == NULL ? CFP_OK : take_lines(s, s->ctx, text, length, -1);
-    cfp_free(text);
-    CFP_TRY(status);
-    for (int k = 0; k < s->n_shards; k++)
-        CFP_TRY(refresh_shard(s, s->ctx, k));
-    for (int k = 0; k < s->n_shards; k++)
-        CFP_TRY(check_packed(s, k));
-    CFP_TRY(scan_work(s));
-    CFP_TRY(take_skipped(s));
-    s->scanned = true;
-    return CFP_OK;
-}
 
 static cfp_status open_store(cfp_batch_store *s, const char *directory)
 {
@@ -279,7 +19,7 @@ static cfp_status open_store(cfp_batch_store *s, const char *directory)
     CFP_TRY_ALLOC(s->ctx, s->shard, s->n_shards);
     CFP_TRY(cfp_folder_make(s->ctx, s->work));
     CFP_TRY(cfp_claims_open(&s->claims, s->ctx, s->work));
-    return scan(s);
+    return cfp_store_scan(s);
 }
 
 cfp_status cfp_batch_store_open(cfp_batch_store **out, cfp_ctx *ctx, const char *directory,
@@ -326,8 +66,10 @@ void cfp_batch_store_close(cfp_batch_store **store)
 /* What the folder says of a clip now. */
 static cfp_status refresh(cfp_batch_store *s, cfp_ctx *ctx, int item)
 {
-    CFP_TRY(refresh_small(s, ctx, item, false));
-    return is_final(s->item[item].state) ? CFP_OK : refresh_shard(s, ctx, shard_of(s, item));
+    CFP_TRY(cfp_store_refresh_small(s, ctx, item, false));
+    return cfp_item_is_final(s->item[item].state)
+               ? CFP_OK
+               : cfp_store_refresh_shard(s, ctx, cfp_store_shard_of(s, item));
 }
 
 /* Tries to claim an open clip. */
@@ -337,7 +79,8 @@ static cfp_batch_next claim(cfp_batch_store *s, cfp_ctx *ctx, int item)
     snprintf(name, sizeof name, "%06d", item);
     const cfp_claim got = cfp_claims_take(s->claims, name);
     if (got == CFP_CLAIM_FAILED) {
-        const cfp_status failed = cfp_fail(ctx, CFP_IO, "%s: %s.claim: %s", s->work, name, strerror(errno));
+        const cfp_status failed =
+            cfp_fail(ctx, CFP_IO, "%s: %s.claim: %s", s->work, name, strerror(errno));
         return failed == CFP_OK ? CFP_NEXT_END : CFP_NEXT_BROKEN;
     }
     if (got == CFP_CLAIM_HELD) {
@@ -345,7 +88,7 @@ static cfp_batch_next claim(cfp_batch_store *s, cfp_ctx *ctx, int item)
         return CFP_NEXT_WAIT;
     }
     const cfp_status status = refresh(s, ctx, item); /* another may have finished it meanwhile */
-    if (status == CFP_OK && !is_final(s->item[item].state)) {
+    if (status == CFP_OK && !cfp_item_is_final(s->item[item].state)) {
         s->item[item].state = ITEM_MINE;
         return CFP_NEXT_TAKEN;
     }
@@ -357,7 +100,7 @@ static cfp_batch_next claim(cfp_batch_store *s, cfp_ctx *ctx, int item)
 static cfp_status look_elsewhere(cfp_batch_store *s, cfp_ctx *ctx)
 {
     for (int i = 0; i < s->list->n; i++) {
-        if (s->item[i].state != ITEM_ELSEWHERE || !is_ours(s, shard_of(s, i)))
+        if (s->item[i].state != ITEM_ELSEWHERE || !cfp_store_is_ours(s, cfp_store_shard_of(s, i)))
             continue;
         CFP_TRY(refresh(s, ctx, i));
         if (s->item[i].state == ITEM_ELSEWHERE)
@@ -369,7 +112,7 @@ static cfp_status look_elsewhere(cfp_batch_store *s, cfp_ctx *ctx)
 static cfp_batch_next next_open(cfp_batch_store *s, cfp_ctx *ctx, int *item, int from, int to)
 {
     for (int i = from; i < to; i++) {
-        if (s->item[i].state != ITEM_OPEN || !is_ours(s, shard_of(s, i)))
+        if (s->item[i].state != ITEM_OPEN || !cfp_store_is_ours(s, cfp_store_shard_of(s, i)))
             continue;
         const cfp_batch_next got = claim(s, ctx, i);
         *item = i;
@@ -382,7 +125,7 @@ static cfp_batch_next next_open(cfp_batch_store *s, cfp_ctx *ctx, int *item, int
 static bool any_elsewhere(const cfp_batch_store *s)
 {
     for (int i = 0; i < s->list->n; i++)
-        if (is_ours(s, shard_of(s, i)) &&
+        if (cfp_store_is_ours(s, cfp_store_shard_of(s, i)) &&
             (s->item[i].state == ITEM_ELSEWHERE || s->item[i].state == ITEM_OPEN))
             return true;
     return false;
@@ -443,7 +186,8 @@ static cfp_status put_line_file(cfp_batch_store *s, cfp_ctx *ctx, int item, cons
 
 static cfp_status name_draft(cfp_batch_store *s, cfp_ctx *ctx, int item)
 {
-    char *draft = cfp_batch_store_draft(s, ctx, item), *path = cfp_store_small_path(s, ctx, item, ".h5");
+    char *draft = cfp_batch_store_draft(s, ctx, item),
+         *path = cfp_store_small_path(s, ctx, item, ".h5");
     const cfp_status status =
         draft == NULL || path == NULL ? CFP_NOMEM : cfp_file_rename(ctx, draft, path);
     cfp_free(draft);
@@ -460,8 +204,8 @@ static cfp_status settle(cfp_batch_store *s, cfp_ctx *ctx, int item, char *line,
         status = cfp_file_append(ctx, s->manifest, line);
     pthread_mutex_lock(&s->lock);
     if (status == CFP_OK) {
-        set_line(s, item, line, false);
-        s->shard[shard_of(s, item)].dirty = true;
+        cfp_store_set_line(s, item, line, false);
+        s->shard[cfp_store_shard_of(s, item)].dirty = true;
     } else {
         s->item[item].state = ITEM_OPEN;
         cfp_free(line);
@@ -489,7 +233,7 @@ static bool is_ready(const cfp_batch_store *s, int shard)
     if (!s->shard[shard].dirty)
         return false;
     for (int i = shard * s->list->shard_clips; i < end; i++)
-        if (!is_final(s->item[i].state))
+        if (!cfp_item_is_final(s->item[i].state))
             return false;
     return true;
 }
@@ -497,7 +241,7 @@ static bool is_ready(const cfp_batch_store *s, int shard)
 static cfp_status write_lines(cfp_batch_store *s, cfp_ctx *ctx, int shard)
 {
     const int begin = shard * s->list->shard_clips, end = cfp_batch_shard_end(s->list, shard);
-    char *path = shard_lines(s, ctx, shard);
+    char *path = cfp_store_lines_path(s, ctx, shard);
     char *draft = cfp_format(ctx, "%s/%s.lines", s->work, cfp_claims_prefix(s->claims));
     size_t bytes = 0, at = 0;
     for (int i = begin; i < end; i++)
@@ -522,7 +266,8 @@ static cfp_status write_lines(cfp_batch_store *s, cfp_ctx *ctx, int shard)
 
 static void remove_small(cfp_batch_store *s, cfp_ctx *ctx, int item)
 {
-    char *data = cfp_store_small_path(s, ctx, item, ".h5"), *line = cfp_store_small_path(s, ctx, item, ".json");
+    char *data = cfp_store_small_path(s, ctx, item, ".h5"),
+         *line = cfp_store_small_path(s, ctx, item, ".json");
     if (data != NULL)
         unlink(data);
     if (line != NULL)
@@ -536,23 +281,24 @@ static void remove_small(cfp_batch_store *s, cfp_ctx *ctx, int item)
 static cfp_status look_again(cfp_batch_store *s, cfp_ctx *ctx, int shard)
 {
     const int end = cfp_batch_shard_end(s->list, shard);
-    CFP_TRY(refresh_shard(s, ctx, shard));
+    CFP_TRY(cfp_store_refresh_shard(s, ctx, shard));
     s->shard[shard].dirty = false;
     for (int i = shard * s->list->shard_clips; i < end; i++) {
-        char *data = cfp_store_small_path(s, ctx, i, ".h5"), *line = cfp_store_small_path(s, ctx, i, ".json");
+        char *data = cfp_store_small_path(s, ctx, i, ".h5"),
+             *line = cfp_store_small_path(s, ctx, i, ".json");
         if (data == NULL || line == NULL)
             return CFP_NOMEM;
-        if (exists(data) || exists(line))
+        if (cfp_file_exists(data) || cfp_file_exists(line))
             s->shard[shard].dirty = true;
-        if (s->item[i].state == ITEM_DONE && !exists(data))
+        if (s->item[i].state == ITEM_DONE && !cfp_file_exists(data))
             s->item[i].state = ITEM_PACKED;
-        if (s->item[i].state == ITEM_PACKED && exists(data))
+        if (s->item[i].state == ITEM_PACKED && cfp_file_exists(data))
             s->item[i].state = ITEM_DONE;
         cfp_free(data);
         cfp_free(line);
     }
-    char *path = shard_lines(s, ctx, shard);
-    if (!exists(path))
+    char *path = cfp_store_lines_path(s, ctx, shard);
+    if (!cfp_file_exists(path))
         s->shard[shard].dirty = true;
     cfp_free(path);
     return CFP_OK;
@@ -592,7 +338,7 @@ static cfp_status pack(cfp_batch_store *s, cfp_ctx *ctx, int shard)
 cfp_status cfp_batch_store_pack(cfp_batch_store *s, cfp_ctx *ctx, int shard)
 {
     pthread_mutex_lock(&s->lock);
-    const bool ready = is_ours(s, shard) && is_ready(s, shard);
+    const bool ready = cfp_store_is_ours(s, shard) && is_ready(s, shard);
     pthread_mutex_unlock(&s->lock);
     return ready ? pack(s, ctx, shard) : CFP_OK;
 }
@@ -608,7 +354,7 @@ cfp_status cfp_batch_store_pack_all(cfp_batch_store *s, cfp_ctx *ctx)
 cfp_status cfp_store_look_at_others(cfp_batch_store *s, cfp_ctx *ctx)
 {
     for (int i = 0; i < s->list->n; i++)
-        if (!is_final(s->item[i].state))
+        if (!cfp_item_is_final(s->item[i].state))
             CFP_TRY(refresh(s, ctx, i));
     for (int k = 0; k < s->n_shards; k++)
         if (is_ready(s, k))
@@ -624,7 +370,7 @@ cfp_batch_counts cfp_batch_store_counts(cfp_batch_store *s)
     pthread_mutex_lock(&s->lock);
     for (int i = 0; i < s->list->n; i++) {
         const cfp_item_state state = s->item[i].state;
-        if (!is_ours(s, shard_of(s, i)))
+        if (!cfp_store_is_ours(s, cfp_store_shard_of(s, i)))
             continue;
         counts.total++;
         counts.done += state == ITEM_DONE || state == ITEM_PACKED;
@@ -637,6 +383,8 @@ cfp_batch_counts cfp_batch_store_counts(cfp_batch_store *s)
 
 const char *cfp_batch_store_line(const cfp_batch_store *s, int item)
 {
-    return is_ours(s, shard_of(s, item)) && is_final(s->item[item].state) ? s->item[item].line
-                                                                          : NULL;
+    return cfp_store_is_ours(s, cfp_store_shard_of(s, item)) &&
+                   cfp_item_is_final(s->item[item].state)
+               ? s->item[item].line
+               : NULL;
 }

@@ -11,7 +11,7 @@
  *
  * Every file is written under another name and renamed, so whatever has its name is whole.  A shard
  * is packed when none of its clips is open: its lines are written, then the shard, then the small
- * files go.  A process that dies in between leaves small files, and the shard is packed again.  What
+ * files go.  A process that dies in between leaves small files, and the shard is packed again. What
  * is packed depends on the list alone, so two processes that do the same by mistake write the same.
  *
  * A clip that failed in an earlier run is tried again by every process that starts later. */

@@ -24,6 +24,6 @@ CFP_CHECKED cfp_status cfp_file_rename(cfp_ctx *ctx, const char *draft, const ch
 /* Makes a folder and its parents. */
 CFP_CHECKED cfp_status cfp_folder_make(cfp_ctx *ctx, const char *path);
 
-/* The name of a clip's group: the id with %XX for what a name in HDF5 cannot hold.  The caller frees
- * it. */
+/* The name of a clip's group: the id with %XX for what a name in HDF5 cannot hold.  The caller
+ * frees it. */
 char *cfp_batch_group(cfp_ctx *ctx, const char *id);

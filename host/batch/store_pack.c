@@ -91,9 +91,9 @@ static cfp_status put_links(cfp_batch_store *s, cfp_h5_file *file, hid_t clips)
         char *group = cfp_batch_group(file->output->ctx, s->list->item[i].id);
         char *inside = cfp_format(file->output->ctx, "/clips/%s", group);
         snprintf(target, sizeof target, "shard-%05d.h5", i / s->list->shard_clips);
-        const bool good = group != NULL && inside != NULL &&
-                          H5Lcreate_external(target, inside, clips, group, file->link,
-                                             H5P_DEFAULT) >= 0;
+        const bool good =
+            group != NULL && inside != NULL &&
+            H5Lcreate_external(target, inside, clips, group, file->link, H5P_DEFAULT) >= 0;
         cfp_free(group);
         cfp_free(inside);
         CFP_TRY(cfp_h5_check(file, good));

@@ -4,8 +4,8 @@
 #include "versions.h"
 #include <string.h>
 
-/* Attributes of a group lie in its header, however many there are.  HDF5 1.10 crashes when it copies
- * a group (H5Ocopy) whose strings lie in an index instead. */
+/* Attributes of a group lie in its header, however many there are.  HDF5 1.10 crashes when it
+ * copies a group (H5Ocopy) whose strings lie in an index instead. */
 enum { MOST_ATTRIBUTES = 64 };
 
 bool cfp_h5_begin(void)

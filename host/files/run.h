@@ -41,7 +41,8 @@ typedef struct cfp_run {
     const cfp_device *tuned;      /* the device if the run used autotune; else NULL */
 } cfp_run;
 
-/* Which parts of an explanation an HDF5 file gets; scores and numbers of frames always are there. */
+/* Which parts of an explanation an HDF5 file gets; scores and numbers of frames always are there.
+ */
 typedef struct cfp_h5_parts {
     bool pyramid; /* /pyramid */
     bool raw;     /* /tubes/<layer>/raw: the map before it is resized */

@@ -66,8 +66,7 @@ cfp_status cfp_run_json_open(cfp_run_json **out, cfp_ctx *ctx, const char *path)
 
 cfp_status cfp_run_json_text(char **out, cfp_run_json *run, const char *path)
 {
-    static const char query[] =
-        "SELECT CASE WHEN json_valid(?1) THEN json_extract(?1, ?2) END";
+    static const char query[] = "SELECT CASE WHEN json_valid(?1) THEN json_extract(?1, ?2) END";
     sqlite3_stmt *rows = NULL;
     *out = NULL;
     int step = sqlite3_prepare_v2(run->db, query, -1, &rows, NULL);
@@ -77,7 +76,8 @@ cfp_status cfp_run_json_text(char **out, cfp_run_json *run, const char *path)
         step = sqlite3_bind_text(rows, 2, path, -1, SQLITE_STATIC);
     if (step == SQLITE_OK)
         step = sqlite3_step(rows);
-    const bool is_row = step == SQLITE_ROW, there = is_row && sqlite3_column_type(rows, 0) != SQLITE_NULL;
+    const bool is_row = step == SQLITE_ROW,
+               there = is_row && sqlite3_column_type(rows, 0) != SQLITE_NULL;
     if (there)
         *out = cfp_strdup(run->ctx, (const char *)sqlite3_column_text(rows, 0));
     sqlite3_finalize(rows);

@@ -45,7 +45,8 @@ static cfp_batch_status status_of(const cfp_dataset *dataset, cfp_dataset_reason
 static int64_t first_frame(const cfp_session *session, const cfp_dataset_clip *clip)
 {
     const cfp_input_spec *input = &session->model.input;
-    const int64_t stride = session->config.stride > 0 ? session->config.stride : input->frame_stride;
+    const int64_t stride =
+        session->config.stride > 0 ? session->config.stride : input->frame_stride;
     const int64_t span = (input->frames - 1) * stride + 1;
     const int64_t start = (int64_t)clip->start, stop = (int64_t)clip->stop;
     return stop < 0 || stop - start <= span ? start : start + (stop - start - span) / 2;
@@ -77,13 +78,13 @@ static cfp_status fill_item(cfp_batch_plan *plan, cfp_session *session, int i)
 {
     const cfp_dataset *d = &plan->dataset;
     const cfp_dataset_clip *clip = &d->clip[i];
-    plan->item[i] = (cfp_batch_item){
-        .id = clip->id,
-        .clip = clip->path,
-        .label = d->n_labels > 0 ? clip->label[0].name : NULL,
-        .class_index = plan->match.class_of != NULL ? plan->match.class_of[i] : -1,
-        .sampling = sampling_of(session, clip),
-        .stop = clip->window == CFP_WINDOW_SECONDS ? clip->stop : -1};
+    plan->item[i] =
+        (cfp_batch_item){.id = clip->id,
+                         .clip = clip->path,
+                         .label = d->n_labels > 0 ? clip->label[0].name : NULL,
+                         .class_index = plan->match.class_of != NULL ? plan->match.class_of[i] : -1,
+                         .sampling = sampling_of(session, clip),
+                         .stop = clip->window == CFP_WINDOW_SECONDS ? clip->stop : -1};
     if (clip->reason == CFP_CLIP_FOUND)
         return CFP_OK;
     plan->item[i].skip_as = status_of(d, clip->reason);

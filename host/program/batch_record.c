@@ -11,9 +11,9 @@
 
 /* Options that may differ from run to run: where things are, how fast it goes, what is shown.  The
  * results are the same.  (--device and --batch are compared as what they became.) */
-static const char *const free_options[] = {
-    "output", "json", "progress", "quiet", "root", "threads", "max-memory", "decoders",
-    "time-limit", "shard", "device", "batch"};
+static const char *const free_options[] = {"output",     "json",    "progress",   "quiet",
+                                           "root",       "threads", "max-memory", "decoders",
+                                           "time-limit", "shard",   "device",     "batch"};
 
 static bool is_free(const char *name)
 {
@@ -187,8 +187,8 @@ static cfp_status compare_all(const record *r, cfp_run_json *run)
         return cfp_fail(r->ctx, CFP_USAGE, "%s: is of another command; choose another folder",
                         r->path);
     CFP_TRY(compare_options(r, run));
-    CFP_TRY(compare_file(r, run, "$.model_sha256", r->session->model.sha256,
-                         r->session->model.path));
+    CFP_TRY(
+        compare_file(r, run, "$.model_sha256", r->session->model.sha256, r->session->model.path));
     CFP_TRY(compare_file(r, run, "$.list_sha256", r->list_sha256, r->plan->dataset.path));
     CFP_TRY(compare(r, run, "$.device", "--device", r->session->device.api->name));
     CFP_TRY(compare_batch(r, run));
@@ -223,8 +223,7 @@ cfp_status cfp_batch_record(cfp_session *session, const cfp_batch_plan *plan)
         host[0] = '\0';
     r.path = cfp_format(r.ctx, "%s/run.json", session->config.output);
     r.draft = cfp_format(r.ctx, "%s/run.json.%s-%ld", session->config.output, host, (long)getpid());
-    const cfp_status status =
-        r.path == NULL || r.draft == NULL ? CFP_NOMEM : make_or_compare(&r);
+    const cfp_status status = r.path == NULL || r.draft == NULL ? CFP_NOMEM : make_or_compare(&r);
     cfp_free(r.path);
     cfp_free(r.draft);
     return status;

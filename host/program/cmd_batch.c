@@ -36,9 +36,8 @@ static cfp_status read_keep(cfp_h5_parts *out, cfp_ctx *ctx, const char *list)
         while (k < 4 && (strlen(names[k]) != length || strncmp(word, names[k], length) != 0))
             k++;
         if (k == 4)
-            return cfp_fail(ctx, CFP_USAGE,
-                            "--keep: '%.*s' is none of pyramid, raw, frames, tubes", (int)length,
-                            word);
+            return cfp_fail(ctx, CFP_USAGE, "--keep: '%.*s' is none of pyramid, raw, frames, tubes",
+                            (int)length, word);
         *part[k] = true;
         word += length;
         if (*word == '\0')
@@ -184,8 +183,8 @@ static cfp_status batch_clips(batch *b)
     CFP_TRY(status);
     if (b->result.counts.failed > 0)
         return cfp_fail(ctx, CFP_IO, "%s: %d of %d clips failed; %s/manifest.jsonl says why",
-                        session->config.operand[1], b->result.counts.failed,
-                        b->result.counts.total, session->config.output);
+                        session->config.operand[1], b->result.counts.failed, b->result.counts.total,
+                        session->config.output);
     return CFP_OK;
 }
 

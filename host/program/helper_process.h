@@ -2,6 +2,6 @@
 #pragma once
 #include <stdbool.h>
 
-/* True if `word` names the work of a helper; it is done then.  parent: the number of the process that
- * it works for. */
+/* True if `word` names the work of a helper; it is done then.  parent: the number of the process
+ * that it works for. */
 bool cfp_helper_process(const char *word, const char *parent);

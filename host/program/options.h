@@ -55,9 +55,9 @@ typedef struct cfp_config {
     cfp_texts roots;
     const char *model_file; /* dataset: NULL: none */
     /* batch */
-    const char *keep, *shard;        /* shard NULL: all of the list */
-    int64_t shard_clips, decoders;   /* 0: chosen by the program */
-    double time_limit;               /* seconds for decoding a clip */
+    const char *keep, *shard;      /* shard NULL: all of the list */
+    int64_t shard_clips, decoders; /* 0: chosen by the program */
+    double time_limit;             /* seconds for decoding a clip */
     /* question */
     const char *class_name; /* NULL: the top predicted class */
     const char *against;    /* contrast: the other class */
@@ -92,7 +92,7 @@ typedef struct cfp_config {
     int64_t max_memory; /* bytes; 0: what is free */
     /* bench */
     int64_t runs, warmup, batch; /* batch 0: chosen by the program */
-    bool profile; /* explain too */
+    bool profile;                /* explain too */
     /* The value of each row as the user typed it, or the default; NULL: none, or an option of
      * another command. */
     const char *text[CFP_MAX_OPTIONS];

@@ -85,8 +85,7 @@ static cfp_status put_clip(h5 *f, hid_t at)
     if (f->parts.frames)
         status = cfp_h5_put_array(f->file, group, "frames", frames, c->rgb);
     if (status == CFP_OK)
-        status =
-            cfp_h5_put_array(f->file, group, "indices", cfp_h5_list_ints(c->frames), c->index);
+        status = cfp_h5_put_array(f->file, group, "indices", cfp_h5_list_ints(c->frames), c->index);
     H5Gclose(group);
     return status;
 }
