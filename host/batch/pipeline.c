@@ -45,6 +45,7 @@ typedef struct pipeline {
     char *report[MOST_REPORTS]; /* failures to tell of; the caller's thread takes them */
     int n_reports;
     cfp_pipeline_work work;
+    double told_ms; /* when progress was told; the caller's thread alone */
     pthread_t *decoder, writer;
     int n_decoders;
     bool writes;
@@ -52,14 +53,20 @@ typedef struct pipeline {
 
 /* --- what all threads use --- */
 
-static void wait_a_little(pipeline *p, int ms)
+/* Waits for a change, or until some time has passed.  Returns false in the second case. */
+static bool wait_until(pipeline *p, const struct timespec *until)
+{
+    return pthread_cond_timedwait(&p->changed, &p->lock, until) == 0;
+}
+
+static struct timespec after_ms(int ms)
 {
     struct timespec until;
     clock_gettime(CLOCK_MONOTONIC, &until);
     until.tv_nsec += ms * 1000000L;
     until.tv_sec += until.tv_nsec / 1000000000L;
     until.tv_nsec %= 1000000000L;
-    pthread_cond_timedwait(&p->changed, &p->lock, &until);
+    return until;
 }
 
 static void set_state(pipeline *p, slot *s, slot_state state)
@@ -192,8 +199,9 @@ static void put_back(pipeline *p, slot *s, int wait_ms)
     pthread_mutex_lock(&p->lock);
     set_state(p, s, FREE);
     p->decoding--;
-    if (wait_ms > 0 && p->stop == 0)
-        wait_a_little(p, wait_ms);
+    const struct timespec until = after_ms(wait_ms);
+    while (wait_ms > 0 && p->stop == 0 && wait_until(p, &until)) {
+    }
     pthread_mutex_unlock(&p->lock);
 }
 
@@ -282,9 +290,14 @@ static void *write_results(void *cookie)
 
 /* --- the network --- */
 
-static void tell(pipeline *p)
+/* Not more often than LOOK_EVERY_MS, unless it is the last time. */
+static void tell(pipeline *p, bool last)
 {
     char *report[MOST_REPORTS];
+    const double now = cfp_now_ms();
+    if (!last && now - p->told_ms < LOOK_EVERY_MS)
+        return;
+    p->told_ms = now;
     pthread_mutex_lock(&p->lock);
     const int n = p->n_reports;
     memcpy(report, p->report, sizeof report);
@@ -312,9 +325,10 @@ static int take_batch(pipeline *p, slot **taken)
         if (*p->r->interrupted || p->broken != CFP_OK || ready >= p->r->batch ||
             (last && (ready > 0 || p->decoders_running == 0)))
             break;
-        wait_a_little(p, LOOK_EVERY_MS);
+        const struct timespec until = after_ms(LOOK_EVERY_MS);
+        wait_until(p, &until);
         pthread_mutex_unlock(&p->lock);
-        tell(p);
+        tell(p, false);
         pthread_mutex_lock(&p->lock);
     }
     while (!*p->r->interrupted && p->broken == CFP_OK && n < p->r->batch &&
@@ -397,7 +411,7 @@ static cfp_status run_network(pipeline *p, cfp_ctx *ctx)
         status = CFP_OK;
     while (status == CFP_OK && (n = take_batch(p, taken)) > 0) {
         status = run_together(p, ctx, taken, n, out);
-        tell(p);
+        tell(p, false);
     }
     cfp_free(taken);
     cfp_free(out);
@@ -476,7 +490,7 @@ cfp_status cfp_pipeline_run(cfp_pipeline_work *out, cfp_ctx *ctx,
     if (status == CFP_OK)
         status = run_network(&p, ctx);
     end(&p);
-    tell(&p);
+    tell(&p, true);
     if (status == CFP_OK && p.broken != CFP_OK)
         status = cfp_fail(ctx, p.broken, "%s", p.message);
     if (status == CFP_OK && *request->interrupted)
