@@ -227,6 +227,22 @@ def long_list():
     check(len(lines(folder("long-out"))) == 10000, "manifest: not 10,000 lines")
 
 
+def progress():
+    """--progress json: lines for a dashboard, with failures."""
+    clips = make_list("progress", 8)
+    with open(os.path.join(os.path.dirname(clips), "c003.npy"), "wb") as f:
+        f.write(b"no array")
+    done = subprocess.run([word for word in command(folder("progress-out"), clips, "--progress", "json") if word != "-q"],
+                          capture_output=True, text=True, timeout=LIMIT)
+    told = [json.loads(line) for line in done.stderr.splitlines() if line.startswith("{")]
+    told = [line for line in told if line["progress"] == "clips"]
+    check(told and told[-1]["done"] == told[-1]["total"] == 8 and told[-1]["failed"] == 1, f"--progress json: {told[-1:]}")
+    check(all(set(line) == {"progress", "done", "total", "seconds", "failed", "per_second", "seconds_left"} for line in told),
+          f"--progress json: {told[0]}")
+    check([line["done"] for line in told] == sorted(line["done"] for line in told), "--progress json goes back")
+    check(len(done.stdout.splitlines()) < 24 and "7 of 8 clips done, 1 failed" in done.stdout, f"summary {done.stdout}")
+
+
 # --- what stops it ---
 
 def readable(out):
@@ -478,7 +494,7 @@ def claims():
     same(out, wanted, "after a claim was given up")
 
 
-TESTS = (contents, columns, failures, options_differ, long_list, kills, terminates, full_disk, read_only, decoders_die,
+TESTS = (contents, columns, failures, options_differ, long_list, progress, kills, terminates, full_disk, read_only, decoders_die,
          together, parts, claims)
 
 

@@ -11,7 +11,7 @@
 #include "request.h"
 #include <string.h>
 
-enum { CLIPS_AT_ONCE_ON_A_GPU = 8, NETWORK_PER_DECODER = 8 };
+enum { CLIPS_AT_ONCE_ON_A_GPU = 8, NETWORK_PER_DECODER = 8, FAILURES_TOLD = 20 };
 
 typedef struct batch {
     cfp_session *session;
@@ -21,6 +21,7 @@ typedef struct batch {
     cfp_h5_parts parts;
     int class_index;
     cfp_hashing *hashing;
+    int n_told; /* failures */
     cfp_batch_result result;
 } batch;
 
@@ -100,10 +101,17 @@ static cfp_status open_rest(batch *b)
     return CFP_OK;
 }
 
+/* The first failures are told at once; the manifest has all. */
 static void tell_failure(void *cookie, const char *message)
 {
     batch *b = cookie;
-    cfp_terminal_error(&b->session->terminal, message);
+    b->n_told++;
+    if (b->n_told <= FAILURES_TOLD)
+        cfp_terminal_error(&b->session->terminal, message);
+    if (b->n_told == FAILURES_TOLD)
+        cfp_log(&b->session->ctx, CFP_LOG_WARNING,
+                "more clips that fail are not shown here; %s/manifest.jsonl has all",
+                b->session->config.output);
 }
 
 static void tell_progress(void *cookie, const cfp_pipeline_work *work)
@@ -111,6 +119,8 @@ static void tell_progress(void *cookie, const cfp_pipeline_work *work)
     batch *b = cookie;
     (void)work;
     const cfp_batch_counts counts = cfp_batch_store_counts(b->store);
+    b->session->terminal.counts_failures = true;
+    b->session->terminal.failed = counts.failed;
     cfp_progress(&b->session->ctx, "clips", counts.done + counts.failed + counts.skipped,
                  counts.total);
 }
