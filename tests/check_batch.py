@@ -426,6 +426,19 @@ def decoders_die():
     check(not any(lives(pid) for pid in found), "a decoder outlives its batch")
 
 
+def memory():
+    """The last of many clips takes no more memory than the first."""
+    most = []
+    for n in (20, 220):
+        clips = make_list(f"memory-{n}", n)
+        run_ = subprocess.Popen(command(folder(f"memory-out-{n}"), clips, "--shard-clips", "16"))
+        _, status, used = os.wait4(run_.pid, 0)
+        run_.returncode = os.waitstatus_to_exitcode(status)
+        check(status == 0, f"{n} clips: status {status}")
+        most.append(used.ru_maxrss)
+    check(most[1] < most[0] + 2048, f"memory grows: {most[0]} kB for 20 clips, {most[1]} kB for 220")
+
+
 # --- more than one ---
 
 def together():
@@ -495,7 +508,7 @@ def claims():
 
 
 TESTS = (contents, columns, failures, options_differ, long_list, progress, kills, terminates, full_disk, read_only, decoders_die,
-         together, parts, claims)
+         memory, together, parts, claims)
 
 
 def main():

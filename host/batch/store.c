@@ -72,6 +72,13 @@ static cfp_status refresh(cfp_batch_store *s, cfp_ctx *ctx, int item)
                : cfp_store_refresh_shard(s, ctx, cfp_store_shard_of(s, item));
 }
 
+static cfp_status cannot_claim(const cfp_batch_store *s, cfp_ctx *ctx, const char *name)
+{
+    const bool none = errno == EPERM || errno == EOPNOTSUPP || errno == ENOSYS;
+    return cfp_fail(ctx, CFP_IO, "%s/%s.claim: %s%s", s->work, name, strerror(errno),
+                    none ? " (this file system has no hard links, which batch needs)" : "");
+}
+
 /* Tries to claim an open clip. */
 static cfp_batch_next claim(cfp_batch_store *s, cfp_ctx *ctx, int item)
 {
@@ -79,8 +86,7 @@ static cfp_batch_next claim(cfp_batch_store *s, cfp_ctx *ctx, int item)
     snprintf(name, sizeof name, "%06d", item);
     const cfp_claim got = cfp_claims_take(s->claims, name);
     if (got == CFP_CLAIM_FAILED) {
-        const cfp_status failed =
-            cfp_fail(ctx, CFP_IO, "%s: %s.claim: %s", s->work, name, strerror(errno));
+        const cfp_status failed = cannot_claim(s, ctx, name);
         return failed == CFP_OK ? CFP_NEXT_END : CFP_NEXT_BROKEN;
     }
     if (got == CFP_CLAIM_HELD) {
@@ -327,7 +333,7 @@ static cfp_status pack(cfp_batch_store *s, cfp_ctx *ctx, int shard)
     snprintf(name, sizeof name, "shard-%05d", shard);
     const cfp_claim got = cfp_claims_take(s->claims, name);
     if (got == CFP_CLAIM_FAILED)
-        return cfp_fail(ctx, CFP_IO, "%s: %s.claim: %s", s->work, name, strerror(errno));
+        return cannot_claim(s, ctx, name);
     if (got == CFP_CLAIM_HELD)
         return CFP_OK; /* another process packs it */
     const cfp_status status = pack_claimed(s, ctx, shard);

@@ -1,6 +1,7 @@
 /* session.c - the steps that several commands take: device, model, trace; see commands.h. */
 #include "commands.h"
 #include "guard.h"
+#include "local_gpu.h"
 #include <fnmatch.h>
 #include <math.h>
 #include <omp.h>
@@ -18,7 +19,9 @@ cfp_status cfp_session_open_device(cfp_session *session)
 {
     const cfp_config *config = &session->config;
     CFP_TRY(cfp_session_choose_threads(session));
+    const bool batch = config->command->bit == CFP_CMD_BATCH; /* mpirun and srun start several */
     const cfp_device_request request = {.threads = session->threads,
+                                        .ordinal = batch ? cfp_local_gpu() : 0,
                                         .precision = (cfp_precision)config->precision,
                                         .module_dir = CFP_MODULE_DIR,
                                         .autotune = config->autotune,
