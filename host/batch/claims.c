@@ -299,6 +299,20 @@ static bool is_mine(const cfp_claims *c, const struct stat *file)
     return fstat(c->fd, &mine) == 0 && mine.st_ino == file->st_ino && mine.st_dev == file->st_dev;
 }
 
+/* Other processes took this one for dead, since it was stopped for more than a minute, and removed
+ * its owner file: it gets a new one. */
+static bool revive(cfp_claims *c)
+{
+    pthread_mutex_lock(&c->lock);
+    bool there = access(c->path, F_OK) == 0;
+    if (!there && access(c->work, F_OK) == 0) {
+        close(c->fd);
+        there = make_owner(c) == CFP_OK;
+    }
+    pthread_mutex_unlock(&c->lock);
+    return there;
+}
+
 static cfp_claim take(cfp_claims *c, const char *path)
 {
     enum { TRIES = 4 };
@@ -307,6 +321,8 @@ static cfp_claim take(cfp_claims *c, const char *path)
         char line[LINE];
         if (link(c->path, path) == 0)
             return CFP_CLAIM_TAKEN;
+        if (errno == ENOENT && revive(c))
+            continue;
         if (errno != EEXIST)
             return CFP_CLAIM_FAILED;
         if (stat(path, &file) != 0)

@@ -66,7 +66,7 @@ void cfp_frame_memory_close(cfp_frame_memory *memory)
 
 /* --- the program's side --- */
 
-static cfp_status start(cfp_decoder *d, cfp_ctx *ctx)
+cfp_status cfp_decoder_start(cfp_decoder *d, cfp_ctx *ctx)
 {
     const decode_setup setup = {.input = *d->input,
                                 .slot_bytes = d->memory->slot_bytes,
@@ -121,7 +121,7 @@ cfp_status cfp_decoder_read(cfp_clip *out, cfp_decoder *d, cfp_ctx *ctx, const c
     const decode_request request = {.sampling = item->sampling, .stop = item->stop, .slot = slot};
     decode_answer answer;
     *out = (cfp_clip){0};
-    CFP_TRY(start(d, ctx));
+    CFP_TRY(cfp_decoder_start(d, ctx));
     if (!cfp_wire_send(d->helper.socket, &request, sizeof request) ||
         !cfp_wire_send_text(d->helper.socket, path))
         return lost(d, ctx, path);

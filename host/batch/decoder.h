@@ -27,6 +27,8 @@ typedef struct cfp_decoder { /* one helper process, and what it needs to know */
     const volatile int *stop; /* non-zero: give up */
 } cfp_decoder;
 
+/* Starts the process, unless it is there. */
+CFP_CHECKED cfp_status cfp_decoder_start(cfp_decoder *decoder, cfp_ctx *ctx);
 /* Decodes a clip into a slot.  On success the caller frees *out; `note` is the first warning about
  * the clip, or "".  CFP_INTERRUPTED after *stop; other statuses are about the clip, and ctx has the
  * message. */

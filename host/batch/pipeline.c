@@ -36,7 +36,7 @@ typedef struct pipeline {
     slot *slot;
     int n_slots;
     uint64_t order;
-    int decoding;         /* threads that have a clip which is not ready yet */
+    int active;           /* decoding threads that have work, or are about to take some */
     int decoders_running; /* threads that have not ended */
     bool closed;          /* no more results come */
     int stop;             /* decoding threads end; also read without the lock */
@@ -160,8 +160,12 @@ static void decode(pipeline *p, cfp_decoder *decoder, slot *s)
     cfp_ctx ctx = {.max_memory = p->r->max_memory};
     const double start = cfp_now_ms();
     s->note[0] = '\0';
-    cfp_status status =
-        cfp_decoder_read(&s->clip, decoder, &ctx, item, (int)(s - p->slot), s->note);
+    const cfp_status started = cfp_decoder_start(decoder, &ctx);
+    if (started != CFP_OK) /* no fault of the clip: the next one would not do better */
+        break_off(p, started, ctx.message);
+    cfp_status status = CFP_INTERRUPTED;
+    if (started == CFP_OK)
+        status = cfp_decoder_read(&s->clip, decoder, &ctx, item, (int)(s - p->slot), s->note);
     if (status == CFP_OK)
         status = check_other(&ctx, p->r->other, &s->clip);
     s->ms.decode = cfp_now_ms() - start;
@@ -175,7 +179,6 @@ static void decode(pipeline *p, cfp_decoder *decoder, slot *s)
     p->work.decode.clips++;
     p->work.decode.busy_ms += s->ms.decode;
     set_state(p, s, status == CFP_OK ? READY : FREE);
-    p->decoding--;
     pthread_mutex_unlock(&p->lock);
 }
 
@@ -186,22 +189,22 @@ static slot *take_slot(pipeline *p)
     pthread_mutex_lock(&p->lock);
     while (p->stop == 0 && (s = oldest(p, FREE)) == NULL)
         pthread_cond_wait(&p->changed, &p->lock);
-    if (s != NULL) {
+    if (s != NULL)
         set_state(p, s, DECODING);
-        p->decoding++;
-    }
     pthread_mutex_unlock(&p->lock);
     return s;
 }
 
+/* There is no clip for the slot, for now or for ever. */
 static void put_back(pipeline *p, slot *s, int wait_ms)
 {
     pthread_mutex_lock(&p->lock);
+    p->active--;
     set_state(p, s, FREE);
-    p->decoding--;
     const struct timespec until = after_ms(wait_ms);
     while (wait_ms > 0 && p->stop == 0 && wait_until(p, &until)) {
     }
+    p->active++;
     pthread_mutex_unlock(&p->lock);
 }
 
@@ -228,6 +231,7 @@ static void *decode_clips(void *cookie)
         break_off(p, CFP_IO, ctx.message);
     cfp_decoder_close(&decoder);
     pthread_mutex_lock(&p->lock);
+    p->active--;
     p->decoders_running--;
     pthread_cond_broadcast(&p->changed);
     pthread_mutex_unlock(&p->lock);
@@ -321,9 +325,8 @@ static int take_batch(pipeline *p, slot **taken)
     pthread_mutex_lock(&p->lock);
     for (;;) {
         const int ready = count(p, READY);
-        const bool last = p->decoding == 0 || p->decoders_running == 0;
         if (*p->r->interrupted || p->broken != CFP_OK || ready >= p->r->batch ||
-            (last && (ready > 0 || p->decoders_running == 0)))
+            (p->active == 0 && ready > 0) || p->decoders_running == 0)
             break;
         const struct timespec until = after_ms(LOOK_EVERY_MS);
         wait_until(p, &until);
@@ -440,6 +443,7 @@ static cfp_status start(pipeline *p, cfp_ctx *ctx)
     while (p->writes && p->n_decoders < p->r->decoders &&
            start_thread(&p->decoder[p->n_decoders], decode_clips, p)) {
         p->n_decoders++;
+        p->active++;
         p->decoders_running++;
     }
     p->work.decode.threads = p->n_decoders;

@@ -131,6 +131,7 @@ static cfp_status run(batch *b)
     cfp_run_option options[CFP_MAX_OPTIONS];
     cfp_run facts = cfp_describe_run(session, options);
     facts.device = session->device.api->name; /* whichever of several GPUs it is */
+    facts.renders_on = NULL; /* the device belongs to the network; tubes are made behind it */
     const cfp_pipeline_request request = {
         .list = &b->plan.list,
         .store = b->store,
