@@ -55,6 +55,11 @@ def make_clip(path, seed):
     np.save(path, np.random.default_rng(seed).integers(0, 256, (6, 8, 8, 3), dtype=np.uint8))
 
 
+def quote(name):
+    """As a group's name in HDF5."""
+    return name.replace("%", "%25").replace("/", "%2F")
+
+
 def make_list(name, n, extra=""):
     """A folder with n clips, and their list; returns the list's path."""
     folder = os.path.join(options.work, name)
@@ -225,6 +230,26 @@ def long_list():
     said = json.loads(done.stdout)
     check((said["clips"], said["ok"], said["skipped"]) == (10000, 10, 9990), f"summary {said}")
     check(len(lines(folder("long-out"))) == 10000, "manifest: not 10,000 lines")
+
+
+def windows():
+    """The network sees the middle of the part that a line names, in frames or in seconds."""
+    clips = make_list("windows", 1)
+    video = os.path.join(HERE, "..", "datasets", "motion", "clockwise.mp4")
+    with open(clips, "w") as f:
+        f.write(f"clip,label,start,stop\nc000.npy,red,2,6\nc000.npy,green,0,4\nc000.npy,blue,,\n{video},red,0.1s,0.5s\n"
+                f"{video},purple,4,9\n")
+    done = run(folder("windows-out"), clips)
+    check("purple" in done.stderr, f"a label that the model lacks: {done.stderr}")
+    with h5py.File(os.path.join(folder("windows-out"), "index.h5")) as f:
+        seen = [f["clips"][quote(row["id"])]["clip/indices"][:].tolist() for row in lines(folder("windows-out"))]
+    check(seen[:3] == [[2, 3, 4, 5], [0, 1, 2, 3], [1, 2, 3, 4]] and seen[4] == [4, 5, 6, 7], f"windows of frames {seen}")
+    facts = json.loads(subprocess.run([options.cfp, "explain", options.model, video, "-o", folder("windows-one"), "--format", "h5",
+                                       "--device", "cpu", "-q", "--json"], capture_output=True, text=True).stdout and
+                       open(os.path.join(folder("windows-one"), "run.json")).read())
+    middle = (seen[3][0] + seen[3][-1] + 1) / 2 / facts["frames"]["source_fps"]
+    check(abs(middle - 0.3) <= 1 / facts["frames"]["source_fps"], f"the window in seconds has its middle at {middle}: {seen[3]}")
+    check([row["rank"] for row in lines(folder("windows-out"))][4] is None, "a rank of a label that the model lacks")
 
 
 def progress():
@@ -507,7 +532,7 @@ def claims():
     same(out, wanted, "after a claim was given up")
 
 
-TESTS = (contents, columns, failures, options_differ, long_list, progress, kills, terminates, full_disk, read_only, decoders_die,
+TESTS = (contents, columns, failures, options_differ, windows, long_list, progress, kills, terminates, full_disk, read_only, decoders_die,
          memory, together, parts, claims)
 
 

@@ -319,8 +319,12 @@ static cfp_claim take(cfp_claims *c, const char *path)
     for (int k = 0; k < TRIES; k++) {
         struct stat file;
         char line[LINE];
-        if (link(c->path, path) == 0)
+        pthread_mutex_lock(&c->lock); /* of c->path */
+        const int made = link(c->path, path), error = errno;
+        pthread_mutex_unlock(&c->lock);
+        if (made == 0)
             return CFP_CLAIM_TAKEN;
+        errno = error;
         if (errno == ENOENT && revive(c))
             continue;
         if (errno != EEXIST)

@@ -7,6 +7,7 @@
 #include "request.h"
 #include <errno.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* Options that may differ from run to run: where things are, how fast it goes, what is shown.  The
@@ -198,10 +199,33 @@ static cfp_status compare_all(const record *r, cfp_run_json *run)
     return compare(r, run, "$.shard_clips", "--shard-clips", count);
 }
 
+static void hash_text(cfp_sha256 *sum, const char *text)
+{
+    cfp_sha256_update(sum, text != NULL ? text : "", text != NULL ? strlen(text) + 1 : 1);
+}
+
+/* Of the list's file; or of ids and labels, where LIST is no file but a pattern of clips. */
+static cfp_status hash_list(record *r)
+{
+    cfp_sha256 *sum;
+    struct stat about;
+    if (stat(r->plan->dataset.path, &about) == 0 && S_ISREG(about.st_mode))
+        return cfp_sha256_file(r->list_sha256, r->ctx, r->plan->dataset.path);
+    CFP_TRY(cfp_sha256_open(&sum, r->ctx));
+    for (int i = 0; i < r->plan->dataset.n; i++) {
+        const cfp_dataset_clip *clip = &r->plan->dataset.clip[i];
+        hash_text(sum, clip->id);
+        hash_text(sum, r->plan->dataset.n_labels > 0 ? clip->label[0].name : NULL);
+    }
+    cfp_sha256_finish(r->list_sha256, sum);
+    cfp_sha256_close(&sum);
+    return CFP_OK;
+}
+
 static cfp_status make_or_compare(record *r)
 {
     cfp_run_json *run;
-    CFP_TRY(cfp_sha256_file(r->list_sha256, r->ctx, r->plan->dataset.path));
+    CFP_TRY(hash_list(r));
     CFP_TRY(cfp_run_json_open(&run, r->ctx, r->path));
     if (run == NULL) {
         CFP_TRY(cfp_folder_make(r->ctx, r->session->config.output));
