@@ -197,6 +197,26 @@ def failures():
     same(out, wanted, "after a clip was removed")
 
 
+def no_numbers():
+    """A clip for which the network gives no numbers fails alone, whatever clips it ran with."""
+    model = os.path.join(options.work, "large.h5")
+    with ModelFile(model, name="large", classes=["a", "b"], output="fc", channels=3, frames=4, height=8, width=8, mean=[.4] * 3,
+                   std=[.3] * 3) as f:
+        f.add_node("c1", "conv3d", ["input"], weight=np.full((2, 3, 1, 1, 1), 1e30))
+        f.add_node("c2", "conv3d", ["c1"], weight=np.full((2, 2, 1, 1, 1), 1e30))
+        f.add_node("gap", "globalavgpool", ["c2"])
+        f.add_node("flat", "flatten", ["gap"])
+        f.add_node("fc", "linear", ["flat"], weight=np.eye(2), bias=np.zeros(2))
+    clips = make_list("numbers", 5)
+    for i in (0, 2, 3):
+        np.save(os.path.join(os.path.dirname(clips), f"c{i:03}.npy"), np.full((6, 8, 8, 3), 102, np.uint8))  # the mean
+    for n in (1, 2, 4):
+        out = folder(f"numbers-{n}")
+        run(out, clips, "--rule", "cfp", "--batch", str(n), model=model, status=1)
+        check([row["status"] for row in lines(out)] == ["ok", "failed", "ok", "ok", "failed"],
+              f"batches of {n}: {[(row['status'], row['reason']) for row in lines(out)]}")
+
+
 def options_differ():
     clips = make_list("options", 3)
     out = folder("options-out")
@@ -532,7 +552,7 @@ def claims():
     same(out, wanted, "after a claim was given up")
 
 
-TESTS = (contents, columns, failures, options_differ, windows, long_list, progress, kills, terminates, full_disk, read_only, decoders_die,
+TESTS = (contents, columns, failures, no_numbers, options_differ, windows, long_list, progress, kills, terminates, full_disk, read_only, decoders_die,
          memory, together, parts, claims)
 
 
