@@ -487,17 +487,35 @@ def memory():
 # --- more than one ---
 
 def together():
-    """Two and four processes in one folder, started at once."""
+    """Two and four processes in one folder, started at once; and three that begin one after the other, with a clip that
+    fails and that each of them tries."""
     clips = make_list("together", 40)
     wanted = whole(clips, "--shard-clips", "6", name="together-whole")
-    for n in (2, 4):
-        out = folder(f"together-{n}")
-        runs = [subprocess.Popen(command(out, clips, "--shard-clips", "6", "--decoders", str(1 + k % 2), "--threads", str(1 + k // 2)), stderr=subprocess.PIPE,
-                                 stdout=subprocess.DEVNULL, text=True) for k in range(n)]
+    with open(os.path.join(os.path.dirname(clips), "c008.npy"), "rb+") as f:
+        whole_clip = f.read()
+
+    def at_once(out, n, status, wait):
+        runs = []
+        for k in range(n):
+            runs.append(subprocess.Popen(command(out, clips, "--shard-clips", "6", "--decoders", str(1 + k % 2), "--threads",
+                                                 str(1 + k // 2)), stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True))
+            time.sleep(wait)
         for run_ in runs:
             said = run_.communicate(timeout=LIMIT)[1]
-            check(run_.returncode == 0, f"{n} at once: status {run_.returncode}: {said}")
-        same(out, wanted, f"{n} at once")
+            check(run_.returncode == status, f"{n} at once: status {run_.returncode}: {said}")
+    for n in (2, 4):
+        at_once(folder(f"together-{n}"), n, 0, 0)
+        same(folder(f"together-{n}"), wanted, f"{n} at once")
+    bad = os.path.join(os.path.dirname(clips), "c008.npy")
+    with open(bad, "wb") as f:
+        f.write(b"no array")
+    out = folder("together-bad")
+    at_once(out, 3, 1, 0.1)
+    check([row["id"] for row in lines(out) if row["status"] != "ok"] == ["c008.npy"], "3 with a bad clip: other clips failed")
+    with open(bad, "wb") as f:
+        f.write(whole_clip)
+    at_once(out, 2, 0, 0)
+    same(out, wanted, "2 after a clip was mended")
 
 
 def parts():

@@ -270,11 +270,13 @@ static cfp_status write_lines(cfp_batch_store *s, cfp_ctx *ctx, int shard)
     return status;
 }
 
-static void remove_small(cfp_batch_store *s, cfp_ctx *ctx, int item)
+/* packed: its clip is in the shard now.  If it is not, another process may have just finished it.
+ */
+static void remove_small(cfp_batch_store *s, cfp_ctx *ctx, int item, bool packed)
 {
     char *data = cfp_store_small_path(s, ctx, item, ".h5"),
          *line = cfp_store_small_path(s, ctx, item, ".json");
-    if (data != NULL)
+    if (data != NULL && packed)
         unlink(data);
     if (line != NULL)
         unlink(line);
@@ -319,8 +321,9 @@ static cfp_status pack_claimed(cfp_batch_store *s, cfp_ctx *ctx, int shard)
     CFP_TRY(write_lines(s, ctx, shard));
     CFP_TRY(cfp_store_pack_shard(s, ctx, shard));
     for (int i = shard * s->list->shard_clips; i < end; i++) {
-        remove_small(s, ctx, i);
-        if (s->item[i].state == ITEM_DONE)
+        const bool packed = s->item[i].state == ITEM_DONE || s->item[i].state == ITEM_PACKED;
+        remove_small(s, ctx, i, packed);
+        if (packed)
             s->item[i].state = ITEM_PACKED;
     }
     s->shard[shard].dirty = false;
@@ -362,6 +365,7 @@ cfp_status cfp_store_look_at_others(cfp_batch_store *s, cfp_ctx *ctx)
     for (int i = 0; i < s->list->n; i++)
         if (!cfp_item_is_final(s->item[i].state))
             CFP_TRY(refresh(s, ctx, i));
+    CFP_TRY(cfp_store_scan_work(s, ctx, false));
     for (int k = 0; k < s->n_shards; k++)
         if (is_ready(s, k))
             CFP_TRY(pack(s, ctx, k));

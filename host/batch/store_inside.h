@@ -56,6 +56,8 @@ bool cfp_file_exists(const char *path); /* false for NULL */
 
 /* Finds out what is done when a process begins. */
 CFP_CHECKED cfp_status cfp_store_scan(cfp_batch_store *store);
+/* Reads what DIR/work/ has of all clips.  first: at the beginning. */
+CFP_CHECKED cfp_status cfp_store_scan_work(cfp_batch_store *store, cfp_ctx *ctx, bool first);
 /* Reads what DIR/work/ has of a clip.  first: at the beginning.  A file that was there then, and
  * says that the clip failed, is old: the clip is tried again. */
 CFP_CHECKED cfp_status cfp_store_refresh_small(cfp_batch_store *store, cfp_ctx *ctx, int item,

@@ -201,19 +201,19 @@ static cfp_status check_packed(cfp_batch_store *s, int shard)
     return CFP_OK;
 }
 
-static cfp_status scan_work(cfp_batch_store *s)
+cfp_status cfp_store_scan_work(cfp_batch_store *s, cfp_ctx *ctx, bool first)
 {
     DIR *entries = opendir(s->work);
     cfp_status status = CFP_OK;
     if (entries == NULL)
-        return cfp_fail(s->ctx, CFP_IO, "%s: %s", s->work, strerror(errno));
+        return cfp_fail(ctx, CFP_IO, "%s: %s", s->work, strerror(errno));
     for (const struct dirent *e; status == CFP_OK && (e = readdir(entries)) != NULL;) {
         char *suffix;
         const long item = strtol(e->d_name, &suffix, 10);
         if (suffix == e->d_name || item < 0 || item >= s->list->n)
             continue;
         if (strcmp(suffix, ".json") == 0)
-            status = cfp_store_refresh_small(s, s->ctx, (int)item, true);
+            status = cfp_store_refresh_small(s, ctx, (int)item, first);
         else if (strcmp(suffix, ".h5") == 0)
             s->shard[cfp_store_shard_of(s, (int)item)].dirty = true;
     }
@@ -250,7 +250,7 @@ cfp_status cfp_store_scan(cfp_batch_store *s)
         CFP_TRY(cfp_store_refresh_shard(s, s->ctx, k));
     for (int k = 0; k < s->n_shards; k++)
         CFP_TRY(check_packed(s, k));
-    CFP_TRY(scan_work(s));
+    CFP_TRY(cfp_store_scan_work(s, s->ctx, true));
     CFP_TRY(take_skipped(s));
     s->scanned = true;
     return CFP_OK;
