@@ -69,12 +69,15 @@ cfp_status cfp_helper_start(cfp_helper *out, cfp_ctx *ctx, const char *what, int
     return cfp_fail(ctx, CFP_IO, "%s: no process can be started: %s", what, strerror(error));
 }
 
-/* Waits a little for a process whose socket has closed: it is ending. */
-static pid_t wait_for_end(int pid, int *status)
+enum { ENDING_MS = 100, KILLED_MS = 2000 };
+
+/* Waits a little for a process that is ending; not for ever, since one that waits for a disk that
+ * does not answer cannot even be killed. */
+static pid_t wait_for_end(int pid, int *status, int ms)
 {
-    enum { TRIES = 50, EVERY_US = 2000 };
+    enum { EVERY_US = 2000 };
     pid_t done = 0;
-    for (int k = 0; k < TRIES && done == 0; k++) {
+    for (int waited = 0; waited < ms * 1000 && done == 0; waited += EVERY_US) {
         done = waitpid(pid, status, WNOHANG);
         if (done < 0 && errno == EINTR)
             done = 0;
@@ -89,7 +92,7 @@ void cfp_helper_end(cfp_helper *helper, char *how, size_t bytes)
     int status = 0;
     if (helper->pid <= 0)
         return;
-    pid_t done = how == NULL ? 0 : wait_for_end(helper->pid, &status);
+    const pid_t done = how == NULL ? 0 : wait_for_end(helper->pid, &status, ENDING_MS);
     const bool ended = done == helper->pid;
     if (how != NULL && !ended)
         snprintf(how, bytes, "closed its connection");
@@ -102,8 +105,7 @@ void cfp_helper_end(cfp_helper *helper, char *how, size_t bytes)
         snprintf(how, bytes, "ended (status %d)", WEXITSTATUS(status));
     if (!ended) {
         kill(helper->pid, SIGKILL);
-        while (waitpid(helper->pid, &status, 0) < 0 && errno == EINTR) {
-        }
+        wait_for_end(helper->pid, &status, KILLED_MS);
     }
     close(helper->socket);
     *helper = (cfp_helper){.socket = -1};
