@@ -13,6 +13,7 @@ cd "$work"
 share=$work/prefix/share/cfp-gpu
 "$work/prefix/bin/cfp-gpu" explain -q "$share/weights/motion.h5" "$share/datasets/motion/clockwise.mp4" -o out --format json
 test -s out/pyramid.json
+"$work/prefix/bin/cfp-gpu" dataset "$share/datasets/motion/clips.csv" | grep -q "8  found" # datasets/kinds is there
 "$here/check_rpath.sh" "$work/prefix"
 "$here/check_manual.sh" "$work/prefix"
 if grep -q '^CFP_SANITIZE:BOOL=ON' "$build/CMakeCache.txt"; then

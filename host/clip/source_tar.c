@@ -70,6 +70,8 @@ static cfp_status next_image(const char **name, struct archive_entry **entry, st
         if (result != ARCHIVE_OK && result != ARCHIVE_WARN)
             return fail_tar(source, ctx, tar);
         const char *path = archive_entry_pathname(*entry);
+        if (path == NULL) /* the locale cannot show the name */
+            path = archive_entry_pathname_utf8(*entry);
         if (path == NULL || archive_entry_filetype(*entry) != AE_IFREG)
             continue;
         const char *slash = strrchr(path, '/'), *base = slash == NULL ? path : slash + 1;

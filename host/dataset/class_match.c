@@ -244,6 +244,23 @@ cfp_status cfp_class_match_find(cfp_class_match *out, cfp_ctx *ctx, const cfp_da
     return status;
 }
 
+cfp_status cfp_class_match_all(cfp_class_match out[CFP_DATASET_LABELS], int *best, cfp_ctx *ctx,
+                               const cfp_dataset *dataset, const char *const *class_name,
+                               int n_classes)
+{
+    cfp_status status = CFP_OK;
+    *best = 0;
+    memset(out, 0, CFP_DATASET_LABELS * sizeof *out);
+    for (int k = 0; k < dataset->n_labels && status == CFP_OK; k++) {
+        status = cfp_class_match_find(&out[k], ctx, dataset, k, class_name, n_classes);
+        if (status == CFP_OK && out[k].known > out[*best].known)
+            *best = k;
+    }
+    for (int k = 0; k < dataset->n_labels && status != CFP_OK; k++)
+        cfp_class_match_free(&out[k]);
+    return status;
+}
+
 static void warn_of_example(const cfp_class_match *match, cfp_ctx *ctx, int i)
 {
     const char *label = match->example[i].label, *near = match->example[i].near;

@@ -52,7 +52,9 @@ static cfp_status keep(const char **out, building *b, const char *text)
 
 static cfp_status refuse(const building *b, int64_t line, const char *what)
 {
-    return cfp_fail(b->ctx, CFP_FORMAT, "%s:%lld: %s", b->list.path, (long long)line, what);
+    return what == cfp_keep_failed
+               ? CFP_NOMEM
+               : cfp_fail(b->ctx, CFP_FORMAT, "%s:%lld: %s", b->list.path, (long long)line, what);
 }
 
 static uint64_t hash_of(const char *text)

@@ -116,6 +116,11 @@ typedef struct cfp_class_match {
 CFP_CHECKED cfp_status cfp_class_match_find(cfp_class_match *out, cfp_ctx *ctx,
                                             const cfp_dataset *dataset, int label,
                                             const char *const *class_name, int n_classes);
+/* The same for each label of the list: out[dataset.n_labels], which the caller frees.  *best is the
+ * label that the model answers with: the one most of whose clips it knows (0 if it knows none). */
+CFP_CHECKED cfp_status cfp_class_match_all(cfp_class_match out[CFP_DATASET_LABELS], int *best,
+                                           cfp_ctx *ctx, const cfp_dataset *dataset,
+                                           const char *const *class_name, int n_classes);
 /* Logs a warning for each thing to know before the first clip runs: how many labels are unknown,
  * the first few with similar names, that labels were taken by index.  `model` is for messages. */
 void cfp_class_match_warn(const cfp_class_match *match, cfp_ctx *ctx, const cfp_dataset *dataset,

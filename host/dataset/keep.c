@@ -10,6 +10,8 @@ struct cfp_keep_block {
 
 enum { BLOCK_BYTES = 1 << 16 };
 
+const char cfp_keep_failed[] = "out of memory";
+
 const char *cfp_keep_text(cfp_keep *keep, cfp_ctx *ctx, const char *text, size_t length)
 {
     cfp_keep_block *block = keep->block;

@@ -14,4 +14,6 @@ typedef struct cfp_keep {  /* {0}: empty */
 
 /* A copy of `length` bytes of text, ended with '\0'.  NULL when memory is out. */
 const char *cfp_keep_text(cfp_keep *keep, cfp_ctx *ctx, const char *text, size_t length);
+/* What functions that return a problem as text return when memory is out: compare the pointer. */
+extern const char cfp_keep_failed[];
 void cfp_keep_free(cfp_keep *keep);

@@ -18,7 +18,9 @@ typedef struct reading { /* of one description */
 
 static cfp_status refuse(const reading *r, const char *what)
 {
-    return cfp_fail(r->ctx, CFP_FORMAT, "%s:%d: %s", r->path, r->line, what);
+    return what == cfp_keep_failed
+               ? CFP_NOMEM
+               : cfp_fail(r->ctx, CFP_FORMAT, "%s:%d: %s", r->path, r->line, what);
 }
 
 static const char *keep(reading *r, const char *text)

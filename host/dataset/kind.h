@@ -3,7 +3,7 @@
  * written. */
 #pragma once
 #include "dataset.h"
-#include "list_file.h"
+#include "../base/list_file.h"
 #include "template.h"
 #include <regex.h>
 

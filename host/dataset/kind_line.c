@@ -61,17 +61,18 @@ const char *cfp_kind_begin(cfp_kind_fit *fit, const cfp_kind *kind, cfp_list_fil
     fit_order(fit, kind);
     if (kind->header == CFP_HEADER_NO)
         return NULL;
-    if (cfp_list_file_next(&line, file, ctx) != CFP_OK) {
-        snprintf(why, 256, "%.255s", ctx->message);
-        return why;
-    }
-    const int missing = line.n == 0 ? 0 : fit_header(fit, kind, &line);
+    const bool read = cfp_list_file_next(&line, file, ctx) == CFP_OK;
+    const int missing = !read || line.n == 0 ? 0 : fit_header(fit, kind, &line);
     if (missing < 0)
         return NULL;
     if (kind->header == CFP_HEADER_MAYBE) {
         fit_order(fit, kind);
         cfp_list_file_rewind(file);
         return NULL;
+    }
+    if (!read) {
+        snprintf(why, 256, "%.255s", ctx->message);
+        return why;
     }
     snprintf(why, 256, "its first line has no column '%.*s'",
              (int)strcspn(kind->column[missing].names, "|"), kind->column[missing].names);

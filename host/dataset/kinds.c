@@ -79,44 +79,58 @@ static void free_shelf(shelf *s)
     }
 }
 
-/* How well the beginning of the list fits a kind: 0 not at all, else its weight + 1. */
-static int fit_of(const cfp_kind *kind, cfp_list_file *list, cfp_ctx *ctx)
+typedef struct fit { /* how well the beginning of a list fits a kind */
+    bool good;
+    int lines; /* that fit */
+} fit;
+
+static fit fit_of(const cfp_kind *kind, cfp_list_file *list, cfp_ctx *ctx)
 {
     char why[256], room[CFP_TEMPLATE_ROOM];
-    cfp_kind_fit fit;
+    cfp_kind_fit columns;
     cfp_kind_line values;
     cfp_list_line line;
     int lines = 0, good = 0;
-    if (cfp_kind_begin(&fit, kind, list, ctx, why) != NULL)
-        return 0;
+    if (cfp_kind_begin(&columns, kind, list, ctx, why) != NULL)
+        return (fit){false, -1};
     if (kind->header == CFP_HEADER_YES)
-        return kind->weight + 1;
+        return (fit){true, SAMPLE};
     cfp_kind_start(&values, kind, list->path, room);
     while (lines < SAMPLE && cfp_list_file_next(&line, list, ctx) == CFP_OK && line.n > 0) {
-        good += cfp_kind_take(&values, kind, &fit, &line, why) == NULL;
+        good += cfp_kind_take(&values, kind, &columns, &line, why) == NULL;
         lines++;
     }
-    return good == 0 || 4 * good < 3 * lines ? 0 : kind->weight + 1;
+    return (fit){good > 0 && 4 * good >= 3 * lines, good};
 }
 
-/* The best of the kinds that are called `name` (NULL: of all).  -1: no list is of that kind. */
+/* True if kind a is the better guess.  Of those that fit, that which asks for more; else that which
+ * more lines fit, or which asks for less: its reader then says what is wrong. */
+static bool is_better(fit a, const cfp_kind *of_a, fit b, const cfp_kind *of_b)
+{
+    if (a.good != b.good)
+        return a.good;
+    if (a.good)
+        return of_a->weight > of_b->weight;
+    return a.lines != b.lines ? a.lines > b.lines : of_a->weight < of_b->weight;
+}
+
+/* The best of the kinds that are called `name` (NULL: of all); -1: there is none. */
 static int best_of(const shelf *s, cfp_list_file *list, cfp_ctx *ctx, const char *name)
 {
-    int best = -1, how_well = 0, any = -1, n = 0;
+    int best = -1;
+    fit how_well = {false, 0};
     const cfp_ctx before = *ctx; /* trying leaves messages behind */
     for (int i = 0; i < s->n; i++) {
         if (name != NULL && strcmp(s->kind[i]->name, name) != 0)
             continue;
-        any = i;
-        n++;
-        const int fit = fit_of(s->kind[i], list, ctx);
-        if (fit > how_well) {
+        const fit mine = fit_of(s->kind[i], list, ctx);
+        if (best < 0 || is_better(mine, s->kind[i], how_well, s->kind[best])) {
             best = i;
-            how_well = fit;
+            how_well = mine;
         }
     }
     memcpy(ctx->message, before.message, sizeof ctx->message);
-    return name != NULL && best < 0 && n == 1 ? any : best;
+    return best;
 }
 
 static cfp_status unknown_kind(const shelf *s, cfp_ctx *ctx, const char *name)
@@ -165,12 +179,9 @@ static cfp_status choose(cfp_kind *out, shelf *s, cfp_ctx *ctx, cfp_list_file *l
     if (options->kind != NULL && !has_kind(s, options->kind))
         return unknown_kind(s, ctx, options->kind);
     const int best = best_of(s, list, ctx, options->kind);
-    if (best < 0 && options->kind != NULL)
-        return cfp_fail(ctx, CFP_FORMAT, "%s: no list of kind %s: its lines have another form",
-                        list->path, options->kind);
     if (best < 0)
-        return cfp_fail(ctx, CFP_FORMAT, "%s: the kind of this list cannot be told; give --kind",
-                        list->path);
+        return cfp_fail(ctx, CFP_FORMAT, "%s: it has no description of a kind",
+                        cfp_kinds_folder(options));
     *out = *s->kind[best];
     *s->kind[best] = (cfp_kind){0};
     return CFP_OK;

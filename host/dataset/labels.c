@@ -41,7 +41,7 @@ const char *cfp_labels_read(cfp_dataset_clip *clip, cfp_keep *keep, cfp_ctx *ctx
             !cfp_template_fill(text, &label->text, values))
             continue;
         if ((clip->label[i].name = cfp_keep_text(keep, ctx, text, strlen(text))) == NULL)
-            return "out of memory";
+            return cfp_keep_failed;
     }
     return NULL;
 }

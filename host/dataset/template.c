@@ -78,7 +78,7 @@ const char *cfp_template_read(cfp_template *out, cfp_keep *keep, cfp_ctx *ctx, c
         const size_t length = strcspn(text, "{");
         out->piece[out->n].text = cfp_keep_text(keep, ctx, text, length);
         if (out->piece[out->n++].text == NULL)
-            return "out of memory";
+            return cfp_keep_failed;
         text += length;
     }
     return NULL;

@@ -10,14 +10,14 @@
 enum { LONGEST_LINE = 1024, FIELDS = 5 };
 
 /* A pixel of the clip is inside if its centre is, in coordinates of the source. */
-static void draw_box(uint8_t *inside, const cfp_clip *clip, const double *field)
+void cfp_boxes_draw(uint8_t *inside, const cfp_clip *clip, double left, double top, double width,
+                    double height)
 {
     for (int h = 0; h < clip->height; h++)
         for (int w = 0; w < clip->width; w++) {
             const double x = clip->left + (w + 0.5) * clip->step_x;
             const double y = clip->top + (h + 0.5) * clip->step_y;
-            if (x >= field[1] && x < field[1] + field[3] && y >= field[2] &&
-                y < field[2] + field[4])
+            if (x >= left && x < left + width && y >= top && y < top + height)
                 inside[(int64_t)h * clip->width + w] = 1;
         }
 }
@@ -62,7 +62,7 @@ static cfp_status take_line(cfp_truth *out, cfp_ctx *ctx, const char *path, cons
     for (int t = 0; t < clip->frames; t++)
         if ((double)clip->index[t] == field[0]) {
             out->known[t] = 1;
-            draw_box(out->inside + t * pixels, clip, field);
+            cfp_boxes_draw(out->inside + t * pixels, clip, field[1], field[2], field[3], field[4]);
         }
     return CFP_OK;
 }

@@ -3,6 +3,7 @@
 #include "masks.h"
 #include "../clip/mask_file.h"
 #include "boxes.h"
+#include "egocentric.h"
 #include <math.h>
 #include <string.h>
 #include <strings.h>
@@ -100,8 +101,16 @@ static cfp_status read_any(cfp_truth *out, cfp_ctx *ctx, const char *path, const
 {
     const size_t length = strlen(path);
     cfp_mask_file *file;
-    if (length >= 4 && strcasecmp(path + length - 4, ".csv") == 0)
-        return cfp_boxes_read(out, ctx, path, clip);
+    bool is_epic;
+    if (length >= 4 && strcasecmp(path + length - 4, ".txt") == 0 && cfp_egtea_gaze_is(path))
+        return cfp_egtea_gaze_read(out, ctx, path, clip);
+    if (length >= 4 && strcasecmp(path + length - 4, ".csv") == 0) {
+        CFP_TRY(cfp_epic_boxes_are(&is_epic, ctx, path));
+        return is_epic ? cfp_epic_boxes_read(out, ctx, path, clip)
+                       : cfp_boxes_read(out, ctx, path, clip);
+    }
+    if (cfp_egtea_hands_are(path, clip))
+        return cfp_egtea_hands_read(out, ctx, path, clip);
     CFP_TRY(cfp_mask_file_open(&file, ctx, path));
     const cfp_status status = read_file(out, ctx, path, clip, file);
     cfp_mask_file_close(&file);
@@ -110,8 +119,7 @@ static cfp_status read_any(cfp_truth *out, cfp_ctx *ctx, const char *path, const
 
 /* --- which file --- */
 
-/* The last part of a path, without the suffix of a file: the first *length bytes of *name. */
-static void name_of(const char **name, int *length, const char *path)
+void cfp_source_name(const char **name, int *length, const char *path)
 {
     size_t end = strlen(path);
     struct stat facts;
@@ -136,9 +144,16 @@ static cfp_status find_mask(char **out, cfp_ctx *ctx, const char *path, const cf
     const char *name;
     int length;
     struct stat facts;
-    name_of(&name, &length, clip->path);
+    cfp_source_name(&name, &length, clip->path);
     for (size_t i = 0; i < sizeof suffix / sizeof *suffix; i++) {
         if ((*out = cfp_format(ctx, "%s/%.*s%s", path, length, name, suffix[i])) == NULL)
+            return CFP_NOMEM;
+        if (stat(*out, &facts) == 0)
+            return CFP_OK;
+        cfp_free(*out);
+    }
+    if ((length = cfp_egtea_session(name, length, NULL)) > 0) { /* gaze is in a file a session */
+        if ((*out = cfp_format(ctx, "%s/%.*s.txt", path, length, name)) == NULL)
             return CFP_NOMEM;
         if (stat(*out, &facts) == 0)
             return CFP_OK;

@@ -15,4 +15,6 @@ typedef struct cfp_truth {
  * The caller frees *out.  On failure *out is empty. */
 CFP_CHECKED cfp_status cfp_truth_read(cfp_truth *out, cfp_ctx *ctx, const char *path,
                                       const cfp_clip *clip);
+/* The last part of a path, without the suffix of a file: the first *length bytes of *name. */
+void cfp_source_name(const char **name, int *length, const char *path);
 void cfp_truth_free(cfp_truth *truth); /* accepts {0} */

@@ -277,12 +277,12 @@ static cfp_status compare_labels(listing *l)
         return CFP_OK;
     CFP_TRY(cfp_model_open(&session->model, &session->ctx, session->config.model_file));
     const cfp_model *model = &session->model;
-    for (int k = 0; k < d->n_labels; k++) {
-        CFP_TRY(cfp_class_match_find(&l->match[k], &session->ctx, d, k,
-                                     (const char *const *)model->class_name, model->n_classes));
-        l->n_matches++;
-        cfp_class_match_warn(&l->match[k], &session->ctx, d, session->config.model_file);
-    }
+    int best;
+    CFP_TRY(cfp_class_match_all(l->match, &best, &session->ctx, d,
+                                (const char *const *)model->class_name, model->n_classes));
+    l->n_matches = d->n_labels;
+    if (d->n_labels > 0)
+        cfp_class_match_warn(&l->match[best], &session->ctx, d, session->config.model_file);
     return CFP_OK;
 }
 

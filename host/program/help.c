@@ -11,11 +11,13 @@ const char cfp_about[] =
 const cfp_operand cfp_operands[] = {
     {"MODEL", "a network with its weights, in an HDF5 model file (.h5)"},
     {"CLIP", "a video file; a folder of frame images, in the natural order of their names (9 "
-             "before 10); a TIFF file, whose pages are the frames; a folder with a frames.db; an "
+             "before 10), or a tar of them; a TIFF file, whose pages are the frames; a folder with "
+             "a frames.db; an "
              ".npy or .h5 array of T x H x W x 3 bytes, RGB (x 2, u and v, for a model of optical "
              "flow)"},
     {"LIST", "an annotation file of Kinetics, UCF-101, HMDB-51, EPIC-KITCHENS or EGTEA Gaze+ as "
-             "published, or a text file with a clip on each line: a path, then perhaps a label"},
+             "published, or a text file with a clip on each line: a path, then perhaps a label; "
+             "several files as a pattern in quotes, such as 'splits/*_test_split1.txt'"},
     {"DIR|FILE",
      "a folder that explain has filled, or one with shards of batch (shard-*.h5), or one "
      "that holds such folders; an explanation.h5; a shard"},

@@ -31,7 +31,7 @@ static const char *const canvas_names[] = {"model", "source"};
 #define NO_NETWORK                                                                                 \
     (CFP_CMD_INSPECT | CFP_CMD_DEVICES | CFP_CMD_VIEW | CFP_CMD_REPORT | CFP_CMD_AGGREGATE |       \
      CFP_CMD_DATASET)
-#define ONLY_PRINTS (CFP_CMD_DEVICES | CFP_CMD_VIEW) /* no progress, no log */
+#define ONLY_PRINTS (CFP_CMD_DEVICES | CFP_CMD_VIEW | CFP_CMD_DATASET) /* no progress */
 #define NOT_RANDOM                                                                                 \
     (CFP_CMD_PREDICT | CFP_CMD_SWEEP | CFP_CMD_INSPECT | CFP_CMD_DEVICES | CFP_CMD_VIEW |          \
      CFP_CMD_REPORT | CFP_CMD_DATASET)
@@ -181,7 +181,7 @@ const cfp_option cfp_options[] = {
      .help = "For deletion and insertion: start with what matters most, or with what matters least"},
     {"mask-file", 0, TEXT("FILE|DIR"), FIELD(mask_file), .group = "Volumes",
      .commands = CFP_CMD_EVALUATE,
-     .help = "Where the object is, for energy, pointing, rank-accuracy, iou and temporal-pointing: an .npy or HDF5 array of T x H x W, a folder of pictures, or a CSV file of boxes; host/evaluate/README.md describes them"},
+     .help = "Where the object is, for energy, pointing, rank-accuracy, iou and temporal-pointing: an .npy or HDF5 array of T x H x W, a folder of pictures, a CSV file of boxes, EPIC-KITCHENS' object boxes, EGTEA's gaze or hand masks; host/evaluate/README.md describes them"},
     {"tolerance", 0, REAL(-1, 100000), FIELD(tolerance), .argument = "PIXELS", .default_text = "-1",
      .group = "Volumes", .commands = CFP_CMD_EVALUATE,
      .help = "For pointing: how far from the object a hit may be. Below 0: 15 pixels in a frame whose short side has 224, and in proportion elsewhere"},

@@ -11,3 +11,4 @@ try sweep --help
 try evaluate --help
 try contrast --help
 try aggregate --help
+try dataset --help

@@ -1,6 +1,6 @@
 /* list_file.c - see list_file.h. */
 #include "list_file.h"
-#include "../base/infile.h"
+#include "infile.h"
 #include <errno.h>
 #include <string.h>
 #include <sys/stat.h>

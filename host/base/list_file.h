@@ -1,11 +1,10 @@
-/* list_file.h - the lines of a list as fields: comma-separated values or words; private to
- * host/dataset/.
+/* list_file.h - the lines of a text file as fields: comma-separated values or words.
  *
  * Lines end in LF, CR LF or CR.  A byte order mark at the beginning of the file is left out.  Blank
  * lines are skipped.  A field that begins with a quote (") goes to the next lone quote; it may hold
  * separators and line ends, and "" in it is one quote.  Blanks around a field do not count. */
 #pragma once
-#include "../base/base.h"
+#include "base.h"
 
 enum { CFP_LIST_FIELDS = 64 };
 
