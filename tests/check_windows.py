@@ -1,13 +1,16 @@
 #!/usr/bin/env python3
 """Windows out of videos: each frame equals the one that decoding the whole video gives.
 
-    check_windows.py WINDOW_DUMP [--real DIR] [--keep DIR]
+    check_windows.py WINDOW_DUMP [--cfp CFP MODEL] [--real DIR] [--keep DIR]
 
 Makes videos of every kind that seeking is known to go wrong with, and asks WINDOW_DUMP
 (tests/window_dump.c).  For each kind it also says whether the frames have to be countable without
-decoding: if they are not, every window decodes the whole file.  --real: the videos below DIR
-instead.  --keep: leave the made videos in DIR.  Exit status 77: there is no ffmpeg program."""
+decoding: if they are not, every window decodes the whole file.  --cfp: also --start with
+times, and --windows, through the program.  --real: the videos below DIR instead.  --keep: leave the made videos in DIR.  Exit status 77: there is no ffmpeg program."""
 import argparse
+import csv
+import io
+import json
 import os
 import random
 import resource
@@ -230,11 +233,91 @@ def check_cost(at):
            f"all frames {whole:.2f} s, one window more {with_windows - whole:.2f} s")
 
 
+def predicted(path, *words):
+    """The answer of predict, or the one line that it says."""
+    done = subprocess.run([options.cfp[0], "predict", options.cfp[1], path, "--json", "-q", "--check-input", "never",
+                           *map(str, words)], capture_output=True, text=True)
+    if done.returncode == 0:
+        return json.loads(done.stdout)["clips"][0]
+    lines = done.stderr.strip().split("\n")
+    return lines[0] if len(lines) == 1 else f"{len(lines)} lines"
+
+
+def times_of(path):
+    """When each frame is shown, from the first one on, as ffprobe says."""
+    text = subprocess.run(["ffprobe", "-v", "quiet", "-select_streams", "V:0", "-show_entries",
+                           "frame=best_effort_timestamp_time", "-of", "csv=p=0", path], capture_output=True, text=True).stdout
+    times = sorted(float(line.split(",")[0]) for line in text.split())
+    return [t - times[0] for t in times]
+
+
+def check_times(at):
+    for name in ("vfr.mkv", "vfr.mp4", "late.ts", "edited_b.mp4", "b.avi", "raw.h264", "moving.gif", "wmv.wmv", "cut_open.ts",
+                 "mpeg4.avi"):
+        path = os.path.join(at, name)
+        if not os.path.exists(path):
+            continue
+        times = times_of(path)
+        wrong = []
+        for place in range(0, len(times) - 1, max(1, len(times) // 5)):
+            middle = (times[place] + times[place + 1]) / 2
+            for asked in (f"{times[place] + 1e-3:.6f}s", f"{int(middle) // 60:02d}:{middle % 60:09.6f}"):
+                got = predicted(path, "--start", asked, "--stride", 1)
+                if isinstance(got, str) or got["indices"][0] != place:
+                    wrong.append((asked, place, got if isinstance(got, str) else got["indices"][0]))
+        report(f"times of {name}", not wrong, wrong)
+        got = predicted(path, "--start", "1:00:00")
+        report(f"a time behind the end of {name}", isinstance(got, str) and "3600s is behind the end of the clip, which is "
+               in got and f"{times[-1]:.0f}"[0] in got, got)
+    folder = os.path.join(at, "folder")
+    os.makedirs(folder, exist_ok=True)
+    ffmpeg("-i", os.path.join(at, "b.mp4"), "-frames:v", 4, os.path.join(folder, "%03d.png"))
+    got = predicted(folder, "--start", "0.1s")
+    report("a folder has no times", isinstance(got, str) and "have no times" in got, got)
+
+
+def check_averages(at):
+    """The mean over windows is that of the windows one by one; sweep says what each of them says."""
+    path, n = os.path.join(at, "vfr.mp4"), 3
+    together = predicted(path, "--windows", n, "--top", 99, "--stride", 1)
+    starts = [w["indices"][0] for w in together["windows"]]
+    sums = {}
+    for start in starts:
+        for c in predicted(path, "--start", start, "--top", 99, "--stride", 1)["top"]:
+            sums[c["index"]] = sums.get(c["index"], 0) + c["probability"] / n
+    worst = max(abs(sums[c["index"]] - c["probability"]) for c in together["top"])
+    ranked = [c["probability"] for c in together["top"]]
+    frames = len(times_of(path))
+    report("--windows: the mean of the probabilities", worst < 1e-6 and ranked == sorted(ranked, reverse=True) and
+           starts[0] == 0 and together["windows"][-1]["indices"][-1] == frames - 1, f"starts {starts} of {frames}, {worst:.2g}")
+    one, same = predicted(path, "--stride", 1), predicted(path, "--windows", 1, "--stride", 1)
+    report("--windows 1 is the default", one == same)
+    missing = predicted(os.path.join(at, "none.mp4"), "--windows", n)
+    report("a missing clip is told once", missing == f"cfp-gpu: {at}/none.mp4: No such file or directory", missing)
+
+    def swept(*words):
+        text = subprocess.run([options.cfp[0], "sweep", options.cfp[1], path, "--theta", "0.5,0.7", "--stride", "1", "-q",
+                               *map(str, words)], capture_output=True, text=True, check=True).stdout
+        return list(csv.DictReader(io.StringIO(text)))
+    rows = swept("--windows", n)
+    best = together["top"][0]
+    good = {int(r["start"]) for r in rows} == set(starts) and list(rows[0])[-1] == "start" and all(
+        int(r["class_index"]) == best["index"] and abs(float(r["probability"]) - best["probability"]) < 1e-6 for r in rows)
+    for start in starts:
+        mine = [{**r, "start": None, "probability": None} for r in rows if int(r["start"]) == start]
+        alone = [{**r, "start": None, "probability": None} for r in swept("--start", start, "--class", best["index"])]
+        good = good and mine == alone and mine != []
+    report("sweep --windows: each window's rows, of the class of all", good)
+
+
 def check_made(at):
     check_kinds(at)
     check_cut(at)
     check_broken(at)
     check_cost(at)
+    if options.cfp:
+        check_times(at)
+        check_averages(at)
 
 
 def check_real(folder):
@@ -259,6 +342,7 @@ def main():
 
 parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
 parser.add_argument("window_dump")
+parser.add_argument("--cfp", nargs=2, metavar=("CFP", "MODEL"))
 parser.add_argument("--real", metavar="DIR")
 parser.add_argument("--keep", metavar="DIR")
 options = parser.parse_args()
