@@ -179,6 +179,8 @@ static void serve(cfp_h5_reader *reader)
         const bool good = request.what == CFP_H5_ASK_GROUP ? cfp_h5_walk_group(reader, &out, path)
                           : request.what == CFP_H5_ASK_TEXT
                               ? cfp_h5_walk_text(reader, &out, path)
+                          : request.what == CFP_H5_ASK_BYTES
+                              ? cfp_h5_walk_bytes(reader, &out, path, request.first)
                               : cfp_h5_walk_rows(reader, &request, path);
         answer(good, reader, &out);
         free(out.word);
