@@ -1,13 +1,15 @@
-/* other_files.c - see other_files.h.  libav says of such files only that they are invalid, or worse:
- * of a playlist, that memory is out. */
+/* other_files.c - see other_files.h.  libav says of such files only that they are invalid, or
+ * worse: of a playlist, that memory is out. */
 #include "other_files.h"
 #include <string.h>
 
 static const char playlist[] =
     "a playlist, which names other files; those are not opened: give the video itself";
-static const char npz[] = "an .npz archive of arrays: save the array of frames alone, by numpy.save, "
-                          "as .npy";
-static const char packed[] = "a packed file (zip, gzip, 7z, rar, xz, bzip2 or zstd): unpack it first";
+static const char npz[] =
+    "an .npz archive of arrays: save the array of frames alone, by numpy.save, "
+    "as .npy";
+static const char packed[] =
+    "a packed file (zip, gzip, 7z, rar, xz, bzip2 or zstd): unpack it first";
 
 typedef struct known {
     const char *head; /* how the file begins */
@@ -43,8 +45,7 @@ const char *cfp_other_file(const cfp_path_facts *facts)
 {
     for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
         const known *k = &files[i];
-        if (facts->head_bytes >= k->bytes &&
-            memcmp(facts->head, k->head, (size_t)k->bytes) == 0 &&
+        if (facts->head_bytes >= k->bytes && memcmp(facts->head, k->head, (size_t)k->bytes) == 0 &&
             (k->suffix == NULL || cfp_has_suffix(facts->path, k->suffix)))
             return k->what;
     }

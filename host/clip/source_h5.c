@@ -76,8 +76,8 @@ static cfp_status refuse_contents(const h5_state *state, const cfp_source *sourc
 {
     char held[400];
     if (cfp_h5_find_child(&state->root, "graph") != NULL)
-        return cfp_fail(ctx, CFP_FORMAT, "%s: it has no dataset /frames: this is a model, not a clip",
-                        source->path);
+        return cfp_fail(ctx, CFP_FORMAT,
+                        "%s: it has no dataset /frames: this is a model, not a clip", source->path);
     list_children(held, sizeof held, &state->root);
     return cfp_fail(ctx, CFP_FORMAT,
                     "%s: it has no dataset /frames (T x H x W x %d bytes)%s; it holds %s",
@@ -93,8 +93,7 @@ static cfp_status h5_open(cfp_source *source, cfp_ctx *ctx)
     source->state = state;
     CFP_TRY(cfp_h5_open(&state->file, ctx, source->path));
     CFP_TRY(cfp_h5_look(&state->root, state->file, ctx, "/"));
-    const char *const name =
-        cfp_h5_find_child(&state->root, "frames") != NULL ? "frames" : "video";
+    const char *const name = cfp_h5_find_child(&state->root, "frames") != NULL ? "frames" : "video";
     if (cfp_h5_find_child(&state->root, name) == NULL)
         return refuse_contents(state, source, ctx);
     CFP_TRY(cfp_h5_find_dataset(&state->frames, ctx, &state->root, source->path, name));
@@ -115,8 +114,7 @@ static cfp_status push_picture(cfp_source *source, cfp_ctx *ctx, int32_t frame, 
     uint8_t *bytes;
     size_t n_bytes;
     const cfp_image *image = NULL;
-    cfp_status status =
-        cfp_h5_byte_list(&bytes, &n_bytes, ctx, &state->root, state->frames, frame);
+    cfp_status status = cfp_h5_byte_list(&bytes, &n_bytes, ctx, &state->root, state->frames, frame);
     if (status == CFP_OK && n_bytes == 0)
         status = cfp_fail(ctx, CFP_FORMAT, "%s is empty", name);
     if (status == CFP_OK)

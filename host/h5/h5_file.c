@@ -222,9 +222,9 @@ cfp_status cfp_h5_ask_bytes(cfp_h5_words *words, cfp_h5 *file, cfp_ctx *ctx, con
                             const char *path, int64_t row)
 {
     *words = (cfp_h5_words){0};
-    return ask(
-        words, file, ctx, where,
-        (cfp_h5_request){.what = CFP_H5_ASK_BYTES, .first = row, .bytes = MB + file->bytes}, path);
+    return ask(words, file, ctx, where,
+               (cfp_h5_request){.what = CFP_H5_ASK_BYTES, .first = row, .bytes = MB + file->bytes},
+               path);
 }
 
 /* Reads rows straight from the file, without HDF5: they lie in one piece and need no conversion. */

@@ -35,10 +35,9 @@ static void check_values(const cfp_config *config)
             MUST((double)*(const int64_t *)field >= o->min &&
                  (double)*(const int64_t *)field <= o->max);
         if (o->type == CFP_OPTION_MOMENT)
-            MUST(config->start_seconds >= 0
-                     ? config->start_seconds < 1e13
-                     : config->start_seconds >= -1 && config->start >= -1 &&
-                           (double)config->start <= o->max);
+            MUST(config->start_seconds >= 0 ? config->start_seconds < 1e13
+                                            : config->start_seconds >= -1 && config->start >= -1 &&
+                                                  (double)config->start <= o->max);
         if (o->type == CFP_OPTION_REAL)
             MUST(*(const double *)field >= o->min && *(const double *)field <= o->max);
         if (o->type == CFP_OPTION_CHOICE)

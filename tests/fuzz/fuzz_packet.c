@@ -1,5 +1,5 @@
-/* fuzz_packet.c - fuzzes the headers in packets of video.  The first byte chooses the codec, the others
- * are a packet. */
+/* fuzz_packet.c - fuzzes the headers in packets of video.  The first byte chooses the codec, the
+ * others are a packet. */
 #include "../../host/clip/video_packet.h"
 #include "fuzz.h"
 
@@ -23,7 +23,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     codec.codec_id = codecs[which % N_CODECS];
     codec.extradata_size = which >= N_CODECS ? (int)sizeof extra : 0;
     MUST(cfp_packet_reader_begin(&reader, &codec));
-    uint8_t *packet = malloc(size - 1 > 0 ? size - 1 : 1); /* its own memory: no byte too many is read */
+    uint8_t *packet =
+        malloc(size - 1 > 0 ? size - 1 : 1); /* its own memory: no byte too many is read */
     if (packet == NULL)
         return 0;
     memcpy(packet, data + 1, size - 1);
