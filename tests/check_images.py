@@ -330,7 +330,9 @@ def check_hdf5(at):
     said = ("no dataset /frames (T x H x W x 3 bytes)", "no /video (a JPEG for each frame)", "/data (2 x 7), /label")
     report("HDF5: something else", "" if clip.status == 1 and all(w in clip.error for w in said) else clip.error)
     with h5py.File(path, "w") as file:
-        file.create_dataset("video", (3,), dtype=h5py.special_dtype(vlen=np.float32))
+        data = file.create_dataset("video", (3,), dtype=h5py.special_dtype(vlen=np.float32))
+        for i in range(3):
+            data[i] = np.zeros(4, np.float32)
     clip = Clip(path, 3, 0)
     report("HDF5: lists of numbers", "" if clip.status == 1 and "/video is not uint8" in clip.error else clip.error)
     kept(path, "video", [jpeg] * 6)

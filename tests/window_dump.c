@@ -85,6 +85,12 @@ static cfp_status read_window(cfp_source *source, cfp_ctx *ctx, const whole *all
     return CFP_OK;
 }
 
+static void print_log(void *cookie, cfp_level level, const char *line)
+{
+    (void)cookie;
+    fprintf(stderr, "%s: %s\n", level == CFP_LOG_WARNING ? "warning" : "log", line);
+}
+
 static cfp_status compare(cfp_ctx *ctx, const char *path, const whole *all, int windows)
 {
     int wrong = 0, indexed = 0;
@@ -130,7 +136,7 @@ int main(int argc, char **argv)
         fprintf(stderr, "window_dump VIDEO WINDOWS | VIDEO at SECONDS...\n");
         return 2;
     }
-    cfp_ctx ctx = {0};
+    cfp_ctx ctx = {.log = print_log};
     whole all = {0};
     cfp_video_file video = {0};
     cfp_frame_rgb rgb = {0};
