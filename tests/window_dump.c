@@ -2,11 +2,13 @@
  * the whole video is decoded.  check_windows.py asks it.
  *
  *     window_dump VIDEO WINDOWS
+ *     window_dump VIDEO at SECONDS...
  *
  * It reads that many windows, evenly spread, each opened anew: some frames in a row and one further
  * on.  Standard output gets one line of name=value: frames (of the whole decoding), counted (as the
  * source says after the last window), indexed (1: it knew the count without decoding), wrong
  * (frames that differ or are missing). */
+#include "../host/clip/clip.h"
 #include "../host/clip/frame_rgb.h"
 #include "../host/clip/video_file.h"
 #include <stdlib.h>
@@ -83,6 +85,12 @@ static cfp_status read_window(cfp_source *source, cfp_ctx *ctx, const whole *all
     return CFP_OK;
 }
 
+static void print_log(void *cookie, cfp_level level, const char *line)
+{
+    (void)cookie;
+    fprintf(stderr, "%s: %s\n", level == CFP_LOG_WARNING ? "warning" : "log", line);
+}
+
 static cfp_status compare(cfp_ctx *ctx, const char *path, const whole *all, int windows)
 {
     int wrong = 0, indexed = 0;
@@ -103,13 +111,32 @@ static cfp_status compare(cfp_ctx *ctx, const char *path, const whole *all, int 
     return CFP_OK;
 }
 
+static void print_frame_at(const char *path, const char *seconds)
+{
+    const cfp_input_spec spec = {
+        .channels = 3, .frames = 1, .height = 8, .width = 8, .frame_stride = 1};
+    const cfp_sampling sampling = {.by_time = true, .seconds = atof(seconds), .unhashed = true};
+    cfp_ctx ctx = {0};
+    cfp_clip clip;
+    if (cfp_clip_open(&clip, &ctx, path, &spec, &sampling) == CFP_OK)
+        printf("%d\n", (int)clip.index[0]);
+    else
+        printf("%s\n", ctx.message);
+    cfp_clip_free(&clip);
+}
+
 int main(int argc, char **argv)
 {
+    if (argc > 3 && strcmp(argv[2], "at") == 0) {
+        for (int i = 3; i < argc; i++)
+            print_frame_at(argv[1], argv[i]);
+        return 0;
+    }
     if (argc != 3) {
-        fprintf(stderr, "window_dump VIDEO WINDOWS\n");
+        fprintf(stderr, "window_dump VIDEO WINDOWS | VIDEO at SECONDS...\n");
         return 2;
     }
-    cfp_ctx ctx = {0};
+    cfp_ctx ctx = {.log = print_log};
     whole all = {0};
     cfp_video_file video = {0};
     cfp_frame_rgb rgb = {0};

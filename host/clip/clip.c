@@ -8,6 +8,7 @@
 #include "../base/infile.h"
 #include "clip_source.h"
 #include "geometry.h"
+#include "other_files.h"
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -157,6 +158,8 @@ static cfp_status find_source(cfp_source *source, cfp_ctx *ctx, const char *path
                                 "%s: not an array: the model reads optical flow, from an .npy or "
                                 ".h5 of T x H x W x 2 (u, v as bytes, 128 no motion)",
                                 path);
+            if (kinds[i] == &cfp_source_video && cfp_other_file(&facts) != NULL)
+                return cfp_fail(ctx, CFP_FORMAT, "%s: %s", path, cfp_other_file(&facts));
             return source->kind->open(source, ctx);
         }
     return cfp_fail(ctx, CFP_IO, "%s: %s", path, strerror(facts.error));

@@ -16,12 +16,28 @@ typedef struct video_state {
     bool used;    /* packets have been read; to start again, the file must be opened again */
     double *time; /* [time_room] when each frame is shown, as found by decoding */
     int64_t time_room;
-    bool timed; /* all frames so far have a time, and the times ascend */
+    bool timed;    /* all frames so far have a time, and the times ascend */
+    double begins; /* the file's own time of the first frame */
 } video_state;
 
 static bool video_matches(const cfp_path_facts *facts)
 {
     return facts->error == 0 && !facts->is_folder;
+}
+
+/* A file that was cut off between two packets has no damage: its frames only end too early.  How
+ * many there should be is not compared, because the header's rate is only an average. */
+static void warn_if_cut_off(const cfp_source *source, cfp_ctx *ctx)
+{
+    const video_state *state = source->state;
+    /* Some headers count from 0, even if the first frame comes later. */
+    const double held = source->seconds + (state->begins > 0 ? state->begins : 0);
+    const double claimed = cfp_video_seconds(&state->video);
+    const double some = source->fps > 0 ? 2 / source->fps : 0;
+    if (source->time != NULL && held < 0.9 * claimed - some)
+        cfp_log(ctx, CFP_LOG_WARNING,
+                "%s: it claims to last %.4g s, its %lld frames end after %.4g s", source->path,
+                claimed, (long long)source->frames, held);
 }
 
 static cfp_status video_open(cfp_source *source, cfp_ctx *ctx)
@@ -43,7 +59,9 @@ static cfp_status video_open(cfp_source *source, cfp_ctx *ctx)
     source->frames = state->index.frames;
     source->time = state->index.time;
     source->seconds = state->index.seconds;
+    state->begins = state->index.begins;
     source->exact = true;
+    warn_if_cut_off(source, ctx);
     return CFP_OK;
 }
 
@@ -93,6 +111,7 @@ static void give_times(cfp_source *source)
         return;
     for (int64_t i = 0; i < source->frames; i++)
         state->time[i] -= first;
+    state->begins = first;
     source->time = state->time;
     source->seconds = state->time[source->frames - 1] + (source->fps > 0 ? 1 / source->fps : 0);
 }
@@ -124,13 +143,15 @@ static cfp_status walk(cfp_source *source, cfp_ctx *ctx, const int32_t *wanted, 
     return CFP_OK;
 }
 
-static void warn_of_damage(const cfp_source *source, cfp_ctx *ctx, int64_t count)
+static void warn_of_damage(const cfp_source *source, cfp_ctx *ctx, int64_t claimed)
 {
     const video_state *state = source->state;
-    const int64_t claimed = source->frames;
+    const int64_t count = source->frames;
     if (state->video.damage > 0)
         cfp_log(ctx, CFP_LOG_WARNING, "%s: damaged: %lld errors, %lld frames could be decoded",
                 source->path, (long long)state->video.damage, (long long)count);
+    else if (source->time != NULL)
+        warn_if_cut_off(source, ctx);
     else if (count <
              claimed - cfp_max_int(2, (int)(claimed / 10))) /* cut off between two packets */
         cfp_log(ctx, CFP_LOG_WARNING, "%s: it claims %lld frames, it holds %lld", source->path,
@@ -163,9 +184,10 @@ static cfp_status video_read(cfp_source *source, cfp_ctx *ctx, const int32_t *wa
         return CFP_OK;
     if (count == 0)
         return cfp_fail(ctx, CFP_FORMAT, "%s: none of its frames can be decoded", source->path);
-    warn_of_damage(source, ctx, count);
+    const int64_t claimed = source->frames;
     source->frames = count;
     give_times(source);
+    warn_of_damage(source, ctx, claimed);
     cfp_progress(ctx, "decode", count, count);
     return CFP_OK;
 }

@@ -268,6 +268,15 @@ static double track_seconds(const AVStream *stream)
     return (double)us / AV_TIME_BASE;
 }
 
+double cfp_video_seconds(const cfp_video_file *video)
+{
+    const AVFormatContext *demuxer = video->demuxer;
+    const double seconds = track_seconds(demuxer->streams[video->stream]);
+    if (seconds == 0 && demuxer->nb_streams == 1 && demuxer->duration > 0)
+        return (double)demuxer->duration / AV_TIME_BASE;
+    return seconds;
+}
+
 int64_t cfp_video_frames(const cfp_video_file *video)
 {
     const AVStream *stream = video->demuxer->streams[video->stream];

@@ -38,6 +38,8 @@ CFP_CHECKED cfp_status cfp_video_next(cfp_video_file *video, bool *more);
  * end, and `damage` counts what cannot be read. */
 CFP_CHECKED cfp_status cfp_video_packet(cfp_video_file *video, bool *more);
 
-int64_t cfp_video_frames(const cfp_video_file *video);        /* as the header says; 0: unknown */
+int64_t cfp_video_frames(const cfp_video_file *video); /* as the header says; 0: unknown */
+/* How long the track is, as the header says; 0: unknown. */
+double cfp_video_seconds(const cfp_video_file *video);
 double cfp_video_fps(const cfp_video_file *video);            /* average; 0: unknown */
 const int32_t *cfp_video_matrix(const cfp_video_file *video); /* display matrix [9] or NULL */

@@ -253,6 +253,7 @@ static cfp_status take_times(making *m)
     const double fps = cfp_video_fps(m->video);
     const double last = m->duration > 0 ? (double)m->duration * unit : fps > 0 ? 1 / fps : 0;
     index->seconds = index->time[index->frames - 1] + last;
+    index->begins = (double)first * unit;
     /* Some files round times, to a millisecond say.  Then a frame may be shown that much earlier.
      */
     if (4 * unit * index->frames < index->seconds)

@@ -23,6 +23,7 @@ typedef struct cfp_video_index { /* {0} is valid and not trusted */
     int32_t frames;
     double *time;    /* [frames] as cfp_source.time; NULL: not known */
     double seconds;  /* when the last frame ends; 0: not known */
+    double begins;   /* the file's own time of the first frame */
     AVPacket *first; /* the first packet: it may hold settings that all others need */
 } cfp_video_index;
 

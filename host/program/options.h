@@ -150,7 +150,7 @@ CFP_CHECKED cfp_status cfp_options_parse(cfp_config *config, cfp_ctx *ctx, int a
 void cfp_config_free(cfp_config *config);
 
 /* Which frames the options ask for.  The logits of --windows windows are averaged by
- * cfp_window_scores (windows.h). */
+ * cfp_window_scores (window_scores.h). */
 cfp_sampling cfp_config_sampling(const cfp_config *config);
 /* A time as the user types it, in seconds: 12.5s, 01:02.5 or 00:01:02.5.  False if it is none. */
 bool cfp_parse_time(double *seconds, const char *text);

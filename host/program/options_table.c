@@ -42,7 +42,7 @@ const cfp_option cfp_options[] = {
     {"start", 0, MOMENT(0, 2147483647), FIELD(start), .argument = "FRAME|TIME", .default_text = "centre",
      WORD("centre", -1), .group = "Input", .commands = READS_CLIPS,
      .help = "First frame of the window. centre puts the window in the middle of the source. In a folder of images and in a frames.db, FRAME is the number in the frame's name, as in annotations. Elsewhere, and where names do not hold exactly one number, it is the frame's position, counted from 0. A TIME such as 12.5s, 01:02.5 or 00:01:02.5 takes the frame that is shown at that time, counted from the first frame; only videos and animations have times"},
-    {"windows", 0, INT(1, 1000), FIELD(windows), .argument = "N", .default_text = "1",
+    {"windows", 0, INT(1, 100), FIELD(windows), .argument = "N", .default_text = "1",
      .group = "Input", .commands = AVERAGES,
      .help = "Read N windows of each clip, evenly spread from its first frame to its last, and average the probabilities of the classes over them. 1 reads the one window of --start. explain shows one window; choose it with --start"},
     {"stride", 0, INT(1, 100000), FIELD(stride), .argument = "N", .default_text = "model",

@@ -1,4 +1,4 @@
-/* windows.h - the scores of a clip over several windows of it (--windows).
+/* window_scores.h - the scores of a clip over several windows of it (--windows).
  *
  * The probabilities of the windows are averaged, after softmax (or sigmoid), not their logits: the
  * test code of PySlowFast, mmaction2, torchvision and 3D-ResNets does so.  A window in which the

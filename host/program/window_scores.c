@@ -1,5 +1,5 @@
-/* windows.c - see windows.h. */
-#include "windows.h"
+/* window_scores.c - see window_scores.h. */
+#include "window_scores.h"
 #include "../network/trace.h"
 #include "commands.h"
 #include <string.h>
