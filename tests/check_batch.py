@@ -234,6 +234,11 @@ def options_differ():
         f.write("c000.npy,red\n")
     done = run(out, clips, status=2)
     check("list.csv" in done.stderr, f"another list: {done.stderr}")
+    base = os.path.join(os.path.dirname(clips), "c001.npy")
+    run(folder("options-base"), clips, "--rule", "grad", "--baseline", base)
+    make_clip(base, 77)
+    done = run(folder("options-base"), clips, "--rule", "grad", "--baseline", base, status=2)
+    check("c001.npy" in done.stderr, f"another clip under the same name: {done.stderr}")
     for more in (("--shard", "0/2"), ("--shard", "3/2"), ("--shard", "x"), ("--keep", "all"), ("--keep", "")):
         done = run(folder("options-bad"), clips, *more, status=2)
         check(done.stderr.startswith(f"cfp-gpu: {more[0]}: "), f"{more}: {done.stderr}")

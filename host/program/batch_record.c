@@ -76,6 +76,7 @@ static void put_facts(cfp_json *json, const record *r, const cfp_run *run)
     cfp_json_put_string(json, "model", model->path);
     cfp_json_put_string(json, "model_name", model->name);
     cfp_json_put_string(json, "model_sha256", model->sha256);
+    cfp_json_put_string(json, "baseline_sha256", r->session->other.sha256);
     cfp_json_put_string(json, "list", r->plan->dataset.path);
     cfp_json_put_string(json, "list_sha256", r->list_sha256);
     cfp_json_put_string(json, "kind", r->plan->dataset.kind);
@@ -190,6 +191,8 @@ static cfp_status compare_all(const record *r, cfp_run_json *run)
     CFP_TRY(compare_options(r, run));
     CFP_TRY(
         compare_file(r, run, "$.model_sha256", r->session->model.sha256, r->session->model.path));
+    CFP_TRY(compare_file(r, run, "$.baseline_sha256", r->session->other.sha256,
+                         r->session->config.baseline));
     CFP_TRY(compare_file(r, run, "$.list_sha256", r->list_sha256, r->plan->dataset.path));
     CFP_TRY(compare(r, run, "$.device", "--device", r->session->device.api->name));
     CFP_TRY(compare_batch(r, run));

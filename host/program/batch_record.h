@@ -4,5 +4,6 @@
 #include "batch_list.h"
 
 /* Makes the folder --output and its run.json; or compares this command with the run.json that is
- * there.  session->model.sha256 must be known, the device open and config.batch final. */
+ * there.  session->model.sha256 must be known, the device and the clip of --baseline open, and
+ * config.batch final. */
 CFP_CHECKED cfp_status cfp_batch_record(cfp_session *session, const cfp_batch_plan *plan);

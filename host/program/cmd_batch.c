@@ -87,14 +87,15 @@ static cfp_status open_network(batch *b)
     CFP_TRY(cfp_batch_plan_open(&b->plan, session, session->config.operand[1]));
     session->config.batch = clips_at_once(session);
     CFP_TRY(cfp_sha256_file(session->model.sha256, ctx, session->config.operand[0]));
+    /* Before the first thread is started: reading an HDF5 file forks. */
+    if (b->query.baseline == CFP_BASELINE_CLIP)
+        CFP_TRY(cfp_session_read_clip(&session->other, session, b->query.baseline_path));
     return cfp_batch_record(session, &b->plan);
 }
 
 static cfp_status open_rest(batch *b)
 {
     cfp_session *session = b->session;
-    if (b->query.baseline == CFP_BASELINE_CLIP)
-        CFP_TRY(cfp_session_read_clip(&session->other, session, b->query.baseline_path));
     CFP_TRY(cfp_session_open_analyser(session, &b->query, true));
     if (session->other.path != NULL)
         cfp_analyser_compare_with(session->analyser, &session->other);
