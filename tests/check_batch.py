@@ -12,6 +12,7 @@ import os
 import random
 import re
 import resource
+import shlex
 import shutil
 import signal
 import subprocess
@@ -369,6 +370,24 @@ def full_disk():
     same(out, wanted, "after a full disk")
 
 
+def small_disk():
+    """A tmpfs that fills up, and then gets larger; in a name space of its own, so that nobody needs to be root."""
+    clips = make_list("disk", 20)
+    wanted = whole(clips, name="disk-whole")
+    mount = os.path.join(options.work, "mount")
+    os.makedirs(mount)
+    words = " ".join(map(shlex.quote, command("mount/out", clips)))
+    script = (f"cd {options.work}; mount -t tmpfs -o size=200k none mount || exit 77; {words}; echo status $?; "
+              f"mount -o remount,size=8m mount; {words}; echo status $?; cp -r mount/out disk-out")
+    done = subprocess.run(["unshare", "-rm", "sh", "-c", script], capture_output=True, text=True, timeout=LIMIT)
+    if done.returncode == 77 or "unshare" in done.stderr:
+        print(f"not run: small_disk: {done.stderr.strip()}")
+        return
+    check(done.stdout.split() == ["status", "1", "status", "0"], f"small disk: {done.stdout} {done.stderr}")
+    check(done.stderr.count("\n") == 1 and done.stderr.endswith("No space left on device\n"), f"small disk: {done.stderr}")
+    same(folder("disk-out"), wanted, "after a small disk")
+
+
 def read_only():
     clips = make_list("readonly", 3)
     out = folder("readonly-out")
@@ -575,7 +594,7 @@ def claims():
     same(out, wanted, "after a claim was given up")
 
 
-TESTS = (contents, columns, failures, no_numbers, options_differ, windows, long_list, progress, kills, terminates, full_disk, read_only, decoders_die,
+TESTS = (contents, columns, failures, no_numbers, options_differ, windows, long_list, progress, kills, terminates, full_disk, small_disk, read_only, decoders_die,
          memory, together, parts, claims)
 
 
