@@ -235,6 +235,8 @@ def options_differ():
         f.write("c000.npy,red\n")
     done = run(out, clips, status=2)
     check("list.csv" in done.stderr, f"another list: {done.stderr}")
+    done = subprocess.run([options.cfp, "batch", options.model, clips], capture_output=True, text=True)
+    check((done.returncode, done.stderr[:26]) == (2, "cfp-gpu: --output: missing"), f"no -o: {done.stderr}")
     base = os.path.join(os.path.dirname(clips), "c001.npy")
     run(folder("options-base"), clips, "--rule", "grad", "--baseline", base)
     make_clip(base, 77)
