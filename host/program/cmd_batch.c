@@ -20,7 +20,6 @@ typedef struct batch {
     cfp_query query;
     cfp_h5_parts parts;
     int class_index;
-    cfp_hashing *hashing;
     int n_told; /* failures */
     cfp_batch_result result;
 } batch;
