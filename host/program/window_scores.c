@@ -1,0 +1,55 @@
+/* window_scores.c - see window_scores.h. */
+#include "window_scores.h"
+#include "../network/trace.h"
+#include "commands.h"
+#include <string.h>
+
+static cfp_status allocate(cfp_window_scores *scores, cfp_ctx *ctx, int n)
+{
+    CFP_TRY_ALLOC(ctx, scores->probability_sum, n);
+    CFP_TRY_ALLOC(ctx, scores->logit_sum, n);
+    CFP_TRY_ALLOC(ctx, scores->probability, n);
+    CFP_TRY_ALLOC(ctx, scores->logit, n);
+    CFP_TRY_ALLOC(ctx, scores->rank, n);
+    return CFP_OK;
+}
+
+cfp_status cfp_window_scores_begin(cfp_window_scores *scores, cfp_ctx *ctx, const cfp_model *model)
+{
+    const int n = model->n_classes;
+    if (scores->model == NULL) {
+        scores->model = model;
+        CFP_TRY(allocate(scores, ctx, n));
+    }
+    scores->windows = 0;
+    memset(scores->probability_sum, 0, (size_t)n * sizeof *scores->probability_sum);
+    memset(scores->logit_sum, 0, (size_t)n * sizeof *scores->logit_sum);
+    return CFP_OK;
+}
+
+void cfp_window_scores_add(cfp_window_scores *scores, const float *logits)
+{
+    const int n = scores->model->n_classes, windows = ++scores->windows;
+    cfp_probabilities(scores->probability, scores->model, logits);
+    cfp_rank_classes(scores->rank, logits, n);
+    scores->top = scores->rank[0];
+    scores->top_probability = scores->probability[scores->top];
+    for (int i = 0; i < n; i++) {
+        scores->probability_sum[i] += (double)scores->probability[i];
+        scores->logit_sum[i] += (double)logits[i];
+        scores->probability[i] = (float)(scores->probability_sum[i] / windows);
+        scores->logit[i] = (float)(scores->logit_sum[i] / windows);
+    }
+    if (windows > 1) /* of one, the logits tell apart what the probabilities round to one number */
+        cfp_rank_classes(scores->rank, scores->probability, n);
+}
+
+void cfp_window_scores_free(cfp_window_scores *scores)
+{
+    cfp_free(scores->probability_sum);
+    cfp_free(scores->logit_sum);
+    cfp_free(scores->probability);
+    cfp_free(scores->logit);
+    cfp_free(scores->rank);
+    *scores = (cfp_window_scores){0};
+}
