@@ -95,6 +95,21 @@ def case_03(case):
     return ""
 
 
+def case_10(case):
+    """A JPEG for each frame in HDF5: the frames of a folder of the same JPEGs."""
+    clip, folder = case.path("video.hdf5"), os.path.join(case.work, "frames")
+    os.makedirs(folder)
+    with h5py.File(clip) as f:
+        for i, jpeg in enumerate(f["video"]):
+            with open(os.path.join(folder, f"{i}.jpg"), "wb") as out:
+                out.write(jpeg.tobytes())
+    done, got, indices = case.explained(clip, 8)
+    if got is None or indices != list(range(8)):
+        return f"indices {indices}: {done.stderr}"
+    _, right, _ = case.explained(folder, 8)
+    return "" if (got == right).all() else "other frames than those of the folder"
+
+
 def case_11(case):
     """Frames are missing: a warning with their count, and --start is a number of the names."""
     clip = case.path("P22_10")
@@ -119,6 +134,18 @@ def case_12(case):
         if frames is None or abs(frames.mean() - 118.1) > 1:
             return f"{clip}: {None if frames is None else frames.mean()}: {done.stderr}"
     return ""
+
+
+def case_13(case):
+    """Video of variable rate: all frames, and no warning."""
+    done, _, indices = case.explained(case.path("vfr.webm"), 20)
+    return "" if indices == list(range(20)) and not warnings(done) else f"{indices}: {done.stderr}"
+
+
+def case_15(case):
+    """An animated WebP: six frames, or why not."""
+    done, frames, _ = case.explained(case.path("a.webp"), 6)
+    return "" if frames is not None or "animated WebP" in done.stderr else done.stderr
 
 
 def case_14(case):

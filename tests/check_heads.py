@@ -288,6 +288,37 @@ def check_oldest(cfp, folder):
             "--device", "cpu", status=2)
 
 
+def check_windows(cfp, folder, model):
+    """Of several windows, each head says what a file of its own says, and the actions are those of the mean probabilities."""
+    np.save("long.npy", np.random.default_rng(7).integers(0, 256, (12, 16, 16, 3)).astype(np.uint8))
+    options = ["-q", "--json", "--windows", "3", "--check-input", "never", "--top", "7", *THREADS]
+    got = json.loads(run(cfp, "predict", model, "long.npy", *options).stdout or "{}")["clips"][0]
+    best = 1
+    for h, one in enumerate(got["heads"]):
+        alone = json.loads(run(cfp, "predict", os.path.join(folder, f"{one['head']}.h5"), "long.npy", *options).stdout)["clips"][0]
+        check(one["top"] == alone["top"], f"--windows: {one['head']}: {one['top']}, alone {alone['top']}")
+        said = [{"indices": w["indices"], **{k: w["heads"][h][k] for k in ("index", "name", "probability")}} for w in got["windows"]]
+        check(said == alone["windows"] and len(said) == 3, f"--windows: {one['head']}: windows {said}, alone {alone['windows']}")
+        best *= alone["top"][0]["probability"]
+    check(abs(got["actions"][0]["probability"] - best) < 1e-6, f"--windows: actions {got['actions'][:1]}, not {best}")
+
+
+def check_batch(cfp, model):
+    """batch explains one head: the first, or the one that is named."""
+    with open("clips.txt", "w") as f:
+        f.write(f"{CLIP}\n")
+    for options, head in (([], "verb"), (["--head", "noun"], "noun")):
+        run(cfp, "batch", model, "clips.txt", "-o", f"batch-{head}", "-q", *THREADS, *options)
+        run(cfp, "explain", model, CLIP, "-o", f"batch-{head}-one", "--head", head, "--format", "h5", "--tubes", "none", "-q", *THREADS)
+        with h5py.File(f"batch-{head}/shard-00000.h5") as shard, h5py.File(f"batch-{head}-one/explanation.h5") as one:
+            clip = next(iter(shard["clips"].values()))
+            said, wanted = ([f.attrs[k] for k in ("head", "class_index", "probability")] for f in (clip, one))
+            check(said == wanted, f"batch {options}: {said}, not {wanted}")
+            check(all(np.array_equal(clip[f"pyramid/{layer}/relevance"], group["relevance"]) for layer, group in one["pyramid"].items()),
+                  f"batch {options}: other kernels")
+    refused(cfp, "no head 'x'", "batch", model, "clips.txt", "-o", "batch-x", "--head", "x", status=2)
+
+
 def check_dataset(cfp, model):
     """A label of a list is compared with the head of its name, else with the head that knows it."""
     with open("two.kind", "w") as f:
@@ -349,6 +380,8 @@ def main():
         check_files(cfp, folder, model)
         check_oldest(cfp, folder)
         check_dataset(cfp, model)
+        check_windows(cfp, folder, model)
+        check_batch(cfp, model)
         if library is not None:
             check_library(library, folder, model)
         os.chdir("/")

@@ -6,6 +6,7 @@
 TIFF in all its kinds; files with several pictures; cut and damaged ones, which are refused, or
 shown with a warning, and never shown grey or black without a word.  Exit status 77: Pillow or numpy
 is not there."""
+import io
 import os
 import random
 import shutil
@@ -20,6 +21,10 @@ try:
 except ImportError as missing:
     print(f"skipped: {missing}")
     sys.exit(77)
+try:
+    import h5py
+except ImportError:
+    h5py = None
 
 WIDTH, HEIGHT = 48, 32
 failures = 0
@@ -285,11 +290,95 @@ def check_damage(at):
         report(f"damaged {kind} {how or ''}", wrong)
 
 
+def kept(path, name, pictures, shape=None):
+    """An HDF5 file whose data set `name` holds a list of bytes for each picture."""
+    with h5py.File(path, "w") as file:
+        data = file.create_dataset(name, shape or (len(pictures),), dtype=h5py.special_dtype(vlen=np.uint8))
+        for i, picture in enumerate(pictures):
+            data[i if shape is None else (0, i)] = np.frombuffer(picture, np.uint8)
+
+
+def check_hdf5(at):
+    """Pictures in HDF5, as 3D-ResNets keeps its clips, and what is said of other contents."""
+    def encoded(kind, **how):
+        out = io.BytesIO()
+        picture().save(out, kind, **how)
+        return out.getvalue()
+
+    path = os.path.join(at, "video.hdf5")
+    right = np.asarray(picture()).astype(int)
+    jpeg, png = encoded("JPEG", quality=95, subsampling=0), encoded("PNG")
+    for name, pictures in (("video", [jpeg] * 5), ("frames", [jpeg] * 5), ("video", [png, jpeg, png, jpeg, png]),
+                           ("video", [jpeg + bytes(7)] * 5)):
+        kept(path, name, pictures)
+        clip = Clip(path, 5, 0)
+        wrong = clip.error if clip.status != 0 else clip.count != "5" or max(abs(f - right).max() for f in clip.frames) > 12
+        report(f"HDF5: {len(pictures)} pictures in /{name}", wrong)
+    for what, pictures, words in (("an empty picture", [jpeg, b"", jpeg], "frame 1 is empty"),
+                                  ("no picture", [jpeg, b"hello", jpeg], "frame 1: not an image"),
+                                  ("no pictures at all", [], "is empty")):
+        kept(path, "video", pictures)
+        clip = Clip(path, 3, 0)
+        report(f"HDF5: {what}", "" if clip.status == 1 and words in clip.error else clip.error)
+    kept(path, "video", [jpeg] * 3, (1, 3))
+    clip = Clip(path, 3, 0)
+    report("HDF5: two axes", "" if clip.status == 1 and "2 axes" in clip.error else clip.error)
+    with h5py.File(path, "w") as file:
+        file["data"] = np.zeros((2, 7), np.float32)
+        file["label"] = 3
+    clip = Clip(path, 3, 0)
+    said = ("no dataset /frames (T x H x W x 3 bytes)", "no /video (a JPEG for each frame)", "/data (2 x 7), /label")
+    report("HDF5: something else", "" if clip.status == 1 and all(w in clip.error for w in said) else clip.error)
+    with h5py.File(path, "w") as file:
+        data = file.create_dataset("video", (3,), dtype=h5py.special_dtype(vlen=np.float32))
+        for i in range(3):
+            data[i] = np.zeros(4, np.float32)
+    clip = Clip(path, 3, 0)
+    report("HDF5: lists of numbers", "" if clip.status == 1 and "/video is not uint8" in clip.error else clip.error)
+    kept(path, "video", [jpeg] * 6)
+    with open(path, "rb") as file:
+        data = file.read()
+    chance, bad = random.Random(5), ""
+    for copy in range(12): # damaged lengths and references: one line, never a crash
+        broken = bytearray(data)
+        for _ in range(8):
+            broken[chance.randrange(len(data))] = chance.randrange(256)
+        write(path, bytes(broken))
+        clip = Clip(path, 3, 0)
+        if clip.status not in (0, 1) or (clip.status == 1 and (not clip.error or "\n" in clip.error)):
+            bad += f" copy {copy}: status {clip.status} {clip.error[:300]}"
+    report("HDF5: damaged pictures", bad)
+
+
+def check_others(at):
+    """Files that are no clips are named by what they are."""
+    archive = io.BytesIO()
+    np.savez(archive, frames=np.zeros((4, 8, 8, 3), np.uint8))
+    gif = io.BytesIO()
+    frames = [Image.new("RGB", (WIDTH, HEIGHT), (c, c, c)) for c in (0, 100, 200)]
+    frames[0].save(gif, "WEBP", save_all=True, append_images=frames[1:])
+    for name, data, words in (
+            ("a.npz", archive.getvalue(), ".npz archive"), ("a.zip", archive.getvalue(), "packed"),
+            ("a.mp4", archive.getvalue(), "packed"), ("a.m3u8", b"#EXTM3U\n#EXTINF:9,\na.ts\n", "playlist"),
+            ("b.mp4", b"#EXTM3U\n#EXTINF:9,\na.ts\n", "playlist"), ("c.m3u", b"a.mp4\nb.mp4\n", "playlist"),
+            ("d.mpd", b'<?xml version="1.0"?>\n<MPD></MPD>', "playlist"), ("e.txt", b"ffconcat version 1.0\n", "playlist"),
+            ("f.mp4.gz", b"\x1f\x8b\x08" + bytes(30), "packed"), ("g.webp", gif.getvalue(), "animated WebP")):
+        path = os.path.join(at, name)
+        write(path, data)
+        clip = Clip(path)
+        report(f"{name}: what it is", "" if clip.status == 1 and words in clip.error and "\n" not in clip.error else clip.error)
+
+
 def main():
     with tempfile.TemporaryDirectory() as at:
         check_tiff(at)
         check_several(at)
         check_damage(at)
+        check_others(at)
+        if h5py is not None:
+            check_hdf5(at)
+        else:
+            print("skipped: no h5py: pictures in HDF5")
     print(f"{failures} failed")
     return 1 if failures else 0
 

@@ -433,6 +433,44 @@ static void opening_survives_lack_of_memory(void)
                            that did not fail */
 }
 
+static void windows_are_spread_evenly(void)
+{
+    CHECK_EQ(cfp_window_start(10, 4, 1, 1, 0), 3); /* one: in the middle, as without windows */
+    CHECK_EQ(cfp_window_start(10, 4, 1, 4, 0), 0);
+    CHECK_EQ(cfp_window_start(10, 4, 1, 4, 1), 2);
+    CHECK_EQ(cfp_window_start(10, 4, 1, 4, 3), 6);   /* ends with the source */
+    CHECK_EQ(cfp_window_start(10, 4, 3, 3, 2), 0);   /* span 10: there is only one place */
+    CHECK_EQ(cfp_window_start(5, 4, 3, 3, 2), 0);    /* too short: it is looped */
+    CHECK_EQ(cfp_window_start(100, 1, 1, 3, 1), 49); /* 99 / 2, down */
+    CHECK_EQ(cfp_window_start(INT32_MAX, 1, 1, 1000, 999), INT32_MAX - 1);
+}
+
+/* Each path gives its windows one after the other; a path that fails gives as many failures. */
+static void windows_come_in_order(void)
+{
+    const cfp_input_spec spec = spec_of(FRAMES, SIDE, SIDE, 0);
+    cfp_clip_queue_request request = request_of(&spec, MISSING + 1, 3);
+    cfp_clip_queue *queue;
+    story told;
+    cfp_ctx ctx = ctx_of(&told);
+    request.sampling.windows = 3;
+    CHECK_EQ(cfp_clip_queue_open(&queue, &ctx, &request), CFP_OK);
+    for (int turn = 0; turn < 3 * (MISSING + 1); turn++) {
+        cfp_clip *clip = NULL;
+        const cfp_status status = cfp_clip_queue_next(queue, &clip);
+        CHECK_EQ(status == CFP_OK, turn / 3 != MISSING);
+        if (status != CFP_OK || clip == NULL)
+            continue;
+        CHECK_STR(clip->path, paths[turn / 3]);
+        CHECK_EQ(clip->index[0], (20 - FRAMES) * (turn % 3) / 2);
+        cfp_clip_queue_give_back(queue, clip);
+    }
+    cfp_clip *clip;
+    CHECK_EQ(cfp_clip_queue_next(queue, &clip), CFP_OK);
+    CHECK(clip == NULL);
+    cfp_clip_queue_close(&queue);
+}
+
 int main(void)
 {
     char folder[] = "clip-queue-XXXXXX";
@@ -440,6 +478,8 @@ int main(void)
         return 1;
     write_files();
     the_story_is_the_same_with_any_number_of_threads();
+    windows_are_spread_evenly();
+    windows_come_in_order();
     several_clips_may_be_held();
     holding_every_slot_is_refused();
     frames_lie_in_the_memory_that_was_given();

@@ -524,8 +524,34 @@ static void an_interrupt_ends_it(void)
     }
 }
 
+/* Twenty frames of one pixel, 8 a second. */
+static void a_time_takes_the_frame_that_is_shown(void)
+{
+    uint8_t pixels[20 * 3] = {0};
+    cfp_frames frames = {.pixels = pixels, .count = 20, .height = 1, .width = 1, .fps = 8};
+    const cfp_input_spec spec = spec_of(1, 1, 1, 0);
+    static const double times[] = {0, 0.12, 0.125, 0.2499, 0.25, 2.4, 2.49};
+    static const int shown[] = {0, 0, 1, 1, 2, 19, 19};
+    cfp_sampling sampling = {.by_time = true};
+    cfp_ctx ctx = {0};
+    cfp_clip clip;
+    for (size_t i = 0; i < sizeof times / sizeof *times; i++) {
+        sampling.seconds = times[i];
+        CHECK_EQ(cfp_clip_from_frames(&clip, &ctx, "memory", &frames, &spec, &sampling), CFP_OK);
+        CHECK_EQ(clip.index[0], shown[i]);
+        cfp_clip_free(&clip);
+    }
+    sampling.seconds = 2.5;
+    CHECK_EQ(cfp_clip_from_frames(&clip, &ctx, "memory", &frames, &spec, &sampling), CFP_USAGE);
+    CHECK_HAS(ctx.message, "--start: 2.5s is behind the end of the clip, which is 2.5 s long");
+    frames.fps = 0;
+    CHECK_EQ(cfp_clip_from_frames(&clip, &ctx, "memory", &frames, &spec, &sampling), CFP_USAGE);
+    CHECK_HAS(ctx.message, "--start: 2.5s: the frames of memory have no times");
+}
+
 int main(void)
 {
+    a_time_takes_the_frame_that_is_shown();
     char folder[] = "test_clip_sources_XXXXXX";
     if (!enter_folder(folder))
         return 1;

@@ -122,7 +122,7 @@ static const cfp_option *row_of(const char *name, unsigned command)
 static void options_without_effect_are_accepted_but_not_shown(void)
 {
     const unsigned network = CFP_CMD_EXPLAIN | CFP_CMD_CONTRAST | CFP_CMD_PREDICT | CFP_CMD_SWEEP |
-                             CFP_CMD_EVALUATE | CFP_CMD_BENCH;
+                             CFP_CMD_EVALUATE | CFP_CMD_BENCH | CFP_CMD_BATCH;
     const unsigned at_once = CFP_CMD_DEVICES | CFP_CMD_VIEW | CFP_CMD_DATASET;
     const struct {
         const char *name;
@@ -241,6 +241,73 @@ static void what_is_wrong_is_said_by_name(void)
     refused(WORDS("m", "c", "d"), "d: ", "one too many");
 }
 
+/* The time that --start means; -1: it is a frame; -2: it is refused. */
+static double start_of(const char *text, int64_t *frame)
+{
+    cfp_ctx ctx;
+    cfp_config config;
+    double seconds = -2;
+    if (parse(&config, &ctx, &explain, WORDS("m", "c", "--start", text)) == CFP_OK) {
+        const cfp_sampling sampling = cfp_config_sampling(&config);
+        *frame = sampling.start;
+        seconds = sampling.by_time ? sampling.seconds : -1;
+    } else {
+        CHECK(strncmp(ctx.message, "--start: ", 9) == 0);
+        CHECK_HAS(ctx.message, "12.5s");
+    }
+    cfp_config_free(&config);
+    return seconds;
+}
+
+static void start_is_a_frame_or_a_time(void)
+{
+    static const struct {
+        const char *text;
+        double seconds;
+        int64_t frame;
+    } cases[] = {
+        {"centre", -1, -1},       {"0", -1, 0},          {"12", -1, 12},
+        {"12.5s", 12.5, -1},      {"0s", 0, -1},         {"7s", 7, -1},
+        {".25s", 0.25, -1},       {"01:02.5", 62.5, -1}, {"1:02", 62, -1},
+        {"00:01:02.5", 62.5, -1}, {"90:00", 5400, -1},   {"1:00:00.001", 3600.001, -1},
+    };
+    static const char *const wrong[] = {
+        "12.5",   "-1",        "-1s",   "s",   ".s",    "1.s",    "5x",           "1e3s",
+        "infs",   "nans",      "0x1s",  "1:2", "1:60",  ":05",    "1:",           "1:00:00:00",
+        "01:02.", "1:02:3",    " 1s",   "1s ", "1:-2",  "1.5:00", "1,5s",         "5ms",
+        "1m",     "00:01:02s", "1::02", "+1s", "1:02a", "1 0:02", "12345678901s", "0:123",
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        int64_t frame = 0;
+        CHECK_NEAR(start_of(cases[i].text, &frame), cases[i].seconds, 1e-12);
+        if (cases[i].seconds < 0)
+            CHECK_EQ(frame, cases[i].frame);
+    }
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        int64_t frame = 0;
+        CHECK_NEAR(start_of(wrong[i], &frame), -2, 0);
+    }
+}
+
+static void windows_and_start_exclude_each_other(void)
+{
+    cfp_ctx ctx;
+    cfp_config config;
+    CHECK_EQ(parse(&config, &ctx, &predict, WORDS("m", "c", "--windows", "10")), CFP_OK);
+    CHECK_EQ(cfp_config_sampling(&config).windows, 10);
+    cfp_config_free(&config);
+    CHECK_EQ(parse(&config, &ctx, &predict, WORDS("m", "c", "--windows", "1", "--start", "2")),
+             CFP_OK);
+    cfp_config_free(&config);
+    CHECK_EQ(parse(&config, &ctx, &predict, WORDS("m", "c", "--windows", "2", "--start", "2s")),
+             CFP_USAGE);
+    CHECK_HAS(ctx.message, "--windows: ");
+    cfp_config_free(&config);
+    CHECK_EQ(parse(&config, &ctx, &explain, WORDS("m", "c", "--windows", "2")), CFP_USAGE);
+    CHECK_HAS(ctx.message, "not an option of explain");
+    cfp_config_free(&config);
+}
+
 static void every_failing_allocation_is_reported(void)
 {
     cfp_ctx ctx = {.fail_allocation = 1};
@@ -281,6 +348,8 @@ int main(void)
     defaults_are_those_of_the_method();
     values_are_taken_in_every_form();
     what_is_wrong_is_said_by_name();
+    start_is_a_frame_or_a_time();
+    windows_and_start_exclude_each_other();
     every_failing_allocation_is_reported();
     near_words_are_found_and_far_ones_not();
     return test_result();

@@ -223,15 +223,15 @@ static cfp_status check_relevance(const float *value, int64_t n, cfp_ctx *ctx, c
     return CFP_OK;
 }
 
-/* Under rule grad the relevance of an edge may be above 1 (../method/README.md). */
-static cfp_status check_edge_relevance(const float *value, int64_t n, cfp_ctx *ctx,
-                                       const char *where)
+/* Under rule grad an edge may have more than 1: other edges of its channel may speak against the
+ * class, and the channel's relevance is their sum. */
+static cfp_status check_edges(const cfp_explained_layer *layer, cfp_ctx *ctx, const char *where)
 {
-    for (int64_t k = 0; k < n; k++)
-        if (!(value[k] >= 0 && isfinite(value[k])))
+    for (int64_t e = 0; e < layer->n_edges; e++)
+        if (!isfinite(layer->edge_relevance[e]) || layer->edge_relevance[e] < 0)
             return cfp_fail(ctx, CFP_FORMAT,
                             "%s: 'edge_relevance' is negative or no number at %lld", where,
-                            (long long)k);
+                            (long long)e);
     return CFP_OK;
 }
 
@@ -248,7 +248,7 @@ static cfp_status check_layer(const cfp_explained_layer *layer, cfp_ctx *ctx, co
             return cfp_fail(ctx, CFP_FORMAT, "%s: edge %lld is not one of the layer", where,
                             (long long)e);
     CFP_TRY(check_relevance(layer->relevance, layer->n_kernels, ctx, where));
-    return check_edge_relevance(layer->edge_relevance, layer->n_edges, ctx, where);
+    return check_edges(layer, ctx, where);
 }
 
 static cfp_status read_layer(cfp_explained_layer *layer, cfp_ctx *ctx, const cfp_h5_group *group,

@@ -8,6 +8,7 @@
 #include "../base/infile.h"
 #include "clip_source.h"
 #include "geometry.h"
+#include "other_files.h"
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,6 +26,7 @@ typedef struct opening { /* the state of one cfp_clip_open */
     cfp_clip *clip;
     const cfp_input_spec *spec;
     const cfp_frames *given; /* NULL: the path leads to the source */
+    const cfp_sampling *sampling;
     cfp_source source;
     int32_t *wanted; /* [n_wanted] the sampled places, ascending, each once; memory for [frames] */
     int n_wanted;
@@ -70,6 +72,13 @@ cfp_status cfp_sample_indices(int32_t *index, bool *looped, cfp_ctx *ctx, int fr
     for (int i = 0; i < frames; i++)
         index[i] = (int32_t)((start + (int64_t)i * stride) % source_frames);
     return CFP_OK;
+}
+
+int64_t cfp_window_start(int64_t source_frames, int frames, int stride, int windows, int window)
+{
+    const int64_t span = (int64_t)(frames - 1) * stride + 1;
+    const int64_t room = source_frames > span ? source_frames - span : 0;
+    return windows > 1 ? room * window / (windows - 1) : room / 2;
 }
 
 const char *cfp_source_axes(int channels, int64_t given)
@@ -149,6 +158,8 @@ static cfp_status find_source(cfp_source *source, cfp_ctx *ctx, const char *path
                                 "%s: not an array: the model reads optical flow, from an .npy or "
                                 ".h5 of T x H x W x 2 (u, v as bytes, 128 no motion)",
                                 path);
+            if (kinds[i] == &cfp_source_video && cfp_other_file(&facts) != NULL)
+                return cfp_fail(ctx, CFP_FORMAT, "%s: %s", path, cfp_other_file(&facts));
             return source->kind->open(source, ctx);
         }
     return cfp_fail(ctx, CFP_IO, "%s: %s", path, strerror(facts.error));
@@ -256,6 +267,59 @@ static cfp_status find_start(int64_t *start, const cfp_source *source, cfp_ctx *
     return CFP_OK;
 }
 
+static cfp_status fail_behind_end(cfp_ctx *ctx, double asked, double length)
+{
+    return cfp_fail(ctx, CFP_USAGE,
+                    "--start: %.6gs is behind the end of the clip, which is %.6g s long", asked,
+                    length);
+}
+
+/* Finds the place of the frame that is shown at the time that --start gives. */
+static cfp_status find_time(int64_t *start, const cfp_source *source, cfp_ctx *ctx, double asked)
+{
+    const double slack = 1e-6; /* times are typed with so many digits */
+    if (source->time == NULL && source->fps <= 0)
+        return cfp_fail(
+            ctx, CFP_USAGE,
+            "--start: %.6gs: the frames of %s have no times: give the number of a frame", asked,
+            source->path);
+    const double length =
+        source->time != NULL ? source->seconds : (double)source->frames / source->fps;
+    if (asked >= length)
+        return fail_behind_end(ctx, asked, length);
+    if (source->time == NULL) {
+        *start = (int64_t)((asked + slack) * source->fps);
+        if (*start >= source->frames)
+            *start = source->frames - 1;
+        return CFP_OK;
+    }
+    int64_t low = 0, high = source->frames; /* the last one that is shown by then */
+    while (high - low > 1) {
+        const int64_t middle = low + (high - low) / 2;
+        if (source->time[middle] <= asked + slack)
+            low = middle;
+        else
+            high = middle;
+    }
+    *start = low;
+    return CFP_OK;
+}
+
+/* The place of the first frame, or -1: centred.  The length of the source may be a guess. */
+static cfp_status choose_start(int64_t *start, const opening *o, cfp_ctx *ctx)
+{
+    const cfp_sampling *sampling = o->sampling;
+    *start = sampling->start;
+    if (sampling->windows > 1)
+        *start = cfp_window_start(o->source.frames, o->clip->frames, o->clip->stride,
+                                  sampling->windows, sampling->window);
+    else if (sampling->by_time)
+        return find_time(start, &o->source, ctx, sampling->seconds);
+    else if (!sampling->by_place)
+        return find_start(start, &o->source, ctx);
+    return CFP_OK;
+}
+
 /* Replaces places by the source's own frame numbers. */
 static void name_frames(cfp_clip *clip, const cfp_source *source)
 {
@@ -264,25 +328,36 @@ static void name_frames(cfp_clip *clip, const cfp_source *source)
         clip->index[i] = (int32_t)source->number[clip->index[i]];
 }
 
-static cfp_status read_frames(opening *o, cfp_ctx *ctx, int64_t start)
+/* Samples by the length that is known.  A guess is of no use (*sampled false) if it is 0, less than
+ * --start, or if a time is to be found; then frame 0 is read to find the length. */
+static cfp_status sample(int32_t *index, bool *sampled, opening *o, cfp_ctx *ctx)
+{
+    const cfp_source *source = &o->source;
+    int64_t start = 0;
+    *sampled = source->exact || (source->frames > 0 && !o->sampling->by_time);
+    if (*sampled)
+        CFP_TRY(choose_start(&start, o, ctx));
+    *sampled &= source->exact || start < source->frames;
+    return !*sampled ? CFP_OK
+                     : cfp_sample_indices(index, &o->clip->looped, ctx, o->clip->frames,
+                                          o->clip->stride, start, source->frames);
+}
+
+static cfp_status read_frames(opening *o, cfp_ctx *ctx)
 {
     cfp_source *source = &o->source;
     cfp_clip *clip = o->clip;
     const size_t index_bytes = (size_t)clip->frames * sizeof *clip->index;
-    bool done = false;
-    if (!source->exact) { /* a guess; if it is useless, frame 0 is read to find the length */
-        if (source->frames > 0 && start < source->frames)
-            CFP_TRY(cfp_sample_indices(clip->index, &clip->looped, ctx, clip->frames, clip->stride,
-                                       start, source->frames));
+    for (bool done = false; !done;) {
+        const bool sure = source->exact;
+        bool sampled, again;
+        CFP_TRY(sample(clip->index, &sampled, o, ctx));
         CFP_TRY(read_sampled(o, ctx));
+        if (sure && source->exact)
+            break;
         source->exact = true;
-        done = true;
-    }
-    CFP_TRY(cfp_sample_indices(o->index, &clip->looped, ctx, clip->frames, clip->stride, start,
-                               source->frames));
-    if (!done || memcmp(o->index, clip->index, index_bytes) != 0) {
-        memcpy(clip->index, o->index, index_bytes);
-        CFP_TRY(read_sampled(o, ctx));
+        CFP_TRY(sample(o->index, &again, o, ctx));
+        done = sampled && memcmp(o->index, clip->index, index_bytes) == 0;
     }
     for (int i = 0; i < clip->frames; i++)
         if (!o->have[i])
@@ -349,11 +424,10 @@ static cfp_status open_clip(opening *o, cfp_ctx *ctx, const char *path,
     CFP_TRY(o->given != NULL
                 ? open_given(&o->source, ctx, path, spec->channels, sampling->track, o->given)
                 : find_source(&o->source, ctx, path, spec->channels, sampling->track));
-    int64_t start = sampling->start;
-    if (!sampling->by_place)
-        CFP_TRY(find_start(&start, &o->source, ctx));
-    CFP_TRY(read_frames(o, ctx, start));
-    CFP_TRY(hash_clip(o, ctx));
+    o->sampling = sampling;
+    CFP_TRY(read_frames(o, ctx));
+    if (!sampling->unhashed)
+        CFP_TRY(hash_clip(o, ctx));
     if (clip->looped)
         cfp_log(ctx, CFP_LOG_WARNING, "%s: %lld frames, the window needs %lld: looped", path,
                 (long long)clip->source_frames,

@@ -11,7 +11,14 @@ typedef struct cfp_sampling {
      * source. If the files of a folder have numbers and this one is missing, the window starts with
      * the next number that exists, and a warning says so. */
     int64_t start;
-    int stride;    /* distance between frames; 0: the model's frame_stride */
+    int stride; /* distance between frames; 0: the model's frame_stride */
+    /* The window starts with the frame that is shown at `seconds`, counted from the first frame. */
+    bool by_time;
+    double seconds;
+    /* Of `windows` windows that are spread evenly over the source, number `window`, from 0; then
+     * the fields above do not count.  Below 2: only one window. */
+    int windows, window;
+    bool unhashed; /* nobody asks for cfp_clip.sha256 */
     bool by_place; /* start is a place, from 0, even where names have numbers */
     int track;     /* the video track, from 1; 0: the first, with a warning if there are several */
 } cfp_sampling;
@@ -40,9 +47,9 @@ typedef struct cfp_clip {
 /* Reads a clip for the model input `spec`: RGB frames where it has 3 channels, optical flow where
  * it has 2 (only arrays of T x H x W x 2 hold flow).  Other numbers of channels are refused.
  *
- * Errors: CFP_IO, CFP_FORMAT (broken or empty source), CFP_USAGE (start is behind the end; the
- * message starts with "--start: "), CFP_UNSUPPORTED, CFP_NOMEM.  Other messages start with the
- * path. On failure *out is empty.
+ * Errors: CFP_IO, CFP_FORMAT (broken or empty source), CFP_USAGE (start is behind the end,
+ * or is a time and the source has none; the message starts with "--start: "), CFP_UNSUPPORTED,
+ * CFP_NOMEM.  Other messages start with the path. On failure *out is empty.
  *
  * Warnings are logged if the source is too short (it is looped), if it is damaged (the frames that
  * decode are used), and if the resized frame would not cover the crop (it is enlarged).  Details
@@ -88,3 +95,7 @@ void cfp_clip_normalise(float *out, const cfp_clip *clip, const cfp_input_spec *
  * `start` lies outside the source. */
 CFP_CHECKED cfp_status cfp_sample_indices(int32_t *index, bool *looped, cfp_ctx *ctx, int frames,
                                           int stride, int64_t start, int64_t source_frames);
+/* The place where window number `window` of `windows` begins: the first at the start of the source,
+ * the last so that it ends with it, the others evenly between; a single one in the middle.  A
+ * window spans (frames - 1) * stride + 1 frames. */
+int64_t cfp_window_start(int64_t source_frames, int frames, int stride, int windows, int window);

@@ -1,7 +1,8 @@
 /* clip_queue.c - see clip_queue.h.
  *
- * A thread takes a free slot and the next path in one step.  So the paths in the slots are always
- * consecutive, and the path that the caller gets next has a slot whenever a later one has. */
+ * A turn is one window of one path.  A thread takes a free slot and the next turn in one step.  So
+ * the turns in the slots are always consecutive, and the turn that the caller gets next has a slot
+ * whenever a later one has. */
 #include "clip_queue.h"
 #include <pthread.h>
 #include <signal.h>
@@ -26,9 +27,9 @@ typedef enum slot_state { FREE, READING, READ, HELD } slot_state;
 typedef struct slot {
     cfp_clip clip; /* first member: the address of a clip is the address of its slot */
     cfp_clip_queue *queue;
-    slot_state state; /* like `path` and `progress` under the queue's lock, the rest is the reader's
+    slot_state state; /* like `turn` and `progress` under the queue's lock, the rest is the reader's
                          or, once READ, the caller's */
-    int path;
+    int turn;
     progress progress;
     uint8_t *buffer; /* memory for the frames */
     cfp_status status;
@@ -45,12 +46,23 @@ struct cfp_clip_queue {
     pthread_t *thread;
     slot *slot;
     int n_threads, n_slots;
-    int taken; /* number of paths that threads have begun */
+    int n_turns;
+    int taken; /* number of turns that threads have begun */
     int stop;  /* asks the threads to end; also read without the lock */
     /* Used only by the caller's thread: */
-    int given; /* paths that were handed out, or that failed */
+    int given; /* turns that were handed out, or that failed */
     int held;  /* clips that were handed out and not given back */
 };
+
+static int windows_of(const cfp_clip_queue_request *r)
+{
+    return cfp_max_int(1, r->sampling.windows);
+}
+
+static const char *path_of(const cfp_clip_queue_request *r, int turn)
+{
+    return r->path[turn / windows_of(r)];
+}
 
 /* --- the reading threads --- */
 
@@ -79,7 +91,9 @@ static void keep_progress(void *cookie, const char *what, int64_t done, int64_t 
 
 static void read_path(slot *s, const cfp_clip_queue_request *r)
 {
-    const char *const path = r->path[s->path];
+    const char *const path = path_of(r, s->turn);
+    cfp_sampling sampling = r->sampling;
+    sampling.window = s->turn % windows_of(r);
     s->lost = false;
     s->last_note = &s->notes;
     s->ctx = (cfp_ctx){.log = keep_note,
@@ -89,7 +103,7 @@ static void read_path(slot *s, const cfp_clip_queue_request *r)
                        .max_memory = s->queue->ctx->max_memory};
     if (r->begin_read != NULL)
         r->begin_read(path);
-    s->status = cfp_clip_open_in(&s->clip, &s->ctx, path, r->input, &r->sampling, s->buffer);
+    s->status = cfp_clip_open_in(&s->clip, &s->ctx, path, r->input, &sampling, s->buffer);
     if (r->end_read != NULL)
         r->end_read();
     if (s->lost && s->status == CFP_OK)
@@ -108,14 +122,14 @@ static void *read_paths(void *cookie)
 {
     cfp_clip_queue *queue = cookie;
     pthread_mutex_lock(&queue->lock);
-    while (!queue->stop && queue->taken < queue->request.n_paths) {
+    while (!queue->stop && queue->taken < queue->n_turns) {
         slot *s = free_slot(queue);
         if (s == NULL) {
             pthread_cond_wait(&queue->changed, &queue->lock);
             continue;
         }
         s->state = READING;
-        s->path = queue->taken++;
+        s->turn = queue->taken++;
         s->progress = (progress){0};
         pthread_mutex_unlock(&queue->lock);
         read_path(s, &queue->request);
@@ -129,15 +143,15 @@ static void *read_paths(void *cookie)
 
 /* --- the caller's thread --- */
 
-static slot *slot_of_path(cfp_clip_queue *queue, int path)
+static slot *slot_of_turn(cfp_clip_queue *queue, int turn)
 {
     for (int i = 0; i < queue->n_slots; i++)
-        if (queue->slot[i].state != FREE && queue->slot[i].path == path)
+        if (queue->slot[i].state != FREE && queue->slot[i].turn == turn)
             return &queue->slot[i];
     return NULL;
 }
 
-/* Waits a short time for the next path to be read, and shows progress.  Returns its slot, or NULL
+/* Waits a short time for the next turn to be read, and shows progress.  Returns its slot, or NULL
  * if it is not ready yet. */
 static slot *wait_a_little(cfp_clip_queue *queue, progress *seen)
 {
@@ -149,7 +163,7 @@ static slot *wait_a_little(cfp_clip_queue *queue, progress *seen)
     int error = 0;
     slot *s;
     pthread_mutex_lock(&queue->lock);
-    while (((s = slot_of_path(queue, queue->given)) == NULL || s->state != READ) && error == 0)
+    while (((s = slot_of_turn(queue, queue->given)) == NULL || s->state != READ) && error == 0)
         error = pthread_cond_timedwait(&queue->changed, &queue->lock, &until);
     *seen = s != NULL ? s->progress : (progress){0};
     const bool ready = s != NULL && s->state == READ;
@@ -182,11 +196,11 @@ cfp_status cfp_clip_queue_next(cfp_clip_queue *queue, cfp_clip **clip)
 {
     slot *s = NULL;
     *clip = NULL;
-    if (queue->given == queue->request.n_paths)
+    if (queue->given == queue->n_turns)
         return CFP_OK;
     if (queue->held == queue->n_slots)
         return cfp_fail(queue->ctx, CFP_NOMEM, "%s: no free slot: %d clips are held",
-                        queue->request.path[queue->given], queue->n_slots);
+                        path_of(&queue->request, queue->given), queue->n_slots);
     while (s == NULL) {
         progress seen;
         CFP_TRY(cfp_check_interrupt(queue->ctx));
@@ -211,7 +225,7 @@ cfp_status cfp_clip_queue_next(cfp_clip_queue *queue, cfp_clip **clip)
 const uint8_t *cfp_clip_queue_peek(cfp_clip_queue *queue)
 {
     pthread_mutex_lock(&queue->lock);
-    const slot *s = slot_of_path(queue, queue->given);
+    const slot *s = slot_of_turn(queue, queue->given);
     const bool ready = s != NULL && s->state == READ;
     pthread_mutex_unlock(&queue->lock);
     return ready && s->status == CFP_OK ? s->clip.rgb : NULL;
@@ -258,8 +272,11 @@ static void start_threads(cfp_clip_queue *queue, int wanted)
 static cfp_status open_queue(cfp_clip_queue *queue)
 {
     const cfp_clip_queue_request *r = &queue->request;
-    const int threads = cfp_max_int(1, cfp_min_int(r->threads, r->n_paths));
-    const int slots = cfp_min_int(threads + cfp_max_int(1, r->held), cfp_max_int(1, r->n_paths));
+    queue->n_turns =
+        r->n_paths * windows_of(r); /* paths are words of a command line: no overflow */
+    const int threads = cfp_max_int(1, cfp_min_int(r->threads, queue->n_turns));
+    const int slots =
+        cfp_min_int(threads + cfp_max_int(1, r->held), cfp_max_int(1, queue->n_turns));
     CFP_TRY_ALLOC(queue->ctx, queue->thread, threads);
     CFP_TRY_ALLOC(queue->ctx, queue->slot, slots);
     for (; queue->n_slots < slots; queue->n_slots++)

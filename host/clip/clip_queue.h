@@ -16,9 +16,10 @@ typedef struct cfp_clip_queue_request {
     const cfp_input_spec *input; /* like the paths: the caller keeps it longer than the queue */
     const char *const *path;
     int n_paths;
-    cfp_sampling sampling;
-    int threads; /* decoding threads; no more are started than there are paths */
-    int held;    /* the most clips that the caller holds at one time, at least 1 */
+    cfp_sampling
+        sampling; /* with several windows, each path gives so many clips, one after another */
+    int threads;  /* decoding threads; no more are started than there are clips */
+    int held;     /* the most clips that the caller holds at one time, at least 1 */
     /* Memory for frames, allocated and released on the caller's thread; NULL: cfp_alloc. */
     cfp_status (*alloc)(void *cookie, void **out, size_t bytes);
     void (*release)(void *cookie, void *memory);
@@ -33,8 +34,8 @@ typedef struct cfp_clip_queue_request {
 CFP_CHECKED cfp_status cfp_clip_queue_open(cfp_clip_queue **out, cfp_ctx *ctx,
                                            const cfp_clip_queue_request *request);
 /* Waits for the next clip.  The caller holds it until cfp_clip_queue_give_back.  *clip is NULL
- * after the last.  If a path cannot be read, this call fails, and the next call goes on with the
- * next path.  After CFP_INTERRUPTED all calls fail. */
+ * after the last.  If a clip cannot be read, this call fails, and the next call goes on with the
+ * next clip.  After CFP_INTERRUPTED all calls fail. */
 CFP_CHECKED cfp_status cfp_clip_queue_next(cfp_clip_queue *queue, cfp_clip **clip);
 /* The frames of the next clip if it has been read without an error already, else NULL.  Does not
  * wait.  The clip must still be fetched with cfp_clip_queue_next.  Its frames stay in place until

@@ -42,8 +42,12 @@ typedef struct cfp_source {
     /* [frames] the frames' own numbers, ascending; NULL: a frame's number is its place, from 0.
      * Belongs to the kind. */
     const int64_t *number;
-    int track;                      /* the video track to read, from 1; 0: the first */
-    double fps;                     /* average; 0 where frames have no times */
+    int track;  /* the video track to read, from 1; 0: the first */
+    double fps; /* average; 0 where frames have no times */
+    /* [frames] from when on each frame is shown, in seconds from the first one on, ascending; NULL:
+     * fps says it.  Belongs to the kind. */
+    const double *time;
+    double seconds;                 /* where `time` is known: when the last frame ends */
     const struct cfp_frames *given; /* of cfp_source_memory */
     void *state;                    /* belongs to the kind */
 } cfp_source;
@@ -55,8 +59,9 @@ typedef struct cfp_source_kind {
     bool (*matches)(const cfp_path_facts *facts);
     /* Sets frames, exact, fps, state.  close is called afterwards, whether open fails or not. */
     CFP_CHECKED cfp_status (*open)(cfp_source *source, cfp_ctx *ctx);
-    /* Passes the frames wanted[0..n_wanted) to the sink, each once, in ascending order.  Frames
-     * behind the end are left out.  Afterwards source->frames is exact.  May be called again. */
+    /* Passes the frames wanted[0..n_wanted) to the sink, in ascending order.  Frames behind the end
+     * are left out.  Afterwards source->frames is right; if `exact` was true and is false now, it
+     * has changed, and the frames that were passed count for nothing.  May be called again. */
     CFP_CHECKED cfp_status (*read)(cfp_source *source, cfp_ctx *ctx, const int32_t *wanted,
                                    int n_wanted, const cfp_sink *sink);
     /* Adds the stored bytes of one frame to the sum; NULL: the sum is that of the file. */

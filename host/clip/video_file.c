@@ -194,25 +194,38 @@ void cfp_video_close(cfp_video_file *video)
     *video = (cfp_video_file){0};
 }
 
+/* Reads the next packet of any stream; false at the end of the file. */
+static bool read_any(cfp_video_file *video)
+{
+    av_packet_unref(video->packet);
+    const int error = av_read_frame(video->demuxer, video->packet);
+    if (error < 0 && error != AVERROR_EOF)
+        video->damage++;
+    if (error == 0 && video->packet->stream_index == video->stream &&
+        (video->packet->flags & AV_PKT_FLAG_CORRUPT))
+        video->damage++;
+    return error == 0;
+}
+
+cfp_status cfp_video_packet(cfp_video_file *video, bool *more)
+{
+    do {
+        CFP_TRY(cfp_check_interrupt(video->ctx));
+        *more = read_any(video);
+    } while (*more && video->packet->stream_index != video->stream);
+    return cfp_check_interrupt(video->ctx);
+}
+
 /* Sends the decoder the next packet of our stream, or the end of the file. */
 static void feed(cfp_video_file *video)
 {
-    AVPacket *packet = video->packet;
-    const int error = av_read_frame(video->demuxer, packet);
-    if (error < 0) {
-        if (error != AVERROR_EOF)
-            video->damage++;
+    if (!read_any(video)) {
         video->drained = true;
         avcodec_send_packet(video->decoder, NULL);
-        return;
+    } else if (video->packet->stream_index == video->stream &&
+               avcodec_send_packet(video->decoder, video->packet) < 0) {
+        video->damage++;
     }
-    if (packet->stream_index == video->stream) {
-        if (packet->flags & AV_PKT_FLAG_CORRUPT)
-            video->damage++;
-        if (avcodec_send_packet(video->decoder, packet) < 0)
-            video->damage++;
-    }
-    av_packet_unref(packet);
 }
 
 cfp_status cfp_video_next(cfp_video_file *video, bool *more)
@@ -253,6 +266,15 @@ static double track_seconds(const AVStream *stream)
     if (tag == NULL || av_parse_time(&us, tag->value, 1) < 0 || us <= 0)
         return 0;
     return (double)us / AV_TIME_BASE;
+}
+
+double cfp_video_seconds(const cfp_video_file *video)
+{
+    const AVFormatContext *demuxer = video->demuxer;
+    const double seconds = track_seconds(demuxer->streams[video->stream]);
+    if (seconds == 0 && demuxer->nb_streams == 1 && demuxer->duration > 0)
+        return (double)demuxer->duration / AV_TIME_BASE;
+    return seconds;
 }
 
 int64_t cfp_video_frames(const cfp_video_file *video)

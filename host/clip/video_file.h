@@ -19,7 +19,6 @@ typedef struct cfp_video_file { /* {0} is valid and closed */
     AVFrame *frame; /* the last one decoded */
     int stream;
     int tracks;     /* video streams, cover pictures not counted */
-    bool careful;   /* see cfp_video_open */
     bool drained;   /* the file's end was reached */
     int64_t damage; /* errors met so far */
 } cfp_video_file;
@@ -35,6 +34,12 @@ void cfp_video_close(cfp_video_file *video);
  * differently from run to run.  To use all cores, open several clips. */
 CFP_CHECKED cfp_status cfp_video_next(cfp_video_file *video, bool *more);
 
-int64_t cfp_video_frames(const cfp_video_file *video);        /* as the header says; 0: unknown */
+/* Reads the next packet of the track into video->packet, without decoding it; *more is false at the
+ * end, and `damage` counts what cannot be read. */
+CFP_CHECKED cfp_status cfp_video_packet(cfp_video_file *video, bool *more);
+
+int64_t cfp_video_frames(const cfp_video_file *video); /* as the header says; 0: unknown */
+/* How long the track is, as the header says; 0: unknown. */
+double cfp_video_seconds(const cfp_video_file *video);
 double cfp_video_fps(const cfp_video_file *video);            /* average; 0: unknown */
 const int32_t *cfp_video_matrix(const cfp_video_file *video); /* display matrix [9] or NULL */

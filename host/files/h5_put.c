@@ -4,6 +4,10 @@
 #include "versions.h"
 #include <string.h>
 
+/* Attributes of a group lie in its header, however many there are.  HDF5 1.10 crashes when it
+ * copies a group (H5Ocopy) whose strings lie in an index instead. */
+enum { MOST_ATTRIBUTES = 64 };
+
 bool cfp_h5_begin(void)
 {
     return H5dont_atexit() >= 0 && H5Eset_auto2(H5E_DEFAULT, NULL, NULL) >= 0 &&
@@ -50,6 +54,7 @@ cfp_status cfp_h5_file_open(cfp_h5_file *out, cfp_output *output)
     const bool good =
         H5Pset_libver_bounds(out->access, H5F_LIBVER_V18, H5F_LIBVER_V18) >= 0 &&
         H5Pset_obj_track_times(how, 0) >= 0 && H5Pset_obj_track_times(out->group, 0) >= 0 &&
+        H5Pset_attr_phase_change(out->group, MOST_ATTRIBUTES, 0) >= 0 &&
         H5Pset_char_encoding(out->link, H5T_CSET_UTF8) >= 0 &&
         H5Tset_size(out->text, H5T_VARIABLE) >= 0 && H5Tset_cset(out->text, H5T_CSET_UTF8) >= 0 &&
         cfp_h5_sink_open(&out->sink, out->access, fileno(output->file.stream)) &&

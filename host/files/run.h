@@ -40,3 +40,12 @@ typedef struct cfp_run {
     const cfp_device *renders_on; /* renders tubes if it can; NULL: the host does */
     const cfp_device *tuned;      /* the device if the run used autotune; else NULL */
 } cfp_run;
+
+/* Which parts of an explanation an HDF5 file gets; scores and numbers of frames always are there.
+ */
+typedef struct cfp_h5_parts {
+    bool pyramid; /* /pyramid */
+    bool raw;     /* /tubes/<layer>/raw: the map before it is resized */
+    bool frames;  /* /clip/frames */
+    bool tubes;   /* /tubes/<layer>/tube: resized to the clip */
+} cfp_h5_parts;

@@ -121,3 +121,27 @@ cfp_status cfp_h5_rows(void *out, cfp_ctx *ctx, const cfp_h5_group *group,
     ctx->memory_taken -= bytes;
     return cfp_h5_ask_rows(out, group->file, ctx, path, dataset, element, first, rows);
 }
+
+cfp_status cfp_h5_byte_list(uint8_t **bytes, size_t *n_bytes, cfp_ctx *ctx,
+                            const cfp_h5_group *group, const cfp_h5_dataset *dataset, int64_t row)
+{
+    const char *const path = cfp_h5_path(group->file);
+    cfp_h5_words words = {0};
+    *bytes = NULL;
+    *n_bytes = 0;
+    cfp_status status = cfp_h5_ask_bytes(&words, group->file, ctx, path, dataset->path, row);
+    cfp_h5_cursor from = {.word = words.word, .n = words.n};
+    const int64_t n = status == CFP_OK ? cfp_h5_take(&from) : 0;
+    const uint64_t *const at =
+        status == CFP_OK && n >= 0 ? cfp_h5_take_numbers(&from, n / 8 + 1) : NULL;
+    if (status == CFP_OK && at == NULL)
+        status = cfp_fail(ctx, CFP_FORMAT, "%s: damaged", path);
+    if (status == CFP_OK && (*bytes = cfp_alloc(ctx, (size_t)n, 1)) == NULL)
+        status = CFP_NOMEM;
+    if (status == CFP_OK) {
+        memcpy(*bytes, at, (size_t)n);
+        *n_bytes = (size_t)n;
+    }
+    cfp_free(words.word);
+    return status;
+}

@@ -13,6 +13,9 @@ CFP_CHECKED cfp_status cfp_h5_ask_words(cfp_h5_words *words, cfp_h5 *file, cfp_c
 CFP_CHECKED cfp_status cfp_h5_ask_rows(void *out, cfp_h5 *file, cfp_ctx *ctx, const char *where,
                                        const cfp_h5_dataset *dataset, cfp_h5_element element,
                                        int64_t first, int64_t rows);
+/* The list of bytes in row `row`, as words. */
+CFP_CHECKED cfp_status cfp_h5_ask_bytes(cfp_h5_words *words, cfp_h5 *file, cfp_ctx *ctx,
+                                        const char *where, const char *path, int64_t row);
 /* Counts bytes that the data of `name` will take.  CFP_NOMEM if the limit (--max-memory) is passed.
  */
 CFP_CHECKED cfp_status cfp_h5_take_memory(cfp_h5 *file, cfp_ctx *ctx, const char *where,

@@ -176,9 +176,10 @@ static void serve(cfp_h5_reader *reader)
         if (path == NULL || !receive(path, (size_t)request.path_bytes))
             _exit(2);
         cfp_h5_words out = {.max = (size_t)request.bytes / sizeof *out.word};
-        const bool good = request.what == CFP_H5_ASK_GROUP ? cfp_h5_walk_group(reader, &out, path)
-                          : request.what == CFP_H5_ASK_TEXT
-                              ? cfp_h5_walk_text(reader, &out, path)
+        const bool good = request.what == CFP_H5_ASK_GROUP  ? cfp_h5_walk_group(reader, &out, path)
+                          : request.what == CFP_H5_ASK_TEXT ? cfp_h5_walk_text(reader, &out, path)
+                          : request.what == CFP_H5_ASK_BYTES
+                              ? cfp_h5_walk_bytes(reader, &out, path, request.first)
                               : cfp_h5_walk_rows(reader, &request, path);
         answer(good, reader, &out);
         free(out.word);

@@ -218,6 +218,15 @@ cfp_status cfp_h5_ask_words(cfp_h5_words *words, cfp_h5 *file, cfp_ctx *ctx, con
     return ask(words, file, ctx, where, (cfp_h5_request){.what = what, .bytes = most}, path);
 }
 
+cfp_status cfp_h5_ask_bytes(cfp_h5_words *words, cfp_h5 *file, cfp_ctx *ctx, const char *where,
+                            const char *path, int64_t row)
+{
+    *words = (cfp_h5_words){0};
+    return ask(words, file, ctx, where,
+               (cfp_h5_request){.what = CFP_H5_ASK_BYTES, .first = row, .bytes = MB + file->bytes},
+               path);
+}
+
 /* Reads rows straight from the file, without HDF5: they lie in one piece and need no conversion. */
 static cfp_status read_bytes(cfp_h5 *file, cfp_ctx *ctx, int fd, const char *where,
                              const cfp_h5_dataset *dataset, char *to, int64_t at, int64_t bytes)

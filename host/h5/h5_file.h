@@ -33,6 +33,7 @@ typedef enum cfp_h5_class {
     CFP_H5_UNSIGNED, /* uint64_t */
     CFP_H5_REAL,     /* double */
     CFP_H5_TEXT,     /* strings in UTF-8 */
+    CFP_H5_BYTES,    /* data sets: each element is a list of bytes, such as a JPEG */
     CFP_H5_NO_CLASS  /* anything else */
 } cfp_h5_class;
 
@@ -139,3 +140,8 @@ CFP_CHECKED cfp_status cfp_h5_floats(float **value, int dims[CFP_H5_MAX_RANK], i
 CFP_CHECKED cfp_status cfp_h5_rows(void *out, cfp_ctx *ctx, const cfp_h5_group *group,
                                    const cfp_h5_dataset *dataset, cfp_h5_element element,
                                    int64_t first, int64_t rows);
+/* Reads element number `row` of a data set of CFP_H5_BYTES with one axis.  The caller frees *bytes,
+ * also after a failure. */
+CFP_CHECKED cfp_status cfp_h5_byte_list(uint8_t **bytes, size_t *n_bytes, cfp_ctx *ctx,
+                                        const cfp_h5_group *group, const cfp_h5_dataset *dataset,
+                                        int64_t row);

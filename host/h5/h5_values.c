@@ -315,3 +315,55 @@ const char *cfp_h5_add_strings(cfp_h5_reader *reader, cfp_h5_words *out, hid_t d
         H5Sclose(space);
     return why;
 }
+
+bool cfp_h5_is_bytes(hid_t type)
+{
+    const hid_t base = H5Tget_class(type) == H5T_VLEN ? H5Tget_super(type) : -1;
+    const bool bytes = base >= 0 && H5Tget_class(base) == H5T_INTEGER && H5Tget_size(base) == 1;
+    if (base >= 0)
+        H5Tclose(base);
+    return bytes;
+}
+
+/* Reads one list.  The memory that HDF5 allocates for it is counted. */
+static const char *read_list(cfp_h5_reader *reader, cfp_h5_words *out, hid_t dataset, hid_t type,
+                             hid_t space)
+{
+    const hsize_t one = 1;
+    const hid_t how = H5Pcreate(H5P_DATASET_XFER), memory = H5Screate_simple(1, &one, NULL);
+    counted c = {.left = (size_t)reader->file_bytes};
+    hvl_t list = {0};
+    const bool good = how >= 0 && memory >= 0 &&
+                      H5Pset_vlen_mem_manager(how, take, &c, give_back, &c) >= 0 &&
+                      H5Dread(dataset, type, memory, space, how, &list) >= 0;
+    if (good)
+        cfp_h5_add_text(out, list.len > 0 ? list.p : "", list.len);
+    free(list.p);
+    if (memory >= 0)
+        H5Sclose(memory);
+    if (how >= 0)
+        H5Pclose(how);
+    return good ? NULL : "claims more bytes than the file has, or is damaged";
+}
+
+const char *cfp_h5_add_bytes(cfp_h5_reader *reader, cfp_h5_words *out, hid_t dataset, int64_t row)
+{
+    const hid_t space = H5Dget_space(dataset), type = H5Dget_type(dataset);
+    const hsize_t start = (hsize_t)row, one = 1;
+    hsize_t size = 0;
+    const char *why = NULL;
+    if (space < 0 || type < 0)
+        why = damaged;
+    else if (!cfp_h5_is_bytes(type) || H5Sget_simple_extent_ndims(space) != 1)
+        why = "is not a list of lists of bytes";
+    else if (H5Sget_simple_extent_dims(space, &size, NULL) < 0 || row < 0 || start >= size ||
+             H5Sselect_hyperslab(space, H5S_SELECT_SET, &start, NULL, &one, NULL) < 0)
+        why = "has no such row";
+    if (why == NULL)
+        why = read_list(reader, out, dataset, type, space);
+    if (type >= 0)
+        H5Tclose(type);
+    if (space >= 0)
+        H5Sclose(space);
+    return why;
+}

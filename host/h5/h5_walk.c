@@ -147,6 +147,8 @@ static const char *add_facts(cfp_h5_words *out, hid_t dataset, hid_t how, hid_t 
     const char *why = cfp_h5_type_refusal(&class, type);
     const int rank = H5Sget_simple_extent_dims(space, size, NULL);
     const int64_t n = count_of(space);
+    if (cfp_h5_is_bytes(type))
+        class = CFP_H5_BYTES;
     if (why == NULL && rank < 0)
         why = "cannot be read (damaged?)";
     if (why == NULL)
@@ -338,6 +340,16 @@ bool cfp_h5_walk_text(cfp_h5_reader *reader, cfp_h5_words *out, const char *path
     const char *const why = cfp_h5_add_strings(reader, out, reader->dataset);
     if (why == NULL && out->full)
         return cfp_h5_refuse(reader, "'%.600s' holds more text than may be read of it", path);
+    return why == NULL || cfp_h5_refuse(reader, "'%.600s' %s", path, why);
+}
+
+bool cfp_h5_walk_bytes(cfp_h5_reader *reader, cfp_h5_words *out, const char *path, int64_t row)
+{
+    if (!open_dataset(reader, path))
+        return false;
+    const char *const why = cfp_h5_add_bytes(reader, out, reader->dataset, row);
+    if (why == NULL && out->full)
+        return cfp_h5_refuse(reader, "'%.600s' holds more bytes than the file", path);
     return why == NULL || cfp_h5_refuse(reader, "'%.600s' %s", path, why);
 }
 

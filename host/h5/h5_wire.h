@@ -11,12 +11,13 @@ enum { CFP_H5_LONGEST_PATH = 1 << 17 };
 typedef enum cfp_h5_what {
     CFP_H5_ASK_GROUP, /* attributes and children, as words */
     CFP_H5_ASK_TEXT,  /* a data set of strings, as words */
-    CFP_H5_ASK_ROWS   /* rows of a data set, written to the window */
+    CFP_H5_ASK_ROWS,  /* rows of a data set, written to the window */
+    CFP_H5_ASK_BYTES  /* a list of bytes in a data set of lists, as words: a text of any bytes */
 } cfp_h5_what;
 
 typedef struct cfp_h5_request {
     int32_t what, element;
-    int64_t first, rows; /* ASK_ROWS */
+    int64_t first, rows; /* ASK_ROWS; ASK_BYTES: first alone */
     int64_t bytes;       /* ASK_ROWS: size of the window; else the largest allowed answer */
     int64_t path_bytes;  /* length of the path that follows, which has no zero byte at its end */
 } cfp_h5_request;

@@ -124,7 +124,7 @@ static cfp_status gather_clips(evaluating *w)
     const int n_clips = session->config.n_operands - 1;
     if (w->plan.request.fill != CFP_FILL_CLIPS)
         return CFP_OK;
-    CFP_TRY(cfp_session_open_clips(session, 1));
+    CFP_TRY(cfp_session_open_clips(session, 1, 1));
     for (int i = 1; i <= n_clips; i++) {
         cfp_clip *clip;
         cfp_progress(&session->ctx, "fill", i - 1, n_clips);
@@ -183,7 +183,7 @@ static cfp_status evaluate(evaluating *w)
     w->csv = w->table.csv.ctx != NULL ? &w->table.csv : NULL;
     if (w->csv != NULL)
         CFP_TRY(put_header(w->csv));
-    CFP_TRY(cfp_session_open_clips(session, 1));
+    CFP_TRY(cfp_session_open_clips(session, 1, 1));
     CFP_TRY(write_table(w, &failed));
     if (failed != CFP_OK && w->rows == 0)
         return failed; /* no table without a row */

@@ -1,9 +1,10 @@
 /* cmd_sweep.c - cfp-gpu sweep: what every threshold selects, as a table.
  *
  * Each clip is decoded and runs through the network once; twice, if some queries compare it with a
- * baseline (--baseline, --steps, --turn-down) and some do not.  Then every class and every query
- * gives a series of rows (method/sweep.h).  Only one series is in memory at a time, never the whole
- * table.
+ * baseline (--baseline, --steps, --turn-down) and some do not.  Of several windows (--windows), all
+ * run through the network first, and the mean of their probabilities chooses the classes.  Then
+ * every class and every query gives a series of rows (method/sweep.h).  Only one series is in
+ * memory at a time, never the whole table.
  *
  * A clip that cannot be read is reported, and the next one follows, as in predict.  If the table
  * cannot be written, the command fails. */
@@ -15,6 +16,7 @@
 #include "sweep_plan.h"
 #include "sweep_rows.h"
 #include "table.h"
+#include "window_scores.h"
 
 typedef struct sweeping {
     cfp_session *session;
@@ -24,8 +26,10 @@ typedef struct sweeping {
     cfp_plot *plot; /* NULL: none */
     cfp_status plot_status;
     cfp_sweep_rows rows;
-    float *probability;  /* [n_classes of the model] */
-    int *rank;           /* [n_classes of the model] */
+    cfp_window_scores scores;
+    int *class_index; /* [n_classes of the model] the classes that are explained */
+    int n_windows;
+    cfp_clip **window;   /* [n_windows] of the current clip */
     int64_t done, total; /* descents, the unit of progress */
 } sweeping;
 
@@ -46,7 +50,8 @@ static cfp_status open_plot(sweeping *w)
     if (session->config.depth != CFP_ALL_DEPTHS)
         deepest = cfp_min_int(deepest, (int)session->config.depth);
     const cfp_plot_request request = {.path = session->config.plot,
-                                      .n_panels = n_clips * classes_of(w) * w->plan.n_queries,
+                                      .n_panels = n_clips * w->n_windows * classes_of(w) *
+                                                  w->plan.n_queries,
                                       .theta = w->plan.theta,
                                       .n_thetas = w->plan.n_thetas,
                                       .max_depth = deepest};
@@ -91,8 +96,8 @@ static cfp_status open_analysers(sweeping *w)
     cfp_session *session = w->session;
     const int n_classes = session->model.n_classes;
     CFP_TRY_ALLOC(&session->ctx, session->logits, n_classes);
-    CFP_TRY_ALLOC(&session->ctx, w->probability, n_classes);
-    CFP_TRY_ALLOC(&session->ctx, w->rank, n_classes);
+    CFP_TRY_ALLOC(&session->ctx, w->class_index, n_classes);
+    CFP_TRY_ALLOC(&session->ctx, w->window, w->n_windows);
     cfp_session_range_begin(session, CFP_RANGE_LOAD, "plan");
     cfp_status status = open_for(&session->analyser, w, false);
     if (status == CFP_OK)
@@ -106,14 +111,14 @@ static int64_t descents_of_clip(const sweeping *w)
     int64_t descents = 0;
     for (int i = 0; i < w->plan.n_queries; i++)
         descents += cfp_sweep_descents(&w->plan.query[i], w->plan.n_thetas);
-    return descents * classes_of(w);
+    return descents * classes_of(w) * w->n_windows;
 }
 
-/* The title of a panel is the class and, if there are several clips, the clip; below it is the
- * query. */
+/* The title of a panel is the class and, if there are several, the clip and the first frame of the
+ * window; below it is the query. */
 static cfp_status add_panel(sweeping *w, const cfp_sweep_subject *subject, const cfp_series *series)
 {
-    char title[512], options[256];
+    char title[512], options[256], frame[32] = "";
     const cfp_sweep_words words = cfp_sweep_words_of(subject->query);
     const char *const word[] = {words.mask, words.propagate, words.normalise,
                                 words.class_relevance};
@@ -125,22 +130,25 @@ static cfp_status add_panel(sweeping *w, const cfp_sweep_subject *subject, const
         if (word[i] != NULL)
             used += snprintf(options + used, sizeof options - (size_t)used, ", %s%s", before[i],
                              word[i]);
-    snprintf(title, sizeof title, "%.200s (%.3g)%s%.200s",
+    if (w->n_windows > 1)
+        snprintf(frame, sizeof frame, ", from frame %d", (int)subject->start);
+    snprintf(title, sizeof title, "%.200s (%.3g)%s%.200s%s",
              subject->model->class_name[subject->class_index], subject->probability,
              w->session->config.n_operands > 2 ? ", " : "",
-             w->session->config.n_operands > 2 ? clip : "");
+             w->session->config.n_operands > 2 ? clip : "", frame);
     return cfp_plot_add(w->plot, title, options, series);
 }
 
-static cfp_status sweep_series(sweeping *w, const char *clip, int class_index,
+static cfp_status sweep_series(sweeping *w, const cfp_clip *clip, int class_index,
                                const cfp_query *query)
 {
     cfp_session *session = w->session;
     cfp_series series;
     const cfp_sweep_subject subject = {.model = &session->model,
-                                       .clip = clip,
+                                       .clip = clip->path,
+                                       .start = w->n_windows > 1 ? clip->index[0] : -1,
                                        .class_index = class_index,
-                                       .probability = (double)w->probability[class_index],
+                                       .probability = (double)w->scores.probability[class_index],
                                        .query = query,
                                        .theta = w->plan.theta,
                                        .n_thetas = w->plan.n_thetas};
@@ -154,38 +162,69 @@ static cfp_status sweep_series(sweeping *w, const char *clip, int class_index,
     return status;
 }
 
-static cfp_status sweep_clip(sweeping *w, const cfp_clip *clip)
+/* Runs the network on a window; then its series can be computed. */
+static cfp_status forward(sweeping *w, const cfp_clip *clip)
 {
     cfp_session *session = w->session;
-    const int n_classes = session->model.n_classes, n = classes_of(w);
     if (session->other.path != NULL)
         CFP_TRY(cfp_session_check_frames(session, "baseline", &session->other, clip));
     if (w->compared != NULL)
         CFP_TRY(cfp_sweep_forward(w->compared, clip, &session->other, session->logits));
     if (session->analyser != NULL)
         CFP_TRY(cfp_session_forward(session, clip));
-    cfp_probabilities(w->probability, &session->model, session->logits);
-    if (w->plan.n_classes > 0)
-        memcpy(w->rank, w->plan.class_index, (size_t)n * sizeof *w->rank);
-    else
-        cfp_rank_classes(w->rank, session->logits, n_classes);
+    return CFP_OK;
+}
+
+static cfp_status sweep_window(sweeping *w, const cfp_clip *clip)
+{
+    const int n = classes_of(w);
     for (int k = 0; k < n; k++)
         for (int i = 0; i < w->plan.n_queries; i++) {
             const cfp_query *query = &w->plan.query[i];
-            CFP_TRY(sweep_series(w, clip->path, w->rank[k], query));
+            CFP_TRY(sweep_series(w, clip, w->class_index[k], query));
             w->done += cfp_sweep_descents(query, w->plan.n_thetas);
-            cfp_progress(&session->ctx, "sweep", w->done, w->total);
+            cfp_progress(&w->session->ctx, "sweep", w->done, w->total);
         }
+    return CFP_OK;
+}
+
+/* The windows are in w->window. */
+static cfp_status sweep_clip(sweeping *w)
+{
+    cfp_session *session = w->session;
+    CFP_TRY(cfp_window_scores_begin(&w->scores, &session->ctx, &session->model));
+    for (int i = 0; i < w->n_windows; i++) {
+        CFP_TRY(forward(w, w->window[i]));
+        cfp_window_scores_add(&w->scores, session->logits);
+    }
+    memcpy(w->class_index, w->plan.n_classes > 0 ? w->plan.class_index : w->scores.rank,
+           (size_t)classes_of(w) * sizeof *w->class_index);
+    for (int i = 0; i < w->n_windows; i++) {
+        if (w->n_windows > 1) /* the network holds the last window */
+            CFP_TRY(forward(w, w->window[i]));
+        CFP_TRY(sweep_window(w, w->window[i]));
+    }
     return CFP_OK;
 }
 
 static cfp_status sweep_next(sweeping *w)
 {
-    cfp_clip *clip;
-    CFP_TRY(cfp_session_next_clip(w->session, &clip));
-    const cfp_status status = sweep_clip(w, clip);
-    const cfp_status given_back = cfp_session_give_back(w->session, clip);
-    return status != CFP_OK ? status : given_back;
+    cfp_session *session = w->session;
+    cfp_status status = CFP_OK;
+    int n = 0;
+    while (n < w->n_windows && status == CFP_OK) {
+        status = cfp_session_next_clip(session, &w->window[n]);
+        n += status == CFP_OK;
+    }
+    if (status == CFP_OK)
+        status = sweep_clip(w);
+    else
+        cfp_session_skip_windows(session, w->n_windows - n - 1);
+    for (int i = 0; i < n; i++) {
+        const cfp_status given_back = cfp_session_give_back(session, w->window[i]);
+        status = status != CFP_OK ? status : given_back;
+    }
+    return status;
 }
 
 static bool is_broken(const sweeping *w)
@@ -262,7 +301,7 @@ static cfp_status sweep(sweeping *w)
     CFP_TRY(read_baseline(w));
     CFP_TRY(open_outputs(w));
     CFP_TRY(cfp_session_open_clips(
-        session, 1)); /* before the network is planned, so that decoding starts now */
+        session, 1, w->n_windows)); /* before the network is planned, so that decoding starts now */
     CFP_TRY(open_analysers(w));
     CFP_TRY(sweep_table(w, &failed));
     if (failed != CFP_OK && w->rows.n == 0)
@@ -273,13 +312,15 @@ static cfp_status sweep(sweeping *w)
 
 cfp_status cfp_cmd_sweep(cfp_session *session)
 {
-    sweeping w = {.session = session};
+    sweeping w = {.session = session, .n_windows = cfp_session_windows(session)};
+    w.rows.has_windows = w.n_windows > 1;
     const cfp_status status = sweep(&w);
     cfp_table_close(&w.table, status);
     cfp_plot_close(&w.plot);
     cfp_analyser_close(&w.compared);
-    cfp_free(w.probability);
-    cfp_free(w.rank);
+    cfp_window_scores_free(&w.scores);
+    cfp_free(w.class_index);
+    cfp_free(w.window);
     cfp_sweep_plan_free(&w.plan);
     return status;
 }

@@ -45,6 +45,22 @@ const cfp_command cfp_commands[] = {
          "are used; the exit status is then 1.",
      .examples = {"aggregate out/* -o classes", "aggregate run/shard-00000.h5 --class clockwise"},
      .run = cfp_cmd_aggregate},
+    {.name = "batch",
+     .bit = CFP_CMD_BATCH,
+     .operands = "MODEL LIST",
+     .min_operands = 2,
+     .max_operands = 2,
+     .summary = "explain all clips of a list into one folder; can be stopped and go on",
+     .about =
+         "Explains every clip of LIST with MODEL. The folder gets shard-*.h5 with the "
+         "explanations, index.h5, which shows all shards as one file, manifest.jsonl with a line "
+         "for each clip, and run.json. Clips are decoded ahead, in processes of their own. The "
+         "same command, started again, goes on where it was stopped, however that happened, and "
+         "tries failed clips again. Several processes, on one machine or on many, may work in one "
+         "folder at the same time. If a clip failed, the exit status is 1.",
+     .examples = {"batch weights/motion.h5 datasets/motion/clips.csv -o motion-run",
+                  "batch model.h5 val.csv --root /data/kinetics/val -o run --shard 1/8"},
+     .run = cfp_cmd_batch},
     {.name = "dataset",
      .bit = CFP_CMD_DATASET,
      .operands = "LIST",

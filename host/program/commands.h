@@ -53,6 +53,7 @@ cfp_status cfp_cmd_evaluate(cfp_session *session);
 cfp_status cfp_cmd_inspect(cfp_session *session);
 cfp_status cfp_cmd_bench(cfp_session *session);
 cfp_status cfp_cmd_devices(cfp_session *session);
+cfp_status cfp_cmd_batch(cfp_session *session);
 cfp_status cfp_cmd_dataset(cfp_session *session);
 cfp_status cfp_cmd_view(cfp_session *session);
 cfp_status cfp_cmd_report(cfp_session *session);
@@ -102,13 +103,16 @@ CFP_CHECKED cfp_status cfp_session_check_frames(cfp_session *session, const char
 uint8_t *cfp_session_clip_buffer(cfp_session *session);
 /* Opens the clip that --baseline names, if it names one, and gives it to the trace. */
 CFP_CHECKED cfp_status cfp_session_open_baseline(cfp_session *session, const cfp_query *query);
-/* Starts to decode the operands from number `first` on, ahead of their use (session_clips.c). */
-CFP_CHECKED cfp_status cfp_session_open_clips(cfp_session *session, int first);
-/* The next of these clips; call it once for each operand.  Give each clip back before the next
- * call.
- */
+/* Starts to decode the operands from number `first` on, ahead of their use (session_clips.c). held:
+ * how many clips the caller holds at a time. */
+CFP_CHECKED cfp_status cfp_session_open_clips(cfp_session *session, int first, int held);
+/* How many windows of each clip are read. */
+int cfp_session_windows(const cfp_session *session);
+/* The next window of these clips; call it once for each window of each operand. */
 CFP_CHECKED cfp_status cfp_session_next_clip(cfp_session *session, cfp_clip **clip);
 CFP_CHECKED cfp_status cfp_session_give_back(cfp_session *session, cfp_clip *clip);
+/* Leaves out the next windows, those of a clip that has failed.  The message stays. */
+void cfp_session_skip_windows(cfp_session *session, int windows);
 /* Fills rank[n_classes] with the indices of the classes: the largest logit first; of equal ones,
  * the lower index. */
 void cfp_rank_classes(int *rank, const float *logits, int n_classes);

@@ -32,13 +32,18 @@ typedef struct partial {
 
 /* Global variables, because a signal handler has no other access to them. */
 static volatile int interrupted;
-static int n_signals, said;
+static int n_signals, said, patience_ms = PATIENCE_MS;
 static partial partials[MAX_PARTIAL];
 static pid_t owner; /* the process that made the files: its child processes must not remove them */
 
 const volatile int *cfp_interrupt_flag(void)
 {
     return &interrupted;
+}
+
+void cfp_interrupt_patience(int ms)
+{
+    __atomic_store_n(&patience_ms, ms, __ATOMIC_RELAXED);
 }
 
 void cfp_interrupt_said(void)
@@ -134,8 +139,8 @@ static void end_now(void)
 
 static void on_signal(int number)
 {
-    static const struct itimerval patience = {
-        .it_value = {PATIENCE_MS / 1000, PATIENCE_MS % 1000 * 1000}};
+    const int ms = __atomic_load_n(&patience_ms, __ATOMIC_RELAXED);
+    const struct itimerval patience = {.it_value = {ms / 1000, ms % 1000 * 1000}};
     (void)number;
     interrupted = 1;
     if (__atomic_fetch_add(&n_signals, 1, __ATOMIC_RELAXED) > 0)

@@ -11,6 +11,9 @@
 void cfp_interrupt_catch(void);
 const volatile int *cfp_interrupt_flag(void);
 
+/* How long the program may take to end by itself; 0: as long as it wants.  1.5 seconds at first. */
+void cfp_interrupt_patience(int ms);
+
 /* Tells that the line "interrupted" was printed, so that a forced end does not print it again. */
 void cfp_interrupt_said(void);
 

@@ -12,6 +12,7 @@
 #include "../files/versions.h"
 #include "commands.h"
 #include "crash.h"
+#include "helper_process.h"
 #include "interrupt.h"
 #include "libraries.h"
 #include "version.h"
@@ -86,10 +87,6 @@ static const cfp_command *find_command(const char *name)
 
 static cfp_status unknown_command(cfp_ctx *ctx, const char *name)
 {
-    static const char *const planned[] = {"batch"};
-    for (size_t i = 0; i < sizeof planned / sizeof *planned; i++)
-        if (strcmp(name, planned[i]) == 0)
-            return cfp_fail(ctx, CFP_USAGE, "%s: not in this version", name);
     if (name[0] == '-')
         return cfp_fail(ctx, CFP_USAGE, "%s: the command comes first; see cfp-gpu --help", name);
     const char *near = cfp_nearest(name, cfp_commands, cfp_n_commands, sizeof *cfp_commands);
@@ -134,6 +131,8 @@ int main(int argc, char **argv)
                             .partial = cfp_interrupt_partial,
                             .interrupted = cfp_interrupt_flag()};
     hold_standard_streams();
+    if (argc == 3 && cfp_helper_process(argv[1], argv[2]))
+        return EXIT_DONE;
     cfp_crash_begin();
     const bool asks_help = given(argc, argv, "--help") || given(argc, argv, "-h");
     cfp_status status = CFP_OK;

@@ -29,6 +29,11 @@ static void describe_values(char *text, size_t bytes, const cfp_option *option)
         snprintf(text, bytes, "%s%sa whole number from %.0f to %.0f", word, or, option->min,
                  option->max);
         break;
+    case CFP_OPTION_MOMENT:
+        snprintf(text, bytes,
+                 "%s%sa whole number from %.0f to %.0f, or a time such as 12.5s or 00:01:02.5",
+                 word, option->word == NULL ? "" : ", ", option->min, option->max);
+        break;
     case CFP_OPTION_BYTES:
         snprintf(text, bytes, "%s%sa number of bytes, such as 512M or 4G, 1M at least", word, or);
         break;
@@ -61,6 +66,54 @@ static bool parse_int(int64_t *out, const cfp_option *option, const char *text)
     *out = value;
     return errno == 0 && *text > ' ' && *end == '\0' && (double)value >= option->min &&
            (double)value <= option->max;
+}
+
+/* Reads digits, and, where `fraction` says so, a dot and more digits.  Returns what follows, or
+ * NULL if there are no digits, or more than any clip needs. */
+static const char *parse_digits(double *out, const char *text, bool fraction)
+{
+    enum { MOST = 9 };
+    const size_t whole = strspn(text, "0123456789");
+    const size_t more = fraction && text[whole] == '.' ? strspn(text + whole + 1, "0123456789") : 0;
+    const size_t length = more > 0 ? whole + 1 + more : whole;
+    char digits[3 * MOST];
+    if (length == 0 || whole > MOST || length >= sizeof digits)
+        return NULL;
+    memcpy(digits, text, length);
+    digits[length] = '\0';
+    *out = strtod(digits, NULL);
+    return text + length;
+}
+
+bool cfp_parse_time(double *seconds, const char *text)
+{
+    double part;
+    const char *rest = parse_digits(seconds, text, true);
+    if (rest != NULL && strcmp(rest, "s") == 0)
+        return true;
+    rest = parse_digits(seconds, text, false);
+    int colons = 0;
+    while (rest != NULL && *rest == ':' && colons < 2) { /* minutes, then seconds */
+        const bool two = strspn(rest + 1, "0123456789") == 2;
+        rest = parse_digits(&part, rest + 1, true);
+        if (!two || rest == NULL || part >= 60)
+            return false;
+        *seconds = *seconds * 60 + part;
+        colons++;
+    }
+    return rest != NULL && *rest == '\0' && colons > 0;
+}
+
+static bool parse_moment(cfp_config *config, const cfp_option *option, const char *text)
+{
+    double seconds;
+    config->start_seconds = -1;
+    if (parse_int(&config->start, option, text))
+        return true;
+    const bool good = cfp_parse_time(&seconds, text);
+    if (good)
+        config->start_seconds = seconds;
+    return good;
 }
 
 /* "4G" is 4 x 2^30. */
@@ -131,6 +184,9 @@ static cfp_status set_value(cfp_config *config, cfp_ctx *ctx, const cfp_option *
         break;
     case CFP_OPTION_INT:
         good = parse_int(field, option, text);
+        break;
+    case CFP_OPTION_MOMENT:
+        good = parse_moment(config, option, text);
         break;
     case CFP_OPTION_BYTES:
         good = parse_bytes(field, option, text);
@@ -255,6 +311,31 @@ static cfp_status parse_letter(cfp_config *config, cfp_ctx *ctx, int argc, char 
     return set_value(config, ctx, option, argv[++*i]);
 }
 
+/* The row whose value goes to this field. */
+static int row_of(const cfp_config *config, size_t field)
+{
+    for (int i = 0; i < cfp_n_options; i++)
+        if (cfp_options[i].field == field && (cfp_options[i].commands & config->command->bit))
+            return i;
+    return -1;
+}
+
+/* True if the user typed the option. */
+static bool was_given(const cfp_config *config, size_t field)
+{
+    const int i = row_of(config, field);
+    return i >= 0 && config->given[i];
+}
+
+static cfp_status check_windows(const cfp_config *config, cfp_ctx *ctx)
+{
+    if (config->windows > 1 && was_given(config, offsetof(cfp_config, start)))
+        return cfp_fail(ctx, CFP_USAGE,
+                        "--windows: %lld windows are spread over the clip: --start has no meaning",
+                        (long long)config->windows);
+    return CFP_OK;
+}
+
 static cfp_status check_operands(const cfp_config *config, cfp_ctx *ctx)
 {
     const cfp_command *command = config->command;
@@ -297,6 +378,7 @@ cfp_status cfp_options_parse(cfp_config *config, cfp_ctx *ctx, int argc, char **
         }
     }
     recommend(config);
+    CFP_TRY(check_windows(config, ctx));
     return check_operands(config, ctx);
 }
 
@@ -305,22 +387,6 @@ void cfp_config_free(cfp_config *config)
     cfp_free(config->operand);
     cfp_free(config->roots.joined);
     *config = (cfp_config){0};
-}
-
-/* The row whose value goes to this field. */
-static int row_of(const cfp_config *config, size_t field)
-{
-    for (int i = 0; i < cfp_n_options; i++)
-        if (cfp_options[i].field == field && (cfp_options[i].commands & config->command->bit))
-            return i;
-    return -1;
-}
-
-/* True if the user typed the option. */
-static bool was_given(const cfp_config *config, size_t field)
-{
-    const int i = row_of(config, field);
-    return i >= 0 && config->given[i];
 }
 
 void cfp_config_set_text(cfp_config *config, const char *name, const char *value)
@@ -355,13 +421,13 @@ static void take(cfp_config *config, const char *name, void *field, const void *
     cfp_config_set_text(config, name, text);
 }
 
-/* explain and contrast without --rule: the recommended question, but for what was given. */
+/* explain, contrast and batch without --rule: the recommended question, but for what was given. */
 static void recommend(cfp_config *config)
 {
     const cfp_query best = cfp_query_recommended();
     const int64_t rule = best.rule, mask = best.mask;
     const char *const baseline = cfp_baseline_names[best.baseline];
-    if ((config->command->bit & (CFP_CMD_EXPLAIN | CFP_CMD_CONTRAST)) == 0 ||
+    if ((config->command->bit & (CFP_CMD_EXPLAIN | CFP_CMD_CONTRAST | CFP_CMD_BATCH)) == 0 ||
         was_given(config, offsetof(cfp_config, rule)) || asks_for_cfp(config))
         return;
     take(config, "rule", &config->rule, &rule, sizeof rule, cfp_rule_names[rule]);
@@ -376,6 +442,16 @@ static void recommend(cfp_config *config)
         strcmp(config->baseline, cfp_baseline_names[CFP_BASELINE_ZERO]) != 0)
         take(config, "turn-down", &config->turn_down, &best.turn_down, sizeof best.turn_down,
              "0.25");
+}
+
+cfp_sampling cfp_config_sampling(const cfp_config *config)
+{
+    return (cfp_sampling){.start = config->start,
+                          .by_time = config->start_seconds >= 0,
+                          .seconds = config->start_seconds,
+                          .windows = (int)config->windows,
+                          .stride = (int)config->stride,
+                          .track = (int)config->track};
 }
 
 cfp_query cfp_config_query(const cfp_config *config)

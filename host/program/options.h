@@ -4,6 +4,7 @@
  * --help, the man pages, the completions and run.json all use it.  An option has several rows if it
  * has different meanings in different commands (--top). */
 #pragma once
+#include "../clip/clip.h"
 #include "../method/query.h"
 
 /* A bit for each command; see cfp_option.commands. */
@@ -20,10 +21,11 @@ enum {
     CFP_CMD_CONTRAST = 512,
     CFP_CMD_AGGREGATE = 1024,
     CFP_CMD_DATASET = 2048,
-    CFP_CMD_ALL = 4095
+    CFP_CMD_BATCH = 4096,
+    CFP_CMD_ALL = 8191
 };
 
-enum { CFP_MAX_OPTIONS = 96, CFP_MAX_TEXTS = 16 };
+enum { CFP_MAX_OPTIONS = 112, CFP_MAX_TEXTS = 16 };
 
 /* The values of an option that may be given several times, in their order. */
 typedef struct cfp_texts {
@@ -42,14 +44,20 @@ typedef struct cfp_config {
     int n_operands;
     const char **operand;
     /* input */
-    int64_t start;       /* -1: centred */
-    int64_t stride;      /* 0: the model's */
-    int64_t track;       /* 0: the first */
-    int64_t check_input; /* cfp_input_checking */
+    int64_t start;        /* -1: centred */
+    double start_seconds; /* -1: `start` counts; else it is a time, which takes its place */
+    int64_t windows;      /* 1: the one of --start */
+    int64_t stride;       /* 0: the model's */
+    int64_t track;        /* 0: the first */
+    int64_t check_input;  /* cfp_input_checking */
     /* lists of clips */
     const char *kind, *subset; /* NULL: by content; all */
     cfp_texts roots;
     const char *model_file; /* dataset: NULL: none */
+    /* batch */
+    const char *keep, *shard;      /* shard NULL: all of the list */
+    int64_t shard_clips, decoders; /* 0: chosen by the program */
+    double time_limit;             /* seconds for decoding a clip */
     /* question */
     const char *head;       /* of a network with several; NULL: not given */
     const char *class_name; /* NULL: the top predicted class */
@@ -84,8 +92,8 @@ typedef struct cfp_config {
     int64_t threads, precision, seed;
     int64_t max_memory; /* bytes; 0: what is free */
     /* bench */
-    int64_t runs, warmup, batch;
-    bool profile; /* explain too */
+    int64_t runs, warmup, batch; /* batch 0: chosen by the program */
+    bool profile;                /* explain too */
     /* The value of each row as the user typed it, or the default; NULL: none, or an option of
      * another command. */
     const char *text[CFP_MAX_OPTIONS];
@@ -96,6 +104,7 @@ typedef enum cfp_option_type {
     CFP_OPTION_FLAG,   /* bool, takes no value */
     CFP_OPTION_INT,    /* int64_t in [min, max], or `word`, which means word_value */
     CFP_OPTION_REAL,   /* double in [min, max] */
+    CFP_OPTION_MOMENT, /* start and start_seconds: as INT, or a time such as 12.5s, 00:01:02.5 */
     CFP_OPTION_BYTES,  /* int64_t in [min, max]; K, M, G or T may follow the number; or `word` */
     CFP_OPTION_CHOICE, /* int64_t: index into choice[] */
     CFP_OPTION_TEXT,   /* const char *, not empty */
@@ -141,6 +150,11 @@ static inline bool cfp_option_shown(const cfp_option *option, unsigned command_b
 CFP_CHECKED cfp_status cfp_options_parse(cfp_config *config, cfp_ctx *ctx, int argc, char **argv);
 void cfp_config_free(cfp_config *config);
 
+/* Which frames the options ask for.  The logits of --windows windows are averaged by
+ * cfp_window_scores (window_scores.h). */
+cfp_sampling cfp_config_sampling(const cfp_config *config);
+/* A time as the user types it, in seconds: 12.5s, 01:02.5 or 00:01:02.5.  False if it is none. */
+bool cfp_parse_time(double *seconds, const char *text);
 /* The question that the options ask. */
 cfp_query cfp_config_query(const cfp_config *config);
 /* Sets config->text of an option whose default depends on the model (--target). */

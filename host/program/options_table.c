@@ -15,6 +15,7 @@ static const char *const canvas_names[] = {"model", "source"};
 #define FLAG .type = CFP_OPTION_FLAG
 #define INT(low, high) .type = CFP_OPTION_INT, .min = (low), .max = (high)
 #define BYTES(low, high) .type = CFP_OPTION_BYTES, .min = (low), .max = (high)
+#define MOMENT(low, high) .type = CFP_OPTION_MOMENT, .min = (low), .max = (high)
 #define REAL(low, high) .type = CFP_OPTION_REAL, .min = (low), .max = (high)
 #define CHOICE(names, n) .type = CFP_OPTION_CHOICE, .choice = (names), .n_choices = (n)
 #define TEXT(called) .type = CFP_OPTION_TEXT, .argument = (called)
@@ -22,9 +23,11 @@ static const char *const canvas_names[] = {"model", "source"};
 #define WORD(text, value) .word = (text), .word_value = (value)
 
 #define WRITES (CFP_CMD_EXPLAIN | CFP_CMD_CONTRAST) /* tubes and a folder */
-#define EXPLAINS (WRITES | CFP_CMD_BENCH)
+#define ANSWERS (WRITES | CFP_CMD_BATCH)            /* the question that explain asks */
+#define EXPLAINS (ANSWERS | CFP_CMD_BENCH)
 #define TABLES (CFP_CMD_SWEEP | CFP_CMD_EVALUATE)
-#define READS_CLIPS (WRITES | CFP_CMD_PREDICT | TABLES)
+#define READS_CLIPS (ANSWERS | CFP_CMD_PREDICT | TABLES)
+#define AVERAGES (CFP_CMD_PREDICT | CFP_CMD_SWEEP) /* over several windows of a clip */
 #define NO_NETWORK                                                                                 \
     (CFP_CMD_INSPECT | CFP_CMD_DEVICES | CFP_CMD_VIEW | CFP_CMD_REPORT | CFP_CMD_AGGREGATE |       \
      CFP_CMD_DATASET)
@@ -32,13 +35,16 @@ static const char *const canvas_names[] = {"model", "source"};
 #define NOT_RANDOM                                                                                 \
     (CFP_CMD_PREDICT | CFP_CMD_SWEEP | CFP_CMD_INSPECT | CFP_CMD_DEVICES | CFP_CMD_VIEW |          \
      CFP_CMD_REPORT | CFP_CMD_DATASET)
-#define READS_LISTS CFP_CMD_DATASET
+#define READS_LISTS (CFP_CMD_DATASET | CFP_CMD_BATCH)
 
 /* clang-format off */
 const cfp_option cfp_options[] = {
-    {"start", 0, INT(0, 2147483647), FIELD(start), .argument = "FRAME", .default_text = "centre",
+    {"start", 0, MOMENT(0, 2147483647), FIELD(start), .argument = "FRAME|TIME", .default_text = "centre",
      WORD("centre", -1), .group = "Input", .commands = READS_CLIPS,
-     .help = "First frame of the window. centre puts the window in the middle of the source. In a folder of images and in a frames.db, FRAME is the number in the frame's name, as in annotations. Elsewhere, and where names do not hold exactly one number, it is the frame's position, counted from 0"},
+     .help = "First frame of the window. centre puts the window in the middle of the source. In a folder of images and in a frames.db, FRAME is the number in the frame's name, as in annotations. Elsewhere, and where names do not hold exactly one number, it is the frame's position, counted from 0. A TIME such as 12.5s, 01:02.5 or 00:01:02.5 takes the frame that is shown at that time, counted from the first frame; only videos and animations have times"},
+    {"windows", 0, INT(1, 100), FIELD(windows), .argument = "N", .default_text = "1",
+     .group = "Input", .commands = AVERAGES,
+     .help = "Read N windows of each clip, evenly spread from its first frame to its last, and average the probabilities of the classes over them. 1 reads the one window of --start. explain shows one window; choose it with --start"},
     {"stride", 0, INT(1, 100000), FIELD(stride), .argument = "N", .default_text = "model",
      WORD("model", 0), .group = "Input", .commands = READS_CLIPS,
      .help = "Read every N-th frame of those that exist. model takes the stride that the model was trained with. A source that is too short is repeated from its start"},
@@ -62,13 +68,13 @@ const cfp_option cfp_options[] = {
      .commands = CFP_CMD_EXPLAIN | CFP_CMD_PREDICT | CFP_CMD_INSPECT,
      .help = "If the network has several classifiers, such as verb and noun: take only this one [default: all]"},
     {"head", 0, TEXT("NAME"), FIELD(head), .group = "Question",
-     .commands = CFP_CMD_CONTRAST | TABLES | CFP_CMD_BENCH,
+     .commands = CFP_CMD_CONTRAST | TABLES | CFP_CMD_BENCH | CFP_CMD_BATCH,
      .help = "If the network has several classifiers, such as verb and noun: the one to ask [default: the first]"},
     {"class", 0, TEXT("NAME|INDEX"), FIELD(class_name), .group = "Question",
      .commands = CFP_CMD_EXPLAIN,
      .help = "The class to explain; of several heads HEAD=CLASS,HEAD=CLASS, such as verb=cut,noun=onion [default: the most probable class, of each head]"},
     {"class", 0, TEXT("NAME|INDEX"), FIELD(class_name), .group = "Question",
-     .commands = CFP_CMD_BENCH,
+     .commands = CFP_CMD_BENCH | CFP_CMD_BATCH,
      .help = "The class to explain [default: the most probable class]"},
     {"class", 0, TEXT("NAME|INDEX"), FIELD(class_name), .group = "Question",
      .commands = CFP_CMD_CONTRAST, .help = "Class A (required)"},
@@ -105,7 +111,7 @@ const cfp_option cfp_options[] = {
      .help = "How the inputs of a kernel are scored. cfp: mean kernel weight times mean activation. reference: as the published code computes it. grad: activation times gradient"},
     {"rule", 0, CHOICE(cfp_rule_names, CFP_RULE_COUNT), FIELD(rule), .default_text = "cfp",
      .default_shown = "grad --mask none --baseline blank --turn-down 0.25 --theta 0.1",
-     .group = "Question", .commands = WRITES,
+     .group = "Question", .commands = ANSWERS,
      .help = "How the inputs of a kernel are scored. cfp: mean kernel weight times mean activation, as published. reference: as the published code computes it. grad: activation times gradient. With --rule, all other options have the defaults shown here. Without it, the question is the one whose answers were measured best"},
     {"theta", 0, REAL(0, 1), FIELD(theta), .argument = "X", .default_text = "0.6",
      .group = "Question", .commands = EXPLAINS, .help = "Select the inputs whose relevance is at least X"},
@@ -213,6 +219,14 @@ const cfp_option cfp_options[] = {
      .help = "Folder for the files. It is made if it does not exist. Files of the same name are replaced; run.json lists the files of this run [default: CLIP-contrasted in the current folder]"},
     {"output", 'o', TEXT("DIR"), FIELD(output), .group = "Output", .about_run = true, .commands = CFP_CMD_EXPLAIN,
      .help = "Folder for the files. It is made if it does not exist. Files of the same name are replaced; run.json lists the files of this run [default: CLIP-explained in the current folder]"},
+    {"output", 'o', TEXT("DIR"), FIELD(output), .group = "Output", .about_run = true, .commands = CFP_CMD_BATCH,
+     .help = "Folder for the results (required). It is made if it does not exist. If it was begun with another model, list or question, the command is refused"},
+    {"keep", 0, TEXT("LIST"), FIELD(keep), .default_text = "pyramid,raw", .group = "Output",
+     .commands = CFP_CMD_BATCH,
+     .help = "What to keep of each explanation, separated by commas. pyramid: kernels and edges. raw: the map of each layer before it is resized. tubes: the maps resized to the clip, 1000 times as large. frames: the frames as the model saw them. Scores and frame numbers are always kept"},
+    {"shard-clips", 0, INT(1, 1000000), FIELD(shard_clips), .argument = "N", .default_text = "auto", WORD("auto", 0),
+     .group = "Output", .commands = CFP_CMD_BATCH,
+     .help = "How many clips of LIST a shard-*.h5 holds. auto: 64, or fewer in a short list, so that there are 16 shards"},
     {"output", 'o', TEXT("FILE"), FIELD(output), .default_text = "index.html", .group = "Output", .about_run = true,
      .commands = CFP_CMD_REPORT, .help = "The page to write. Its links are relative: page and folders can be moved together"},
     {"format", 0, TEXT("LIST"), FIELD(formats), .default_text = "h5,json,png,mp4,html",
@@ -249,8 +263,20 @@ const cfp_option cfp_options[] = {
      .group = "Measurement", .commands = CFP_CMD_BENCH, .help = "How many runs to make before those"},
     {"batch", 0, INT(1, 1024), FIELD(batch), .argument = "N", .default_text = "1",
      .group = "Measurement", .commands = CFP_CMD_BENCH, .help = "How many clips to run at once"},
-    {"profile", 0, FLAG, FIELD(profile), .group = "Measurement", .commands = EXPLAINS, .about_run = true,
+    {"profile", 0, FLAG, FIELD(profile), .group = "Measurement", .commands = WRITES | CFP_CMD_BENCH, .about_run = true,
      .help = "For a profiler that is started by the CUDA profiler API (nsys, ncu). It records only the measured runs of bench, or only the clip of explain and contrast, without loading. Kernels are launched one by one, each in the range of its node"},
+
+    {"shard", 0, TEXT("I/N"), FIELD(shard), .group = "Work", .commands = CFP_CMD_BATCH, .about_run = true,
+     .help = "Do only part I of N, counted from 1: every N-th shard. For job arrays; all parts may use one folder [default: all that no other process in the folder does]"},
+    {"batch", 0, INT(1, 1024), FIELD(batch), .argument = "N", .default_text = "auto", WORD("auto", 0),
+     .group = "Work", .commands = CFP_CMD_BATCH,
+     .help = "How many clips the network runs at once. auto: 1 on the processor, 8 on a GPU. Sums are rounded in another order if it changes, so all runs into one folder need the same"},
+    {"decoders", 0, INT(1, 1024), FIELD(decoders), .argument = "N", .default_text = "auto", WORD("auto", 0),
+     .group = "Work", .commands = CFP_CMD_BATCH, .about_run = true,
+     .help = "How many processes decode clips ahead. auto: if the network runs on a GPU, as many as --threads; else one, and one more for every eight of --threads"},
+    {"time-limit", 0, REAL(0.1, 1e6), FIELD(time_limit), .argument = "SECONDS", .default_text = "300",
+     .group = "Work", .commands = CFP_CMD_BATCH, .about_run = true,
+     .help = "A clip that is not decoded after so long fails. The process that decodes it is ended"},
 
     {"device", 0, TEXT("auto|cpu|cuda[:N]|ref"), FIELD(device), .default_text = "auto",
      .group = "Device", .commands = CFP_CMD_ALL, .ignoring = NO_NETWORK,
@@ -269,7 +295,7 @@ const cfp_option cfp_options[] = {
      .commands = WRITES | CFP_CMD_PREDICT | CFP_CMD_BENCH | TABLES,
      .help = "On cuda: time several of cuDNN's plans for each convolution and use the fastest. New choices are added to FILE. Choices that FILE has are used again, so that a run can be repeated [default: cuDNN's first choice]"},
     {"seed", 0, INT(0, 9007199254740992), FIELD(seed), .argument = "N", .default_text = "0",
-     .group = "Device", .commands = WRITES,
+     .group = "Device", .commands = ANSWERS,
      .help = "Seed of the random order in which --baseline shuffle puts the frames"},
     {"seed", 0, INT(0, 9007199254740992), FIELD(seed), .argument = "N", .default_text = "0",
      .group = "Device", .commands = CFP_CMD_BENCH,

@@ -1,6 +1,7 @@
 /* session.c - the steps that several commands take: device, model, trace; see commands.h. */
 #include "commands.h"
 #include "guard.h"
+#include "local_gpu.h"
 #include <fnmatch.h>
 #include <math.h>
 #include <omp.h>
@@ -18,7 +19,9 @@ cfp_status cfp_session_open_device(cfp_session *session)
 {
     const cfp_config *config = &session->config;
     CFP_TRY(cfp_session_choose_threads(session));
+    const bool batch = config->command->bit == CFP_CMD_BATCH; /* mpirun and srun start several */
     const cfp_device_request request = {.threads = session->threads,
+                                        .ordinal = batch ? cfp_local_gpu() : 0,
                                         .precision = (cfp_precision)config->precision,
                                         .module_dir = CFP_MODULE_DIR,
                                         .autotune = config->autotune,
@@ -144,9 +147,7 @@ uint8_t *cfp_session_clip_buffer(cfp_session *session)
 /* Frames are decoded into `buffer`; NULL: into memory that the clip allocates. */
 static cfp_status open_clip(cfp_clip *clip, cfp_session *session, const char *path, uint8_t *buffer)
 {
-    const cfp_sampling sampling = {.start = session->config.start,
-                                   .stride = (int)session->config.stride,
-                                   .track = (int)session->config.track};
+    const cfp_sampling sampling = cfp_config_sampling(&session->config);
     cfp_session_range_begin(session, CFP_RANGE_DECODE, path);
     cfp_guard_begin(path);
     const cfp_input_spec *input = &session->model.input;

@@ -9,6 +9,7 @@
  * messages about that next clip are logged when its turn comes. */
 #include "commands.h"
 #include "guard.h"
+#include <string.h>
 
 enum { NETWORK_PER_DECODER = 8 };
 
@@ -30,18 +31,23 @@ static void give_memory(void *cookie, void *memory)
     device->api->host_release(device->backend, memory);
 }
 
-cfp_status cfp_session_open_clips(cfp_session *session, int first)
+int cfp_session_windows(const cfp_session *session)
+{
+    return cfp_max_int(1, (int)session->config.windows);
+}
+
+cfp_status cfp_session_open_clips(cfp_session *session, int first, int held)
 {
     const cfp_config *config = &session->config;
+    cfp_sampling sampling = cfp_config_sampling(config);
+    sampling.unhashed = (config->command->bit & (CFP_CMD_PREDICT | CFP_CMD_SWEEP)) != 0;
     const cfp_clip_queue_request request = {
         .input = &session->model.input,
         .path = (const char *const *)config->operand + first,
         .n_paths = config->n_operands - first,
-        .sampling = {.start = config->start,
-                     .stride = (int)config->stride,
-                     .track = (int)config->track},
+        .sampling = sampling,
         .threads = decoding_threads(session),
-        .held = 1,
+        .held = held,
         .alloc = take_memory,
         .release = give_memory,
         .cookie = &session->device,
@@ -82,4 +88,17 @@ cfp_status cfp_session_give_back(cfp_session *session, cfp_clip *clip)
     const cfp_status status = device->api->frames->wait(device->backend, session->staged);
     cfp_clip_queue_give_back(session->clips, clip);
     return status;
+}
+
+void cfp_session_skip_windows(cfp_session *session, int windows)
+{
+    char message[sizeof session->ctx.message];
+    memcpy(message, session->ctx.message, sizeof message);
+    for (int w = 0; w < windows; w++) {
+        cfp_clip *clip;
+        if (cfp_session_next_clip(session, &clip) == CFP_OK &&
+            cfp_session_give_back(session, clip) != CFP_OK)
+            break;
+    }
+    memcpy(session->ctx.message, message, sizeof message);
 }

@@ -4,9 +4,9 @@
 #include <math.h>
 
 static const char *const columns[] = {
-    "clip",      "class_index", "class_name",      "probability",     "rule",  "mask",
-    "propagate", "normalise",   "class_relevance", "theta",           "layer", "depth",
-    "kernels",   "selected",    "edges",           "jaccard_previous"};
+    "clip",      "class_index",      "class_name", "probability", "rule",  "mask",    "propagate",
+    "normalise", "class_relevance",  "theta",      "layer",       "depth", "kernels", "selected",
+    "edges",     "jaccard_previous", "start"};
 enum { N_COLUMNS = sizeof columns / sizeof *columns };
 
 typedef struct row {
@@ -16,7 +16,7 @@ typedef struct row {
     int theta;
 } row;
 
-static void put_fields(cfp_csv *csv, cfp_json *json, const row *r)
+static void put_fields(cfp_csv *csv, cfp_json *json, const row *r, bool has_windows)
 {
     const cfp_sweep_subject *s = r->subject;
     const double jaccard = r->theta > 0 ? r->layer->jaccard[r->theta] : NAN;
@@ -36,13 +36,15 @@ static void put_fields(cfp_csv *csv, cfp_json *json, const row *r)
     cfp_put_int(csv, json, "selected", r->layer->selected[r->theta]);
     cfp_put_int(csv, json, "edges", r->layer->edges[r->theta]);
     cfp_put_number(csv, json, "jaccard_previous", jaccard);
+    if (has_windows)
+        cfp_put_int(csv, json, "start", s->start);
 }
 
 cfp_status cfp_sweep_rows_header(cfp_sweep_rows *rows)
 {
     if (rows->csv == NULL)
         return CFP_OK;
-    for (int i = 0; i < N_COLUMNS; i++)
+    for (int i = 0; i < N_COLUMNS - !rows->has_windows; i++)
         cfp_csv_text(rows->csv, columns[i]);
     return cfp_csv_end_row(rows->csv);
 }
@@ -52,7 +54,7 @@ static cfp_status put_row(cfp_sweep_rows *rows, const row *r)
     rows->n++;
     if (rows->json != NULL)
         cfp_json_object(rows->json);
-    put_fields(rows->csv, rows->json, r);
+    put_fields(rows->csv, rows->json, r, rows->has_windows);
     if (rows->json != NULL) {
         cfp_json_object_end(rows->json);
         CFP_TRY(rows->json->status);

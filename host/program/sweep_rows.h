@@ -10,14 +10,16 @@ typedef struct cfp_sweep_rows {
     cfp_csv *csv;   /* NULL: none; owned by the caller */
     cfp_json *json; /* NULL: none; open inside the array of rows; owned by the caller */
     int64_t n;
+    bool has_windows; /* a last column, `start`, tells the windows of a clip apart */
 } cfp_sweep_rows;
 
 /* What the rows of one series share. */
 typedef struct cfp_sweep_subject {
     const cfp_model *model;
     const char *clip;
+    int64_t start; /* the first frame of the window */
     int class_index;
-    double probability;
+    double probability; /* over all windows of the clip */
     const cfp_query *query;
     const double *theta;
     int n_thetas;

@@ -48,6 +48,25 @@ void cfp_terminal_log(void *cookie, cfp_level level, const char *line)
     fputc('\n', stderr);
 }
 
+/* A line of JSON.  Work that goes on after failures also says how many there were, how many units a
+ * second are done, and how many seconds are left (null: not known yet). */
+static void print_json(const cfp_terminal *terminal, const cfp_work *work, double now)
+{
+    const double seconds = (now - work->started_ms) * 1e-3;
+    fprintf(stderr, "{\"progress\":\"%s\",\"done\":%lld,\"total\":%lld,\"seconds\":%.3f",
+            work->what, (long long)work->done, (long long)work->total, seconds);
+    if (terminal->counts_failures && work == &terminal->work[0]) {
+        const double rate = seconds > 0 ? (double)(work->done - work->first) / seconds : 0;
+        fprintf(stderr, ",\"failed\":%lld,\"per_second\":%.3f,\"seconds_left\":",
+                (long long)terminal->failed, rate);
+        if (rate > 0)
+            fprintf(stderr, "%.1f", (double)(work->total - work->done) / rate);
+        else
+            fprintf(stderr, "null");
+    }
+    fprintf(stderr, "}\n");
+}
+
 static void draw_bar(cfp_terminal *terminal, double now)
 {
     enum { CELLS = 30, MINUTE = 60 };
@@ -55,15 +74,17 @@ static void draw_bar(cfp_terminal *terminal, double now)
     const cfp_work *w = &terminal->work[0], *inner = &terminal->work[terminal->n_works - 1];
     const double share = (double)w->done / (double)w->total;
     const double per_ms = (double)(w->done - w->first) / (now - w->started_ms);
-    char bar[CELLS + 1], line[256], left[32], step[96] = "";
+    char bar[CELLS + 1], line[256], left[32], step[96] = "", failed[48] = "";
     for (int i = 0; i < CELLS; i++)
         bar[i] = i < (int)(share * CELLS) ? '#' : '.';
     bar[CELLS] = '\0';
     if (inner != w && now - inner->started_ms >= PATIENCE_MS)
         snprintf(step, sizeof step, "  %s %lld/%lld", inner->what, (long long)inner->done,
                  (long long)inner->total);
-    const int length = snprintf(line, sizeof line, "%s [%s] %3.0f%%  %lld/%lld", w->what, bar,
-                                100 * share, (long long)w->done, (long long)w->total);
+    if (terminal->counts_failures && terminal->failed > 0)
+        snprintf(failed, sizeof failed, ", %lld failed", (long long)terminal->failed);
+    const int length = snprintf(line, sizeof line, "%s [%s] %3.0f%%  %lld/%lld%s", w->what, bar,
+                                100 * share, (long long)w->done, (long long)w->total, failed);
     if (per_ms > 0) {
         const double seconds = (double)(w->total - w->done) / per_ms * 1e-3;
         if (seconds < 2 * MINUTE)
@@ -120,8 +141,7 @@ void cfp_terminal_progress(void *cookie, const char *what, int64_t done, int64_t
     work->total = total;
     const bool ends = done >= total;
     if (terminal->mode == CFP_PROGRESS_JSON && (ends || now - work->shown_ms >= EVERY_MS)) {
-        fprintf(stderr, "{\"progress\":\"%s\",\"done\":%lld,\"total\":%lld,\"seconds\":%.3f}\n",
-                work->what, (long long)done, (long long)total, (now - work->started_ms) * 1e-3);
+        print_json(terminal, work, now);
         work->shown_ms = now;
     }
     if (terminal->bar && now - terminal->shown_ms >= EVERY_MS &&

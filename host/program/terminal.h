@@ -33,6 +33,9 @@ typedef struct cfp_terminal {
     cfp_work work[CFP_WORKS]; /* the first is the outermost, the next is a step of it, and so on */
     int n_works;
     double shown_ms; /* when the bar was drawn */
+    /* Of the outermost work, if it goes on after failures: how many of `done` failed. */
+    bool counts_failures;
+    int64_t failed;
 } cfp_terminal;
 
 void cfp_terminal_open(cfp_terminal *terminal, cfp_progress_mode mode, bool quiet);

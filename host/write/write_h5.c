@@ -10,33 +10,36 @@
  * and probability as attributes, /pyramid and /tubes (/kernel_tubes) as in explanation.h5.
  * /tubes/<layer>/tube (/kernel_tubes/<layer>/<o>/tube) is the difference A minus B, in [-1, 1],
  * with its own min and max.  There is no raw map of a difference. */
+#include "write_h5.h"
 #include "../method/contrast.h"
-#include "../files/h5_put.h"
 #include "../draw/renderer.h"
 #include "version.h"
 #include "writer.h"
 #include <string.h>
 
 typedef struct h5 {
-    cfp_h5_file file; /* must be first: the functions of h5_put.h take its address */
+    cfp_h5_file *file;
     const cfp_explanation *explanation;
+    cfp_h5_parts parts;
     cfp_renderer renderer;
 } h5;
+
+static const cfp_h5_parts everything = {
+    .pyramid = true, .raw = true, .frames = true, .tubes = true};
 
 static cfp_status put_class(h5 *f, hid_t at, const cfp_explanation *e)
 {
     if (e->model->head_name != NULL)
-        CFP_TRY(cfp_h5_put_text(&f->file, at, "head", e->model->head_name));
-    CFP_TRY(cfp_h5_put_text(&f->file, at, "class_name", e->model->class_name[e->class_index]));
-    CFP_TRY(cfp_h5_put_int(&f->file, at, "class_index", e->class_index));
-    return cfp_h5_put_double(&f->file, at, "probability", e->probabilities[e->class_index]);
+        CFP_TRY(cfp_h5_put_text(f->file, at, "head", e->model->head_name));
+    CFP_TRY(cfp_h5_put_text(f->file, at, "class_name", e->model->class_name[e->class_index]));
+    CFP_TRY(cfp_h5_put_int(f->file, at, "class_index", e->class_index));
+    return cfp_h5_put_double(f->file, at, "probability", e->probabilities[e->class_index]);
 }
 
-static cfp_status put_root(h5 *f, const cfp_run *run)
+static cfp_status put_root(h5 *f, hid_t root, const cfp_run *run)
 {
     const cfp_explanation *e = f->explanation;
     const cfp_model *m = e->model;
-    const hid_t root = f->file.id;
     const struct {
         const char *name, *value;
     } texts[] = {
@@ -58,32 +61,34 @@ static cfp_status put_root(h5 *f, const cfp_run *run)
         {"cfp_gpu_version", CFP_GPU_VERSION},
     };
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
-        CFP_TRY(cfp_h5_put_text(&f->file, root, texts[i].name, texts[i].value));
-    CFP_TRY(cfp_h5_put_int(&f->file, root, "cfp_version", 1));
+        CFP_TRY(cfp_h5_put_text(f->file, root, texts[i].name, texts[i].value));
+    CFP_TRY(cfp_h5_put_int(f->file, root, "cfp_version", 1));
     if (e->against == NULL)
         CFP_TRY(put_class(f, root, e));
-    CFP_TRY(cfp_h5_put_int(&f->file, root, "depth", e->query.depth));
-    CFP_TRY(cfp_h5_put_int(&f->file, root, "top", e->query.top)); /* 0: all */
-    CFP_TRY(cfp_h5_put_int(&f->file, root, "steps", e->query.steps));
-    CFP_TRY(cfp_h5_put_long(&f->file, root, "seed", (int64_t)e->query.seed));
-    CFP_TRY(cfp_h5_put_double(&f->file, root, "turn_down", e->query.turn_down));
-    CFP_TRY(cfp_h5_put_double(&f->file, root, "theta", e->query.theta));
+    CFP_TRY(cfp_h5_put_int(f->file, root, "depth", e->query.depth));
+    CFP_TRY(cfp_h5_put_int(f->file, root, "top", e->query.top)); /* 0: all */
+    CFP_TRY(cfp_h5_put_int(f->file, root, "steps", e->query.steps));
+    CFP_TRY(cfp_h5_put_long(f->file, root, "seed", (int64_t)e->query.seed));
+    CFP_TRY(cfp_h5_put_double(f->file, root, "turn_down", e->query.turn_down));
+    CFP_TRY(cfp_h5_put_double(f->file, root, "theta", e->query.theta));
     const cfp_h5_array classes = cfp_h5_list_floats(m->n_classes);
-    CFP_TRY(cfp_h5_put_array(&f->file, root, "logits", classes, e->logits));
-    return cfp_h5_put_array(&f->file, root, "probabilities", classes, e->probabilities);
+    CFP_TRY(cfp_h5_put_array(f->file, root, "logits", classes, e->logits));
+    return cfp_h5_put_array(f->file, root, "probabilities", classes, e->probabilities);
 }
 
-static cfp_status put_clip(h5 *f)
+/* The frames and their numbers in the source; or the numbers alone. */
+static cfp_status put_clip(h5 *f, hid_t at)
 {
     const cfp_clip *c = f->explanation->clip;
     const hsize_t T = (hsize_t)c->frames, H = (hsize_t)c->height, W = (hsize_t)c->width;
     const cfp_h5_array frames = {H5T_STD_U8LE, H5T_NATIVE_UINT8, 4, {T, H, W, 3}};
     hid_t group;
-    CFP_TRY(cfp_h5_put_group(&f->file, &group, f->file.id, "clip"));
-    cfp_status status = cfp_h5_put_array(&f->file, group, "frames", frames, c->rgb);
+    CFP_TRY(cfp_h5_put_group(f->file, &group, at, "clip"));
+    cfp_status status = CFP_OK;
+    if (f->parts.frames)
+        status = cfp_h5_put_array(f->file, group, "frames", frames, c->rgb);
     if (status == CFP_OK)
-        status =
-            cfp_h5_put_array(&f->file, group, "indices", cfp_h5_list_ints(c->frames), c->index);
+        status = cfp_h5_put_array(f->file, group, "indices", cfp_h5_list_ints(c->frames), c->index);
     H5Gclose(group);
     return status;
 }
@@ -96,7 +101,7 @@ typedef struct edge_columns { /* edges, copied from structs to two arrays */
 static cfp_status stream_edges(h5 *f, const cfp_layer *layer, hid_t ends, hid_t relevance)
 {
     edge_columns *columns;
-    CFP_TRY_ALLOC(f->file.output->ctx, columns, 1);
+    CFP_TRY_ALLOC(f->file->output->ctx, columns, 1);
     cfp_status status = CFP_OK;
     for (int64_t at = 0; at < layer->n_edges && status == CFP_OK; at += CFP_H5_CHUNK) {
         const int64_t left = layer->n_edges - at, n = left < CFP_H5_CHUNK ? left : CFP_H5_CHUNK;
@@ -107,9 +112,9 @@ static cfp_status stream_edges(h5 *f, const cfp_layer *layer, hid_t ends, hid_t 
         }
         const bool good = cfp_h5_put_rows(ends, H5T_NATIVE_INT32, at, n, columns->ends) &&
                           cfp_h5_put_rows(relevance, H5T_NATIVE_FLOAT, at, n, columns->relevance);
-        status = cfp_h5_check(&f->file, good);
+        status = cfp_h5_check(f->file, good);
         if (status == CFP_OK)
-            status = cfp_check_interrupt(f->file.output->ctx);
+            status = cfp_check_interrupt(f->file->output->ctx);
     }
     cfp_free(columns);
     return status;
@@ -120,25 +125,25 @@ static cfp_status put_edges(h5 *f, hid_t at, const cfp_layer *layer)
 {
     const cfp_h5_array pairs = {H5T_STD_I32LE, H5T_NATIVE_INT32, 2, {(hsize_t)layer->n_edges, 2}};
     const cfp_h5_array values = cfp_h5_list_floats(layer->n_edges);
-    const hid_t ends = cfp_h5_create_array(&f->file, at, "edges", &pairs);
-    const hid_t relevance = cfp_h5_create_array(&f->file, at, "edge_relevance", &values);
-    cfp_status status = cfp_h5_check(&f->file, ends >= 0 && relevance >= 0);
+    const hid_t ends = cfp_h5_create_array(f->file, at, "edges", &pairs);
+    const hid_t relevance = cfp_h5_create_array(f->file, at, "edge_relevance", &values);
+    cfp_status status = cfp_h5_check(f->file, ends >= 0 && relevance >= 0);
     if (status == CFP_OK)
         status = stream_edges(f, layer, ends, relevance);
     bool good = ends < 0 || H5Dclose(ends) >= 0;
     good = (relevance < 0 || H5Dclose(relevance) >= 0) && good;
-    return status != CFP_OK ? status : cfp_h5_check(&f->file, good);
+    return status != CFP_OK ? status : cfp_h5_check(f->file, good);
 }
 
 static cfp_status put_layer(h5 *f, hid_t at, const cfp_layer *layer)
 {
     const cfp_node *node = &f->explanation->model->node[layer->node];
-    CFP_TRY(cfp_h5_put_int(&f->file, at, "depth", layer->depth));
-    CFP_TRY(cfp_h5_put_text(&f->file, at, "op", cfp_op_table[node->op].name));
-    CFP_TRY(cfp_h5_put_int(&f->file, at, "channels", layer->n_kernels));
-    CFP_TRY(cfp_h5_put_array(&f->file, at, "selected", cfp_h5_list_ints(layer->n_selected),
+    CFP_TRY(cfp_h5_put_int(f->file, at, "depth", layer->depth));
+    CFP_TRY(cfp_h5_put_text(f->file, at, "op", cfp_op_table[node->op].name));
+    CFP_TRY(cfp_h5_put_int(f->file, at, "channels", layer->n_kernels));
+    CFP_TRY(cfp_h5_put_array(f->file, at, "selected", cfp_h5_list_ints(layer->n_selected),
                              layer->selected));
-    CFP_TRY(cfp_h5_put_array(&f->file, at, "relevance", cfp_h5_list_floats(layer->n_kernels),
+    CFP_TRY(cfp_h5_put_array(f->file, at, "relevance", cfp_h5_list_floats(layer->n_kernels),
                              layer->relevance));
     return put_edges(f, at, layer);
 }
@@ -146,11 +151,11 @@ static cfp_status put_layer(h5 *f, hid_t at, const cfp_layer *layer)
 static cfp_status put_pyramid(h5 *f, hid_t at, const cfp_explanation *e)
 {
     hid_t pyramid, group;
-    CFP_TRY(cfp_h5_put_group(&f->file, &pyramid, at, "pyramid"));
+    CFP_TRY(cfp_h5_put_group(f->file, &pyramid, at, "pyramid"));
     cfp_status status = CFP_OK;
     for (int l = 0; l < e->pyramid.n_layers && status == CFP_OK; l++) {
         const cfp_layer *layer = &e->pyramid.layer[l];
-        status = cfp_h5_put_group(&f->file, &group, pyramid, e->model->node[layer->node].name);
+        status = cfp_h5_put_group(f->file, &group, pyramid, e->model->node[layer->node].name);
         if (status != CFP_OK)
             break;
         status = put_layer(f, group, layer);
@@ -171,26 +176,30 @@ static cfp_status fill_difference(h5 *f, hid_t at)
         min = v[p] < min ? v[p] : min;
         max = v[p] > max ? v[p] : max;
     }
-    CFP_TRY(cfp_h5_put_float(&f->file, at, "min", min));
-    return cfp_h5_put_float(&f->file, at, "max", max);
+    CFP_TRY(cfp_h5_put_float(f->file, at, "min", min));
+    return cfp_h5_put_float(f->file, at, "max", max);
 }
 
 static cfp_status fill_map(h5 *f, hid_t at, const cfp_tube *tube)
 {
     const cfp_h5_array raw = cfp_h5_volume(tube->t, tube->h, tube->w);
-    CFP_TRY(cfp_h5_put_float(&f->file, at, "min", tube->min));
-    CFP_TRY(cfp_h5_put_float(&f->file, at, "max", tube->max));
-    return cfp_h5_put_array(&f->file, at, "raw", raw, tube->raw);
+    CFP_TRY(cfp_h5_put_float(f->file, at, "min", tube->min));
+    CFP_TRY(cfp_h5_put_float(f->file, at, "max", tube->max));
+    if (!f->parts.raw)
+        return CFP_OK;
+    return cfp_h5_put_array(f->file, at, "raw", raw, tube->raw);
 }
 
 static cfp_status fill_tube(h5 *f, hid_t at, const cfp_tube *tube)
 {
     const cfp_clip *c = f->explanation->clip;
     const cfp_h5_array rendered = cfp_h5_volume(c->frames, c->height, c->width);
+    if (!f->parts.tubes)
+        return fill_map(f, at, tube);
     CFP_TRY(cfp_renderer_tube(&f->renderer, tube));
     CFP_TRY(cfp_renderer_volume(&f->renderer));
     CFP_TRY(tube->minus == NULL ? fill_map(f, at, tube) : fill_difference(f, at));
-    return cfp_h5_put_array(&f->file, at, "tube", rendered, f->renderer.volume);
+    return cfp_h5_put_array(f->file, at, "tube", rendered, f->renderer.volume);
 }
 
 /* Writes the tube of `tube` into nested groups: n names, each made if it does not exist. */
@@ -199,7 +208,7 @@ static cfp_status put_tube(h5 *f, hid_t at, const char *const *name, int n, cons
     if (n == 0)
         return fill_tube(f, at, tube);
     hid_t group;
-    CFP_TRY(cfp_h5_put_group(&f->file, &group, at, name[0]));
+    CFP_TRY(cfp_h5_put_group(f->file, &group, at, name[0]));
     const cfp_status status = put_tube(f, group, name + 1, n - 1, tube);
     H5Gclose(group);
     return status;
@@ -216,15 +225,15 @@ static cfp_status place_tube(h5 *f, hid_t at, const cfp_tube *tube)
     return put_tube(f, at, path, whole ? 2 : 3, tube);
 }
 
-static cfp_status put_tubes(h5 *f)
+static cfp_status put_tubes(h5 *f, hid_t at)
 {
     const cfp_tubes_list *tubes = &f->explanation->tubes;
     hid_t group;
-    CFP_TRY(cfp_h5_put_group(&f->file, &group, f->file.id, "tubes"));
+    CFP_TRY(cfp_h5_put_group(f->file, &group, at, "tubes"));
     H5Gclose(group);
     for (int i = 0; i < tubes->n; i++) {
-        CFP_TRY(place_tube(f, f->file.id, &tubes->tube[i]));
-        CFP_TRY(cfp_output_step(f->file.output));
+        CFP_TRY(place_tube(f, at, &tubes->tube[i]));
+        CFP_TRY(cfp_output_step(f->file->output));
     }
     return CFP_OK;
 }
@@ -233,7 +242,7 @@ static cfp_status put_tubes(h5 *f)
 static cfp_status put_own_tubes(h5 *f, hid_t at, const cfp_explanation *e)
 {
     hid_t group;
-    CFP_TRY(cfp_h5_put_group(&f->file, &group, at, "tubes"));
+    CFP_TRY(cfp_h5_put_group(f->file, &group, at, "tubes"));
     H5Gclose(group);
     for (int i = 0; i < e->tubes.n; i++) {
         cfp_tube tube = e->tubes.tube[i];
@@ -247,7 +256,7 @@ static cfp_status put_own_tubes(h5 *f, hid_t at, const cfp_explanation *e)
 static cfp_status put_side(h5 *f, const char *name, const cfp_explanation *e)
 {
     hid_t group;
-    CFP_TRY(cfp_h5_put_group(&f->file, &group, f->file.id, name));
+    CFP_TRY(cfp_h5_put_group(f->file, &group, f->file->id, name));
     cfp_status status = put_class(f, group, e);
     if (status == CFP_OK)
         status = put_pyramid(f, group, e);
@@ -257,35 +266,49 @@ static cfp_status put_side(h5 *f, const char *name, const cfp_explanation *e)
     return status;
 }
 
-static cfp_status fill_file(h5 *f, const cfp_run *run)
+static cfp_status open_renderer(h5 *f, const cfp_run *run)
 {
     const cfp_explanation *e = f->explanation;
     const cfp_clip *c = e->clip;
-    CFP_TRY(put_root(f, run));
-    CFP_TRY(put_clip(f));
-    CFP_TRY(cfp_renderer_open(&f->renderer, f->file.output->ctx, run->renders_on,
-                              (int[]){c->frames, c->height, c->width}, e->interp, NULL));
-    if (e->against == NULL) {
-        CFP_TRY(put_pyramid(f, f->file.id, e));
-    } else {
+    return cfp_renderer_open(&f->renderer, f->file->output->ctx, run->renders_on,
+                             (int[]){c->frames, c->height, c->width}, e->interp, NULL);
+}
+
+static cfp_status fill(h5 *f, hid_t at, const cfp_run *run)
+{
+    const cfp_explanation *e = f->explanation;
+    CFP_TRY(put_root(f, at, run));
+    CFP_TRY(put_clip(f, at));
+    if (f->parts.tubes)
+        CFP_TRY(open_renderer(f, run));
+    if (e->against != NULL) {
         CFP_TRY(put_side(f, "a", e));
         CFP_TRY(put_side(f, "b", e->against));
+    } else if (f->parts.pyramid) {
+        CFP_TRY(put_pyramid(f, at, e));
     }
-    return put_tubes(f);
+    return f->parts.tubes || f->parts.raw ? put_tubes(f, at) : CFP_OK;
+}
+
+cfp_status cfp_h5_put_explanation(cfp_h5_file *file, hid_t at, const cfp_explanation *explanation,
+                                  const cfp_run *run, const cfp_h5_parts *parts)
+{
+    h5 f = {.file = file, .explanation = explanation, .parts = *parts};
+    const cfp_status status = fill(&f, at, run);
+    cfp_renderer_close(&f.renderer);
+    return status;
 }
 
 static cfp_status write_h5(cfp_output *output, const cfp_explanation *explanation,
                            const cfp_run *run)
 {
+    cfp_h5_file file;
     CFP_TRY(
         cfp_output_begin(output, explanation->against == NULL ? "explanation.h5" : "contrast.h5"));
-    h5 f = {.explanation = explanation};
-    cfp_status status = cfp_h5_file_open(&f.file, output);
+    cfp_status status = cfp_h5_file_open(&file, output);
     if (status == CFP_OK)
-        status = fill_file(&f, run);
-    status = cfp_h5_file_close(&f.file, status);
-    cfp_renderer_close(&f.renderer);
-    CFP_TRY(status);
+        status = cfp_h5_put_explanation(&file, file.id, explanation, run, &everything);
+    CFP_TRY(cfp_h5_file_close(&file, status));
     return cfp_output_commit(output);
 }
 

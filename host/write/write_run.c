@@ -110,7 +110,7 @@ static void put_frames(cfp_json *json, const cfp_explanation *e)
     cfp_json_object_end(json);
 }
 
-static void put_device(cfp_json *json, const cfp_run *run)
+void cfp_run_put_device(cfp_json *json, const cfp_run *run)
 {
     char hdf5[32];
     cfp_h5_version(hdf5, sizeof hdf5);
@@ -201,7 +201,7 @@ void cfp_run_put_facts(cfp_json *json, const cfp_explanation *explanation, const
 {
     put_inputs(json, explanation);
     put_frames(json, explanation);
-    put_device(json, run);
+    cfp_run_put_device(json, run);
 }
 
 static cfp_status put_explanation(cfp_json *json, const cfp_explanation *explanation,

@@ -18,6 +18,8 @@ void cfp_put_class(cfp_json *json, const cfp_explanation *explanation);
 void cfp_put_classes(cfp_json *json, const cfp_explanation *explanation);
 CFP_CHECKED cfp_status cfp_put_action(cfp_json *json, cfp_ctx *ctx, const cfp_explanation *first);
 
+/* Adds "device", "precision", "threads", "seed" and "versions" to an open object. */
+void cfp_run_put_device(cfp_json *json, const cfp_run *run);
 /* Adds to an open object the members that are the same in every repetition: inputs, frames,
  * device. */
 void cfp_run_put_facts(cfp_json *json, const cfp_explanation *explanation, const cfp_run *run);

@@ -24,6 +24,7 @@ COMMAND(sweep)
 COMMAND(evaluate)
 COMMAND(contrast)
 COMMAND(aggregate)
+COMMAND(batch)
 
 static void check_values(const cfp_config *config)
 {
@@ -35,6 +36,10 @@ static void check_values(const cfp_config *config)
         if (o->type == CFP_OPTION_INT && o->word == NULL)
             MUST((double)*(const int64_t *)field >= o->min &&
                  (double)*(const int64_t *)field <= o->max);
+        if (o->type == CFP_OPTION_MOMENT)
+            MUST(config->start_seconds >= 0 ? config->start_seconds < 1e13
+                                            : config->start_seconds >= -1 && config->start >= -1 &&
+                                                  (double)config->start <= o->max);
         if (o->type == CFP_OPTION_REAL)
             MUST(*(const double *)field >= o->min && *(const double *)field <= o->max);
         if (o->type == CFP_OPTION_CHOICE)
@@ -59,6 +64,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         fuzz_good++;
         check_values(&config);
         (void)cfp_config_query(&config);
+        const cfp_sampling sampling = cfp_config_sampling(&config);
+        MUST(sampling.by_time ? sampling.seconds >= 0 : sampling.start >= -1);
+        MUST(sampling.windows < 2 || !sampling.by_time);
         const cfp_status known =
             cfp_formats_check(&ctx, cfp_writers, config.formats != NULL ? config.formats : "h5");
         MUST(known == CFP_OK || known == CFP_USAGE);

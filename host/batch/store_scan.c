@@ -1,0 +1,257 @@
+/* store_scan.c - see store.h: reads from the folder what is finished. */
+#include "lines.h"
+#include "store_inside.h"
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* --- names --- */
+
+char *cfp_store_small_path(const cfp_batch_store *s, cfp_ctx *ctx, int item, const char *suffix)
+{
+    return cfp_format(ctx, "%s/%06d%s", s->work, item, suffix);
+}
+
+char *cfp_store_shard_path(const cfp_batch_store *s, cfp_ctx *ctx, int shard)
+{
+    return cfp_format(ctx, "%s/shard-%05d.h5", s->directory, shard);
+}
+
+char *cfp_store_lines_path(const cfp_batch_store *s, cfp_ctx *ctx, int shard)
+{
+    return cfp_format(ctx, "%s/shard-%05d.jsonl", s->work, shard);
+}
+
+int cfp_store_shard_of(const cfp_batch_store *s, int item)
+{
+    return item / s->list->shard_clips;
+}
+
+bool cfp_store_is_ours(const cfp_batch_store *s, int shard)
+{
+    return shard % s->list->n_parts == s->list->part;
+}
+
+bool cfp_file_exists(const char *path)
+{
+    return path != NULL && access(path, F_OK) == 0;
+}
+
+/* --- lines --- */
+
+void cfp_store_set_line(cfp_batch_store *s, int item, char *line, bool packed)
+{
+    cfp_line_facts facts;
+    cfp_store_item *it = &s->item[item];
+    if (line == NULL || !cfp_line_read(&facts, line, strlen(line))) {
+        cfp_free(line);
+        return;
+    }
+    cfp_free(it->line);
+    it->line = line;
+    it->state = facts.status == CFP_BATCH_SKIPPED  ? ITEM_SKIPPED
+                : facts.status == CFP_BATCH_FAILED ? ITEM_FAILED
+                : packed                           ? ITEM_PACKED
+                                                   : ITEM_DONE;
+}
+
+static int by_id(const void *a, const void *b)
+{
+    const cfp_id_place *x = a, *y = b;
+    const int order = strcmp(x->id, y->id);
+    return order != 0 ? order : x->item - y->item;
+}
+
+/* The clip with that id, from place `at` of the sorted ids on: the first that is not skipped, else
+ * the first; -1: there is none. */
+static int place_of(const cfp_batch_store *s, int at, const char *id)
+{
+    int item = -1;
+    for (; at < s->list->n && strcmp(s->by_id[at].id, id) == 0; at++) {
+        const int i = s->by_id[at].item;
+        if (s->list->item[i].skip == NULL)
+            return i;
+        item = item < 0 ? i : item;
+    }
+    return item;
+}
+
+/* Takes the lines of a text that are about clips of the list.  Of two lines about one clip, the
+ * later one counts. */
+static cfp_status take_lines(cfp_batch_store *s, cfp_ctx *ctx, const char *text, size_t length,
+                             int shard)
+{
+    const char *const end = text + length;
+    for (const char *at = text, *next; at < end; at = next) {
+        const char *const feed = memchr(at, '\n', (size_t)(end - at));
+        cfp_line_facts facts;
+        if (feed == NULL)
+            break;
+        next = feed + 1;
+        if (!cfp_line_read(&facts, at, (size_t)(feed - at)))
+            continue;
+        cfp_id_place wanted = {cfp_format(ctx, "%.*s", (int)facts.id_length, facts.id), -1};
+        if (wanted.id == NULL)
+            return CFP_NOMEM;
+        int low = 0, high = s->list->n; /* the first place that is not before `wanted` */
+        while (low < high) {
+            const int middle = (low + high) / 2;
+            if (by_id(&s->by_id[middle], &wanted) < 0)
+                low = middle + 1;
+            else
+                high = middle;
+        }
+        const int item = place_of(s, low, wanted.id);
+        cfp_free(wanted.id);
+        if (item < 0 || (shard >= 0 && cfp_store_shard_of(s, item) != shard) ||
+            (facts.status == CFP_BATCH_SKIPPED && s->list->item[item].skip == NULL) ||
+            (s->scanned &&
+             (cfp_item_is_final(s->item[item].state) || s->item[item].state == ITEM_MINE)))
+            continue;
+        char *line = cfp_format(ctx, "%.*s", (int)(feed - at), at);
+        if (line == NULL)
+            return CFP_NOMEM;
+        cfp_store_set_line(s, item, line, true);
+    }
+    return CFP_OK;
+}
+
+static cfp_status sort_ids(cfp_batch_store *s)
+{
+    CFP_TRY_ALLOC(s->ctx, s->by_id, s->list->n);
+    for (int i = 0; i < s->list->n; i++) {
+        s->by_id[i].item = i;
+        if ((s->by_id[i].id = cfp_line_id(s->ctx, s->list->item[i].id)) == NULL)
+            return CFP_NOMEM;
+    }
+    if (s->list->n > 0)
+        qsort(s->by_id, (size_t)s->list->n, sizeof *s->by_id, by_id);
+    return CFP_OK;
+}
+
+cfp_status cfp_store_refresh_shard(cfp_batch_store *s, cfp_ctx *ctx, int shard)
+{
+    char *text = NULL, *path = cfp_store_lines_path(s, ctx, shard);
+    size_t length;
+    if (path == NULL)
+        return CFP_NOMEM;
+    cfp_status status = CFP_OK;
+    const cfp_file_mark mark = cfp_file_mark_of(path);
+    if (mark.inode != 0 && !cfp_file_mark_same(&mark, &s->shard[shard].lines)) {
+        status = cfp_file_text(&text, &length, ctx, path);
+        if (status == CFP_OK && text != NULL)
+            status = take_lines(s, ctx, text, length, shard);
+        s->shard[shard].lines = mark;
+    }
+    cfp_free(text);
+    cfp_free(path);
+    return status;
+}
+
+/* --- what is finished --- */
+
+cfp_status cfp_store_refresh_small(cfp_batch_store *s, cfp_ctx *ctx, int item, bool first)
+{
+    cfp_store_item *it = &s->item[item];
+    char *text = NULL, *path = cfp_store_small_path(s, ctx, item, ".json");
+    char *data = cfp_store_small_path(s, ctx, item, ".h5");
+    size_t length;
+    cfp_status status = path == NULL || data == NULL ? CFP_NOMEM : CFP_OK;
+    const cfp_file_mark mark = status == CFP_OK ? cfp_file_mark_of(path) : (cfp_file_mark){0};
+    if (first)
+        it->old = mark;
+    if (status == CFP_OK && mark.inode != 0)
+        status = cfp_file_text(&text, &length, ctx, path);
+    cfp_line_facts facts;
+    if (status == CFP_OK && text != NULL && cfp_line_read(&facts, text, strcspn(text, "\n"))) {
+        text[strcspn(text, "\n")] = '\0';
+        const bool old = cfp_file_mark_same(&mark, &it->old);
+        if (facts.status == CFP_BATCH_DONE ? cfp_file_exists(data) : !old) {
+            cfp_store_set_line(s, item, text, false);
+            text = NULL;
+        }
+        s->shard[cfp_store_shard_of(s, item)].dirty = true;
+    }
+    cfp_free(text);
+    cfp_free(data);
+    cfp_free(path);
+    return status;
+}
+
+/* Forgets what lines say about clips that are not there, and that clips failed in earlier runs. */
+static cfp_status check_packed(cfp_batch_store *s, int shard)
+{
+    const int end = cfp_batch_shard_end(s->list, shard);
+    char *path = cfp_store_shard_path(s, s->ctx, shard);
+    if (path == NULL)
+        return CFP_NOMEM;
+    const bool there = cfp_file_exists(path);
+    cfp_free(path);
+    for (int i = shard * s->list->shard_clips; i < end; i++) {
+        cfp_store_item *it = &s->item[i];
+        if (it->state == ITEM_FAILED || it->state == ITEM_SKIPPED ||
+            (it->state == ITEM_PACKED && !there))
+            it->state = ITEM_OPEN;
+        if (it->line == NULL && s->list->item[i].skip == NULL)
+            s->shard[shard].dirty = true;
+    }
+    return CFP_OK;
+}
+
+cfp_status cfp_store_scan_work(cfp_batch_store *s, cfp_ctx *ctx, bool first)
+{
+    DIR *entries = opendir(s->work);
+    cfp_status status = CFP_OK;
+    if (entries == NULL)
+        return cfp_fail(ctx, CFP_IO, "%s: %s", s->work, strerror(errno));
+    for (const struct dirent *e; status == CFP_OK && (e = readdir(entries)) != NULL;) {
+        char *suffix;
+        const long item = strtol(e->d_name, &suffix, 10);
+        if (suffix == e->d_name || item < 0 || item >= s->list->n)
+            continue;
+        if (strcmp(suffix, ".json") == 0)
+            status = cfp_store_refresh_small(s, ctx, (int)item, first);
+        else if (strcmp(suffix, ".h5") == 0)
+            s->shard[cfp_store_shard_of(s, (int)item)].dirty = true;
+    }
+    closedir(entries);
+    return status;
+}
+
+/* Clips that the list itself rules out.  One that was there in an earlier run, and is finished,
+ * stays so. */
+static cfp_status take_skipped(cfp_batch_store *s)
+{
+    for (int i = 0; i < s->list->n; i++) {
+        const cfp_batch_item *item = &s->list->item[i];
+        const cfp_item_state state = s->item[i].state;
+        char *line;
+        if (item->skip == NULL || state == ITEM_PACKED || state == ITEM_DONE)
+            continue;
+        CFP_TRY(cfp_line_failed(&line, s->ctx, item, item->skip_as, item->skip));
+        cfp_store_set_line(s, i, line, true);
+    }
+    return CFP_OK;
+}
+
+cfp_status cfp_store_scan(cfp_batch_store *s)
+{
+    char *text;
+    size_t length;
+    CFP_TRY(sort_ids(s));
+    CFP_TRY(cfp_file_text(&text, &length, s->ctx, s->manifest));
+    cfp_status status = text == NULL ? CFP_OK : take_lines(s, s->ctx, text, length, -1);
+    cfp_free(text);
+    CFP_TRY(status);
+    for (int k = 0; k < s->n_shards; k++)
+        CFP_TRY(cfp_store_refresh_shard(s, s->ctx, k));
+    for (int k = 0; k < s->n_shards; k++)
+        CFP_TRY(check_packed(s, k));
+    CFP_TRY(cfp_store_scan_work(s, s->ctx, true));
+    CFP_TRY(take_skipped(s));
+    s->scanned = true;
+    return CFP_OK;
+}

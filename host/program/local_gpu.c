@@ -1,0 +1,47 @@
+/* local_gpu.c - see local_gpu.h.
+ *
+ * srun with --gpus-per-task shows each process one GPU alone, so that GPU has number 0.  Otherwise
+ * all processes of a machine see the same GPUs, and each has to take another. */
+#include "local_gpu.h"
+#include <dirent.h>
+#include <stdlib.h>
+
+/* A whole number in the environment; -1: none. */
+static int number_of(const char *name)
+{
+    const char *const text = getenv(name);
+    char *end;
+    const long value = text == NULL ? -1 : strtol(text, &end, 10);
+    return text == NULL || end == text || *end != '\0' || value < 0 || value > 1 << 20 ? -1
+                                                                                       : (int)value;
+}
+
+static int visible_gpus(void)
+{
+    const char *list = getenv("CUDA_VISIBLE_DEVICES");
+    int n = 0;
+    if (list != NULL) {
+        n = *list != '\0';
+        for (; *list != '\0'; list++)
+            n += *list == ',';
+        return n;
+    }
+    DIR *gpus = opendir("/proc/driver/nvidia/gpus"); /* a folder for each */
+    for (const struct dirent *gpu; gpus != NULL && (gpu = readdir(gpus)) != NULL;)
+        n += gpu->d_name[0] != '.';
+    if (gpus != NULL)
+        closedir(gpus);
+    return n;
+}
+
+int cfp_local_gpu(void)
+{
+    /* OpenMPI; MPICH, Intel MPI; MVAPICH; Slurm */
+    static const char *const names[] = {"OMPI_COMM_WORLD_LOCAL_RANK", "MPI_LOCALRANKID",
+                                        "MV2_COMM_WORLD_LOCAL_RANK", "SLURM_LOCALID"};
+    const int gpus = visible_gpus();
+    for (unsigned i = 0; gpus > 0 && i < sizeof names / sizeof *names; i++)
+        if (number_of(names[i]) >= 0)
+            return number_of(names[i]) % gpus;
+    return 0;
+}

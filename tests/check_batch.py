@@ -1,0 +1,629 @@
+#!/usr/bin/env python3
+"""Checks cfp-gpu batch: a whole list into one folder, whatever stops it and however many take part.
+
+    check_batch.py --cfp CFP_GPU [--kills N] [TEST...]
+
+A tiny network and tiny clips are made.  The yardstick is the folder of one uninterrupted run: every
+other way to the same list has to give the same shards and index byte by byte, and the same manifest but
+for its times.  TEST: names of the functions below; all by default."""
+import argparse
+import json
+import os
+import random
+import re
+import resource
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+try:
+    import h5py
+    import numpy as np
+except ImportError as error:
+    print(f"skipped: {error}")
+    sys.exit(77)
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.join(HERE, "..", "tools"))
+from model_file import ModelFile  # noqa: E402
+
+LIMIT = 120  # seconds by the clock for one command
+wrong = []
+
+
+def check(right, what):
+    if not right:
+        wrong.append(what)
+        print("FAIL", what, flush=True)
+
+
+def make_model(path, seed=0):
+    rng = np.random.default_rng(seed)
+    with ModelFile(path, name="tiny", classes=["red", "green", "blue"], output="fc", channels=3, frames=4, height=8,
+                   width=8, mean=[.4] * 3, std=[.3] * 3) as f:
+        f.add_node("c1", "conv3d", ["input"], weight=rng.normal(size=(4, 3, 3, 3, 3)), pad_begin=1, pad_end=1)
+        f.add_node("r1", "relu", ["c1"])
+        f.add_node("c2", "conv3d", ["r1"], weight=rng.normal(size=(6, 4, 1, 1, 1)))
+        f.add_node("gap", "globalavgpool", ["c2"])
+        f.add_node("flat", "flatten", ["gap"])
+        f.add_node("fc", "linear", ["flat"], weight=rng.normal(size=(3, 6)), bias=np.zeros(3))
+
+
+def make_clip(path, seed):
+    np.save(path, np.random.default_rng(seed).integers(0, 256, (6, 8, 8, 3), dtype=np.uint8))
+
+
+def quote(name):
+    """As a group's name in HDF5."""
+    return name.replace("%", "%25").replace("/", "%2F")
+
+
+def make_list(name, n, extra=""):
+    """A folder with n clips, and their list; returns the list's path."""
+    folder = os.path.join(options.work, name)
+    os.makedirs(folder)
+    with open(os.path.join(folder, "list.csv"), "w") as f:
+        f.write("clip,label\n")
+        for i in range(n):
+            make_clip(os.path.join(folder, f"c{i:03}.npy"), i)
+            f.write(f"c{i:03}.npy,{('red', 'green', 'blue')[i % 3]}\n")
+        f.write(extra)
+    return os.path.join(folder, "list.csv")
+
+
+def command(folder, clips, *more, model=None):
+    return [options.cfp, "batch", model or options.model, clips, "-o", folder, "--device", "cpu", "--threads", "1", "-q",
+            *more]
+
+
+def run(folder, clips, *more, status=0, model=None, **how):
+    done = subprocess.run(command(folder, clips, *more, model=model), capture_output=True, text=True, timeout=LIMIT, **how)
+    check(done.returncode == status, f"{folder} {more}: status {done.returncode}, not {status}: {done.stderr[-500:]}")
+    return done
+
+
+def lines(folder):
+    with open(os.path.join(folder, "manifest.jsonl")) as f:
+        return [json.loads(line) for line in f]
+
+
+def result(folder):
+    """What has to be equal: the bytes of shards and index, and the manifest without its times."""
+    files = {}
+    for name in sorted(os.listdir(folder)):
+        if name.endswith(".h5"):
+            with open(os.path.join(folder, name), "rb") as f:
+                files[name] = f.read()
+    files["manifest"] = [{k: v for k, v in line.items() if k != "ms"} for line in lines(folder)]
+    return files
+
+
+def same(folder, wanted, what):
+    got = result(folder)
+    left = [name for name in os.listdir(folder) if not re.fullmatch(r"shard-\d{5}\.h5|index\.h5|manifest\.jsonl|run\.json", name)]
+    check(not left, f"{what}: left in the folder: {left}")
+    differ = [name for name in sorted(set(got) | set(wanted)) if got.get(name) != wanted.get(name)]
+    check(not differ, f"{what}: differ from one uninterrupted run: {differ}")
+
+
+def folder(name):
+    return os.path.join(options.work, name)
+
+
+def whole(clips, *more, name):
+    """The yardstick."""
+    run(folder(name), clips, *more)
+    return result(folder(name))
+
+
+# --- one run ---
+
+def contents():
+    """What a shard holds is what explain writes."""
+    clips = make_list("contents", 7)
+    done = run(folder("contents-out"), clips, "--shard-clips", "3", "--json", "--keep", "pyramid,raw,tubes,frames")
+    said = json.loads(done.stdout)
+    check((said["clips"], said["ok"], said["failed"], said["labelled"]) == (7, 7, 0, 7), f"summary {said}")
+    rows = lines(folder("contents-out"))
+    check([row["id"] for row in rows] == [f"c{i:03}.npy" for i in range(7)], "manifest: not in the order of the list")
+    check(all(list(row) == ["id", "clip", "label", "status", "reason", "top", "rank", "shard", "ms"] for row in rows),
+          f"manifest: other members: {rows[0]}")
+    right = sum(row["top"][0]["name"] == row["label"] for row in rows)
+    check(abs(said["top1"] - right / 7) < 1e-9 and sum(row["rank"] == 1 for row in rows) == right, "top-1 accuracy")
+    explained = folder("contents-one")
+    subprocess.run([options.cfp, "explain", options.model, os.path.join(os.path.dirname(clips), "c004.npy"), "-o", explained,
+                    "--format", "h5", "--device", "cpu", "--threads", "1", "-q"], check=True)
+
+    def flat(group):
+        found = {f"@{k}": v for k, v in group.attrs.items() if k != "clip"}
+        group.visititems(lambda name, item: found.update(
+            {name: item[()].tobytes() if isinstance(item, h5py.Dataset) else None,
+             **{f"{name}@{k}": v for k, v in item.attrs.items()}}))
+        return found
+    with h5py.File(os.path.join(explained, "explanation.h5")) as one, \
+            h5py.File(os.path.join(folder("contents-out"), "shard-00001.h5")) as shard:
+        check(list(shard["clips"]) == ["c003.npy", "c004.npy", "c005.npy"], f"shard 1 has {list(shard['clips'])}")
+        check(flat(one) == flat(shard["clips/c004.npy"]), "a clip in a shard is not what explain writes")
+    run(folder("contents-least"), clips, "--keep", "pyramid")
+    with h5py.File(os.path.join(folder("contents-least"), "index.h5")) as f:
+        check(sorted(f["clips/c004.npy"]) == ["clip", "logits", "probabilities", "pyramid"], "--keep pyramid keeps more")
+    added = subprocess.run([options.cfp, "aggregate", folder("contents-out"), "-o", folder("contents-classes"), "-q"],
+                           capture_output=True, text=True)
+    check(added.returncode == 0, f"aggregate of shards: {added.stderr}")
+
+
+def columns():
+    """The two lines of README that load a column over all clips."""
+    with open(os.path.join(HERE, "..", "host", "batch", "README.md")) as f:
+        snippets = re.findall(r"```python\n(.*?)```", f.read(), re.S)
+    check(len(snippets) >= 2, "host/batch/README.md has no Python")
+    clips = make_list("columns", 5)
+    run(folder("run"), clips, "--shard-clips", "2")
+    before = os.getcwd()
+    os.chdir(options.work)
+    for snippet in snippets:
+        try:
+            exec(snippet, {})
+        except ImportError as error:
+            print(f"not run: {error}")
+        except Exception as error:
+            check(False, f"README's lines fail: {error!r}: {snippet}")
+    os.chdir(before)
+
+
+def failures():
+    """A damaged and a missing clip are lines of the manifest; mended, a rerun completes the folder."""
+    clips = make_list("failures", 6)
+    bad, gone = (os.path.join(os.path.dirname(clips), name) for name in ("c001.npy", "c004.npy"))
+    wanted = whole(clips, "--shard-clips", "4", name="failures-whole")
+    with open(bad, "wb") as f:
+        f.write(b"\x93NUMPY garbage")
+    os.rename(gone, gone + ".away")
+    out = folder("failures-out")
+    done = run(out, clips, "--shard-clips", "4", status=1)
+    check("2 of 6 clips failed" in done.stderr, f"it says {done.stderr}")
+    rows = lines(out)
+    check([row["status"] for row in rows] == ["ok", "failed", "ok", "ok", "failed", "ok"], f"statuses {rows}")
+    check(all(bool(row["reason"]) == (row["status"] == "failed") for row in rows), "reasons")
+    make_clip(bad, 1)
+    os.rename(gone + ".away", gone)
+    run(out, clips, "--shard-clips", "4")
+    same(out, wanted, "after the clips were mended")
+    # What is finished stays finished, even when its clip has gone.
+    os.rename(gone, gone + ".away")
+    run(out, clips, "--shard-clips", "4")
+    same(out, wanted, "after a clip was removed")
+
+
+def no_numbers():
+    """A clip for which the network gives no numbers fails alone, whatever clips it ran with."""
+    model = os.path.join(options.work, "large.h5")
+    with ModelFile(model, name="large", classes=["a", "b"], output="fc", channels=3, frames=4, height=8, width=8, mean=[.4] * 3,
+                   std=[.3] * 3) as f:
+        f.add_node("c1", "conv3d", ["input"], weight=np.full((2, 3, 1, 1, 1), 1e30))
+        f.add_node("c2", "conv3d", ["c1"], weight=np.full((2, 2, 1, 1, 1), 1e30))
+        f.add_node("gap", "globalavgpool", ["c2"])
+        f.add_node("flat", "flatten", ["gap"])
+        f.add_node("fc", "linear", ["flat"], weight=np.eye(2), bias=np.zeros(2))
+    clips = make_list("numbers", 5)
+    for i in (0, 2, 3):
+        np.save(os.path.join(os.path.dirname(clips), f"c{i:03}.npy"), np.full((6, 8, 8, 3), 102, np.uint8))  # the mean
+    for n in (1, 2, 4):
+        out = folder(f"numbers-{n}")
+        run(out, clips, "--rule", "cfp", "--batch", str(n), model=model, status=1)
+        check([row["status"] for row in lines(out)] == ["ok", "failed", "ok", "ok", "failed"],
+              f"batches of {n}: {[(row['status'], row['reason']) for row in lines(out)]}")
+
+
+def options_differ():
+    clips = make_list("options", 3)
+    out = folder("options-out")
+    wanted = whole(clips, name="options-out")
+    for more, word in ((("--theta", "0.3"), "--theta"), (("--rule", "cfp"), "--rule"), (("--keep", "pyramid"), "--keep"),
+                       (("--shard-clips", "2"), "--shard-clips"), (("--class", "1"), "--class"), (("--device", "ref"), "--device"), (("--batch", "2"), "--batch")):
+        done = run(out, clips, *more, status=2)
+        check(done.stderr.startswith(f"cfp-gpu: {word}: ") and done.stderr.count("\n") == 1, f"{more}: {done.stderr}")
+    make_model(os.path.join(options.work, "other.h5"), seed=1)
+    done = run(out, clips, status=2, model=os.path.join(options.work, "other.h5"))
+    check("other.h5" in done.stderr, f"another model: {done.stderr}")
+    run(out, clips, "--threads", "2", "--decoders", "3", "--time-limit", "60", "--theta", "0.10")
+    same(out, wanted, "with other numbers of processes")
+    with open(clips, "a") as f:
+        f.write("c000.npy,red\n")
+    done = run(out, clips, status=2)
+    check("list.csv" in done.stderr, f"another list: {done.stderr}")
+    done = subprocess.run([options.cfp, "batch", options.model, clips], capture_output=True, text=True)
+    check((done.returncode, done.stderr[:26]) == (2, "cfp-gpu: --output: missing"), f"no -o: {done.stderr}")
+    base = os.path.join(os.path.dirname(clips), "c001.npy")
+    run(folder("options-base"), clips, "--rule", "grad", "--baseline", base)
+    make_clip(base, 77)
+    done = run(folder("options-base"), clips, "--rule", "grad", "--baseline", base, status=2)
+    check("c001.npy" in done.stderr, f"another clip under the same name: {done.stderr}")
+    for more in (("--shard", "0/2"), ("--shard", "3/2"), ("--shard", "x"), ("--keep", "all"), ("--keep", "")):
+        done = run(folder("options-bad"), clips, *more, status=2)
+        check(done.stderr.startswith(f"cfp-gpu: {more[0]}: "), f"{more}: {done.stderr}")
+        check(not os.path.exists(folder("options-bad")), f"{more}: a folder was made")
+
+
+def long_list():
+    """10,000 lines, most of which repeat others."""
+    clips = make_list("long", 10)
+    with open(clips, "a") as f:
+        for i in range(9990):
+            f.write(f"c{i % 10:03}.npy,{('red', 'green', 'blue')[i % 10 % 3]}\n")
+    done = run(folder("long-out"), clips, "--json")
+    said = json.loads(done.stdout)
+    check((said["clips"], said["ok"], said["skipped"]) == (10000, 10, 9990), f"summary {said}")
+    check(len(lines(folder("long-out"))) == 10000, "manifest: not 10,000 lines")
+
+
+def windows():
+    """The network sees the middle of the part that a line names, in frames or in seconds."""
+    clips = make_list("windows", 1)
+    video = os.path.join(HERE, "..", "datasets", "motion", "clockwise.mp4")
+    with open(clips, "w") as f:
+        f.write(f"clip,label,start,stop\nc000.npy,red,2,6\nc000.npy,green,0,4\nc000.npy,blue,,\n{video},red,0.1s,0.5s\n"
+                f"{video},purple,4,9\n")
+    done = run(folder("windows-out"), clips)
+    check("purple" in done.stderr, f"a label that the model lacks: {done.stderr}")
+    with h5py.File(os.path.join(folder("windows-out"), "index.h5")) as f:
+        seen = [f["clips"][quote(row["id"])]["clip/indices"][:].tolist() for row in lines(folder("windows-out"))]
+    check(seen[:3] == [[2, 3, 4, 5], [0, 1, 2, 3], [1, 2, 3, 4]] and seen[4] == [4, 5, 6, 7], f"windows of frames {seen}")
+    facts = json.loads(subprocess.run([options.cfp, "explain", options.model, video, "-o", folder("windows-one"), "--format", "h5",
+                                       "--device", "cpu", "-q", "--json"], capture_output=True, text=True).stdout and
+                       open(os.path.join(folder("windows-one"), "run.json")).read())
+    middle = (seen[3][0] + seen[3][-1] + 1) / 2 / facts["frames"]["source_fps"]
+    check(abs(middle - 0.3) <= 1 / facts["frames"]["source_fps"], f"the window in seconds has its middle at {middle}: {seen[3]}")
+    check([row["rank"] for row in lines(folder("windows-out"))][4] is None, "a rank of a label that the model lacks")
+
+
+def progress():
+    """--progress json: lines for a dashboard, with failures."""
+    clips = make_list("progress", 8)
+    with open(os.path.join(os.path.dirname(clips), "c003.npy"), "wb") as f:
+        f.write(b"no array")
+    done = subprocess.run([word for word in command(folder("progress-out"), clips, "--progress", "json") if word != "-q"],
+                          capture_output=True, text=True, timeout=LIMIT)
+    told = [json.loads(line) for line in done.stderr.splitlines() if line.startswith("{")]
+    told = [line for line in told if line["progress"] == "clips"]
+    check(told and told[-1]["done"] == told[-1]["total"] == 8 and told[-1]["failed"] == 1, f"--progress json: {told[-1:]}")
+    check(all(set(line) == {"progress", "done", "total", "seconds", "failed", "per_second", "seconds_left"} for line in told),
+          f"--progress json: {told[0]}")
+    check([line["done"] for line in told] == sorted(line["done"] for line in told), "--progress json goes back")
+    check(len(done.stdout.splitlines()) < 24 and "7 of 8 clips done, 1 failed" in done.stdout, f"summary {done.stdout}")
+
+
+# --- what stops it ---
+
+def readable(out):
+    """Every clip that has its name can be read."""
+    work = os.path.join(out, "work")
+    for where in (out, work):
+        for name in os.listdir(where) if os.path.isdir(where) else ():
+            if re.fullmatch(r"(shard-)?\d+\.h5", name):
+                try:
+                    with h5py.File(os.path.join(where, name)) as f:
+                        for clip in f["clips"].values():
+                            clip["logits"][()]
+                except OSError as error:
+                    check(False, f"{name} cannot be read after a kill: {error}")
+
+
+def kills():
+    """kill -9 at random moments."""
+    clips = make_list("kills", 40)
+    began = time.monotonic()
+    more = ("--shard-clips", "7", "--batch", "2", "--decoders", "2")
+    wanted = whole(clips, *more, name="kills-whole")
+    took = time.monotonic() - began
+    rng = random.Random(17)
+    out = folder("kills-out")
+    for k in range(options.kills):
+        run_ = subprocess.Popen(command(out, clips, *more), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        time.sleep(rng.uniform(0, took))
+        run_.kill()
+        run_.wait()
+        if k % 5 == 4:
+            readable(out)
+        if os.path.exists(os.path.join(out, "index.h5")):
+            run(out, clips, *more)
+            same(out, wanted, f"kill {k}")
+            shutil.rmtree(out)
+    run(out, clips, *more)
+    same(out, wanted, "after the last kill")
+
+
+def terminates():
+    """SIGTERM: status 130, no claim stays, a rerun completes."""
+    clips = make_list("terminates", 60)
+    wanted = whole(clips, name="terminates-whole")
+    out = folder("terminates-out")
+    run_ = subprocess.Popen(command(out, clips), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    while not os.path.exists(os.path.join(out, "manifest.jsonl")) and run_.poll() is None:
+        time.sleep(0.01)
+    run_.terminate()
+    _, said = run_.communicate(timeout=LIMIT)
+    check((run_.returncode, said) == (130, "cfp-gpu: interrupted\n"), f"SIGTERM: status {run_.returncode}: {said}")
+    work = os.listdir(os.path.join(out, "work"))
+    check(not [name for name in work if "claim" in name or "owner" in name], f"SIGTERM leaves {work}")
+    check(0 < len(lines(out)) < 60, f"SIGTERM: {len(lines(out))} of 60 clips are done")
+    run(out, clips)
+    same(out, wanted, "after SIGTERM")
+
+
+def full_disk():
+    """A limit on the size of files stands for a full disk: for a clip's file, and for a shard."""
+    clips = make_list("full", 12)
+    more = ("--shard-clips", "12")
+    wanted = whole(clips, *more, name="full-whole")
+    shard = len(wanted["shard-00000.h5"])
+    out = folder("full-out")
+    for limit in (3000, shard - 100):
+        def smaller(limit=limit):
+            resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+        done = run(out, clips, *more, status=1, preexec_fn=smaller)
+        check(done.stderr.count("\n") == 1 and "File too large" in done.stderr, f"full disk: {done.stderr}")
+        check(not os.path.exists(os.path.join(out, "shard-00000.h5")), "full disk: a shard has its name")
+        readable(out)
+    run(out, clips, *more)
+    same(out, wanted, "after a full disk")
+
+
+def small_disk():
+    """A tmpfs that fills up, and then gets larger; in a name space of its own, so that nobody needs to be root."""
+    clips = make_list("disk", 20)
+    wanted = whole(clips, name="disk-whole")
+    mount = os.path.join(options.work, "mount")
+    os.makedirs(mount)
+    words = " ".join(map(shlex.quote, command("mount/out", clips)))
+    script = (f"cd {options.work}; mount -t tmpfs -o size=200k none mount || exit 77; {words}; echo status $?; "
+              f"mount -o remount,size=8m mount; {words}; echo status $?; cp -r mount/out disk-out")
+    done = subprocess.run(["unshare", "-rm", "sh", "-c", script], capture_output=True, text=True, timeout=LIMIT)
+    if done.returncode == 77 or "unshare" in done.stderr:
+        print(f"not run: small_disk: {done.stderr.strip()}")
+        return
+    check(done.stdout.split() == ["status", "1", "status", "0"], f"small disk: {done.stdout} {done.stderr}")
+    check(done.stderr.count("\n") == 1 and done.stderr.endswith("No space left on device\n"), f"small disk: {done.stderr}")
+    if os.path.exists(folder("disk-out")):
+        same(folder("disk-out"), wanted, "after a small disk")
+
+
+def read_only():
+    clips = make_list("readonly", 3)
+    out = folder("readonly-out")
+    run(out, clips, "--shard", "1/3")
+    wanted = whole(clips, name="readonly-whole")
+    nobody = 65534
+    os.chmod(out, 0o555)
+    for name in os.listdir(out):
+        os.chmod(os.path.join(out, name), 0o444)
+
+    def drop():
+        if os.geteuid() == 0:
+            os.setuid(nobody)
+    try:
+        done = subprocess.run(command(out, clips), capture_output=True, text=True, timeout=LIMIT, preexec_fn=drop)
+        if "Permission denied" in done.stderr and done.returncode == 1 and out in done.stderr:
+            check(done.stderr.count("\n") == 1, f"read-only: {done.stderr}")
+        else:
+            check(False, f"read-only: status {done.returncode}: {done.stderr}")
+    except PermissionError:
+        print("not run: read_only: another user cannot start the program")
+    os.chmod(out, 0o755)
+    run(out, clips)
+    same(out, wanted, "after a read-only folder")
+
+
+def helpers(parent):
+    """The processes that decode for `parent`."""
+    found = []
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open(f"/proc/{pid}/stat") as f:
+                if int(f.read().rpartition(")")[2].split()[1]) != parent:
+                    continue
+            with open(f"/proc/{pid}/cmdline", "rb") as f:
+                if f.read().split(b"\0")[1:2] == [b"batch-decodes"]:
+                    found.append(int(pid))
+        except (OSError, IndexError):
+            continue
+    return found
+
+
+def lives(pid):
+    try:
+        with open(f"/proc/{pid}/stat") as f:
+            return f.read().rpartition(")")[2].split()[0] not in "ZX"
+    except OSError:
+        return False
+
+
+def slow_clip(path):
+    """A folder of pictures that take seconds to decode, and little space: all of them are one file."""
+    import struct
+    import zlib
+    side = 9000
+
+    def chunk(kind, data):
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+    pack = zlib.compressobj(1)
+    row = bytes(1 + 3 * side)
+    data = b"".join(pack.compress(row) for _ in range(side)) + pack.flush()
+    os.makedirs(path)
+    with open(os.path.join(path, "0.png"), "wb") as f:
+        f.write(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0)) +
+                chunk(b"IDAT", data) + chunk(b"IEND", b""))
+    for k in range(1, 4):
+        os.symlink("0.png", os.path.join(path, f"{k}.png"))
+
+
+def decoders_die():
+    """A decoder that crashes, is killed or hangs takes its clip with it, and nothing else."""
+    clips = make_list("decoders", 4)
+    slow = os.path.join(os.path.dirname(clips), "slow")
+    slow_clip(slow)
+    with open(clips) as f:
+        head, *rest = f.readlines()
+    with open(clips, "w") as f:
+        f.writelines([head, "slow,red\n", *rest])
+    for number, limit, says in ((signal.SIGSEGV, "300", "crashed (signal 11"), (signal.SIGKILL, "300", "was killed"),
+                                (signal.SIGSTOP, "2", "not decoded after 2 s (--time-limit)")):
+        out = folder(f"decoders-{number}")
+        run_ = subprocess.Popen(command(out, clips, "--decoders", "1", "--time-limit", limit), stderr=subprocess.PIPE, text=True,
+                                stdout=subprocess.DEVNULL)
+        found = []
+        while not found and run_.poll() is None:
+            time.sleep(0.01)
+            found = helpers(run_.pid)
+        time.sleep(0.3)
+        for pid in found:
+            os.kill(pid, number)
+        said = run_.communicate(timeout=LIMIT)[1]
+        rows = lines(out)
+        check(run_.returncode == 1 and [row["status"] for row in rows] == ["failed"] + 4 * ["ok"],
+              f"decoder {number.name}: status {run_.returncode}: {[row['status'] for row in rows]}: {said}")
+        check(says in (rows[0]["reason"] or ""), f"decoder {number.name}: reason {rows[0]['reason']}")
+    # The processes of a batch that is killed end with it.
+    run_ = subprocess.Popen(command(folder("decoders-alone"), clips, "--decoders", "1"), stderr=subprocess.DEVNULL)
+    found = []
+    while not found and run_.poll() is None:
+        time.sleep(0.01)
+        found = helpers(run_.pid)
+    run_.kill()
+    run_.wait()
+    time.sleep(0.5)
+    check(not any(lives(pid) for pid in found), "a decoder outlives its batch")
+
+
+def memory():
+    """The last of many clips takes no more memory than the first."""
+    most = []
+    for n in (20, 220):
+        clips = make_list(f"memory-{n}", n)
+        run_ = subprocess.Popen(command(folder(f"memory-out-{n}"), clips, "--shard-clips", "16"))
+        _, status, used = os.wait4(run_.pid, 0)
+        run_.returncode = os.waitstatus_to_exitcode(status)
+        check(status == 0, f"{n} clips: status {status}")
+        most.append(used.ru_maxrss)
+    check(most[1] < most[0] + 2048, f"memory grows: {most[0]} kB for 20 clips, {most[1]} kB for 220")
+
+
+# --- more than one ---
+
+def together():
+    """Two and four processes in one folder, started at once; and three that begin one after the other, with a clip that
+    fails and that each of them tries."""
+    clips = make_list("together", 40)
+    wanted = whole(clips, "--shard-clips", "6", name="together-whole")
+    with open(os.path.join(os.path.dirname(clips), "c008.npy"), "rb+") as f:
+        whole_clip = f.read()
+
+    def at_once(out, n, status, wait):
+        runs = []
+        for k in range(n):
+            runs.append(subprocess.Popen(command(out, clips, "--shard-clips", "6", "--decoders", str(1 + k % 2), "--threads",
+                                                 str(1 + k // 2)), stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True))
+            time.sleep(wait)
+        for run_ in runs:
+            said = run_.communicate(timeout=LIMIT)[1]
+            check(run_.returncode == status, f"{n} at once: status {run_.returncode}: {said}")
+    for n in (2, 4):
+        at_once(folder(f"together-{n}"), n, 0, 0)
+        same(folder(f"together-{n}"), wanted, f"{n} at once")
+    bad = os.path.join(os.path.dirname(clips), "c008.npy")
+    with open(bad, "wb") as f:
+        f.write(b"no array")
+    out = folder("together-bad")
+    at_once(out, 3, 1, 0.1)
+    check([row["id"] for row in lines(out) if row["status"] != "ok"] == ["c008.npy"], "3 with a bad clip: other clips failed")
+    with open(bad, "wb") as f:
+        f.write(whole_clip)
+    at_once(out, 2, 0, 0)
+    same(out, wanted, "2 after a clip was mended")
+
+
+def parts():
+    """--shard I/N, in one folder and in folders of their own."""
+    clips = make_list("parts", 11)
+    wanted = whole(clips, "--shard-clips", "2", name="parts-whole")
+    out = folder("parts-one")
+    for part in ("3/3", "1/3", "2/3"):
+        run(out, clips, "--shard-clips", "2", "--shard", part)
+    same(out, wanted, "three parts in one folder")
+    found, rows = {}, []
+    for part in (1, 2, 3):
+        own = folder(f"parts-{part}")
+        run(own, clips, "--shard-clips", "2", "--shard", f"{part}/3")
+        found.update({name: data for name, data in result(own).items() if name.startswith("shard")})
+        rows += result(own)["manifest"]
+    check(found == {name: data for name, data in wanted.items() if name.startswith("shard")}, "parts: other shards")
+    check(sorted(rows, key=lambda row: row["id"]) == wanted["manifest"], "parts: other lines")
+
+
+def claims():
+    """A claim of a process elsewhere is respected while it is touched, and taken over when it is not."""
+    clips = make_list("claims", 6)
+    wanted = whole(clips, name="claims-whole")
+    out = folder("claims-out")
+    shutil.copytree(folder("claims-whole"), out)
+    work = os.path.join(out, "work")
+
+    def leave(age):
+        for name in os.listdir(out):
+            if name != "run.json":
+                os.remove(os.path.join(out, name))
+        os.makedirs(work, exist_ok=True)
+        owner = os.path.join(work, "owner-elsewhere-1-0")
+        with open(owner, "w") as f:
+            f.write("owner-elsewhere-1-0 elsewhere a-boot pid:[1] 1 1\n")
+        os.utime(owner, (time.time() - age,) * 2)
+        os.link(owner, os.path.join(work, "000002.claim"))
+    leave(3600)
+    run(out, clips)
+    same(out, wanted, "after a process elsewhere died")
+    leave(0)
+    run_ = subprocess.Popen(command(out, clips), stderr=subprocess.PIPE, text=True)
+    while len(lines(out) if os.path.exists(os.path.join(out, "manifest.jsonl")) else []) < 5 and run_.poll() is None:
+        time.sleep(0.02)
+    time.sleep(0.5)
+    check(run_.poll() is None and not os.path.exists(os.path.join(work, "000002.json")), "a claim of another is not respected")
+    os.remove(os.path.join(work, "000002.claim"))
+    os.remove(os.path.join(work, "owner-elsewhere-1-0"))
+    said = run_.communicate(timeout=LIMIT)[1]
+    check(run_.returncode == 0, f"after a claim was given up: {said}")
+    same(out, wanted, "after a claim was given up")
+
+
+TESTS = (contents, columns, failures, no_numbers, options_differ, windows, long_list, progress, kills, terminates, full_disk, small_disk, read_only, decoders_die,
+         memory, together, parts, claims)
+
+
+def main():
+    global options
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--cfp", required=True)
+    parser.add_argument("--kills", type=int, default=30)
+    parser.add_argument("tests", nargs="*", choices=[[], *(test.__name__ for test in TESTS)], metavar="TEST")
+    options = parser.parse_args()
+    options.cfp = os.path.abspath(options.cfp)
+    with tempfile.TemporaryDirectory(prefix="cfp-batch-") as work:
+        os.chmod(work, 0o755)
+        options.work, options.model = work, os.path.join(work, "tiny.h5")
+        make_model(options.model)
+        for test in TESTS:
+            if options.tests and test.__name__ not in options.tests:
+                continue
+            before, began = len(wrong), resource.getrusage(resource.RUSAGE_CHILDREN)
+            test()
+            used = resource.getrusage(resource.RUSAGE_CHILDREN)
+            seconds = used.ru_utime + used.ru_stime - began.ru_utime - began.ru_stime
+            print(f"{'ok  ' if len(wrong) == before else 'FAIL'} {test.__name__}: {seconds:.1f} processor seconds", flush=True)
+    print(f"{len(wrong)} wrong")
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
