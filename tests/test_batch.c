@@ -16,7 +16,7 @@
 #include "test.h"
 #include "toy.h"
 
-enum { CLIPS = 3, THETAS = 3, ROUNDS = 4 }; /* plain, recorded, replayed, replayed; host: plain */
+enum { CLIPS = 5, THETAS = 3, ROUNDS = 4 }; /* plain, recorded, replayed, replayed; host: plain */
 
 static const double NEAR = 1e-4; /* sums of float32 in another order, through a network */
 

@@ -1,19 +1,16 @@
 /* cpu_linear.c - linear layers by the kernel of lane_linear.c, with the weights of the model.
  *
- * For few clips.  With more clips, each weight that is read is used several times, and oneDNN's
- * blocked matrix product is faster (cpu_conv.c). */
+ * For any number of clips.  oneDNN's blocked matrix product is faster for many, but it sums in
+ * another order, so a clip's logits would depend on how many other clips are in its batch. */
 #include "cpu.h"
 #include <string.h>
-
-enum { FEW_CLIPS = 4 };
 
 static bool linear_takes(const cfp_backend *backend, const cfp_step *step,
                          const cfp_tensor *const *src, const cfp_tensor *dst)
 {
     (void)src;
     const cfp_node *node = step->node;
-    return node->op == CFP_OP_LINEAR && dst->shape.n <= FEW_CLIPS &&
-           dst->block == backend->lanes->width;
+    return node->op == CFP_OP_LINEAR && dst->block == backend->lanes->width;
 }
 
 static int64_t clip_of(const cfp_tensor *vector) /* floats from clip to clip */
