@@ -289,8 +289,18 @@ class Small(Case):
                 got = self.read(listing, *words, "--model", MODEL)
                 self.assertEqual((got["kind"], got["counts"]), ("kinetics" if kind == "srtg" else kind, {"found": 8}))
                 self.assertEqual(max(match["known"] for match in got["model"].values()), 8)
+                if kind in ("kinetics", "epic100", "srtg"):   # videos, tars, frames.db
+                    self.explains(kind, listing, *words)
         done = subprocess.run([tool, "paths", self.folder], capture_output=True, text=True, check=False)
         self.assertIn("it is not empty", done.stderr)
+
+    def explains(self, kind, listing, *words):
+        """`batch` runs the list to its end, and the network is right about every clip."""
+        run = self.folder / f"{kind}-run"
+        done = self.run_cfp("batch", MODEL, listing, *words, "-o", run, "-q", "--rule", "cfp", "--depth", "1", status=0)
+        self.assertEqual(done.stderr, "")
+        lines = [json.loads(line) for line in (run / "manifest.jsonl").read_text().splitlines()]
+        self.assertEqual([(line["status"], line["rank"]) for line in lines], [("ok", 1)] * 8)
 
 
 class Paths(Case):
