@@ -268,6 +268,9 @@ class Kinds(Case):
         self.put("bad.kind", "column = a\nid = {b}\n")
         self.refuse("bad.kind:2: no column or part is called 'b'", "list.csv", "--kind", "bad.kind")
         for text, piece in (("colum = a\n", ":1: 'colum' is no key"), ("column = a : (\n", ":1: the regular expression"),
+                            ("column = a : " + "(" * 5 + "a" + "{1,100})" * 5 + "\n", ":1: the regular expression repeats something too often"),
+                            ("column = a : a{1,20000}\n", ":1: the regular expression repeats something too often"),
+                            ("column = a : ^(.*)\\1$\n", ":1: the regular expression refers to a group"),
                             ("column = a\nid = {a}\n", "no clip and no video"), ("column a\n", ":1: a line is KEY = VALUE")):
             self.put("bad.kind", text)
             self.refuse(piece, "list.csv", "--kind", "bad.kind")
