@@ -520,6 +520,9 @@ class Masks(Case):
         self.gaze("own.txt", [(640, 480, 10, "Fixation")])
         whole = self.video(f"{session}.mp4")
         self.assertEqual(self.energy(whole, "own.txt"), self.energy(whole, mask))
+        # A name whose number is larger than any frame's is no part of a session.
+        large = self.video(f"{session}-1000-2000-F99999999999999999999-F99999999999999999999.mp4")
+        self.assertEqual(self.energy(large, "own.txt"), self.energy(large, mask))
         self.put("bad.txt", "1 2 3\n")
         self.assertIn("bad.txt:1: no sample of gaze", self.energy(clip, "bad.txt", status=1))
         self.put("bad.txt", "## only a heading\n")
