@@ -17,6 +17,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tarfile
 import tempfile
 import time
 
@@ -196,6 +197,19 @@ def failures():
     os.rename(gone, gone + ".away")
     run(out, clips, "--shard-clips", "4")
     same(out, wanted, "after a clip was removed")
+    # A tar is looked into before it is decoded.  Why it is no clip is told as the decoder would.
+    where = os.path.dirname(clips)
+    for name, data in (("two.tar", ["a/1.jpg", "b/1.jpg"]), ("bare.tar", ["a.txt"])):
+        with tarfile.open(os.path.join(where, name), "w") as f:
+            for inside in data:
+                f.addfile(tarfile.TarInfo(inside))
+    with open(os.path.join(where, "two.tar"), "rb") as f, open(os.path.join(where, "cut.tar"), "wb") as cut:
+        cut.write(f.read()[:700])
+    with open(clips, "w") as f:
+        f.write("c000.npy,red\ntwo.tar,red\nbare.tar,red\ncut.tar,red\n")
+    run(folder("failures-tars"), clips, status=1)
+    for row, words in zip(lines(folder("failures-tars"))[1:], ("have the same frame number", "no frame", "Truncated"), strict=True):
+        check(row["status"] == "failed" and words in row["reason"] and row["id"] in row["reason"], f"a tar: {row}")
 
 
 def no_numbers():
