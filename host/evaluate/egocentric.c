@@ -173,8 +173,8 @@ static int number_at_end(const char *name, int length, bool letter)
     int at = length;
     while (at > 0 && isdigit((unsigned char)name[at - 1]))
         at--;
-    if (at == length || length - at > MOST_DIGITS || (letter && (at == 0 || name[--at] != 'F')) || at == 0 ||
-        name[at - 1] != '-')
+    if (at == length || length - at > MOST_DIGITS || (letter && (at == 0 || name[--at] != 'F')) ||
+        at == 0 || name[at - 1] != '-')
         return 0;
     return length - at + 1;
 }
