@@ -399,6 +399,7 @@ class Wrong(Case):
                 ('a.mp4,"x\nb.mp4,y\n', 'list:1: a quote (") is not closed', ()),
                 ('a.mp4,"x"y\n', "list:1: text behind a field in quotes", ()),
                 ("a.mp4,x\n,y\n", "list:2: the column 'clip' is empty", ()),
+                ("a" * 5000 + ",x\n", "list:1: a field is longer than a path can be", ()),
                 ("a.mp4,x,1,2,3\n", "list:1: 5 fields; there are 4 columns", ()),
                 ("a.mp4,x,1.5,2\n", "list:1: '1.5' is no number of a frame", ()),
                 ("a.mp4,x,1,2s\n", "list:1: start and stop are a frame and a time", ()),

@@ -141,6 +141,9 @@ static cfp_status make_id(cfp_dataset_clip *clip, building *b)
     for (int i = 0; i < b->kind.n_ids; i++)
         if (cfp_template_fill(b->text, &b->kind.id[i], &values))
             return keep(&clip->id, b, b->text);
+    for (int v = 0; v < values.n; v++)
+        if (values.value[v] != NULL && strlen(values.value[v]) >= CFP_TEMPLATE_ROOM)
+            return refuse(b, clip->line, "a field is longer than a path can be");
     return refuse(b, clip->line, "the line lacks what makes the id of a clip");
 }
 
