@@ -458,6 +458,21 @@ def full_disk():
     same(out, wanted, "after a full disk")
 
 
+def few_descriptors():
+    """A batch needs few descriptors; where there are too few it says so."""
+    clips = make_list("descriptors", 3)
+
+    def limit(n):
+        return lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (n, n))
+    run(folder("descriptors-out"), clips, "--decoders", "2", preexec_fn=limit(48))
+    for n in (8, 12, 16):
+        done = subprocess.run(command(folder("descriptors-few"), clips), capture_output=True, text=True, timeout=LIMIT,
+                              preexec_fn=limit(n))
+        check(done.returncode == (done.stderr != "") and done.stderr.count("\n") == done.returncode and
+              "Invalid argument" not in done.stderr, f"{n} descriptors: status {done.returncode}: {done.stderr}")
+    run(folder("descriptors-few"), clips)
+
+
 def small_disk():
     """A tmpfs that fills up, and then gets larger; in a name space of its own, so that nobody needs to be root."""
     clips = make_list("disk", 20)
@@ -683,7 +698,7 @@ def claims():
     same(out, wanted, "after a claim was given up")
 
 
-TESTS = (contents, columns, failures, no_numbers, options_differ, lists_differ, windows, long_list, damaged, large_shard, progress, kills, terminates, full_disk, small_disk, read_only, decoders_die,
+TESTS = (contents, columns, failures, no_numbers, options_differ, lists_differ, windows, long_list, damaged, large_shard, progress, kills, terminates, full_disk, few_descriptors, small_disk, read_only, decoders_die,
          memory, together, parts, claims)
 
 
