@@ -13,8 +13,7 @@ typedef struct cfp_pack_request { /* borrowed */
 } cfp_pack_request;
 
 /* Writes the file and waits until it is on the disk; or only looks whether each source can be
- * opened and has its clip.  If a source cannot be read, *bad is its
- * number; else -1. */
+ * opened and has its clip.  If a source cannot be read, *bad is its number; else -1. */
 CFP_CHECKED cfp_status cfp_pack_clips(cfp_ctx *ctx, const cfp_pack_request *request, int *bad);
 
 /* The other process: reads one request from the socket, and answers. */
