@@ -17,6 +17,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tarfile
 import tempfile
 import time
 
@@ -196,6 +197,19 @@ def failures():
     os.rename(gone, gone + ".away")
     run(out, clips, "--shard-clips", "4")
     same(out, wanted, "after a clip was removed")
+    # A tar is looked into before it is decoded.  Why it is no clip is told as the decoder would.
+    where = os.path.dirname(clips)
+    for name, data in (("two.tar", ["a/1.jpg", "b/1.jpg"]), ("bare.tar", ["a.txt"])):
+        with tarfile.open(os.path.join(where, name), "w") as f:
+            for inside in data:
+                f.addfile(tarfile.TarInfo(inside))
+    with open(os.path.join(where, "two.tar"), "rb") as f, open(os.path.join(where, "cut.tar"), "wb") as cut:
+        cut.write(f.read()[:700])
+    with open(clips, "w") as f:
+        f.write("c000.npy,red\ntwo.tar,red\nbare.tar,red\ncut.tar,red\n")
+    run(folder("failures-tars"), clips, status=1)
+    for row, words in zip(lines(folder("failures-tars"))[1:], ("have the same frame number", "no frame", "Truncated"), strict=True):
+        check(row["status"] == "failed" and words in row["reason"] and row["id"] in row["reason"], f"a tar: {row}")
 
 
 def no_numbers():
@@ -248,6 +262,30 @@ def options_differ():
         check(not os.path.exists(folder("options-bad")), f"{more}: a folder was made")
 
 
+def lists_differ():
+    """Another kind or another window in a list of several files is another question; a file is no folder."""
+    clips = make_list("lists", 2)
+    kind, more = clips + ".kind", clips + "-2"
+    head = "separator = comma\nheader = no\ncolumn = clip\ncolumn = start\nid = {clip}\nclip = {clip}\nframes = {start} {start}\n"
+    text = "about = clips and frames\n" + head + "first-frame = 0\nlast-frame = inclusive\n"
+    for path, content in ((kind, text), (clips, "c000.npy,0\n"), (more, "c001.npy,0\n")):
+        with open(path, "w") as f:
+            f.write(content)
+    out, pattern = folder("lists-out"), clips + "-?"
+    run(out, pattern, "--kind", kind)
+    run(out, pattern, "--kind", kind)
+    for path, content, old in ((more, "c001.npy,1\n", "c001.npy,0\n"), (kind, text.replace("first-frame = 0", "first-frame = 1"), text)):
+        with open(path, "w") as f:
+            f.write(content)
+        done = run(out, pattern, "--kind", kind, status=2)
+        check("its content" in done.stderr and done.stderr.count("\n") == 1, f"{path} differs: {done.stderr}")
+        with open(path, "w") as f:
+            f.write(old)
+    run(out, pattern, "--kind", kind)
+    done = run(clips, pattern, "--kind", kind, status=1)
+    check(done.stderr == f"cfp-gpu: {clips}: is a file where a folder is needed\n", f"-o FILE: {done.stderr}")
+
+
 def long_list():
     """10,000 lines, most of which repeat others."""
     clips = make_list("long", 10)
@@ -278,6 +316,54 @@ def windows():
     middle = (seen[3][0] + seen[3][-1] + 1) / 2 / facts["frames"]["source_fps"]
     check(abs(middle - 0.3) <= 1 / facts["frames"]["source_fps"], f"the window in seconds has its middle at {middle}: {seen[3]}")
     check([row["rank"] for row in lines(folder("windows-out"))][4] is None, "a rank of a label that the model lacks")
+    with open(clips, "w") as f:
+        f.write("clip,label,start,stop\nc000.npy,red,99,104\n")
+    done = run(folder("windows-behind"), clips, status=1)
+    clip = os.path.join(os.path.dirname(clips), "c000.npy")
+    check(done.stderr.startswith(f"cfp-gpu: {clip}: --start: 99 is not in the source"), f"behind the end: {done.stderr}")
+
+
+def damaged():
+    """What finished runs left is damaged before the next run: it is made anew."""
+    clips = make_list("damaged", 5)
+    more = ("--shard-clips", "3")
+    wanted = whole(clips, *more, name="damaged-whole")
+    out = folder("damaged-out")
+    one, other = (wanted[f"shard-0000{k}.h5"] for k in (0, 1))
+    for what, data in (("cut", one[:len(one) // 2]), ("empty", b""), ("junk", b"junk" * 999), ("another shard", other)):
+        shutil.rmtree(out, ignore_errors=True)
+        shutil.copytree(folder("damaged-whole"), out)
+        with open(os.path.join(out, "shard-00000.h5"), "wb") as f:
+            f.write(data)
+        done = run(out, clips, *more)
+        check(done.stderr.startswith(f"cfp-gpu: warning: {out}/shard-00000.h5: damaged: clip 'c000.npy' is not in it") and
+              done.stderr.count("\n") == 1, f"{what}: {done.stderr}")
+        same(out, wanted, f"a shard that is {what}")
+    # A shard in the making, and the line of a clip at the place of another.
+    os.remove(os.path.join(out, "shard-00001.h5"))
+    os.makedirs(os.path.join(out, "work", "000003.h5"))
+    with open(os.path.join(out, "work", "000003.json"), "w") as f:
+        json.dump(lines(folder("damaged-whole"))[3], f, separators=(",", ":"))
+    done = run(out, clips, *more, status=1)
+    check("000003.h5: damaged: " in done.stderr and "it cannot be removed: " in done.stderr, f"a folder: {done.stderr}")
+    os.rmdir(os.path.join(out, "work", "000003.h5"))
+    with open(os.path.join(out, "work", "000003.h5"), "wb") as f:
+        f.write(b"never looked at")
+    with open(os.path.join(out, "work", "000003.json"), "w") as f:
+        json.dump(lines(folder("damaged-whole"))[2], f, separators=(",", ":"))
+    run(out, clips, *more)
+    same(out, wanted, "the line of another clip")
+
+
+def large_shard():
+    """So many clips in one shard that the process which packs them must not wait for an answer to be read."""
+    clips = make_list("large", 1)
+    with open(clips, "w") as f:
+        f.writelines(["clip,label,start,stop\n", *(f"c000.npy,red,{i},{i + 4}\n" for i in range(600))])
+    np.save(os.path.join(os.path.dirname(clips), "c000.npy"), np.zeros((604, 8, 8, 3), np.uint8))
+    run(folder("large-out"), clips, "--shard-clips", "1000", "--keep", "pyramid", "--depth", "0")
+    with h5py.File(os.path.join(folder("large-out"), "shard-00000.h5")) as f:
+        check(len(f["clips"]) == 600, f"a large shard has {len(f['clips'])} of 600 clips")
 
 
 def progress():
@@ -370,6 +456,21 @@ def full_disk():
         readable(out)
     run(out, clips, *more)
     same(out, wanted, "after a full disk")
+
+
+def few_descriptors():
+    """A batch needs few descriptors; where there are too few it says so."""
+    clips = make_list("descriptors", 3)
+
+    def limit(n):
+        return lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (n, n))
+    run(folder("descriptors-out"), clips, "--decoders", "2", preexec_fn=limit(48))
+    for n in (8, 12, 16):
+        done = subprocess.run(command(folder("descriptors-few"), clips), capture_output=True, text=True, timeout=LIMIT,
+                              preexec_fn=limit(n))
+        check(done.returncode == (done.stderr != "") and done.stderr.count("\n") == done.returncode and
+              "Invalid argument" not in done.stderr, f"{n} descriptors: status {done.returncode}: {done.stderr}")
+    run(folder("descriptors-few"), clips)
 
 
 def small_disk():
@@ -597,7 +698,7 @@ def claims():
     same(out, wanted, "after a claim was given up")
 
 
-TESTS = (contents, columns, failures, no_numbers, options_differ, windows, long_list, progress, kills, terminates, full_disk, small_disk, read_only, decoders_die,
+TESTS = (contents, columns, failures, no_numbers, options_differ, lists_differ, windows, long_list, damaged, large_shard, progress, kills, terminates, full_disk, few_descriptors, small_disk, read_only, decoders_die,
          memory, together, parts, claims)
 
 

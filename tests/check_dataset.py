@@ -268,6 +268,9 @@ class Kinds(Case):
         self.put("bad.kind", "column = a\nid = {b}\n")
         self.refuse("bad.kind:2: no column or part is called 'b'", "list.csv", "--kind", "bad.kind")
         for text, piece in (("colum = a\n", ":1: 'colum' is no key"), ("column = a : (\n", ":1: the regular expression"),
+                            ("column = a : " + "(" * 5 + "a" + "{1,100})" * 5 + "\n", ":1: the regular expression repeats something too often"),
+                            ("column = a : a{1,20000}\n", ":1: the regular expression repeats something too often"),
+                            ("column = a : ^(.*)\\1$\n", ":1: the regular expression refers to a group"),
                             ("column = a\nid = {a}\n", "no clip and no video"), ("column a\n", ":1: a line is KEY = VALUE")):
             self.put("bad.kind", text)
             self.refuse(piece, "list.csv", "--kind", "bad.kind")
@@ -406,6 +409,7 @@ class Wrong(Case):
                 ('a.mp4,"x\nb.mp4,y\n', 'list:1: a quote (") is not closed', ()),
                 ('a.mp4,"x"y\n', "list:1: text behind a field in quotes", ()),
                 ("a.mp4,x\n,y\n", "list:2: the column 'clip' is empty", ()),
+                ("a" * 5000 + ",x\n", "list:1: a field is longer than a path can be", ()),
                 ("a.mp4,x,1,2,3\n", "list:1: 5 fields; there are 4 columns", ()),
                 ("a.mp4,x,1.5,2\n", "list:1: '1.5' is no number of a frame", ()),
                 ("a.mp4,x,1,2s\n", "list:1: start and stop are a frame and a time", ()),
@@ -527,6 +531,9 @@ class Masks(Case):
         self.gaze("own.txt", [(640, 480, 10, "Fixation")])
         whole = self.video(f"{session}.mp4")
         self.assertEqual(self.energy(whole, "own.txt"), self.energy(whole, mask))
+        # A name whose number is larger than any frame's is no part of a session.
+        large = self.video(f"{session}-1000-2000-F99999999999999999999-F99999999999999999999.mp4")
+        self.assertEqual(self.energy(large, "own.txt"), self.energy(large, mask))
         self.put("bad.txt", "1 2 3\n")
         self.assertIn("bad.txt:1: no sample of gaze", self.energy(clip, "bad.txt", status=1))
         self.put("bad.txt", "## only a heading\n")

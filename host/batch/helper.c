@@ -14,7 +14,7 @@
 
 extern char **environ;
 
-enum { LONGEST_TEXT = 1 << 20, MEMORY_FD = 3, SPARE_FD = 100 };
+enum { LONGEST_TEXT = 1 << 20, MEMORY_FD = 3, SPARE_FD = MEMORY_FD + 1 };
 
 /* Copies a descriptor to a number that the file actions below do not overwrite. */
 static int out_of_the_way(int fd)

@@ -68,6 +68,8 @@ typedef struct packer {
     int socket;
     int bad;
     char *path;
+    int n;
+    char **from, **group; /* [n] the request */
     cfp_h5_file file;
     hid_t clips;  /* the group in the file that is written */
     hid_t source; /* the open source; negative: none */
@@ -105,13 +107,32 @@ static bool use_source(packer *p, const char *path)
     return p->source >= 0;
 }
 
+static bool has_clip(packer *p, int number, const char *source, const char *inside)
+{
+    return cfp_wire_send(p->socket, &number, sizeof number) && use_source(p, source) &&
+           H5Lexists(p->source, "/clips", H5P_DEFAULT) > 0 &&
+           H5Lexists(p->source, inside, H5P_DEFAULT) > 0;
+}
+
+static cfp_status look_at_clip(packer *p, int number)
+{
+    char *inside = cfp_format(&p->ctx, "/clips/%s", p->group[number]);
+    const bool good = inside != NULL && has_clip(p, number, p->from[number], inside);
+    cfp_free(inside);
+    if (inside == NULL)
+        return CFP_NOMEM;
+    if (good)
+        return CFP_OK;
+    p->bad = number;
+    return cfp_fail(&p->ctx, CFP_FORMAT, "%s: damaged: clip '%s' is not in it", p->from[number],
+                    p->group[number]);
+}
+
 static cfp_status copy_clip(packer *p, int number, const char *source, const char *group)
 {
     char *inside = cfp_format(&p->ctx, "/clips/%s", group);
-    bool good =
-        inside != NULL && cfp_wire_send(p->socket, &number, sizeof number) && use_source(p, source);
-    good = good && H5Lexists(p->source, inside, H5P_DEFAULT) > 0 &&
-           H5Ocopy(p->source, inside, p->clips, group, H5P_DEFAULT, p->file.link) >= 0;
+    bool good = inside != NULL && has_clip(p, number, source, inside);
+    good = good && H5Ocopy(p->source, inside, p->clips, group, H5P_DEFAULT, p->file.link) >= 0;
     cfp_free(inside);
     if (inside == NULL)
         return CFP_NOMEM;
@@ -123,44 +144,75 @@ static cfp_status copy_clip(packer *p, int number, const char *source, const cha
                     group);
 }
 
-static cfp_status copy_clips(packer *p, int n)
+static cfp_status copy_clips(packer *p)
 {
     cfp_status status = CFP_OK;
-    for (int i = 0; i < n && status == CFP_OK; i++) {
-        char *source = NULL, *group = NULL;
-        status = CFP_NOMEM;
-        if (cfp_wire_receive_text(p->socket, &p->ctx, &source) &&
-            cfp_wire_receive_text(p->socket, &p->ctx, &group))
-            status = copy_clip(p, i, source, group);
-        cfp_free(source);
-        cfp_free(group);
-    }
+    for (int i = 0; i < p->n && status == CFP_OK; i++)
+        status = copy_clip(p, i, p->from[i], p->group[i]);
     close_source(p);
     return status;
 }
 
-static cfp_status fill(packer *p, int n)
+static cfp_status fill(packer *p)
 {
     CFP_TRY(cfp_h5_put_text(&p->file, p->file.id, "cfp_format", "explanation"));
     CFP_TRY(cfp_h5_put_int(&p->file, p->file.id, "cfp_version", 1));
     CFP_TRY(cfp_h5_put_group(&p->file, &p->clips, p->file.id, "clips"));
-    const cfp_status status = copy_clips(p, n);
+    const cfp_status status = copy_clips(p);
     H5Gclose(p->clips);
     return status;
 }
 
+/* Looks for the clips, and writes nothing. */
+static cfp_status look(packer *p)
+{
+    cfp_status status = CFP_OK;
+    for (int i = 0; i < p->n && status == CFP_OK; i++)
+        status = look_at_clip(p, i);
+    close_source(p);
+    return status;
+}
+
+/* Reads the whole request before the first answer is sent.  Otherwise both sides could wait for
+ * the other to read. */
+static cfp_status receive_request(packer *p)
+{
+    if (!cfp_wire_receive_text(p->socket, &p->ctx, &p->path) ||
+        !cfp_wire_receive(p->socket, &p->n, sizeof p->n))
+        return CFP_IO; /* the program is gone: nobody reads the answer */
+    CFP_TRY_ALLOC(&p->ctx, p->from, p->n);
+    CFP_TRY_ALLOC(&p->ctx, p->group, p->n);
+    for (int i = 0; i < p->n; i++)
+        if (!cfp_wire_receive_text(p->socket, &p->ctx, &p->from[i]) ||
+            !cfp_wire_receive_text(p->socket, &p->ctx, &p->group[i]))
+            return CFP_IO;
+    return CFP_OK;
+}
+
+static void free_request(packer *p)
+{
+    for (int i = 0; i < p->n; i++) {
+        if (p->from != NULL)
+            cfp_free(p->from[i]);
+        if (p->group != NULL)
+            cfp_free(p->group[i]);
+    }
+    cfp_free(p->from);
+    cfp_free(p->group);
+    cfp_free(p->path);
+}
+
 static cfp_status pack(packer *p)
 {
-    int n;
     cfp_output output = {.ctx = &p->ctx};
-    if (!cfp_wire_receive_text(p->socket, &p->ctx, &p->path) ||
-        !cfp_wire_receive(p->socket, &n, sizeof n))
-        return CFP_IO; /* the program is gone: nobody reads the answer */
+    CFP_TRY(receive_request(p));
+    if (*p->path == '\0')
+        return look(p);
     unlink(p->path);
     CFP_TRY(cfp_newfile_open_at(&output.file, &p->ctx, p->path, p->path));
     cfp_status status = cfp_h5_file_open(&p->file, &output);
     if (status == CFP_OK)
-        status = fill(p, n);
+        status = fill(p);
     status = cfp_h5_file_close(&p->file, status);
     if (status == CFP_OK)
         status = cfp_h5_keep(&output);
@@ -177,5 +229,5 @@ void cfp_pack_serve(int socket)
     snprintf(answer.message, sizeof answer.message, "%s", p.ctx.message);
     if (cfp_wire_send(socket, &end, sizeof end))
         cfp_wire_send(socket, &answer, sizeof answer);
-    cfp_free(p.path);
+    free_request(&p);
 }

@@ -6,14 +6,14 @@
 #include "../base/base.h"
 
 typedef struct cfp_pack_request { /* borrowed */
-    const char *path;             /* to write; replaced if it exists */
+    const char *path;             /* to write; replaced if it exists; "": only look for the clips */
     int n;
     const char *const *source; /* [n] the file that has /clips/<group[i]> */
     const char *const *group;  /* [n] */
 } cfp_pack_request;
 
-/* Writes the file and waits until it is on the disk.  If a source cannot be read, *bad is its
- * number; else -1. */
+/* Writes the file and waits until it is on the disk; or only looks whether each source can be
+ * opened and has its clip.  If a source cannot be read, *bad is its number; else -1. */
 CFP_CHECKED cfp_status cfp_pack_clips(cfp_ctx *ctx, const cfp_pack_request *request, int *bad);
 
 /* The other process: reads one request from the socket, and answers. */

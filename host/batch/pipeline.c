@@ -118,6 +118,17 @@ static void report_failure(pipeline *p, const char *message)
     free(copy);
 }
 
+/* Tells of a clip that failed.  The message names the clip even where the reason does not. */
+static void report_clip(pipeline *p, const cfp_batch_item *item, const char *why)
+{
+    char message[sizeof((cfp_ctx){0}).message];
+    if (item->clip == NULL || strstr(why, item->clip) != NULL)
+        snprintf(message, sizeof message, "%s", why);
+    else
+        snprintf(message, sizeof message, "%.400s: %.500s", item->clip, why);
+    report_failure(p, message);
+}
+
 /* A clip failed: ctx says why. */
 static void fail_clip(pipeline *p, cfp_ctx *ctx, int item)
 {
@@ -130,7 +141,7 @@ static void fail_clip(pipeline *p, cfp_ctx *ctx, int item)
     if (status != CFP_OK)
         break_off(p, status, ctx->message);
     else
-        report_failure(p, why);
+        report_clip(p, &p->r->list->item[item], why);
 }
 
 static void empty_slot(pipeline *p, slot *s)

@@ -45,9 +45,10 @@ static cfp_status drop_source(packing *p, cfp_ctx *ctx, cfp_status status, int b
 {
     if (bad < 0 || bad >= p->request.n)
         return status;
-    unlink(p->source[bad]);
     char why[sizeof ctx->message];
     snprintf(why, sizeof why, "%s", ctx->message);
+    if (unlink(p->source[bad]) != 0 && errno != ENOENT)
+        return cfp_fail(ctx, status, "%.900s; it cannot be removed: %s", why, strerror(errno));
     return cfp_fail(ctx, status, "%.900s; it is removed: start again to make its clips anew", why);
 }
 

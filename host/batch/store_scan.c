@@ -1,5 +1,6 @@
 /* store_scan.c - see store.h: reads from the folder what is finished. */
 #include "lines.h"
+#include "packer.h"
 #include "store_inside.h"
 #include <dirent.h>
 #include <errno.h>
@@ -153,6 +154,16 @@ cfp_status cfp_store_refresh_shard(cfp_batch_store *s, cfp_ctx *ctx, int shard)
 
 /* --- what is finished --- */
 
+/* False for the line of another clip, which somebody copied there. */
+static bool is_about(const cfp_batch_store *s, cfp_ctx *ctx, int item, const cfp_line_facts *facts)
+{
+    char *id = cfp_line_id(ctx, s->list->item[item].id);
+    const bool same = id != NULL && strlen(id) == facts->id_length &&
+                      memcmp(id, facts->id, facts->id_length) == 0;
+    cfp_free(id);
+    return same;
+}
+
 cfp_status cfp_store_refresh_small(cfp_batch_store *s, cfp_ctx *ctx, int item, bool first)
 {
     cfp_store_item *it = &s->item[item];
@@ -166,7 +177,8 @@ cfp_status cfp_store_refresh_small(cfp_batch_store *s, cfp_ctx *ctx, int item, b
     if (status == CFP_OK && mark.inode != 0)
         status = cfp_file_text(&text, &length, ctx, path);
     cfp_line_facts facts;
-    if (status == CFP_OK && text != NULL && cfp_line_read(&facts, text, strcspn(text, "\n"))) {
+    if (status == CFP_OK && text != NULL && cfp_line_read(&facts, text, strcspn(text, "\n")) &&
+        is_about(s, ctx, item, &facts)) {
         text[strcspn(text, "\n")] = '\0';
         const bool old = cfp_file_mark_same(&mark, &it->old);
         if (facts.status == CFP_BATCH_DONE ? cfp_file_exists(data) : !old) {
@@ -221,6 +233,71 @@ cfp_status cfp_store_scan_work(cfp_batch_store *s, cfp_ctx *ctx, bool first)
     return status;
 }
 
+/* --- are the shards whole? --- */
+
+static bool is_packed(const cfp_batch_store *s, int item)
+{
+    return s->item[item].state == ITEM_PACKED && cfp_store_is_ours(s, cfp_store_shard_of(s, item));
+}
+
+/* A shard that lost a clip, or that cannot be opened: its clips are made anew. */
+static void forget_shard(cfp_batch_store *s, int shard)
+{
+    const int end = cfp_batch_shard_end(s->list, shard);
+    for (int i = shard * s->list->shard_clips; i < end; i++)
+        if (s->item[i].state == ITEM_PACKED)
+            s->item[i].state = ITEM_OPEN;
+    s->shard[shard].dirty = true;
+    cfp_log(s->ctx, CFP_LOG_WARNING, "%s; the clips of this shard are made anew", s->ctx->message);
+}
+
+/* Asks for the clips that are packed, from *from on, up to the first that is not there: *from is
+ * then the first clip behind its shard. */
+static cfp_status look_from(cfp_batch_store *s, int *from, char **source, char **group, int *item)
+{
+    int n = 0, bad;
+    cfp_status status = CFP_OK;
+    for (int i = *from; i < s->list->n && status == CFP_OK; i++) {
+        if (!is_packed(s, i))
+            continue;
+        source[n] = cfp_store_shard_path(s, s->ctx, cfp_store_shard_of(s, i));
+        group[n] = cfp_batch_group(s->ctx, s->list->item[i].id);
+        status = source[n] == NULL || group[n] == NULL ? CFP_NOMEM : CFP_OK;
+        item[n++] = i;
+    }
+    *from = s->list->n;
+    if (n > 0 && status == CFP_OK) {
+        const cfp_pack_request request = {"", n, (const char *const *)source,
+                                          (const char *const *)group};
+        status = cfp_pack_clips(s->ctx, &request, &bad);
+        if (status == CFP_FORMAT && bad >= 0) {
+            const int shard = cfp_store_shard_of(s, item[bad]);
+            forget_shard(s, shard);
+            *from = cfp_batch_shard_end(s->list, shard);
+            status = CFP_OK;
+        }
+    }
+    for (int i = 0; i < n; i++) {
+        cfp_free(source[i]);
+        cfp_free(group[i]);
+    }
+    return status;
+}
+
+static cfp_status look_at_shards(cfp_batch_store *s)
+{
+    char **source = cfp_alloc(s->ctx, (size_t)s->list->n, sizeof *source);
+    char **group = cfp_alloc(s->ctx, (size_t)s->list->n, sizeof *group);
+    int *item = cfp_alloc(s->ctx, (size_t)s->list->n, sizeof *item);
+    cfp_status status = source == NULL || group == NULL || item == NULL ? CFP_NOMEM : CFP_OK;
+    for (int from = 0; status == CFP_OK && from < s->list->n;)
+        status = look_from(s, &from, source, group, item);
+    cfp_free(source);
+    cfp_free(group);
+    cfp_free(item);
+    return status;
+}
+
 /* Clips that the list itself rules out.  One that was there in an earlier run, and is finished,
  * stays so. */
 static cfp_status take_skipped(cfp_batch_store *s)
@@ -251,6 +328,7 @@ cfp_status cfp_store_scan(cfp_batch_store *s)
     for (int k = 0; k < s->n_shards; k++)
         CFP_TRY(check_packed(s, k));
     CFP_TRY(cfp_store_scan_work(s, s->ctx, true));
+    CFP_TRY(look_at_shards(s));
     CFP_TRY(take_skipped(s));
     s->scanned = true;
     return CFP_OK;

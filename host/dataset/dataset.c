@@ -141,6 +141,9 @@ static cfp_status make_id(cfp_dataset_clip *clip, building *b)
     for (int i = 0; i < b->kind.n_ids; i++)
         if (cfp_template_fill(b->text, &b->kind.id[i], &values))
             return keep(&clip->id, b, b->text);
+    for (int v = 0; v < values.n; v++)
+        if (values.value[v] != NULL && strlen(values.value[v]) >= CFP_TEMPLATE_ROOM)
+            return refuse(b, clip->line, "a field is longer than a path can be");
     return refuse(b, clip->line, "the line lacks what makes the id of a clip");
 }
 
@@ -153,7 +156,7 @@ static cfp_status find_window(cfp_dataset_clip *clip, building *b, const cfp_win
         CFP_TRY(cfp_frames_look(&frames, &b->frames, b->ctx, found));
     if (frames != NULL && frames->broken) {
         clip->reason = CFP_CLIP_EMPTY;
-        return CFP_OK;
+        return keep(&clip->why, b, frames->why);
     }
     cfp_window_apply(clip, window, &b->kind, found, frames != NULL && frames->number != NULL);
     if (clip->reason == CFP_CLIP_FOUND && clip->window == CFP_WINDOW_FRAMES && frames != NULL &&
@@ -408,7 +411,7 @@ const char *cfp_dataset_reason_text(cfp_dataset_reason reason)
     static const char *const texts[] = {
         "found",
         "no such file or folder",
-        "an empty file or folder",
+        "an empty file, or no frames that can be told",
         "may not be read",
         "no frame of its window",
         "its window stops before it starts",

@@ -19,7 +19,7 @@ enum { CFP_DATASET_LABELS = 4 }; /* the most labels that a clip carries: action,
 typedef enum cfp_dataset_reason {
     CFP_CLIP_FOUND,       /* it resolves: clip.path is where it lies */
     CFP_CLIP_MISSING,     /* at none of the places of its kind, below no root */
-    CFP_CLIP_EMPTY,       /* there is a file of no bytes, or a folder without a frame */
+    CFP_CLIP_EMPTY,       /* a file of no bytes, or a folder or tar whose frames cannot be told */
     CFP_CLIP_UNREADABLE,  /* it is there, and may not be read */
     CFP_CLIP_NO_FRAMES,   /* the folder or tar has no frame of the window */
     CFP_CLIP_BAD_WINDOW,  /* the list says that it stops before it starts */
@@ -54,6 +54,7 @@ typedef struct cfp_dataset_clip {
     int64_t line;     /* of that file, from 1 */
     int64_t twin;     /* CFP_CLIP_REPEATED, CFP_CLIP_CONTRADICTS: the line of the earlier one */
     cfp_dataset_reason reason;
+    const char *why; /* the reason in more words; NULL: there are no more */
 } cfp_dataset_clip;
 
 typedef struct cfp_dataset {

@@ -7,6 +7,7 @@ static void empty(cfp_frames_of *item)
 {
     cfp_free(item->path);
     cfp_free(item->number);
+    cfp_free(item->why);
     *item = (cfp_frames_of){0};
 }
 
@@ -19,6 +20,8 @@ static cfp_status list_frames(cfp_frames_of *item, cfp_ctx *ctx)
     const cfp_status status = cfp_clip_numbers(&item->number, &item->frames, &silent, item->path);
     item->broken = status == CFP_FORMAT || status == CFP_IO;
     ctx->fail_allocation = silent.fail_allocation;
+    if (item->broken && (item->why = cfp_strdup(ctx, silent.message)) == NULL)
+        return CFP_NOMEM;
     if (status == CFP_OK || item->broken)
         return CFP_OK;
     memcpy(ctx->message, silent.message, sizeof ctx->message);

@@ -11,6 +11,7 @@ typedef struct cfp_frames_of { /* one folder or file */
     int64_t frames;  /* 0: unknown until it is decoded, or it cannot be read */
     int64_t *number; /* [frames] ascending; NULL: their places, from 0 */
     bool broken;     /* it has no frames, or they cannot be told */
+    char *why;       /* broken: what is wrong, in words */
 } cfp_frames_of;
 
 typedef struct cfp_frames_kept {

@@ -60,9 +60,41 @@ static char *cut_form(char *text)
     return colon + 3 + strspn(colon + 3, " \t");
 }
 
+enum { MOST_REPEATS = 10000 };
+
+/* How often what stands before "{m,n}" is repeated. */
+static int64_t repeats_of(const char *brace)
+{
+    char *end;
+    const long least = strtol(brace + 1, &end, 10);
+    const long most = *end == ',' ? strtol(end + 1, NULL, 10) : 0;
+    const long n = least > most ? least : most;
+    return n < 1 ? 1 : n > MOST_REPEATS ? MOST_REPEATS + 1 : n;
+}
+
+/* What a regular expression asks for too much of; NULL: nothing.  Repeats inside repeats take
+ * memory for each of their product, and a reference to a group can take time without end. */
+static const char *too_much(const char *form)
+{
+    int64_t repeats = 1;
+    for (const char *c = form; *c != '\0' && repeats <= MOST_REPEATS; c++) {
+        if (*c == '{')
+            repeats *= repeats_of(c);
+        if (*c != '\\' || c[1] == '\0')
+            continue;
+        c++;
+        if (*c >= '1' && *c <= '9')
+            return "the regular expression refers to a group, which is not supported";
+    }
+    return repeats > MOST_REPEATS ? "the regular expression repeats something too often" : NULL;
+}
+
 static cfp_status compile(reading *r, regex_t *out, const char *form)
 {
     char why[64], message[128];
+    const char *problem = too_much(form);
+    if (problem != NULL)
+        return refuse(r, problem);
     const int error = regcomp(out, form, REG_EXTENDED);
     if (error == 0)
         return CFP_OK;

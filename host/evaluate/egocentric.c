@@ -164,15 +164,17 @@ cfp_status cfp_epic_boxes_read(cfp_truth *out, cfp_ctx *ctx, const char *path, c
 
 /* --- EGTEA Gaze+: names of clips --- */
 
-/* The length of "-123456" (with a letter: "-F001392") at the end of the name; 0: it is not there.
- */
+enum { MOST_DIGITS = 15 };
+
+/* The length of "-123456" (with a letter: "-F001392") at the end of the name; 0: it is not there,
+ * or it is no number of a frame or millisecond. */
 static int number_at_end(const char *name, int length, bool letter)
 {
     int at = length;
     while (at > 0 && isdigit((unsigned char)name[at - 1]))
         at--;
-    if (at == length || (letter && (at == 0 || name[--at] != 'F')) || at == 0 ||
-        name[at - 1] != '-')
+    if (at == length || length - at > MOST_DIGITS || (letter && (at == 0 || name[--at] != 'F')) ||
+        at == 0 || name[at - 1] != '-')
         return 0;
     return length - at + 1;
 }
@@ -342,7 +344,7 @@ static bool is_mask(int64_t *number, const char *file, const char *name, int len
     const char *digits = dot;
     while (digits > file + length && isdigit((unsigned char)digits[-1]))
         digits--;
-    if (digits == dot || dot - digits > 15)
+    if (digits == dot || dot - digits > MOST_DIGITS)
         return false;
     *number = strtoll(digits, NULL, 10);
     return true;

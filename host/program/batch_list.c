@@ -67,7 +67,7 @@ static cfp_sampling sampling_of(const cfp_session *session, const cfp_dataset_cl
 static cfp_status explain_reason(cfp_batch_plan *plan, cfp_ctx *ctx, int i)
 {
     const cfp_dataset_clip *clip = &plan->dataset.clip[i];
-    const char *why = cfp_dataset_reason_text(clip->reason);
+    const char *why = clip->why != NULL ? clip->why : cfp_dataset_reason_text(clip->reason);
     plan->text[i] = clip->twin > 0 ? cfp_format(ctx, "%s (line %lld)", why, (long long)clip->twin)
                                    : cfp_strdup(ctx, why);
     plan->item[i].skip = plan->text[i];

@@ -28,7 +28,7 @@ typedef struct record {
     cfp_session *session;
     cfp_ctx *ctx;
     const cfp_batch_plan *plan;
-    char list_sha256[65];
+    char list_sha256[65], kind_sha256[65];
     char *path, *draft;
 } record;
 
@@ -80,6 +80,7 @@ static void put_facts(cfp_json *json, const record *r, const cfp_run *run)
     cfp_json_put_string(json, "list", r->plan->dataset.path);
     cfp_json_put_string(json, "list_sha256", r->list_sha256);
     cfp_json_put_string(json, "kind", r->plan->dataset.kind);
+    cfp_json_put_string(json, "kind_sha256", r->kind_sha256);
     cfp_json_put_int(json, "clips", r->plan->list.n);
     cfp_json_put_int(json, "shard_clips", r->plan->list.shard_clips);
     cfp_json_put_int(json, "batch", r->session->config.batch);
@@ -194,6 +195,7 @@ static cfp_status compare_all(const record *r, cfp_run_json *run)
     CFP_TRY(compare_file(r, run, "$.baseline_sha256", r->session->other.sha256,
                          r->session->config.baseline));
     CFP_TRY(compare_file(r, run, "$.list_sha256", r->list_sha256, r->plan->dataset.path));
+    CFP_TRY(compare_file(r, run, "$.kind_sha256", r->kind_sha256, r->plan->dataset.kind_file));
     CFP_TRY(compare(r, run, "$.device", "--device", r->session->device.api->name));
     CFP_TRY(compare_batch(r, run));
     snprintf(count, sizeof count, "%d", r->plan->list.n);
@@ -202,12 +204,24 @@ static cfp_status compare_all(const record *r, cfp_run_json *run)
     return compare(r, run, "$.shard_clips", "--shard-clips", count);
 }
 
-static void hash_text(cfp_sha256 *sum, const char *text)
+/* Adds the name and the content of each list that a pattern matched. */
+static cfp_status hash_lists(cfp_sha256 *sum, const record *r)
 {
-    cfp_sha256_update(sum, text != NULL ? text : "", text != NULL ? strlen(text) + 1 : 1);
+    const cfp_dataset *d = &r->plan->dataset;
+    char content[65];
+    for (int i = 0; i < d->n; i++) {
+        const char *file = d->clip[i].list;
+        if (i > 0 && strcmp(file, d->clip[i - 1].list) == 0)
+            continue;
+        CFP_TRY(cfp_sha256_file(content, r->ctx, file));
+        const char *slash = strrchr(file, '/'), *name = slash == NULL ? file : slash + 1;
+        cfp_sha256_update(sum, name, strlen(name) + 1); /* some kinds take the class from it */
+        cfp_sha256_update(sum, content, sizeof content);
+    }
+    return CFP_OK;
 }
 
-/* Of the list's file; or of ids and labels, where LIST is no file but a pattern of clips. */
+/* Of the list's file, or of all files of a pattern. */
 static cfp_status hash_list(record *r)
 {
     cfp_sha256 *sum;
@@ -215,20 +229,21 @@ static cfp_status hash_list(record *r)
     if (stat(r->plan->dataset.path, &about) == 0 && S_ISREG(about.st_mode))
         return cfp_sha256_file(r->list_sha256, r->ctx, r->plan->dataset.path);
     CFP_TRY(cfp_sha256_open(&sum, r->ctx));
-    for (int i = 0; i < r->plan->dataset.n; i++) {
-        const cfp_dataset_clip *clip = &r->plan->dataset.clip[i];
-        hash_text(sum, clip->id);
-        hash_text(sum, r->plan->dataset.n_labels > 0 ? clip->label[0].name : NULL);
-    }
+    const cfp_status status = hash_lists(sum, r);
     cfp_sha256_finish(r->list_sha256, sum);
     cfp_sha256_close(&sum);
-    return CFP_OK;
+    return status;
 }
 
 static cfp_status make_or_compare(record *r)
 {
     cfp_run_json *run;
+    struct stat about;
+    if (stat(r->session->config.output, &about) == 0 && !S_ISDIR(about.st_mode))
+        return cfp_fail(r->ctx, CFP_IO, "%s: is a file where a folder is needed",
+                        r->session->config.output);
     CFP_TRY(hash_list(r));
+    CFP_TRY(cfp_sha256_file(r->kind_sha256, r->ctx, r->plan->dataset.kind_file));
     CFP_TRY(cfp_run_json_open(&run, r->ctx, r->path));
     if (run == NULL) {
         CFP_TRY(cfp_folder_make(r->ctx, r->session->config.output));
