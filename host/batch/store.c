@@ -372,6 +372,17 @@ cfp_status cfp_store_look_at_others(cfp_batch_store *s, cfp_ctx *ctx)
     return CFP_OK;
 }
 
+cfp_status cfp_batch_store_outlast(cfp_batch_store *s, cfp_ctx *ctx)
+{
+    enum { LOOK_EVERY_US = 100000 };
+    cfp_claims_leave(s->claims);
+    while (cfp_claims_others(s->claims)) {
+        CFP_TRY(cfp_check_interrupt(ctx));
+        usleep(LOOK_EVERY_US);
+    }
+    return CFP_OK;
+}
+
 /* --- counts --- */
 
 cfp_batch_counts cfp_batch_store_counts(cfp_batch_store *s)
@@ -385,6 +396,8 @@ cfp_batch_counts cfp_batch_store_counts(cfp_batch_store *s)
         counts.total++;
         counts.done += state == ITEM_DONE || state == ITEM_PACKED;
         counts.failed += state == ITEM_FAILED;
+        counts.done += !cfp_item_is_final(state) && s->item[i].told == ITEM_DONE;
+        counts.failed += !cfp_item_is_final(state) && s->item[i].told == ITEM_FAILED;
         counts.skipped += state == ITEM_SKIPPED;
     }
     pthread_mutex_unlock(&s->lock);

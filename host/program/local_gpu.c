@@ -45,3 +45,15 @@ int cfp_local_gpu(void)
             return number_of(names[i]) % gpus;
     return 0;
 }
+
+int cfp_rank(void)
+{
+    /* OpenMPI; MPICH, Intel MPI; MVAPICH; Slurm.  Slurm comes last: mpirun inside a job of Slurm
+     * hands on the numbers of the job. */
+    static const char *const names[] = {"OMPI_COMM_WORLD_RANK", "PMI_RANK", "MV2_COMM_WORLD_RANK",
+                                        "SLURM_PROCID"};
+    for (unsigned i = 0; i < sizeof names / sizeof *names; i++)
+        if (number_of(names[i]) >= 0)
+            return number_of(names[i]);
+    return -1;
+}
