@@ -280,6 +280,88 @@ def windows():
     check([row["rank"] for row in lines(folder("windows-out"))][4] is None, "a rank of a label that the model lacks")
 
 
+def several_windows():
+    """--windows N: the manifest has the mean of the windows' probabilities, and the explanation is that of the window in
+    which the class is most probable.  predict and explain, window by window, are the yardstick."""
+    clips = make_list("several", 3)
+    video = os.path.join(HERE, "..", "datasets", "motion", "clockwise.mp4")
+    names = [os.path.join(os.path.dirname(clips), f"c{i:03}.npy") for i in range(3)]
+    with open(clips, "a") as f:
+        f.write(f"{video},blue\n")
+    for batch, n, more in (("1", 3, ()), ("4", 3, ("--class", "green"))):
+        out = folder(f"several-{batch}")
+        run(out, clips, "--windows", str(n), "--batch", batch, "--rule", "cfp", *more)
+        said = json.loads(subprocess.run([options.cfp, "predict", options.model, *names, video, "--windows", str(n), "--device",
+                                          "cpu", "-q", "--json"], capture_output=True, text=True, check=True).stdout)
+        with h5py.File(os.path.join(out, "index.h5")) as f:
+            for row, seen in zip(lines(out), said["clips"]):
+                want = {top["name"]: top["probability"] for top in seen["top"]}
+                check([top["name"] for top in row["top"]] == list(want) and
+                      all(abs(top["probability"] - want[top["name"]]) < 1e-5 for top in row["top"]),
+                      f"{n} windows of {row['id']}: {row['top']}, predict says {want}")
+                check(row["rank"] == list(want).index(row["label"]) + 1, f"rank {row['rank']} of {row['label']} in {want}")
+                group = f["clips"][quote(row["id"])]
+                explained = group.attrs["class_index"]
+                check(explained == (1 if more else row["top"][0]["index"]), f"{row['id']}: class {explained} is explained")
+                windows_ = {}
+                for window in seen["windows"]:
+                    one = json.loads(subprocess.run(
+                        [options.cfp, "predict", options.model, row["clip"], "--start", str(window["indices"][0]), "--device", "cpu",
+                         "-q", "--json"], capture_output=True, text=True, check=True).stdout)["clips"][0]
+                    windows_[tuple(one["indices"])] = {top["index"]: top["probability"] for top in one["top"]}[explained]
+                chosen = tuple(group["clip/indices"][:].tolist())
+                check(windows_.get(chosen, -1) > max(windows_.values()) - 1e-6,
+                      f"{row['id']}: window {chosen} is explained, of {windows_}")
+    # Windows of the part that a line names.
+    with open(clips, "w") as f:
+        f.write(f"clip,label,start,stop\n{video},red,4,12\n{video},red,0.2s,0.8s\n")
+    seen = []
+    for class_ in ("0", "1", "2"):
+        out = folder(f"several-part-{class_}")
+        run(out, clips, "--windows", "5", "--class", class_)
+        with h5py.File(os.path.join(out, "index.h5")) as f:
+            seen.append([f["clips"][quote(row["id"])]["clip/indices"][:].tolist() for row in lines(out)])
+    check(all(4 <= frames[0][0] and frames[0][-1] < 12 for frames in seen), f"windows outside frames 4 to 12: {seen}")
+    with open(clips, "a") as f:
+        f.write(f"{video},red,3,\n")
+    done = run(folder("several-open"), clips, "--windows", "2", status=2)
+    check(done.stderr.startswith("cfp-gpu: --windows: ") and "names no end" in done.stderr, f"no end: {done.stderr}")
+    for more in (("--rule", "grad", "--baseline", names[0]), ("--start", "1")):
+        done = run(folder("several-bad"), clips, "--windows", "2", *more, status=2)
+        check(done.stderr.startswith("cfp-gpu: --windows: ") and done.stderr.count("\n") == 1, f"{more}: {done.stderr}")
+
+
+def pipes():
+    """Nobody writes to a named pipe, so whoever reads it waits for ever.  As a clip, inside a folder of frames, behind a
+    link, or as the list's folder, it ends with a reason at once."""
+    clips = make_list("pipes", 2)
+    where = os.path.dirname(clips)
+    names = [f"pipe{suffix}" for suffix in (".npy", ".mp4", ".tar", ".h5", ".gif", ".png", "")]
+    for name in names:
+        os.mkfifo(os.path.join(where, name))
+    os.symlink("pipe.mp4", os.path.join(where, "link.mp4"))
+    os.makedirs(os.path.join(where, "frames"))
+    for k in range(5):
+        os.mkfifo(os.path.join(where, "frames", f"{k}.png"))
+    names += ["link.mp4", "frames"]
+    with open(clips, "a") as f:
+        f.writelines(f"{name},red\n" for name in names)
+    out = folder("pipes-out")
+    began = time.monotonic()
+    subprocess.run([options.cfp, "dataset", clips], capture_output=True, timeout=LIMIT)
+    run(out, clips, "--time-limit", "30", status=1)
+    check(time.monotonic() - began < 25, "named pipes: the time limit had to end it")
+    rows = lines(out)
+    check([row["status"] for row in rows] == 2 * ["ok"] + len(names) * ["failed"],
+          f"named pipes: {[(row['id'], row['status'], row['reason']) for row in rows]}")
+    check(all(row["reason"] for row in rows[2:]), "a named pipe fails without a reason")
+    # One that takes the place of a clip when the list has been resolved is the decoder's to refuse: made while it waits.
+    pipe = os.path.join(where, "list")
+    os.mkfifo(pipe)
+    done = subprocess.run(command(folder("pipes-list"), pipe), capture_output=True, text=True, timeout=LIMIT)
+    check(done.returncode in (1, 2) and done.stderr.count("\n") == 1, f"a list that is a named pipe: {done.returncode} {done.stderr}")
+
+
 def progress():
     """--progress json: lines for a dashboard, with failures."""
     clips = make_list("progress", 8)
@@ -545,6 +627,96 @@ def together():
     same(out, wanted, "2 after a clip was mended")
 
 
+def launched(out, clips, rank, *more, **how):
+    """A rank as srun starts it."""
+    env = dict(os.environ, SLURM_PROCID=str(rank), SLURM_LOCALID=str(rank), SLURM_NTASKS="3")
+    return subprocess.Popen([word for word in command(out, clips, "--progress", "json", *more) if word != "-q"], env=env, text=True,
+                            stdout=subprocess.PIPE, stderr=subprocess.PIPE, **how)
+
+
+def live_owner(out):
+    """The owner file of a process elsewhere that lives; returns its path."""
+    owner = os.path.join(out, "work", "owner-elsewhere-1-0")
+    os.makedirs(os.path.dirname(owner), exist_ok=True)
+    with open(owner, "w") as f:
+        f.write("owner-elsewhere-1-0 elsewhere a-boot pid:[1] 1 1\n")
+    return owner
+
+
+def ranks():
+    """The ranks of a job: one of them shows what all do, and none that fails ends before the others."""
+    clips = make_list("ranks", 30)
+    wanted = whole(clips, name="ranks-whole")
+    bad = os.path.join(os.path.dirname(clips), "c004.npy")
+    with open(bad, "rb+") as f:
+        good = f.read()
+        f.seek(0)
+        f.write(b"no array")
+    out = folder("ranks-out")
+    job = [launched(out, clips, rank) for rank in range(3)]
+    said = [run_.communicate(timeout=LIMIT) for run_ in job]
+    check([run_.returncode for run_ in job] == [1, 1, 1], f"ranks with a bad clip: {[run_.returncode for run_ in job]}: {said}")
+    check("29 of 30 clips done, 1 failed" in said[0][0], f"rank 0 says {said[0]}")
+    check(not said[1][0] and not said[2][0], f"other ranks print {said[1][0]}{said[2][0]}")
+    check("1 of 30 clips failed" in said[0][1] and '"done":30,"total":30' in said[0][1], f"rank 0 says {said[0][1]}")
+    check(all("c004.npy" in line for text in said[1:] for line in text[1].splitlines()), f"other ranks say {said[1:]}")
+    # A rank that has failed, by a clip or by its disk, stays until the others have gone.
+    for more, how, says in (((), {}, "c004.npy"), (("--shard-clips", "2"), {"preexec_fn": lambda: resource.setrlimit(
+            resource.RLIMIT_FSIZE, (3000, 3000))}, "File too large")):
+        out_ = folder("ranks-wait" + "-".join(more))
+        owner = live_owner(out_)
+        run_ = launched(out_, clips, 1, *more, **how)
+        first = run_.stderr.readline()
+        check(says in first, f"a rank that fails says {first}")
+        mine = True
+        until = time.monotonic() + LIMIT
+        while mine and time.monotonic() < until:
+            time.sleep(0.05)
+            mine = [name for name in os.listdir(os.path.dirname(owner)) if name.startswith("owner-") and name != os.path.basename(owner)]
+        time.sleep(0.3)
+        check(run_.poll() is None, f"a rank that fails ends before the others ({says})")
+        os.remove(owner)
+        rest = run_.communicate(timeout=LIMIT)
+        check((run_.returncode, *rest) == (1, "", ""), f"a rank that fails: status {run_.returncode}: {rest}")
+    # Really under mpirun.
+    if shutil.which("mpirun") is None:
+        print("not run: ranks under mpirun: no mpirun here")
+        return
+    with open(bad, "wb") as f:
+        f.write(good)
+    env = dict(os.environ, OMPI_ALLOW_RUN_AS_ROOT="1", OMPI_ALLOW_RUN_AS_ROOT_CONFIRM="1")
+    mpirun = ["mpirun", "-n", "3", "--oversubscribe"]
+    words = [word for word in command(out, clips) if word != "-q"]
+    done = subprocess.run([*mpirun, *words], capture_output=True, text=True, timeout=LIMIT, env=env)
+    check(done.returncode == 0 and done.stdout.count("clips done") == 1, f"mpirun: {done.returncode} {done.stdout} {done.stderr}")
+    same(out, wanted, "after mpirun")
+    os.rename(bad, bad + ".away")
+    shutil.rmtree(out)
+    done = subprocess.run([*mpirun, *words], capture_output=True, text=True, timeout=LIMIT, env=env)
+    check(done.returncode == 1 and "29 of 30 clips done, 1 failed" in done.stdout and done.stdout.count("clips done") == 1 and
+          done.stderr.count("1 of 30 clips failed") == 1, f"mpirun with a bad clip: {done.returncode} {done.stdout} {done.stderr}")
+    os.rename(bad + ".away", bad)
+    # SIGTERM, while a clip of another process keeps the job waiting.
+    shutil.rmtree(out)
+    owner = live_owner(out)
+    os.link(owner, os.path.join(out, "work", "000009.claim"))
+    run_ = subprocess.Popen([*mpirun, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env)
+    until = time.monotonic() + LIMIT
+    while run_.poll() is None and time.monotonic() < until and \
+            (not os.path.exists(os.path.join(out, "manifest.jsonl")) or len(lines(out)) < 29):
+        time.sleep(0.05)
+    run_.terminate()
+    said = run_.communicate(timeout=LIMIT)
+    check(run_.returncode != 0 and said[0].count("29 of 30 clips done, 1 open") == 1 and
+          said[1].count("cfp-gpu: interrupted") == 1, f"SIGTERM to mpirun: {run_.returncode} {said}")
+    left = [name for name in os.listdir(os.path.dirname(owner)) if name.startswith("owner-") and name != os.path.basename(owner)]
+    check(not left, f"SIGTERM to mpirun leaves {left}")
+    os.remove(os.path.join(out, "work", "000009.claim"))
+    os.remove(owner)
+    subprocess.run([*mpirun, *words], capture_output=True, timeout=LIMIT, env=env)
+    same(out, wanted, "after SIGTERM to mpirun")
+
+
 def parts():
     """--shard I/N, in one folder and in folders of their own."""
     clips = make_list("parts", 11)
@@ -597,8 +769,8 @@ def claims():
     same(out, wanted, "after a claim was given up")
 
 
-TESTS = (contents, columns, failures, no_numbers, options_differ, windows, long_list, progress, kills, terminates, full_disk, small_disk, read_only, decoders_die,
-         memory, together, parts, claims)
+TESTS = (contents, columns, failures, no_numbers, options_differ, windows, several_windows, pipes, long_list, progress, kills, terminates, full_disk, small_disk, read_only, decoders_die,
+         memory, together, ranks, parts, claims)
 
 
 def main():

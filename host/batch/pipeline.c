@@ -7,6 +7,7 @@
 #include "clip_file.h"
 #include "decoder.h"
 #include "lines.h"
+#include "../method/window_scores.h"
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -22,7 +23,10 @@ typedef struct slot {
     slot_state state;
     uint64_t order; /* of arrival in its state */
     int item;
-    cfp_clip clip;
+    cfp_clip *window; /* [windows] of the clip */
+    int explained;    /* the number of the window that is explained */
+    int class_index;  /* to explain; -1: the most probable one */
+    float *mean;      /* [n_classes] the probabilities over several windows; NULL: of the only one */
     char note[512];
     cfp_explanation explanation;
     cfp_batch_times ms;
@@ -35,6 +39,7 @@ typedef struct pipeline {
     pthread_cond_t changed;
     slot *slot;
     int n_slots;
+    cfp_clip *window; /* [n_slots x windows] */
     uint64_t order;
     int active;           /* decoding threads that have work, or are about to take some */
     int decoders_running; /* threads that have not ended */
@@ -133,10 +138,20 @@ static void fail_clip(pipeline *p, cfp_ctx *ctx, int item)
         report_failure(p, why);
 }
 
+static void free_windows(const pipeline *p, slot *s)
+{
+    for (int w = 0; w < p->r->windows; w++) {
+        cfp_clip_free(&s->window[w]);
+        s->window[w] = (cfp_clip){0};
+    }
+}
+
 static void empty_slot(pipeline *p, slot *s)
 {
     cfp_explanation_free(&s->explanation);
-    cfp_clip_free(&s->clip);
+    cfp_free(s->mean);
+    s->mean = NULL;
+    free_windows(p, s);
     pthread_mutex_lock(&p->lock);
     set_state(p, s, FREE);
     pthread_mutex_unlock(&p->lock);
@@ -154,9 +169,22 @@ static cfp_status check_other(cfp_ctx *ctx, const cfp_clip *other, const cfp_cli
                     clip->path, (long long)clip->source_frames, (long long)other->source_frames);
 }
 
-static void decode(pipeline *p, cfp_decoder *decoder, slot *s)
+/* The note is the first warning of all windows. */
+static cfp_status read_windows(pipeline *p, cfp_decoder *decoder, cfp_ctx *ctx, slot *s)
 {
     const cfp_batch_item *item = &p->r->list->item[s->item];
+    const int first = (int)(s - p->slot) * p->r->windows;
+    char note[sizeof s->note];
+    for (int w = 0; w < p->r->windows; w++) {
+        CFP_TRY(cfp_decoder_read(&s->window[w], decoder, ctx, item, w, first + w, note));
+        if (s->note[0] == '\0')
+            memcpy(s->note, note, sizeof s->note);
+    }
+    return check_other(ctx, p->r->other, &s->window[0]);
+}
+
+static void decode(pipeline *p, cfp_decoder *decoder, slot *s)
+{
     cfp_ctx ctx = {.max_memory = p->r->max_memory};
     const double start = cfp_now_ms();
     s->note[0] = '\0';
@@ -165,16 +193,14 @@ static void decode(pipeline *p, cfp_decoder *decoder, slot *s)
         break_off(p, started, ctx.message);
     cfp_status status = CFP_INTERRUPTED;
     if (started == CFP_OK)
-        status = cfp_decoder_read(&s->clip, decoder, &ctx, item, (int)(s - p->slot), s->note);
-    if (status == CFP_OK)
-        status = check_other(&ctx, p->r->other, &s->clip);
+        status = read_windows(p, decoder, &ctx, s);
     s->ms.decode = cfp_now_ms() - start;
     if (status == CFP_INTERRUPTED)
         cfp_batch_store_give_back(p->r->store, s->item);
     else if (status != CFP_OK)
         fail_clip(p, &ctx, s->item);
     if (status != CFP_OK)
-        cfp_clip_free(&s->clip);
+        free_windows(p, s);
     pthread_mutex_lock(&p->lock);
     p->work.decode.clips++;
     p->work.decode.busy_ms += s->ms.decode;
@@ -214,7 +240,8 @@ static void *decode_clips(void *cookie)
     cfp_ctx ctx = {0};
     cfp_decoder decoder = {.helper = {.socket = -1},
                            .memory = &p->memory,
-                           .input = p->r->input,
+                           .input = &p->r->model->input,
+                           .windows = p->r->windows,
                            .max_memory = p->r->max_memory,
                            .seconds = p->r->seconds,
                            .stop = &p->stop};
@@ -251,7 +278,11 @@ static cfp_status write_result(pipeline *p, cfp_ctx *ctx, slot *s)
         cfp_clip_file_write(ctx, draft, item->id, &s->explanation, p->r->run, &p->r->parts);
     cfp_free(draft);
     CFP_TRY(status);
-    CFP_TRY(cfp_line_done(&line, ctx, item, shard, s->note, &s->explanation, &s->ms));
+    const cfp_explanation *e = &s->explanation;
+    const cfp_batch_scores scores = {.model = e->model,
+                                     .order = s->mean != NULL ? s->mean : e->logits,
+                                     .probability = s->mean != NULL ? s->mean : e->probabilities};
+    CFP_TRY(cfp_line_done(&line, ctx, item, shard, s->note, &scores, &s->ms));
     CFP_TRY(cfp_batch_store_done(p->r->store, ctx, s->item, line));
     return cfp_batch_store_pack(p->r->store, ctx, shard);
 }
@@ -341,6 +372,81 @@ static int take_batch(pipeline *p, slot **taken)
     return n;
 }
 
+/* The logits of all windows of n clips: [n x windows][classes]. */
+static cfp_status predict_windows(pipeline *p, cfp_ctx *ctx, slot *const *taken, int n,
+                                  float *logits)
+{
+    const int batch = p->r->batch, windows = p->r->windows, all = n * windows;
+    const size_t classes = (size_t)p->r->model->n_classes;
+    const cfp_clip **clip;
+    float *some;
+    CFP_TRY_ALLOC(ctx, clip, batch);
+    some = cfp_alloc(ctx, (size_t)batch * classes, sizeof *some);
+    cfp_status status = some == NULL ? CFP_NOMEM : CFP_OK;
+    for (int first = 0; first < all && status == CFP_OK; first += batch) {
+        const int count = cfp_min_int(batch, all - first);
+        for (int i = 0; i < batch; i++) {
+            const int k = first + i % count;
+            clip[i] = &taken[k / windows]->window[k % windows];
+        }
+        status = cfp_predict_batch(some, p->r->analyser, clip);
+        if (status == CFP_OK)
+            memcpy(logits + (size_t)first * classes, some,
+                   (size_t)count * classes * sizeof *logits);
+    }
+    cfp_free(clip);
+    cfp_free(some);
+    return status;
+}
+
+/* Averages the windows of a clip, which gives its class.  The window in which that class is most
+ * probable is explained. */
+static cfp_status choose_window(pipeline *p, cfp_ctx *ctx, slot *s, const float *logits,
+                                cfp_window_scores *scores)
+{
+    const cfp_model *model = p->r->model;
+    const size_t classes = (size_t)model->n_classes;
+    float best = -1;
+    cfp_free(s->mean);
+    s->mean = NULL;
+    CFP_TRY_ALLOC(ctx, s->mean, model->n_classes);
+    CFP_TRY(cfp_window_scores_begin(scores, ctx, model));
+    for (int w = 0; w < p->r->windows; w++)
+        cfp_window_scores_add(scores, logits + (size_t)w * classes);
+    memcpy(s->mean, scores->probability, classes * sizeof *s->mean);
+    s->class_index = p->r->class_index >= 0 ? p->r->class_index : scores->rank[0];
+    for (int w = 0; w < p->r->windows; w++) {
+        cfp_probabilities(scores->probability, model, logits + (size_t)w * classes);
+        if (scores->probability[s->class_index] > best) {
+            best = scores->probability[s->class_index];
+            s->explained = w;
+        }
+    }
+    return CFP_OK;
+}
+
+/* Decides for each clip which class and which window of it are explained. */
+static cfp_status choose(pipeline *p, cfp_ctx *ctx, slot *const *taken, int n)
+{
+    const size_t classes = (size_t)p->r->model->n_classes, windows = (size_t)p->r->windows;
+    cfp_window_scores scores = {0};
+    float *logits;
+    for (int i = 0; i < n; i++) {
+        taken[i]->explained = 0;
+        taken[i]->class_index = p->r->class_index;
+    }
+    if (windows == 1)
+        return CFP_OK;
+    CFP_TRY_ALLOC(ctx, logits, (int64_t)((size_t)n * windows * classes));
+    cfp_status status = predict_windows(p, ctx, taken, n, logits);
+    for (int i = 0; i < n && status == CFP_OK; i++)
+        status =
+            choose_window(p, ctx, taken[i], logits + (size_t)i * windows * classes, &scores);
+    cfp_window_scores_free(&scores);
+    cfp_free(logits);
+    return status;
+}
+
 /* A batch has a fixed size: clips are repeated where there are too few. */
 static cfp_status explain(pipeline *p, cfp_ctx *ctx, slot *const *taken, int n,
                           cfp_explanation *out)
@@ -348,12 +454,14 @@ static cfp_status explain(pipeline *p, cfp_ctx *ctx, slot *const *taken, int n,
     const int batch = p->r->batch;
     const cfp_clip **clip;
     int *class_index;
+    CFP_TRY(choose(p, ctx, taken, n));
     CFP_TRY_ALLOC(ctx, clip, batch);
     class_index = cfp_alloc(ctx, (size_t)batch, sizeof *class_index);
     for (int i = 0; i < batch; i++) {
-        clip[i] = &taken[i % n]->clip;
+        const slot *s = taken[i % n];
+        clip[i] = &s->window[s->explained];
         if (class_index != NULL)
-            class_index[i] = p->r->class_index;
+            class_index[i] = s->class_index;
     }
     const cfp_status status = class_index == NULL ? CFP_NOMEM
                                                   : cfp_explain_batch(out, p->r->analyser, clip,
@@ -437,7 +545,11 @@ static cfp_status start(pipeline *p, cfp_ctx *ctx)
 {
     CFP_TRY_ALLOC(ctx, p->slot, p->n_slots);
     CFP_TRY_ALLOC(ctx, p->decoder, p->r->decoders);
-    CFP_TRY(cfp_frame_memory_open(&p->memory, ctx, p->r->input, p->n_slots));
+    CFP_TRY_ALLOC(ctx, p->window, (int64_t)p->n_slots * p->r->windows);
+    for (int i = 0; i < p->n_slots; i++)
+        p->slot[i].window = p->window + (int64_t)i * p->r->windows;
+    CFP_TRY(cfp_frame_memory_open(&p->memory, ctx, &p->r->model->input,
+                                  p->n_slots * p->r->windows));
     p->writes = start_thread(&p->writer, write_results, p);
     pthread_mutex_lock(&p->lock);
     while (p->writes && p->n_decoders < p->r->decoders &&
@@ -469,7 +581,7 @@ static void end(pipeline *p)
     pthread_mutex_unlock(&p->lock);
     if (p->writes)
         pthread_join(p->writer, NULL);
-    for (int i = 0; p->slot != NULL && i < p->n_slots; i++) {
+    for (int i = 0; p->window != NULL && i < p->n_slots; i++) {
         slot *s = &p->slot[i];
         if (s->state == FREE)
             continue;
@@ -503,6 +615,7 @@ cfp_status cfp_pipeline_run(cfp_pipeline_work *out, cfp_ctx *ctx,
     out->wall_ms = cfp_now_ms() - began;
     cfp_frame_memory_close(&p.memory);
     cfp_free(p.slot);
+    cfp_free(p.window);
     cfp_free(p.decoder);
     pthread_mutex_destroy(&p.lock);
     pthread_cond_destroy(&p.changed);

@@ -64,6 +64,10 @@ static cfp_status check_options(batch *b)
     CFP_TRY(read_keep(&b->parts, ctx, session->config.keep));
     CFP_TRY(cfp_batch_part(&part, &n_parts, ctx, session->config.shard));
     CFP_TRY(cfp_query_check(ctx, &b->query));
+    if (session->config.windows > 1 && b->query.baseline == CFP_BASELINE_CLIP)
+        return cfp_fail(ctx, CFP_USAGE,
+                        "--windows: a clip as --baseline is compared with one window; take "
+                        "--windows 1");
     if (!b->parts.raw && !b->parts.tubes)
         b->query.tubes = CFP_TUBES_NONE; /* nobody would see them */
     return CFP_OK;
@@ -152,8 +156,9 @@ static cfp_status run(batch *b)
         .list = &b->plan.list,
         .store = b->store,
         .analyser = session->analyser,
-        .input = &session->model.input,
+        .model = &session->model,
         .batch = (int)session->config.batch,
+        .windows = cfp_session_windows(session),
         .class_index = b->class_index,
         .interp = (cfp_interp)session->config.interp,
         .other = session->other.path != NULL ? &session->other : NULL,
