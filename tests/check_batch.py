@@ -629,7 +629,7 @@ def together():
 
 def launched(out, clips, rank, *more, **how):
     """A rank as srun starts it."""
-    env = dict(os.environ, SLURM_PROCID=str(rank), SLURM_LOCALID=str(rank), SLURM_NTASKS="3")
+    env = dict(os.environ, SLURM_PROCID=str(rank), SLURM_LOCALID=str(rank), SLURM_STEP_NUM_TASKS="3")
     return subprocess.Popen([word for word in command(out, clips, "--progress", "json", *more) if word != "-q"], env=env, text=True,
                             stdout=subprocess.PIPE, stderr=subprocess.PIPE, **how)
 

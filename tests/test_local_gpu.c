@@ -40,19 +40,28 @@ static void without_a_launcher_it_is_the_first(void)
 static void ranks_are_known(void)
 {
     /* the first that is set counts: mpirun in a job of Slurm hands on the numbers of the job */
-    static const char *const names[] = {"SLURM_PROCID", "MV2_COMM_WORLD_RANK", "PMI_RANK",
-                                        "OMPI_COMM_WORLD_RANK"};
-    for (int i = 0; i < 4; i++)
-        unsetenv(names[i]);
+    static const char *const names[][2] = {{"SLURM_PROCID", "SLURM_STEP_NUM_TASKS"},
+                                           {"MV2_COMM_WORLD_RANK", "MV2_COMM_WORLD_SIZE"},
+                                           {"PMI_RANK", "PMI_SIZE"},
+                                           {"OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE"}};
+    for (int i = 0; i < 4; i++) {
+        unsetenv(names[i][0]);
+        unsetenv(names[i][1]);
+    }
     CHECK_EQ(cfp_rank(), -1);
     for (int i = 0; i < 4; i++) {
+        const int before = cfp_rank();
         char rank[8];
         snprintf(rank, sizeof rank, "%d", 10 + i);
-        setenv(names[i], rank, 1);
+        setenv(names[i][0], rank, 1);
+        CHECK_EQ(cfp_rank(), before); /* a script of sbatch has no number of tasks */
+        setenv(names[i][1], "20", 1);
         CHECK_EQ(cfp_rank(), 10 + i);
     }
     setenv("OMPI_COMM_WORLD_RANK", "", 1);
     CHECK_EQ(cfp_rank(), 12);
+    setenv("PMI_SIZE", "1", 1);
+    CHECK_EQ(cfp_rank(), -1); /* of one */
 }
 
 int main(void)

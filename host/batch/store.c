@@ -372,15 +372,15 @@ cfp_status cfp_store_look_at_others(cfp_batch_store *s, cfp_ctx *ctx)
     return CFP_OK;
 }
 
-cfp_status cfp_batch_store_outlast(cfp_batch_store *s, cfp_ctx *ctx)
+void cfp_batch_store_outlast(cfp_batch_store *s, const cfp_ctx *ctx)
 {
-    enum { LOOK_EVERY_US = 100000 };
+    enum { LOOK_EVERY_US = 100000, LOOKS_AFTER_INTERRUPT = 5 };
+    int looks = 0; /* after the interrupt */
     cfp_claims_leave(s->claims);
-    while (cfp_claims_others(s->claims)) {
-        CFP_TRY(cfp_check_interrupt(ctx));
+    while (cfp_claims_others(s->claims) && looks < LOOKS_AFTER_INTERRUPT) {
+        looks += ctx->interrupted != NULL && *ctx->interrupted;
         usleep(LOOK_EVERY_US);
     }
-    return CFP_OK;
 }
 
 /* --- counts --- */

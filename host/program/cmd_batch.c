@@ -200,8 +200,8 @@ static cfp_status tell_result(batch *b, cfp_status status)
 {
     cfp_session *session = b->session;
     cfp_ctx *ctx = &session->ctx;
-    if (b->rank >= 0 && status == CFP_OK)
-        status = cfp_batch_store_outlast(b->store, ctx);
+    if (b->rank >= 0)
+        cfp_batch_store_outlast(b->store, ctx);
     CFP_TRY(cfp_batch_store_follow(b->store, ctx));
     b->result.counts = cfp_batch_store_counts(b->store);
     if (b->rank <= 0)
@@ -241,9 +241,9 @@ static cfp_status fail_last(batch *b, cfp_status status)
     cfp_session *session = b->session;
     if (session->ctx.message[0] != '\0')
         cfp_terminal_error(&session->terminal, session->ctx.message);
-    const cfp_status waited = cfp_batch_store_outlast(b->store, &session->ctx);
+    cfp_batch_store_outlast(b->store, &session->ctx);
     session->ctx.message[0] = '\0';
-    return waited != CFP_OK ? waited : status;
+    return status;
 }
 
 cfp_status cfp_cmd_batch(cfp_session *session)
