@@ -1,4 +1,4 @@
-/* test_local_gpu.c - checks what a process that mpirun or srun started knows of its GPU and rank. */
+/* test_local_gpu.c - checks what mpirun and srun tell a process: its GPU and its rank. */
 #include "../host/program/local_gpu.h"
 #include "test.h"
 #include <stdio.h>

@@ -128,10 +128,9 @@ static decode_request request_for(const cfp_decoder *d, const cfp_batch_item *it
     sampling->windows = item->part == CFP_PART_ALL ? d->windows : 0;
     sampling->window = window;
     if (item->part == CFP_PART_FRAMES)
-        sampling->start +=
-            cfp_window_start(item->part_frames, d->input->frames,
-                             sampling->stride > 0 ? sampling->stride : d->input->frame_stride,
-                             d->windows, window);
+        sampling->start += cfp_window_start(
+            item->part_frames, d->input->frames,
+            sampling->stride > 0 ? sampling->stride : d->input->frame_stride, d->windows, window);
     return request;
 }
 
@@ -180,8 +179,8 @@ static void keep_first(void *cookie, cfp_level level, const char *line)
         snprintf(answer->note, sizeof answer->note, "%s", line);
 }
 
-/* A single window of a part in seconds lies in its middle.  How many seconds the window takes is known
- * only from the video; then it is read again. */
+/* A single window of a part in seconds lies in its middle.  How many seconds the window takes is
+ * known only from the video; then it is read again. */
 static cfp_status read_clip(cfp_clip *out, cfp_ctx *ctx, const char *path,
                             const decode_setup *setup, const decode_request *request,
                             uint8_t *buffer)

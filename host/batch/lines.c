@@ -36,7 +36,8 @@ static int classes_before(const cfp_batch_scores *scores, int c)
 {
     int before = 0;
     for (int k = 0; k < scores->model->n_classes; k++)
-        before += scores->order[k] > scores->order[c] || (scores->order[k] == scores->order[c] && k < c);
+        before +=
+            scores->order[k] > scores->order[c] || (scores->order[k] == scores->order[c] && k < c);
     return before;
 }
 

@@ -23,8 +23,8 @@ typedef struct cfp_batch_scores { /* of the classes, for the members top and ran
 /* The line of a clip, without a line feed; the caller frees it with cfp_free.  `note` is a warning
  * about a clip that was explained; "": none. */
 CFP_CHECKED cfp_status cfp_line_done(char **out, cfp_ctx *ctx, const cfp_batch_item *item,
-                                     int shard, const char *note,
-                                     const cfp_batch_scores *scores, const cfp_batch_times *ms);
+                                     int shard, const char *note, const cfp_batch_scores *scores,
+                                     const cfp_batch_times *ms);
 CFP_CHECKED cfp_status cfp_line_failed(char **out, cfp_ctx *ctx, const cfp_batch_item *item,
                                        cfp_batch_status status, const char *reason);
 

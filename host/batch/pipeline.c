@@ -7,7 +7,7 @@
 #include "clip_file.h"
 #include "decoder.h"
 #include "lines.h"
-#include "../method/window_scores.h"
+#include "window_choice.h"
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -23,10 +23,8 @@ typedef struct slot {
     slot_state state;
     uint64_t order; /* of arrival in its state */
     int item;
-    cfp_clip *window; /* [windows] of the clip */
-    int explained;    /* the number of the window that is explained */
-    int class_index;  /* to explain; -1: the most probable one */
-    float *mean;      /* [n_classes] the probabilities over several windows; NULL: of the only one */
+    cfp_clip *window;         /* [windows] of the clip */
+    cfp_window_choice choice; /* what of it is explained */
     char note[512];
     cfp_explanation explanation;
     cfp_batch_times ms;
@@ -149,8 +147,8 @@ static void free_windows(const pipeline *p, slot *s)
 static void empty_slot(pipeline *p, slot *s)
 {
     cfp_explanation_free(&s->explanation);
-    cfp_free(s->mean);
-    s->mean = NULL;
+    cfp_free(s->choice.mean);
+    s->choice.mean = NULL;
     free_windows(p, s);
     pthread_mutex_lock(&p->lock);
     set_state(p, s, FREE);
@@ -280,8 +278,9 @@ static cfp_status write_result(pipeline *p, cfp_ctx *ctx, slot *s)
     CFP_TRY(status);
     const cfp_explanation *e = &s->explanation;
     const cfp_batch_scores scores = {.model = e->model,
-                                     .order = s->mean != NULL ? s->mean : e->logits,
-                                     .probability = s->mean != NULL ? s->mean : e->probabilities};
+                                     .order = s->choice.mean != NULL ? s->choice.mean : e->logits,
+                                     .probability = s->choice.mean != NULL ? s->choice.mean
+                                                                           : e->probabilities};
     CFP_TRY(cfp_line_done(&line, ctx, item, shard, s->note, &scores, &s->ms));
     CFP_TRY(cfp_batch_store_done(p->r->store, ctx, s->item, line));
     return cfp_batch_store_pack(p->r->store, ctx, shard);
@@ -372,78 +371,26 @@ static int take_batch(pipeline *p, slot **taken)
     return n;
 }
 
-/* The logits of all windows of n clips: [n x windows][classes]. */
-static cfp_status predict_windows(pipeline *p, cfp_ctx *ctx, slot *const *taken, int n,
-                                  float *logits)
-{
-    const int batch = p->r->batch, windows = p->r->windows, all = n * windows;
-    const size_t classes = (size_t)p->r->model->n_classes;
-    const cfp_clip **clip;
-    float *some;
-    CFP_TRY_ALLOC(ctx, clip, batch);
-    some = cfp_alloc(ctx, (size_t)batch * classes, sizeof *some);
-    cfp_status status = some == NULL ? CFP_NOMEM : CFP_OK;
-    for (int first = 0; first < all && status == CFP_OK; first += batch) {
-        const int count = cfp_min_int(batch, all - first);
-        for (int i = 0; i < batch; i++) {
-            const int k = first + i % count;
-            clip[i] = &taken[k / windows]->window[k % windows];
-        }
-        status = cfp_predict_batch(some, p->r->analyser, clip);
-        if (status == CFP_OK)
-            memcpy(logits + (size_t)first * classes, some,
-                   (size_t)count * classes * sizeof *logits);
-    }
-    cfp_free(clip);
-    cfp_free(some);
-    return status;
-}
-
-/* Averages the windows of a clip, which gives its class.  The window in which that class is most
- * probable is explained. */
-static cfp_status choose_window(pipeline *p, cfp_ctx *ctx, slot *s, const float *logits,
-                                cfp_window_scores *scores)
-{
-    const cfp_model *model = p->r->model;
-    const size_t classes = (size_t)model->n_classes;
-    float best = -1;
-    cfp_free(s->mean);
-    s->mean = NULL;
-    CFP_TRY_ALLOC(ctx, s->mean, model->n_classes);
-    CFP_TRY(cfp_window_scores_begin(scores, ctx, model));
-    for (int w = 0; w < p->r->windows; w++)
-        cfp_window_scores_add(scores, logits + (size_t)w * classes);
-    memcpy(s->mean, scores->probability, classes * sizeof *s->mean);
-    s->class_index = p->r->class_index >= 0 ? p->r->class_index : scores->rank[0];
-    for (int w = 0; w < p->r->windows; w++) {
-        cfp_probabilities(scores->probability, model, logits + (size_t)w * classes);
-        if (scores->probability[s->class_index] > best) {
-            best = scores->probability[s->class_index];
-            s->explained = w;
-        }
-    }
-    return CFP_OK;
-}
-
 /* Decides for each clip which class and which window of it are explained. */
 static cfp_status choose(pipeline *p, cfp_ctx *ctx, slot *const *taken, int n)
 {
-    const size_t classes = (size_t)p->r->model->n_classes, windows = (size_t)p->r->windows;
-    cfp_window_scores scores = {0};
-    float *logits;
-    for (int i = 0; i < n; i++) {
-        taken[i]->explained = 0;
-        taken[i]->class_index = p->r->class_index;
+    const cfp_window_request request = {.analyser = p->r->analyser,
+                                        .model = p->r->model,
+                                        .batch = p->r->batch,
+                                        .windows = p->r->windows,
+                                        .class_index = p->r->class_index};
+    const cfp_clip **clip;
+    cfp_window_choice **choice;
+    CFP_TRY_ALLOC(ctx, clip, n);
+    choice = cfp_alloc(ctx, (size_t)n, sizeof *choice);
+    for (int i = 0; i < n && choice != NULL; i++) {
+        clip[i] = taken[i]->window;
+        choice[i] = &taken[i]->choice;
     }
-    if (windows == 1)
-        return CFP_OK;
-    CFP_TRY_ALLOC(ctx, logits, (int64_t)((size_t)n * windows * classes));
-    cfp_status status = predict_windows(p, ctx, taken, n, logits);
-    for (int i = 0; i < n && status == CFP_OK; i++)
-        status =
-            choose_window(p, ctx, taken[i], logits + (size_t)i * windows * classes, &scores);
-    cfp_window_scores_free(&scores);
-    cfp_free(logits);
+    const cfp_status status =
+        choice == NULL ? CFP_NOMEM : cfp_window_choose(choice, ctx, &request, clip, n);
+    cfp_free(clip);
+    cfp_free(choice);
     return status;
 }
 
@@ -459,9 +406,9 @@ static cfp_status explain(pipeline *p, cfp_ctx *ctx, slot *const *taken, int n,
     class_index = cfp_alloc(ctx, (size_t)batch, sizeof *class_index);
     for (int i = 0; i < batch; i++) {
         const slot *s = taken[i % n];
-        clip[i] = &s->window[s->explained];
+        clip[i] = &s->window[s->choice.window];
         if (class_index != NULL)
-            class_index[i] = s->class_index;
+            class_index[i] = s->choice.class_index;
     }
     const cfp_status status = class_index == NULL ? CFP_NOMEM
                                                   : cfp_explain_batch(out, p->r->analyser, clip,
@@ -548,8 +495,8 @@ static cfp_status start(pipeline *p, cfp_ctx *ctx)
     CFP_TRY_ALLOC(ctx, p->window, (int64_t)p->n_slots * p->r->windows);
     for (int i = 0; i < p->n_slots; i++)
         p->slot[i].window = p->window + (int64_t)i * p->r->windows;
-    CFP_TRY(cfp_frame_memory_open(&p->memory, ctx, &p->r->model->input,
-                                  p->n_slots * p->r->windows));
+    CFP_TRY(
+        cfp_frame_memory_open(&p->memory, ctx, &p->r->model->input, p->n_slots * p->r->windows));
     p->writes = start_thread(&p->writer, write_results, p);
     pthread_mutex_lock(&p->lock);
     while (p->writes && p->n_decoders < p->r->decoders &&

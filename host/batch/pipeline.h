@@ -27,7 +27,7 @@ typedef struct cfp_pipeline_request { /* borrowed */
     cfp_analyser *analyser; /* for batches of `batch` clips */
     const cfp_model *model;
     int batch;
-    int windows; /* of each clip */
+    int windows;     /* of each clip */
     int class_index; /* to explain; -1: the most probable one */
     cfp_interp interp;
     const cfp_clip *other; /* a clip that all are compared with; NULL: none */

@@ -17,7 +17,12 @@
 #include "request.h"
 #include <string.h>
 
-enum { CLIPS_AT_ONCE_ON_A_GPU = 8, NETWORK_PER_DECODER = 8, FAILURES_TOLD = 20, FOLLOW_EVERY_MS = 1000 };
+enum {
+    CLIPS_AT_ONCE_ON_A_GPU = 8,
+    NETWORK_PER_DECODER = 8,
+    FAILURES_TOLD = 20,
+    FOLLOW_EVERY_MS = 1000
+};
 
 typedef struct batch {
     cfp_session *session;

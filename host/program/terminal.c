@@ -126,8 +126,7 @@ static cfp_work *find_work(cfp_terminal *terminal, const char *what)
 void cfp_terminal_progress(void *cookie, const char *what, int64_t done, int64_t total)
 {
     cfp_terminal *terminal = cookie;
-    if (total <= 0 || terminal->silent ||
-        (!terminal->bar && terminal->mode != CFP_PROGRESS_JSON))
+    if (total <= 0 || terminal->silent || (!terminal->bar && terminal->mode != CFP_PROGRESS_JSON))
         return;
     const double now = cfp_now_ms();
     cfp_work *work = find_work(terminal, what);
