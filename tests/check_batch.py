@@ -665,24 +665,46 @@ def ranks():
     check(not said[1][0], f"rank 1 prints {said[1][0]}")
     check("1 of 30 clips failed" in said[0][1] and '"done":30,"total":30' in said[0][1], f"rank 0 says {said[0][1]}")
     check(all("c004.npy" in line for line in said[1][1].splitlines()), f"rank 1 says {said[1][1]}")
-    # A rank that has failed, by a clip or by its disk, stays until the others have gone.
-    for more, how, says in (((), {}, "c004.npy"), (("--shard-clips", "2"), {"preexec_fn": lambda: resource.setrlimit(
-            resource.RLIMIT_FSIZE, (3000, 3000))}, "File too large")):
-        out_ = folder("ranks-wait" + "-".join(more))
-        owner = live_owner(out_)
-        run_ = launched(out_, clips, 1, *more, **how)
-        first = run_.stderr.readline()
-        check(says in first, f"a rank that fails says {first}")
-        mine = True
+    # A rank whose disk is full leaves its clips to the others.
+    def smaller():
+        resource.setrlimit(resource.RLIMIT_FSIZE, (3000, 3000))
+    with open(bad, "wb") as f:
+        f.write(good)
+    out_ = folder("ranks-full")
+    owner = live_owner(out_)  # it keeps the rank whose disk is full until the other one has begun
+
+    def owners():
+        return [name for name in os.listdir(os.path.dirname(owner)) if re.fullmatch(r"owner-[^.]*", name)]
+
+    def wait_for_owners(n):
         until = time.monotonic() + LIMIT
-        while mine and time.monotonic() < until:
-            time.sleep(0.05)
-            mine = [name for name in os.listdir(os.path.dirname(owner)) if name.startswith("owner-") and name != os.path.basename(owner)]
-        time.sleep(0.3)
-        check(run_.poll() is None, f"a rank that fails ends before the others ({says})")
-        os.remove(owner)
-        rest = run_.communicate(timeout=LIMIT)
-        check((run_.returncode, *rest) == (1, "", ""), f"a rank that fails: status {run_.returncode}: {rest}")
+        while len(owners()) != n and time.monotonic() < until:
+            time.sleep(0.02)
+        return len(owners()) == n
+    full = launched(out_, clips, 1, preexec_fn=smaller)
+    first = full.stderr.readline()
+    check("File too large" in first and wait_for_owners(1), f"a rank whose disk is full says {first}")
+    last = launched(out_, clips, 0)
+    wait_for_owners(2)
+    check(full.poll() is None, "a rank whose disk is full ends before the others")
+    os.remove(owner)
+    said = [run_.communicate(timeout=LIMIT) for run_ in (last, full)]
+    check((last.returncode, full.returncode, *said[1]) == (0, 1, "", ""), f"after a full disk: {last.returncode} {full.returncode} {said}")
+    same(out_, wanted, "after a rank whose disk is full")
+    with open(bad, "wb") as f:
+        f.write(b"no array")
+    # A rank that has failed stays until the others have gone.
+    out_ = folder("ranks-wait")
+    owner = live_owner(out_)
+    run_ = launched(out_, clips, 1)
+    first = run_.stderr.readline()
+    check("c004.npy" in first, f"a rank that fails says {first}")
+    wait_for_owners(1)
+    time.sleep(0.3)
+    check(run_.poll() is None, "a rank that fails ends before the others")
+    os.remove(owner)
+    rest = run_.communicate(timeout=LIMIT)
+    check((run_.returncode, *rest) == (1, "", ""), f"a rank that fails: status {run_.returncode}: {rest}")
     # Really under mpirun.
     if shutil.which("mpirun") is None:
         print("not run: ranks under mpirun: no mpirun here")
@@ -700,13 +722,8 @@ def ranks():
     owner = live_owner(out)
     claim = os.path.join(out, "work", "000004.claim")
     os.link(owner, claim)
-
-    def owners():
-        return [name for name in os.listdir(os.path.dirname(owner)) if re.fullmatch(r"owner-[^.]*", name)]
     run_ = subprocess.Popen([*mpirun, "2", *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env)
-    until = time.monotonic() + LIMIT
-    while run_.poll() is None and time.monotonic() < until and len(owners()) < 3:
-        time.sleep(0.05)
+    wait_for_owners(3)
     time.sleep(0.5)
     run_.terminate()
     said = run_.communicate(timeout=LIMIT)

@@ -376,6 +376,9 @@ void cfp_batch_store_outlast(cfp_batch_store *s, const cfp_ctx *ctx)
 {
     enum { LOOK_EVERY_US = 100000, LOOKS_AFTER_INTERRUPT = 5 };
     int looks = 0; /* after the interrupt */
+    for (int i = 0; i < s->list->n; i++) /* what could not be written is left to others */
+        if (s->item[i].state == ITEM_MINE)
+            cfp_batch_store_give_back(s, i);
     cfp_claims_leave(s->claims);
     while (cfp_claims_others(s->claims) && looks < LOOKS_AFTER_INTERRUPT) {
         looks += ctx->interrupted != NULL && *ctx->interrupted;
