@@ -375,7 +375,7 @@ cfp_status cfp_store_look_at_others(cfp_batch_store *s, cfp_ctx *ctx)
 void cfp_batch_store_outlast(cfp_batch_store *s, const cfp_ctx *ctx)
 {
     enum { LOOK_EVERY_US = 100000, LOOKS_AFTER_INTERRUPT = 5 };
-    int looks = 0; /* after the interrupt */
+    int looks = 0;                       /* after the interrupt */
     for (int i = 0; i < s->list->n; i++) /* what could not be written is left to others */
         if (s->item[i].state == ITEM_MINE)
             cfp_batch_store_give_back(s, i);

@@ -5,7 +5,7 @@
 #include <pthread.h>
 
 typedef enum cfp_item_state {
-    ITEM_OPEN,      /* 0 */
+    ITEM_OPEN,
     ITEM_MINE,      /* claimed by this process */
     ITEM_ELSEWHERE, /* another process had it when this one last looked */
     ITEM_DONE,      /* its file is in DIR/work/ */
