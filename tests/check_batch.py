@@ -722,7 +722,7 @@ def ranks():
     owner = live_owner(out)
     claim = os.path.join(out, "work", "000004.claim")
     os.link(owner, claim)
-    run_ = subprocess.Popen([*mpirun, "2", *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env)
+    run_ = subprocess.Popen([*mpirun, "2", "--mca", "odls_base_sigkill_timeout", "4", *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env)
     wait_for_owners(3)
     time.sleep(0.5)
     run_.terminate()
