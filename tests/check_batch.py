@@ -366,6 +366,94 @@ def large_shard():
         check(len(f["clips"]) == 600, f"a large shard has {len(f['clips'])} of 600 clips")
 
 
+def several_windows():
+    """--windows N: the manifest has the mean of the windows' probabilities, and the explanation is that of the window in
+    which the class is most probable.  predict and explain, window by window, are the yardstick."""
+    clips = make_list("several", 3)
+    video = os.path.join(HERE, "..", "datasets", "motion", "clockwise.mp4")
+    names = [os.path.join(os.path.dirname(clips), f"c{i:03}.npy") for i in range(3)]
+    with open(clips, "a") as f:
+        f.write(f"{video},blue\n")
+
+    def predict(clips_, *more):
+        done = subprocess.run([options.cfp, "predict", options.model, *clips_, *more, "--device", "cpu", "--threads", "1", "-q", "--json"],
+                              capture_output=True, text=True, check=True)
+        return json.loads(done.stdout)["clips"]
+    said = predict([*names, video], "--windows", "3")
+    alone = {}  # by clip and frames: the probability of each class
+    for start in {window["indices"][0] for seen in said for window in seen["windows"]}:
+        for seen in predict([seen["clip"] for seen in said if any(window["indices"][0] == start for window in seen["windows"])],
+                            "--start", str(start)):
+            alone[seen["clip"], tuple(seen["indices"])] = {top["index"]: top["probability"] for top in seen["top"]}
+    for batch, more in (("1", ()), ("4", ("--class", "green"))):
+        out = folder(f"several-{batch}")
+        run(out, clips, "--windows", "3", "--batch", batch, "--rule", "cfp", *more)
+        with h5py.File(os.path.join(out, "index.h5")) as f:
+            for row, seen in zip(lines(out), said):
+                want = {top["name"]: top["probability"] for top in seen["top"]}
+                check([top["name"] for top in row["top"]] == list(want) and
+                      all(abs(top["probability"] - want[top["name"]]) < 1e-5 for top in row["top"]),
+                      f"3 windows of {row['id']}: {row['top']}, predict says {want}")
+                check(row["rank"] == list(want).index(row["label"]) + 1, f"rank {row['rank']} of {row['label']} in {want}")
+                group = f["clips"][quote(row["id"])]
+                explained = group.attrs["class_index"]
+                check(explained == (1 if more else row["top"][0]["index"]), f"{row['id']}: class {explained} is explained")
+                of_class = {frames: p[explained] for (clip, frames), p in alone.items() if clip == seen["clip"]}
+                chosen = tuple(group["clip/indices"][:].tolist())
+                check(of_class.get(chosen, -1) > max(of_class.values()) - 1e-6,
+                      f"{row['id']}: window {chosen} is explained, of {of_class}")
+    # Windows of the part that a line names.
+    with open(clips, "w") as f:
+        f.write(f"clip,label,start,stop\n{video},red,4,12\n{video},red,0.2s,0.8s\n")
+    out = folder("several-part")
+    run(out, clips, "--windows", "5")
+    with h5py.File(os.path.join(out, "index.h5")) as f:
+        seen = [f["clips"][quote(row["id"])]["clip/indices"][:].tolist() for row in lines(out)]
+    subprocess.run([options.cfp, "explain", options.model, video, "-o", folder("several-one"), "--format", "json", "--device", "cpu",
+                    "-q"], check=True)
+    with open(os.path.join(folder("several-one"), "run.json")) as f:
+        fps = json.load(f)["frames"]["source_fps"]
+    check(seen[0] in [list(range(first, first + 4)) for first in range(4, 9)], f"a window outside frames 4 to 12: {seen[0]}")
+    check(seen[1][0] / fps > 0.2 - 1 / fps and (seen[1][-1] + 1) / fps < 0.8 + 1 / fps, f"a window outside 0.2 s to 0.8 s: {seen[1]}")
+    with open(clips, "a") as f:
+        f.write(f"{video},red,3,\n")
+    done = run(folder("several-open"), clips, "--windows", "2", status=2)
+    check(done.stderr.startswith("cfp-gpu: --windows: ") and "names no end" in done.stderr, f"no end: {done.stderr}")
+    for more in (("--rule", "grad", "--baseline", names[0]), ("--start", "1")):
+        done = run(folder("several-bad"), clips, "--windows", "2", *more, status=2)
+        check(done.stderr.startswith("cfp-gpu: --windows: ") and done.stderr.count("\n") == 1, f"{more}: {done.stderr}")
+
+
+def pipes():
+    """Nobody writes to a named pipe, so whoever reads it waits for ever.  As a clip, inside a folder of frames, behind a
+    link, or as the list's folder, it ends with a reason at once."""
+    clips = make_list("pipes", 2)
+    where = os.path.dirname(clips)
+    names = [f"pipe{suffix}" for suffix in (".npy", ".mp4", ".tar", ".h5", ".gif", ".png", "")]
+    for name in names:
+        os.mkfifo(os.path.join(where, name))
+    os.symlink("pipe.mp4", os.path.join(where, "link.mp4"))
+    os.makedirs(os.path.join(where, "frames"))
+    for k in range(5):
+        os.mkfifo(os.path.join(where, "frames", f"{k}.png"))
+    names += ["link.mp4", "frames"]
+    with open(clips, "a") as f:
+        f.writelines(f"{name},red\n" for name in names)
+    out = folder("pipes-out")
+    began = time.monotonic()
+    subprocess.run([options.cfp, "dataset", clips], capture_output=True, timeout=LIMIT)
+    run(out, clips, "--time-limit", "30", status=1)
+    check(time.monotonic() - began < 25, "named pipes: the time limit had to end it")
+    rows = lines(out)
+    check([row["status"] for row in rows] == 2 * ["ok"] + len(names) * ["failed"],
+          f"named pipes: {[(row['id'], row['status'], row['reason']) for row in rows]}")
+    check(all(row["reason"] for row in rows[2:]), "a named pipe fails without a reason")
+    pipe = os.path.join(where, "list")
+    os.mkfifo(pipe)
+    done = subprocess.run(command(folder("pipes-list"), pipe), capture_output=True, text=True, timeout=LIMIT)
+    check(done.returncode in (1, 2) and done.stderr.count("\n") == 1, f"a list that is a named pipe: {done.returncode} {done.stderr}")
+
+
 def progress():
     """--progress json: lines for a dashboard, with failures."""
     clips = make_list("progress", 8)
@@ -400,7 +488,7 @@ def readable(out):
 
 def kills():
     """kill -9 at random moments."""
-    clips = make_list("kills", 40)
+    clips = make_list("kills", 30)
     began = time.monotonic()
     more = ("--shard-clips", "7", "--batch", "2", "--decoders", "2")
     wanted = whole(clips, *more, name="kills-whole")
@@ -424,7 +512,7 @@ def kills():
 
 def terminates():
     """SIGTERM: status 130, no claim stays, a rerun completes."""
-    clips = make_list("terminates", 60)
+    clips = make_list("terminates", 40)
     wanted = whole(clips, name="terminates-whole")
     out = folder("terminates-out")
     run_ = subprocess.Popen(command(out, clips), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
@@ -435,7 +523,7 @@ def terminates():
     check((run_.returncode, said) == (130, "cfp-gpu: interrupted\n"), f"SIGTERM: status {run_.returncode}: {said}")
     work = os.listdir(os.path.join(out, "work"))
     check(not [name for name in work if "claim" in name or "owner" in name], f"SIGTERM leaves {work}")
-    check(0 < len(lines(out)) < 60, f"SIGTERM: {len(lines(out))} of 60 clips are done")
+    check(0 < len(lines(out)) < 40, f"SIGTERM: {len(lines(out))} of 40 clips are done")
     run(out, clips)
     same(out, wanted, "after SIGTERM")
 
@@ -602,22 +690,22 @@ def decoders_die():
 def memory():
     """The last of many clips takes no more memory than the first."""
     most = []
-    for n in (20, 220):
+    for n in (20, 150):
         clips = make_list(f"memory-{n}", n)
         run_ = subprocess.Popen(command(folder(f"memory-out-{n}"), clips, "--shard-clips", "16"))
         _, status, used = os.wait4(run_.pid, 0)
         run_.returncode = os.waitstatus_to_exitcode(status)
         check(status == 0, f"{n} clips: status {status}")
         most.append(used.ru_maxrss)
-    check(most[1] < most[0] + 2048, f"memory grows: {most[0]} kB for 20 clips, {most[1]} kB for 220")
+    check(most[1] < most[0] + 2048, f"memory grows: {most[0]} kB for 20 clips, {most[1]} kB for 150")
 
 
 # --- more than one ---
 
 def together():
-    """Two and four processes in one folder, started at once; and three that begin one after the other, with a clip that
+    """Four processes in one folder, started at once; and three that begin one after the other, with a clip that
     fails and that each of them tries."""
-    clips = make_list("together", 40)
+    clips = make_list("together", 30)
     wanted = whole(clips, "--shard-clips", "6", name="together-whole")
     with open(os.path.join(os.path.dirname(clips), "c008.npy"), "rb+") as f:
         whole_clip = f.read()
@@ -631,9 +719,8 @@ def together():
         for run_ in runs:
             said = run_.communicate(timeout=LIMIT)[1]
             check(run_.returncode == status, f"{n} at once: status {run_.returncode}: {said}")
-    for n in (2, 4):
-        at_once(folder(f"together-{n}"), n, 0, 0)
-        same(folder(f"together-{n}"), wanted, f"{n} at once")
+    at_once(folder("together-4"), 4, 0, 0)
+    same(folder("together-4"), wanted, "4 at once")
     bad = os.path.join(os.path.dirname(clips), "c008.npy")
     with open(bad, "wb") as f:
         f.write(b"no array")
@@ -644,6 +731,111 @@ def together():
         f.write(whole_clip)
     at_once(out, 2, 0, 0)
     same(out, wanted, "2 after a clip was mended")
+
+
+def launched(out, clips, rank, *more, **how):
+    """A rank as srun starts it."""
+    env = dict(os.environ, SLURM_PROCID=str(rank), SLURM_LOCALID=str(rank), SLURM_STEP_NUM_TASKS="3")
+    return subprocess.Popen([word for word in command(out, clips, "--progress", "json", *more) if word != "-q"], env=env, text=True,
+                            stdout=subprocess.PIPE, stderr=subprocess.PIPE, **how)
+
+
+def live_owner(out):
+    """The owner file of a process elsewhere that lives; returns its path."""
+    owner = os.path.join(out, "work", "owner-elsewhere-1-0")
+    os.makedirs(os.path.dirname(owner), exist_ok=True)
+    with open(owner, "w") as f:
+        f.write("owner-elsewhere-1-0 elsewhere a-boot pid:[1] 1 1\n")
+    return owner
+
+
+def ranks():
+    """The ranks of a job: one of them shows what all do, and none that fails ends before the others."""
+    clips = make_list("ranks", 30)
+    wanted = whole(clips, name="ranks-whole")
+    bad = os.path.join(os.path.dirname(clips), "c004.npy")
+    with open(bad, "rb+") as f:
+        good = f.read()
+        f.seek(0)
+        f.write(b"no array")
+    out = folder("ranks-out")
+    job = [launched(out, clips, rank) for rank in range(2)]
+    said = [run_.communicate(timeout=LIMIT) for run_ in job]
+    check([run_.returncode for run_ in job] == [1, 1], f"ranks with a bad clip: {[run_.returncode for run_ in job]}: {said}")
+    check("29 of 30 clips done, 1 failed" in said[0][0], f"rank 0 says {said[0]}")
+    check(not said[1][0], f"rank 1 prints {said[1][0]}")
+    check("1 of 30 clips failed" in said[0][1] and '"done":30,"total":30' in said[0][1], f"rank 0 says {said[0][1]}")
+    check(all("c004.npy" in line for line in said[1][1].splitlines()), f"rank 1 says {said[1][1]}")
+    # A rank whose disk is full leaves its clips to the others.
+    def smaller():
+        resource.setrlimit(resource.RLIMIT_FSIZE, (3000, 3000))
+    with open(bad, "wb") as f:
+        f.write(good)
+    out_ = folder("ranks-full")
+    owner = live_owner(out_)  # it keeps the rank whose disk is full until the other one has begun
+
+    def owners():
+        return [name for name in os.listdir(os.path.dirname(owner)) if re.fullmatch(r"owner-[^.]*", name)]
+
+    def wait_for_owners(n):
+        until = time.monotonic() + LIMIT
+        while len(owners()) != n and time.monotonic() < until:
+            time.sleep(0.02)
+        return len(owners()) == n
+    full = launched(out_, clips, 1, preexec_fn=smaller)
+    first = full.stderr.readline()
+    check("File too large" in first and wait_for_owners(1), f"a rank whose disk is full says {first}")
+    last = launched(out_, clips, 0)
+    wait_for_owners(2)
+    check(full.poll() is None, "a rank whose disk is full ends before the others")
+    os.remove(owner)
+    said = [run_.communicate(timeout=LIMIT) for run_ in (last, full)]
+    check((last.returncode, full.returncode, *said[1]) == (0, 1, "", ""), f"after a full disk: {last.returncode} {full.returncode} {said}")
+    same(out_, wanted, "after a rank whose disk is full")
+    with open(bad, "wb") as f:
+        f.write(b"no array")
+    # A rank that has failed stays until the others have gone.
+    out_ = folder("ranks-wait")
+    owner = live_owner(out_)
+    run_ = launched(out_, clips, 1)
+    first = run_.stderr.readline()
+    check("c004.npy" in first, f"a rank that fails says {first}")
+    wait_for_owners(1)
+    time.sleep(0.3)
+    check(run_.poll() is None, "a rank that fails ends before the others")
+    os.remove(owner)
+    rest = run_.communicate(timeout=LIMIT)
+    check((run_.returncode, *rest) == (1, "", ""), f"a rank that fails: status {run_.returncode}: {rest}")
+    # Really under mpirun.
+    if shutil.which("mpirun") is None:
+        print("not run: ranks under mpirun: no mpirun here")
+        return
+    env = dict(os.environ, OMPI_ALLOW_RUN_AS_ROOT="1", OMPI_ALLOW_RUN_AS_ROOT_CONFIRM="1")
+    mpirun = ["mpirun", "--oversubscribe", "-n"]
+    words = [word for word in command(out, clips) if word != "-q"]
+    shutil.rmtree(out)
+    done = subprocess.run([*mpirun, "3", *words], capture_output=True, text=True, timeout=LIMIT, env=env)
+    check(done.returncode == 1 and "29 of 30 clips done, 1 failed" in done.stdout and done.stdout.count("clips done") == 1 and
+          done.stderr.count("1 of 30 clips failed") == 1, f"mpirun with a bad clip: {done.returncode} {done.stdout} {done.stderr}")
+    with open(bad, "wb") as f:
+        f.write(good)
+    # SIGTERM, while another process has the clip that was mended.
+    owner = live_owner(out)
+    claim = os.path.join(out, "work", "000004.claim")
+    os.link(owner, claim)
+    run_ = subprocess.Popen([*mpirun, "2", "--mca", "odls_base_sigkill_timeout", "4", *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env)
+    wait_for_owners(3)
+    time.sleep(0.5)
+    run_.terminate()
+    said = run_.communicate(timeout=LIMIT)
+    check(run_.returncode != 0 and said[0].count("29 of 30 clips done, 1 open") == 1 and
+          said[1].count("cfp-gpu: interrupted") == 1, f"SIGTERM to mpirun: {run_.returncode} {said}")
+    check(owners() == [os.path.basename(owner)], f"SIGTERM to mpirun leaves {owners()}")
+    os.remove(claim)
+    os.remove(owner)
+    done = subprocess.run([*mpirun, "2", *words], capture_output=True, text=True, timeout=LIMIT, env=env)
+    check(done.returncode == 0 and done.stdout.count("clips done") == 1, f"mpirun: {done.returncode} {done.stdout} {done.stderr}")
+    same(out, wanted, "after SIGTERM to mpirun")
 
 
 def parts():
@@ -698,8 +890,9 @@ def claims():
     same(out, wanted, "after a claim was given up")
 
 
-TESTS = (contents, columns, failures, no_numbers, options_differ, lists_differ, windows, long_list, damaged, large_shard, progress, kills, terminates, full_disk, few_descriptors, small_disk, read_only, decoders_die,
-         memory, together, parts, claims)
+TESTS = (contents, columns, failures, no_numbers, options_differ, lists_differ, windows, several_windows, pipes, long_list, damaged,
+         large_shard, progress, kills, terminates, full_disk, few_descriptors, small_disk, read_only, decoders_die, memory, together,
+         ranks, parts, claims)
 
 
 def main():

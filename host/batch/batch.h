@@ -14,11 +14,19 @@ typedef enum cfp_batch_status {
 } cfp_batch_status;
 extern const char *const cfp_batch_status_names[]; /* ok skipped failed */
 
+typedef enum cfp_batch_part_of {
+    CFP_PART_ALL,
+    CFP_PART_FRAMES,
+    CFP_PART_SECONDS
+} cfp_batch_part_of;
+
 typedef struct cfp_batch_item { /* a clip of the list */
     const char *id;
-    const char *clip;  /* its path */
-    const char *label; /* as the list has it; NULL: none */
-    int class_index;   /* of the label in the model; -1: none */
+    const char *clip;       /* its path */
+    const char *label;      /* as the list has it; NULL: none */
+    int class_index;        /* of the label in the model; -1: none */
+    cfp_batch_part_of part; /* what of the clip the list names */
+    int64_t part_frames;    /* CFP_PART_FRAMES, several windows: how many; sampling has the first */
     cfp_sampling sampling;
     double
         stop; /* of a part in seconds: its end; < 0: none, the window begins where sampling says */

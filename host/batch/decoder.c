@@ -19,6 +19,7 @@ typedef struct decode_setup {
 typedef struct decode_request { /* the path follows */
     cfp_sampling sampling;
     double stop;
+    double place; /* where in its part a window lies: 0 at the beginning, 1 at the end */
     int slot;
 } decode_request;
 
@@ -114,11 +115,30 @@ static cfp_status receive_clip(cfp_clip *out, cfp_decoder *d, cfp_ctx *ctx, cons
     return CFP_OK;
 }
 
+/* Windows are spread evenly over the part of the clip that the list names. */
+static decode_request request_for(const cfp_decoder *d, const cfp_batch_item *item, int window,
+                                  int slot)
+{
+    decode_request request = {
+        .sampling = item->sampling, .stop = item->stop, .place = 0.5, .slot = slot};
+    cfp_sampling *const sampling = &request.sampling;
+    if (d->windows < 2)
+        return request;
+    request.place = (double)window / (d->windows - 1);
+    sampling->windows = item->part == CFP_PART_ALL ? d->windows : 0;
+    sampling->window = window;
+    if (item->part == CFP_PART_FRAMES)
+        sampling->start += cfp_window_start(
+            item->part_frames, d->input->frames,
+            sampling->stride > 0 ? sampling->stride : d->input->frame_stride, d->windows, window);
+    return request;
+}
+
 cfp_status cfp_decoder_read(cfp_clip *out, cfp_decoder *d, cfp_ctx *ctx, const cfp_batch_item *item,
-                            int slot, char note[512])
+                            int window, int slot, char note[512])
 {
     const char *const path = item->clip;
-    const decode_request request = {.sampling = item->sampling, .stop = item->stop, .slot = slot};
+    const decode_request request = request_for(d, item, window, slot);
     decode_answer answer;
     *out = (cfp_clip){0};
     CFP_TRY(cfp_decoder_start(d, ctx));
@@ -159,8 +179,8 @@ static void keep_first(void *cookie, cfp_level level, const char *line)
         snprintf(answer->note, sizeof answer->note, "%s", line);
 }
 
-/* The window of a part in seconds lies in its middle.  How many seconds the window takes is known
- * only from the video; then it is read again. */
+/* A single window of a part in seconds lies in its middle.  How many seconds the window takes is
+ * known only from the video; then it is read again. */
 static cfp_status read_clip(cfp_clip *out, cfp_ctx *ctx, const char *path,
                             const decode_setup *setup, const decode_request *request,
                             uint8_t *buffer)
@@ -173,7 +193,7 @@ static cfp_status read_clip(cfp_clip *out, cfp_ctx *ctx, const char *path,
     const double spare = request->stop - sampling.seconds - span;
     if (spare < 2 / out->fps)
         return CFP_OK;
-    sampling.seconds += spare / 2;
+    sampling.seconds += spare * request->place;
     cfp_clip_free(out);
     return cfp_clip_open_in(out, ctx, path, &setup->input, &sampling, buffer);
 }

@@ -23,17 +23,19 @@ typedef struct cfp_decoder { /* one helper process, and what it needs to know */
     const cfp_frame_memory *memory;
     const cfp_input_spec *input;
     int64_t max_memory;
-    double seconds;           /* a clip may take so long */
+    int windows;              /* of each clip */
+    double seconds;           /* a window may take so long */
     const volatile int *stop; /* non-zero: give up */
 } cfp_decoder;
 
 /* Starts the process, unless it is there. */
 CFP_CHECKED cfp_status cfp_decoder_start(cfp_decoder *decoder, cfp_ctx *ctx);
-/* Decodes a clip into a slot.  On success the caller frees *out; `note` is the first warning about
- * the clip, or "".  CFP_INTERRUPTED after *stop; other statuses are about the clip, and ctx has the
- * message. */
+/* Decodes window number `window` of a clip, from 0, into a slot.  On success the caller frees *out;
+ * `note` is the first warning about the clip, or "".  CFP_INTERRUPTED after *stop; other statuses
+ * are about the clip, and ctx has the message. */
 CFP_CHECKED cfp_status cfp_decoder_read(cfp_clip *out, cfp_decoder *decoder, cfp_ctx *ctx,
-                                        const cfp_batch_item *item, int slot, char note[512]);
+                                        const cfp_batch_item *item, int window, int slot,
+                                        char note[512]);
 void cfp_decoder_close(cfp_decoder *decoder);
 
 /* The other process: answers requests until the socket closes. */

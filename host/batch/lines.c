@@ -21,38 +21,39 @@ static void begin(cfp_json *json, cfp_ctx *ctx, const cfp_batch_item *item, cfp_
     cfp_json_array(json);
 }
 
-static void put_top(cfp_json *json, const cfp_explanation *e, int class_index)
+static void put_top(cfp_json *json, const cfp_batch_scores *scores, int class_index)
 {
     cfp_json_object(json);
     cfp_json_put_int(json, "index", class_index);
-    cfp_json_put_string(json, "name", e->model->class_name[class_index]);
-    cfp_json_put_float(json, "probability", e->probabilities[class_index]);
+    cfp_json_put_string(json, "name", scores->model->class_name[class_index]);
+    cfp_json_put_float(json, "probability", scores->probability[class_index]);
     cfp_json_object_end(json);
 }
 
-/* How many classes come before class c: those with a larger logit, and of equal ones those with a
+/* How many classes come before class c: those with a larger score, and of equal ones those with a
  * lower index. */
-static int classes_before(const cfp_explanation *e, int c)
+static int classes_before(const cfp_batch_scores *scores, int c)
 {
     int before = 0;
-    for (int k = 0; k < e->model->n_classes; k++)
-        before += e->logits[k] > e->logits[c] || (e->logits[k] == e->logits[c] && k < c);
+    for (int k = 0; k < scores->model->n_classes; k++)
+        before +=
+            scores->order[k] > scores->order[c] || (scores->order[k] == scores->order[c] && k < c);
     return before;
 }
 
-static void put_best(cfp_json *json, const cfp_explanation *e)
+static void put_best(cfp_json *json, const cfp_batch_scores *scores)
 {
-    const int n = cfp_min_int(CFP_BATCH_TOP, e->model->n_classes);
+    const int n = cfp_min_int(CFP_BATCH_TOP, scores->model->n_classes);
     int top[CFP_BATCH_TOP];
-    for (int c = 0, found = 0; c < e->model->n_classes && found < n; c++) {
-        const int place = classes_before(e, c);
+    for (int c = 0, found = 0; c < scores->model->n_classes && found < n; c++) {
+        const int place = classes_before(scores, c);
         if (place < n) {
             top[place] = c;
             found++;
         }
     }
     for (int k = 0; k < n; k++)
-        put_top(json, e, top[k]);
+        put_top(json, scores, top[k]);
 }
 
 static cfp_status finish(char **out, cfp_json *json)
@@ -68,17 +69,17 @@ static cfp_status finish(char **out, cfp_json *json)
 }
 
 cfp_status cfp_line_done(char **out, cfp_ctx *ctx, const cfp_batch_item *item, int shard,
-                         const char *note, const cfp_explanation *explanation,
+                         const char *note, const cfp_batch_scores *scores,
                          const cfp_batch_times *ms)
 {
     cfp_json json;
     char name[32];
     begin(&json, ctx, item, CFP_BATCH_DONE, *note != '\0' ? note : NULL);
-    put_best(&json, explanation);
+    put_best(&json, scores);
     cfp_json_array_end(&json);
     cfp_json_key(&json, "rank");
     if (item->class_index >= 0)
-        cfp_json_int(&json, classes_before(explanation, item->class_index) + 1);
+        cfp_json_int(&json, classes_before(scores, item->class_index) + 1);
     else
         cfp_json_raw(&json, "null", 4);
     snprintf(name, sizeof name, "shard-%05d.h5", shard);

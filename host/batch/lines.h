@@ -7,18 +7,24 @@
  * one says without a parser: a quote inside a string is escaped, so that "status":"ok" with its
  * quotes cannot be part of a name. */
 #pragma once
-#include "../method/explain.h"
+#include "../model/model.h"
 #include "batch.h"
 
 typedef struct cfp_batch_times { /* milliseconds */
     double decode, network;
 } cfp_batch_times;
 
+typedef struct cfp_batch_scores { /* of the classes, for the members top and rank */
+    const cfp_model *model;
+    const float *order; /* [n_classes] the largest comes first */
+    const float *probability;
+} cfp_batch_scores;
+
 /* The line of a clip, without a line feed; the caller frees it with cfp_free.  `note` is a warning
  * about a clip that was explained; "": none. */
 CFP_CHECKED cfp_status cfp_line_done(char **out, cfp_ctx *ctx, const cfp_batch_item *item,
-                                     int shard, const char *note,
-                                     const cfp_explanation *explanation, const cfp_batch_times *ms);
+                                     int shard, const char *note, const cfp_batch_scores *scores,
+                                     const cfp_batch_times *ms);
 CFP_CHECKED cfp_status cfp_line_failed(char **out, cfp_ctx *ctx, const cfp_batch_item *item,
                                        cfp_batch_status status, const char *reason);
 

@@ -7,6 +7,7 @@
 #include "clip_file.h"
 #include "decoder.h"
 #include "lines.h"
+#include "window_choice.h"
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -22,7 +23,8 @@ typedef struct slot {
     slot_state state;
     uint64_t order; /* of arrival in its state */
     int item;
-    cfp_clip clip;
+    cfp_clip *window;         /* [windows] of the clip */
+    cfp_window_choice choice; /* what of it is explained */
     char note[512];
     cfp_explanation explanation;
     cfp_batch_times ms;
@@ -35,6 +37,7 @@ typedef struct pipeline {
     pthread_cond_t changed;
     slot *slot;
     int n_slots;
+    cfp_clip *window; /* [n_slots x windows] */
     uint64_t order;
     int active;           /* decoding threads that have work, or are about to take some */
     int decoders_running; /* threads that have not ended */
@@ -144,10 +147,20 @@ static void fail_clip(pipeline *p, cfp_ctx *ctx, int item)
         report_clip(p, &p->r->list->item[item], why);
 }
 
+static void free_windows(const pipeline *p, slot *s)
+{
+    for (int w = 0; w < p->r->windows; w++) {
+        cfp_clip_free(&s->window[w]);
+        s->window[w] = (cfp_clip){0};
+    }
+}
+
 static void empty_slot(pipeline *p, slot *s)
 {
     cfp_explanation_free(&s->explanation);
-    cfp_clip_free(&s->clip);
+    cfp_free(s->choice.mean);
+    s->choice.mean = NULL;
+    free_windows(p, s);
     pthread_mutex_lock(&p->lock);
     set_state(p, s, FREE);
     pthread_mutex_unlock(&p->lock);
@@ -165,9 +178,22 @@ static cfp_status check_other(cfp_ctx *ctx, const cfp_clip *other, const cfp_cli
                     clip->path, (long long)clip->source_frames, (long long)other->source_frames);
 }
 
-static void decode(pipeline *p, cfp_decoder *decoder, slot *s)
+/* The note is the first warning of all windows. */
+static cfp_status read_windows(pipeline *p, cfp_decoder *decoder, cfp_ctx *ctx, slot *s)
 {
     const cfp_batch_item *item = &p->r->list->item[s->item];
+    const int first = (int)(s - p->slot) * p->r->windows;
+    char note[sizeof s->note];
+    for (int w = 0; w < p->r->windows; w++) {
+        CFP_TRY(cfp_decoder_read(&s->window[w], decoder, ctx, item, w, first + w, note));
+        if (s->note[0] == '\0')
+            memcpy(s->note, note, sizeof s->note);
+    }
+    return check_other(ctx, p->r->other, &s->window[0]);
+}
+
+static void decode(pipeline *p, cfp_decoder *decoder, slot *s)
+{
     cfp_ctx ctx = {.max_memory = p->r->max_memory};
     const double start = cfp_now_ms();
     s->note[0] = '\0';
@@ -176,16 +202,14 @@ static void decode(pipeline *p, cfp_decoder *decoder, slot *s)
         break_off(p, started, ctx.message);
     cfp_status status = CFP_INTERRUPTED;
     if (started == CFP_OK)
-        status = cfp_decoder_read(&s->clip, decoder, &ctx, item, (int)(s - p->slot), s->note);
-    if (status == CFP_OK)
-        status = check_other(&ctx, p->r->other, &s->clip);
+        status = read_windows(p, decoder, &ctx, s);
     s->ms.decode = cfp_now_ms() - start;
     if (status == CFP_INTERRUPTED)
         cfp_batch_store_give_back(p->r->store, s->item);
     else if (status != CFP_OK)
         fail_clip(p, &ctx, s->item);
     if (status != CFP_OK)
-        cfp_clip_free(&s->clip);
+        free_windows(p, s);
     pthread_mutex_lock(&p->lock);
     p->work.decode.clips++;
     p->work.decode.busy_ms += s->ms.decode;
@@ -225,7 +249,8 @@ static void *decode_clips(void *cookie)
     cfp_ctx ctx = {0};
     cfp_decoder decoder = {.helper = {.socket = -1},
                            .memory = &p->memory,
-                           .input = p->r->input,
+                           .input = &p->r->model->input,
+                           .windows = p->r->windows,
                            .max_memory = p->r->max_memory,
                            .seconds = p->r->seconds,
                            .stop = &p->stop};
@@ -262,7 +287,12 @@ static cfp_status write_result(pipeline *p, cfp_ctx *ctx, slot *s)
         cfp_clip_file_write(ctx, draft, item->id, &s->explanation, p->r->run, &p->r->parts);
     cfp_free(draft);
     CFP_TRY(status);
-    CFP_TRY(cfp_line_done(&line, ctx, item, shard, s->note, &s->explanation, &s->ms));
+    const cfp_explanation *e = &s->explanation;
+    const cfp_batch_scores scores = {.model = e->model,
+                                     .order = s->choice.mean != NULL ? s->choice.mean : e->logits,
+                                     .probability = s->choice.mean != NULL ? s->choice.mean
+                                                                           : e->probabilities};
+    CFP_TRY(cfp_line_done(&line, ctx, item, shard, s->note, &scores, &s->ms));
     CFP_TRY(cfp_batch_store_done(p->r->store, ctx, s->item, line));
     return cfp_batch_store_pack(p->r->store, ctx, shard);
 }
@@ -352,6 +382,29 @@ static int take_batch(pipeline *p, slot **taken)
     return n;
 }
 
+/* Decides for each clip which class and which window of it are explained. */
+static cfp_status choose(pipeline *p, cfp_ctx *ctx, slot *const *taken, int n)
+{
+    const cfp_window_request request = {.analyser = p->r->analyser,
+                                        .model = p->r->model,
+                                        .batch = p->r->batch,
+                                        .windows = p->r->windows,
+                                        .class_index = p->r->class_index};
+    const cfp_clip **clip;
+    cfp_window_choice **choice;
+    CFP_TRY_ALLOC(ctx, clip, n);
+    choice = cfp_alloc(ctx, (size_t)n, sizeof *choice);
+    for (int i = 0; i < n && choice != NULL; i++) {
+        clip[i] = taken[i]->window;
+        choice[i] = &taken[i]->choice;
+    }
+    const cfp_status status =
+        choice == NULL ? CFP_NOMEM : cfp_window_choose(choice, ctx, &request, clip, n);
+    cfp_free(clip);
+    cfp_free(choice);
+    return status;
+}
+
 /* A batch has a fixed size: clips are repeated where there are too few. */
 static cfp_status explain(pipeline *p, cfp_ctx *ctx, slot *const *taken, int n,
                           cfp_explanation *out)
@@ -359,12 +412,14 @@ static cfp_status explain(pipeline *p, cfp_ctx *ctx, slot *const *taken, int n,
     const int batch = p->r->batch;
     const cfp_clip **clip;
     int *class_index;
+    CFP_TRY(choose(p, ctx, taken, n));
     CFP_TRY_ALLOC(ctx, clip, batch);
     class_index = cfp_alloc(ctx, (size_t)batch, sizeof *class_index);
     for (int i = 0; i < batch; i++) {
-        clip[i] = &taken[i % n]->clip;
+        const slot *s = taken[i % n];
+        clip[i] = &s->window[s->choice.window];
         if (class_index != NULL)
-            class_index[i] = p->r->class_index;
+            class_index[i] = s->choice.class_index;
     }
     const cfp_status status = class_index == NULL ? CFP_NOMEM
                                                   : cfp_explain_batch(out, p->r->analyser, clip,
@@ -448,7 +503,11 @@ static cfp_status start(pipeline *p, cfp_ctx *ctx)
 {
     CFP_TRY_ALLOC(ctx, p->slot, p->n_slots);
     CFP_TRY_ALLOC(ctx, p->decoder, p->r->decoders);
-    CFP_TRY(cfp_frame_memory_open(&p->memory, ctx, p->r->input, p->n_slots));
+    CFP_TRY_ALLOC(ctx, p->window, (int64_t)p->n_slots * p->r->windows);
+    for (int i = 0; i < p->n_slots; i++)
+        p->slot[i].window = p->window + (int64_t)i * p->r->windows;
+    CFP_TRY(
+        cfp_frame_memory_open(&p->memory, ctx, &p->r->model->input, p->n_slots * p->r->windows));
     p->writes = start_thread(&p->writer, write_results, p);
     pthread_mutex_lock(&p->lock);
     while (p->writes && p->n_decoders < p->r->decoders &&
@@ -480,7 +539,7 @@ static void end(pipeline *p)
     pthread_mutex_unlock(&p->lock);
     if (p->writes)
         pthread_join(p->writer, NULL);
-    for (int i = 0; p->slot != NULL && i < p->n_slots; i++) {
+    for (int i = 0; p->window != NULL && i < p->n_slots; i++) {
         slot *s = &p->slot[i];
         if (s->state == FREE)
             continue;
@@ -514,6 +573,7 @@ cfp_status cfp_pipeline_run(cfp_pipeline_work *out, cfp_ctx *ctx,
     out->wall_ms = cfp_now_ms() - began;
     cfp_frame_memory_close(&p.memory);
     cfp_free(p.slot);
+    cfp_free(p.window);
     cfp_free(p.decoder);
     pthread_mutex_destroy(&p.lock);
     pthread_cond_destroy(&p.changed);

@@ -25,15 +25,16 @@ typedef struct cfp_pipeline_request { /* borrowed */
     const cfp_batch_list *list;
     cfp_batch_store *store;
     cfp_analyser *analyser; /* for batches of `batch` clips */
-    const cfp_input_spec *input;
+    const cfp_model *model;
     int batch;
+    int windows;     /* of each clip */
     int class_index; /* to explain; -1: the most probable one */
     cfp_interp interp;
     const cfp_clip *other; /* a clip that all are compared with; NULL: none */
     const cfp_run *run;
     cfp_h5_parts parts;
     int decoders;
-    double seconds; /* for decoding a clip */
+    double seconds; /* for decoding a window */
     int64_t max_memory;
     const volatile int *interrupted;
     /* Called in the caller's thread, several times a second. */

@@ -372,6 +372,20 @@ cfp_status cfp_store_look_at_others(cfp_batch_store *s, cfp_ctx *ctx)
     return CFP_OK;
 }
 
+void cfp_batch_store_outlast(cfp_batch_store *s, const cfp_ctx *ctx)
+{
+    enum { LOOK_EVERY_US = 100000, LOOKS_AFTER_INTERRUPT = 5 };
+    int looks = 0;                       /* after the interrupt */
+    for (int i = 0; i < s->list->n; i++) /* what could not be written is left to others */
+        if (s->item[i].state == ITEM_MINE)
+            cfp_batch_store_give_back(s, i);
+    cfp_claims_leave(s->claims);
+    while (cfp_claims_others(s->claims) && looks < LOOKS_AFTER_INTERRUPT) {
+        looks += ctx->interrupted != NULL && *ctx->interrupted;
+        usleep(LOOK_EVERY_US);
+    }
+}
+
 /* --- counts --- */
 
 cfp_batch_counts cfp_batch_store_counts(cfp_batch_store *s)
@@ -385,6 +399,8 @@ cfp_batch_counts cfp_batch_store_counts(cfp_batch_store *s)
         counts.total++;
         counts.done += state == ITEM_DONE || state == ITEM_PACKED;
         counts.failed += state == ITEM_FAILED;
+        counts.done += !cfp_item_is_final(state) && s->item[i].told == ITEM_DONE;
+        counts.failed += !cfp_item_is_final(state) && s->item[i].told == ITEM_FAILED;
         counts.skipped += state == ITEM_SKIPPED;
     }
     pthread_mutex_unlock(&s->lock);

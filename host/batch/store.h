@@ -52,6 +52,13 @@ CFP_CHECKED cfp_status cfp_batch_store_pack_all(cfp_batch_store *store, cfp_ctx 
  * list, and removes DIR/work/ if nothing is open. */
 CFP_CHECKED cfp_status cfp_batch_store_finish(cfp_batch_store *store, cfp_ctx *ctx);
 
+/* For progress: reads what other processes have added to the manifest, so that
+ * cfp_batch_store_counts has their clips, too. */
+CFP_CHECKED cfp_status cfp_batch_store_follow(cfp_batch_store *store, cfp_ctx *ctx);
+/* This process works no more in the folder.  Then waits until no other one does, either; after an
+ * interrupt only for half a second, since a launcher soon kills what does not end. */
+void cfp_batch_store_outlast(cfp_batch_store *store, const cfp_ctx *ctx);
+
 /* How many clips of this process's part there are, and how many are in each state. */
 typedef struct cfp_batch_counts {
     int total, done, failed, skipped;

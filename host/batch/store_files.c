@@ -57,20 +57,27 @@ static char *read_all(cfp_ctx *ctx, int fd, size_t *length, int *error)
 
 cfp_status cfp_file_text(char **out, size_t *length, cfp_ctx *ctx, const char *path)
 {
+    return cfp_file_part(out, length, ctx, path, 0);
+}
+
+cfp_status cfp_file_part(char **out, size_t *length, cfp_ctx *ctx, const char *path, int64_t from)
+{
     int error = 0;
     *out = NULL;
     *length = 0;
     const int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
     if (fd < 0)
         return errno == ENOENT ? CFP_OK : fail(ctx, path, errno);
-    *out = read_all(ctx, fd, length, &error);
+    if (from > 0 && lseek(fd, (off_t)from, SEEK_SET) < 0)
+        error = errno;
+    else
+        *out = read_all(ctx, fd, length, &error);
     close(fd);
     if (*out != NULL && error == 0)
         return CFP_OK;
-    const bool read = *out != NULL;
     cfp_free(*out);
     *out = NULL;
-    return read ? fail(ctx, path, error) : CFP_NOMEM;
+    return error != 0 ? fail(ctx, path, error) : CFP_NOMEM;
 }
 
 static bool write_all(int fd, const char *text, size_t length)

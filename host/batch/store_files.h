@@ -14,6 +14,9 @@ bool cfp_file_mark_same(const cfp_file_mark *a, const cfp_file_mark *b);
 
 /* The text of a file, which the caller frees; *out is NULL if there is no such file. */
 CFP_CHECKED cfp_status cfp_file_text(char **out, size_t *length, cfp_ctx *ctx, const char *path);
+/* The same, from byte `from` on. */
+CFP_CHECKED cfp_status cfp_file_part(char **out, size_t *length, cfp_ctx *ctx, const char *path,
+                                     int64_t from);
 /* Writes `draft` and renames it to `path`. */
 CFP_CHECKED cfp_status cfp_file_put(cfp_ctx *ctx, const char *path, const char *draft,
                                     const char *text, size_t length);

@@ -16,8 +16,9 @@ typedef enum cfp_item_state {
 
 typedef struct cfp_store_item {
     cfp_item_state state;
-    char *line;        /* NULL: none is known */
-    cfp_file_mark old; /* of its .json when this process began */
+    cfp_item_state told; /* by the manifest, of a clip that another process has finished */
+    char *line;          /* NULL: none is known */
+    cfp_file_mark old;   /* of its .json when this process began */
 } cfp_store_item;
 
 typedef struct cfp_store_shard {
@@ -42,6 +43,7 @@ struct cfp_batch_store {
     cfp_id_place *by_id;    /* [list->n] sorted */
     bool scanned;           /* what was there at the beginning is known */
     int from;               /* where the search for an open clip goes on */
+    cfp_file_mark followed; /* the manifest as cfp_batch_store_follow left it */
 };
 
 static inline bool cfp_item_is_final(cfp_item_state state)

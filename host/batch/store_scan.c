@@ -80,6 +80,23 @@ static int place_of(const cfp_batch_store *s, int at, const char *id)
     return item;
 }
 
+/* The clip of a line that has this id; -1: none; the list has changed, or memory is short. */
+static int item_of(const cfp_batch_store *s, cfp_ctx *ctx, const cfp_line_facts *facts)
+{
+    cfp_id_place wanted = {cfp_format(ctx, "%.*s", (int)facts->id_length, facts->id), -1};
+    int low = 0, high = s->list->n; /* the first place that is not before `wanted` */
+    while (wanted.id != NULL && low < high) {
+        const int middle = (low + high) / 2;
+        if (by_id(&s->by_id[middle], &wanted) < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    const int item = wanted.id == NULL ? -1 : place_of(s, low, wanted.id);
+    cfp_free(wanted.id);
+    return item;
+}
+
 /* Takes the lines of a text that are about clips of the list.  Of two lines about one clip, the
  * later one counts. */
 static cfp_status take_lines(cfp_batch_store *s, cfp_ctx *ctx, const char *text, size_t length,
@@ -94,19 +111,7 @@ static cfp_status take_lines(cfp_batch_store *s, cfp_ctx *ctx, const char *text,
         next = feed + 1;
         if (!cfp_line_read(&facts, at, (size_t)(feed - at)))
             continue;
-        cfp_id_place wanted = {cfp_format(ctx, "%.*s", (int)facts.id_length, facts.id), -1};
-        if (wanted.id == NULL)
-            return CFP_NOMEM;
-        int low = 0, high = s->list->n; /* the first place that is not before `wanted` */
-        while (low < high) {
-            const int middle = (low + high) / 2;
-            if (by_id(&s->by_id[middle], &wanted) < 0)
-                low = middle + 1;
-            else
-                high = middle;
-        }
-        const int item = place_of(s, low, wanted.id);
-        cfp_free(wanted.id);
+        const int item = item_of(s, ctx, &facts);
         if (item < 0 || (shard >= 0 && cfp_store_shard_of(s, item) != shard) ||
             (facts.status == CFP_BATCH_SKIPPED && s->list->item[item].skip == NULL) ||
             (s->scanned &&
@@ -117,6 +122,47 @@ static cfp_status take_lines(cfp_batch_store *s, cfp_ctx *ctx, const char *text,
             return CFP_NOMEM;
         cfp_store_set_line(s, item, line, true);
     }
+    return CFP_OK;
+}
+
+/* What the lines say of clips that this process does not know to be finished.  Returns how many
+ * bytes were whole lines. */
+static size_t follow_lines(cfp_batch_store *s, cfp_ctx *ctx, const char *text, size_t length,
+                           bool failures)
+{
+    const char *const end = text + length, *at = text, *feed;
+    for (; at < end && (feed = memchr(at, '\n', (size_t)(end - at))) != NULL; at = feed + 1) {
+        cfp_line_facts facts;
+        if (!cfp_line_read(&facts, at, (size_t)(feed - at)))
+            continue;
+        const int item = item_of(s, ctx, &facts);
+        if (item >= 0 && facts.status == CFP_BATCH_DONE)
+            s->item[item].told = ITEM_DONE;
+        if (item >= 0 && facts.status == CFP_BATCH_FAILED && failures)
+            s->item[item].told = ITEM_FAILED;
+    }
+    return (size_t)(at - text);
+}
+
+/* The last process puts a new manifest in place of the old one.  It is read from its beginning;
+ * what failed in it may have failed in an earlier run. */
+cfp_status cfp_batch_store_follow(cfp_batch_store *s, cfp_ctx *ctx)
+{
+    char *text;
+    size_t length;
+    const cfp_file_mark now = cfp_file_mark_of(s->manifest);
+    const bool began = s->followed.inode == 0 && s->followed.size == 0;
+    const bool replaced = !began && now.inode != s->followed.inode;
+    const int64_t from = replaced ? 0 : s->followed.size;
+    if (now.inode == 0 || now.size <= from)
+        return CFP_OK;
+    CFP_TRY(cfp_file_part(&text, &length, ctx, s->manifest, from));
+    pthread_mutex_lock(&s->lock);
+    const size_t read = text == NULL ? 0 : follow_lines(s, ctx, text, length, !replaced);
+    pthread_mutex_unlock(&s->lock);
+    s->followed = now;
+    s->followed.size = from + (int64_t)read;
+    cfp_free(text);
     return CFP_OK;
 }
 
@@ -319,6 +365,7 @@ cfp_status cfp_store_scan(cfp_batch_store *s)
     char *text;
     size_t length;
     CFP_TRY(sort_ids(s));
+    s->followed = cfp_file_mark_of(s->manifest); /* earlier failures are tried again */
     CFP_TRY(cfp_file_text(&text, &length, s->ctx, s->manifest));
     cfp_status status = text == NULL ? CFP_OK : take_lines(s, s->ctx, text, length, -1);
     cfp_free(text);

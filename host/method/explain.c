@@ -191,6 +191,20 @@ cfp_status cfp_explain_batch(cfp_explanation *out, cfp_analyser *analyser,
     return explain(out, analyser, clip, NULL, class_index, interp);
 }
 
+cfp_status cfp_predict_batch(float *logits, cfp_analyser *analyser, const cfp_clip *const *clip)
+{
+    struct batch b = {.a = analyser, .clip = clip, .clips = analyser->clips};
+    int *given;
+    CFP_TRY_ALLOC(analyser->ctx, given, b.clips);
+    const cfp_status status = run_forward(&b, given);
+    if (status == CFP_OK)
+        memcpy(logits, b.logits,
+               (size_t)b.clips * (size_t)analyser->model->n_classes * sizeof *logits);
+    cfp_free(given);
+    close_batch(&b);
+    return status;
+}
+
 cfp_status cfp_explain_input(cfp_explanation *out, cfp_analyser *analyser, const float *input,
                              int class_index, cfp_interp interp)
 {

@@ -65,6 +65,9 @@ CFP_CHECKED cfp_status cfp_explain(cfp_explanation *out, cfp_analyser *analyser,
 CFP_CHECKED cfp_status cfp_explain_batch(cfp_explanation *out, cfp_analyser *analyser,
                                          const cfp_clip *const *clip, const int *class_index,
                                          cfp_interp interp);
+/* Only the logits of a batch: logits[clips][classes]. */
+CFP_CHECKED cfp_status cfp_predict_batch(float *logits, cfp_analyser *analyser,
+                                         const cfp_clip *const *clip);
 /* As cfp_explain, from the network's input: C x T x H x W, normalised (cfp_clip_normalise).
  * out->clip is NULL. */
 CFP_CHECKED cfp_status cfp_explain_input(cfp_explanation *out, cfp_analyser *analyser,

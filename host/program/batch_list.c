@@ -49,6 +49,8 @@ static int64_t first_frame(const cfp_session *session, const cfp_dataset_clip *c
         session->config.stride > 0 ? session->config.stride : input->frame_stride;
     const int64_t span = (input->frames - 1) * stride + 1;
     const int64_t start = (int64_t)clip->start, stop = (int64_t)clip->stop;
+    if (session->config.windows > 1)
+        return start; /* of the first window */
     return stop < 0 || stop - start <= span ? start : start + (stop - start - span) / 2;
 }
 
@@ -78,11 +80,20 @@ static cfp_status fill_item(cfp_batch_plan *plan, cfp_session *session, int i)
 {
     const cfp_dataset *d = &plan->dataset;
     const cfp_dataset_clip *clip = &d->clip[i];
+    if (clip->window != CFP_WINDOW_WHOLE && clip->stop < 0 && session->config.windows > 1)
+        return cfp_fail(&session->ctx, CFP_USAGE,
+                        "--windows: %s names no end of '%s': windows cannot be spread over a part "
+                        "without an end",
+                        d->path, clip->id);
     plan->item[i] =
         (cfp_batch_item){.id = clip->id,
                          .clip = clip->path,
                          .label = d->n_labels > 0 ? clip->label[0].name : NULL,
                          .class_index = plan->match.class_of != NULL ? plan->match.class_of[i] : -1,
+                         .part = clip->window == CFP_WINDOW_FRAMES    ? CFP_PART_FRAMES
+                                 : clip->window == CFP_WINDOW_SECONDS ? CFP_PART_SECONDS
+                                                                      : CFP_PART_ALL,
+                         .part_frames = (int64_t)(clip->stop - clip->start),
                          .sampling = sampling_of(session, clip),
                          .stop = clip->window == CFP_WINDOW_SECONDS ? clip->stop : -1};
     if (clip->reason == CFP_CLIP_FOUND)

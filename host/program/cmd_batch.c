@@ -1,17 +1,28 @@
 /* cmd_batch.c - cfp-gpu batch: all clips of a list, explained into one folder (SPEC 9).
  *
- * batch() shows the whole command.  host/batch does the work: store.h keeps the folder, pipeline.h
- * decodes, explains and writes. */
+ * batch_clips() shows the whole command.  host/batch does the work: store.h keeps the folder,
+ * pipeline.h decodes, explains and writes.
+ *
+ * mpirun and srun may start several processes, the ranks of a job.  Rank 0 shows the progress, and
+ * the summary when all ranks are done; the others print only errors.  mpirun ends a job as soon as
+ * one rank ends with another exit status than 0.  So a rank that has begun and fails waits until no
+ * rank works any more. */
 #include "../base/hash.h"
 #include "../batch/pipeline.h"
 #include "batch_list.h"
 #include "batch_record.h"
 #include "batch_summary.h"
 #include "interrupt.h"
+#include "local_gpu.h"
 #include "request.h"
 #include <string.h>
 
-enum { CLIPS_AT_ONCE_ON_A_GPU = 8, NETWORK_PER_DECODER = 8, FAILURES_TOLD = 20 };
+enum {
+    CLIPS_AT_ONCE_ON_A_GPU = 8,
+    NETWORK_PER_DECODER = 8,
+    FAILURES_TOLD = 20,
+    FOLLOW_EVERY_MS = 1000
+};
 
 typedef struct batch {
     cfp_session *session;
@@ -20,7 +31,9 @@ typedef struct batch {
     cfp_query query;
     cfp_h5_parts parts;
     int class_index;
-    int n_told; /* failures */
+    int rank;           /* -1: this process is alone */
+    int n_told;         /* failures */
+    double followed_ms; /* when the other processes' clips were counted */
     cfp_batch_result result;
 } batch;
 
@@ -56,6 +69,10 @@ static cfp_status check_options(batch *b)
     CFP_TRY(read_keep(&b->parts, ctx, session->config.keep));
     CFP_TRY(cfp_batch_part(&part, &n_parts, ctx, session->config.shard));
     CFP_TRY(cfp_query_check(ctx, &b->query));
+    if (session->config.windows > 1 && b->query.baseline == CFP_BASELINE_CLIP)
+        return cfp_fail(ctx, CFP_USAGE,
+                        "--windows: a clip as --baseline is compared with one window; take "
+                        "--windows 1");
     if (!b->parts.raw && !b->parts.tubes)
         b->query.tubes = CFP_TUBES_NONE; /* nobody would see them */
     return CFP_OK;
@@ -117,7 +134,15 @@ static void tell_failure(void *cookie, const char *message)
 static void tell_progress(void *cookie, const cfp_pipeline_work *work)
 {
     batch *b = cookie;
+    const double now = cfp_now_ms();
     (void)work;
+    if (b->rank > 0)
+        return;
+    if (now - b->followed_ms >= FOLLOW_EVERY_MS &&
+        cfp_batch_store_follow(b->store, &b->session->ctx) != CFP_OK)
+        b->session->ctx.message[0] = '\0'; /* only the bar is less exact */
+    if (now - b->followed_ms >= FOLLOW_EVERY_MS)
+        b->followed_ms = now;
     const cfp_batch_counts counts = cfp_batch_store_counts(b->store);
     b->session->terminal.counts_failures = true;
     b->session->terminal.failed = counts.failed;
@@ -136,8 +161,9 @@ static cfp_status run(batch *b)
         .list = &b->plan.list,
         .store = b->store,
         .analyser = session->analyser,
-        .input = &session->model.input,
+        .model = &session->model,
         .batch = (int)session->config.batch,
+        .windows = cfp_session_windows(session),
         .class_index = b->class_index,
         .interp = (cfp_interp)session->config.interp,
         .other = session->other.path != NULL ? &session->other : NULL,
@@ -174,6 +200,28 @@ static cfp_status close_folder(batch *b, cfp_status status)
     return closed != CFP_OK ? closed : status;
 }
 
+/* Of several ranks, the first one tells the result of all. */
+static cfp_status tell_result(batch *b, cfp_status status)
+{
+    cfp_session *session = b->session;
+    cfp_ctx *ctx = &session->ctx;
+    if (b->rank >= 0)
+        cfp_batch_store_outlast(b->store, ctx);
+    CFP_TRY(cfp_batch_store_follow(b->store, ctx));
+    b->result.counts = cfp_batch_store_counts(b->store);
+    if (b->rank <= 0)
+        CFP_TRY(cfp_batch_summary(session, &b->plan, b->store, &b->result, status));
+    CFP_TRY(status);
+    if (b->result.counts.failed == 0)
+        return CFP_OK;
+    status = cfp_fail(ctx, CFP_IO, "%s: %d of %d clips failed; %s/manifest.jsonl says why",
+                      session->config.operand[1], b->result.counts.failed, b->result.counts.total,
+                      session->config.output);
+    if (b->rank > 0)
+        ctx->message[0] = '\0'; /* rank 0 says it */
+    return status;
+}
+
 static cfp_status batch_clips(batch *b)
 {
     cfp_session *session = b->session;
@@ -189,20 +237,29 @@ static cfp_status batch_clips(batch *b)
         status = run(b);
     }
     status = close_folder(b, status);
-    b->result.counts = cfp_batch_store_counts(b->store);
-    CFP_TRY(cfp_batch_summary(session, &b->plan, b->store, &b->result, status));
-    CFP_TRY(status);
-    if (b->result.counts.failed > 0)
-        return cfp_fail(ctx, CFP_IO, "%s: %d of %d clips failed; %s/manifest.jsonl says why",
-                        session->config.operand[1], b->result.counts.failed, b->result.counts.total,
-                        session->config.output);
-    return CFP_OK;
+    return status == CFP_OK || status == CFP_INTERRUPTED ? tell_result(b, status) : status;
+}
+
+/* This rank can do no more, for example because its GPU has failed.  That is told at once. */
+static cfp_status fail_last(batch *b, cfp_status status)
+{
+    cfp_session *session = b->session;
+    if (session->ctx.message[0] != '\0')
+        cfp_terminal_error(&session->terminal, session->ctx.message);
+    cfp_batch_store_outlast(b->store, &session->ctx);
+    session->ctx.message[0] = '\0';
+    return status;
 }
 
 cfp_status cfp_cmd_batch(cfp_session *session)
 {
-    batch b = {.session = session};
-    const cfp_status status = batch_clips(&b);
+    batch b = {.session = session, .rank = cfp_rank()};
+    session->terminal.silent = b.rank > 0;
+    cfp_status status = batch_clips(&b);
+    if (status != CFP_OK && status != CFP_INTERRUPTED && b.rank >= 0 && b.store != NULL)
+        status = fail_last(&b, status);
+    if (status == CFP_INTERRUPTED && b.rank > 0)
+        session->ctx.message[0] = '\0'; /* rank 0 says it */
     cfp_batch_store_close(&b.store);
     cfp_batch_plan_free(&b.plan);
     return status;

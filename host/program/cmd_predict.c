@@ -9,7 +9,7 @@
 #include "../method/actions.h"
 #include "input_check.h"
 #include "commands.h"
-#include "window_scores.h"
+#include "../method/window_scores.h"
 
 /* Checking a clip takes up to six forward passes.  A wrong /input shows within this many clips, so
  * --check-input auto checks no more. */

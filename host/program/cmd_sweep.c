@@ -16,7 +16,7 @@
 #include "sweep_plan.h"
 #include "sweep_rows.h"
 #include "table.h"
-#include "window_scores.h"
+#include "../method/window_scores.h"
 
 typedef struct sweeping {
     cfp_session *session;

@@ -113,9 +113,6 @@ CFP_CHECKED cfp_status cfp_session_next_clip(cfp_session *session, cfp_clip **cl
 CFP_CHECKED cfp_status cfp_session_give_back(cfp_session *session, cfp_clip *clip);
 /* Leaves out the next windows, those of a clip that has failed.  The message stays. */
 void cfp_session_skip_windows(cfp_session *session, int windows);
-/* Fills rank[n_classes] with the indices of the classes: the largest logit first; of equal ones,
- * the lower index. */
-void cfp_rank_classes(int *rank, const float *logits, int n_classes);
 /* The index of --class; -1 if it was not given. */
 CFP_CHECKED cfp_status cfp_session_class(int *out, cfp_session *session);
 void cfp_session_close(cfp_session *session);

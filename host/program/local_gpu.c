@@ -45,3 +45,18 @@ int cfp_local_gpu(void)
             return number_of(names[i]) % gpus;
     return 0;
 }
+
+int cfp_rank(void)
+{
+    /* OpenMPI; MPICH, Intel MPI; MVAPICH; srun.  Slurm comes last: mpirun inside a job of Slurm
+     * hands on the numbers of the job.  A script of sbatch has a SLURM_PROCID, too, but only srun
+     * sets the number of tasks of a step. */
+    static const char *const names[][2] = {{"OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE"},
+                                           {"PMI_RANK", "PMI_SIZE"},
+                                           {"MV2_COMM_WORLD_RANK", "MV2_COMM_WORLD_SIZE"},
+                                           {"SLURM_PROCID", "SLURM_STEP_NUM_TASKS"}};
+    for (unsigned i = 0; i < sizeof names / sizeof *names; i++)
+        if (number_of(names[i][0]) >= 0 && number_of(names[i][1]) > 0)
+            return number_of(names[i][1]) > 1 ? number_of(names[i][0]) : -1;
+    return -1;
+}

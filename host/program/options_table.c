@@ -43,6 +43,9 @@ const cfp_option cfp_options[] = {
      WORD("centre", -1), .group = "Input", .commands = READS_CLIPS,
      .help = "First frame of the window. centre puts the window in the middle of the source. In a folder of images and in a frames.db, FRAME is the number in the frame's name, as in annotations. Elsewhere, and where names do not hold exactly one number, it is the frame's position, counted from 0. A TIME such as 12.5s, 01:02.5 or 00:01:02.5 takes the frame that is shown at that time, counted from the first frame; only videos and animations have times"},
     {"windows", 0, INT(1, 100), FIELD(windows), .argument = "N", .default_text = "1",
+     .group = "Input", .commands = CFP_CMD_BATCH,
+     .help = "Read N windows of each clip, evenly spread over it, or over the part of it that LIST names. The manifest has the mean of their probabilities, and the accuracy follows it. The window in which the most probable class, or --class, is most probable is explained. 1 reads the one window of --start"},
+    {"windows", 0, INT(1, 100), FIELD(windows), .argument = "N", .default_text = "1",
      .group = "Input", .commands = AVERAGES,
      .help = "Read N windows of each clip, evenly spread from its first frame to its last, and average the probabilities of the classes over them. 1 reads the one window of --start. explain shows one window; choose it with --start"},
     {"stride", 0, INT(1, 100000), FIELD(stride), .argument = "N", .default_text = "model",
@@ -276,7 +279,7 @@ const cfp_option cfp_options[] = {
      .help = "How many processes decode clips ahead. auto: if the network runs on a GPU, as many as --threads; else one, and one more for every eight of --threads"},
     {"time-limit", 0, REAL(0.1, 1e6), FIELD(time_limit), .argument = "SECONDS", .default_text = "300",
      .group = "Work", .commands = CFP_CMD_BATCH, .about_run = true,
-     .help = "A clip that is not decoded after so long fails. The process that decodes it is ended"},
+     .help = "A clip of which a window is not decoded after so long fails. The process that decodes it is ended"},
 
     {"device", 0, TEXT("auto|cpu|cuda[:N]|ref"), FIELD(device), .default_text = "auto",
      .group = "Device", .commands = CFP_CMD_ALL, .ignoring = NO_NETWORK,

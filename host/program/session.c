@@ -228,23 +228,6 @@ cfp_status cfp_session_class(int *out, cfp_session *session)
     return cfp_model_class(out, &session->ctx, &session->model, session->config.class_name);
 }
 
-/* For qsort_r: the larger logit first; of equal ones, the lower class number. */
-static int by_logit(const void *a, const void *b, void *logits)
-{
-    const int i = *(const int *)a, k = *(const int *)b;
-    const float x = ((const float *)logits)[i], y = ((const float *)logits)[k];
-    if (x != y)
-        return x > y ? -1 : 1;
-    return (i > k) - (i < k);
-}
-
-void cfp_rank_classes(int *rank, const float *logits, int n_classes)
-{
-    for (int i = 0; i < n_classes; i++)
-        rank[i] = i;
-    qsort_r(rank, (size_t)n_classes, sizeof *rank, by_logit, (void *)(uintptr_t)logits);
-}
-
 cfp_status cfp_session_forward(cfp_session *session, const cfp_clip *clip)
 {
     const uint8_t *const rgb = clip->rgb;

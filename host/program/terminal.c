@@ -40,7 +40,7 @@ void cfp_terminal_log(void *cookie, cfp_level level, const char *line)
 {
     static const char *const prefix[] = {"error: ", "warning: ", ""};
     cfp_terminal *terminal = cookie;
-    if (level == CFP_LOG_INFO && terminal->quiet)
+    if ((level == CFP_LOG_INFO && terminal->quiet) || (level != CFP_LOG_ERROR && terminal->silent))
         return;
     cfp_terminal_clear(terminal);
     fprintf(stderr, "cfp-gpu: %s", prefix[level]);
@@ -126,7 +126,7 @@ static cfp_work *find_work(cfp_terminal *terminal, const char *what)
 void cfp_terminal_progress(void *cookie, const char *what, int64_t done, int64_t total)
 {
     cfp_terminal *terminal = cookie;
-    if (total <= 0 || (!terminal->bar && terminal->mode != CFP_PROGRESS_JSON))
+    if (total <= 0 || terminal->silent || (!terminal->bar && terminal->mode != CFP_PROGRESS_JSON))
         return;
     const double now = cfp_now_ms();
     cfp_work *work = find_work(terminal, what);

@@ -27,6 +27,7 @@ enum { CFP_WORKS = 4 }; /* nested works that are shown; deeper ones are not */
 typedef struct cfp_terminal {
     cfp_progress_mode mode;
     bool quiet;               /* -q: warnings and errors only */
+    bool silent;              /* errors only: another process of the job says the rest */
     bool bar;                 /* a bar can be drawn */
     bool color;               /* NO_COLOR is not set */
     bool drawn;               /* a bar is on the screen now */

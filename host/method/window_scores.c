@@ -1,8 +1,26 @@
 /* window_scores.c - see window_scores.h. */
+#define _GNU_SOURCE
 #include "window_scores.h"
 #include "../network/trace.h"
-#include "commands.h"
+#include <stdlib.h>
 #include <string.h>
+
+/* For qsort_r: the larger logit first; of equal ones, the lower class number. */
+static int by_logit(const void *a, const void *b, void *logits)
+{
+    const int i = *(const int *)a, k = *(const int *)b;
+    const float x = ((const float *)logits)[i], y = ((const float *)logits)[k];
+    if (x != y)
+        return x > y ? -1 : 1;
+    return (i > k) - (i < k);
+}
+
+void cfp_rank_classes(int *rank, const float *logits, int n_classes)
+{
+    for (int i = 0; i < n_classes; i++)
+        rank[i] = i;
+    qsort_r(rank, (size_t)n_classes, sizeof *rank, by_logit, (void *)(uintptr_t)logits);
+}
 
 static cfp_status allocate(cfp_window_scores *scores, cfp_ctx *ctx, int n)
 {

@@ -24,4 +24,7 @@ CFP_CHECKED cfp_status cfp_window_scores_begin(cfp_window_scores *scores, cfp_ct
                                                const cfp_model *model);
 /* Adds the logits of one window, and sets probability, logit and rank. */
 void cfp_window_scores_add(cfp_window_scores *scores, const float *logits);
+/* Fills rank[n_classes] with the indices of the classes: the largest logit first; of equal ones,
+ * the lower index. */
+void cfp_rank_classes(int *rank, const float *logits, int n_classes);
 void cfp_window_scores_free(cfp_window_scores *scores);
