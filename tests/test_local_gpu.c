@@ -51,7 +51,7 @@ static void ranks_are_known(void)
     CHECK_EQ(cfp_rank(), -1);
     for (int i = 0; i < 4; i++) {
         const int before = cfp_rank();
-        char rank[8];
+        char rank[16];
         snprintf(rank, sizeof rank, "%d", 10 + i);
         setenv(names[i][0], rank, 1);
         CHECK_EQ(cfp_rank(), before); /* a script of sbatch has no number of tasks */
