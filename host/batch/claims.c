@@ -135,27 +135,53 @@ static cfp_status start_thread(cfp_claims *c)
                                  strerror(error));
 }
 
+/* Writes the line of this process into its open owner file. */
+static cfp_status write_self(cfp_claims *c, const char *place)
+{
+    const int n = snprintf(c->self, sizeof c->self, "%s %s %ld %llu\n", c->prefix, place,
+                           (long)getpid(), started((long)getpid()));
+    if (ftruncate(c->fd, 0) != 0 || pwrite(c->fd, c->self, (size_t)n, 0) != n)
+        return cfp_fail(c->ctx, CFP_IO, "%s: %s", c->path, strerror(errno != 0 ? errno : ENOSPC));
+    return CFP_OK;
+}
+
+/* Gives the file without a name, which c->fd is, the name c->path; errno says why not. */
+static bool give_name(const cfp_claims *c)
+{
+    char self[64];
+    snprintf(self, sizeof self, "/proc/self/fd/%d", c->fd);
+    return linkat(AT_FDCWD, self, AT_FDCWD, c->path, AT_SYMLINK_FOLLOW) == 0;
+}
+
+/* The owner file gets its name when its line is in it, so a process that is killed meanwhile leaves
+ * no file without a line.  File systems that have no files without names (NFS) get the file first;
+ * an owner file without a line counts as alive for a minute. */
 static cfp_status make_owner(cfp_claims *c)
 {
     char place[LINE - 160], host[64];
     this_place(place, sizeof place);
     snprintf(host, sizeof host, "%.*s", (int)strcspn(place, " "), place);
+    c->fd = open(c->work, O_TMPFILE | O_WRONLY | O_CLOEXEC, 0666);
+    const bool nameless = c->fd >= 0;
     for (int number = 0; number < MOST_OWNERS; number++) {
         snprintf(c->prefix, sizeof c->prefix, "owner-%s-%ld-%d", host, (long)getpid(), number);
         cfp_free(c->path);
         if ((c->path = cfp_format(c->ctx, "%s/%s", c->work, c->prefix)) == NULL)
             return CFP_NOMEM;
-        c->fd = open(c->path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-        if (c->fd >= 0 || errno != EEXIST)
+        if (!nameless)
+            c->fd = open(c->path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+        if (c->fd >= 0)
+            CFP_TRY(write_self(c, place));
+        if (nameless ? give_name(c) : c->fd >= 0)
+            return CFP_OK;
+        if (errno != EEXIST)
             break;
     }
-    if (c->fd < 0)
-        return cfp_fail(c->ctx, CFP_IO, "%s: %s", c->path, strerror(errno));
-    const int n = snprintf(c->self, sizeof c->self, "%s %s %ld %llu\n", c->prefix, place,
-                           (long)getpid(), started((long)getpid()));
-    if (write(c->fd, c->self, (size_t)n) != n)
-        return cfp_fail(c->ctx, CFP_IO, "%s: %s", c->path, strerror(errno != 0 ? errno : ENOSPC));
-    return CFP_OK;
+    const int error = errno;
+    if (c->fd >= 0) /* it has no name, so cfp_claims_leave must not remove the one that has */
+        close(c->fd);
+    c->fd = -1;
+    return cfp_fail(c->ctx, CFP_IO, "%s: %s", c->path, strerror(error));
 }
 
 cfp_status cfp_claims_open(cfp_claims **out, cfp_ctx *ctx, const char *work)
