@@ -6,6 +6,7 @@ set -uo pipefail
 build=$(realpath "$1") || exit 1
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 command -v patchelf >/dev/null || { echo "skipped: patchelf is not here"; exit 77; }
+export XZ_OPT=-0 # how small the parts get is not tested
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 bad=0

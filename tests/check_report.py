@@ -574,8 +574,9 @@ def check_large(browser, arguments, scratch):
     check(done.returncode == 0, f"import-checkpoint: {done.stderr.strip()[-300:]}")
     if done.returncode != 0:
         return
-    folder = explain(arguments.cfp, model, arguments.clip, os.path.join(scratch, "large"), "--format", "html")
-    higher = explain(arguments.cfp, model, arguments.clip, os.path.join(scratch, "higher"), "--format", "html", "--theta", "0.72")
+    folder = explain(arguments.cfp, model, arguments.clip, os.path.join(scratch, "large"), "--format", "html", "--rule", "cfp")
+    higher = explain(arguments.cfp, model, arguments.clip, os.path.join(scratch, "higher"), "--format", "html", "--rule", "cfp",
+                     "--theta", "0.72")
     os.remove(model)
     size = os.path.getsize(os.path.join(folder, "report.html"))
     check(size < MOST_BYTES, f"the report of a ResNet-50 has {size} bytes")

@@ -129,7 +129,7 @@ cfp_h5_array cfp_h5_volume(int t, int h, int w)
 
 hid_t cfp_h5_create_array(const cfp_h5_file *f, hid_t at, const char *name, const cfp_h5_array *a)
 {
-    enum { LEVEL = 4 };
+    enum { LEVEL = 1 }; /* 4 takes a third longer to write a ResNet-50, and saves one percent */
     hsize_t bytes = H5Tget_size(a->stored), chunk[4] = {0};
     for (int d = 0; d < a->rank; d++)
         bytes *= chunk[d] = a->size[d];
