@@ -76,7 +76,7 @@ cfp_status cfp_decoder_start(cfp_decoder *d, cfp_ctx *ctx)
     if (cfp_helper_lives(&d->helper))
         return CFP_OK;
     CFP_TRY(cfp_helper_start(&d->helper, ctx, CFP_HELPER_DECODES, d->memory->fd));
-    if (cfp_wire_send(d->helper.socket, &setup, sizeof setup))
+    if (cfp_write_whole(d->helper.socket, &setup, sizeof setup))
         return CFP_OK;
     char how[128];
     cfp_helper_end(&d->helper, how, sizeof how);
@@ -110,7 +110,7 @@ static cfp_status receive_clip(cfp_clip *out, cfp_decoder *d, cfp_ctx *ctx, cons
     out->path = cfp_strdup(ctx, path);
     if (out->index == NULL || out->path == NULL)
         return CFP_NOMEM;
-    if (!cfp_wire_receive(d->helper.socket, out->index, (size_t)out->frames * sizeof *out->index))
+    if (!cfp_read_whole(d->helper.socket, out->index, (size_t)out->frames * sizeof *out->index))
         return lost(d, ctx, path);
     return CFP_OK;
 }
@@ -142,7 +142,7 @@ cfp_status cfp_decoder_read(cfp_clip *out, cfp_decoder *d, cfp_ctx *ctx, const c
     decode_answer answer;
     *out = (cfp_clip){0};
     CFP_TRY(cfp_decoder_start(d, ctx));
-    if (!cfp_wire_send(d->helper.socket, &request, sizeof request) ||
+    if (!cfp_write_whole(d->helper.socket, &request, sizeof request) ||
         !cfp_wire_send_text(d->helper.socket, path))
         return lost(d, ctx, path);
     const cfp_wire_wait wait = cfp_wire_wait_for(d->helper.socket, d->seconds, d->stop);
@@ -153,7 +153,7 @@ cfp_status cfp_decoder_read(cfp_clip *out, cfp_decoder *d, cfp_ctx *ctx, const c
                    : cfp_fail(ctx, CFP_IO, "%s: not decoded after %g s (--time-limit)", path,
                               d->seconds);
     }
-    if (!cfp_wire_receive(d->helper.socket, &answer, sizeof answer))
+    if (!cfp_read_whole(d->helper.socket, &answer, sizeof answer))
         return lost(d, ctx, path);
     const cfp_status status = receive_clip(out, d, ctx, path, slot, &answer);
     memcpy(note, answer.note, sizeof answer.note);
@@ -204,16 +204,16 @@ static bool answer_one(int socket, const decode_setup *setup, uint8_t *memory)
     decode_answer answer = {0};
     char *path;
     cfp_ctx ctx = {.log = keep_first, .cookie = &answer, .max_memory = setup->max_memory};
-    if (!cfp_wire_receive(socket, &request, sizeof request) ||
+    if (!cfp_read_whole(socket, &request, sizeof request) ||
         !cfp_wire_receive_text(socket, &ctx, &path))
         return false;
     uint8_t *const buffer = memory + (size_t)request.slot * setup->slot_bytes;
     answer.status = read_clip(&answer.clip, &ctx, path, setup, &request, buffer);
     snprintf(answer.message, sizeof answer.message, "%s", ctx.message);
-    bool good = cfp_wire_send(socket, &answer, sizeof answer);
+    bool good = cfp_write_whole(socket, &answer, sizeof answer);
     if (answer.status == CFP_OK)
-        good = good && cfp_wire_send(socket, answer.clip.index,
-                                     (size_t)answer.clip.frames * sizeof *answer.clip.index);
+        good = good && cfp_write_whole(socket, answer.clip.index,
+                                       (size_t)answer.clip.frames * sizeof *answer.clip.index);
     cfp_clip_free(&answer.clip);
     cfp_free(path);
     return good;
@@ -222,7 +222,7 @@ static bool answer_one(int socket, const decode_setup *setup, uint8_t *memory)
 void cfp_decoder_serve(int socket, int memory)
 {
     decode_setup setup;
-    if (!cfp_wire_receive(socket, &setup, sizeof setup))
+    if (!cfp_read_whole(socket, &setup, sizeof setup))
         return;
     const size_t bytes = setup.slot_bytes * (size_t)setup.n_slots;
     void *at = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, memory, 0);

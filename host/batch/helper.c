@@ -122,50 +122,20 @@ bool cfp_helper_lives(cfp_helper *helper)
     return false;
 }
 
-bool cfp_wire_send(int socket, const void *data, size_t bytes)
-{
-    const char *at = data;
-    while (bytes > 0) {
-        const ssize_t n = send(socket, at, bytes, MSG_NOSIGNAL);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0)
-            return false;
-        at += n;
-        bytes -= (size_t)n;
-    }
-    return true;
-}
-
-bool cfp_wire_receive(int socket, void *data, size_t bytes)
-{
-    char *at = data;
-    while (bytes > 0) {
-        const ssize_t n = recv(socket, at, bytes, 0);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0)
-            return false;
-        at += n;
-        bytes -= (size_t)n;
-    }
-    return true;
-}
-
 bool cfp_wire_send_text(int socket, const char *text)
 {
     const uint32_t length = (uint32_t)strlen(text);
-    return cfp_wire_send(socket, &length, sizeof length) && cfp_wire_send(socket, text, length);
+    return cfp_write_whole(socket, &length, sizeof length) && cfp_write_whole(socket, text, length);
 }
 
 bool cfp_wire_receive_text(int socket, cfp_ctx *ctx, char **text)
 {
     uint32_t length;
     *text = NULL;
-    if (!cfp_wire_receive(socket, &length, sizeof length) || length > LONGEST_TEXT ||
+    if (!cfp_read_whole(socket, &length, sizeof length) || length > LONGEST_TEXT ||
         (*text = cfp_alloc(ctx, (size_t)length + 1, 1)) == NULL)
         return false;
-    return cfp_wire_receive(socket, *text, length);
+    return cfp_read_whole(socket, *text, length);
 }
 
 cfp_wire_wait cfp_wire_wait_for(int socket, double seconds, const volatile int *stop)

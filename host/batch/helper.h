@@ -5,6 +5,7 @@
  * other threads inherits their locks, and CUDA does not survive one. */
 #pragma once
 #include "../base/base.h"
+#include "../base/whole.h"
 
 #define CFP_HELPER_DECODES "batch-decodes"
 #define CFP_HELPER_PACKS "batch-packs"
@@ -25,10 +26,9 @@ void cfp_helper_end(cfp_helper *helper, char *how, size_t bytes);
 /* True if it is running.  One that has ended meanwhile, without work, is forgotten. */
 bool cfp_helper_lives(cfp_helper *helper);
 
-/* Both sides.  False: the other side is gone. */
-bool cfp_wire_send(int socket, const void *data, size_t bytes);
+/* Both sides talk by cfp_write_whole and cfp_read_whole (whole.h), and send text by these.  False:
+ * the other side is gone. */
 bool cfp_wire_send_text(int socket, const char *text);
-bool cfp_wire_receive(int socket, void *data, size_t bytes);
 /* The caller frees *text (cfp_free).  False also where memory is out. */
 bool cfp_wire_receive_text(int socket, cfp_ctx *ctx, char **text);
 

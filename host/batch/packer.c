@@ -20,7 +20,7 @@ typedef struct pack_answer {
 
 static bool send_request(int socket, const cfp_pack_request *r)
 {
-    bool good = cfp_wire_send_text(socket, r->path) && cfp_wire_send(socket, &r->n, sizeof r->n);
+    bool good = cfp_wire_send_text(socket, r->path) && cfp_write_whole(socket, &r->n, sizeof r->n);
     for (int i = 0; i < r->n && good; i++)
         good = cfp_wire_send_text(socket, r->source[i]) && cfp_wire_send_text(socket, r->group[i]);
     return good;
@@ -31,10 +31,10 @@ static bool receive_answer(int socket, pack_answer *answer, int *at)
 {
     for (;;) {
         if (cfp_wire_wait_for(socket, SECONDS, NULL) != CFP_WIRE_READY ||
-            !cfp_wire_receive(socket, at, sizeof *at))
+            !cfp_read_whole(socket, at, sizeof *at))
             return false;
         if (*at < 0)
-            return cfp_wire_receive(socket, answer, sizeof *answer);
+            return cfp_read_whole(socket, answer, sizeof *answer);
     }
 }
 
@@ -109,7 +109,7 @@ static bool use_source(packer *p, const char *path)
 
 static bool has_clip(packer *p, int number, const char *source, const char *inside)
 {
-    return cfp_wire_send(p->socket, &number, sizeof number) && use_source(p, source) &&
+    return cfp_write_whole(p->socket, &number, sizeof number) && use_source(p, source) &&
            H5Lexists(p->source, "/clips", H5P_DEFAULT) > 0 &&
            H5Lexists(p->source, inside, H5P_DEFAULT) > 0;
 }
@@ -178,7 +178,7 @@ static cfp_status look(packer *p)
 static cfp_status receive_request(packer *p)
 {
     if (!cfp_wire_receive_text(p->socket, &p->ctx, &p->path) ||
-        !cfp_wire_receive(p->socket, &p->n, sizeof p->n))
+        !cfp_read_whole(p->socket, &p->n, sizeof p->n))
         return CFP_IO; /* the program is gone: nobody reads the answer */
     CFP_TRY_ALLOC(&p->ctx, p->from, p->n);
     CFP_TRY_ALLOC(&p->ctx, p->group, p->n);
@@ -227,7 +227,7 @@ void cfp_pack_serve(int socket)
     pack_answer answer = {.status = pack(&p)};
     answer.bad = p.bad;
     snprintf(answer.message, sizeof answer.message, "%s", p.ctx.message);
-    if (cfp_wire_send(socket, &end, sizeof end))
-        cfp_wire_send(socket, &answer, sizeof answer);
+    if (cfp_write_whole(socket, &end, sizeof end))
+        cfp_write_whole(socket, &answer, sizeof answer);
     free_request(&p);
 }

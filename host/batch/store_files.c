@@ -1,5 +1,6 @@
 /* store_files.c - see store_files.h. */
 #include "store_files.h"
+#include "../base/whole.h"
 #include "../base/text_shown.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -80,27 +81,13 @@ cfp_status cfp_file_part(char **out, size_t *length, cfp_ctx *ctx, const char *p
     return error != 0 ? fail(ctx, path, error) : CFP_NOMEM;
 }
 
-static bool write_all(int fd, const char *text, size_t length)
-{
-    while (length > 0) {
-        const ssize_t n = write(fd, text, length);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0)
-            return false;
-        text += n;
-        length -= (size_t)n;
-    }
-    return true;
-}
-
 cfp_status cfp_file_put(cfp_ctx *ctx, const char *path, const char *draft, const char *text,
                         size_t length)
 {
     const int fd = open(draft, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
     if (fd < 0)
         return fail(ctx, path, errno);
-    const bool written = write_all(fd, text, length);
+    const bool written = cfp_write_whole(fd, text, length);
     int error = written ? 0 : errno;
     if (close(fd) != 0 && error == 0)
         error = errno;
@@ -128,7 +115,7 @@ cfp_status cfp_file_append(cfp_ctx *ctx, const char *path, const char *line)
     if (fd < 0)
         return fail(ctx, path, errno);
     char *text = cfp_format(ctx, "%s%s\n", ends_in_line_feed(fd) ? "" : "\n", line);
-    const bool written = text != NULL && write_all(fd, text, strlen(text));
+    const bool written = text != NULL && cfp_write_whole(fd, text, strlen(text));
     int error = written || text == NULL ? 0 : errno;
     cfp_free(text);
     if (close(fd) != 0 && error == 0)

@@ -306,12 +306,6 @@ cfp_status cfp_numbered_sort(cfp_numbered_list *list, cfp_ctx *ctx, const char *
     return find_numbers(list, ctx, by_last);
 }
 
-bool cfp_numbered_fit_int32(const cfp_numbered_list *list)
-{
-    return list->number != NULL && list->number[0] >= INT32_MIN &&
-           list->number[list->count - 1] <= INT32_MAX;
-}
-
 /* --- gaps --- */
 
 /* Writes the missing numbers in short, as "2, 4, 6-11, ...".  Returns how many there are. */
@@ -352,7 +346,7 @@ static int64_t regular_step(const cfp_numbered_list *list)
     return step;
 }
 
-void cfp_numbered_warn_of_gaps(const cfp_numbered_list *list, cfp_ctx *ctx, const char *path)
+static void warn_of_gaps(const cfp_numbered_list *list, cfp_ctx *ctx, const char *path)
 {
     if (list->number == NULL || list->count < 2)
         return;
@@ -368,4 +362,22 @@ void cfp_numbered_warn_of_gaps(const cfp_numbered_list *list, cfp_ctx *ctx, cons
             "%s: %lld of the frame numbers %lld to %lld are missing (%s)%s: --stride counts the %d "
             "frames that are there",
             path, (long long)missing, (long long)first, (long long)last, text, step, list->count);
+}
+/* True if the numbers fit where a clip keeps them. */
+static bool fit_int32(const cfp_numbered_list *list)
+{
+    return list->number != NULL && list->number[0] >= INT32_MIN &&
+           list->number[list->count - 1] <= INT32_MAX;
+}
+
+cfp_status cfp_numbered_frames(cfp_source *source, cfp_ctx *ctx, cfp_numbered_list *list,
+                               const char *path)
+{
+    CFP_TRY(cfp_numbered_sort(list, ctx, path));
+    warn_of_gaps(list, ctx, path);
+    source->frames = list->count;
+    if (fit_int32(list))
+        source->number = list->number;
+    source->exact = true;
+    return CFP_OK;
 }

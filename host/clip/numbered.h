@@ -9,6 +9,7 @@
  * whole numbers stand there: "frame_0007", "frame_07_delay-0.1s", "frame_0007_a9f3".  Names of
  * hours, minutes and seconds differ at several places.  Then a frame's number is its place. */
 #pragma once
+#include "clip_source.h"
 #include "natural.h"
 
 typedef struct cfp_numbered {
@@ -28,10 +29,12 @@ typedef struct cfp_numbered_list {
  * the part behind the last '.' is not compared. */
 CFP_CHECKED cfp_status cfp_numbered_add(cfp_numbered_list *list, cfp_ctx *ctx, const char *name,
                                         bool has_suffix, bool *added);
-/* Sorts the list; to be called once.  CFP_FORMAT if two names have the same number; the message
- * names both.  `path` is for messages. */
+/* The frames of a source are the files of this list: sorts it, logs a warning if numbers are
+ * missing between the first and the last, and gives the source their count and their numbers.  To
+ * be called once.  The source borrows the list.  CFP_FORMAT if two names have the same number; the
+ * message names both.  `path` is for messages. */
+CFP_CHECKED cfp_status cfp_numbered_frames(cfp_source *source, cfp_ctx *ctx,
+                                           cfp_numbered_list *list, const char *path);
+/* Sorts the list, as above. */
 CFP_CHECKED cfp_status cfp_numbered_sort(cfp_numbered_list *list, cfp_ctx *ctx, const char *path);
-/* Logs a warning if numbers are missing between the first and the last, with their count. */
-void cfp_numbered_warn_of_gaps(const cfp_numbered_list *list, cfp_ctx *ctx, const char *path);
-bool cfp_numbered_fit_int32(const cfp_numbered_list *list);
 void cfp_numbered_free(cfp_numbered_list *list);

@@ -315,14 +315,8 @@ static cfp_status db_open(cfp_source *source, cfp_ctx *ctx)
     CFP_TRY(connect(source, ctx));
     CFP_TRY(list_frames(source, ctx));
     CFP_TRY(choose_video(source, ctx));
-    CFP_TRY(cfp_numbered_sort(&state->frames, ctx, state->place.file));
-    cfp_numbered_warn_of_gaps(&state->frames, ctx, state->place.file);
-    CFP_TRY(cfp_image_decoder_open(&state->decoder, ctx));
-    source->frames = state->frames.count;
-    if (cfp_numbered_fit_int32(&state->frames)) /* as numbers in a clip are */
-        source->number = state->frames.number;
-    source->exact = true;
-    return CFP_OK;
+    CFP_TRY(cfp_numbered_frames(source, ctx, &state->frames, state->place.file));
+    return cfp_image_decoder_open(&state->decoder, ctx);
 }
 
 /* *blob is valid until the next call. */

@@ -57,14 +57,8 @@ static cfp_status folder_open(cfp_source *source, cfp_ctx *ctx)
         cfp_log(ctx, CFP_LOG_WARNING,
                 "%s: %d images have no number in the name and are left out: '%s'%s", source->path,
                 state->n_others, state->first_other, state->n_others > 1 ? ", ..." : "");
-    CFP_TRY(cfp_numbered_sort(&state->files, ctx, source->path));
-    cfp_numbered_warn_of_gaps(&state->files, ctx, source->path);
-    CFP_TRY(cfp_image_decoder_open(&state->decoder, ctx));
-    source->frames = state->files.count;
-    if (cfp_numbered_fit_int32(&state->files)) /* as numbers in a clip are */
-        source->number = state->files.number;
-    source->exact = true;
-    return CFP_OK;
+    CFP_TRY(cfp_numbered_frames(source, ctx, &state->files, source->path));
+    return cfp_image_decoder_open(&state->decoder, ctx);
 }
 
 static char *frame_path(const cfp_source *source, cfp_ctx *ctx, int32_t frame)

@@ -111,14 +111,8 @@ static cfp_status tar_open(cfp_source *source, cfp_ctx *ctx)
         status = list_names(source, ctx, tar);
     archive_read_free(tar);
     CFP_TRY(status);
-    CFP_TRY(cfp_numbered_sort(&state->files, ctx, source->path));
-    cfp_numbered_warn_of_gaps(&state->files, ctx, source->path);
-    CFP_TRY(cfp_image_decoder_open(&state->decoder, ctx));
-    source->frames = state->files.count;
-    if (cfp_numbered_fit_int32(&state->files)) /* as numbers in a clip are */
-        source->number = state->files.number;
-    source->exact = true;
-    return CFP_OK;
+    CFP_TRY(cfp_numbered_frames(source, ctx, &state->files, source->path));
+    return cfp_image_decoder_open(&state->decoder, ctx);
 }
 
 static void drop_pictures(tar_state *state)

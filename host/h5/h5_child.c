@@ -7,6 +7,7 @@
  * seccomp, the other limits remain.  The parent limits its time. */
 #define _GNU_SOURCE
 #include "h5_child.h"
+#include "../base/whole.h"
 #include "h5_source.h"
 #include "h5_walk.h"
 #include <errno.h>
@@ -127,53 +128,26 @@ static void lock_up(const cfp_h5_errand *errand)
     filter_calls();
 }
 
-static bool receive(void *to, size_t bytes)
-{
-    char *at = to;
-    while (bytes > 0) {
-        const ssize_t n = read(SOCKET, at, bytes);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0)
-            return false;
-        at += n;
-        bytes -= (size_t)n;
-    }
-    return true;
-}
-
-static void send_all(const void *from, size_t bytes)
-{
-    const char *at = from;
-    while (bytes > 0) {
-        const ssize_t n = write(SOCKET, at, bytes);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0)
-            _exit(0); /* the parent has closed its end */
-        at += n;
-        bytes -= (size_t)n;
-    }
-}
-
 static void answer(bool good, const cfp_h5_reader *reader, const cfp_h5_words *out)
 {
     const cfp_h5_reply reply = {
         .refused = !good,
         .bytes = (int64_t)(good ? out->n * sizeof *out->word : strlen(reader->refusal)),
     };
-    send_all(&reply, sizeof reply);
-    send_all(good ? (const void *)out->word : reader->refusal, (size_t)reply.bytes);
+    if (!cfp_write_whole(SOCKET, &reply, sizeof reply) ||
+        !cfp_write_whole(SOCKET, good ? (const void *)out->word : reader->refusal,
+                         (size_t)reply.bytes))
+        _exit(0); /* the parent has closed its end */
 }
 
 static void serve(cfp_h5_reader *reader)
 {
     cfp_h5_request request;
-    while (receive(&request, sizeof request)) {
+    while (cfp_read_whole(SOCKET, &request, sizeof request)) {
         if (request.path_bytes < 0 || request.path_bytes > CFP_H5_LONGEST_PATH || request.bytes < 0)
             _exit(2);
         char *path = calloc(1, (size_t)request.path_bytes + 1);
-        if (path == NULL || !receive(path, (size_t)request.path_bytes))
+        if (path == NULL || !cfp_read_whole(SOCKET, path, (size_t)request.path_bytes))
             _exit(2);
         cfp_h5_words out = {.max = (size_t)request.bytes / sizeof *out.word};
         const bool good = request.what == CFP_H5_ASK_GROUP  ? cfp_h5_walk_group(reader, &out, path)
