@@ -133,8 +133,9 @@ cfp_status cfp_batch_plan_open(cfp_batch_plan *plan, cfp_session *session, const
     CFP_TRY(cfp_session_open_list(&plan->dataset, session, path));
     const int n = plan->dataset.n;
     if (plan->dataset.count[CFP_CLIP_FOUND] == 0)
-        return cfp_fail(ctx, CFP_IO, "%s: none of its %d clips is there; cfp-gpu dataset tells why",
-                        path, n);
+        return cfp_fail(
+            ctx, CFP_IO,
+            "%s: none of its clips is there (%d in the list); cfp-gpu dataset tells why", path, n);
     CFP_TRY(match_labels(plan, session));
     CFP_TRY_ALLOC(ctx, plan->item, n);
     CFP_TRY_ALLOC(ctx, plan->text, n);
