@@ -11,6 +11,8 @@
  *     a, b        for a contrast: its classes; each is an object with the next three members
  *     links       kept_links.h: how many links each selected kernel has, their targets and values
  *     tubes       raw maps between their min and max, with 16 bits per voxel, or 8 in large reports
+ *     apart       the same maps, taken apart into those of kernels (apart.h), signed, with 16 bits
+ *                 or 8; `scale` of each map is what its highest level, 32767 or 127, stands for
  *
  * Long lists of numbers are base64, little-endian.  There are limits on the number of links (LINKS)
  * and on the size of kernel tubes (KERNEL_BYTES).  The page says what was left out. */
@@ -21,13 +23,15 @@
 #include "page.h"
 #include "../draw/colormap.h"
 #include "../write/write_run.h"
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum {
-    LINKS = 600000,             /* 4.8 MB */
-    KERNEL_BYTES = 2000000,     /* for all kernel tubes */
-    VOXELS_OF_16_BITS = 2000000 /* for all layer tubes; with more, a voxel gets 8 bits */
+    LINKS = 150000,            /* 1.2 MB, under rule grad 1.8 */
+    KERNEL_BYTES = 2000000,    /* for all kernel tubes */
+    VOXELS_OF_16_BITS = 400000 /* for all layer tubes; with more, a voxel gets 8 bits.  Also for
+                                * all maps of kernels */
 };
 
 typedef struct report {
@@ -288,6 +292,66 @@ static cfp_status put_tubes(report *r)
     return CFP_OK;
 }
 
+/* Writes the maps of a layer's kernels. */
+static cfp_status put_apart(report *r, const cfp_apart *a, int bits)
+{
+    const int64_t size = (int64_t)a->t * a->h * a->w, n = a->n * size;
+    const float top_level = bits == 16 ? 32767.0f : 127.0f;
+    int16_t *level;
+    float *scale;
+    CFP_TRY_ALLOC(r->ctx, level, n);
+    CFP_TRY_ALLOC(r->ctx, scale, a->n);
+    for (int k = 0; k < a->n; k++)
+        for (int64_t p = k * size; p < (k + 1) * size; p++)
+            scale[k] = fmaxf(scale[k], fabsf(a->map[p]));
+    int8_t *const byte = (int8_t *)level;
+    for (int64_t p = 0; p < n; p++) {
+        const float span = scale[p / size];
+        const long value = span > 0 ? lrintf(a->map[p] / span * top_level) : 0;
+        if (bits == 16)
+            level[p] = (int16_t)value;
+        else
+            byte[p] = (int8_t)value;
+    }
+    cfp_json_object(&r->json);
+    cfp_json_put_int(&r->json, "layer", r->layer_of[a->node]);
+    cfp_json_put_int(&r->json, "reduced", a->reduced);
+    cfp_json_key(&r->json, "size");
+    cfp_json_array(&r->json);
+    cfp_json_int(&r->json, a->t);
+    cfp_json_int(&r->json, a->h);
+    cfp_json_int(&r->json, a->w);
+    cfp_json_array_end(&r->json);
+    cfp_json_key(&r->json, "kernel");
+    cfp_json_base64(&r->json, a->kernel, (size_t)a->n_kernels * sizeof *a->kernel);
+    cfp_json_key(&r->json, "end");
+    cfp_json_base64(&r->json, a->end, (size_t)a->n * sizeof *a->end);
+    cfp_json_key(&r->json, "scale");
+    cfp_json_base64(&r->json, scale, (size_t)a->n * sizeof *scale);
+    cfp_json_key(&r->json, "levels");
+    cfp_json_base64(&r->json, level, (size_t)(n * bits / 8));
+    cfp_json_object_end(&r->json);
+    cfp_free(level);
+    cfp_free(scale);
+    return r->json.status;
+}
+
+static cfp_status put_parts(report *r)
+{
+    const cfp_apart_list *list = &r->e->apart;
+    int64_t values = 0;
+    for (int l = 0; l < list->n; l++) {
+        const cfp_apart *a = &list->layer[l];
+        values += (int64_t)a->n * a->t * a->h * a->w;
+    }
+    cfp_json_key(&r->json, "apart");
+    cfp_json_array(&r->json);
+    for (int l = 0; l < list->n; l++)
+        CFP_TRY(put_apart(r, &list->layer[l], values > VOXELS_OF_16_BITS ? 8 : 16));
+    cfp_json_array_end(&r->json);
+    return r->json.status;
+}
+
 static cfp_status number_layers(report *r)
 {
     const cfp_model *model = r->e->model;
@@ -306,7 +370,8 @@ static cfp_status put_class(report *r)
     CFP_TRY(number_layers(r));
     CFP_TRY(put_layers(r));
     CFP_TRY(put_links(r));
-    return put_tubes(r);
+    CFP_TRY(put_tubes(r));
+    return put_parts(r);
 }
 
 /* For a contrast: writes one of its classes as an object. */
