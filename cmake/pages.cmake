@@ -39,7 +39,7 @@ endfunction()
 # page.css.  @PART_NAME@ in a page is replaced by part_NAME.html.
 function(page name styles)
     file(READ "${SOURCE}/${name}.html" html)
-    foreach(part head clip facts)
+    foreach(part head clip graph kernel facts)
         file(READ "${SOURCE}/part_${part}.html" text)
         string(REPLACE "@PART_${part}@" "${text}" html "${html}")
     endforeach()
@@ -74,9 +74,9 @@ endfunction()
 
 set(js "${SOURCE}")
 set(c "/* pages.c - made by cmake/pages.cmake. */\n#include \"page.h\"\n")
-set(pyramid "${js}/d3-licence.js" "${D3}" "${js}/data.js" "${js}/descent.js" "${js}/volume.js" "${js}/player.js"
-    "${js}/layout.js" "${js}/pens.js" "${js}/graph.js" "${js}/panels.js" "${js}/controls.js")
-page(report report.css ${pyramid} "${js}/report.js")
+set(pyramid "${js}/d3-licence.js" "${D3}" "${js}/data.js" "${js}/descent.js" "${js}/volume.js" "${js}/tubes.js" "${js}/player.js"
+    "${js}/layout.js" "${js}/pens.js" "${js}/graph.js" "${js}/panels.js" "${js}/picture.js" "${js}/controls.js")
+page(report report.css ${pyramid} "${js}/when.js" "${js}/report.js")
 page(contrast "report.css;contrast.css" ${pyramid} "${js}/both.js" "${js}/contrast.js")
 page(heads heads.css "${js}/heads.js")
 page(index index.css "${js}/table.js" "${js}/index.js")

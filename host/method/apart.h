@@ -14,7 +14,7 @@
 
 enum {
     CFP_APART_SINGLE = 12,
-    CFP_APART_VALUES = 2100000 /* at most, in the maps of all layers */
+    CFP_APART_VALUES = 3000000 /* at most, in the maps of all layers */
 };
 
 typedef struct cfp_apart { /* one layer */

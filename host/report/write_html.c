@@ -6,7 +6,9 @@
  *     run         options, inputs, frames, device: run.json without what changes between runs
  *     top         the most probable classes
  *     overlay     alpha, colormap, and the tables of all maps, 256 x RGB each
- *     frames      the clip as the model saw it (also with --canvas source), one JPEG per frame
+ *     frames      the clip as the model saw it, one JPEG per frame; with --canvas source the
+ *                 uncropped frames of the source
+ *     canvas      with --canvas source: where in these frames the model looked; else null
  *     layers      name, op, depth, channels; selected (int32) and relevance (float32)
  *     a, b        for a contrast: its classes; each is an object with the next three members
  *     links       kept_links.h: how many links each selected kernel has, their targets and values
@@ -21,13 +23,14 @@
 #include "jpeg.h"
 #include "kept_links.h"
 #include "page.h"
-#include "../draw/colormap.h"
+#include "../draw/canvas.h"
 #include "../write/write_run.h"
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum {
+    SOURCE_SIDE = 640,         /* the longest side of a frame of the source */
     LINKS = 150000,            /* 1.2 MB, under rule grad 1.8 */
     KERNEL_BYTES = 2000000,    /* for all kernel tubes */
     VOXELS_OF_16_BITS = 400000 /* for all layer tubes; with more, a voxel gets 8 bits.  Also for
@@ -114,23 +117,62 @@ static void put_overlay(report *r, const cfp_run *run)
     cfp_json_object_end(&r->json);
 }
 
-static cfp_status put_frames(report *r, const char *where)
+/* Writes the frames; each pixel is the mean of n x n. */
+static cfp_status put_clip(report *r, const cfp_clip *clip, int n, const char *where)
 {
-    const cfp_clip *clip = r->e->clip;
     const size_t frame = (size_t)clip->height * (size_t)clip->width * 3;
+    const int height = clip->height / n, width = clip->width / n;
+    uint8_t *small;
     cfp_jpeg *jpeg = NULL;
-    cfp_status status = cfp_jpeg_open(&jpeg, r->ctx, where, clip->height, clip->width);
+    CFP_TRY_ALLOC(r->ctx, small, (size_t)height * (size_t)width * 3);
+    cfp_status status = cfp_jpeg_open(&jpeg, r->ctx, where, height, width);
     cfp_json_key(&r->json, "frames");
     cfp_json_array(&r->json);
     for (int t = 0; t < clip->frames && status == CFP_OK; t++) {
         const uint8_t *bytes;
-        size_t n;
-        status = cfp_jpeg_encode(jpeg, clip->rgb + (size_t)t * frame, &bytes, &n);
+        size_t size;
+        cfp_shrink(small, clip->rgb + (size_t)t * frame, clip->height, clip->width, n);
+        status = cfp_jpeg_encode(jpeg, small, &bytes, &size);
         if (status == CFP_OK)
-            cfp_json_base64(&r->json, bytes, n);
+            cfp_json_base64(&r->json, bytes, size);
     }
     cfp_json_array_end(&r->json);
     cfp_jpeg_close(&jpeg);
+    cfp_free(small);
+    return status;
+}
+
+/* Writes the frames of the source, and where in them the crop lies. */
+static cfp_status put_source(report *r, const cfp_canvas *canvas, const char *where)
+{
+    const cfp_clip *source = canvas->clip;
+    const cfp_overlay *overlay = &canvas->renderer.overlay;
+    const int longer = cfp_max_int(source->height, source->width);
+    const int n = cfp_min_int((longer + SOURCE_SIDE - 1) / SOURCE_SIDE,
+                              cfp_min_int(source->height, source->width));
+    cfp_json_key(&r->json, "canvas");
+    cfp_json_object(&r->json);
+    cfp_json_put_int(&r->json, "height", source->height / n);
+    cfp_json_put_int(&r->json, "width", source->width / n);
+    cfp_json_put_int(&r->json, "pixel", n);
+    cfp_json_put_double(&r->json, "top", overlay->top);
+    cfp_json_put_double(&r->json, "left", overlay->left);
+    cfp_json_put_double(&r->json, "step_y", overlay->step_y);
+    cfp_json_put_double(&r->json, "step_x", overlay->step_x);
+    cfp_json_object_end(&r->json);
+    return put_clip(r, source, n, where);
+}
+
+static cfp_status put_frames(report *r, const cfp_run *run, const char *where)
+{
+    cfp_canvas canvas;
+    if (!run->canvas_source) {
+        cfp_json_put_string(&r->json, "canvas", NULL);
+        return put_clip(r, r->e->clip, 1, where);
+    }
+    CFP_TRY(cfp_canvas_open(&canvas, r->ctx, r->e, run));
+    const cfp_status status = put_source(r, &canvas, where);
+    cfp_canvas_close(&canvas);
     return status;
 }
 
@@ -398,7 +440,7 @@ static cfp_status put_data(report *r, const cfp_run *run, const char *where)
     cfp_json_object_end(&r->json);
     cfp_report_top(&r->json, r->e);
     put_overlay(r, run);
-    CFP_TRY(put_frames(r, where));
+    CFP_TRY(put_frames(r, run, where));
     if (r->e->against == NULL) {
         CFP_TRY(put_class(r));
     } else {
