@@ -74,12 +74,12 @@ endfunction()
 
 set(js "${SOURCE}")
 set(c "/* pages.c - made by cmake/pages.cmake. */\n#include \"page.h\"\n")
-set(pyramid "${js}/d3-licence.js" "${D3}" "${js}/data.js" "${js}/descent.js" "${js}/volume.js" "${js}/tubes.js" "${js}/player.js"
+set(pyramid "${js}/d3-licence.js" "${D3}" "${js}/elements.js" "${js}/data.js" "${js}/descent.js" "${js}/volume.js" "${js}/tubes.js" "${js}/player.js"
     "${js}/layout.js" "${js}/pens.js" "${js}/graph.js" "${js}/panels.js" "${js}/picture.js" "${js}/controls.js")
 page(report report.css ${pyramid} "${js}/when.js" "${js}/report.js")
 page(contrast "report.css;contrast.css" ${pyramid} "${js}/both.js" "${js}/contrast.js")
-page(heads heads.css "${js}/heads.js")
-page(index index.css "${js}/table.js" "${js}/index.js")
-page(classes index.css "${js}/table.js" "${js}/classes.js")
-page(class "report.css;class.css" "${js}/class.js")
+page(heads heads.css "${js}/elements.js" "${js}/heads.js")
+page(index index.css "${js}/elements.js" "${js}/table.js" "${js}/index.js")
+page(classes index.css "${js}/elements.js" "${js}/table.js" "${js}/classes.js")
+page(class "report.css;class.css" "${js}/elements.js" "${js}/class.js")
 file(WRITE "${OUT}" "${c}")

@@ -171,5 +171,5 @@ cfp.page = (function () {
     }
     start();
 
-    return {data, graph, player, choose, setMode, showLayer};
+    return {data, graph, player, clip, choose, setMode, showLayer, aboutPicture};
 }());

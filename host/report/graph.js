@@ -286,7 +286,7 @@ cfp.graph = (function () {
         function measure() {
             const longest = Math.max(0, ...data.layers.map((layer) => short(layer.name).length));
             const across = cfp.layout.columns(data), steps = across.slice(1).map((x, l) => (x - across[l]) * inner().width);
-            names = Math.min(Infinity, ...steps) >= APART.slanted ? Math.min(110, 12 + longest * 5) : Math.min(size.height * 0.3, 12 + longest * 6.3);
+            names = Math.min(Infinity, ...steps) >= APART.slanted ? Math.min(110, 12 + longest * 5) : Math.min(size.height * 0.3, 12 + longest * 5.7);
         }
         self.resize = function () {
             const box = canvas.getBoundingClientRect();

@@ -1,20 +1,10 @@
 
-/* panels.js - the panels of text: the chosen kernel, the layers, the run.  Names come from files, so they enter the
- * page as text, never as markup. */
+/* panels.js - the panels of text: the chosen kernel, the layers, the run. */
 cfp.panels = (function () {
     "use strict";
     const LISTED = 40, STRONGEST = 12;
-
-    function element(tag, text, attributes) {
-        const made = document.createElement(tag);
-        if (text !== null)
-            made.textContent = text;
-        Object.keys(attributes || {}).forEach((name) => made.setAttribute(name, attributes[name]));
-        return made;
-    }
     const find = (id) => document.getElementById(id);
-    const number = (n) => n.toLocaleString("en");
-    const counted = (n, word) => number(n) + " " + word + (n === 1 ? "" : "s");
+    const {element, number, counted, percent} = elements;
     const short = (v) => v.toFixed(3);
 
     function kernelName(data, k) {
@@ -141,7 +131,7 @@ cfp.panels = (function () {
         rows.forEach((row) => list.append(element("dt", row[0]), element("dd", row[1])));
         data.top.forEach(function (c) {
             const row = element("li", null, classes.some((k) => k.index === c.index) ? {class: "this"} : {});
-            row.append(element("span", c.name), element("span", (100 * c.probability).toFixed(1) + " %", {class: "number"}));
+            row.append(element("span", c.name), element("span", percent(c.probability), {class: "number"}));
             find("top").append(row);
         });
     }

@@ -97,10 +97,13 @@ cfp.picture = (function () {
     const pyramidPng = (graph, about) => url(pyramid(graph, about, canvasPen));
     const pyramidSvg = (graph, about) => pyramid(graph, about, cfp.pens.svg);
 
+    /* Small frames are enlarged a whole number of times, so that their pixels stay squares. */
+    const timesOf = (wide) => wide < 200 ? Math.max(1, Math.round(448 / wide)) : Math.max(1, 448 / wide);
+
     /* The frame that is shown, enlarged, with its colours below.  about: {title, lines, ends: words below the colours} */
     function frame(shown, scale, about) {
-        const light = lightColours(), times = Math.max(1, Math.round(448 / shown.width));
-        const wide = shown.width * times, high = shown.height * times, width = Math.max(480, wide + 2 * MARGIN);
+        const light = lightColours(), times = timesOf(shown.width);
+        const wide = shown.width * times, high = shown.height * times, width = wide + 2 * MARGIN;
         const rows = wrap(about.lines, width), top = MARGIN + 30 + rows.length * LINE;
         const pen = canvasPen(width, top + high + 3 * LINE + MARGIN, light.of("card")), {context} = pen;
         drawWords(pen, light.of, about, rows);
