@@ -53,8 +53,7 @@ int cfp_apart_side(const cfp_model *model, const cfp_query *query)
 {
     int side = 1;
     for (int m = 1; m < model->n_nodes; m++)
-        side = cfp_max_int(side,
-                           cfp_max_int(model->node[m].shape.h, model->node[m].shape.w));
+        side = cfp_max_int(side, cfp_max_int(model->node[m].shape.h, model->node[m].shape.w));
     while (side > 1 && values_of(model, query, side) > CFP_APART_VALUES)
         side = cfp_max_int(1, side * 7 / 8);
     return side;
