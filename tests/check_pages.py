@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Opens the pages of many explanations, of two classes and of aggregate in a headless Chromium, and one whose names are hostile.
+"""Opens the pages of many explanations, of two classes, of aggregate and of heads in a headless Chromium, and one whose names are
+hostile.
 
     check_pages.py --cfp build/cfp-gpu MODEL CLIP [--shots FOLDER]
 
@@ -15,7 +16,7 @@ import tempfile
 import time
 import xml.etree.ElementTree
 
-from page_driver import By, Page, check, check_safe, explain, failures, file_picture, h5py, np, open_browser, shots, shown_as
+from page_driver import By, Page, check, check_narrow, check_safe, explain, failures, file_picture, h5py, np, open_browser, shots, shown_as
 
 
 # --- names that come from files ---
@@ -143,6 +144,7 @@ def check_contrast(browser, arguments, scratch):
     check(before["kernels"] == 0 and before["links"] == 0, "nothing is left")
     for name in ("show-b", "show-both", "show-a"):
         page.find(name).click()
+    check_narrow(page, "contrast")
     shots(page, arguments, "contrast")
     page.close("contrast")
 
@@ -167,11 +169,34 @@ def check_classes(browser, arguments, scratch):
     cells = page.run("return Array.from(document.querySelectorAll('#kernels tbody tr'), (r) => [0, 1, 2].map((i) => r.cells[i].textContent))")
     expected = sorted(one["layers"][2]["selected"], key=lambda k: (-k["clips"], -k["relevance"], k["kernel"]))
     check(cells == [[str(k["kernel"]), str(k["clips"]), f"{k['relevance']:.3f}"] for k in expected], f"its kernels: {cells[:3]}")
+    check_narrow(page, "class")
     shots(page, arguments, "class")
     page.browser.find_element(By.CSS_SELECTOR, "#clips a").click()
     check(page.run("return document.title").startswith("growing"), "a clip leads to its report")
     check(page.run("return location.pathname").endswith("growing/report.html"), "which is explain's")
     page.close("classes")
+
+
+def check_heads_page(browser, arguments, scratch):
+    """A network with two heads: their classes side by side, with links to the reports of each."""
+    sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "tools"))
+    import check_heads
+    model = os.path.join(scratch, "heads.h5")
+    check_heads.write(model, ["verb", "noun"])
+    folder = explain(arguments.cfp, model, arguments.clip, os.path.join(scratch, "a-name-that-has-no-place-to-break-a-line-" * 3),
+                     "--format", "h5,html")
+    with h5py.File(os.path.join(folder, "heads", "verb", "explanation.h5"), "r") as f:
+        name, probability = f.attrs["class_name"], f"{100 * f.attrs['probability']:.1f} %"
+    page = Page(browser, arguments.cfp, folder)
+    check([s.text for s in browser.find_elements(By.CSS_SELECTOR, "#heads h2")[0].find_elements(By.TAG_NAME, "span")]
+          == [f"verb: {name}", probability], "the first head's class")
+    this = [row.text.split("\n") for row in browser.find_elements(By.CSS_SELECTOR, "#heads .top li.this")]
+    check(len(this) == 2 and this[0] == [name, probability], f"the classes stand out among the most probable ones: {this}")
+    check_narrow(page, "heads")
+    shots(page, arguments, "heads")
+    browser.find_elements(By.CSS_SELECTOR, "#heads a")[0].click()
+    check(page.run("return document.getElementById('title').textContent") == f"verb: {name}", "a link leads to the head's report")
+    page.close("heads")
 
 
 def main():
@@ -189,6 +214,7 @@ def main():
             check_index(browser, arguments, scratch, [plain, hostile])
             check_contrast(browser, arguments, scratch)
             check_classes(browser, arguments, scratch)
+            check_heads_page(browser, arguments, scratch)
     finally:
         browser.quit()
     print(f"{len(failures)} failures" if failures else "the pages show what the files hold")

@@ -19,7 +19,7 @@ import sys
 import tempfile
 import time
 
-from page_driver import (Keys, Page, check, drag, explain, failures, file_picture, h5py, np, open_browser, read_selection, shots,
+from page_driver import (Keys, Page, check, check_narrow, drag, explain, failures, file_picture, h5py, np, open_browser, read_selection, shots,
                          shown_as)
 
 # Layers of weights/motion.h5 that read one other, with no more than a batch norm and an activation between.
@@ -240,12 +240,6 @@ def check_saved(page, title, what):
         check((picture[[0, 0, -1, -1], [0, -1, 0, -1]] == 255).all(), f"{what}: {name} is on light paper")
     check((np.abs(graph - (0x4a, 0x7a, 0x94)).sum(axis=-1) < 6).sum() > 500, f"{what}: the PNG has the kernels' colour")
     page.run("cfp.page.choose(-1)")
-
-
-def check_narrow(page, what):
-    with shown_as(page, 390, "light"):
-        wide = page.run("return document.documentElement.scrollWidth")
-        check(wide <= 390, f"{what}: {wide} pixels wide on a screen of 390")
 
 
 def check_source(browser, arguments, scratch):

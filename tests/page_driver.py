@@ -186,6 +186,12 @@ def shown_as(page, width, scheme):
     page.wait()
 
 
+def check_narrow(page, what):
+    with shown_as(page, 390, "light"):
+        wide = page.run("return document.documentElement.scrollWidth")
+        check(wide <= 390, f"{what}: {wide} pixels wide on a screen of 390")
+
+
 def shots(page, arguments, name):
     """Wide and narrow, light and dark."""
     if arguments.shots is None:

@@ -14,6 +14,15 @@ const elements = (function () {
     const counted = (n, word) => number(n) + " " + word + (n === 1 ? "" : "s");
     const percent = (probability) => (100 * probability).toFixed(1) + " %";
 
-    return {element, number, counted, percent};
+    /* Lists the most probable classes; those of `explained` (their indices) stand out. */
+    function fillTop(list, top, explained) {
+        top.forEach(function (c) {
+            const row = element("li", null, explained.includes(c.index) ? {class: "this"} : {});
+            row.append(element("span", c.name), element("span", percent(c.probability), {class: "number"}));
+            list.append(row);
+        });
+    }
+
+    return {element, number, counted, percent, fillTop};
 }());
 

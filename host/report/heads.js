@@ -6,8 +6,10 @@ const heads = (function () {
     const {element, percent} = elements;
 
     function card(of) {
-        const section = element("section", null), link = element("a", "Its pyramid and tubes"), top = element("ol", null);
-        section.append(element("h2", of.head + ": " + of.name + "  " + percent(of.probability)));
+        const section = element("section", null), link = element("a", "Its pyramid and tubes"), top = element("ol", null, {class: "top"});
+        const head = element("h2", null);
+        head.append(element("span", of.head + ": " + of.name), element("span", percent(of.probability), {class: "number"}));
+        section.append(head);
         if (of.picture !== null) {
             const image = element("img", null);
             image.src = "data:image/jpeg;base64," + of.picture;
@@ -15,8 +17,7 @@ const heads = (function () {
             section.append(image, element("p", of.layer === null ? "no tube" : "tube of " + of.layer, {class: "faint"}));
         }
         link.href = of.href;
-        for (const one of of.top)
-            top.append(element("li", one.name + "  " + percent(one.probability)));
+        elements.fillTop(top, of.top, [of.index]);
         section.append(top, link);
         return section;
     }

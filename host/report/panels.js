@@ -4,7 +4,7 @@ cfp.panels = (function () {
     "use strict";
     const LISTED = 40, STRONGEST = 12;
     const find = (id) => document.getElementById(id);
-    const {element, number, counted, percent} = elements;
+    const {element, number, counted} = elements;
     const short = (v) => v.toFixed(3);
 
     function kernelName(data, k) {
@@ -129,11 +129,7 @@ cfp.panels = (function () {
             ["times, command", "in run.json, in the same folder as this page"],
         ];
         rows.forEach((row) => list.append(element("dt", row[0]), element("dd", row[1])));
-        data.top.forEach(function (c) {
-            const row = element("li", null, classes.some((k) => k.index === c.index) ? {class: "this"} : {});
-            row.append(element("span", c.name), element("span", percent(c.probability), {class: "number"}));
-            find("top").append(row);
-        });
+        elements.fillTop(find("top"), data.top, classes.map((c) => c.index));
     }
 
     return {element, kernel, kernelName, kin, layers, facts, number, counted, short};
