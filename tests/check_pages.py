@@ -16,7 +16,7 @@ import tempfile
 import time
 import xml.etree.ElementTree
 
-from page_driver import By, Page, check, check_narrow, check_safe, explain, failures, file_picture, h5py, np, open_browser, shots, shown_as
+from page_driver import By, Page, check, check_narrow, check_plurals, check_safe, explain, failures, file_picture, h5py, np, open_browser, shots, shown_as
 
 
 # --- names that come from files ---
@@ -165,6 +165,8 @@ def check_classes(browser, arguments, scratch):
     check(page.run("return document.title").startswith("growing"), "a link leads to the page of the class")
     one = next(c for c in said["classes"] if c["name"] == "growing")
     check([row[0] for row in page.cells("#layers")] == [row["layer"] for row in one["layers"]], "the class's layers")
+    check(page.run("return document.title").endswith("over 1 clip"), "the title counts one clip")
+    check_plurals(page, "class")
     page.run("page.show(2)")
     cells = page.run("return Array.from(document.querySelectorAll('#kernels tbody tr'), (r) => [0, 1, 2].map((i) => r.cells[i].textContent))")
     expected = sorted(one["layers"][2]["selected"], key=lambda k: (-k["clips"], -k["relevance"], k["kernel"]))
