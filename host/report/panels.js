@@ -54,8 +54,8 @@ cfp.panels = (function () {
             : layer.tube === null ? "Its layer has no tube."
                 : "The clip shows its layer\u2019s tube." + (data.query.tubes === "kernels"
                     ? data.tubesLeftOut > 0 ? " The kernel\u2019s own tube is not in this page; explanation.h5 has it." : ""
-                    : (layer.parts !== null ? " The page holds the own maps of a layer\u2019s " + layer.parts.alone.size
-                        + " most relevant kernels." : "") + " With --tubes kernels each kernel gets its own tube.");
+                    : (layer.parts !== null ? " The page holds the own maps of only the most relevant kernels of each layer." : "")
+                        + " With --tubes kernels each kernel gets its own tube.");
     }
 
     function kernel(data, now, k, shown, relatives, choose) {
