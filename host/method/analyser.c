@@ -229,6 +229,10 @@ static cfp_status open_for_query(cfp_analyser *a, const cfp_query *query, const 
     a->means = !backward;
     const cfp_status status = open_analyser(a, &request, &resolved, batch);
     cfp_free(keep);
+    /* One question, whose gradients are complete when a map is made, in memory of the host. */
+    if (status == CFP_OK && batch != NULL && batch->apart && a->clips * a->thetas == 1 &&
+        !a->ledger->in_parts && a->device.api->host_memory)
+        a->apart_side = cfp_apart_side(a->model, &a->query);
     return status;
 }
 
@@ -274,6 +278,7 @@ void cfp_analyser_close(cfp_analyser **analyser)
     cfp_ledger_close(&a->mean_ledger);
     cfp_free(a->theta);
     cfp_free(a->map_made);
+    cfp_apart_free(&a->apart);
     cfp_free(a);
     *analyser = NULL;
 }

@@ -34,11 +34,13 @@ struct cfp_analyser {
     bool means;            /* channel means are wanted, for the rules cfp and reference */
     bool unlisted;         /* as in cfp_batch */
     bool edgeless;         /* as in cfp_batch */
+    int apart_side;        /* > 0: tubes are taken apart, to maps of at most that side */
     /* What the method keeps: */
     cfp_ledger *ledger;       /* of the question */
     cfp_ledger *mean_ledger;  /* cfp_analyser_ask: the channel means, for all questions; or NULL */
     cfp_back_step *rule_step; /* [n_nodes] of the kernel layers of interest (rules.h) */
     bool *map_made;           /* [n_nodes] the walk has made this layer's raw map (rule grad) */
+    cfp_apart_list apart;     /* of the last question, until its explanation takes them */
     cfp_recording descent, maps;
 };
 

@@ -128,10 +128,12 @@ static cfp_status hand_out(cfp_explanation *e, struct batch *b, int question,
                            .class_index = b->class_index[n] - first,
                            .pyramid = b->pyramid[question],
                            .tubes = b->tubes[question],
+                           .apart = b->a->apart,
                            .ms = b->ms};
     e->pyramid.class_index = e->class_index;
     b->pyramid[question] = (cfp_pyramid){0};
     b->tubes[question] = (cfp_tubes_list){0};
+    b->a->apart = (cfp_apart_list){0};
     e->query.theta = b->a->theta[question % b->thetas];
     CFP_TRY_ALLOC(b->a->ctx, e->logits, model->n_classes);
     CFP_TRY_ALLOC(b->a->ctx, e->probabilities, model->n_classes);
@@ -289,5 +291,6 @@ void cfp_explanation_free(cfp_explanation *explanation)
     cfp_free(explanation->probabilities);
     cfp_pyramid_free(&explanation->pyramid);
     cfp_tubes_free(&explanation->tubes);
+    cfp_apart_free(&explanation->apart);
     *explanation = (cfp_explanation){0};
 }

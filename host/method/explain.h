@@ -7,6 +7,7 @@
 #include "../backend/backend.h"
 #include "../clip/clip.h"
 #include "../network/trace.h"
+#include "apart.h"
 #include "ledger.h"
 #include "pyramid.h"
 #include "tube.h"
@@ -25,6 +26,7 @@ struct cfp_explanation {
     float *logits, *probabilities; /* [model->n_classes] */
     cfp_pyramid pyramid;
     cfp_tubes_list tubes;
+    cfp_apart_list apart; /* the layers' tubes, taken apart; empty if nobody asked (cfp_batch) */
     cfp_timings ms; /* cfp_explain sets forward, descent and tubes; the caller decode and write */
     const cfp_explanation *against; /* a contrast (contrast.h): the other class; else NULL */
     cfp_explanation *next;          /* of a network with heads: the class of the next head */

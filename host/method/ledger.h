@@ -17,6 +17,7 @@ typedef struct cfp_batch {
     bool edgeless;       /* edges are not even counted: only selected kernels are wanted */
     int points;          /* at most so many points of --steps at once; 0: as memory allows */
     bool classes;        /* several classes will be explained after one forward pass */
+    bool apart;          /* tubes are also taken apart (apart.h), if the host can read them */
 } cfp_batch;
 
 /* The entries of a clip (../network/trace.h): first the clip itself, then the baseline, then the

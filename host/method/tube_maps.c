@@ -3,6 +3,21 @@
 #include "combine_entries.h"
 #include <string.h>
 
+/* Takes the map of layer m apart.  The host can read it, and the demands on the layer. */
+static cfp_status take_apart(cfp_analyser *a, int m, const cfp_tensor *map,
+                             const cfp_tensor *gradient)
+{
+    const cfp_demand *demand = a->ledger->node[m].demand;
+    double *relevance;
+    CFP_TRY_ALLOC(a->ctx, relevance, map->shape.c);
+    for (int c = 0; c < map->shape.c; c++)
+        relevance[c] = demand[c] >= 0 ? cfp_demanded_relevance(demand[c]) : -1;
+    const cfp_status status =
+        cfp_apart_add(&a->apart, a->ctx, m, map, gradient, relevance, a->apart_side);
+    cfp_free(relevance);
+    return status;
+}
+
 /* Enqueues the maps of layer m: sums over its selected kernels, which are those that are demanded.
  */
 static cfp_status sum_layer(cfp_analyser *a, int m, const cfp_tensor *g)
@@ -22,7 +37,9 @@ static cfp_status sum_layer(cfp_analyser *a, int m, const cfp_tensor *g)
     CFP_TRY(api->channel_sum(a->device.backend, adds ? part.data : sum.data, &map,
                              g != NULL ? &gradient : NULL, l->node[m].demand, l->questions,
                              l->thetas, g != NULL && !l->in_parts));
-    return adds ? api->accumulate(a->device.backend, &sum, &part) : CFP_OK;
+    if (adds)
+        CFP_TRY(api->accumulate(a->device.backend, &sum, &part));
+    return a->apart_side > 0 ? take_apart(a, m, &map, g != NULL ? &gradient : NULL) : CFP_OK;
 }
 
 cfp_status cfp_tube_maps_at(cfp_analyser *a, int node)

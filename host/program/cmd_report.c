@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include "../report/index_row.h"
 #include "commands.h"
@@ -67,11 +68,21 @@ static cfp_status check_one_head(cfp_ctx *ctx, const char *directory)
                : CFP_OK;
 }
 
+/* Refuses a file: a shell pattern for a whole folder matches those, too. */
+static cfp_status check_folder(cfp_ctx *ctx, const char *directory)
+{
+    struct stat facts;
+    return stat(directory, &facts) == 0 && !S_ISDIR(facts.st_mode)
+               ? cfp_fail(ctx, CFP_IO, "%s: not a folder that explain has written", directory)
+               : CFP_OK;
+}
+
 static cfp_status add(listing *list, cfp_session *session, const char *directory)
 {
     cfp_ctx *ctx = &session->ctx;
     cfp_index_row *row = &list->row[list->n];
     char *report, *path;
+    CFP_TRY(check_folder(ctx, directory));
     CFP_TRY(check_one_head(ctx, directory));
     CFP_TRY(cfp_report_path(&report, ctx, directory, true));
     cfp_status status = check_target(ctx, session->config.output, report);
@@ -151,9 +162,19 @@ static cfp_status print_json(cfp_session *session, const listing *list)
     return cfp_session_json_close(&json);
 }
 
+static cfp_status check_page(cfp_ctx *ctx, const char *file)
+{
+    struct stat facts;
+    return stat(file, &facts) == 0 && S_ISDIR(facts.st_mode)
+               ? cfp_fail(ctx, CFP_USAGE,
+                          "--output: %s is a folder; name a file, such as index.html in it", file)
+               : CFP_OK;
+}
+
 static cfp_status report(cfp_session *session, listing *list)
 {
     const cfp_config *config = &session->config;
+    CFP_TRY(check_page(&session->ctx, config->output));
     CFP_TRY(find_folder(list, &session->ctx, config->output));
     CFP_TRY_ALLOC(&session->ctx, list->row, config->n_operands);
     cfp_status left_out = CFP_OK;

@@ -109,6 +109,9 @@ cfp_status cfp_session_open_analyser_of(cfp_session *session, const cfp_model *m
     const cfp_batch batch = {.clips = clips,
                              .thetas = 1,
                              .unlisted = !listed,
+                             .apart = listed && session->config.against == NULL &&
+                                      session->config.formats != NULL &&
+                                      cfp_formats_name(session->config.formats, "html"),
                              .classes = session->config.against != NULL || model->n_heads > 0};
     if (query != NULL && query->layers != NULL)
         CFP_TRY(check_layers(session, query->layers));

@@ -49,6 +49,11 @@ static void print_class(const cfp_model *model, const cfp_explanation *e, const 
     fprintf(stderr, "\n");
 }
 
+static void print_rest(int n)
+{
+    fprintf(stderr, "    ...  and %d layer%s more\n", n, n == 1 ? "" : "s");
+}
+
 static void print_layers(const cfp_model *model, const cfp_pyramid *pyramid)
 {
     enum { SHOWN = 16 };
@@ -63,7 +68,7 @@ static void print_layers(const cfp_model *model, const cfp_pyramid *pyramid)
         fprintf(stderr, "  %d of %d\n", layer->n_selected, layer->n_kernels);
     }
     if (pyramid->n_layers > SHOWN)
-        fprintf(stderr, "    ...  and %d layers more\n", pyramid->n_layers - SHOWN);
+        print_rest(pyramid->n_layers - SHOWN);
 }
 
 /* The layers of all heads, by depth, then from the output to the input. */
@@ -137,7 +142,7 @@ static cfp_status print_heads(cfp_ctx *ctx, const cfp_explanation *first)
         print_counts(first, list[i]);
     }
     if (n > SHOWN)
-        fprintf(stderr, "    ...  and %d layers more\n", n - SHOWN);
+        print_rest(n - SHOWN);
     cfp_free(list);
     return CFP_OK;
 }
@@ -162,7 +167,7 @@ static cfp_status print_contrast(cfp_session *session, const cfp_explanation *e)
                 layer->n[CFP_SIDE_A], layer->n[CFP_SIDE_B]);
     }
     if (layers.n > SHOWN)
-        fprintf(stderr, "    ...  and %d layers more\n", layers.n - SHOWN);
+        print_rest(layers.n - SHOWN);
     cfp_contrast_layers_close(&layers);
     return CFP_OK;
 }

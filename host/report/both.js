@@ -108,7 +108,7 @@ cfp.both = (function () {
                 relevance: [0, 1].map((which) => Float32Array.from(all((layer) => layer.relevance[which]))),
                 links, parents: cfp.data.byTarget(n, links),
                 classes: n > 1 ? [0, 1] : [], tables: a.tables, frames: a.frames, run: a.run, top: a.top,
-                query: {...a.query, propagate: "edge"}, overlay: a.overlay};
+                query: {...a.query, propagate: "edge"}, overlay: a.overlay, canvas: a.canvas};
     }
 
     return {read, kernelTube};

@@ -1,21 +1,13 @@
-/* class.js - the page of one class over many clips: how often each kernel is selected, and where. Names come from
- * files, so they enter the page as text, never as markup. */
+/* class.js - the page of one class over many clips: how often each kernel is selected, and where. */
 const page = (function () {
     "use strict";
     const LISTED = 300, LEFT = 46, GAP = 1; /* kernels in the list; pixels */
     const find = (id) => document.getElementById(id);
     const data = JSON.parse(find("data").textContent), n = data.clips.length;
-    const number = (v) => v.toLocaleString("en");
+    const {element, number, counted} = elements;
     const three = (v) => v === null ? "\u2013" : v.toFixed(3);
     let shown = -1, size = {width: 0, height: 0};
 
-    function element(tag, text, attributes) {
-        const made = document.createElement(tag);
-        if (text !== null)
-            made.textContent = text;
-        Object.keys(attributes || {}).forEach((name) => made.setAttribute(name, attributes[name]));
-        return made;
-    }
     const last = (path) => path.split("/").filter((part) => part !== "").pop() || path;
 
     /* A clip's name, linked to its report if there is one. */
@@ -64,8 +56,8 @@ const page = (function () {
         rows.forEach((row, k) => row.classList.toggle("shown", k === l));
         find("kernels-head").textContent = "Kernels of " + layer.name;
         find("kernels-sum").textContent = number(layer.kernel.length) + " of " + number(layer.channels)
-            + " are selected in at least one clip; the layer has " + number(layer.n_edges)
-            + (layer.n_edges === 1 ? " edge" : " edges")
+            + (layer.kernel.length === 1 ? " is" : " are") + " selected in at least one clip; the layer has "
+            + counted(layer.n_edges, "edge")
             + (layer.kernel.length > LISTED ? "; the first " + LISTED + " are listed" : "");
         body.replaceChildren();
         orders[l].slice(0, LISTED).forEach(function (k) {
@@ -137,7 +129,7 @@ const page = (function () {
         const tip = find("tip"), right = x > size.width / 2;
         tip.hidden = x < LEFT;
         tip.textContent = layer.name + (k === undefined ? ": a kernel that no clip selects"
-            : ", kernel " + layer.kernel[k] + ": " + layer.count[k] + " of " + n + " clips, mean R " + three(layer.relevance[k]));
+            : ", kernel " + layer.kernel[k] + ": " + layer.count[k] + " of " + counted(n, "clip") + ", mean R " + three(layer.relevance[k]));
         tip.style.left = right ? "auto" : (x + 14) + "px";
         tip.style.right = right ? (size.width - x + 14) + "px" : "auto";
         tip.style.top = Math.max(0, y - 12) + "px";
@@ -145,14 +137,14 @@ const page = (function () {
     }
 
     const rows = fillLayers();
-    document.title = data.name + " \u2013 class over " + n + " clips";
+    document.title = data.name + " \u2013 class over " + counted(n, "clip");
     find("title").textContent = data.name;
-    find("about").textContent = "Class " + data.index + ": the kernels of " + data.model + " that it rests on in " + number(n)
-        + (n === 1 ? " clip" : " clips") + ". Rule " + data.options.rule + ", theta " + data.options.theta + ".";
+    find("about").textContent = "Class " + data.index + ": the kernels of " + data.model + " that it rests on in "
+        + counted(n, "clip") + ". Rule " + data.options.rule + ", theta " + data.options.theta + ".";
     find("sampled").textContent = n < 2 ? "At least two clips are needed." : data.consistency_clips < n
         ? "Here the pairs are those of " + data.consistency_clips + " clips that were drawn at random." : "";
     find("ramp-all").textContent = "all " + number(n);
-    find("clips-sum").textContent = number(n) + (n === 1 ? " clip" : " clips") + " of this class";
+    find("clips-sum").textContent = counted(n, "clip") + " of this class";
     find("map").setAttribute("aria-label", "Layers by kernels, coloured by the number of clips; the table has the same numbers.");
     data.clips.forEach(function (clip, i) {
         const row = element("tr", null), name = element("td", null);

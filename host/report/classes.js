@@ -8,7 +8,7 @@ const classes = (function () {
         {key: "consistency", title: "consistency", number: 3}, {key: "random", title: "chance", number: 3},
     ];
     document.getElementById("what").textContent = "The kernels of " + data.model + " that each class rests on, in "
-        + data.clips + (data.clips === 1 ? " clip" : " clips") + ". Rule " + run.rule + ", theta " + run.theta + ".";
+        + elements.counted(data.clips, "clip") + ". Rule " + run.rule + ", theta " + run.theta + ".";
     sortedTable(data.rows, columns, (row) => [row.name, String(row.index)], ["class", "classes"]);
     document.documentElement.dataset.ready = "yes";
     return {data};

@@ -7,7 +7,7 @@ cfp.page = (function () {
     const [a, b] = data.run.classes, names = [a.name, b.name];
     const DIVERGING = ["coolwarm", "blackwhite"];
     const words = ["of both classes", "of A alone (" + a.name + ")", "of B alone (" + b.name + ")"];
-    const clip = cfp.controls.clip(data), player = clip.player;
+    const clip = cfp.controls.clip(data, () => {}, aboutPicture), player = clip.player;
     const graph = cfp.graph.create(data, find("graph"), {hover, choose});
     const now = {theta: data.query.theta, relevance: data.relevance[0].map((v, k) => Math.max(v, data.relevance[1][k]))};
     const rows = layerRows();
@@ -90,6 +90,13 @@ cfp.page = (function () {
         find("drawn").textContent = said;
     }
 
+    /* What a saved picture says. */
+    function aboutPicture() {
+        const shapes = [["circle", "both", "both classes"], ["peak", "only-a", "only A, " + a.name], ["well", "only-b", "only B, " + b.name]];
+        return {title: a.name + " against " + b.name, lines: [find("about").textContent],
+                legend: shapes.filter((_, side) => !graph.hides[side]).concat([["line", "both", "links, in the same colours"]])};
+    }
+
     function layerRows() {
         const body = document.querySelector("#layers tbody");
         return data.layers.map(function (l) {
@@ -124,7 +131,7 @@ cfp.page = (function () {
                 tellDrawn();
             });
         });
-        cfp.controls.pyramid(graph, choose, tellDrawn);
+        cfp.controls.pyramid(graph, choose, tellDrawn, aboutPicture);
         const sum = [0, 1, 2].map((side) => data.layers.reduce((total, l) => total + l.counts[side], 0));
         const links = [0, 1, 2].map((side) => data.links.side.reduce((total, s) => total + (s === side ? 1 : 0), 0));
         const three = (list) => number(list[0]) + " of both, " + number(list[1]) + " of A alone, " + number(list[2]) + " of B alone";
@@ -164,5 +171,5 @@ cfp.page = (function () {
     }
     start();
 
-    return {data, graph, player, choose, setMode, showLayer};
+    return {data, graph, player, clip, choose, setMode, showLayer, aboutPicture};
 }());

@@ -11,16 +11,10 @@ cfp.controls = (function () {
         select.append(made);
     }
 
-    function save(name, url) {
-        const link = document.createElement("a");
-        link.href = url;
-        link.download = name;
-        link.click();
-    }
-
-    /* Sets up the clip and its controls.  Returns {player, tell, colours}: call tell() after the caption changed;
+    /* Sets up the clip and its controls.  moved(t) is called when another frame is shown; about() gives the title and
+     * the lines of a saved picture.  Returns {player, tell, colours}: call tell() after the caption changed;
      * colours(maps, map) sets the choice of colour maps. */
-    function clip(data) {
+    function clip(data, moved, about) {
         const player = cfp.player.create(data, find("frame"), (t) => { find("time").value = t; tell(); });
 
         function tell() {
@@ -29,6 +23,12 @@ cfp.controls = (function () {
             find("shown-frame").textContent = said;
             find("time").setAttribute("aria-valuetext", said);
             find("frame").setAttribute("aria-label", "The clip, " + said + ", " + find("caption").textContent);
+            moved(player.t);
+        }
+        function picture() {
+            const {title, lines} = about(), said = [find("shown-frame").textContent + ". " + find("caption").textContent];
+            const ends = ["scale-low", "scale-middle", "scale-high"].map((id) => find(id).textContent);
+            return cfp.picture.frame(find("frame"), find("scale"), {title, lines: lines.concat(said), ends});
         }
         function scale() {
             const context = find("scale").getContext("2d"), picture = context.createImageData(256, 1);
@@ -58,6 +58,7 @@ cfp.controls = (function () {
         find("frame").classList.toggle("coarse", data.run.frames.width < 200);
         find("time").max = data.frames.length - 1;
         find("alpha").value = player.alpha;
+        find("save-frame").addEventListener("click", () => cfp.picture.save("frame-" + (player.t + 1) + ".png", picture()));
         find("play").addEventListener("click", () => play(!player.playing));
         find("time").addEventListener("input", () => go(Number(find("time").value)));
         find("alpha").addEventListener("input", function () {
@@ -81,7 +82,7 @@ cfp.controls = (function () {
             event.preventDefault();
         });
         find("alpha-value").textContent = player.alpha.toFixed(2);
-        return {player, tell, colours};
+        return {player, tell, colours, picture};
     }
 
     /* Fills the list of layers.  A choice calls show(number). */
@@ -104,15 +105,16 @@ cfp.controls = (function () {
     }
 
     /* Sets up the controls of the graph.  changed() is called when it draws more or less; choose(-1) clears the
-     * choice. */
-    function pyramid(graph, choose, changed) {
-        limits(graph, "kernels-drawn", "kernels", [20, 40, 100, 250], changed);
-        limits(graph, "links-drawn", "links", [1000, 4000, 20000, 100000], changed);
+     * choice; about() gives the title, the lines and the legend of a saved picture. */
+    function pyramid(graph, choose, changed, about) {
+        limits(graph, "kernels-drawn", "kernels", [12, 20, 40, 100, 250], changed);
+        limits(graph, "links-drawn", "links", [500, 1000, 4000, 20000, 100000], changed);
         find("whole").addEventListener("click", () => graph.zoomTo(1));
         find("clear").addEventListener("click", () => choose(-1));
-        find("save-png").addEventListener("click", () => save("pyramid.png", find("graph").toDataURL("image/png")));
+        find("save-png").addEventListener("click", () => cfp.picture.save("pyramid.png", cfp.picture.pyramidPng(graph, about())));
         find("save-svg").addEventListener("click", function () {
-            save("pyramid.svg", URL.createObjectURL(new Blob([graph.svg()], {type: "image/svg+xml"})));
+            const svg = cfp.picture.pyramidSvg(graph, about());
+            cfp.picture.save("pyramid.svg", URL.createObjectURL(new Blob([svg], {type: "image/svg+xml"})));
         });
         window.matchMedia("(prefers-color-scheme: dark)").addEventListener("change", graph.redraw);
         new ResizeObserver(graph.resize).observe(find("graph"));

@@ -40,7 +40,7 @@ cfp.data = (function () {
             const relevance = new Float32Array(bytes(layer.relevance).buffer);
             n += selected.length;
             return {number, name: layer.name, op: layer.op, depth: layer.depth, channels: layer.channels,
-                    selected, relevance, first: n - selected.length, count: selected.length, tube: null};
+                    selected, relevance, first: n - selected.length, count: selected.length, tube: null, parts: null};
         });
         const layerOf = new Uint32Array(n), kernelOf = new Uint32Array(n);
         layers.forEach(function (layer) {
@@ -63,12 +63,16 @@ cfp.data = (function () {
             else
                 kernelTube.set(layer.first + layer.selected.indexOf(tube.kernel), made);
         });
+        (json.apart || []).forEach(function (part) {
+            const layer = layers[part.layer];
+            layer.parts = cfp.tubes.read(part, layer, part.size[0] * part.size[1] * part.size[2]);
+        });
         const tables = {};
         Object.keys(json.overlay.tables).forEach((map) => { tables[map] = bytes(json.overlay.tables[map]); });
         return {n, layers, layerOf, kernelOf, links, parents: byTarget(n, links), kernelTube, tables,
                 tubesLeftOut: json.tubes_left_out, frames: json.frames, run: json.run, query: json.query,
-                top: json.top, overlay: json.overlay};
+                top: json.top, overlay: json.overlay, canvas: json.canvas};
     }
 
-    return {read, byTarget};
+    return {read, byTarget, bytes};
 }());

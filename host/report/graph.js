@@ -13,18 +13,23 @@ cfp.graph = (function () {
     const BUCKETS = 1024, TOGETHER = 40; /* links with similar values are drawn together */
     const SIDES = ["both", "only-a", "only-b"], ORDER = [0, 1, 2]; /* the names of their colours in CSS */
     const KIN = 12; /* so many parents and children of the chosen kernel are always drawn */
+    const FIRST = [40, 20, 12], DOTS = 700; /* kernels per layer at first: so many that the dots can be told apart */
+    const TURNED = {slanted: -52, upright: -90}, APART = {slanted: 14, upright: 11.5}; /* the names of the layers */
 
     /* on: {hover(kernel or -1, x, y), choose(kernel or -1)} */
     function create(data, canvas, on) {
         const ordered = cfp.layout.order(data, cfp.descent.reach(data));
-        const self = {limits: {kernels: 40, links: 4000}, chosen: -1, cursor: -1, layer: -1, counts: null,
+        const dots = (limit) => data.layers.reduce((sum, layer) => sum + Math.min(limit, layer.count), 0);
+        const first = FIRST.find((limit) => dots(limit) <= DOTS) || FIRST[FIRST.length - 1];
+        const self = {limits: {kernels: first, links: first === FIRST[0] ? 4000 : 1000}, chosen: -1, cursor: -1, layer: -1, counts: null,
                       hides: [false, false, false]};
         const two = data.side !== undefined; /* true for two classes */
         let now = null, placed = null, links = [], tree = null, size = {width: 0, height: 0}, waiting = false;
         let names = 0;       /* pixels that the layers' names take below */
+        let plain = false;   /* for a saved picture: nothing is grey because something else is chosen */
         const zoom = d3.behavior.zoom().scaleExtent([1, 60]).on("zoom", () => { clamp(); redraw(); });
 
-        const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue("--" + name).trim();
+        let colour = (name) => getComputedStyle(document.documentElement).getPropertyValue("--" + name).trim();
         const inner = () => ({width: size.width - MARGIN.left - MARGIN.right,
                               height: size.height - MARGIN.top - MARGIN.bottom - names});
         /* From [0, 1] to pixels of the canvas. */
@@ -144,7 +149,7 @@ cfp.graph = (function () {
             placed.drawn.forEach(function (k) {
                 const there = now.relevance[k] >= 0;
                 const group = k === self.chosen ? "chosen" : parents.has(k) ? "parent" : children.has(k) ? "child"
-                    : !there ? "gone" : self.chosen >= 0 ? "dim" : "node";
+                    : !there ? "gone" : self.chosen >= 0 && !plain ? "dim" : "node";
                 const r = there ? Math.max(0.8, largest * now.relevance[k]) : Math.max(0.7, largest * 0.6);
                 const list = two && group !== "gone" && group !== "dim" ? sides[data.side[k]] : groups[group];
                 list.push(...point(k), r);
@@ -163,10 +168,44 @@ cfp.graph = (function () {
                 pen.circles([...point(self.cursor), largest + 4], null, colour("accent"), 2);
         }
 
-        /* Draws depths above, and the names of layers below if they fit. */
+        /* How the names of the layers stand below: slanted if there is room for every one. */
+        function standing() {
+            const steps = placed === null ? [Infinity] : placed.across.slice(1).map((x, l) => px(x) - px(placed.across[l]));
+            return Math.min(Infinity, ...steps) >= APART.slanted ? "slanted" : "upright";
+        }
+
+        /* The names that do not overlap: that of the shown layer first, then from the class down. */
+        function drawNames(pen) {
+            const faint = colour("faint"), ink = colour("ink"), how = standing(), taken = [];
+            const order = data.layers.map((layer) => layer.number);
+            if (self.layer >= 0)
+                order.unshift(self.layer);
+            order.forEach(function (l) {
+                const x = px(placed.across[l]);
+                if (x < MARGIN.left - 20 || x > size.width - 4 || taken.some((other) => Math.abs(other - x) < APART[how]))
+                    return;
+                taken.push(x);
+                pen.text(x + (how === "slanted" ? 2 : 0), size.height - names - 2, short(data.layers[l].name),
+                         l === self.layer ? ink : faint, 10.5, "end", TURNED[how]);
+            });
+        }
+
+        /* The numbers of the kernels beside their dots, if there is room. */
+        function drawNumbers(pen) {
+            const {width, height} = inner(), k = zoom.scale(), steps = placed.across.slice(1).map((x, l) => x - placed.across[l]);
+            const across = Math.min(1, ...steps) * width * k, row = placed.rows > 1 ? height * k / (placed.rows - 1) : height;
+            if (across < 44 || row < 13)
+                return;
+            placed.drawn.forEach(function (kernel) {
+                const [x, y] = point(kernel);
+                if (x > 0 && x < size.width && y > 0 && y < size.height)
+                    pen.text(x + radius() + 3, y, String(data.kernelOf[kernel]), colour("faint"), 9.5, "start", 0);
+            });
+        }
+
+        /* Draws depths above and names of layers below. */
         function drawLabels(pen) {
             const faint = colour("faint"), ink = colour("ink");
-            const step = inner().width * zoom.scale() / Math.max(1, data.layers.length - 1);
             let last = -Infinity;
             data.layers.forEach(function (layer, l) {
                 const x = px(placed.across[l]);
@@ -176,10 +215,9 @@ cfp.graph = (function () {
                     pen.text(x, 14, String(layer.depth), l === self.layer ? ink : faint, 11, "middle", 0);
                     last = x;
                 }
-                if (names > 0 && step >= 11)
-                    pen.text(x + 2, size.height - names - 2, short(layer.name), l === self.layer ? ink : faint, 10.5, "end", -52);
             });
             pen.text(6, 14, "depth", faint, 11, "start", 0);
+            drawNames(pen);
         }
         function short(name) {
             const letters = Array.from(name);
@@ -192,10 +230,11 @@ cfp.graph = (function () {
                 pen.curves([column, MARGIN.top - 6, column, size.height - MARGIN.bottom - names + 6], colour("accent"), 0.35, 2);
             const {width, height} = inner(), edge = 12; /* when zoomed in, nothing is drawn over the labels */
             pen.within(MARGIN.left - edge, MARGIN.top - edge / 2, width + 2 * edge, height + edge + 4);
-            drawLinks(pen, self.chosen >= 0);
+            drawLinks(pen, self.chosen >= 0 && !plain);
             if (self.chosen >= 0 && !isNaN(placed.x[self.chosen]))
                 drawKin(pen, kin);
             drawDots(pen, kin);
+            drawNumbers(pen);
             pen.outside();
             drawLabels(pen);
         }
@@ -243,11 +282,16 @@ cfp.graph = (function () {
             if (changes)
                 arrange();
         };
+        /* Finds how much room the names take below. */
+        function measure() {
+            const longest = Math.max(0, ...data.layers.map((layer) => short(layer.name).length));
+            const across = cfp.layout.columns(data), steps = across.slice(1).map((x, l) => (x - across[l]) * inner().width);
+            names = Math.min(Infinity, ...steps) >= APART.slanted ? Math.min(110, 12 + longest * 5) : Math.min(size.height * 0.3, 12 + longest * 5.7);
+        }
         self.resize = function () {
             const box = canvas.getBoundingClientRect();
             size = {width: box.width, height: box.height};
-            const longest = Math.max(0, ...data.layers.map((layer) => short(layer.name).length));
-            names = Math.min(110, 12 + longest * 5);
+            measure();
             clamp();
             if (now !== null)
                 arrange();
@@ -261,10 +305,22 @@ cfp.graph = (function () {
         self.zoom = () => zoom.scale();
         /* The position of a kernel in pixels of the canvas; null if it is not drawn. */
         self.at = (kernel) => isNaN(placed.x[kernel]) ? null : [px(placed.x[kernel]), py(placed.y[kernel])];
-        self.svg = function () {
-            const pen = cfp.pens.svg(size.width, size.height, colour("card"));
+        self.size = () => size;
+        /* Paints the graph for a picture of another size, in the colours of a palette. */
+        self.paintPlain = function (pen, palette, width, height) {
+            const kept = {size, names, colour, cursor: self.cursor, at: zoom.translate(), inner: inner()};
+            size = {width, height};
+            measure();
+            const now = inner();
+            zoom.translate([kept.at[0] * now.width / kept.inner.width, kept.at[1] * now.height / kept.inner.height]);
+            colour = palette;
+            plain = true;
+            self.cursor = -1;
             paint(pen);
-            return pen.end();
+            plain = false;
+            ({size, names, colour} = kept);
+            self.cursor = kept.cursor;
+            zoom.translate(kept.at);
         };
 
         /* The dot at a point of the canvas, or -1. */

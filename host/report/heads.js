@@ -3,38 +3,28 @@ const heads = (function () {
     "use strict";
     const data = JSON.parse(document.getElementById("data").textContent);
 
-    function element(name, text, kind) {
-        const made = document.createElement(name);
-        if (text !== undefined)
-            made.textContent = text;
-        if (kind !== undefined)
-            made.className = kind;
-        return made;
-    }
-
-    function percent(probability) {
-        return (100 * probability).toFixed(1) + " %";
-    }
+    const {element, percent} = elements;
 
     function card(of) {
-        const section = element("section"), link = element("a", "Its pyramid and tubes"), top = element("ol");
-        section.append(element("h2", of.head + ": " + of.name + "  " + percent(of.probability)));
+        const section = element("section", null), link = element("a", "Its pyramid and tubes"), top = element("ol", null, {class: "top"});
+        const head = element("h2", null);
+        head.append(element("span", of.head + ": " + of.name), element("span", percent(of.probability), {class: "number"}));
+        section.append(head);
         if (of.picture !== null) {
-            const image = element("img");
+            const image = element("img", null);
             image.src = "data:image/jpeg;base64," + of.picture;
             image.alt = of.layer === null ? "The middle frame" : "The middle frame with the tube of " + of.layer;
-            section.append(image, element("p", of.layer === null ? "no tube" : "tube of " + of.layer, "faint"));
+            section.append(image, element("p", of.layer === null ? "no tube" : "tube of " + of.layer, {class: "faint"}));
         }
         link.href = of.href;
-        for (const one of of.top)
-            top.append(element("li", one.name + "  " + percent(one.probability)));
+        elements.fillTop(top, of.top, [of.index]);
         section.append(top, link);
         return section;
     }
 
     function row(cells, kind) {
-        const made = element("tr");
-        cells.forEach((cell, k) => made.append(element(kind, cell === null ? "-" : String(cell), k === 1 ? "" : "number")));
+        const made = element("tr", null);
+        cells.forEach((cell, k) => made.append(element(kind, cell === null ? "-" : String(cell), k === 1 ? {} : {class: "number"})));
         return made;
     }
 

@@ -171,8 +171,6 @@ static cfp_status draw(reader *r)
     return CFP_OK;
 }
 
-/* Reduces the picture to means of n x n pixels.  Incomplete blocks on the right and at the bottom
- * are cut off. */
 static cfp_status shrink(reader *r)
 {
     const int longer = cfp_max_int(r->height, r->width);
@@ -180,13 +178,7 @@ static cfp_status shrink(reader *r)
                               cfp_min_int(r->height, r->width));
     const int H = r->height / n, W = r->width / n;
     CFP_TRY_ALLOC(r->ctx, r->small, (size_t)H * (size_t)W * 3);
-    for (int p = 0; p < H * W * 3; p++) {
-        const int y = p / (3 * W), x = p / 3 % W, c = p % 3;
-        int sum = 0;
-        for (int k = 0; k < n * n; k++)
-            sum += r->rgb[((y * n + k / n) * r->width + x * n + k % n) * 3 + c];
-        r->small[p] = (uint8_t)((sum + n * n / 2) / (n * n));
-    }
+    cfp_shrink(r->small, r->rgb, r->height, r->width, n);
     r->height = H;
     r->width = W;
     return CFP_OK;

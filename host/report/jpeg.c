@@ -107,3 +107,18 @@ cfp_status cfp_jpeg_encode(cfp_jpeg *j, const uint8_t *rgb, const uint8_t **byte
     *n = (size_t)j->packet->size;
     return CFP_OK;
 }
+
+void cfp_shrink(uint8_t *out, const uint8_t *rgb, int height, int width, int n)
+{
+    const int H = height / n, W = width / n;
+    for (int y = 0; y < H; y++)
+        for (int x = 0; x < W; x++)
+            for (int c = 0; c < 3; c++) {
+                int sum = n * n / 2; /* rounds to the nearest */
+                for (int k = 0; k < n * n; k++)
+                    sum += rgb[((size_t)(y * n + k / n) * (size_t)width + (size_t)(x * n + k % n)) *
+                                   3 +
+                               (size_t)c];
+                *out++ = (uint8_t)(sum / (n * n));
+            }
+}

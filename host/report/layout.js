@@ -2,19 +2,20 @@
 /* layout.js - places the kernels: a column for each layer, by depth.
  *
  * Within a layer, kernels are sorted by their reach (descent.js), largest on top.  So at any theta the selected kernels
- * are the upper part of their column.  Equal ones are sorted by the sum of what the links to them ask for. */
+ * are the upper part of their column.  Of equal ones, those come first that have a map of their own in the page (tubes.js), then
+ * those for which the links ask most in all. */
 cfp.layout = (function () {
     "use strict";
     const PLACE = [1, 0, 2]; /* row of each side, from the top */
-
 
     /* The kernels of each layer, in the order above. */
     function order(data, reach) {
         const asked = new Float64Array(data.n);
         data.links.target.forEach((k, e) => { asked[k] += data.links.asked[e]; });
+        const alone = (k) => data.layers[data.layerOf[k]].parts && data.layers[data.layerOf[k]].parts.alone.has(k) ? 1 : 0;
         return data.layers.map(function (layer) {
             const kernels = Array.from({length: layer.count}, (_, i) => layer.first + i);
-            return kernels.sort((a, b) => reach[b] - reach[a] || asked[b] - asked[a] || a - b);
+            return kernels.sort((a, b) => reach[b] - reach[a] || alone(b) - alone(a) || asked[b] - asked[a] || a - b);
         });
     }
 
@@ -58,5 +59,5 @@ cfp.layout = (function () {
         return {x, y, drawn, rows, across};
     }
 
-    return {order, place};
+    return {order, place, columns};
 }());

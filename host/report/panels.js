@@ -1,20 +1,10 @@
 
-/* panels.js - the panels of text: the chosen kernel, the layers, the run.  Names come from files, so they enter the
- * page as text, never as markup. */
+/* panels.js - the panels of text: the chosen kernel, the layers, the run. */
 cfp.panels = (function () {
     "use strict";
-    const LISTED = 40;
-
-    function element(tag, text, attributes) {
-        const made = document.createElement(tag);
-        if (text !== null)
-            made.textContent = text;
-        Object.keys(attributes || {}).forEach((name) => made.setAttribute(name, attributes[name]));
-        return made;
-    }
+    const LISTED = 40, STRONGEST = 12;
     const find = (id) => document.getElementById(id);
-    const number = (n) => n.toLocaleString("en");
-    const counted = (n, word) => number(n) + " " + word + (n === 1 ? "" : "s");
+    const {element, number, counted} = elements;
     const short = (v) => v.toFixed(3);
 
     function kernelName(data, k) {
@@ -22,34 +12,62 @@ cfp.panels = (function () {
         return (layer.depth === 0 ? "class " : "kernel ") + data.kernelOf[k] + " of " + layer.name;
     }
 
-    function kin(data, list, items, head, word, choose) {
-        head.textContent = number(items.length) + " " + word[items.length === 1 ? 0 : 1];
+    function bar(part) {
+        const made = element("span", null, {class: "bar", "aria-hidden": "true"}), fill = element("i", null);
+        fill.style.width = (100 * Math.min(1, part)) + "%";
+        made.append(fill);
+        return made;
+    }
+
+    /* Lists kernels with their values, from 0 to 1, as bars. */
+    function listed(data, list, items, choose) {
         list.replaceChildren();
-        items.slice(0, LISTED).forEach(function (item) {
+        items.forEach(function (item) {
             const row = element("li", null), button = element("button", kernelName(data, item.kernel), {type: "button"});
             button.addEventListener("click", () => choose(item.kernel));
-            row.append(button, element("span", short(item.value), {class: "number faint"}));
+            row.append(button, bar(item.value), element("span", short(item.value), {class: "number faint"}));
             list.append(row);
         });
+    }
+
+    function kin(data, list, items, head, word, choose) {
+        head.textContent = number(items.length) + " " + word[items.length === 1 ? 0 : 1];
+        listed(data, list, items.slice(0, LISTED), choose);
         if (items.length > LISTED)
             list.append(element("li", "and " + counted(items.length - LISTED, "weaker one"), {class: "faint"}));
     }
 
-    function kernel(data, now, k, relatives, choose) {
+    /* The strongest kernels of a layer, as long as none is chosen. */
+    function strongest(data, now, layer, choose) {
+        const items = Array.from({length: layer.count}, (_, i) => layer.first + i).filter((k) => now.relevance[k] >= 0)
+            .map((kernel) => ({kernel, value: now.relevance[kernel]})).sort((a, b) => b.value - a.value || a.kernel - b.kernel);
+        find("kernel-head").textContent = "Strongest kernels of " + layer.name;
+        find("kernel-about").textContent = items.length === 0 ? "None is selected at theta " + now.theta + "."
+            : "By relevance, at theta " + now.theta + ". Click one, here or in the pyramid, to see its tube, the kernels that asked"
+                + " for it (parents) and the kernels that it asked for (children).";
+        listed(data, find("strongest"), items.slice(0, STRONGEST), choose);
+    }
+
+    function aboutTube(data, k, layer) {
+        const tube = cfp.tubes.ofKernel(data, k);
+        return tube !== null ? tube.own ? "The clip shows its own map." : "The clip shows its own tube."
+            : layer.tube === null ? "Its layer has no tube."
+                : "The clip shows its layer\u2019s tube." + (data.query.tubes === "kernels"
+                    ? data.tubesLeftOut > 0 ? " The kernel\u2019s own tube is not in this page; explanation.h5 has it." : ""
+                    : (layer.parts !== null ? " The page holds the own maps of only the most relevant kernels of each layer." : "")
+                        + " With --tubes kernels each kernel gets its own tube.");
+    }
+
+    function kernel(data, now, k, shown, relatives, choose) {
         const chosen = k >= 0, about = find("kernel-about");
-        find("kernel-head").textContent = chosen ? kernelName(data, k) : "Kernel";
         find("clear").hidden = find("relatives").hidden = !chosen;
+        find("strongest").hidden = chosen;
         if (!chosen) {
-            about.textContent = "Click a kernel in the pyramid to see its tube, the kernels that asked for it (parents) and"
-                + " the kernels that it asked for (children).";
+            strongest(data, now, shown, choose);
             return;
         }
-        const layer = data.layers[data.layerOf[k]], left = now.relevance[k] >= 0;
-        const tube = data.kernelTube.has(k) ? "The clip shows its own tube."
-            : layer.tube !== null ? "The clip shows its layer\u2019s tube."
-                + (data.query.tubes !== "kernels" ? " With --tubes kernels each kernel gets its own."
-                    : data.tubesLeftOut > 0 ? " The kernel\u2019s own tube is not in this page; explanation.h5 has it." : "")
-                : "Its layer has no tube.";
+        const layer = data.layers[data.layerOf[k]], left = now.relevance[k] >= 0, tube = aboutTube(data, k, layer);
+        find("kernel-head").textContent = kernelName(data, k);
         about.textContent = "Depth " + layer.depth + ", " + layer.op + ". "
             + (left ? "Relevance " + short(now.relevance[k]) : "Not selected at theta " + now.theta) + ". " + tube
             + (data.links.deciding > 0 ? " The page does not hold all links, so parents and children may be missing." : "");
@@ -64,13 +82,12 @@ cfp.panels = (function () {
             const row = element("tr", null), name = element("td", null), count = element("td", "", {class: "number"});
             const button = element("button", layer.name, {type: "button"});
             const cell = element("td", null, {"aria-hidden": "true"});
-            const bar = element("span", null, {class: "bar"}), fill = element("i", null);
+            const line = bar(0), fill = line.firstChild;
             button.addEventListener("click", () => show(layer.number));
             if (layer.tube === null)
                 button.title = "no tube";
             name.append(button);
-            bar.append(fill);
-            cell.append(bar);
+            cell.append(line);
             row.append(element("td", String(layer.depth), {class: "number"}), name, count, cell);
             body.append(row);
             return {row, count, fill, layer};
@@ -112,11 +129,7 @@ cfp.panels = (function () {
             ["times, command", "in run.json, in the same folder as this page"],
         ];
         rows.forEach((row) => list.append(element("dt", row[0]), element("dd", row[1])));
-        data.top.forEach(function (c) {
-            const row = element("li", null, classes.some((k) => k.index === c.index) ? {class: "this"} : {});
-            row.append(element("span", c.name), element("span", (100 * c.probability).toFixed(1) + " %", {class: "number"}));
-            find("top").append(row);
-        });
+        elements.fillTop(find("top"), data.top, classes.map((c) => c.index));
     }
 
     return {element, kernel, kernelName, kin, layers, facts, number, counted, short};

@@ -64,11 +64,18 @@ cfp.pens = (function () {
             wells(list, fill) {
                 this.triangles(list, fill, -1);
             },
-            text(x, y, words, colour, size, anchor, angle) {
+            shift(x, y) { /* until back() */
+                context.save();
+                context.translate(x, y);
+            },
+            back() {
+                context.restore();
+            },
+            text(x, y, words, colour, size, anchor, angle, bold) {
                 context.save();
                 context.translate(x, y);
                 context.rotate(angle * Math.PI / 180);
-                context.font = size + "px system-ui, 'DejaVu Sans', sans-serif";
+                context.font = (bold ? "600 " : "") + size + "px system-ui, 'DejaVu Sans', sans-serif";
                 context.fillStyle = colour;
                 context.textAlign = anchor === "middle" ? "center" : anchor;
                 context.textBaseline = "middle";
@@ -127,10 +134,16 @@ cfp.pens = (function () {
             wells(list, fill) {
                 this.triangles(list, fill, -1);
             },
-            text(x, y, words, colour, size, anchor, angle) {
+            shift(x, y) {
+                out.push(`<g transform="translate(${n(x)} ${n(y)})">`);
+            },
+            back() {
+                out.push("</g>");
+            },
+            text(x, y, words, colour, size, anchor, angle, bold) {
                 const turn = angle === 0 ? "" : ` transform="rotate(${angle} ${n(x)} ${n(y)})"`;
                 out.push(`<text x="${n(x)}" y="${n(y)}" fill="${colour}" font-size="${size}" text-anchor="${anchor}" ` +
-                         `dominant-baseline="central"${turn}>${escaped(words)}</text>`);
+                         `dominant-baseline="central"${bold ? ' font-weight="600"' : ""}${turn}>${escaped(words)}</text>`);
             },
             end() {
                 return `<svg xmlns="http://www.w3.org/2000/svg" width="${n(width)}" height="${n(height)}" ` +

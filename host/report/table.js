@@ -1,16 +1,10 @@
-/* table.js - a table that is sorted by a click on a column's heading and filtered by words.  Names come from files,
- * so they enter the page as text, never as markup. */
+/* table.js - a table that is sorted by a click on a column's heading and filtered by words. */
 function sortedTable(rows, columns, wordsOf, called) {
     "use strict";
     const head = document.querySelector("#rows thead"), body = document.querySelector("#rows tbody");
     let sorted = "", down = false;
 
-    function element(tag, text) {
-        const made = document.createElement(tag);
-        if (text !== null)
-            made.textContent = text;
-        return made;
-    }
+    const {element} = elements;
 
     function cellOf(row, column) {
         const cell = element("td", null), value = row[column.key];
@@ -26,6 +20,7 @@ function sortedTable(rows, columns, wordsOf, called) {
         } else {
             cell.textContent = value === null ? "" : column.number !== undefined ? value.toFixed(column.number) : value;
         }
+        cell.dataset.title = column.title; /* narrow screens show it beside the value */
         cell.className = column.number !== undefined ? "number" : "";
         return cell;
     }

@@ -101,5 +101,5 @@ cfp.volume = (function () {
         return minMax(Float32Array.from(x));
     }
 
-    return {render};
+    return {render, linearAxis};
 }());

@@ -6,11 +6,15 @@
  *     run         options, inputs, frames, device: run.json without what changes between runs
  *     top         the most probable classes
  *     overlay     alpha, colormap, and the tables of all maps, 256 x RGB each
- *     frames      the clip as the model saw it (also with --canvas source), one JPEG per frame
+ *     frames      the clip as the model saw it, one JPEG per frame; with --canvas source the
+ *                 uncropped frames of the source
+ *     canvas      with --canvas source: where in these frames the model looked; else null
  *     layers      name, op, depth, channels; selected (int32) and relevance (float32)
  *     a, b        for a contrast: its classes; each is an object with the next three members
  *     links       kept_links.h: how many links each selected kernel has, their targets and values
  *     tubes       raw maps between their min and max, with 16 bits per voxel, or 8 in large reports
+ *     apart       the same maps, taken apart into those of kernels (apart.h), signed, with 16 bits
+ *                 or 8; `scale` of each map is what its highest level, 32767 or 127, stands for
  *
  * Long lists of numbers are base64, little-endian.  There are limits on the number of links (LINKS)
  * and on the size of kernel tubes (KERNEL_BYTES).  The page says what was left out. */
@@ -19,15 +23,18 @@
 #include "jpeg.h"
 #include "kept_links.h"
 #include "page.h"
-#include "../draw/colormap.h"
+#include "../draw/canvas.h"
 #include "../write/write_run.h"
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum {
-    LINKS = 600000,             /* 4.8 MB */
-    KERNEL_BYTES = 2000000,     /* for all kernel tubes */
-    VOXELS_OF_16_BITS = 2000000 /* for all layer tubes; with more, a voxel gets 8 bits */
+    SOURCE_SIDE = 640,         /* the longest side of a frame of the source */
+    LINKS = 150000,            /* 1.2 MB, under rule grad 1.8 */
+    KERNEL_BYTES = 2000000,    /* for all kernel tubes */
+    VOXELS_OF_16_BITS = 400000 /* for all layer tubes; with more, a voxel gets 8 bits.  Also for
+                                * all maps of kernels */
 };
 
 typedef struct report {
@@ -110,23 +117,62 @@ static void put_overlay(report *r, const cfp_run *run)
     cfp_json_object_end(&r->json);
 }
 
-static cfp_status put_frames(report *r, const char *where)
+/* Writes the frames; each pixel is the mean of n x n. */
+static cfp_status put_clip(report *r, const cfp_clip *clip, int n, const char *where)
 {
-    const cfp_clip *clip = r->e->clip;
     const size_t frame = (size_t)clip->height * (size_t)clip->width * 3;
+    const int height = clip->height / n, width = clip->width / n;
+    uint8_t *small;
     cfp_jpeg *jpeg = NULL;
-    cfp_status status = cfp_jpeg_open(&jpeg, r->ctx, where, clip->height, clip->width);
+    CFP_TRY_ALLOC(r->ctx, small, (size_t)height * (size_t)width * 3);
+    cfp_status status = cfp_jpeg_open(&jpeg, r->ctx, where, height, width);
     cfp_json_key(&r->json, "frames");
     cfp_json_array(&r->json);
     for (int t = 0; t < clip->frames && status == CFP_OK; t++) {
         const uint8_t *bytes;
-        size_t n;
-        status = cfp_jpeg_encode(jpeg, clip->rgb + (size_t)t * frame, &bytes, &n);
+        size_t size;
+        cfp_shrink(small, clip->rgb + (size_t)t * frame, clip->height, clip->width, n);
+        status = cfp_jpeg_encode(jpeg, small, &bytes, &size);
         if (status == CFP_OK)
-            cfp_json_base64(&r->json, bytes, n);
+            cfp_json_base64(&r->json, bytes, size);
     }
     cfp_json_array_end(&r->json);
     cfp_jpeg_close(&jpeg);
+    cfp_free(small);
+    return status;
+}
+
+/* Writes the frames of the source, and where in them the crop lies. */
+static cfp_status put_source(report *r, const cfp_canvas *canvas, const char *where)
+{
+    const cfp_clip *source = canvas->clip;
+    const cfp_overlay *overlay = &canvas->renderer.overlay;
+    const int longer = cfp_max_int(source->height, source->width);
+    const int n = cfp_min_int((longer + SOURCE_SIDE - 1) / SOURCE_SIDE,
+                              cfp_min_int(source->height, source->width));
+    cfp_json_key(&r->json, "canvas");
+    cfp_json_object(&r->json);
+    cfp_json_put_int(&r->json, "height", source->height / n);
+    cfp_json_put_int(&r->json, "width", source->width / n);
+    cfp_json_put_int(&r->json, "pixel", n);
+    cfp_json_put_double(&r->json, "top", overlay->top);
+    cfp_json_put_double(&r->json, "left", overlay->left);
+    cfp_json_put_double(&r->json, "step_y", overlay->step_y);
+    cfp_json_put_double(&r->json, "step_x", overlay->step_x);
+    cfp_json_object_end(&r->json);
+    return put_clip(r, source, n, where);
+}
+
+static cfp_status put_frames(report *r, const cfp_run *run, const char *where)
+{
+    cfp_canvas canvas;
+    if (!run->canvas_source) {
+        cfp_json_put_string(&r->json, "canvas", NULL);
+        return put_clip(r, r->e->clip, 1, where);
+    }
+    CFP_TRY(cfp_canvas_open(&canvas, r->ctx, r->e, run));
+    const cfp_status status = put_source(r, &canvas, where);
+    cfp_canvas_close(&canvas);
     return status;
 }
 
@@ -288,6 +334,66 @@ static cfp_status put_tubes(report *r)
     return CFP_OK;
 }
 
+/* Writes the maps of a layer's kernels. */
+static cfp_status put_apart(report *r, const cfp_apart *a, int bits)
+{
+    const int64_t size = (int64_t)a->t * a->h * a->w, n = a->n * size;
+    const float top_level = bits == 16 ? 32767.0f : 127.0f;
+    int16_t *level;
+    float *scale;
+    CFP_TRY_ALLOC(r->ctx, level, n);
+    CFP_TRY_ALLOC(r->ctx, scale, a->n);
+    for (int k = 0; k < a->n; k++)
+        for (int64_t p = k * size; p < (k + 1) * size; p++)
+            scale[k] = fmaxf(scale[k], fabsf(a->map[p]));
+    int8_t *const byte = (int8_t *)level;
+    for (int64_t p = 0; p < n; p++) {
+        const float span = scale[p / size];
+        const long value = span > 0 ? lrintf(a->map[p] / span * top_level) : 0;
+        if (bits == 16)
+            level[p] = (int16_t)value;
+        else
+            byte[p] = (int8_t)value;
+    }
+    cfp_json_object(&r->json);
+    cfp_json_put_int(&r->json, "layer", r->layer_of[a->node]);
+    cfp_json_put_int(&r->json, "reduced", a->reduced);
+    cfp_json_key(&r->json, "size");
+    cfp_json_array(&r->json);
+    cfp_json_int(&r->json, a->t);
+    cfp_json_int(&r->json, a->h);
+    cfp_json_int(&r->json, a->w);
+    cfp_json_array_end(&r->json);
+    cfp_json_key(&r->json, "kernel");
+    cfp_json_base64(&r->json, a->kernel, (size_t)a->n_kernels * sizeof *a->kernel);
+    cfp_json_key(&r->json, "end");
+    cfp_json_base64(&r->json, a->end, (size_t)a->n * sizeof *a->end);
+    cfp_json_key(&r->json, "scale");
+    cfp_json_base64(&r->json, scale, (size_t)a->n * sizeof *scale);
+    cfp_json_key(&r->json, "levels");
+    cfp_json_base64(&r->json, level, (size_t)(n * bits / 8));
+    cfp_json_object_end(&r->json);
+    cfp_free(level);
+    cfp_free(scale);
+    return r->json.status;
+}
+
+static cfp_status put_parts(report *r)
+{
+    const cfp_apart_list *list = &r->e->apart;
+    int64_t values = 0;
+    for (int l = 0; l < list->n; l++) {
+        const cfp_apart *a = &list->layer[l];
+        values += (int64_t)a->n * a->t * a->h * a->w;
+    }
+    cfp_json_key(&r->json, "apart");
+    cfp_json_array(&r->json);
+    for (int l = 0; l < list->n; l++)
+        CFP_TRY(put_apart(r, &list->layer[l], values > VOXELS_OF_16_BITS ? 8 : 16));
+    cfp_json_array_end(&r->json);
+    return r->json.status;
+}
+
 static cfp_status number_layers(report *r)
 {
     const cfp_model *model = r->e->model;
@@ -306,7 +412,8 @@ static cfp_status put_class(report *r)
     CFP_TRY(number_layers(r));
     CFP_TRY(put_layers(r));
     CFP_TRY(put_links(r));
-    return put_tubes(r);
+    CFP_TRY(put_tubes(r));
+    return put_parts(r);
 }
 
 /* For a contrast: writes one of its classes as an object. */
@@ -333,7 +440,7 @@ static cfp_status put_data(report *r, const cfp_run *run, const char *where)
     cfp_json_object_end(&r->json);
     cfp_report_top(&r->json, r->e);
     put_overlay(r, run);
-    CFP_TRY(put_frames(r, where));
+    CFP_TRY(put_frames(r, run, where));
     if (r->e->against == NULL) {
         CFP_TRY(put_class(r));
     } else {

@@ -58,6 +58,17 @@ bool cfp_formats_only_tubes(const cfp_writer *const *writers, const char *format
     return true;
 }
 
+bool cfp_formats_name(const char *formats, const char *word)
+{
+    while (*formats != '\0') {
+        const size_t n = strcspn(formats, ",");
+        if (n == strlen(word) && memcmp(formats, word, n) == 0)
+            return true;
+        formats += n + (formats[n] == ',');
+    }
+    return false;
+}
+
 cfp_status cfp_directory_check(cfp_ctx *ctx, const char *directory)
 {
     struct stat facts;

@@ -37,6 +37,8 @@ CFP_CHECKED cfp_status cfp_write(cfp_ctx *ctx, const char *directory, const char
 CFP_CHECKED cfp_status cfp_directory_check(cfp_ctx *ctx, const char *directory);
 /* True if no format of the list writes a file when there are no tubes. */
 bool cfp_formats_only_tubes(const cfp_writer *const *writers, const char *formats);
+/* True if `word` is one of the list. */
+bool cfp_formats_name(const char *formats, const char *word);
 /* CFP_OK if every word of the list is a format of these writers.  For use before any work is
  * done. */
 CFP_CHECKED cfp_status cfp_formats_check(cfp_ctx *ctx, const cfp_writer *const *writers,

@@ -35,6 +35,7 @@ try report out/empty nowhere -o none.html
 try report page -o none.html
 try report one -o one/report.html
 try report one -o nowhere/index.html
+try report one -o one
 try report
 
 # What is not one whole run is said to be incomplete, and listed nowhere.
