@@ -30,13 +30,17 @@ find_package(OpenMP REQUIRED COMPONENTS C) # the same runtime (libgomp) as Debia
 
 pkg_check_modules(FFMPEG REQUIRED IMPORTED_TARGET
     libavformat>=59 libavcodec>=59 libavutil>=57 libswscale>=6)
+pkg_check_modules(SWSCALE REQUIRED IMPORTED_TARGET libswscale libavutil)
+# libavformat and libavcodec are not linked: host/base/libav.h loads them when they are needed, because they load 72
+# others.  They are searched where libswscale is.
+target_include_directories(PkgConfig::SWSCALE SYSTEM INTERFACE ${FFMPEG_INCLUDE_DIRS})
 pkg_check_modules(PNG REQUIRED IMPORTED_TARGET libpng>=1.6)
 pkg_check_modules(CAIRO REQUIRED IMPORTED_TARGET cairo>=1.16)
 pkg_check_modules(SQLITE REQUIRED IMPORTED_TARGET sqlite3)
 pkg_check_modules(TIFF REQUIRED IMPORTED_TARGET libtiff-4>=4.5)
 pkg_check_modules(ARCHIVE IMPORTED_TARGET libarchive>=3.4) # tars of frames; optional
 
-set(CFP_LIBRARIES PkgConfig::HDF5 PkgConfig::SECCOMP DNNL::dnnl OpenMP::OpenMP_C PkgConfig::FFMPEG PkgConfig::PNG
+set(CFP_LIBRARIES PkgConfig::HDF5 PkgConfig::SECCOMP DNNL::dnnl OpenMP::OpenMP_C PkgConfig::SWSCALE PkgConfig::PNG
     PkgConfig::CAIRO PkgConfig::SQLITE PkgConfig::TIFF Threads::Threads ${CMAKE_DL_LIBS} m)
 
 if(ARCHIVE_FOUND)

@@ -13,9 +13,12 @@ target_include_directories(cfp_flags INTERFACE "${CMAKE_BINARY_DIR}/generated")
 target_compile_options(cfp_flags INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wvla -Wundef
     -Wstrict-prototypes -Wmissing-prototypes $<$<BOOL:${CFP_WERROR}>:-Werror>)
 if(CFP_SANITIZE)
-    set(sanitizers -fsanitize=address,undefined -fno-sanitize-recover=undefined)
+    # AddressSanitizer finds null pointers and what is outside an object; the checks of UBSan for them would only cost.
+    set(sanitizers -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-sanitize=null,object-size)
     # -g1 is enough for the lines of a report.  Tracking variables through instrumented code took half the build.
-    target_compile_options(cfp_flags INTERFACE ${sanitizers} -O1 -g1 -fno-omit-frame-pointer)
+    # A target that has the property CFP_UNCHECKED is compiled without sanitizers.
+    set(checked "$<NOT:$<BOOL:$<TARGET_PROPERTY:CFP_UNCHECKED>>>")
+    target_compile_options(cfp_flags INTERFACE "$<${checked}:${sanitizers};-O1;-g1;-fno-omit-frame-pointer>")
     target_link_options(cfp_flags INTERFACE ${sanitizers})
 endif()
 
@@ -35,17 +38,21 @@ function(cfp_check_by_calls)
     endif()
 endfunction()
 
-# cfp_add_lanes(NAME OPTION...): compiles CFP_LANE_SOURCES for one instruction set, and tells lanes.c that it is there.
-function(cfp_add_lanes name)
+# cfp_compile_lanes(TARGET NAME OPTION...): compiles CFP_LANE_SOURCES for the instruction set NAME.
+function(cfp_compile_lanes target name)
     string(TOUPPER "CFP_LANES_${name}" definition)
-    add_library(lanes_${name} OBJECT ${CFP_LANE_SOURCES})
-    target_compile_definitions(lanes_${name} PRIVATE ${definition})
-    target_compile_options(lanes_${name} PRIVATE ${ARGN})
-    if(CFP_SANITIZE) # AddressSanitizer finds these, too; in unrolled kernels they take long to compile
-        target_compile_options(lanes_${name} PRIVATE -fno-sanitize=null,object-size)
-    endif()
-    set_target_properties(lanes_${name} PROPERTIES POSITION_INDEPENDENT_CODE ON C_VISIBILITY_PRESET hidden)
-    target_link_libraries(lanes_${name} PRIVATE cfp_flags OpenMP::OpenMP_C)
+    add_library(${target} OBJECT ${CFP_LANE_SOURCES})
+    target_compile_definitions(${target} PRIVATE ${definition})
+    target_compile_options(${target} PRIVATE ${ARGN})
+    set_target_properties(${target} PROPERTIES POSITION_INDEPENDENT_CODE ON C_VISIBILITY_PRESET hidden)
+    target_link_libraries(${target} PRIVATE cfp_flags OpenMP::OpenMP_C)
+endfunction()
+
+# cfp_add_lanes(NAME OPTION...): kernels of the library.  It tells lanes.c that they are there.  Under sanitizers they
+# are compiled without checks, which took three quarters of the time of every explanation there.
+function(cfp_add_lanes name)
+    cfp_compile_lanes(lanes_${name} ${name} ${ARGN})
+    set_target_properties(lanes_${name} PROPERTIES CFP_UNCHECKED ${CFP_SANITIZE})
     string(TOUPPER "CFP_HAS_LANES_${name}" has)
     set_property(SOURCE host/backend/cpu/lanes.c APPEND PROPERTY COMPILE_DEFINITIONS ${has})
     set(CFP_LANE_OBJECTS ${CFP_LANE_OBJECTS} $<TARGET_OBJECTS:lanes_${name}> PARENT_SCOPE)

@@ -25,4 +25,7 @@ set(CPACK_DEBIAN_PACKAGE_SECTION science)
 set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS ON)
 set(CPACK_DEBIAN_PACKAGE_GENERATE_SHLIBS ON)
 set(CPACK_DEBIAN_PACKAGE_RECOMMENDS "fonts-dejavu-core")
+# It does not find those that the program opens by name (host/base/libav.h).
+set(CPACK_CFP_OPENED "${pkgcfg_lib_FFMPEG_avcodec};${pkgcfg_lib_FFMPEG_avformat}")
+set(CPACK_PROJECT_CONFIG_FILE "${CMAKE_SOURCE_DIR}/cmake/package_depends.cmake")
 include(CPack)

@@ -2,7 +2,7 @@
  * shapes and in every layout that the backend would choose; and the primitives of the method.
  *
  *     check_backends [--device NAME] [--precision fp32|tf32|bf16|fp16] [--module-dir DIR]
- *                    [--only OP] [--seeds N] [--cases N] [--bench]
+ *                    [--only OP] [--skip OP] [--seeds N] [--cases N] [--bench]
  *
  * In bf16 and fp16 the type holds sources and parameters exactly, so any difference comes from what
  * the device rounds itself.  Output memory is filled with NaN before every step.  Values that an op
@@ -15,7 +15,7 @@
 #include <stdlib.h>
 
 typedef struct arguments {
-    const char *device, *only;
+    const char *device, *only, *skip;
     cfp_device_request request;
     int seeds; /* random shapes of an op */
     int cases; /* random layers whose relevance is compared */
@@ -168,7 +168,8 @@ static void check_op(check *k, cfp_op op, int seeds)
 static int usage(void)
 {
     fprintf(stderr, "usage: check_backends [--device NAME] [--precision fp32|tf32|bf16|fp16] "
-                    "[--module-dir DIR] [--only OP] [--seeds N] [--cases N] [--bench]\n");
+                    "[--module-dir DIR] [--only OP] [--skip OP] [--seeds N] [--cases N] "
+                    "[--bench]\n");
     return 2;
 }
 
@@ -198,6 +199,8 @@ static bool parse(arguments *a, int argc, char **argv)
             a->device = value;
         else if (strcmp(argv[i], "--only") == 0)
             a->only = value;
+        else if (strcmp(argv[i], "--skip") == 0)
+            a->skip = value;
         else if (strcmp(argv[i], "--seeds") == 0)
             a->seeds = atoi(value);
         else if (strcmp(argv[i], "--cases") == 0)
@@ -210,6 +213,13 @@ static bool parse(arguments *a, int argc, char **argv)
         i++;
     }
     return true;
+}
+
+/* Whether --only and --skip leave this op or part in. */
+static bool is_wanted(const arguments *a, const char *part)
+{
+    return (a->only == NULL || strcmp(a->only, part) == 0) &&
+           (a->skip == NULL || strcmp(a->skip, part) != 0);
 }
 
 int main(int argc, char **argv)
@@ -234,15 +244,15 @@ int main(int argc, char **argv)
     if (check_unit(&k) != CFP_OK)
         check_failed(&k, k.ctx.message);
     for (int op = CFP_OP_INPUT + 1; op < CFP_OP_COUNT; op++)
-        if (a.only == NULL || strcmp(a.only, cfp_op_table[op].name) == 0)
+        if (is_wanted(&a, cfp_op_table[op].name))
             check_op(&k, (cfp_op)op, a.seeds);
-    if (a.only == NULL || strcmp(a.only, "primitives") == 0)
+    if (is_wanted(&a, "primitives"))
         check_primitives(&k);
-    if (a.only == NULL || strcmp(a.only, "relevance") == 0)
+    if (is_wanted(&a, "relevance"))
         check_relevance(&k, a.cases);
-    if (a.only == NULL || strcmp(a.only, "pairs") == 0)
+    if (is_wanted(&a, "pairs"))
         check_pairs(&k);
-    if (a.only == NULL || strcmp(a.only, "frames") == 0)
+    if (is_wanted(&a, "frames"))
         check_frames(&k);
     if (a.bench)
         check_bench(&k);

@@ -80,14 +80,15 @@ grep -n -E '\<H5(Fopen|Fis_hdf5|Fis_accessible|LTopen_file_image)\>' "${sources[
 grep -n '# *include *"[./]*h5/h5_[a-z]*' "${sources[@]}" | grep -v -E '^host/h5/|h5/h5_file.h' &&
     offence "(above) only h5_file.h is for others"
 confined '\(oneapi/\)\?dnnl' host/backend/cpu/cpu_dnnl_compat.h
-confined 'libav\|libsw' host/base/hash.c 'host/clip/video_file.?' 'host/clip/frame_rgb.?' \
-    host/clip/image_decode.c 'host/draw/movie.?' host/write/write_mp4.c host/report/jpeg.c
+confined 'libav\|libsw' host/base/hash.c 'host/base/libav.?' 'host/clip/frame_rgb.?' host/write/write_mp4.c \
+    host/clip/video_file.c host/draw/movie.c
+confined 'libav\(codec\|format\)' host/base/libav.h # it is not linked: only libav.h has its functions
 confined 'png' host/draw/png_file.c
 confined 'cairo' host/draw/figure.h
 confined 'sqlite3' host/clip/source_db.c host/files/run_json.c host/files/run_list.c
 confined 'tiff' host/clip/tiff_decode.c
 confined 'archive' host/clip/source_tar.c
-confined 'dlfcn' host/backend/backend.c host/api/api_device.c host/program/crash.c cuda/cublas_library.c
+confined 'dlfcn' host/backend/backend.c host/base/libav.c host/api/api_device.c host/program/crash.c cuda/cublas_library.c
 confined 'cudnn' cuda/cudnn_inside.h
 confined 'cublas' cuda/cublas_library.h
 confined 'nvtx' cuda/ranges.c

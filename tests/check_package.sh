@@ -27,7 +27,7 @@ for file in bin/cfp-gpu include/cfp/cfp.h share/man/man1/cfp-gpu.1.gz share/doc/
 done
 [ -z "$(find "$work/tree" -path '*/_CPack*')" ] || wrong "files of cpack are in the package"
 
-# Every library that a binary names (NEEDED) comes from a package of the list.
+# Every library that a binary names (NEEDED), or opens by its name, comes from a package of the list.
 owner() { # the package of a library by its name, as the loader would find it
     local path found
     path=$(awk -v name="$1" '$1 == name && path == "" { path = $NF } END { print path }' <<<"$known")
@@ -37,6 +37,8 @@ owner() { # the package of a library by its name, as the loader would find it
     [ -n "$found" ] && echo "${found%%:*}"
 }
 known=$(/sbin/ldconfig -p)
+opened=$(grep -a -o 'libav[a-z]*\.so\.[0-9]*' "$work/tree/usr/bin/cfp-gpu" | sort -u)
+[ "$(wc -w <<<"$opened")" -ge 2 ] || wrong "it opens only: $opened"
 n=0
 while read -r library; do
     [[ $library != libcfp.so* && $library != ld-linux* ]] || continue
@@ -44,7 +46,7 @@ while read -r library; do
     grep -q -x "$package_of" <<<"$depends" || wrong "$library is of $package_of, which Depends does not name"
     n=$((n + 1))
 done < <(find "$work/tree" -type f \( -perm /111 -o -name '*.so*' \) -exec readelf -d {} + 2>/dev/null |
-    sed -n 's/.*(NEEDED).*\[\(.*\)\]/\1/p' | sort -u)
+    sed -n 's/.*(NEEDED).*\[\(.*\)\]/\1/p' | sort -u; printf '%s\n' $opened)
 [ "$n" -ge 10 ] || wrong "only $n libraries were looked at"
 
 # It runs from where it was unpacked.

@@ -1,11 +1,11 @@
 /* image_decode.c - see image_decode.h. */
 #include "image_decode.h"
 #include "../base/infile.h"
+#include "../base/libav.h"
 #include "frame_rgb.h"
 #include "pictures_inside.h"
 #include "tiff_decode.h"
 #include <errno.h>
-#include <libavcodec/avcodec.h>
 #include <limits.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -34,7 +34,7 @@ static const char *const suffixes[] = {".jpg", ".jpeg", ".png", ".bmp", ".webp",
                                        ".tif", ".tiff", ".ppm", ".pgm", ".pbm"};
 
 struct cfp_image_decoder {
-    AVPacket *packet;
+    AVPacket *packet; /* NULL until libavcodec is needed: TIFF does without */
     AVFrame *frame;
     cfp_frame_rgb rgb;
     uint8_t fill; /* the byte that fills a frame before it is decoded */
@@ -54,10 +54,6 @@ cfp_status cfp_image_decoder_open(cfp_image_decoder **out, cfp_ctx *ctx)
 {
     cfp_libav_quiet();
     CFP_TRY_ALLOC(ctx, *out, 1);
-    (*out)->packet = av_packet_alloc();
-    (*out)->frame = av_frame_alloc();
-    if ((*out)->packet == NULL || (*out)->frame == NULL)
-        return cfp_fail(ctx, CFP_NOMEM, "out of memory: no memory for a decoder");
     return CFP_OK;
 }
 
@@ -65,7 +61,8 @@ void cfp_image_decoder_close(cfp_image_decoder **decoder)
 {
     if (*decoder == NULL)
         return;
-    av_packet_free(&(*decoder)->packet);
+    if ((*decoder)->packet != NULL)
+        av_packet_free(&(*decoder)->packet);
     av_frame_free(&(*decoder)->frame);
     cfp_frame_rgb_free(&(*decoder)->rgb);
     cfp_tiff_close(&(*decoder)->tiff);
@@ -207,10 +204,23 @@ static cfp_status decode_strictly(cfp_image_decoder *decoder, cfp_ctx *ctx, cons
     return error < 0 ? fail_decode(ctx, name, error) : to_rgb(decoder, ctx, name);
 }
 
+static cfp_status begin_libav(cfp_image_decoder *decoder, cfp_ctx *ctx, const char *name)
+{
+    if (decoder->packet != NULL)
+        return CFP_OK;
+    CFP_TRY(cfp_libav_codec(ctx, name));
+    decoder->packet = av_packet_alloc();
+    decoder->frame = av_frame_alloc();
+    if (decoder->packet == NULL || decoder->frame == NULL)
+        return cfp_fail(ctx, CFP_NOMEM, "%s: out of memory for a decoder", name);
+    return CFP_OK;
+}
+
 static cfp_status decode_libav(cfp_image_decoder *decoder, cfp_ctx *ctx, const char *name,
                                const void *bytes, size_t n_bytes)
 {
     const image_kind *kind = find_kind(bytes, n_bytes);
+    CFP_TRY(begin_libav(decoder, ctx, name));
     const AVCodec *codec = kind != NULL ? avcodec_find_decoder(kind->codec) : NULL;
     if (codec == NULL)
         return cfp_fail(ctx, CFP_FORMAT, "%s: not an image that can be read", name);

@@ -175,12 +175,13 @@ cfp_status cfp_video_open(cfp_video_file *video, cfp_ctx *ctx, const char *path,
 {
     cfp_libav_quiet();
     *video = (cfp_video_file){.path = path, .ctx = ctx};
+    CFP_TRY(cfp_libav_format(ctx, path));
     CFP_TRY(open_io(video));
     CFP_TRY(open_demuxer(video, track));
     return open_decoder(video);
 }
 
-void cfp_video_close(cfp_video_file *video)
+static void close_libav(cfp_video_file *video)
 {
     avcodec_free_context(&video->decoder);
     avformat_close_input(&video->demuxer);
@@ -189,8 +190,14 @@ void cfp_video_close(cfp_video_file *video)
     avio_context_free(&video->io);
     av_packet_free(&video->packet);
     av_frame_free(&video->frame);
-    if (video->file != NULL)
+}
+
+void cfp_video_close(cfp_video_file *video)
+{
+    if (video->file != NULL) { /* it was opened after libav was loaded */
+        close_libav(video);
         fclose(video->file);
+    }
     *video = (cfp_video_file){0};
 }
 
@@ -299,7 +306,7 @@ double cfp_video_fps(const cfp_video_file *video)
     return rate.num > 0 && rate.den > 0 ? av_q2d(rate) : 0;
 }
 
-#if LIBAVCODEC_VERSION_INT >= AV_VERSION_INT(60, 30, 100) /* FFmpeg 6.1 moved it */
+#if CFP_LIBAV_MOVED_SIDE_DATA
 static const uint8_t *stream_matrix(const AVStream *stream, size_t *bytes)
 {
     const AVPacketSideData *data =

@@ -3,9 +3,8 @@
  * It reads this one local file: a playlist that names other files or addresses is refused.  The
  * content decides which container it is, never the file's name. */
 #pragma once
+#include "../base/libav.h"
 #include "clip_source.h"
-#include <libavcodec/avcodec.h>
-#include <libavformat/avformat.h>
 #include <stdio.h>
 
 typedef struct cfp_video_file { /* {0} is valid and closed */

@@ -299,7 +299,8 @@ void cfp_video_index_free(cfp_video_index *index)
     cfp_free(index->packet);
     cfp_free(index->packet_of);
     cfp_free(index->time);
-    av_packet_free(&index->first);
+    if (index->first != NULL)
+        av_packet_free(&index->first);
     *index = (cfp_video_index){0};
 }
 

@@ -54,6 +54,7 @@ cfp_status cfp_movie_open(cfp_movie *m, cfp_output *output, const cfp_movie_kind
     *m = (cfp_movie){.output = output};
     av_log_set_level(AV_LOG_QUIET); /* errors are returned as statuses */
     const char *path = cfp_newfile_where(&output->file);
+    CFP_TRY(cfp_libav_format(output->ctx, output->file.path));
     int error = avformat_alloc_output_context2(&m->format, NULL, kind->muxer, path);
     if (error < 0)
         return fail(m, "", error);
@@ -126,11 +127,12 @@ cfp_status cfp_movie_end(cfp_movie *m)
 
 void cfp_movie_close(cfp_movie *m)
 {
-    if (m->format != NULL)
+    if (m->format != NULL) { /* else nothing was opened, and libav may not be loaded */
         avio_closep(&m->format->pb);
-    avformat_free_context(m->format);
-    avcodec_free_context(&m->encoder);
-    av_frame_free(&m->frame);
-    av_packet_free(&m->packet);
+        avformat_free_context(m->format);
+        avcodec_free_context(&m->encoder);
+        av_frame_free(&m->frame);
+        av_packet_free(&m->packet);
+    }
     *m = (cfp_movie){0};
 }

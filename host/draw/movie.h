@@ -3,9 +3,8 @@
  * The encoder uses one thread, and no version is written to the file, so equal pictures give equal
  * bytes.  The caller fills movie->frame, which has the requested size and pixel format. */
 #pragma once
+#include "../base/libav.h"
 #include "../files/output.h"
-#include <libavcodec/avcodec.h>
-#include <libavformat/avformat.h>
 
 typedef struct cfp_movie {
     cfp_output *output; /* the movie goes to its open file */

@@ -1,6 +1,6 @@
 /* jpeg.c - see jpeg.h.  Encodes with libav*. */
 #include "jpeg.h"
-#include <libavcodec/avcodec.h>
+#include "../base/libav.h"
 
 enum { QUALITY = 1 }; /* from 1 (best) to 31 */
 
@@ -52,7 +52,9 @@ static cfp_status open_encoder(cfp_jpeg *j, int height, int width)
 
 cfp_status cfp_jpeg_open(cfp_jpeg **out, cfp_ctx *ctx, const char *where, int height, int width)
 {
+    *out = NULL;
     av_log_set_level(AV_LOG_QUIET); /* errors are returned as statuses */
+    CFP_TRY(cfp_libav_codec(ctx, where));
     CFP_TRY_ALLOC(ctx, *out, 1);
     **out = (cfp_jpeg){.ctx = ctx, .where = where};
     const cfp_status status = open_encoder(*out, height, width);

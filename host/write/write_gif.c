@@ -21,6 +21,7 @@ typedef struct animation {
 static cfp_status check_gif(cfp_ctx *ctx, const cfp_explanation *explanation)
 {
     (void)explanation;
+    CFP_TRY(cfp_libav_format(ctx, "--format gif"));
     if (avcodec_find_encoder(AV_CODEC_ID_GIF) == NULL)
         return cfp_fail(ctx, CFP_UNSUPPORTED, "--format gif: this libavcodec has no GIF encoder");
     return CFP_OK;

@@ -17,6 +17,7 @@ static const AVCodec *find_encoder(void)
 static cfp_status check_mp4(cfp_ctx *ctx, const cfp_explanation *explanation)
 {
     (void)explanation;
+    CFP_TRY(cfp_libav_format(ctx, "--format mp4"));
     if (find_encoder() == NULL)
         return cfp_fail(
             ctx, CFP_UNSUPPORTED,

@@ -4,7 +4,7 @@ include(CheckLanguage)
 check_language(CXX)
 if(NOT CMAKE_CXX_COMPILER)
     foreach(test check_backends_cudasim batch_cudasim replay_cudasim render_cudasim batch_cudasim_by_shape autotune_cudasim check_backends_cudasim_bf16 check_backends_cudasim_fp16 cudasim cudasim_autotune simulator_cudasim checked_cudasim
-            checked_cudasim_primitives checked_cudasim_relevance method_cudasim
+            checked_cudasim_all method_cudasim
             evaluate_cudasim explain_cudasim agreement_cudasim graph_nodes ranges)
         cfp_test(${test} cuda 60 bash -c "echo 'skipped: no C++ compiler' && exit 77")
     endforeach()
@@ -24,15 +24,8 @@ add_library(sim_kernels OBJECT ${kernels})
 target_include_directories(sim_kernels PRIVATE . sim)
 target_compile_features(sim_kernels PRIVATE cxx_std_17)
 target_compile_options(sim_kernels PRIVATE -ffp-contract=off -Wall -Wextra -Wshadow $<$<BOOL:${CFP_WERROR}>:-Werror>)
-if(CFP_SANITIZE)
-    # Without the checks of UBSan that others repeat: AddressSanitizer finds null pointers and what is outside an object,
-    # the release build finds wrong alignment.  They took half of the time to compile.
-    target_compile_options(sim_kernels PRIVATE ${sanitizers} -O1 -g1 -fno-omit-frame-pointer
-        -fno-sanitize=null,object-size,alignment,vptr)
-    if(CMAKE_CXX_COMPILER_ID STREQUAL GNU)
-        target_compile_options(sim_kernels PRIVATE --param asan-instrumentation-with-call-threshold=0)
-    endif()
-else() # a GPU faults if 16 bytes are loaded from an address that is no multiple of 16
+# Under sanitizers the kernels are compiled without checks: sim_kernels_checked, in the release build, checks each access.
+if(NOT CFP_SANITIZE) # a GPU faults if 16 bytes are loaded from an address that is no multiple of 16
     target_compile_options(sim_kernels PRIVATE -fsanitize=alignment -fsanitize-undefined-trap-on-error)
 endif()
 set_target_properties(sim_kernels PROPERTIES POSITION_INDEPENDENT_CODE ON CXX_VISIBILITY_PRESET hidden)
@@ -82,14 +75,12 @@ if(NOT CFP_SANITIZE)
         set_target_properties(${target} PROPERTIES POSITION_INDEPENDENT_CODE ON CXX_VISIBILITY_PRESET hidden)
     endforeach()
     sim_module(cfp_cudasim_checked "${CFP_SIM_CHECKED_DIR}" sim_check.c $<TARGET_OBJECTS:sim_kernels_checked>)
-    foreach(part primitives relevance) # where threads share memory
-        cfp_test(checked_cudasim_${part} cuda 300 check_backends --device cudasim --module-dir "${CFP_SIM_CHECKED_DIR}"
-            --seeds 1 --cases 40 --only ${part})
-    endforeach()
+    set(cases 8)
     if(CFP_FULL)
-        cfp_test(checked_cudasim_all cuda 600 check_backends --device cudasim --module-dir "${CFP_SIM_CHECKED_DIR}"
-            --seeds 1 --cases 40)
+        set(cases 40)
     endif()
+    cfp_test(checked_cudasim_all cuda 600 check_backends --device cudasim --module-dir "${CFP_SIM_CHECKED_DIR}"
+        --seeds 1 --cases ${cases})
     add_executable(test_simulator test_simulator.c ${runtime} sim_check.c)
     target_include_directories(test_simulator PRIVATE sim)
     target_link_libraries(test_simulator PRIVATE sim_kernels_checked sim_mutants cfp_flags m)
@@ -113,12 +104,16 @@ if(CFP_FULL)
     set(cases 160)
     set(half_cases 160)
 endif()
-cfp_test(check_backends_cudasim cuda 600 check_backends --device cudasim --module-dir "${CFP_SIM_DIR}" --seeds ${seeds}
-    --cases ${cases})
 set(halves bf16 fp16)
-if(CFP_SANITIZE) # the same kernels with another type, and fibers are slow under sanitizers
+set(skip)
+if(CFP_SANITIZE) # the host's side of each op; it is the same in every precision, and whole explanations use the primitives
+    set(seeds 0)
+    set(cases 1)
+    set(skip --skip primitives)
     set(halves)
 endif()
+cfp_test(check_backends_cudasim cuda 600 check_backends --device cudasim --module-dir "${CFP_SIM_DIR}" --seeds ${seeds}
+    --cases ${cases} ${skip})
 foreach(half ${halves})
     cfp_test(check_backends_cudasim_${half} cuda 600 check_backends --device cudasim --module-dir "${CFP_SIM_DIR}"
         --seeds 1 --cases ${half_cases} --precision ${half})

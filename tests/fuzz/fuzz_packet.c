@@ -17,6 +17,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     extra[21] = 3;
     AVCodecParameters codec = {.extradata = extra, .field_order = AV_FIELD_PROGRESSIVE};
     cfp_packet_reader reader;
+    cfp_ctx ctx = {0};
+    MUST(cfp_libav_codec(&ctx, "packet") == CFP_OK); /* it has the list of codecs */
     if (size == 0)
         return 0;
     const int which = data[0] % (N_CODECS + 2);
