@@ -236,7 +236,8 @@ static cfp_status check_blend(check *k, pair *p, const cfp_blend *how, int other
     if (status == CFP_OK)
         status = device_tensor_spoil(k, &got);
     if (status == CFP_OK)
-        status = k->device.api->blend(k->device.backend, &got, &all, others > 0 ? &other : NULL, how);
+        status =
+            k->device.api->blend(k->device.backend, &got, &all, others > 0 ? &other : NULL, how);
     if (status == CFP_OK)
         status = cfp_backend_ref.blend(NULL, &right, &x, others > 0 ? &g : NULL, how);
     if (got.type != CFP_FLOAT32)

@@ -23,8 +23,8 @@ struct cfp_analyser {
     cfp_ctx *ctx;
     const cfp_model *model;
     cfp_device device;
-    cfp_trace *trace; /* the network, which is shown the points */
-    cfp_trace *plain; /* the same for the clip as it is; NULL: the point is the clip */
+    cfp_trace *trace;       /* the network, which is shown the points */
+    cfp_trace *plain;       /* the same for the clip as it is; NULL: the point is the clip */
     cfp_trace *other_trace; /* the same for the baseline; NULL: there is none */
     bool other_shown;       /* it holds the baseline of all clips */
     /* The question: */

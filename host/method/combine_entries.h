@@ -1,5 +1,5 @@
-/* combine_entries.h - combines what the network was shown for each clip (entries.h): the two factors
- * that rule grad multiplies. */
+/* combine_entries.h - combines what the network was shown for each clip (entries.h): the two
+ * factors that rule grad multiplies. */
 #pragma once
 #include "analyser.h"
 

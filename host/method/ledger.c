@@ -135,8 +135,9 @@ static void lay_out_rest(cfp_ledger *l, size_t *used, const cfp_query *query, co
     l->start = take(l, used, (size_t)l->questions * model->node[model->logits].shape.c,
                     sizeof(cfp_demand));
     if (query->rule == CFP_RULE_GRAD)
-        l->seed = take(l, used, (size_t)l->clips * (size_t)l->entries.points * (size_t)model->n_classes,
-                       sizeof(float));
+        l->seed =
+            take(l, used, (size_t)l->clips * (size_t)l->entries.points * (size_t)model->n_classes,
+                 sizeof(float));
     if (l->in_parts) {
         l->part_product = take(l, used, (size_t)l->clips * max, sizeof(float));
         l->part_map = take(l, used, (size_t)(l->questions * positions), sizeof(float));

@@ -37,10 +37,11 @@ typedef struct cfp_trace_request {
     bool keep_all;       /* every value and every gradient stays in memory */
     const uint8_t *turned; /* [n_nodes] not 0: the output of this node is turned down; NULL: none */
     float alpha;           /* how far: y becomes b + alpha * (y - b), see cfp_trace.towards */
-    struct cfp_trace *like; /* whose steps this trace borrows, if the backend allows it; it must live
-                             * longer, and have at least as many clips x entries.  NULL: none */
-    int spare;             /* how many buffers of cfp_trace.spare to plan */
-    const char *smaller;   /* if memory is short: the options to make smaller; NULL: none */
+    struct cfp_trace
+        *like;           /* whose steps this trace borrows, if the backend allows it; it must live
+                          * longer, and have at least as many clips x entries.  NULL: none */
+    int spare;           /* how many buffers of cfp_trace.spare to plan */
+    const char *smaller; /* if memory is short: the options to make smaller; NULL: none */
 } cfp_trace_request;
 
 enum { CFP_TRACE_SPARES = 2 };
@@ -84,10 +85,10 @@ typedef struct cfp_trace {
     bool *diff_ready;  /* [n_nodes] diff holds a gradient of this pass */
     bool *lies_aside;  /* [n_nodes] a contribution in `aside` is still to be added to diff */
     /* A network that is turned down: */
-    bool *turned;   /* [n_nodes] by value; NULL: none is */
+    bool *turned;                    /* [n_nodes] by value; NULL: none is */
     const struct cfp_trace *towards; /* it holds each b that a value is turned to: for each clip, or
                                       * one for all of them; NULL: b is 0 */
-    void *unturned; /* the capacity for any value that is */
+    void *unturned;                  /* the capacity for any value that is */
 } cfp_trace;
 
 /* Splits the network into steps, plans its memory and takes it.  CFP_NOMEM: the message says in

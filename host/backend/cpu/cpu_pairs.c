@@ -13,7 +13,7 @@
 enum {
     TILE = LANE_PAIRS_KERNELS,
     QUAD = LANE_PAIRS_CHANNELS,
-    QUADS = 16, /* tiles that go through the outputs together */
+    QUADS = 16,     /* tiles that go through the outputs together */
     MIN_SUMS = 256, /* positions that are summed in float before they are added in double */
     MIN_WORK = 1 << 16
 };
@@ -137,9 +137,8 @@ static inline void find_row(int64_t *to, int64_t *from, const tap *k, int t, int
 {
     const cfp_shape in = k->g->pairs->x->shape, out = k->g->pairs->dy->shape;
     *to = (((int64_t)t * out.h + h) * out.w + k->w.first) * TILE;
-    *from =
-        ((int64_t)(t * k->t.stride + k->t.reach) * in.h + h * k->h.stride + k->h.reach) * in.w +
-        k->w.first * k->w.stride + k->w.reach;
+    *from = ((int64_t)(t * k->t.stride + k->t.reach) * in.h + h * k->h.stride + k->h.reach) * in.w +
+            k->w.first * k->w.stride + k->w.reach;
 }
 
 /* Sums one piece for a tile, in float: sum[channel][kernel].  dy: of the tile.  x: of its first
@@ -185,24 +184,24 @@ static void sum_tap(double (*total)[QUAD][TILE], const cpu_lanes *lanes, const g
                          cfp_min_int(most, rows - done)};
         for (int q = 0; q < quads; q++) {
             float sum[QUAD][TILE] = {{0}};
-            sum_piece(sum, lanes, &k, dy, g->x + (int64_t)(first + q) * QUAD * cfp_positions(in), &p);
+            sum_piece(sum, lanes, &k, dy, g->x + (int64_t)(first + q) * QUAD * cfp_positions(in),
+                      &p);
             add_sums(total[q], sum);
         }
     }
 }
 
 /* Adds what one tap has summed, times its weight. */
-static void add_tap(double value[QUAD][TILE], double total[QUAD][TILE], const gathered *g,
-                    int tile, int quad, int number)
+static void add_tap(double value[QUAD][TILE], double total[QUAD][TILE], const gathered *g, int tile,
+                    int quad, int number)
 {
     const int kernels = cfp_min_int(TILE, g->n_kernels - tile * TILE);
     const int channels = cfp_min_int(QUAD, g->n_channels - quad * QUAD);
     for (int q = 0; q < channels; q++)
         for (int lane = 0; lane < kernels; lane++) {
-            const int64_t pair = (int64_t)g->kernel[tile * TILE + lane] * g->span +
-                                 g->channel[quad * QUAD + q];
-            value[q][lane] +=
-                (double)g->pairs->weight[pair * g->taps + number] * total[q][lane];
+            const int64_t pair =
+                (int64_t)g->kernel[tile * TILE + lane] * g->span + g->channel[quad * QUAD + q];
+            value[q][lane] += (double)g->pairs->weight[pair * g->taps + number] * total[q][lane];
         }
 }
 

@@ -4,9 +4,8 @@
 
 enum { VECS = LANE_PAIRS_KERNELS / LANES, CHANNELS = LANE_PAIRS_CHANNELS };
 
-static inline __attribute__((always_inline)) void add_output(vec sum[CHANNELS][VECS],
-                                                             const float *dy, const float *x,
-                                                             int64_t apart)
+static inline __attribute__((always_inline)) void
+add_output(vec sum[CHANNELS][VECS], const float *dy, const float *x, int64_t apart)
 {
     vec slope[VECS];
     for (int v = 0; v < VECS; v++)
@@ -26,8 +25,7 @@ void LANE(pairs_run)(float *sum, const lane_pairs *job, const float *dy, const f
             mine[c][v] = v_load(sum + c * LANE_PAIRS_KERNELS + v * LANES);
     for (int row = 0; row < job->rows; row++, dy += job->dy_row, x += job->x_row)
         for (int w = 0; w < job->n; w++)
-            add_output(mine, dy + w * LANE_PAIRS_KERNELS, x + (int64_t)w * job->stride,
-                       job->apart);
+            add_output(mine, dy + w * LANE_PAIRS_KERNELS, x + (int64_t)w * job->stride, job->apart);
     for (int c = 0; c < CHANNELS; c++)
         for (int v = 0; v < VECS; v++)
             v_store(sum + c * LANE_PAIRS_KERNELS + v * LANES, mine[c][v]);

@@ -200,7 +200,8 @@ typedef struct lane_score {
 } lane_score;
 
 /* Rows of outputs, of which each pair of 16 kernels and 4 channels sums the products with what it
- * reads: of dy[row * dy_row + w * 16 + kernel] and x[row * x_row + w * stride + channel * apart]. */
+ * reads: of dy[row * dy_row + w * 16 + kernel] and x[row * x_row + w * stride + channel * apart].
+ */
 typedef struct lane_pairs {
     int rows, n, stride; /* n: outputs of a row */
     int64_t apart, dy_row, x_row;
