@@ -154,37 +154,40 @@ extern "C" cudaError_t cuda_set_values(const cuda_view *x, const float *value, f
     return cudaGetLastError();
 }
 
-/* The numbers of one entry are contiguous, including the lanes after the last channel. */
+/* The numbers of one entry are contiguous, including the lanes after the last channel.  minus: one
+ * entry for each clip, `apart` numbers from the last one; apart 0: one for all.  NULL: none. */
 template <class S>
-static __global__ void blend_kernel(S *dst, const S *src, int64_t size, cfp_blend b)
+static __global__ void blend_kernel(S *dst, const S *src, const S *minus, int64_t apart,
+                                    int64_t size, cfp_blend b)
 {
     const int n = blockIdx.y;
     for (int64_t i = (int64_t)blockIdx.x * blockDim.x + threadIdx.x; i < size;
          i += (int64_t)gridDim.x * blockDim.x) {
         const S *x = src + (int64_t)n * b.entries * size + i;
         double sum = 0;
-        for (int k = b.first; k < b.first + b.count; k++)
+        for (int k = 0; k < b.count; k++)
             sum += widened(x[k * size]);
         sum *= b.scale;
-        if (b.minus >= 0)
-            sum -= widened(x[b.minus * size]);
+        if (minus != nullptr)
+            sum -= widened(minus[n * apart + i]);
         round_to(&dst[(int64_t)n * size + i], (float)sum);
     }
 }
 
 template <class S>
-static void blend_entries(const cuda_view &dst, const cuda_view &src, const cfp_blend &b,
-                          cudaStream_t stream)
+static void blend_entries(const cuda_view &dst, const cuda_view &src, const cuda_view &other,
+                          const cfp_blend &b, cudaStream_t stream)
 {
-    const int64_t size = count_of(dst, 1);
+    const int64_t size = count_of(dst, 1), apart = other.n > 1 ? size : 0;
     LAUNCH(blend_kernel<S>, grid_of(size, dst.n), THREADS, stream, static_cast<S *>(dst.data),
-           static_cast<const S *>(src.data), size, b);
+           static_cast<const S *>(src.data), static_cast<const S *>(other.data), apart, size, b);
 }
 
 extern "C" cudaError_t cuda_blend_entries(const cuda_view *dst, const cuda_view *src,
-                                          const cfp_blend *blend, cudaStream_t stream)
+                                          const cuda_view *other, const cfp_blend *blend,
+                                          cudaStream_t stream)
 {
-    FOR_TYPE(dst->type, blend_entries, *dst, *src, *blend, stream);
+    FOR_TYPE(dst->type, blend_entries, *dst, *src, *other, *blend, stream);
     return cudaGetLastError();
 }
 
@@ -196,23 +199,17 @@ template <class S> static __device__ float after_storing(float x)
     return widened(s);
 }
 
-/* One thread computes one number; blockIdx.y is the entry, counted over all clips. */
+/* One thread computes one number; blockIdx.y is the entry, counted over all clips.  other: as for
+ * blend_kernel. */
 template <class S>
-static __global__ void turn_kernel(S *dst, const S *src, int64_t size, cfp_turn op)
+static __global__ void turn_kernel(S *dst, const S *src, const S *other, int64_t apart,
+                                   int64_t size, cfp_turn op)
 {
     const int n = blockIdx.y;
-    const bool turns = n % op.entries == op.entry;
-    if (!turns && dst == src)
-        return;
     for (int64_t i = (int64_t)blockIdx.x * blockDim.x + threadIdx.x; i < size;
          i += (int64_t)gridDim.x * blockDim.x) {
-        const S *from = src + n * size + i;
-        const float x = widened(*from), a = op.alpha;
-        if (!turns) {
-            dst[n * size + i] = *from;
-            continue;
-        }
-        const float b = op.other < 0 ? 0.0f : widened(from[(op.other - op.entry) * size]);
+        const float x = widened(src[n * size + i]), a = op.alpha;
+        const float b = other == nullptr ? 0.0f : widened(other[n / op.entries * apart + i]);
         round_to(&dst[n * size + i],
                  op.back ? cfp_turned_back(x, b, a, after_storing<S>(cfp_turned(0, b, a)),
                                            after_storing<S>(cfp_turned(1, b, a)),
@@ -222,17 +219,18 @@ static __global__ void turn_kernel(S *dst, const S *src, int64_t size, cfp_turn 
 }
 
 template <class S>
-static void turn_entry(const cuda_view &dst, const cuda_view &src, const cfp_turn &op,
-                       cudaStream_t stream)
+static void turn_entries(const cuda_view &dst, const cuda_view &src, const cuda_view &other,
+                         const cfp_turn &op, cudaStream_t stream)
 {
-    const int64_t size = count_of(dst, 1);
+    const int64_t size = count_of(dst, 1), apart = other.n > 1 ? size : 0;
     LAUNCH(turn_kernel<S>, grid_of(size, dst.n), THREADS, stream, static_cast<S *>(dst.data),
-           static_cast<const S *>(src.data), size, op);
+           static_cast<const S *>(src.data), static_cast<const S *>(other.data), apart, size, op);
 }
 
-extern "C" cudaError_t cuda_turn_entry(const cuda_view *dst, const cuda_view *src,
-                                       const cfp_turn *turn, cudaStream_t stream)
+extern "C" cudaError_t cuda_turn_entries(const cuda_view *dst, const cuda_view *src,
+                                         const cuda_view *other, const cfp_turn *turn,
+                                         cudaStream_t stream)
 {
-    FOR_TYPE(dst->type, turn_entry, *dst, *src, *turn, stream);
+    FOR_TYPE(dst->type, turn_entries, *dst, *src, *other, *turn, stream);
     return cudaGetLastError();
 }

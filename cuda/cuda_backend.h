@@ -170,9 +170,9 @@ cfp_status cuda_gate(cfp_backend *backend, const cfp_gating *gating);
 cfp_status cuda_replace(cfp_backend *backend, cfp_tensor *x, const cfp_tensor *other,
                         const uint8_t *where);
 cfp_status cuda_blend(cfp_backend *backend, cfp_tensor *dst, const cfp_tensor *src,
-                      const cfp_blend *blend);
+                      const cfp_tensor *other, const cfp_blend *blend);
 cfp_status cuda_turn(cfp_backend *backend, cfp_tensor *dst, const cfp_tensor *src,
-                     const cfp_turn *turn);
+                     const cfp_tensor *other, const cfp_turn *turn);
 cfp_status cuda_weigh_pairs(cfp_backend *backend, const cfp_pairs *pairs);
 cfp_status cuda_pick_edges(cfp_backend *backend, const cfp_back_step *step);
 cfp_status cuda_accumulate(cfp_backend *backend, cfp_tensor *dst, const cfp_tensor *src);

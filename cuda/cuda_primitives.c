@@ -101,18 +101,24 @@ cfp_status cuda_seed(cfp_backend *backend, cfp_tensor *x, const float *value)
     return CFP_OK;
 }
 
-cfp_status cuda_turn(cfp_backend *backend, cfp_tensor *dst, const cfp_tensor *src,
-                     const cfp_turn *turn)
+/* A tensor that may be missing: then the view's data is NULL. */
+static cuda_view view_of_any(const cfp_tensor *x)
 {
-    const cuda_view to = cuda_view_of(dst), from = cuda_view_of(src);
-    CUDA_TRY(backend, cuda_turn_entry(&to, &from, turn, backend->stream));
+    return x != NULL ? cuda_view_of(x) : (cuda_view){.n = 1};
+}
+
+cfp_status cuda_turn(cfp_backend *backend, cfp_tensor *dst, const cfp_tensor *src,
+                     const cfp_tensor *other, const cfp_turn *turn)
+{
+    const cuda_view to = cuda_view_of(dst), from = cuda_view_of(src), towards = view_of_any(other);
+    CUDA_TRY(backend, cuda_turn_entries(&to, &from, &towards, turn, backend->stream));
     return cuda_watch_tensor(backend, dst);
 }
 
 cfp_status cuda_blend(cfp_backend *backend, cfp_tensor *dst, const cfp_tensor *src,
-                      const cfp_blend *blend)
+                      const cfp_tensor *other, const cfp_blend *blend)
 {
-    const cuda_view to = cuda_view_of(dst), from = cuda_view_of(src);
-    CUDA_TRY(backend, cuda_blend_entries(&to, &from, blend, backend->stream));
+    const cuda_view to = cuda_view_of(dst), from = cuda_view_of(src), minus = view_of_any(other);
+    CUDA_TRY(backend, cuda_blend_entries(&to, &from, &minus, blend, backend->stream));
     return cuda_watch_tensor(backend, dst);
 }

@@ -172,12 +172,14 @@ typedef struct cuda_channel_sums {
 cudaError_t cuda_sum_channels(const cuda_channel_sums *op, cudaStream_t stream);
 /* x (n, c), of one position, = value[n * x.c + c] * one; lanes after the last channel become 0. */
 cudaError_t cuda_set_values(const cuda_view *x, const float *value, float one, cudaStream_t stream);
-/* cfp_blend of relevance.h.  dst and src have the same layout; dst has one entry a clip. */
-cudaError_t cuda_blend_entries(const cuda_view *dst, const cuda_view *src, const cfp_blend *blend,
-                               cudaStream_t stream);
-/* cfp_turn of relevance.h.  dst and src have the same layout, and may be the same tensor. */
-cudaError_t cuda_turn_entry(const cuda_view *dst, const cuda_view *src, const cfp_turn *turn,
-                            cudaStream_t stream);
+/* cfp_blend of relevance.h.  All have the same layout; dst has one entry a clip.  other->data NULL:
+ * nothing is subtracted. */
+cudaError_t cuda_blend_entries(const cuda_view *dst, const cuda_view *src, const cuda_view *other,
+                               const cfp_blend *blend, cudaStream_t stream);
+/* cfp_turn of relevance.h.  All have the same layout; dst and src may be the same tensor.
+ * other->data NULL: the numbers are turned down to 0. */
+cudaError_t cuda_turn_entries(const cuda_view *dst, const cuda_view *src, const cuda_view *other,
+                              const cfp_turn *turn, cudaStream_t stream);
 
 /* cfp_pairs of backend.h.  x and dy may differ in type. */
 typedef struct cuda_pairs {

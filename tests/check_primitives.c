@@ -224,57 +224,80 @@ static cfp_status check_writers(check *k, pair *p)
     return check_tensor(k, "seed", &p->on_x, p->right);
 }
 
-/* The tensor's clips taken for the entries of one. */
-static cfp_status check_blends(check *k, pair *p)
+/* The tensor's clips taken for the entries of one, or for clips of one entry each. */
+static cfp_status check_blend(check *k, pair *p, const cfp_blend *how, int others)
 {
-    const int n = p->shape.n;
-    const cfp_blend how[] = {{n, 0, 1, n - 1, 1}, {n, 0, n, -1, 0.25}, {n, n - 1, 1, -1, 1}};
-    const cfp_tensor x = plain_tensor(p->shape, p->x);
+    const cfp_tensor x = plain_tensor(p->shape, p->x), all = p->on_x;
     cfp_tensor right = plain_tensor(p->shape, p->right), got = p->on_x;
-    right.shape.n = got.shape.n = 1;
-    const cfp_tensor all = p->on_x;
+    cfp_tensor g = plain_tensor(p->shape, p->g), other = p->on_g;
+    right.shape.n = got.shape.n = p->shape.n / how->entries;
+    g.shape.n = other.shape.n = others;
     cfp_status status = device_tensor_open(k, &got);
+    if (status == CFP_OK)
+        status = device_tensor_spoil(k, &got);
+    if (status == CFP_OK)
+        status =
+            k->device.api->blend(k->device.backend, &got, &all, others > 0 ? &other : NULL, how);
+    if (status == CFP_OK)
+        status = cfp_backend_ref.blend(NULL, &right, &x, others > 0 ? &g : NULL, how);
+    if (got.type != CFP_FLOAT32)
+        make_exact(k, p->right, cfp_count(right.shape));
     k->exact = true;
-    for (int i = 0; i < 3 && status == CFP_OK; i++) {
-        CFP_TRY(device_tensor_spoil(k, &got));
-        CFP_TRY(k->device.api->blend(k->device.backend, &got, &all, &how[i]));
-        CFP_TRY(cfp_backend_ref.blend(NULL, &right, &x, &how[i]));
-        if (got.type != CFP_FLOAT32)
-            make_exact(k, p->right, cfp_count(right.shape));
+    if (status == CFP_OK)
         status = check_tensor(k, "blend", &got, p->right);
-    }
     device_tensor_free(k, &got);
     return status;
 }
 
-/* Some numbers are 0, 1 and 6.  After turning down and back they must be exactly these. */
-static cfp_status check_turns(check *k, pair *p)
+static cfp_status check_blends(check *k, pair *p)
+{
+    const int n = p->shape.n;
+    const cfp_blend how[] = {{n, 1, 1}, {n, n, 0.25}, {1, 1, 1}};
+    CFP_TRY(k->device.api->upload(k->device.backend, &p->on_g, p->g));
+    for (int i = 0; i < 3; i++) {
+        CFP_TRY(check_blend(k, p, &how[i], 0));
+        CFP_TRY(check_blend(k, p, &how[i], 1));
+    }
+    return check_blend(k, p, &how[2], n); /* each clip has an other one */
+}
+
+/* Some numbers are 0, 1 and 6.  After turning down and back they must be exactly these.  others: 0:
+ * they are turned down to 0; 1: all clips to the same other one; n: each to its own. */
+static cfp_status check_turn(check *k, pair *p, int others, float *before)
 {
     const cfp_backend_api *api = k->device.api;
-    const int n = p->shape.n;
-    const cfp_turn how[] = {{n, n - 1, 0, 0.8f, false}, {n, 0, -1, 0.7f, false}};
-    float *const before = p->g;
-    cfp_tensor x = plain_tensor(p->shape, before), right = plain_tensor(p->shape, p->right);
+    const int entries = others == 1 ? p->shape.n : 1;
+    const cfp_turn down = {entries, 0.8f, false}, up = {entries, 0.8f, true};
+    const cfp_tensor x = plain_tensor(p->shape, before);
+    cfp_tensor right = plain_tensor(p->shape, p->right), to = plain_tensor(p->shape, p->x);
+    cfp_tensor other = p->on_x;
+    to.shape.n = other.shape.n = others;
+    CFP_TRY(api->upload(k->device.backend, &p->on_x, p->x));
+    CFP_TRY(api->upload(k->device.backend, &p->on_g, before));
+    CFP_TRY(api->turn(k->device.backend, &p->on_g, &p->on_g, others > 0 ? &other : NULL, &down));
+    CFP_TRY(cfp_backend_ref.turn(NULL, &right, &x, others > 0 ? &to : NULL, &down));
+    k->exact = p->on_g.type == CFP_FLOAT32;
+    CFP_TRY(check_tensor(k, "turn", &p->on_g, p->right));
+    CFP_TRY(api->download(k->device.backend, p->right, &p->on_g));
+    CFP_TRY(cfp_backend_ref.turn(NULL, &right, &right, others > 0 ? &to : NULL, &up));
+    CFP_TRY(api->turn(k->device.backend, &p->on_g, &p->on_g, others > 0 ? &other : NULL, &up));
+    CFP_TRY(check_tensor(k, "turn back", &p->on_g, p->right));
+    for (int64_t j = 0; j < p->count && p->on_g.type == CFP_FLOAT32; j++)
+        if (j % 5 < 3 && p->right[j] != before[j])
+            check_failed(k, "a number at a kink does not come back");
+    return CFP_OK;
+}
+
+static cfp_status check_turns(check *k, pair *p)
+{
     static const float kinks[] = {0, 1, 6};
+    const int others[] = {0, 1, p->shape.n};
+    float *const before = p->g;
     for (int64_t i = 0; i < p->count; i++)
         if (i % 5 < 3)
             before[i] = kinks[i % 5];
-    for (int i = 0; i < 2; i++) {
-        cfp_turn back = how[i];
-        back.back = true;
-        CFP_TRY(api->upload(k->device.backend, &p->on_x, before));
-        CFP_TRY(api->turn(k->device.backend, &p->on_g, &p->on_x, &how[i]));
-        CFP_TRY(cfp_backend_ref.turn(NULL, &right, &x, &how[i]));
-        k->exact = p->on_g.type == CFP_FLOAT32;
-        CFP_TRY(check_tensor(k, "turn", &p->on_g, p->right));
-        CFP_TRY(api->download(k->device.backend, p->right, &p->on_g));
-        CFP_TRY(cfp_backend_ref.turn(NULL, &right, &right, &back));
-        CFP_TRY(api->turn(k->device.backend, &p->on_x, &p->on_g, &back));
-        CFP_TRY(check_tensor(k, "turn back", &p->on_x, p->right));
-        for (int64_t j = 0; j < p->count && p->on_g.type == CFP_FLOAT32; j++)
-            if (j % 5 < 3 && p->right[j] != before[j])
-                check_failed(k, "a number at a kink does not come back");
-    }
+    for (int i = 0; i < 3; i++)
+        CFP_TRY(check_turn(k, p, others[i], before));
     return CFP_OK;
 }
 

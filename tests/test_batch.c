@@ -401,6 +401,82 @@ static void every_rule_of_two_classes(struct setting *s)
     classes_in_parts(s, q);
 }
 
+static void count_forward(void *cookie, const char *what, int64_t done, int64_t total)
+{
+    *(int *)cookie += strcmp(what, "forward") == 0 && done == total;
+}
+
+/* How often the network runs forward for one batch of a question. */
+static int forward_passes(struct setting *s, cfp_analyser *analyser, int round)
+{
+    const cfp_clip *clip[CLIPS];
+    static const int classes[CLIPS];
+    cfp_explanation out[CLIPS];
+    int passes = 0;
+    for (int n = 0; n < CLIPS; n++)
+        clip[n] = &s->clip[round * CLIPS + n];
+    s->ctx.progress = count_forward;
+    s->ctx.cookie = &passes;
+    CHECK_EQ(cfp_explain_batch(out, analyser, clip, classes, CFP_INTERP_LINEAR), CFP_OK);
+    s->ctx.progress = NULL;
+    for (int n = 0; n < CLIPS; n++)
+        cfp_explanation_free(&out[n]);
+    return passes;
+}
+
+/* The network that has a backward pass is shown what needs one, and nothing else.  A baseline that
+ * is the same for all clips runs once. */
+static void nothing_runs_for_nothing(struct setting *s)
+{
+    static const cfp_baseline baselines[] = {CFP_BASELINE_BLANK, CFP_BASELINE_FREEZE};
+    const cfp_batch batch = {.clips = CLIPS, .thetas = 1};
+    for (int i = 0; i < 4; i++) {
+        cfp_query q = cfp_query_default();
+        const bool turned = i >= 2, shared = i % 2 == 0;
+        q.rule = CFP_RULE_GRAD;
+        q.mask = CFP_MASK_NONE;
+        q.baseline = baselines[i % 2];
+        q.turn_down = turned ? 0.25 : 1;
+        cfp_analyser *analyser = open_analyser(s, &q, &batch);
+        if (analyser == NULL)
+            continue;
+        CHECK_EQ(analyser->trace->value[0].shape.n, CLIPS);
+        CHECK_EQ(analyser->other_trace->value[0].shape.n, shared ? 1 : CLIPS);
+        CHECK_EQ(analyser->plain != NULL, turned);
+        if (s->device.api->record == NULL) { /* a recording tells no progress */
+            CHECK_EQ(forward_passes(s, analyser, 0), 2 + turned);
+            CHECK_EQ(forward_passes(s, analyser, 1), 1 + turned + !shared);
+        }
+        cfp_analyser_close(&analyser);
+    }
+}
+
+/* An analyser that is given another clip to compare with forgets the first one. */
+static void another_clip_to_compare_with(struct setting *s)
+{
+    cfp_query q = cfp_query_default();
+    q.rule = CFP_RULE_GRAD;
+    q.mask = CFP_MASK_NONE;
+    q.baseline = CFP_BASELINE_CLIP;
+    q.theta = 0.05;
+    cfp_analyser *kept = open_analyser(s, &q, NULL);
+    cfp_explanation of[4] = {{0}};
+    for (int i = 0; i < 2 && kept != NULL; i++) {
+        cfp_analyser *fresh = open_analyser(s, &q, NULL);
+        cfp_analyser_compare_with(kept, &s->clip[1 + i]);
+        cfp_analyser_compare_with(fresh, &s->clip[1 + i]);
+        CHECK_EQ(cfp_explain(&of[i], kept, &s->clip[0], 1, CFP_INTERP_LINEAR), CFP_OK);
+        CHECK_EQ(cfp_explain(&of[2 + i], fresh, &s->clip[0], 1, CFP_INTERP_LINEAR), CFP_OK);
+        same_explanation(&of[i], &of[2 + i]);
+        cfp_analyser_close(&fresh);
+    }
+    CHECK(of[0].pyramid.n_layers != of[1].pyramid.n_layers || /* the two clips were not the same */
+          !near_explanation(&of[0], &of[1]));
+    for (int i = 0; i < 4; i++)
+        cfp_explanation_free(&of[i]);
+    cfp_analyser_close(&kept);
+}
+
 static void every_rule(struct setting *s)
 {
     every_rule_of_two_classes(s);
@@ -419,10 +495,14 @@ static void every_rule(struct setting *s)
     grad.tubes = CFP_TUBES_KERNELS;
     grad.depth = model_path != NULL ? 2 : CFP_ALL_DEPTHS;
     a_batch_answers_as_each_alone(s, grad);
-    grad.baseline = CFP_BASELINE_FREEZE;
-    grad.steps = 2;
     const bool sums = by_shape;
     by_shape = true; /* every backend computes a linear layer of this size as another product */
+    grad.baseline = CFP_BASELINE_BLANK; /* one for all clips */
+    grad.turn_down = 0.25;
+    a_batch_answers_as_each_alone(s, grad);
+    grad.turn_down = 1;
+    grad.baseline = CFP_BASELINE_FREEZE;
+    grad.steps = 2;
     a_batch_answers_as_each_alone(s, grad);
     by_shape = sums;
     path.propagate = CFP_PROPAGATE_PATH;
@@ -431,6 +511,9 @@ static void every_rule(struct setting *s)
     a_batch_answers_as_each_alone(s, path);
     grad_takes_one_theta(s);
     parts_are_the_whole(s);
+    nothing_runs_for_nothing(s);
+    if (model_path == NULL)
+        another_clip_to_compare_with(s);
 }
 
 int main(int argc, char **argv)

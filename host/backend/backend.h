@@ -18,7 +18,7 @@
 #include "render.h"
 
 /* Raised whenever a type of this file or of relevance.h or render.h changes. */
-#define CFP_BACKEND_ABI 10
+#define CFP_BACKEND_ABI 11
 
 typedef struct cfp_backend cfp_backend; /* an open device; each backend defines its own struct */
 
@@ -192,7 +192,8 @@ typedef struct cfp_backend_api {
     void (*clip_layout)(cfp_backend *backend, const cfp_step *first, cfp_tensor *x);
     /* Steps.  step_open is given shapes and the sources' blocks and types (data is NULL).  It
      * chooses dst->block and dst->type and prepares the weights.  The step can then be run any
-     * number of times, with tensors of the same shapes, blocks and types.  dst may share the memory
+     * number of times, with tensors of the same shapes, blocks and types; in host memory also with
+     * fewer clips.  dst may share the memory
      * of the ADDED source, and of no other. */
     cfp_status (*step_open)(cfp_backend *backend, cfp_step *step, const cfp_tensor *const *src,
                             cfp_tensor *dst);
@@ -230,13 +231,14 @@ typedef struct cfp_backend_api {
      * the last channel are 0 afterwards if they were 0 before or where is NULL. */
     cfp_status (*replace)(cfp_backend *backend, cfp_tensor *x, const cfp_tensor *other,
                           const uint8_t *where);
-    /* dst has one entry a clip, src all entries of each clip (relevance.h).  Otherwise their
-     * shapes, blocks and types are the same. */
+    /* dst has one entry for each clip, src all entries of each clip, other (may be NULL) one for
+     * each clip or one for all (relevance.h).  Otherwise their shapes, blocks and types are the
+     * same. */
     cfp_status (*blend)(cfp_backend *backend, cfp_tensor *dst, const cfp_tensor *src,
-                        const cfp_blend *blend);
-    /* dst = src with one entry of each clip turned down (relevance.h); dst may be src. */
+                        const cfp_tensor *other, const cfp_blend *blend);
+    /* dst = src turned down towards other (relevance.h), which may be NULL; dst may be src. */
     cfp_status (*turn)(cfp_backend *backend, cfp_tensor *dst, const cfp_tensor *src,
-                       const cfp_turn *turn);
+                       const cfp_tensor *other, const cfp_turn *turn);
     /* dst += src, of the same shape, block and type. */
     cfp_status (*accumulate)(cfp_backend *backend, cfp_tensor *dst, const cfp_tensor *src);
     /* dst = src, of the same shape, block and type. */

@@ -101,18 +101,19 @@ typedef struct cfp_back_step {
     cfp_row *row;     /* [questions][O] */
 } cfp_back_step;
 
-/* Combines the entries of each clip: dst(n) = scale * (sum of src(n * entries + k) over the `count`
- * entries k from `first` on) - src(n * entries + minus), the last term only if minus >= 0. */
+/* Combines the entries of each clip: dst(n) = scale * (sum of src(n * entries + k) over the first
+ * `count` entries k) - other(n).  `other` is a tensor with one entry for each clip, or with a
+ * single one for all clips; without it nothing is subtracted. */
 typedef struct cfp_blend {
-    int entries, first, count, minus;
+    int entries, count;
     double scale;
 } cfp_blend;
 
-/* Moves entry `entry` of each clip towards entry `other`: dst = b + alpha * (x - b), where b is
- * that other entry's number; other < 0: b = 0.  back: the inverse, dst = b + (x - b) / alpha.  The
- * other entries are copied.  dst may be src. */
+/* Moves each entry of a clip towards the same clip's number in a tensor `other`: dst = b + alpha *
+ * (x - b), where b is that number.  `other` is as for cfp_blend; without it, b = 0.  back: the
+ * inverse, dst = b + (x - b) / alpha.  dst may be src. */
 typedef struct cfp_turn {
-    int entries, entry, other;
+    int entries;
     float alpha;
     bool back;
 } cfp_turn;

@@ -25,7 +25,7 @@ typedef struct scoring {
     cfp_scores *out;
     layer_sum *layer; /* [n_nodes] */
     float *buffer;    /* for one map */
-    float *input;     /* [entries][C x T x H x W] */
+    float *input;     /* [2][C x T x H x W] the clip and its baseline */
     float *logits;
 } scoring;
 
@@ -136,14 +136,13 @@ static cfp_status score_activations(scoring *s, const cfp_clip *clip, int n_clas
 static cfp_status put_seeds(scoring *s, int class_index)
 {
     cfp_analyser *a = s->analyser;
-    const cfp_entries *e = &a->entries;
-    const int classes = s->model->n_classes;
+    const int points = a->entries.points, classes = s->model->n_classes;
     double *gradient;
     float *seed;
     CFP_TRY_ALLOC(s->ctx, gradient, classes);
-    seed = cfp_alloc(s->ctx, (size_t)e->n * (size_t)classes, sizeof *seed);
+    seed = cfp_alloc(s->ctx, (size_t)points * (size_t)classes, sizeof *seed);
     cfp_status status = seed == NULL ? CFP_NOMEM : CFP_OK;
-    for (int k = e->first; status == CFP_OK && k < e->first + a->part.count; k++) {
+    for (int k = 0; status == CFP_OK && k < a->part.count; k++) {
         cfp_target_gradient(gradient, a->trace->logits + (int64_t)k * classes, classes, class_index,
                             a->query.target);
         for (int c = 0; c < classes; c++)
@@ -151,7 +150,7 @@ static cfp_status put_seeds(scoring *s, int class_index)
     }
     if (status == CFP_OK)
         status = a->device.api->put(a->device.backend, a->ledger->seed, seed,
-                                    (size_t)e->n * (size_t)classes * sizeof *seed);
+                                    (size_t)points * (size_t)classes * sizeof *seed);
     cfp_free(seed);
     cfp_free(gradient);
     return status;
@@ -169,7 +168,7 @@ static cfp_status add_products(scoring *s, int node)
         CFP_TRY(cfp_trace_gradient(&gradient, s->analyser->trace, node));
         if (gradient == NULL)
             return CFP_OK;
-        CFP_TRY(cfp_blend_value(&x, s->analyser, value));
+        CFP_TRY(cfp_blend_value(&x, s->analyser, node));
         CFP_TRY(cfp_blend_gradient(&g, s->analyser, gradient));
         CFP_TRY(add_map(s, m, &x, &g, 1));
     }
@@ -192,13 +191,16 @@ static cfp_status walk_back(scoring *s)
 static cfp_status score_gradient(scoring *s, cfp_scores *out, const cfp_clip *clip, int class_index)
 {
     cfp_analyser *a = s->analyser;
-    const int steps = a->query.steps, max = a->entries.count;
+    const int steps = a->query.steps, max = a->entries.points;
+    const cfp_shown shown = {.clip = &clip};
+    if (a->other != s->method->other)
+        cfp_analyser_compare_with(a, s->method->other);
     for (int first = 0; first < steps; first += max) {
         a->part = (cfp_part){.count = cfp_min_int(max, steps - first),
                              .first = first == 0,
                              .last = first + max >= steps};
-        CFP_TRY(cfp_entries_fill(s->input, a, &clip, NULL, s->method->other, first));
-        CFP_TRY(cfp_trace_forward(a->trace, s->input, s->logits));
+        CFP_TRY(first == 0 ? cfp_entries_forward(a, &shown, s->logits)
+                           : cfp_entries_points(a, &shown, first));
         CFP_TRY(put_seeds(s, class_index));
         CFP_TRY(walk_back(s));
     }
@@ -236,7 +238,6 @@ static cfp_status make_scores(scoring *s, const cfp_clip *clip, const int *class
     CFP_TRY_ALLOC(s->ctx, s->logits, s->model->n_classes);
     if (s->method->kind == CFP_SCORE_ACTIVATION)
         return score_activations(s, clip, n_classes);
-    CFP_TRY_ALLOC(s->ctx, s->input, s->analyser->entries.n * values_in(&s->model->input));
     for (int k = 0; k < n_classes; k++)
         CFP_TRY(score_gradient(s, &s->out[k], clip, class_index[k]));
     return CFP_OK;

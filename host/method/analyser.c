@@ -21,19 +21,21 @@ static void keep_for_tubes(uint8_t *keep, const cfp_model *model, const cfp_quer
     }
 }
 
-/* How many entries each clip has, and what they are.  points: at most so many of --steps. */
+/* What the networks are shown.  points: at most so many of --steps. */
 static cfp_entries entries_of(const cfp_query *query, int points)
 {
-    cfp_entries e = {.n = 1, .other = -1, .count = 1};
-    if (query->baseline != CFP_BASELINE_ZERO)
-        e.other = e.n++;
-    e.turned = query->turn_down < 1;
-    if (query->steps == 1 && !e.turned)
-        return e; /* the point is the clip itself */
-    e.first = e.n;
-    e.count = cfp_min_int(points, query->steps);
-    e.n += e.count;
-    return e;
+    const bool turned = query->turn_down < 1;
+    return (cfp_entries){.points = cfp_min_int(points, query->steps),
+                         .other = query->baseline != CFP_BASELINE_ZERO,
+                         .shared = query->baseline == CFP_BASELINE_BLANK ||
+                                   query->baseline == CFP_BASELINE_CLIP,
+                         .turned = turned,
+                         .plain = turned || query->steps > 1};
+}
+
+static bool is_turned(const cfp_model *model, int node)
+{
+    return model->node[node].op == CFP_OP_CONV3D && model->node[node].depth > 0;
 }
 
 /* --turn-down P: a route from the class down passes at most max_depth maps.  Each map is turned
@@ -41,27 +43,82 @@ static cfp_entries entries_of(const cfp_query *query, int points)
 static void turn_maps_down(cfp_trace_request *request, uint8_t *turned, const cfp_analyser *a)
 {
     const cfp_model *model = a->model;
-    const double strength = a->query.turn_down;
     for (int i = 1; i < model->n_nodes; i++)
-        if (model->node[i].op == CFP_OP_CONV3D && model->node[i].depth > 0)
+        if (is_turned(model, i))
             turned[cfp_map_node(model, i)] = 1;
     request->turned = turned;
-    request->turn =
-        (cfp_turn){.entry = a->entries.first,
-                   .other = a->entries.other,
-                   .alpha = (float)pow(strength, 1.0 / cfp_max_int(1, model->max_depth))};
+    request->alpha = (float)pow(a->query.turn_down, 1.0 / cfp_max_int(1, model->max_depth));
 }
 
-static cfp_status open_network(cfp_analyser *a, cfp_trace_request *request)
+/* Marks the outputs that are compared with those of another clip: what kernel layers of interest
+ * read, their maps, and all maps that are turned down. */
+static void keep_compared(uint8_t *keep, const cfp_analyser *a)
 {
-    char smaller[96];
-    const char *const given = request->smaller;
-    snprintf(smaller, sizeof smaller, "%s%s" CFP_SMALLER, a->clips == 1 ? "" : "--batch, ",
-             a->entries.count == 1 ? "" : "--steps, --mask none, ");
-    request->smaller = given != NULL ? given : smaller;
-    request->clips = a->clips;
-    request->entries = a->entries.n;
-    request->spare = a->entries.n == 1 ? 0 : CFP_TRACE_SPARES;
+    const cfp_model *model = a->model;
+    for (int i = 1; i < model->n_nodes; i++) {
+        const cfp_node *node = &model->node[i];
+        if (!cfp_is_kernel_layer(node))
+            continue;
+        if (cfp_within_depth(a->trace, node))
+            keep[node->input[0]] = keep[cfp_map_node(model, i)] = 1;
+        if (a->entries.turned && is_turned(model, i))
+            keep[cfp_map_node(model, i)] = 1;
+    }
+}
+
+/* Tensors of two networks are combined, so both must have the same layout. */
+static cfp_status check_layouts(const cfp_analyser *a, const cfp_trace *other)
+{
+    for (int i = 0; i < a->model->n_nodes; i++) {
+        const cfp_tensor *x = &a->trace->value[i], *y = &other->value[i];
+        if (a->trace->holder[i] == i && (x->block != y->block || x->type != y->type))
+            return cfp_fail_node(a->ctx, CFP_UNSUPPORTED, a->model, &a->model->node[i],
+                                 "%s lays a batch of %d clips otherwise than one of %d",
+                                 a->device.api->name, x->shape.n, y->shape.n);
+    }
+    return CFP_OK;
+}
+
+/* Opens a further network, which only runs forward. */
+static cfp_status open_beside(cfp_trace **out, cfp_analyser *a, const cfp_trace_request *main,
+                              int clips, const uint8_t *keep)
+{
+    const cfp_trace_request request = {.clips = clips,
+                                       .depth = main->depth,
+                                       .keep = keep,
+                                       .like = a->trace,
+                                       .smaller = main->smaller};
+    CFP_TRY(cfp_trace_open(out, a->ctx, a->model, &a->device, &request));
+    return check_layouts(a, *out);
+}
+
+/* Opens the networks for the baseline, and for the clip as it is.  keep: what the request of the
+ * first network had there. */
+static cfp_status open_others(cfp_analyser *a, const cfp_trace_request *request,
+                              const uint8_t *keep)
+{
+    const cfp_entries *e = &a->entries;
+    const size_t n = (size_t)a->model->n_nodes;
+    uint8_t *compared, *of_clip;
+    CFP_TRY_ALLOC(a->ctx, compared, 2 * n);
+    of_clip = compared + n;
+    keep_compared(compared, a);
+    for (size_t i = 0; i < n; i++)
+        of_clip[i] = (keep != NULL && keep[i]) || (compared[i] && !e->turned);
+    cfp_status status = CFP_OK;
+    if (e->other)
+        status = open_beside(&a->other_trace, a, request, e->shared ? 1 : a->clips, compared);
+    if (status == CFP_OK && e->plain)
+        status = open_beside(&a->plain, a, request, a->clips, of_clip);
+    a->trace->towards = a->other_trace;
+    a->other_shown = false;
+    cfp_free(compared);
+    return status;
+}
+
+/* Opens the first network, which all others borrow from. */
+static cfp_status open_first(cfp_analyser *a, cfp_trace_request *request)
+{
     uint8_t *turned = NULL;
     if (a->entries.turned) {
         CFP_TRY_ALLOC(a->ctx, turned, a->model->n_nodes);
@@ -69,8 +126,28 @@ static cfp_status open_network(cfp_analyser *a, cfp_trace_request *request)
     }
     const cfp_status status = cfp_trace_open(&a->trace, a->ctx, a->model, &a->device, request);
     request->turned = NULL;
-    request->smaller = given;
     cfp_free(turned);
+    return status;
+}
+
+static cfp_status open_networks(cfp_analyser *a, cfp_trace_request *request)
+{
+    char smaller[96];
+    const cfp_entries *e = &a->entries;
+    const char *const given = request->smaller;
+    const uint8_t *const keep = request->keep;
+    snprintf(smaller, sizeof smaller, "%s%s" CFP_SMALLER, a->clips == 1 ? "" : "--batch, ",
+             e->points == 1 ? "" : "--steps, --mask none, ");
+    request->smaller = given != NULL ? given : smaller;
+    request->clips = a->clips;
+    request->entries = e->points;
+    request->spare = e->other || e->plain ? CFP_TRACE_SPARES : 0;
+    request->keep = e->plain ? NULL : keep; /* tubes of kernels show the clip as it is */
+    cfp_status status = open_first(a, request);
+    if (status == CFP_OK && (e->other || e->plain))
+        status = open_others(a, request, keep);
+    request->smaller = given;
+    request->keep = keep;
     return status;
 }
 
@@ -124,7 +201,9 @@ static void release(cfp_analyser *a)
         cfp_recording_forget(&a->descent, a->trace);
         cfp_recording_forget(&a->maps, a->trace);
     }
-    cfp_trace_close(&a->trace);
+    cfp_trace_close(&a->plain);
+    cfp_trace_close(&a->other_trace);
+    cfp_trace_close(&a->trace); /* the others borrow its steps */
     cfp_ledger_close(&a->ledger);
     cfp_free(a->rule_step);
     a->rule_step = NULL;
@@ -136,9 +215,9 @@ static cfp_status take_memory(cfp_analyser *a, cfp_trace_request *request, const
                               int points)
 {
     a->entries = entries_of(&a->query, points);
-    a->part = (cfp_part){.count = a->entries.count, .first = true, .last = true};
-    CFP_TRY(open_network(a, request));
-    if (a->query.steps > a->entries.count)
+    a->part = (cfp_part){.count = a->entries.points, .first = true, .last = true};
+    CFP_TRY(open_networks(a, request));
+    if (a->query.steps > a->entries.points)
         cfp_trace_run_live(a->trace); /* no two walks are the same */
     return open_ledger(a, query);
 }
@@ -329,6 +408,15 @@ cfp_status cfp_analyser_set_theta(cfp_analyser *analyser, double theta)
 void cfp_analyser_compare_with(cfp_analyser *analyser, const cfp_clip *other)
 {
     analyser->other = other;
+    analyser->other_shown = false;
+}
+
+void cfp_analyser_run_live(cfp_analyser *analyser)
+{
+    cfp_trace *const all[] = {analyser->trace, analyser->plain, analyser->other_trace};
+    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
+        if (all[i] != NULL)
+            cfp_trace_run_live(all[i]);
 }
 
 const cfp_query *cfp_analyser_query(const cfp_analyser *analyser)

@@ -15,7 +15,7 @@ typedef enum cfp_walk { CFP_WALK_WHOLE, CFP_WALK_GATHER, CFP_WALK_WEIGH } cfp_wa
 /* A part of the points of --steps. */
 typedef struct cfp_part {
     cfp_walk walk;
-    int count;        /* points in it: `count` entries from entries.first on */
+    int count;        /* points in it */
     bool first, last; /* it is the first, the last part of its walk */
 } cfp_part;
 
@@ -23,7 +23,10 @@ struct cfp_analyser {
     cfp_ctx *ctx;
     const cfp_model *model;
     cfp_device device;
-    cfp_trace *trace; /* the network */
+    cfp_trace *trace;       /* the network, which is shown the points */
+    cfp_trace *plain;       /* the same for the clip as it is; NULL: the point is the clip */
+    cfp_trace *other_trace; /* the same for the baseline; NULL: there is none */
+    bool other_shown;       /* it holds the baseline of all clips */
     /* The question: */
     cfp_query query; /* theta apart */
     int clips, thetas;

@@ -89,22 +89,24 @@ static cfp_status backward_tail(cfp_analyser *a, int i)
 typedef struct weighing {
     const cfp_analyser *a;
     float *product; /* [clips][C] */
-    bool done;
+    int node;       /* whose output the layer reads */
+    cfp_tensor x;   /* of that output: the value minus the baseline's; data NULL: not made */
 } weighing;
 
 static cfp_status weigh_channels(void *cookie, const cfp_tensor *x, const cfp_tensor *g)
 {
     weighing *w = cookie;
-    cfp_tensor value, gradient;
-    w->done = true;
-    CFP_TRY(cfp_blend_value(&value, w->a, x));
+    cfp_tensor gradient;
+    (void)x;
+    CFP_TRY(cfp_blend_value(&w->x, w->a, w->node));
     CFP_TRY(cfp_blend_gradient(&gradient, w->a, g));
-    return w->a->device.api->channel_mean(w->a->device.backend, w->product, &value, &gradient);
+    return w->a->device.api->channel_mean(w->a->device.backend, w->product, &w->x, &gradient);
 }
 
 /* Rule grad: takes the gradient back through kernel layer `index`, and computes v(i) for the
- * channels that it reads.  If the points come in parts, the v(i) of all parts are added up. */
-static cfp_status gather_products(cfp_analyser *a, int index)
+ * channels that it reads.  If the points come in parts, the v(i) of all parts are added up.  *x:
+ * what the layer reads, as in weighing. */
+static cfp_status gather_products(cfp_tensor *x, cfp_analyser *a, int index)
 {
     const cfp_backend_api *api = a->device.api;
     const cfp_ledger *l = a->ledger;
@@ -114,18 +116,22 @@ static cfp_status gather_products(cfp_analyser *a, int index)
     cfp_tensor sum = {.shape = vector, .block = 1, .data = kept(a, index)->product};
     cfp_tensor part = {.shape = vector, .block = 1, .data = l->part_product};
     const bool adds = a->part.walk == CFP_WALK_GATHER && !a->part.first;
-    weighing w = {a, adds ? part.data : sum.data, false};
+    weighing w = {a, adds ? part.data : sum.data, a->model->node[index].input[0], {.data = NULL}};
     const cfp_gradient_watch watch = {weigh_channels, &w};
+    x->data = NULL;
     if (a->part.walk == CFP_WALK_WEIGH)
         return cfp_backward_head(a->trace, index, mask_of(a, index), NULL);
     CFP_TRY(cfp_backward_head(a->trace, index, mask_of(a, index), &watch));
-    if (!w.done) /* no gradient came: nothing is relevant */
+    *x = w.x;
+    if (x->data == NULL) /* no gradient came: nothing is relevant */
         CFP_TRY(api->fill(a->device.backend, w.product, 0, bytes));
     return adds ? api->accumulate(a->device.backend, &sum, &part) : CFP_OK;
 }
 
-/* Rule grad: computes v(o, i) for each selected pair of a kernel and a channel. */
-static cfp_status weigh_pairs(cfp_analyser *a, int index, const cfp_back_step *step)
+/* Rule grad: computes v(o, i) for each selected pair of a kernel and a channel.  made: what the
+ * layer reads, if gather_products has made it. */
+static cfp_status weigh_pairs(cfp_analyser *a, int index, const cfp_back_step *step,
+                              const cfp_tensor *made)
 {
     const cfp_backend_api *api = a->device.api;
     const cfp_ledger_node *mine = kept(a, index);
@@ -133,12 +139,13 @@ static cfp_status weigh_pairs(cfp_analyser *a, int index, const cfp_back_step *s
     const cfp_tensor *g = cfp_backward_output(a->trace, index);
     const size_t count =
         (size_t)step->clips * (size_t)step->kernels * (size_t)(step->channels / step->groups);
-    cfp_tensor x, dy;
+    cfp_tensor x = *made, dy;
     if (g == NULL && a->part.first) /* no gradient came */
         return api->fill(a->device.backend, mine->pair, 0, count * sizeof *mine->pair);
     if (g == NULL)
         return CFP_OK;
-    CFP_TRY(cfp_blend_value(&x, a, cfp_trace_value(a->trace, node->input[0])));
+    if (x.data == NULL)
+        CFP_TRY(cfp_blend_value(&x, a, node->input[0]));
     CFP_TRY(cfp_blend_gradient(&dy, a, g));
     const cfp_pairs pairs = {.step = step,
                              .node = node,
@@ -151,12 +158,13 @@ static cfp_status weigh_pairs(cfp_analyser *a, int index, const cfp_back_step *s
 }
 
 /* Rule grad: after the last part, picks the selected pairs that are edges. */
-static cfp_status weigh_edges(cfp_analyser *a, int index, const cfp_back_step *step)
+static cfp_status weigh_edges(cfp_analyser *a, int index, const cfp_back_step *step,
+                              const cfp_tensor *x)
 {
     if (a->edgeless)
         return CFP_OK;
     if (kept(a, index)->pair != NULL)
-        CFP_TRY(weigh_pairs(a, index, step));
+        CFP_TRY(weigh_pairs(a, index, step, x));
     return a->part.last ? a->device.api->pick_edges(a->device.backend, step) : CFP_OK;
 }
 
@@ -164,11 +172,12 @@ static cfp_status weigh_edges(cfp_analyser *a, int index, const cfp_back_step *s
 static cfp_status visit(cfp_analyser *a, int index)
 {
     const cfp_back_step step = cfp_back_step_of(a, index);
+    cfp_tensor x = {.data = NULL};
     if (step.rule == CFP_RULE_GRAD)
-        CFP_TRY(gather_products(a, index));
+        CFP_TRY(gather_products(&x, a, index));
     if (a->part.first)
         CFP_TRY(a->device.api->back_step(a->device.backend, &step));
-    return step.rule == CFP_RULE_GRAD ? weigh_edges(a, index, &step) : CFP_OK;
+    return step.rule == CFP_RULE_GRAD ? weigh_edges(a, index, &step, &x) : CFP_OK;
 }
 
 /* True: the whole gradient goes on, through layers without a demand, too. */
@@ -181,9 +190,10 @@ static bool passes_unasked(const cfp_analyser *a, const cfp_node *node)
 static cfp_status gather_at(cfp_analyser *a, int i)
 {
     const cfp_node *node = &a->model->node[i];
+    cfp_tensor x;
     CFP_TRY(backward_tail(a, i));
     if (cfp_is_kernel_layer(node))
-        return kept(a, i)->product != NULL ? gather_products(a, i) : CFP_OK;
+        return kept(a, i)->product != NULL ? gather_products(&x, a, i) : CFP_OK;
     return cfp_backward_head(a->trace, i, NULL, NULL);
 }
 
@@ -253,28 +263,27 @@ static cfp_status put_classes(cfp_analyser *a, const int *class_index)
     return status;
 }
 
-/* The logits of one entry of a clip. */
-static const float *logits_of(const cfp_analyser *a, int clip, int entry)
+/* The logits of one point of a clip. */
+static const float *logits_of(const cfp_analyser *a, int clip, int point)
 {
-    return a->trace->logits + ((int64_t)clip * a->entries.n + entry) * a->model->n_classes;
+    return a->trace->logits + ((int64_t)clip * a->entries.points + point) * a->model->n_classes;
 }
 
 /* Rule grad: writes the gradients that the backward pass starts from.  Each point has the target's
- * gradient at its own logits.  The gradients of other entries are not used, and start from 0. */
+ * gradient at its own logits.  Points beyond the last one of a part start from 0. */
 static cfp_status put_seeds(cfp_analyser *a, const int *class_index, double *gradient)
 {
     const cfp_ledger *l = a->ledger;
-    const cfp_entries *e = &a->entries;
-    const int classes = a->model->n_classes;
-    const int64_t count = (int64_t)l->clips * e->n * classes;
+    const int points = a->entries.points, classes = a->model->n_classes;
+    const int64_t count = (int64_t)l->clips * points * classes;
     float *seed;
     CFP_TRY_ALLOC(a->ctx, seed, count); /* zeros */
     for (int n = 0; n < l->clips; n++)
-        for (int k = e->first; k < e->first + a->part.count; k++) {
+        for (int k = 0; k < a->part.count; k++) {
             cfp_model_target_gradient(gradient, a->model, logits_of(a, n, k), class_index[n],
                                       a->query.target);
             for (int c = 0; c < classes; c++)
-                seed[((int64_t)n * e->n + k) * classes + c] = (float)gradient[c];
+                seed[((int64_t)n * points + k) * classes + c] = (float)gradient[c];
         }
     const cfp_status status =
         a->device.api->put(a->device.backend, l->seed, seed, (size_t)count * sizeof *seed);

@@ -9,9 +9,20 @@
 CFP_CHECKED cfp_status cfp_baseline_clip(float *to, cfp_ctx *ctx, const cfp_input_spec *in,
                                          cfp_baseline kind, uint64_t seed, const float *x);
 
-/* Fills input, [clips x entries][C x T x H x W], with every entry of every clip.  first: the number
- * of the first point among all points of --steps.  given: the clips, normalised; NULL: they are
- * made of clip[clips].  other: the clip of CFP_BASELINE_CLIP, else NULL. */
-CFP_CHECKED cfp_status cfp_entries_fill(float *input, const cfp_analyser *analyser,
-                                        const cfp_clip *const *clip, const float *given,
-                                        const cfp_clip *other, int first);
+/* The clips of a batch. */
+typedef struct cfp_shown {
+    const cfp_clip *const *clip; /* [clips] */
+    const float *given;          /* the clips, normalised; NULL: `clip` has them */
+} cfp_shown;
+
+/* Runs everything forward that the analyser needs to know of a batch: the clips, their baselines,
+ * and the first points of --steps.  The baseline of all clips runs once.  logits: [clips][classes]
+ * of the clips as they are. */
+CFP_CHECKED cfp_status cfp_entries_forward(cfp_analyser *analyser, const cfp_shown *shown,
+                                           float *logits);
+/* Runs only the points from `first` on, after cfp_entries_forward of the same clips. */
+CFP_CHECKED cfp_status cfp_entries_points(cfp_analyser *analyser, const cfp_shown *shown,
+                                          int first);
+/* Only the logits of the clips. */
+CFP_CHECKED cfp_status cfp_entries_predict(cfp_analyser *analyser, const cfp_shown *shown,
+                                           float *logits);

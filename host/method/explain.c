@@ -18,38 +18,15 @@ static int top_class(const float *logits, int n)
 /* The batch that is being explained.  Questions are by clip, then by theta. */
 struct batch {
     cfp_analyser *a;
-    const cfp_clip *const *clip;
-    const float *given; /* the clips as numbers; NULL: `clip` has them */
+    cfp_shown shown; /* the clips */
     int clips, thetas;
-    float *input;        /* [clips x entries], normalised; NULL: the frames are uploaded as bytes */
-    const uint8_t **rgb; /* [clips] */
-    bool later;          /* another class has been explained after this forward pass */
-    float *logits;       /* [clips][classes] */
-    int *class_index;    /* [clips] */
+    bool later;       /* another class has been explained after this forward pass */
+    float *logits;    /* [clips][classes] */
+    int *class_index; /* [clips] */
     cfp_pyramid *pyramid;
     cfp_tubes_list *tubes;
     cfp_timings ms;
 };
-
-/* Runs numbers forward.  Bytes will not do if the network reads more than three channels, or if a
- * clip has several entries.  first: the number of the first point of --steps. */
-static cfp_status forward_numbers(struct batch *b, int first)
-{
-    const cfp_input_spec *in = &b->a->model->input;
-    const int64_t count = (int64_t)in->channels * in->frames * in->height * in->width;
-    if (b->input == NULL)
-        CFP_TRY_ALLOC(b->a->ctx, b->input, b->clips * b->a->entries.n * count);
-    CFP_TRY(cfp_entries_fill(b->input, b->a, b->clip, b->given, b->a->other, first));
-    return cfp_trace_forward(b->a->trace, b->input, b->logits);
-}
-
-static cfp_status forward_frames(struct batch *b)
-{
-    CFP_TRY_ALLOC(b->a->ctx, b->rgb, b->clips);
-    for (int n = 0; n < b->clips; n++)
-        b->rgb[n] = b->clip[n]->rgb;
-    return cfp_trace_forward_frames(b->a->trace, b->rgb, b->logits);
-}
 
 static cfp_status run_forward(struct batch *b, const int *class_index)
 {
@@ -57,9 +34,7 @@ static cfp_status run_forward(struct batch *b, const int *class_index)
     CFP_TRY_ALLOC(b->a->ctx, b->logits, (int64_t)b->clips * model->n_classes);
     CFP_TRY_ALLOC(b->a->ctx, b->class_index, b->clips);
     const double start = cfp_now_ms();
-    const bool numbers =
-        b->given != NULL || model->input.channels > CFP_FRAME_CHANNELS || b->a->entries.n > 1;
-    CFP_TRY(numbers ? forward_numbers(b, 0) : forward_frames(b));
+    CFP_TRY(cfp_entries_forward(b->a, &b->shown, b->logits));
     b->ms.forward = cfp_now_ms() - start;
     for (int n = 0; n < b->clips; n++)
         b->class_index[n] =
@@ -74,11 +49,11 @@ static cfp_status run_forward(struct batch *b, const int *class_index)
 static cfp_status walk_parts(struct batch *b, cfp_walk walk)
 {
     cfp_analyser *a = b->a;
-    const int steps = a->query.steps, max = a->entries.count;
+    const int steps = a->query.steps, max = a->entries.points;
     for (int first = 0; first < steps; first += max) {
         const double start = cfp_now_ms();
         if (walk != CFP_WALK_GATHER || first > 0 || b->later) /* the first part has already run */
-            CFP_TRY(forward_numbers(b, first));
+            CFP_TRY(cfp_entries_points(a, &b->shown, first));
         b->ms.forward += cfp_now_ms() - start;
         a->part = (cfp_part){.walk = walk,
                              .count = cfp_min_int(max, steps - first),
@@ -122,7 +97,7 @@ static cfp_status hand_out(cfp_explanation *e, struct batch *b, int question,
     const int first = model == b->a->model ? 0 : model->first_class;
     const float *logits = b->logits + (int64_t)n * b->a->model->n_classes + first;
     *e = (cfp_explanation){.model = model,
-                           .clip = b->clip != NULL ? b->clip[n] : NULL,
+                           .clip = b->shown.clip != NULL ? b->shown.clip[n] : NULL,
                            .query = b->a->query,
                            .interp = interp,
                            .class_index = b->class_index[n] - first,
@@ -159,8 +134,6 @@ static void forget_answers(struct batch *b)
 static void close_batch(struct batch *b)
 {
     forget_answers(b);
-    cfp_free(b->input);
-    cfp_free(b->rgb);
     cfp_free(b->logits);
     cfp_free(b->class_index);
 }
@@ -169,8 +142,7 @@ static cfp_status explain(cfp_explanation *out, cfp_analyser *analyser, const cf
                           const float *given, const int *class_index, cfp_interp interp)
 {
     struct batch b = {.a = analyser,
-                      .clip = clip,
-                      .given = given,
+                      .shown = {clip, given},
                       .clips = analyser->clips,
                       .thetas = analyser->thetas};
     const int questions = b.clips * b.thetas;
@@ -195,16 +167,8 @@ cfp_status cfp_explain_batch(cfp_explanation *out, cfp_analyser *analyser,
 
 cfp_status cfp_predict_batch(float *logits, cfp_analyser *analyser, const cfp_clip *const *clip)
 {
-    struct batch b = {.a = analyser, .clip = clip, .clips = analyser->clips};
-    int *given;
-    CFP_TRY_ALLOC(analyser->ctx, given, b.clips);
-    const cfp_status status = run_forward(&b, given);
-    if (status == CFP_OK)
-        memcpy(logits, b.logits,
-               (size_t)b.clips * (size_t)analyser->model->n_classes * sizeof *logits);
-    cfp_free(given);
-    close_batch(&b);
-    return status;
+    const cfp_shown shown = {.clip = clip};
+    return cfp_entries_predict(analyser, &shown, logits);
 }
 
 cfp_status cfp_explain_input(cfp_explanation *out, cfp_analyser *analyser, const float *input,
@@ -239,7 +203,7 @@ static cfp_status explain_each(cfp_explanation *out, struct batch *b, const int 
 cfp_status cfp_explain_classes(cfp_explanation *out, cfp_analyser *analyser, const cfp_clip *clip,
                                const int *class_index, int n, cfp_interp interp)
 {
-    struct batch b = {.a = analyser, .clip = &clip, .clips = 1, .thetas = 1};
+    struct batch b = {.a = analyser, .shown = {.clip = &clip}, .clips = 1, .thetas = 1};
     for (int k = 0; k < n; k++)
         out[k] = (cfp_explanation){0};
     cfp_status status = run_forward(&b, class_index);
@@ -268,7 +232,7 @@ cfp_status cfp_explain_heads(cfp_explanation *out, cfp_analyser *analyser, const
                              const int *class_index, cfp_interp interp)
 {
     const cfp_model *model = analyser->model;
-    struct batch b = {.a = analyser, .clip = &clip, .clips = 1, .thetas = 1};
+    struct batch b = {.a = analyser, .shown = {.clip = &clip}, .clips = 1, .thetas = 1};
     int *place;
     for (int h = 0; h < model->n_heads; h++)
         out[h] = (cfp_explanation){0};

@@ -57,6 +57,8 @@ void cfp_analyser_compare_with(cfp_analyser *analyser, const cfp_clip *other);
 const cfp_query *cfp_analyser_query(const cfp_analyser *analyser);
 /* The network, which the analyser owns: for a forward pass without an explanation. */
 cfp_trace *cfp_analyser_network(cfp_analyser *analyser);
+/* As cfp_trace_run_live, for all that the analyser runs. */
+void cfp_analyser_run_live(cfp_analyser *analyser);
 
 /* Explains one clip, for an analyser of one clip and one theta.  class_index -1: the top predicted
  * class.  The caller frees *out.  On failure *out is empty. */

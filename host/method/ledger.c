@@ -135,8 +135,9 @@ static void lay_out_rest(cfp_ledger *l, size_t *used, const cfp_query *query, co
     l->start = take(l, used, (size_t)l->questions * model->node[model->logits].shape.c,
                     sizeof(cfp_demand));
     if (query->rule == CFP_RULE_GRAD)
-        l->seed = take(l, used, (size_t)l->clips * (size_t)l->entries.n * (size_t)model->n_classes,
-                       sizeof(float));
+        l->seed =
+            take(l, used, (size_t)l->clips * (size_t)l->entries.points * (size_t)model->n_classes,
+                 sizeof(float));
     if (l->in_parts) {
         l->part_product = take(l, used, (size_t)l->clips * max, sizeof(float));
         l->part_map = take(l, used, (size_t)(l->questions * positions), sizeof(float));
@@ -287,7 +288,7 @@ cfp_status cfp_ledger_open(cfp_ledger **out, cfp_ctx *ctx, const cfp_model *mode
                          .entries = *entries,
                          .edgeless = batch->edgeless,
                          .in_parts =
-                             query != NULL && query->steps > 1 && query->steps > entries->count};
+                             query != NULL && query->steps > 1 && query->steps > entries->points};
     const cfp_status status = open_ledger(*out, ctx, query, batch, wanted);
     if (status != CFP_OK)
         cfp_ledger_close(out);

@@ -20,15 +20,15 @@ typedef struct cfp_batch {
     bool apart;          /* tubes are also taken apart (apart.h), if the host can read them */
 } cfp_batch;
 
-/* The entries of a clip (../network/trace.h): first the clip itself, then the baseline, then the
- * points of --steps, whose gradients are averaged.  With one step the only point is the clip
- * itself. */
+/* What a network is shown for each clip, besides the clip as it is.  The points of --steps, whose
+ * gradients are averaged, are the entries of a clip (../network/trace.h).  With one step the only
+ * point is the clip itself. */
 typedef struct cfp_entries {
-    int n;       /* how many each clip has */
-    int other;   /* which one is the baseline; -1: the baseline is zero and needs none */
-    int first;   /* which one is the first point */
-    int count;   /* how many points there are */
+    int points;  /* how many there are at once */
+    bool other;  /* there is a baseline, which is not zero */
+    bool shared; /* the baseline is the same for all clips */
     bool turned; /* the point is the clip, in a network that is turned down (--turn-down) */
+    bool plain;  /* no point is the clip as it is, so the clip is shown besides */
 } cfp_entries;
 
 /* What is kept of one node, in backend memory; NULL: not for this node. */
@@ -67,7 +67,7 @@ typedef struct cfp_ledger {
     char *seen;             /* the host's copy of the front; or `memory`, if the host can read it */
     double *theta;          /* [thetas] */
     cfp_demand *start;      /* [questions][classes] the demand that the walk starts from */
-    float *seed;            /* rule grad: [clips x entries][classes] the target's gradient */
+    float *seed;            /* rule grad: [clips x points][classes] the target's gradient */
     float *part_product;    /* in_parts: the product of one part, [clips][max C] */
     float *part_map;        /* in_parts: the map of one part, [questions][max T x H x W] */
     cfp_demand *one_demand; /* --tubes kernels: the channels of one kernel's tube, [max C] */

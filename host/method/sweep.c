@@ -384,17 +384,10 @@ bool cfp_sweep_compares(const cfp_query *query)
 cfp_status cfp_sweep_forward(cfp_analyser *analyser, const cfp_clip *clip, const cfp_clip *other,
                              float *logits)
 {
-    const cfp_shape shape = analyser->model->node[0].shape;
-    const uint8_t *const rgb = clip->rgb;
-    float *input;
-    if (analyser->entries.n == 1)
-        return cfp_trace_forward_frames(analyser->trace, &rgb, logits);
-    CFP_TRY_ALLOC(analyser->ctx, input, analyser->entries.n * cfp_count(shape));
-    cfp_status status = cfp_entries_fill(input, analyser, &clip, NULL, other, 0);
-    if (status == CFP_OK)
-        status = cfp_trace_forward(analyser->trace, input, logits);
-    cfp_free(input);
-    return status;
+    const cfp_shown shown = {.clip = &clip};
+    if (analyser->other != other)
+        cfp_analyser_compare_with(analyser, other);
+    return cfp_entries_forward(analyser, &shown, logits);
 }
 
 cfp_status cfp_analyser_open_sweep(cfp_analyser **out, cfp_ctx *ctx, const cfp_model *model,

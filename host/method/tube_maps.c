@@ -24,9 +24,9 @@ static cfp_status sum_layer(cfp_analyser *a, int m, const cfp_tensor *g)
 {
     const cfp_ledger *l = a->ledger;
     const cfp_backend_api *api = a->device.api;
-    cfp_tensor map = *cfp_trace_value(a->trace, cfp_map_node(a->model, m)), gradient = {.block = 1};
+    cfp_tensor map, gradient = {.block = 1};
     a->map_made[m] = true;
-    CFP_TRY(cfp_blend_value(&map, a, &map));
+    CFP_TRY(cfp_blend_value(&map, a, cfp_map_node(a->model, m)));
     if (g != NULL)
         CFP_TRY(cfp_blend_gradient(&gradient, a, g));
     /* Maps of parts are added up before values below 0 become 0, which the host does. */
@@ -108,8 +108,9 @@ static cfp_status kernel_tube(cfp_tubes_list *list, cfp_analyser *a, const cfp_l
 {
     const cfp_backend_api *api = a->device.api;
     const cfp_ledger *l = a->ledger;
-    const cfp_tensor *all = cfp_trace_value(a->trace, a->model->node[layer->node].input[0]);
-    const cfp_tensor x = cfp_clip_of(all, question / l->thetas * l->entries.n);
+    const cfp_trace *shows_clip = a->entries.plain ? a->plain : a->trace;
+    const cfp_tensor *all = cfp_trace_value(shows_clip, a->model->node[layer->node].input[0]);
+    const cfp_tensor x = cfp_clip_of(all, question / l->thetas);
     const size_t bytes = (size_t)cfp_positions(x.shape) * sizeof(float);
     CFP_TRY(api->put(a->device.backend, l->one_demand, keep, (size_t)x.shape.c * sizeof *keep));
     CFP_TRY(api->channel_sum(a->device.backend, l->one_map, &x, NULL, l->one_demand, 1, 1, false));

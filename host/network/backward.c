@@ -83,13 +83,16 @@ static bool is_turned(const cfp_trace *trace, int value)
     return trace->turned != NULL && trace->turned[value];
 }
 
-static cfp_status turn(cfp_tensor *out, cfp_trace *trace, const cfp_tensor *x, int other, bool back)
+static cfp_status turn(cfp_tensor *out, cfp_trace *trace, const cfp_tensor *x, const cfp_tensor *to,
+                       bool back)
 {
-    cfp_turn how = trace->request.turn;
-    how.entries = trace->entries;
-    how.other = other;
-    how.back = back;
-    return trace->device.api->turn(trace->device.backend, out, x, &how);
+    const cfp_turn how = {trace->entries, trace->request.alpha, back};
+    return trace->device.api->turn(trace->device.backend, out, x, to, &how);
+}
+
+static const cfp_tensor *towards(const cfp_trace *trace, int value)
+{
+    return trace->towards != NULL ? &trace->towards->value[value] : NULL;
 }
 
 cfp_status cfp_turn_value(cfp_trace *trace, int value)
@@ -97,7 +100,7 @@ cfp_status cfp_turn_value(cfp_trace *trace, int value)
     cfp_tensor *x = &trace->value[value];
     if (!is_turned(trace, value))
         return CFP_OK;
-    return turn(x, trace, x, trace->request.turn.other, false);
+    return turn(x, trace, x, towards(trace, value), false);
 }
 
 /* *out: the value as its step made it, before it was turned down. */
@@ -107,17 +110,17 @@ static cfp_status unturned_value(cfp_tensor *out, cfp_trace *trace, int value)
     if (!is_turned(trace, value))
         return CFP_OK;
     out->data = trace->unturned;
-    return turn(out, trace, &trace->value[value], trace->request.turn.other, true);
+    return turn(out, trace, &trace->value[value], towards(trace, value), true);
 }
 
-/* The derivative of y by the turned entry is alpha. */
+/* The derivative of what y was turned to, by y, is alpha. */
 static cfp_status turn_gradient(cfp_trace *trace, int value)
 {
     cfp_tensor *g = &trace->diff[value];
     if (!is_turned(trace, value))
         return CFP_OK;
     CFP_TRY(join(trace, value));
-    return turn(g, trace, g, -1, false);
+    return turn(g, trace, g, NULL, false);
 }
 
 /* Enqueues a pass over a gradient, unless it does nothing. */

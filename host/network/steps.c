@@ -6,6 +6,7 @@
  * A node is fused only with its single consumer.  So no tensor disappears that another node, a
  * kernel mean or a tube could need: the map of SPEC follows the same chain of single consumers. */
 #include "trace.h"
+#include <string.h>
 
 /* The only consumer of a node's output; nodes that compute nothing are skipped.  -1: there is none
  * or there are several, or the output is the logits. */
@@ -133,6 +134,27 @@ static cfp_status make_steps(cfp_trace *trace)
     return CFP_OK;
 }
 
+/* The same steps as another trace has. */
+static cfp_status copy_steps(cfp_trace *trace, const cfp_trace *like)
+{
+    const size_t n = (size_t)trace->model->n_nodes;
+    memcpy(trace->holder, like->holder, n * sizeof *trace->holder);
+    memcpy(trace->step_of, like->step_of, n * sizeof *trace->step_of);
+    memcpy(trace->used, like->used, n * sizeof *trace->used);
+    for (int s = 0; s < like->n_steps; s++) {
+        const cfp_trace_step *from = &like->step[s];
+        cfp_trace_step *to = &trace->step[s];
+        *to = *from;
+        to->src = NULL;
+        to->step.plan = NULL;
+        to->step.backward = to->active = false; /* trace.c marks its own */
+        trace->n_steps++;
+        CFP_TRY_ALLOC(trace->ctx, to->src, from->step.n_src);
+        memcpy(to->src, from->src, (size_t)from->step.n_src * sizeof *to->src);
+    }
+    return CFP_OK;
+}
+
 cfp_status cfp_trace_fuse(cfp_trace *trace)
 {
     const int n = trace->model->n_nodes;
@@ -142,5 +164,7 @@ cfp_status cfp_trace_fuse(cfp_trace *trace)
     CFP_TRY_ALLOC(trace->ctx, trace->used, n);
     for (int i = 0; i < n; i++)
         trace->step_of[i] = -1;
+    if (trace->request.like != NULL)
+        return copy_steps(trace, trace->request.like);
     return make_steps(trace);
 }

@@ -56,14 +56,42 @@ static void choose_clip_layout(cfp_trace *trace)
         }
 }
 
+/* True: the steps of `like` can run for this trace, too.  In host memory a step takes any number of
+ * clips up to the one that it was opened for; a device plans for one number. */
+static bool may_borrow(const cfp_trace *trace)
+{
+    const cfp_trace *like = trace->request.like;
+    const int n = trace->clips * trace->entries;
+    return like != NULL && (trace->device.api->host_memory || like->clips * like->entries == n);
+}
+
+/* Takes over the plans of `like`, and the layouts that they chose. */
+static void borrow_steps(cfp_trace *trace)
+{
+    const cfp_trace *like = trace->request.like;
+    trace->borrows = true;
+    for (int i = 0; i < trace->model->n_nodes; i++) {
+        trace->value[i].block = like->value[i].block;
+        trace->value[i].type = like->value[i].type;
+    }
+    for (int s = 0; s < trace->n_steps; s++) {
+        trace->step[s].step.plan = like->step[s].step.plan;
+        trace->step[s].step.scratch_bytes = like->step[s].step.scratch_bytes;
+    }
+}
+
 static cfp_status open_steps(cfp_trace *trace)
 {
     const cfp_model *model = trace->model;
-    CFP_TRY(check_weights(trace));
     for (int i = 0; i < model->n_nodes; i++) {
         trace->value[i] = (cfp_tensor){.shape = model->node[i].shape, .block = 1};
         trace->value[i].shape.n = trace->clips * trace->entries;
     }
+    if (may_borrow(trace)) {
+        borrow_steps(trace);
+        return CFP_OK;
+    }
+    CFP_TRY(check_weights(trace));
     choose_clip_layout(trace);
     for (int s = 0; s < trace->n_steps; s++) {
         cfp_trace_step *step = &trace->step[s];
@@ -105,6 +133,7 @@ static cfp_status open_trace(cfp_trace *trace)
     CFP_TRY(open_steps(trace));
     CFP_TRY(cfp_trace_place(trace));
     trace->request.keep = trace->request.turned = NULL; /* the caller's */
+    trace->request.like = NULL;
     trace->request.smaller = NULL;
     return CFP_OK;
 }
@@ -133,7 +162,8 @@ void cfp_trace_close(cfp_trace **trace)
     if (t == NULL)
         return;
     for (int s = 0; t->step != NULL && s < t->n_steps; s++) {
-        t->device.api->step_close(t->device.backend, &t->step[s].step);
+        if (!t->borrows)
+            t->device.api->step_close(t->device.backend, &t->step[s].step);
         cfp_free(t->step[s].src);
     }
     cfp_recording_forget(&t->forward, t);

@@ -9,7 +9,10 @@
  *     VALUE   a tensor that is in memory: the input (number 0) or the output of a tail, which has
  *             that node's number.  A node whose output is no value was fused away.
  *     ENTRY   one of several inputs that belong to the same clip.  The entries of a clip are
- *             neighbours in every tensor: entry k of clip n is number n * entries + k. */
+ *             neighbours in every tensor: entry k of clip n is number n * entries + k.
+ *
+ * Several traces can run the same network for different inputs: one of them needs a backward pass,
+ * another one only its logits.  A trace may borrow the steps of another one, with their weights. */
 #pragma once
 #include "../backend/backend.h"
 #include "memory.h"
@@ -33,9 +36,12 @@ typedef struct cfp_trace_request {
     const uint8_t *keep; /* [n_nodes] not 0: the output of this node stays in memory; NULL: none */
     bool keep_all;       /* every value and every gradient stays in memory */
     const uint8_t *turned; /* [n_nodes] not 0: the output of this node is turned down; NULL: none */
-    cfp_turn turn;         /* how: `entries` and `back` are not read */
-    int spare;             /* how many buffers of cfp_trace.spare to plan */
-    const char *smaller;   /* if memory is short: the options to make smaller; NULL: none */
+    float alpha;           /* how far: y becomes b + alpha * (y - b), see cfp_trace.towards */
+    struct cfp_trace
+        *like;           /* whose steps this trace borrows, if the backend allows it; it must live
+                          * longer, and have at least as many clips x entries.  NULL: none */
+    int spare;           /* how many buffers of cfp_trace.spare to plan */
+    const char *smaller; /* if memory is short: the options to make smaller; NULL: none */
 } cfp_trace_request;
 
 enum { CFP_TRACE_SPARES = 2 };
@@ -48,7 +54,8 @@ typedef struct cfp_recording {
     int runs;         /* how often the work has been enqueued without a recording */
 } cfp_recording;
 
-/* Opened by cfp_trace_open.  Others read the members, and write only `mean` and `spare`. */
+/* Opened by cfp_trace_open.  Others read the members, and write only `mean`, `spare` and
+ * `towards`. */
 typedef struct cfp_trace {
     cfp_ctx *ctx;
     const cfp_model *model;
@@ -57,6 +64,7 @@ typedef struct cfp_trace {
     int clips, entries;
     int n_steps;
     cfp_trace_step *step; /* [n_steps] in the order in which they run */
+    bool borrows;         /* the plans of the steps are those of request.like */
     int *holder;          /* [n_nodes] the value that holds a node's output; -1: none */
     int *step_of;         /* [n_nodes] the step that a node is part of; -1: none */
     bool *used;           /* [n_nodes] the logits depend on this node */
@@ -77,8 +85,10 @@ typedef struct cfp_trace {
     bool *diff_ready;  /* [n_nodes] diff holds a gradient of this pass */
     bool *lies_aside;  /* [n_nodes] a contribution in `aside` is still to be added to diff */
     /* A network that is turned down: */
-    bool *turned;   /* [n_nodes] by value; NULL: none is */
-    void *unturned; /* the capacity for any value that is */
+    bool *turned;                    /* [n_nodes] by value; NULL: none is */
+    const struct cfp_trace *towards; /* it holds each b that a value is turned to: for each clip, or
+                                      * one for all of them; NULL: b is 0 */
+    void *unturned;                  /* the capacity for any value that is */
 } cfp_trace;
 
 /* Splits the network into steps, plans its memory and takes it.  CFP_NOMEM: the message says in

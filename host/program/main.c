@@ -15,6 +15,7 @@
 #include "helper_process.h"
 #include "interrupt.h"
 #include "libraries.h"
+#include "list_process.h"
 #include "version.h"
 
 enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_INTERRUPTED = 130 };
@@ -133,6 +134,8 @@ int main(int argc, char **argv)
     hold_standard_streams();
     if (argc == 3 && cfp_helper_process(argv[1], argv[2]))
         return EXIT_DONE;
+    if (argc > 2 && strcmp(argv[1], "batch") == 0)
+        cfp_list_process_begin(argv);
     cfp_crash_begin();
     const bool asks_help = given(argc, argv, "--help") || given(argc, argv, "-h");
     cfp_status status = CFP_OK;

@@ -121,7 +121,7 @@ cfp_status cfp_session_open_analyser_of(cfp_session *session, const cfp_model *m
     const cfp_status status = cfp_analyser_open(&session->analyser, &session->ctx, model,
                                                 &session->device, query, &batch);
     if (status == CFP_OK && session->config.profile)
-        cfp_trace_run_live(cfp_analyser_network(session->analyser));
+        cfp_analyser_run_live(session->analyser);
     cfp_session_range_end(session);
     return status;
 }

@@ -96,9 +96,9 @@ cfp_status cpu_list_edges(cfp_backend *backend, const cfp_back_step *step, int q
 cfp_status cpu_replace(cfp_backend *backend, cfp_tensor *x, const cfp_tensor *other,
                        const uint8_t *where);
 cfp_status cpu_blend(cfp_backend *backend, cfp_tensor *dst, const cfp_tensor *src,
-                     const cfp_blend *blend);
+                     const cfp_tensor *other, const cfp_blend *blend);
 cfp_status cpu_turn(cfp_backend *backend, cfp_tensor *dst, const cfp_tensor *src,
-                    const cfp_turn *turn);
+                    const cfp_tensor *other, const cfp_turn *turn);
 /* cpu_pairs.c */
 cfp_status cpu_weigh_pairs(cfp_backend *backend, const cfp_pairs *pairs);
 cfp_status cpu_accumulate(cfp_backend *backend, cfp_tensor *dst, const cfp_tensor *src);

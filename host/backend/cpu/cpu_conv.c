@@ -196,6 +196,13 @@ static void conv_close(void *own)
     cfp_free(c);
 }
 
+/* The shape for another number of clips than the step was opened for. */
+static cfp_shape of_clips(cfp_shape shape, int n)
+{
+    shape.n = n;
+    return shape;
+}
+
 /* The tensor itself if it has this shape and layout, else a new tensor in scratch memory. */
 static cfp_tensor in_layout(const cfp_tensor *x, cfp_shape shape, int block, char **scratch)
 {
@@ -272,7 +279,8 @@ static cfp_status conv_forward(const void *own, cfp_backend *backend, const cfp_
     }
     char *rest = scratch;
     const cfp_tensor *added = step->adds ? src[step->n_src - 1] : NULL;
-    cfp_tensor from = in_layout(src[0], c->front_src, c->src_block, &rest);
+    const int n = dst->shape.n;
+    cfp_tensor from = in_layout(src[0], of_clips(c->front_src, n), c->src_block, &rest);
     cfp_tensor to = in_layout(dst, dst->shape, c->dst_block, &rest);
 
     if (!cfp_shape_equal(from.shape, src[0]->shape))
@@ -281,11 +289,11 @@ static cfp_status conv_forward(const void *own, cfp_backend *backend, const cfp_
         cpu_relayout(backend, &from, src[0]);
     const bool apart = added != NULL && added->data != dst->data && added->block == to.block;
     if (apart && c->beside != NULL) {
-        CFP_TRY(cpu_dnnl_conv_run(c->beside, from.data, to.data, added->data, rest));
+        CFP_TRY(cpu_dnnl_conv_run(c->beside, n, from.data, to.data, added->data, rest));
     } else {
         if (added != NULL && added->data != to.data)
             cpu_relayout(backend, &to, added);
-        CFP_TRY(cpu_dnnl_conv_run(c->forward, from.data, to.data, NULL, rest));
+        CFP_TRY(cpu_dnnl_conv_run(c->forward, n, from.data, to.data, NULL, rest));
     }
     if (to.data != dst->data)
         cpu_relayout(backend, dst, &to);
@@ -304,15 +312,16 @@ static cfp_status conv_backward(const void *own, cfp_backend *backend, const cfp
     cfp_tensor *dx = diff_src[0];
     if (dx == NULL)
         return CFP_OK;
+    const int n = diff_dst->shape.n;
     cfp_tensor from = in_layout(diff_dst, diff_dst->shape, c->back_dst_block, &rest);
-    cfp_tensor to = in_layout(dx, c->back_src, c->back_src_block, &rest);
+    cfp_tensor to = in_layout(dx, of_clips(c->back_src, n), c->back_src_block, &rest);
 
     if (from.data != diff_dst->data)
         cpu_relayout(backend, &from, diff_dst);
     if (c->own_backward != NULL)
         cpu_direct_run(c->own_backward, backend, &to, &from);
     else
-        CFP_TRY(cpu_dnnl_conv_run(c->backward, to.data, from.data, NULL, rest));
+        CFP_TRY(cpu_dnnl_conv_run(c->backward, n, to.data, from.data, NULL, rest));
     if (!cfp_shape_equal(to.shape, dx->shape))
         spread(backend, dx, &to, step->node->window.stride);
     else if (to.data != dx->data)

@@ -16,6 +16,9 @@ struct cpu_dnnl_conv {
     float *weights_memory; /* in the order of weights_desc: own_weights, or another's */
     float *own_weights;    /* NULL where the memory is shared */
     size_t scratch_bytes;
+    const float *plain_weight, *plain_bias; /* of the model, which lives longer */
+    struct cpu_dnnl_conv *next; /* the same for another number of clips; NULL: none was needed */
+    void *own_scratch;          /* where that needs more than its caller's; else NULL */
 };
 
 void cpu_dnnl_limit_to_avx2(void)
@@ -162,6 +165,8 @@ cfp_status cpu_dnnl_conv_open(cpu_dnnl_conv **out, cpu_dnnl *dnnl, const cpu_con
     CFP_TRY_ALLOC(dnnl->ctx, *out, 1);
     (*out)->dnnl = dnnl;
     (*out)->ask = *ask;
+    (*out)->plain_weight = weight;
+    (*out)->plain_bias = bias;
     dnnl_status_t status = dnnl_primitive_attr_create(&attr);
     if (status == dnnl_success)
         status = dnnl_primitive_attr_set_scratchpad_mode(attr, dnnl_scratchpad_mode_user);
@@ -187,6 +192,8 @@ void cpu_dnnl_conv_close(cpu_dnnl_conv **conv)
     cpu_dnnl_conv *c = *conv;
     if (c == NULL)
         return;
+    cpu_dnnl_conv_close(&c->next); /* borrows our weights */
+    cfp_free(c->own_scratch);
     const dnnl_memory_t memory[] = {c->src, c->dst, c->weights, c->bias, c->added, c->scratch};
     for (size_t i = 0; i < sizeof memory / sizeof memory[0]; i++)
         if (memory[i] != NULL)
@@ -204,8 +211,40 @@ size_t cpu_dnnl_conv_scratch(const cpu_dnnl_conv *conv)
     return conv->scratch_bytes;
 }
 
-cfp_status cpu_dnnl_conv_run(cpu_dnnl_conv *conv, float *src, float *dst, const float *added,
+/* Makes the same convolution for n clips. */
+static cfp_status open_for(cpu_dnnl_conv **out, const cpu_dnnl_conv *conv, int n)
+{
+    cpu_conv_ask ask = conv->ask;
+    ask.src.n = ask.dst.n = n;
+    CFP_TRY(cpu_dnnl_conv_open(out, conv->dnnl, &ask, conv->plain_weight, conv->plain_bias, conv));
+    if ((*out)->scratch_bytes <= conv->scratch_bytes)
+        return CFP_OK;
+    (*out)->own_scratch = cfp_alloc(conv->dnnl->ctx, (*out)->scratch_bytes, 1);
+    if ((*out)->own_scratch != NULL)
+        return CFP_OK;
+    cpu_dnnl_conv_close(out);
+    return CFP_NOMEM;
+}
+
+static cfp_status run(cpu_dnnl_conv *conv, float *src, float *dst, const float *added,
+                      void *scratch);
+
+cfp_status cpu_dnnl_conv_run(cpu_dnnl_conv *conv, int n, float *src, float *dst, const float *added,
                              void *scratch)
+{
+    cpu_dnnl_conv *of = conv;
+    while (of != NULL && of->ask.src.n != n)
+        of = of->next;
+    if (of == NULL) {
+        CFP_TRY(open_for(&of, conv, n));
+        of->next = conv->next;
+        conv->next = of;
+    }
+    return run(of, src, dst, added, of->own_scratch != NULL ? of->own_scratch : scratch);
+}
+
+static cfp_status run(cpu_dnnl_conv *conv, float *src, float *dst, const float *added,
+                      void *scratch)
 {
     cfp_ctx *ctx = conv->dnnl->ctx;
     const bool backward = conv->ask.backward;

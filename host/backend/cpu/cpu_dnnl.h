@@ -50,6 +50,8 @@ void cpu_dnnl_conv_close(cpu_dnnl_conv **conv);
 size_t cpu_dnnl_conv_scratch(const cpu_dnnl_conv *conv); /* bytes that run wants */
 
 /* Forward: computes dst from src; `added` is the residual operand of CPU_ADD_BESIDE, else NULL.
- * Backward: src and dst are gradients, and src is written.  Layouts are those of the ask. */
-cfp_status cpu_dnnl_conv_run(cpu_dnnl_conv *conv, float *src, float *dst, const float *added,
+ * Backward: src and dst are gradients, and src is written.  Layouts are those of the ask.  n: the
+ * number of clips in them; where it is not that of the ask, oneDNN is asked for the same
+ * convolution once more. */
+cfp_status cpu_dnnl_conv_run(cpu_dnnl_conv *conv, int n, float *src, float *dst, const float *added,
                              void *scratch);

@@ -3,15 +3,17 @@
  * matrices, tap by tap.
  *
  * A tile is TILE kernels times QUAD channels.  Its sums stay in registers along a row of outputs.
- * One thread computes a tile, so no sum depends on the number of threads. */
+ * One thread computes a tile, so no sum depends on the number of threads.  QUADS tiles of the same
+ * kernels go through the outputs together, because they read the same gradients. */
 #include "cpu.h"
 #include "../ref/ref.h"
 #include "../relevance_math.h"
 #include <string.h>
 
 enum {
-    TILE = 16,
-    QUAD = 4,
+    TILE = LANE_PAIRS_KERNELS,
+    QUAD = LANE_PAIRS_CHANNELS,
+    QUADS = 16,     /* tiles that go through the outputs together */
     MIN_SUMS = 256, /* positions that are summed in float before they are added in double */
     MIN_WORK = 1 << 16
 };
@@ -90,28 +92,11 @@ static void gather_x(const cfp_backend *backend, gathered *g, int group)
     }
 }
 
-/* Adds n outputs of a row to sum[channel][kernel].  x is the row of the first channel; the rows of
- * the others are `apart` floats further on. */
-CFP_WIDE static void add_row(float sum[QUAD][TILE], const float *dy, const float *x, int64_t apart,
-                             int stride, int n)
-{
-    float mine[QUAD][TILE];
-    memcpy(mine, sum, sizeof mine);
-    for (int w = 0; w < n; w++)
-        for (int q = 0; q < QUAD; q++) {
-            const float factor = x[q * apart + (int64_t)w * stride];
-            for (int lane = 0; lane < TILE; lane++)
-                mine[q][lane] += factor * dy[w * TILE + lane];
-        }
-    memcpy(sum, mine, sizeof mine);
-}
-
-static void flush(double total[QUAD][TILE], float sum[QUAD][TILE])
+static void add_sums(double total[QUAD][TILE], float sum[QUAD][TILE])
 {
     for (int q = 0; q < QUAD; q++)
         for (int lane = 0; lane < TILE; lane++)
             total[q][lane] += (double)sum[q][lane];
-    memset(sum, 0, QUAD * sizeof *sum);
 }
 
 /* The outputs [first, last) along an axis that read an existing input through tap k.  Output p
@@ -128,55 +113,104 @@ static axis axis_of(const cfp_window *window, int a, int k, int inputs, int outp
     return x;
 }
 
-/* The sums of one tap over all outputs. */
-static void sum_tap(double total[QUAD][TILE], const gathered *g, int tile, int quad, const int k[3])
+/* A piece of the rows of outputs that a tap sums: whole rows, of MIN_SUMS outputs at least where
+ * so many are left.  t and h: its first row. */
+typedef struct piece {
+    int t, h, rows;
+} piece;
+
+/* One tap of a group: the outputs that it has. */
+typedef struct tap {
+    const gathered *g;
+    axis t, h, w;
+} tap;
+
+static int rows_in(const tap *k)
 {
-    const cfp_shape in = g->pairs->x->shape, out = g->pairs->dy->shape;
-    const axis t = axis_of(g->window, 0, k[0], in.t, out.t);
-    const axis h = axis_of(g->window, 1, k[1], in.h, out.h);
-    const axis w = axis_of(g->window, 2, k[2], in.w, out.w);
-    const float *dy = g->dy + tile * cfp_positions(out) * TILE;
-    const float *x = g->x + quad * QUAD * cfp_positions(in);
-    float sum[QUAD][TILE] = {{0}};
-    int summed = 0;
-    for (int i = t.first; i < t.last && w.first < w.last; i++)
-        for (int j = h.first; j < h.last; j++) {
-            const int64_t to = ((int64_t)i * out.h + j) * out.w + w.first;
-            const int64_t from =
-                ((int64_t)(i * t.stride + t.reach) * in.h + j * h.stride + h.reach) * in.w +
-                w.first * w.stride + w.reach;
-            add_row(sum, dy + to * TILE, x + from, cfp_positions(in), w.stride, w.last - w.first);
-            summed += w.last - w.first;
-            if (summed >= MIN_SUMS) {
-                flush(total, sum);
-                summed = 0;
-            }
-        }
-    flush(total, sum);
+    return k->w.first < k->w.last && k->h.first < k->h.last && k->t.first < k->t.last
+               ? (k->t.last - k->t.first) * (k->h.last - k->h.first)
+               : 0;
 }
 
-static void make_tile(const gathered *g, int tile, int quad)
+/* Where the first output of a row lies in dy, and what it reads in x. */
+static inline void find_row(int64_t *to, int64_t *from, const tap *k, int t, int h)
+{
+    const cfp_shape in = k->g->pairs->x->shape, out = k->g->pairs->dy->shape;
+    *to = (((int64_t)t * out.h + h) * out.w + k->w.first) * TILE;
+    *from = ((int64_t)(t * k->t.stride + k->t.reach) * in.h + h * k->h.stride + k->h.reach) * in.w +
+            k->w.first * k->w.stride + k->w.reach;
+}
+
+/* Sums one piece for a tile, in float: sum[channel][kernel].  dy: of the tile.  x: of its first
+ * channel; the others are `apart` floats further on. */
+static void sum_piece(float sum[QUAD][TILE], const cpu_lanes *lanes, const tap *k, const float *dy,
+                      const float *x, const piece *p)
+{
+    int64_t at[2], next[2];
+    const int t = p->t, h = p->h;
+    find_row(&at[0], &at[1], k, t, h);
+    find_row(&next[0], &next[1], k, t, h + 1);
+    lane_pairs job = {.n = k->w.last - k->w.first,
+                      .stride = k->w.stride,
+                      .apart = cfp_positions(k->g->pairs->x->shape),
+                      .dy_row = next[0] - at[0],
+                      .x_row = next[1] - at[1]};
+    for (int done = 0; done < p->rows; done += job.rows) {
+        const int down = h + done - k->h.first, high = k->h.last - k->h.first;
+        find_row(&at[0], &at[1], k, t + down / high, k->h.first + down % high);
+        job.rows = cfp_min_int(p->rows - done, high - down % high);
+        lanes->pairs(&sum[0][0], &job, dy + at[0], x + at[1]);
+    }
+}
+
+/* The sums of one tap over all outputs, for `quads` tiles beside each other.  They go through the
+ * outputs together, piece by piece, so that a piece of dy is read from the first cache. */
+static void sum_tap(double (*total)[QUAD][TILE], const cpu_lanes *lanes, const gathered *g,
+                    int tile, int first, int quads, const int at[3])
+{
+    const cfp_shape in = g->pairs->x->shape, out = g->pairs->dy->shape;
+    const tap k = {.g = g,
+                   .t = axis_of(g->window, 0, at[0], in.t, out.t),
+                   .h = axis_of(g->window, 1, at[1], in.h, out.h),
+                   .w = axis_of(g->window, 2, at[2], in.w, out.w)};
+    const float *dy = g->dy + tile * cfp_positions(out) * TILE;
+    const int rows = rows_in(&k);
+    if (rows == 0)
+        return;
+    const int width = k.w.last - k.w.first, most = (MIN_SUMS + width - 1) / width;
+    for (int done = 0; done < rows; done += most) {
+        const int high = k.h.last - k.h.first;
+        const piece p = {k.t.first + done / high, k.h.first + done % high,
+                         cfp_min_int(most, rows - done)};
+        for (int q = 0; q < quads; q++) {
+            float sum[QUAD][TILE] = {{0}};
+            sum_piece(sum, lanes, &k, dy, g->x + (int64_t)(first + q) * QUAD * cfp_positions(in),
+                      &p);
+            add_sums(total[q], sum);
+        }
+    }
+}
+
+/* Adds what one tap has summed, times its weight. */
+static void add_tap(double value[QUAD][TILE], double total[QUAD][TILE], const gathered *g, int tile,
+                    int quad, int number)
+{
+    const int kernels = cfp_min_int(TILE, g->n_kernels - tile * TILE);
+    const int channels = cfp_min_int(QUAD, g->n_channels - quad * QUAD);
+    for (int q = 0; q < channels; q++)
+        for (int lane = 0; lane < kernels; lane++) {
+            const int64_t pair =
+                (int64_t)g->kernel[tile * TILE + lane] * g->span + g->channel[quad * QUAD + q];
+            value[q][lane] += (double)g->pairs->weight[pair * g->taps + number] * total[q][lane];
+        }
+}
+
+static void give_values(const gathered *g, double value[QUAD][TILE], int tile, int quad)
 {
     const cfp_pairs *pairs = g->pairs;
-    const int *size = g->window->kernel;
     const double positions = (double)cfp_positions(pairs->x->shape);
     const int kernels = cfp_min_int(TILE, g->n_kernels - tile * TILE);
     const int channels = cfp_min_int(QUAD, g->n_channels - quad * QUAD);
-    double value[QUAD][TILE] = {{0}};
-    int k[3], tap = 0;
-    for (k[0] = 0; k[0] < size[0]; k[0]++)
-        for (k[1] = 0; k[1] < size[1]; k[1]++)
-            for (k[2] = 0; k[2] < size[2]; k[2]++, tap++) {
-                double total[QUAD][TILE] = {{0}};
-                sum_tap(total, g, tile, quad, k);
-                for (int q = 0; q < channels; q++)
-                    for (int lane = 0; lane < kernels; lane++) {
-                        const int64_t pair = (int64_t)g->kernel[tile * TILE + lane] * g->span +
-                                             g->channel[quad * QUAD + q];
-                        value[q][lane] +=
-                            (double)pairs->weight[pair * g->taps + tap] * total[q][lane];
-                    }
-            }
     for (int q = 0; q < channels; q++)
         for (int lane = 0; lane < kernels; lane++) {
             const int64_t row =
@@ -184,6 +218,25 @@ static void make_tile(const gathered *g, int tile, int quad)
             float *to = &pairs->value[row * g->span + g->channel[quad * QUAD + q]];
             *to = (float)(value[q][lane] / positions + (pairs->adds ? (double)*to : 0));
         }
+}
+
+/* Makes the tiles of TILE kernels and `quads` quads of channels. */
+static void make_tiles(const cpu_lanes *lanes, const gathered *g, int tile, int first, int quads)
+{
+    const int *size = g->window->kernel;
+    double value[QUADS][QUAD][TILE], total[QUADS][QUAD][TILE];
+    int k[3], number = 0;
+    memset(value, 0, sizeof value);
+    for (k[0] = 0; k[0] < size[0]; k[0]++)
+        for (k[1] = 0; k[1] < size[1]; k[1]++)
+            for (k[2] = 0; k[2] < size[2]; k[2]++, number++) {
+                memset(total, 0, sizeof total);
+                sum_tap(total, lanes, g, tile, first, quads, k);
+                for (int q = 0; q < quads; q++)
+                    add_tap(value[q], total[q], g, tile, first + q, number);
+            }
+    for (int q = 0; q < quads; q++)
+        give_values(g, value[q], tile, first + q);
 }
 
 static void weigh_group(const cfp_backend *backend, gathered *g, int group)
@@ -199,8 +252,8 @@ static void weigh_group(const cfp_backend *backend, gathered *g, int group)
     const int threads = work < 1 ? 1 : work < backend->threads ? (int)work : backend->threads;
 #pragma omp parallel for collapse(2) schedule(dynamic) num_threads(threads)
     for (int tile = 0; tile < tiles; tile++)
-        for (int quad = 0; quad < quads; quad++)
-            make_tile(g, tile, quad);
+        for (int quad = 0; quad < quads; quad += QUADS)
+            make_tiles(backend->lanes, g, tile, quad, cfp_min_int(QUADS, quads - quad));
 }
 
 cfp_status cpu_weigh_pairs(cfp_backend *backend, const cfp_pairs *pairs)

@@ -282,59 +282,67 @@ cfp_status cpu_accumulate(cfp_backend *backend, cfp_tensor *dst, const cfp_tenso
     return CFP_OK;
 }
 
-/* Blends n numbers of the entries of a clip.  The entries are `size` floats apart. */
-CFP_WIDE static void blend_piece(float *dst, const float *src, int64_t n, int64_t size,
-                                 const cfp_blend *b)
+/* The numbers of clip n, from number i on, in a tensor that has one entry for each clip, or one for
+ * all; NULL: there is no such tensor. */
+static const float *other_clip(const cfp_tensor *other, int n, int64_t i)
+{
+    if (other == NULL)
+        return NULL;
+    return other->data + (other->shape.n > 1 ? n : 0) * (cfp_stored(other) / other->shape.n) + i;
+}
+
+/* Blends n numbers of the entries of a clip.  The entries are `size` floats apart.  minus: what is
+ * subtracted, or NULL. */
+CFP_WIDE static void blend_piece(float *dst, const float *src, const float *minus, int64_t n,
+                                 int64_t size, const cfp_blend *b)
 {
     for (int64_t i = 0; i < n; i++) {
         double sum = 0;
-        for (int k = b->first; k < b->first + b->count; k++)
+        for (int k = 0; k < b->count; k++)
             sum += (double)src[k * size + i];
         sum *= b->scale;
-        if (b->minus >= 0)
-            sum -= (double)src[b->minus * size + i];
+        if (minus != NULL)
+            sum -= (double)minus[i];
         dst[i] = (float)sum;
     }
 }
 
 cfp_status cpu_blend(cfp_backend *backend, cfp_tensor *dst, const cfp_tensor *src,
-                     const cfp_blend *blend)
+                     const cfp_tensor *other, const cfp_blend *blend)
 {
     const int64_t size = cfp_stored(dst) / dst->shape.n;
 #pragma omp parallel for collapse(2) schedule(static) num_threads(backend->threads)
     for (int n = 0; n < dst->shape.n; n++)
         for (int64_t i = 0; i < size; i += PIECE)
             blend_piece(dst->data + n * size + i, src->data + n * blend->entries * size + i,
-                        size - i < PIECE ? size - i : PIECE, size, blend);
+                        other_clip(other, n, i), size - i < PIECE ? size - i : PIECE, size, blend);
     return CFP_OK;
 }
 
-/* Turns n numbers of one entry; b: those of the other, or NULL. */
-CFP_WIDE static void turn_piece(float *x, const float *b, int64_t n, const cfp_turn *turn)
+/* Turns n numbers; b: where to, or NULL. */
+CFP_WIDE static void turn_piece(float *to, const float *x, const float *b, int64_t n,
+                                const cfp_turn *turn)
 {
     const float alpha = turn->alpha;
     for (int64_t i = 0; i < n && !turn->back; i++)
-        x[i] = cfp_turned(x[i], b != NULL ? b[i] : 0, alpha);
+        to[i] = cfp_turned(x[i], b != NULL ? b[i] : 0, alpha);
     for (int64_t i = 0; i < n && turn->back; i++) {
         const float base = b != NULL ? b[i] : 0;
-        x[i] = cfp_turned_back(x[i], base, alpha, cfp_turned(0, base, alpha),
-                               cfp_turned(1, base, alpha), cfp_turned(6, base, alpha));
+        to[i] = cfp_turned_back(x[i], base, alpha, cfp_turned(0, base, alpha),
+                                cfp_turned(1, base, alpha), cfp_turned(6, base, alpha));
     }
 }
 
 cfp_status cpu_turn(cfp_backend *backend, cfp_tensor *dst, const cfp_tensor *src,
-                    const cfp_turn *turn)
+                    const cfp_tensor *other, const cfp_turn *turn)
 {
     const int64_t size = cfp_stored(dst) / dst->shape.n;
-    CFP_TRY(cpu_copy(backend, dst, src));
 #pragma omp parallel for collapse(2) schedule(static) num_threads(backend->threads)
-    for (int n = 0; n < dst->shape.n / turn->entries; n++)
-        for (int64_t i = 0; i < size; i += PIECE) {
-            float *clip = dst->data + n * turn->entries * size + i;
-            turn_piece(clip + turn->entry * size,
-                       turn->other < 0 ? NULL : clip + turn->other * size,
-                       size - i < PIECE ? size - i : PIECE, turn);
-        }
+    for (int n = 0; n < dst->shape.n; n++)
+        for (int64_t i = 0; i < size; i += PIECE)
+            turn_piece(dst->data + n * size + i, src->data + n * size + i,
+                       other_clip(other, n / turn->entries, i), size - i < PIECE ? size - i : PIECE,
+                       turn);
     return CFP_OK;
 }
 

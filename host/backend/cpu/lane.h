@@ -44,6 +44,7 @@ void LANE(linear_back)(const lane_linear *job, int threads);
 void LANE(gather_run)(const lane_gather *job, int threads);
 void LANE(score_row)(const lane_score *job, int question, int o);
 void LANE(score_list)(const lane_score *job, int question, int o, cfp_edge *edge);
+void LANE(pairs_run)(float *sum, const lane_pairs *job, const float *dy, const float *x);
 void LANE(sums_run)(double *sum, const float *x, const float *g, cfp_shape shape, double *scratch,
                     int threads);
 void LANE(channel_sum_run)(float *map, const float *x, const float *g, const float *keep,

@@ -32,6 +32,7 @@ const cpu_lanes LANE(lanes_table) = {
     .gather = LANE(gather_run),
     .score_row = LANE(score_row),
     .score_list = LANE(score_list),
+    .pairs = LANE(pairs_run),
     .sums = LANE(sums_run),
     .channel_sum = LANE(channel_sum_run),
 };

@@ -199,6 +199,15 @@ typedef struct lane_score {
     double *value; /* workspace, [channels / groups] */
 } lane_score;
 
+/* Rows of outputs, of which each pair of 16 kernels and 4 channels sums the products with what it
+ * reads: of dy[row * dy_row + w * 16 + kernel] and x[row * x_row + w * stride + channel * apart].
+ */
+typedef struct lane_pairs {
+    int rows, n, stride; /* n: outputs of a row */
+    int64_t apart, dy_row, x_row;
+} lane_pairs;
+enum { LANE_PAIRS_KERNELS = 16, LANE_PAIRS_CHANNELS = 4 };
+
 typedef struct cpu_lanes {
     const char *name; /* "AVX-512" */
     int width;        /* floats in a vector, and channels in a block of a tensor */
@@ -229,6 +238,8 @@ typedef struct cpu_lanes {
     void (*score_row)(const lane_score *job, int question, int o);
     /* Lists its edges, if its values are not all equal. */
     void (*score_list)(const lane_score *job, int question, int o, cfp_edge *edge);
+    /* sum[channel][kernel] += what the rows give (lane_pairs). */
+    void (*pairs)(float *sum, const lane_pairs *job, const float *dy, const float *x);
     /* sum[n][block][lane] over the positions of x (times g unless NULL), in double. */
     void (*sums)(double *sum, const float *x, const float *g, cfp_shape shape, double *scratch,
                  int threads);

@@ -48,9 +48,9 @@ cfp_status ref_gate_step(cfp_backend *backend, const cfp_gating *gating);
 cfp_status ref_replace(cfp_backend *backend, cfp_tensor *x, const cfp_tensor *other,
                        const uint8_t *where);
 cfp_status ref_blend(cfp_backend *backend, cfp_tensor *dst, const cfp_tensor *src,
-                     const cfp_blend *blend);
+                     const cfp_tensor *other, const cfp_blend *blend);
 cfp_status ref_turn(cfp_backend *backend, cfp_tensor *dst, const cfp_tensor *src,
-                    const cfp_turn *turn);
+                    const cfp_tensor *other, const cfp_turn *turn);
 cfp_status ref_accumulate(cfp_backend *backend, cfp_tensor *dst, const cfp_tensor *src);
 cfp_status ref_copy(cfp_backend *backend, cfp_tensor *dst, const cfp_tensor *src);
 cfp_status ref_seed(cfp_backend *backend, cfp_tensor *x, const float *value);

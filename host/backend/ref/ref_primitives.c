@@ -146,36 +146,45 @@ cfp_status ref_copy(cfp_backend *backend, cfp_tensor *dst, const cfp_tensor *src
     return CFP_OK;
 }
 
+/* The numbers of clip n in a tensor that has one entry for each clip, or one for all; NULL: there
+ * is no such tensor. */
+static const float *other_clip(const cfp_tensor *other, int64_t n)
+{
+    if (other == NULL)
+        return NULL;
+    return other->data + (other->shape.n > 1 ? n : 0) * (cfp_stored(other) / other->shape.n);
+}
+
 cfp_status ref_blend(cfp_backend *backend, cfp_tensor *dst, const cfp_tensor *src,
-                     const cfp_blend *b)
+                     const cfp_tensor *other, const cfp_blend *b)
 {
     (void)backend;
     const int64_t size = cfp_stored(dst) / dst->shape.n; /* numbers of one entry */
     for (int64_t i = 0; i < cfp_stored(dst); i++) {
         const float *x = src->data + i / size * b->entries * size + i % size;
+        const float *minus = other_clip(other, i / size);
         double sum = 0;
-        for (int k = b->first; k < b->first + b->count; k++)
+        for (int k = 0; k < b->count; k++)
             sum += (double)x[k * size];
-        dst->data[i] = (float)(sum * b->scale - (b->minus >= 0 ? (double)x[b->minus * size] : 0));
+        dst->data[i] = (float)(sum * b->scale - (minus != NULL ? (double)minus[i % size] : 0));
     }
     return CFP_OK;
 }
 
 cfp_status ref_turn(cfp_backend *backend, cfp_tensor *dst, const cfp_tensor *src,
-                    const cfp_turn *turn)
+                    const cfp_tensor *other, const cfp_turn *turn)
 {
     (void)backend;
     const float alpha = turn->alpha;
     const int64_t size = cfp_stored(dst) / dst->shape.n; /* numbers of one entry */
-    if (dst->data != src->data)
-        memcpy(dst->data, src->data, (size_t)cfp_stored(src) * sizeof *dst->data);
-    for (int n = turn->entry; n < dst->shape.n; n += turn->entries)
+    for (int n = 0; n < dst->shape.n; n++)
         for (int64_t i = 0; i < size; i++) {
-            float *x = dst->data + n * size + i;
-            const float b = turn->other < 0 ? 0 : x[(turn->other - turn->entry) * size];
-            *x = turn->back ? cfp_turned_back(*x, b, alpha, cfp_turned(0, b, alpha),
-                                              cfp_turned(1, b, alpha), cfp_turned(6, b, alpha))
-                            : cfp_turned(*x, b, alpha);
+            const float *towards = other_clip(other, n / turn->entries);
+            const float b = towards != NULL ? towards[i] : 0, x = src->data[n * size + i];
+            dst->data[n * size + i] =
+                turn->back ? cfp_turned_back(x, b, alpha, cfp_turned(0, b, alpha),
+                                             cfp_turned(1, b, alpha), cfp_turned(6, b, alpha))
+                           : cfp_turned(x, b, alpha);
         }
     return CFP_OK;
 }
