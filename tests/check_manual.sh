@@ -11,7 +11,7 @@ wrong() {
 }
 missing() { echo "not checked here: no $1"; }
 options_of() { # those that --help lists
-    "$cfp" "$1" --help | sed -n 's/^ \{2,6\}\(-[a-z], \)\?\(--[a-z-]*\).*/\2/p' | sort -u
+    "$cfp" "$1" --help all | sed -n 's/^ \{2,6\}\(-[a-z], \)\?\(--[a-z-]*\).*/\2/p' | sort -u
 }
 mapfile -t commands < <("$cfp" --help | sed -n '/^Commands/,/^$/s/^  \([a-z][a-z-]*\) .*/\1/p')
 [ ${#commands[@]} -ge 8 ] || wrong "--help lists only ${commands[*]}"

@@ -27,7 +27,7 @@ ATTRIBUTES = {"cfp_format": str, "cfp_version": int, "model": str, "model_sha256
               "mask": str, "target": str, "baseline": str, "steps": int,
               "top": int, "seed": int, "turn_down": float,
               "theta": float, "propagate": str, "normalise": str, "depth": int, "class_relevance": str,
-              "interp": str, "device": str, "precision": str, "cfp_gpu_version": str}
+              "interp": str, "sample": str, "device": str, "precision": str, "cfp_gpu_version": str}
 failures = []
 
 

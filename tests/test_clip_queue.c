@@ -471,6 +471,26 @@ static void windows_come_in_order(void)
     cfp_clip_queue_close(&queue);
 }
 
+/* What TSN's test code gives: int(tick / 2 + tick * i) with tick = frames of the source / T. */
+static void uniform_takes_the_middle_of_each_segment(void)
+{
+    static const struct {
+        int64_t source;
+        int frames, place[16];
+    } known[] = {
+        {24, 16, {0, 2, 3, 5, 6, 8, 9, 11, 12, 14, 15, 17, 18, 20, 21, 23}},
+        {300, 8, {18, 56, 93, 131, 168, 206, 243, 281}},
+        {5, 8, {0, 0, 1, 2, 2, 3, 4, 4}},
+        {8, 8, {0, 1, 2, 3, 4, 5, 6, 7}},
+        {100, 1, {50}},
+        {1, 3, {0, 0, 0}},
+        {2147483647, 2, {536870911, 1610612735}},
+    };
+    for (size_t k = 0; k < sizeof known / sizeof *known; k++)
+        for (int i = 0; i < known[k].frames; i++)
+            CHECK_EQ(cfp_uniform_place(i, known[k].frames, known[k].source), known[k].place[i]);
+}
+
 int main(void)
 {
     char folder[] = "clip-queue-XXXXXX";
@@ -479,6 +499,7 @@ int main(void)
     write_files();
     the_story_is_the_same_with_any_number_of_threads();
     windows_are_spread_evenly();
+    uniform_takes_the_middle_of_each_segment();
     windows_come_in_order();
     several_clips_may_be_held();
     holding_every_slot_is_refused();

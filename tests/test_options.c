@@ -122,7 +122,7 @@ static const cfp_option *row_of(const char *name, unsigned command)
 static void options_without_effect_are_accepted_but_not_shown(void)
 {
     const unsigned network = CFP_CMD_EXPLAIN | CFP_CMD_CONTRAST | CFP_CMD_PREDICT | CFP_CMD_SWEEP |
-                             CFP_CMD_EVALUATE | CFP_CMD_BENCH | CFP_CMD_BATCH;
+                             CFP_CMD_EVALUATE | CFP_CMD_BENCH | CFP_CMD_BATCH | CFP_CMD_RERUN;
     const unsigned at_once = CFP_CMD_DEVICES | CFP_CMD_VIEW | CFP_CMD_DATASET;
     const struct {
         const char *name;

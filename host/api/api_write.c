@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { N_OPTIONS = 25 };
+enum { N_OPTIONS = 26 };
 
 typedef struct written_options {
     int n;
@@ -17,7 +17,8 @@ typedef struct written_options {
 
 static void put(written_options *o, const char *name, const char *value)
 {
-    o->option[o->n++] = (cfp_run_option){.name = name, .value = value};
+    o->option[o->n].name = name;
+    o->option[o->n++].value = value;
 }
 
 /* If value is `stands_for`, the word is written instead of the number. */
@@ -26,6 +27,7 @@ static void put_int(written_options *o, const char *name, int64_t value, const c
 {
     char *text = o->number[o->n];
     snprintf(text, sizeof o->number[0], "%lld", (long long)value);
+    o->option[o->n].kind = CFP_RUN_NUMBER;
     put(o, name, word != NULL && value == stands_for ? word : text);
 }
 
@@ -33,6 +35,7 @@ static void put_int(written_options *o, const char *name, int64_t value, const c
 static void put_real(written_options *o, const char *name, double value)
 {
     char *text = o->number[o->n];
+    o->option[o->n].kind = CFP_RUN_NUMBER;
     for (int digits = 1; digits <= 17; digits++) {
         snprintf(text, sizeof o->number[0], "%.*g", digits, value);
         if (strtod(text, NULL) == value)
@@ -48,6 +51,7 @@ static void list_options(written_options *o, const api_explanation *made, const 
     const cfp_query *q = &e->query;
     const cfp_sampling *sampling = &((const api_clip *)e->clip)->sampling;
     put_int(o, "start", sampling->start, "centre", -1);
+    put(o, "sample", "window");
     put_int(o, "stride", sampling->stride, "model", 0);
     put_int(o, "track", sampling->track, "first", 0);
     put(o, "class", e->model->class_name[e->class_index]);

@@ -195,7 +195,14 @@ static cfp_status open_named(cfp_device *out, cfp_ctx *ctx, const device_name *n
     return CFP_OK;
 }
 
-/* Opens cuda if it works here, else cpu; the log says which, and why. */
+/* The driver of NVIDIA's GPUs is loaded: there is a GPU, or one is expected. */
+static bool has_gpu_driver(void)
+{
+    return access("/dev/nvidiactl", F_OK) == 0 || access("/dev/dxg", F_OK) == 0;
+}
+
+/* Opens cuda if it works here, else cpu; the log says which.  It says why not cuda only where there
+ * is a GPU: elsewhere nothing is missing.  `cfp-gpu devices` always says why. */
 static cfp_status open_auto(cfp_device *out, cfp_ctx *ctx, const cfp_device_request *request)
 {
     const device_name cuda = {"cuda", -1}, cpu = {"cpu", -1};
@@ -207,14 +214,27 @@ static cfp_status open_auto(cfp_device *out, cfp_ctx *ctx, const cfp_device_requ
     snprintf(why, sizeof why, "%s", ctx->message);
     ctx->message[0] = '\0';
     CFP_TRY(open_named(out, ctx, &cpu, request));
-    cfp_log(ctx, CFP_LOG_INFO, "device cpu: %s (not cuda: %s)", out->api->describe(out->backend),
-            why);
+    const char *const detail = out->api->describe(out->backend);
+    if (has_gpu_driver())
+        cfp_log(ctx, CFP_LOG_INFO, "device cpu: %s (not cuda: %s)", detail, why);
+    else
+        cfp_log(ctx, CFP_LOG_INFO, "device cpu: %s", detail);
     return CFP_OK;
 }
 
 static bool is_known_word(const char *word)
 {
     return find_built_in(word) != NULL || strcmp(word, "cuda") == 0;
+}
+
+/* What people write for a GPU of NVIDIA. */
+static const char *means_cuda(const char *word)
+{
+    static const char *const others[] = {"gpu", "nvidia", "cud", "CUDA", "GPU"};
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+        if (strncmp(word, others[i], strlen(others[i])) == 0)
+            return "; did you mean cuda?";
+    return "";
 }
 
 cfp_status cfp_device_open(cfp_device *out, cfp_ctx *ctx, const char *name,
@@ -230,8 +250,8 @@ cfp_status cfp_device_open(cfp_device *out, cfp_ctx *ctx, const char *name,
     if (!is_known_word(parsed.word) && !find_module(path, parsed.word, request))
         return cfp_fail_option(ctx, CFP_USAGE, "device",
                                ": '%s' is none of auto, ref, cpu, cuda, cuda:N, and there is no "
-                               "module cfp_%s.so",
-                               name, parsed.word);
+                               "module cfp_%s.so%s",
+                               name, parsed.word, means_cuda(parsed.word));
     const cfp_status status = open_named(out, ctx, &parsed, request);
     if (status != CFP_OK && !ctx->blames_option)
         return cfp_fail(ctx, status, "--device %s: %s", name, ctx->message);

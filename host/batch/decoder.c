@@ -187,7 +187,7 @@ static cfp_status read_clip(cfp_clip *out, cfp_ctx *ctx, const char *path,
 {
     cfp_sampling sampling = request->sampling;
     CFP_TRY(cfp_clip_open_in(out, ctx, path, &setup->input, &sampling, buffer));
-    if (!sampling.by_time || request->stop < 0 || !(out->fps > 0))
+    if (sampling.uniform || !sampling.by_time || request->stop < 0 || !(out->fps > 0))
         return CFP_OK;
     const double span = ((out->frames - 1) * (double)out->stride + 1) / out->fps;
     const double spare = request->stop - sampling.seconds - span;

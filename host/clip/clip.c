@@ -6,6 +6,7 @@
  * is usual, that is all.  If not, the wanted frames are read in a second pass. */
 #include "clip.h"
 #include "../base/infile.h"
+#include "clip_list.h"
 #include "clip_source.h"
 #include "geometry.h"
 #include "other_files.h"
@@ -79,6 +80,11 @@ int64_t cfp_window_start(int64_t source_frames, int frames, int stride, int wind
     const int64_t span = (int64_t)(frames - 1) * stride + 1;
     const int64_t room = source_frames > span ? source_frames - span : 0;
     return windows > 1 ? room * window / (windows - 1) : room / 2;
+}
+
+int64_t cfp_uniform_place(int i, int frames, int64_t part_frames)
+{
+    return (2 * (int64_t)i + 1) * part_frames / (2 * (int64_t)frames);
 }
 
 const char *cfp_source_axes(int channels, int64_t given)
@@ -162,6 +168,9 @@ static cfp_status find_source(cfp_source *source, cfp_ctx *ctx, const char *path
                 return cfp_fail(ctx, CFP_FORMAT, "%s: %s", path, cfp_other_file(&facts));
             return source->kind->open(source, ctx);
         }
+    if (cfp_is_url(path))
+        return cfp_fail(ctx, CFP_IO, "%s: is a URL: download the clip first, and give its path",
+                        path);
     return cfp_fail(ctx, CFP_IO, "%s: %s", path, strerror(facts.error));
 }
 
@@ -310,13 +319,56 @@ static cfp_status choose_start(int64_t *start, const opening *o, cfp_ctx *ctx)
 {
     const cfp_sampling *sampling = o->sampling;
     *start = sampling->start;
-    if (sampling->windows > 1)
+    if (sampling->windows > 1 && !sampling->uniform)
         *start = cfp_window_start(o->source.frames, o->clip->frames, o->clip->stride,
                                   sampling->windows, sampling->window);
     else if (sampling->by_time)
         return find_time(start, &o->source, ctx, sampling->seconds);
     else if (!sampling->by_place)
         return find_start(start, &o->source, ctx);
+    return CFP_OK;
+}
+
+/* The place behind the part of the source over which the frames are spread. */
+static cfp_status find_part_end(int64_t *end, const opening *o, cfp_ctx *ctx, int64_t first)
+{
+    /* A frame that is first shown where the part ends is not in it; times are rounded. */
+    const double nearly = 1e-3;
+    const cfp_source *source = &o->source;
+    const cfp_sampling *sampling = o->sampling;
+    const double stop = sampling->seconds + sampling->part_seconds - nearly;
+    const double length = source->time != NULL ? source->seconds
+                          : source->fps > 0    ? (double)source->frames / source->fps
+                                               : 0;
+    *end = source->frames;
+    if (sampling->by_time && sampling->part_seconds > 0 && stop < length) {
+        CFP_TRY(find_time(end, source, ctx, stop));
+        ++*end;
+    } else if (!sampling->by_time && sampling->part_frames > 0) {
+        const bool numbered = source->number != NULL && !sampling->by_place;
+        const int64_t past = (numbered ? sampling->start : first) + sampling->part_frames;
+        int64_t place = first;
+        while (place < source->frames && (numbered ? source->number[place] : place) < past)
+            place++;
+        *end = place;
+    }
+    if (*end <= first)
+        *end = first + 1;
+    return CFP_OK;
+}
+
+/* Spreads the frames over the part of the source that begins at `first`. */
+static cfp_status sample_uniformly(int32_t *index, opening *o, cfp_ctx *ctx, int64_t first)
+{
+    cfp_clip *clip = o->clip;
+    int64_t end;
+    CFP_TRY(find_part_end(&end, o, ctx, first));
+    const int64_t part = end - first;
+    for (int i = 0; i < clip->frames; i++)
+        index[i] = (int32_t)(first + cfp_uniform_place(i, clip->frames, part));
+    clip->part_first = first;
+    clip->part_frames = part;
+    clip->stride = cfp_max_int(1, (int)((part + clip->frames / 2) / clip->frames));
     return CFP_OK;
 }
 
@@ -338,6 +390,8 @@ static cfp_status sample(int32_t *index, bool *sampled, opening *o, cfp_ctx *ctx
     if (*sampled)
         CFP_TRY(choose_start(&start, o, ctx));
     *sampled &= source->exact || start < source->frames;
+    if (*sampled && o->sampling->uniform)
+        return sample_uniformly(index, o, ctx, start < 0 ? 0 : start);
     return !*sampled ? CFP_OK
                      : cfp_sample_indices(index, &o->clip->looped, ctx, o->clip->frames,
                                           o->clip->stride, start, source->frames);
@@ -421,6 +475,7 @@ static cfp_status open_clip(opening *o, cfp_ctx *ctx, const char *path,
         CFP_TRY_ALLOC(ctx, clip->rgb, cfp_clip_bytes(spec));
 
     clip->track = sampling->track;
+    clip->uniform = sampling->uniform;
     CFP_TRY(o->given != NULL
                 ? open_given(&o->source, ctx, path, spec->channels, sampling->track, o->given)
                 : find_source(&o->source, ctx, path, spec->channels, sampling->track));
@@ -428,6 +483,9 @@ static cfp_status open_clip(opening *o, cfp_ctx *ctx, const char *path,
     CFP_TRY(read_frames(o, ctx));
     if (!sampling->unhashed)
         CFP_TRY(hash_clip(o, ctx));
+    if (clip->uniform && clip->part_frames < clip->frames)
+        cfp_log(ctx, CFP_LOG_WARNING, "%s: %lld frames, the model reads %d: some are shown twice",
+                path, (long long)clip->part_frames, clip->frames);
     if (clip->looped)
         cfp_log(ctx, CFP_LOG_WARNING, "%s: %lld frames, the window needs %lld: looped", path,
                 (long long)clip->source_frames,

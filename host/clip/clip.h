@@ -18,6 +18,12 @@ typedef struct cfp_sampling {
     /* Of `windows` windows that are spread evenly over the source, number `window`, from 0; then
      * the fields above do not count.  Below 2: only one window. */
     int windows, window;
+    /* The frames are spread over the source, or over its part that begins as said above and has
+     * `part_frames` frames or `part_seconds` seconds (0: it ends with the source; start -1: it
+     * begins with it): cfp_uniform_place.  `stride` and `windows` do not count. */
+    bool uniform;
+    int64_t part_frames;
+    double part_seconds;
     bool unhashed; /* nobody asks for cfp_clip.sha256 */
     bool by_place; /* start is a place, from 0, even where names have numbers */
     int track;     /* the video track, from 1; 0: the first, with a warning if there are several */
@@ -36,8 +42,11 @@ typedef struct cfp_clip {
     int32_t place; /* of the first frame, from 0; equals index[0] where names have no numbers */
     int track;     /* as requested */
     double fps;    /* average rate of the source; 0 where it has none (folders, arrays) */
-    int stride;    /* distance between the sampled frames in the source */
+    int stride;    /* distance between the sampled frames in the source; uniform: the mean one */
     bool looped;   /* the source was shorter than the window */
+    /* The frames are spread over the `part_frames` places from `part_first` on. */
+    bool uniform;
+    int64_t part_first, part_frames;
     int64_t source_frames;
     int source_width, source_height; /* as displayed: after rotation */
     /* Column u of the crop lies at x = left + (u + 0.5) * step_x - 0.5 in pixels of the source. */
@@ -95,6 +104,11 @@ void cfp_clip_normalise(float *out, const cfp_clip *clip, const cfp_input_spec *
  * `start` lies outside the source. */
 CFP_CHECKED cfp_status cfp_sample_indices(int32_t *index, bool *looped, cfp_ctx *ctx, int frames,
                                           int stride, int64_t start, int64_t source_frames);
+/* Uniform sampling: the place of frame i of `frames`, from 0, of a part of `part_frames` frames.
+ * The part is cut into `frames` segments of equal length.  The frame is the one in the middle of
+ * segment i: floor((i + 1/2) * part_frames / frames).  TSN's test code does so, and SampleFrames of
+ * mmaction2 with clip_len 1 and test_mode.  A part of fewer frames shows some of them twice. */
+int64_t cfp_uniform_place(int i, int frames, int64_t part_frames);
 /* The place where window number `window` of `windows` begins: the first at the start of the source,
  * the last so that it ends with it, the others evenly between; a single one in the middle.  A
  * window spans (frames - 1) * stride + 1 frames. */

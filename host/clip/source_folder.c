@@ -3,6 +3,7 @@
  * A frame's number is the number in its name, or its place in the order, from 0, if names have
  * none. Images without any number in the name (a poster) are left out with a warning.  Two series
  * in one folder (img_00001 and flow_x_00001) are refused, because nobody would notice a mixture. */
+#include "clip_list.h"
 #include "image_decode.h"
 #include "numbered.h"
 #include <dirent.h>
@@ -14,6 +15,7 @@ typedef struct folder_state {
     cfp_image_decoder *decoder;
     int n_others;      /* images without a number in the name */
     char *first_other; /* one of them */
+    char *video;       /* one of the videos, if there are any */
 } folder_state;
 
 static bool folder_matches(const cfp_path_facts *facts)
@@ -26,7 +28,12 @@ static cfp_status list_images(folder_state *state, cfp_ctx *ctx, DIR *folder)
     for (const struct dirent *entry; (entry = readdir(folder)) != NULL;) {
         CFP_TRY(cfp_check_interrupt(ctx));
         bool added;
-        if (entry->d_name[0] == '.' || !cfp_is_image_name(entry->d_name))
+        if (entry->d_name[0] == '.')
+            continue;
+        if (state->video == NULL && cfp_is_video_name(entry->d_name) &&
+            (state->video = cfp_strdup(ctx, entry->d_name)) == NULL)
+            return CFP_NOMEM;
+        if (!cfp_is_image_name(entry->d_name))
             continue;
         CFP_TRY(cfp_numbered_add(&state->files, ctx, entry->d_name, true, &added));
         if (added || state->n_others++ > 0)
@@ -48,6 +55,10 @@ static cfp_status folder_open(cfp_source *source, cfp_ctx *ctx)
     const cfp_status status = list_images(state, ctx, folder);
     closedir(folder);
     CFP_TRY(status);
+    if (state->files.count == 0 && state->video != NULL)
+        return cfp_fail(ctx, CFP_FORMAT,
+                        "%s: a folder of videos, not of frames: give one of them, such as '%s'",
+                        source->path, state->video);
     if (state->files.count == 0)
         return cfp_fail(ctx, CFP_FORMAT,
                         "%s: no frame images (.jpg, .png, ... with a number in the name) and no "
@@ -116,6 +127,7 @@ static void folder_close(cfp_source *source)
         return;
     cfp_numbered_free(&state->files);
     cfp_free(state->first_other);
+    cfp_free(state->video);
     cfp_image_decoder_close(&state->decoder);
     cfp_free(state);
     source->state = NULL;

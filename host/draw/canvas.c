@@ -12,8 +12,12 @@ static cfp_status open_source(cfp_clip *out, cfp_ctx *ctx, const cfp_explanation
     spec.height = clip->source_height;
     spec.width = clip->source_width;
     spec.resize_short = spec.resize[0] = spec.resize[1] = 0;
-    const cfp_sampling sampling = {
-        .start = clip->place, .stride = clip->stride, .by_place = true, .track = clip->track};
+    const cfp_sampling sampling = {.start = clip->uniform ? clip->part_first : clip->place,
+                                   .stride = clip->stride,
+                                   .uniform = clip->uniform,
+                                   .part_frames = clip->part_frames,
+                                   .by_place = true,
+                                   .track = clip->track};
     /* No warnings: they were given when the clip was read the first time. */
     cfp_ctx quiet = *ctx;
     quiet.log = NULL;

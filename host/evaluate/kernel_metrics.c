@@ -50,16 +50,31 @@ int cfp_kernel_layers(int *layer, const cfp_model *model, const cfp_kernel_reque
     return n;
 }
 
+typedef struct scored { /* the layers that a request scores, whatever their names are */
+    const cfp_model *model;
+    int depth;
+} scored;
+
+static bool is_scored(const void *cookie, int node)
+{
+    const scored *s = cookie;
+    return node > 0 && cfp_is_scored(s->model, node, s->depth);
+}
+
 cfp_status cfp_kernel_request_check(cfp_ctx *ctx, const cfp_model *model,
                                     const cfp_kernel_request *request)
 {
     for (int i = 1; i < model->n_nodes; i++)
         if (matches(model, request, i))
             return CFP_OK;
-    if (request->layers != NULL)
+    const scored all = {model, request->depth};
+    char near[512];
+    if (request->layers != NULL) {
+        cfp_model_near_layers(near, sizeof near, model, request->layers, is_scored, &all);
         return cfp_fail(ctx, CFP_USAGE,
-                        "--layers: no kernel layer of %s below its classifier matches '%s'",
-                        model->path, request->layers);
+                        "--layers: no kernel layer of %s below its classifier matches '%s'%s",
+                        model->path, request->layers, near);
+    }
     return cfp_fail(ctx, CFP_USAGE, "%s: has no kernel layer below its classifier%s",
                     model->path != NULL ? model->path : "model",
                     request->depth == CFP_ALL_DEPTHS ? "" : " within --depth");

@@ -10,12 +10,19 @@
 
 enum { CFP_H5_SMALL = 4096, CFP_H5_CHUNK = 1 << 16 };
 
+/* What an array holds, for whoever opens the file: its attributes description and units. */
+typedef struct cfp_h5_words {
+    const char *array; /* its name, wherever in the file it is; NULL ends a table */
+    const char *description, *units;
+} cfp_h5_words;
+
 typedef struct cfp_h5_file {
     cfp_output *output; /* its open file receives the bytes */
     cfp_h5_sink sink;
     hid_t access, group, link; /* property lists */
     hid_t text;                /* the type of strings: variable length, UTF-8 */
     hid_t id;
+    const cfp_h5_words *words; /* set after opening: arrays get attributes; NULL: they get none */
     H5E_auto2_t print; /* how HDF5 printed errors of this thread before; restored on close */
     void *print_to;
 } cfp_h5_file;
@@ -50,7 +57,7 @@ CFP_CHECKED cfp_status cfp_h5_put_group(cfp_h5_file *f, hid_t *out, hid_t at, co
 
 /* Writes an array in pieces.  create_array makes the data set; a negative id means that HDF5
  * refused, which cfp_h5_check reports.  put_rows writes n rows, starting at row `at`. */
-hid_t cfp_h5_create_array(const cfp_h5_file *f, hid_t at, const char *name, const cfp_h5_array *a);
+hid_t cfp_h5_create_array(cfp_h5_file *f, hid_t at, const char *name, const cfp_h5_array *a);
 bool cfp_h5_put_rows(hid_t set, hid_t native, int64_t at, int64_t n, const void *data);
 /* Returns the first error so far.  good = false reports that a call of HDF5 failed. */
 CFP_CHECKED cfp_status cfp_h5_check(cfp_h5_file *f, bool good);

@@ -19,8 +19,11 @@ extern const char
     *const cfp_colormap_names[]; /* all names; the first CFP_COLORMAP_COUNT are for tubes */
 
 /* The facts for run.json and for the attributes of explanation.h5.  All pointers are borrowed. */
+typedef enum cfp_run_value { CFP_RUN_TEXT, CFP_RUN_NUMBER, CFP_RUN_FLAG } cfp_run_value;
+
 typedef struct cfp_run_option {
     const char *name, *value; /* an option and the value that the run used: "theta", "0.6" */
+    cfp_run_value kind;       /* NUMBER: a number, or a word that stands for one */
     bool about_run; /* it says where files go or what is shown meanwhile; results are the same */
 } cfp_run_option;
 

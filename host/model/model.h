@@ -230,6 +230,11 @@ int cfp_model_find(const cfp_model *model, const char *name);
 cfp_status cfp_fail_node(cfp_ctx *ctx, cfp_status status, const cfp_model *model,
                          const cfp_node *node, const char *format, ...) CFP_PRINTF(5, 6);
 
+/* Writes which layers there are, for the message that a pattern matches none: "; near: a, b, c" or,
+ * if there are few, "; there are a, b".  suits(cookie, node): whether the layer may be named. */
+void cfp_model_near_layers(char *out, size_t bytes, const cfp_model *model, const char *glob,
+                           bool (*suits)(const void *cookie, int node), const void *cookie);
+
 /* Finds a class by its name (exactly, then without case) or by its index.  On failure CFP_USAGE;
  * the message starts with "--class: " and lists similar names.  If the model has a head_name,
  * "verb=cut" is the same as "cut". */

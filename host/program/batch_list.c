@@ -49,8 +49,8 @@ static int64_t first_frame(const cfp_session *session, const cfp_dataset_clip *c
         session->config.stride > 0 ? session->config.stride : input->frame_stride;
     const int64_t span = (input->frames - 1) * stride + 1;
     const int64_t start = (int64_t)clip->start, stop = (int64_t)clip->stop;
-    if (session->config.windows > 1)
-        return start; /* of the first window */
+    if (session->config.windows > 1 || session->config.sample == 1)
+        return start; /* of the first window, or of the part over which frames are spread */
     return stop < 0 || stop - start <= span ? start : start + (stop - start - span) / 2;
 }
 
@@ -61,8 +61,12 @@ static cfp_sampling sampling_of(const cfp_session *session, const cfp_dataset_cl
         sampling.by_time = clip->window == CFP_WINDOW_SECONDS;
     if (clip->window == CFP_WINDOW_FRAMES)
         sampling.start = first_frame(session, clip);
+    if (clip->window == CFP_WINDOW_FRAMES && clip->stop > clip->start)
+        sampling.part_frames = (int64_t)clip->stop - (int64_t)clip->start;
     if (clip->window == CFP_WINDOW_SECONDS)
         sampling.seconds = clip->start;
+    if (clip->window == CFP_WINDOW_SECONDS && clip->stop > clip->start)
+        sampling.part_seconds = clip->stop - clip->start;
     return sampling;
 }
 

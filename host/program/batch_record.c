@@ -6,6 +6,7 @@
 #include "../write/write_run.h"
 #include "request.h"
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -65,7 +66,11 @@ static void put_options(cfp_json *json, const cfp_config *config)
         if ((cfp_options[i].commands & config->command->bit) == 0)
             continue;
         value_text(room, &text, config, i);
-        cfp_json_put_string(json, cfp_options[i].name, text);
+        const cfp_run_option option = {
+            .name = cfp_options[i].name,
+            .value = cfp_options[i].type == CFP_OPTION_FLAG && *text == '\0' ? "false" : text,
+            .kind = cfp_option_kind(&cfp_options[i])};
+        cfp_put_run_option(json, &option);
     }
     cfp_json_object_end(json);
 }
@@ -128,13 +133,21 @@ static cfp_status differ(const record *r, const char *what, const char *mine, co
                     r->session->config.output, theirs);
 }
 
+/* A number can be written in several ways: 0.00001 and 1e-05. */
+static bool same_number(const char *a, const char *b)
+{
+    char *end_a, *end_b;
+    const double x = strtod(a, &end_a), y = strtod(b, &end_b);
+    return end_a != a && end_b != b && *end_a == '\0' && *end_b == '\0' && x == y;
+}
+
 static cfp_status compare(const record *r, cfp_run_json *run, const char *path, const char *what,
                           const char *mine)
 {
     char *theirs;
     CFP_TRY(cfp_run_json_text(&theirs, run, path));
     cfp_status status = CFP_OK;
-    if (theirs != NULL && strcmp(theirs, mine) != 0)
+    if (theirs != NULL && strcmp(theirs, mine) != 0 && !same_number(theirs, mine))
         status = differ(r, what, mine, theirs);
     cfp_free(theirs);
     return status;

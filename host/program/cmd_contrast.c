@@ -76,7 +76,7 @@ static cfp_status contrast(cfp_session *session, cfp_result *result)
     CFP_TRY(explain_both(session, result, class_index));
     result->explanation.ms.decode = decode_ms;
     warn_of_nothing(session, &result->explanation);
-    return cfp_deliver(session, result);
+    return cfp_deliver(session, result, NULL);
 }
 
 cfp_status cfp_cmd_contrast(cfp_session *session)

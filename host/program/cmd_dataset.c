@@ -4,6 +4,7 @@
 #include <string.h>
 #include <strings.h>
 #include <sys/stat.h>
+#include "model_file_kind.h"
 #include "open_list.h"
 #include "table.h"
 
@@ -314,6 +315,7 @@ static cfp_status compare_labels(listing *l)
     const cfp_dataset *d = &l->dataset;
     if (session->config.model_file == NULL)
         return CFP_OK;
+    CFP_TRY(cfp_check_model_file(session, session->config.model_file));
     CFP_TRY(cfp_model_open(&session->model, &session->ctx, session->config.model_file));
     const cfp_model *model = &session->model;
     int best;

@@ -194,6 +194,7 @@ static cfp_status evaluate(evaluating *w)
 cfp_status cfp_cmd_evaluate(cfp_session *session)
 {
     evaluating w = {.session = session};
+    CFP_TRY(cfp_session_list_clips(session, 1));
     const cfp_status status = evaluate(&w);
     cfp_table_close(&w.table, status);
     cfp_evaluation_close(&w.evaluation);

@@ -1,9 +1,11 @@
 /* cmd_explain.c - cfp-gpu explain: one clip, one class -> the pyramid, its tubes, their pictures.
- * Of a network with several heads: the same for a class of each head.
+ * Of a network with several heads: the same for a class of each head.  Of several clips: the same
+ * for each of them, in a folder of its own (clip_folders.h).  The network is loaded once.
  *
- * Read explain() first: it shows the whole command on one screen.  It checks the options, the model
- * and the output folder before it runs the network. */
+ * Read explain() and explain_clip() first: they show the whole command on one screen.  The options,
+ * the model and the output folder are checked before the network runs. */
 #include <stdio.h>
+#include "clip_folders.h"
 #include "commands.h"
 #include "request.h"
 
@@ -148,46 +150,124 @@ static cfp_status open_network(cfp_session *session, const cfp_query *query)
     return cfp_session_open_analyser(session, query, true);
 }
 
-static cfp_status explain(cfp_session *session, cfp_result *result, int **class_index)
-{
-    const cfp_config *config = &session->config;
-    const cfp_query query = cfp_config_query(config);
+typedef struct explaining { /* the state of one run of the command */
+    cfp_session *session;
+    cfp_query query;
+    int *class_index;
+    cfp_clip_folders folders; /* [clips] */
+    cfp_json *json;           /* of several clips with --json: the object of all; else NULL */
+} explaining;
 
-    CFP_TRY(cfp_check_request(session, cfp_writers, &query));
-    CFP_TRY(cfp_session_open_device(session));
-    CFP_TRY(cfp_session_open_model(session));
-    CFP_TRY(find_classes(class_index, session));
-    CFP_TRY(open_network(session, &query));
+/* If heads do not agree, the network of the last one is open.  The next clip starts with the first.
+ */
+static cfp_status open_first_head(explaining *w)
+{
+    const cfp_model *model = &w->session->model;
+    if (model->n_heads == 0 || model->heads_agree)
+        return CFP_OK;
+    cfp_analyser_close(&w->session->analyser);
+    return cfp_session_open_analyser_of(w->session, &model->view[0], &w->query, true);
+}
+
+/* Explains clip number i, from 0, into its folder. */
+static cfp_status explain_clip(explaining *w, int i, cfp_result *result)
+{
+    cfp_session *session = w->session;
     const double start = cfp_now_ms();
-    CFP_TRY(cfp_session_open_clip(session, config->operand[1]));
-    CFP_TRY(cfp_session_open_baseline(session, &query));
+    CFP_TRY(cfp_session_open_clip(session, session->config.operand[1 + i]));
+    CFP_TRY(cfp_session_open_baseline(session, &w->query));
     const double decode_ms = cfp_now_ms() - start;
     /* Starts a thread, so it comes after HDF5's processes have been forked (host/h5): a fork beside
      * another thread breaks the allocator of a sanitizer. */
-    CFP_TRY(cfp_hashing_begin(&result->hashing, &session->ctx, config->operand[0]));
+    if (session->model.sha256[0] == '\0')
+        CFP_TRY(cfp_hashing_begin(&result->hashing, &session->ctx, session->config.operand[0]));
     CFP_TRY(cfp_directory_check(&session->ctx, result->directory));
     cfp_session_profile(session, true);
     const cfp_status status = session->model.n_heads > 0
-                                  ? explain_heads(session, result, *class_index, &query)
-                                  : explain_one(session, result, **class_index);
+                                  ? explain_heads(session, result, w->class_index, &w->query)
+                                  : explain_one(session, result, *w->class_index);
     cfp_session_profile(session, false);
     CFP_TRY(status);
     result->explanation.ms.decode = decode_ms;
     for (const cfp_explanation *e = &result->explanation; e != NULL; e = e->next) {
-        warn_of_nothing(session, e, &query);
+        warn_of_nothing(session, e, &w->query);
         tell_of_saturation(session, e);
     }
-    return cfp_deliver(session, result);
+    return cfp_deliver(session, result, w->json);
+}
+
+static cfp_status explain_number(explaining *w, int i)
+{
+    cfp_session *session = w->session;
+    cfp_result result = {0};
+    if (w->folders.n > 1)
+        cfp_progress(&session->ctx, "clips", i, w->folders.n);
+    cfp_status status = i > 0 ? open_first_head(w) : CFP_OK;
+    if (status == CFP_OK) {
+        result.directory = cfp_strdup(&session->ctx, w->folders.path[i]);
+        status = result.directory == NULL ? CFP_NOMEM : explain_clip(w, i, &result);
+    }
+    cfp_result_free(&result);
+    cfp_clip_free(&session->clip);
+    return status;
+}
+
+/* A clip that fails is logged at once, and the others go on.  Returns what the first said. */
+static cfp_status explain_clips(explaining *w)
+{
+    cfp_session *session = w->session;
+    cfp_ctx *ctx = &session->ctx;
+    cfp_status result = CFP_OK;
+    for (int i = 0; i < w->folders.n; i++) {
+        CFP_TRY(cfp_check_interrupt(ctx));
+        const cfp_status status = explain_number(w, i);
+        if (status == CFP_OK)
+            continue;
+        if (status == CFP_INTERRUPTED || w->folders.n == 1)
+            return status;
+        cfp_terminal_error(&session->terminal, ctx->message);
+        ctx->message[0] = '\0'; /* it has been logged */
+        result = result == CFP_OK ? status : result;
+    }
+    if (w->folders.n > 1)
+        cfp_progress(ctx, "clips", w->folders.n, w->folders.n);
+    return result;
+}
+
+/* Of several clips: {"clips": [what --json says of each]}. */
+static cfp_status explain_to_json(explaining *w)
+{
+    cfp_json json;
+    cfp_session_json(&json, w->session);
+    cfp_json_object(&json);
+    cfp_json_key(&json, "clips");
+    cfp_json_array(&json);
+    w->json = &json;
+    const cfp_status status = explain_clips(w);
+    cfp_json_array_end(&json);
+    cfp_json_object_end(&json);
+    const cfp_status closed = cfp_session_json_close(&json);
+    return status != CFP_OK ? status : closed;
+}
+
+static cfp_status explain(explaining *w)
+{
+    cfp_session *session = w->session;
+    CFP_TRY(cfp_check_request(session, cfp_writers, &w->query));
+    CFP_TRY(cfp_session_list_clips(session, 1));
+    CFP_TRY(cfp_clip_folders_make(&w->folders, session, "explained"));
+    CFP_TRY(cfp_session_open_device(session));
+    CFP_TRY(cfp_session_open_model(session));
+    CFP_TRY(find_classes(&w->class_index, session));
+    CFP_TRY(open_network(session, &w->query));
+    return session->config.json && w->folders.several ? explain_to_json(w) : explain_clips(w);
 }
 
 cfp_status cfp_cmd_explain(cfp_session *session)
 {
-    cfp_result result = {0};
-    int *class_index = NULL;
-    cfp_status status = cfp_output_directory(&result.directory, session, "explained");
-    if (status == CFP_OK)
-        status = explain(session, &result, &class_index);
-    cfp_free(class_index);
-    cfp_result_free(&result);
+    explaining w = {.session = session, .query = cfp_config_query(&session->config)};
+    const cfp_status status = explain(&w);
+    cfp_free(w.class_index);
+    cfp_clip_folders_free(&w.folders);
     return status;
 }

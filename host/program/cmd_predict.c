@@ -11,21 +11,17 @@
 #include "commands.h"
 #include "../method/window_scores.h"
 
-/* Checking a clip takes up to six forward passes.  A wrong /input shows within this many clips, so
- * --check-input auto checks no more. */
-enum { ENOUGH_LOOKS = 3 };
-
 typedef struct prediction { /* buffers and counts of one run, used for every clip */
     cfp_window_scores scores;
     int n_top;
     cfp_actions actions; /* of a network with several heads */
     int n_windows;
-    int32_t *index;          /* [n_windows x frames] which frames each window has */
-    int *top;                /* [n_windows x heads] the most probable class of each window */
-    float *top_probability;  /* [n_windows x heads] */
-    cfp_input_check numbers; /* of the model alone: the check of each clip starts with a copy */
-    cfp_input_check check;   /* of the current clip */
-    int n_looked;            /* clips that were checked */
+    int32_t *index;              /* [n_windows x frames] which frames each window has */
+    int *top;                    /* [n_windows x heads] the most probable class of each window */
+    float *top_probability;      /* [n_windows x heads] */
+    cfp_input_check numbers;     /* of the model alone: the check of each clip starts with a copy */
+    cfp_input_check check;       /* of the current clip */
+    cfp_input_evidence evidence; /* of the clips so far */
 } prediction;
 
 /* The n_top most probable classes of a network, or of one of its heads. */
@@ -209,15 +205,13 @@ static cfp_status check_input(cfp_session *session, const cfp_clip *clip, predic
     cfp_ctx *ctx = &session->ctx;
     p->check = p->numbers;
     const cfp_input_checking checking = (cfp_input_checking)session->config.check_input;
-    if (checking == CFP_CHECK_AUTO && p->n_looked == ENOUGH_LOOKS)
-        return CFP_OK;
-    CFP_TRY(cfp_input_check_clip(&p->check, cfp_analyser_network(session->analyser), clip,
-                                 session->logits, checking));
-    p->n_looked += p->check.n_answers > 0;
+    CFP_TRY(cfp_input_check_clip(&p->check, &p->evidence, cfp_analyser_network(session->analyser),
+                                 clip, session->logits, checking));
     for (int i = 0; checking == CFP_CHECK_ALWAYS && i < p->check.n_answers; i++) {
         const cfp_input_answer *a = &p->check.answer[i];
-        cfp_log(ctx, CFP_LOG_INFO, "%s: %s: '%s' %.3f, entropy %.2f nats, peak %.2f", clip->path,
-                a->way, session->model.class_name[a->top], a->probability, a->entropy, a->peak);
+        cfp_log(ctx, CFP_LOG_INFO, "%s: %s: '%s' %.3f, entropy %.2f nats, peak %.2f%s", clip->path,
+                a->way, session->model.class_name[a->top], a->probability, a->entropy, a->peak,
+                a->much_surer ? ": much surer" : "");
     }
     for (int i = p->numbers.n_warnings; i < p->check.n_warnings; i++)
         cfp_log(ctx, CFP_LOG_WARNING, "%s: %s", clip->path, p->check.warning[i]);
@@ -341,6 +335,7 @@ static cfp_status predict(cfp_session *session, prediction *p)
 cfp_status cfp_cmd_predict(cfp_session *session)
 {
     prediction p = {.n_windows = cfp_session_windows(session)};
+    CFP_TRY(cfp_session_list_clips(session, 1));
     CFP_TRY(cfp_session_open_device(session));
     CFP_TRY(cfp_session_open_model(session));
     CFP_TRY(cfp_session_open_clips(

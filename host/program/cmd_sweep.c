@@ -314,6 +314,7 @@ cfp_status cfp_cmd_sweep(cfp_session *session)
 {
     sweeping w = {.session = session, .n_windows = cfp_session_windows(session)};
     w.rows.has_windows = w.n_windows > 1;
+    CFP_TRY(cfp_session_list_clips(session, 1));
     const cfp_status status = sweep(&w);
     cfp_table_close(&w.table, status);
     cfp_plot_close(&w.plot);

@@ -4,14 +4,15 @@
 const cfp_command cfp_commands[] = {
     {.name = "explain",
      .bit = CFP_CMD_EXPLAIN,
-     .operands = "MODEL CLIP",
+     .operands = "MODEL CLIP...",
      .min_operands = 2,
-     .max_operands = 2,
+     .max_operands = -1,
      .summary = "which kernels a class rests on, and where they fire in the clip",
      .about =
          "Runs MODEL on CLIP once. Starts at the class and selects, layer by layer, the kernels "
          "that the class rests on. Writes this pyramid, its saliency tubes and overlays of the "
-         "clip into a folder.",
+         "clip into a folder. Of several clips, or a folder of clips, each gets a folder of its "
+         "own; a clip that fails is reported and the others go on, and the exit status is then 1.",
      .examples =
          {"explain weights/motion.h5 datasets/motion/clockwise.mp4 -o clockwise",
           "explain model.h5 clip.mp4 --class \"playing tennis\" --theta 0.7 --propagate path"},
@@ -81,8 +82,9 @@ const cfp_command cfp_commands[] = {
      .max_operands = 1,
      .summary = "print the URL of an explanation's report",
      .about =
-         "Prints the file:// URL of DIR/report.html, which explain wrote, for a browser. It does "
-         "not open the browser. The page works without a server and without a network.",
+         "Prints the file:// URL of DIR/report.html, which explain wrote, for a browser. Instead "
+         "of DIR, any file in it may be given. It does not open the browser. The page works "
+         "without a server and without a network.",
      .examples = {"view clockwise", "view clockwise --json"},
      .run = cfp_cmd_view},
     {.name = "report",
@@ -99,6 +101,23 @@ const cfp_command cfp_commands[] = {
          "then 1.",
      .examples = {"report clockwise growing", "report out/* -o out/index.html"},
      .run = cfp_cmd_report},
+    {.name = "rerun",
+     .bit = CFP_CMD_RERUN,
+     .operands = "RUN.JSON",
+     .min_operands = 1,
+     .max_operands = 1,
+     .summary = "explain again as a run.json says, with other options",
+     .about =
+         "Runs again what RUN.JSON records: explain or contrast, with the same model, clip and "
+         "options. RUN.JSON comes first; instead of it, its folder may be given. Any option of "
+         "that "
+         "command may follow and takes the place of the recorded one; with another --rule, the "
+         "options of the question have their defaults. The files go to the folder of --output, by "
+         "default that of RUN.JSON with -rerun behind its name. If the model has changed, or the "
+         "clip, where it is a file, nothing is run.",
+     .examples = {"rerun clockwise/run.json --theta 0.3 -o clockwise-0.3",
+                  "rerun clockwise --rule cfp"},
+     .run = NULL}, /* it becomes the command that is run again: cmd_rerun.c */
     {.name = "predict",
      .bit = CFP_CMD_PREDICT,
      .operands = "MODEL CLIP...",

@@ -3,6 +3,7 @@
  * To add a command: a row in commands.c, a file cmd_NAME.c, a bit in options.h. */
 #pragma once
 #include "../base/json.h"
+#include "../clip/clip_list.h"
 #include "../clip/clip_queue.h"
 #include "../write/writer.h"
 #include "options.h"
@@ -16,8 +17,10 @@ typedef struct cfp_session {
     cfp_terminal terminal;
     int argc;
     char **argv;
+    char **words; /* rerun: the words of argv, owned; NULL behind the last.  Else NULL */
     cfp_device device;
     cfp_model model;
+    cfp_clip_list listed;  /* the CLIPs, folders of clips replaced by what is in them */
     cfp_clip clip;         /* of commands that read one clip */
     uint8_t *clip_buffer;  /* memory for its frames from which the device can copy by itself; NULL:
                               ordinary memory */
@@ -56,10 +59,15 @@ cfp_status cfp_cmd_devices(cfp_session *session);
 cfp_status cfp_cmd_batch(cfp_session *session);
 cfp_status cfp_cmd_dataset(cfp_session *session);
 cfp_status cfp_cmd_view(cfp_session *session);
+/* rerun: makes argc and argv of the session those of the command that run.json records, with the
+ * options of this command line behind the recorded ones. */
+CFP_CHECKED cfp_status cfp_rerun_prepare(cfp_session *session);
+/* After the command line is parsed: no clip was added to the recorded one. */
+CFP_CHECKED cfp_status cfp_rerun_check(cfp_session *session);
 cfp_status cfp_cmd_report(cfp_session *session);
 
-/* Prints the help of one command, or of the program (NULL). */
-void cfp_help(const cfp_command *command);
+/* Prints the help of one command, or of the program (NULL).  Of a command one screen, or all. */
+void cfp_help(const cfp_command *command, bool all);
 /* What --help and the man pages say about the program, and about each word in `operands`. */
 typedef struct cfp_operand {
     const char *name, *meaning; /* NULL, NULL ends the list */
@@ -103,6 +111,8 @@ CFP_CHECKED cfp_status cfp_session_check_frames(cfp_session *session, const char
 uint8_t *cfp_session_clip_buffer(cfp_session *session);
 /* Opens the clip that --baseline names, if it names one, and gives it to the trace. */
 CFP_CHECKED cfp_status cfp_session_open_baseline(cfp_session *session, const cfp_query *query);
+/* Replaces each operand from number `first` on that is a folder of clips by its clips. */
+CFP_CHECKED cfp_status cfp_session_list_clips(cfp_session *session, int first);
 /* Starts to decode the operands from number `first` on, ahead of their use (session_clips.c). held:
  * how many clips the caller holds at a time. */
 CFP_CHECKED cfp_status cfp_session_open_clips(cfp_session *session, int first, int held);

@@ -104,11 +104,13 @@ static cfp_status parse_share(double *out, cfp_ctx *ctx, const char *word)
     *out = strtod(word, &end);
     if (*word > ' ' && end != word && *end == '\0' && *out > 0 && *out <= 1)
         return CFP_OK;
+    char hint[64];
+    cfp_suggest_fraction(hint, sizeof hint, word, 0, 1);
     return cfp_fail(
         ctx, CFP_USAGE,
         "--share: '%s' is neither selected nor a fraction of a layer's kernels, above 0 "
-        "and at most 1",
-        word);
+        "and at most 1%s",
+        word, hint);
 }
 
 static cfp_status parse_shares(cfp_evaluate_plan *plan, cfp_ctx *ctx, const char *list)

@@ -3,6 +3,7 @@
 #include <string.h>
 #include "../evaluate/evaluate.h"
 #include "commands.h"
+#include "help_brief.h"
 
 const char cfp_about[] =
     "Explains 3-D CNN video classifiers with Class Feature Pyramids: from the class down, layer by "
@@ -22,6 +23,7 @@ const cfp_operand cfp_operands[] = {
      "a folder that explain has filled, or one with shards of batch (shard-*.h5), or one "
      "that holds such folders; an explanation.h5; a shard"},
     {"DIR", "a folder that explain has filled"},
+    {"RUN.JSON", "the run.json of a folder that explain or contrast has filled, or the folder"},
     {NULL, NULL},
 };
 
@@ -33,13 +35,18 @@ bool cfp_takes_operand(const cfp_command *command, const cfp_operand *operand)
            !(files && strcmp(operand->name, "DIR") == 0);
 }
 
-enum { INDENT = 30, WIDTH = 92 };
+enum {
+    INDENT = 30,       /* all of a command: where the texts of options begin, */
+    WIDTH = 92,        /* and the last column */
+    SHORT_INDENT = 22, /* the short help */
+    SHORT_WIDTH = 80
+};
 
-/* Prints a text in lines from column `indent` to column WIDTH.  The cursor is in column `at`; if
+/* Prints a text in lines from column `indent` to column `width`.  The cursor is in column `at`; if
  * that is too far right, the text starts on a new line. */
-static void print_wrapped(const char *text, int at, int indent)
+static void print_within(const char *text, int at, int indent, int width)
 {
-    if (at > indent - 2) {
+    if (at > indent - 2 && at != indent) {
         printf("\n");
         at = 0;
     }
@@ -47,7 +54,7 @@ static void print_wrapped(const char *text, int at, int indent)
     int column = indent;
     while (*text != '\0') {
         const int length = (int)strcspn(text, " ");
-        if (column > indent && column + 1 + length > WIDTH) {
+        if (column > indent && column + 1 + length > width) {
             printf("\n%*s", indent, "");
             column = indent;
         } else if (column > indent) {
@@ -59,6 +66,11 @@ static void print_wrapped(const char *text, int at, int indent)
         text += length + (text[length] == ' ');
     }
     printf("\n");
+}
+
+static void print_wrapped(const char *text, int at, int indent)
+{
+    print_within(text, at, indent, WIDTH);
 }
 
 const char *cfp_default_shown(const cfp_option *option)
@@ -172,25 +184,133 @@ static void help_command(const cfp_command *command)
         printf("  cfp-gpu %s\n", command->examples[i]);
 }
 
-void cfp_help(const cfp_command *command)
+/* --- one screen --- */
+
+/* Prints the sentences of a text that begin within the first characters. */
+static void print_beginning(const char *text)
 {
-    if (command != NULL) {
-        help_command(command);
-        return;
+    enum { ENOUGH = 150, ROOM = 512 };
+    char part[ROOM];
+    size_t length = 0;
+    while (text[length] != '\0' && length < ENOUGH) {
+        const char *stop = strstr(text + length, ". ");
+        length = stop != NULL ? (size_t)(stop - text) + 2 : strlen(text);
     }
+    snprintf(part, sizeof part, "%.*s", (int)length, text);
+    print_within(part, 0, 2, SHORT_WIDTH);
+}
+
+static void print_brief_operand(const char *operands, const char *name, const char *brief)
+{
+    if (strstr(operands, name) == NULL)
+        return;
+    const int at = printf("  %s", name);
+    print_within(brief, at, SHORT_INDENT, SHORT_WIDTH);
+}
+
+static void print_brief_option(const cfp_option *option, const char *brief)
+{
+    char text[256];
+    const char *const shown = option->default_text;
+    const size_t length = strlen(brief);
+    const bool with_default = shown != NULL && brief[length - 1] != ']';
+    snprintf(text, sizeof text, "%s%s%s%s", brief, with_default ? " [" : "",
+             with_default ? shown : "", with_default ? "]" : "");
+    int at = option->letter != 0 ? printf("  -%c, --%s", option->letter, option->name)
+                                 : printf("  --%s", option->name);
+    if (option->type == CFP_OPTION_CHOICE)
+        at += printf(" WORD");
+    else if (option->argument != NULL && strlen(option->argument) <= 10)
+        at += printf(" %s", option->argument);
+    else if (option->argument != NULL)
+        at += printf(" X");
+    print_within(text, at, SHORT_INDENT, SHORT_WIDTH);
+}
+
+/* The line about an option of a command; NULL: there is none. */
+static const char *brief_of(const cfp_option *option, unsigned command)
+{
+    for (int i = 0; i < cfp_n_briefs; i++)
+        if ((cfp_briefs[i].commands & command) && strcmp(cfp_briefs[i].option, option->name) == 0)
+            return cfp_briefs[i].text;
+    return NULL;
+}
+
+static void print_brief_options(const cfp_command *command)
+{
+    for (int b = 0; b < cfp_n_briefs; b++)
+        for (int i = 0; i < cfp_n_options; i++)
+            if ((cfp_briefs[b].commands & command->bit) &&
+                cfp_option_shown(&cfp_options[i], command->bit) &&
+                strcmp(cfp_options[i].name, cfp_briefs[b].option) == 0)
+                print_brief_option(&cfp_options[i], cfp_briefs[b].text);
+}
+
+/* The names of the options that have no line of their own. */
+static void print_more(const cfp_command *command)
+{
+    char text[1024] = "More: ";
+    const size_t before = strlen(text);
+    for (int i = 0; i < cfp_n_options; i++) {
+        const size_t used = strlen(text);
+        if (cfp_option_shown(&cfp_options[i], command->bit) &&
+            brief_of(&cfp_options[i], command->bit) == NULL)
+            snprintf(text + used, sizeof text - used, "--%s ", cfp_options[i].name);
+    }
+    if (strlen(text) > before)
+        print_within(text, 0, 2, SHORT_WIDTH);
+    printf("  cfp-gpu %s --help all describes every option\n", command->name);
+}
+
+static void help_short(const cfp_command *command)
+{
+    printf("cfp-gpu %s %s%s[options]\n\n", command->name, command->operands,
+           *command->operands == '\0' ? "" : " ");
+    print_beginning(command->about);
+    printf("\n");
+    print_brief_operand(command->operands, "MODEL", "a model file (.h5); tools/import-* make one");
+    print_brief_operand(command->operands, "CLIP",
+                        strstr(command->operands, "CLIP...") != NULL
+                            ? "a video, a folder of frames or of clips, an array ..."
+                            : "a video, a folder of frames, an array ...");
+    print_brief_operand(command->operands, "LIST", "a list of clips, as data sets publish it");
+    print_brief_operand(command->operands, "RUN.JSON", "of explain or contrast, or its folder");
+    print_brief_operand(command->operands, "DIR", "a folder that explain has filled");
+    print_brief_options(command);
+    printf("\n");
+    print_more(command);
+    printf("\n");
+    for (int i = 0; i < 2; i++) {
+        printf("  cfp-gpu ");
+        print_within(command->examples[i], 10, 10, SHORT_WIDTH);
+    }
+}
+
+static void help_program(void)
+{
     printf("cfp-gpu COMMAND [options]\n\n");
-    print_wrapped(cfp_about, 0, 2);
+    print_within(cfp_about, 0, 2, SHORT_WIDTH);
     printf("\nCommands\n");
     for (int i = 0; i < cfp_n_commands; i++) {
-        printf("  %-10s%-14s", cfp_commands[i].name, cfp_commands[i].operands);
-        print_wrapped(cfp_commands[i].summary, 26, 28);
+        const int at = printf("  %-10s%-14s", cfp_commands[i].name, cfp_commands[i].operands);
+        print_within(cfp_commands[i].summary, at, 28, SHORT_WIDTH);
     }
-    printf("\nEverywhere\n"
-           "  --help     of a command: cfp-gpu COMMAND --help\n"
-           "  --version  of the program and its libraries, with --json too\n"
-           "\nExit status\n"
-           "  0 done; 1 it failed; 2 wrong usage; 130 interrupted\n"
-           "\nExamples\n"
+    printf("\n"
+           "  help COMMAND, COMMAND --help   one screen; --help all: every option\n"
+           "  --version, -V                  of the program and its libraries; --json too\n"
+           "\n"
+           "Exit status: 0 done; 1 it failed; 2 wrong usage; 130 interrupted\n"
+           "\n"
            "  cfp-gpu explain weights/motion.h5 datasets/motion/clockwise.mp4 -o clockwise\n"
            "  cfp-gpu predict weights/motion.h5 datasets/motion/*.mp4 --top 3\n");
+}
+
+void cfp_help(const cfp_command *command, bool all)
+{
+    if (command == NULL)
+        help_program();
+    else if (all)
+        help_command(command);
+    else
+        help_short(command);
 }

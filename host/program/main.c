@@ -53,6 +53,11 @@ static bool given(int argc, char **argv, const char *option)
     return false;
 }
 
+static bool asks_help(const char *word)
+{
+    return strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0 || strcmp(word, "help") == 0;
+}
+
 static void print_version(bool json)
 {
     const char *const before = json ? "{\"cfp_gpu\":\"" CFP_GPU_VERSION "\",\"libraries\":{"
@@ -96,6 +101,32 @@ static cfp_status unknown_command(cfp_ctx *ctx, const char *name)
     return cfp_fail(ctx, CFP_USAGE, "%s: unknown command; see cfp-gpu --help", name);
 }
 
+/* For `help [COMMAND] [all]`, `--help [COMMAND] [all]` and `COMMAND ... --help [all]`. */
+static cfp_status show_help(cfp_ctx *ctx, int argc, char **argv)
+{
+    const bool first = asks_help(argv[1]);
+    const int named = first ? 2 : 1; /* where the command stands */
+    const cfp_command *command = NULL;
+    bool all = false;
+    for (int i = 2; i < argc; i++)
+        all |= (asks_help(argv[i - 1]) || (first && i == 3)) && strcmp(argv[i], "all") == 0;
+    if (named < argc && argv[named][0] != '-' && strcmp(argv[named], "all") != 0 &&
+        (command = find_command(argv[named])) == NULL)
+        return unknown_command(ctx, argv[named]);
+    cfp_help(command, all);
+    return CFP_OK;
+}
+
+/* Some options are accepted everywhere, so that a script can give them to every command. */
+static void tell_of_useless_options(cfp_session *session)
+{
+    const cfp_config *config = &session->config;
+    for (int i = 0; i < cfp_n_options; i++)
+        if (config->given[i] && (cfp_options[i].ignoring & config->command->bit))
+            cfp_log(&session->ctx, CFP_LOG_INFO, "--%s: has no effect on %s", cfp_options[i].name,
+                    config->command->name);
+}
+
 static cfp_status run_command(cfp_session *session)
 {
     cfp_ctx *ctx = &session->ctx;
@@ -105,10 +136,18 @@ static cfp_status run_command(cfp_session *session)
     config->command = find_command(session->argv[1]);
     if (config->command == NULL)
         return unknown_command(ctx, session->argv[1]);
+    const bool again = config->command->bit == CFP_CMD_RERUN;
+    if (again) {
+        CFP_TRY(cfp_rerun_prepare(session));
+        config->command = find_command(session->argv[1]);
+    }
     CFP_TRY(cfp_options_parse(config, ctx, session->argc, session->argv));
+    if (again)
+        CFP_TRY(cfp_rerun_check(session));
     ctx->max_memory = config->max_memory;
     CFP_TRY(begin_hdf5(ctx));
     cfp_terminal_open(&session->terminal, (cfp_progress_mode)config->progress, config->quiet);
+    tell_of_useless_options(session);
     return config->command->run(session);
 }
 
@@ -137,14 +176,15 @@ int main(int argc, char **argv)
     if (argc > 2 && strcmp(argv[1], "batch") == 0)
         cfp_list_process_begin(argv);
     cfp_crash_begin();
-    const bool asks_help = given(argc, argv, "--help") || given(argc, argv, "-h");
+    const bool wants_help = given(argc, argv, "--help") || given(argc, argv, "-h") ||
+                            (argc > 1 && strcmp(argv[1], "help") == 0);
     cfp_status status = CFP_OK;
     signal(SIGPIPE, SIG_IGN); /* so that a closed pipe is a failed write, which is reported */
     signal(SIGXFSZ, SIG_IGN); /* so that a limit on the size of files is a failed write */
     cfp_interrupt_catch();
-    if (asks_help)
-        cfp_help(find_command(argv[1]));
-    else if (given(argc, argv, "--version"))
+    if (wants_help)
+        status = show_help(&session.ctx, argc, argv);
+    else if (given(argc, argv, "--version") || given(argc, argv, "-V"))
         print_version(given(argc, argv, "--json"));
     else
         status = run_command(&session);

@@ -115,7 +115,8 @@ void manual_page(FILE *file)
         entry(file, term, command->summary);
     }
     section(file, "Options");
-    entry(file, "--help", "Options of a command: cfp-gpu COMMAND --help.");
+    entry(file, "--help",
+          "One screen about a command: cfp-gpu COMMAND --help. Every option: --help all.");
     entry(file, "--version", "Version of the program and of its libraries; with --json, too.");
     exit_status(file);
     section(file, "Environment");

@@ -10,6 +10,21 @@
 #include <string.h>
 #include "commands.h"
 
+cfp_run_value cfp_option_kind(const cfp_option *option)
+{
+    switch (option->type) {
+    case CFP_OPTION_FLAG:
+        return CFP_RUN_FLAG;
+    case CFP_OPTION_INT:
+    case CFP_OPTION_REAL:
+    case CFP_OPTION_MOMENT:
+    case CFP_OPTION_BYTES:
+        return CFP_RUN_NUMBER;
+    default:
+        return CFP_RUN_TEXT;
+    }
+}
+
 static void *field_of(cfp_config *config, const cfp_option *option)
 {
     return (char *)config + option->field;
@@ -146,6 +161,29 @@ static bool parse_real(double *out, const cfp_option *option, const char *text)
            *out <= option->max; /* NaN fails both */
 }
 
+void cfp_suggest_fraction(char *out, size_t bytes, const char *text, double min, double max)
+{
+    enum { LONGEST = 31 };
+    char copy[LONGEST + 1], *end;
+    out[0] = '\0';
+    if (strlen(text) > LONGEST || max > 1)
+        return;
+    strcpy(copy, text); /* fits */
+    char *const comma = strchr(copy, ',');
+    if (comma != NULL)
+        *comma = '.';
+    double value = strtod(copy, &end);
+    const bool percent = strcmp(end, "%") == 0;
+    if (end == copy || (*end != '\0' && !percent))
+        return;
+    if (percent || (value >= 5 && value <= 100)) /* 2 may be anything */
+        value /= 100;
+    else if (comma == NULL)
+        return;
+    if (value >= min && value <= max)
+        snprintf(out, bytes, "; did you mean %.6g?", value);
+}
+
 static bool parse_choice(int64_t *out, const cfp_option *option, const char *text)
 {
     for (*out = 0; *out < option->n_choices; ++*out)
@@ -170,6 +208,19 @@ static cfp_status add_text(const char **joined, cfp_texts *texts, cfp_ctx *ctx,
     texts->text[texts->n++] = text;
     *joined = longer;
     return CFP_OK;
+}
+
+/* "; did you mean ...?", or "". */
+static void suggest_value(char *out, size_t bytes, const cfp_option *option, const char *text)
+{
+    out[0] = '\0';
+    if (option->type == CFP_OPTION_REAL)
+        cfp_suggest_fraction(out, bytes, text, option->min, option->max);
+    if (option->type != CFP_OPTION_CHOICE)
+        return;
+    const char *near = cfp_nearest(text, option->choice, option->n_choices, sizeof *option->choice);
+    if (near != NULL)
+        snprintf(out, bytes, "; did you mean %s?", near);
 }
 
 static cfp_status set_value(cfp_config *config, cfp_ctx *ctx, const cfp_option *option,
@@ -211,11 +262,12 @@ static cfp_status set_value(cfp_config *config, cfp_ctx *ctx, const cfp_option *
     config->given[option - cfp_options] = true;
     if (good)
         return CFP_OK;
-    char values[256];
+    char values[256], hint[96];
     describe_values(values, sizeof values, option);
     if (*text == '\0')
         return cfp_fail(ctx, CFP_USAGE, "--%s: needs a value: %s", option->name, values);
-    return cfp_fail(ctx, CFP_USAGE, "--%s: '%s' is not %s", option->name, text, values);
+    suggest_value(hint, sizeof hint, option, text);
+    return cfp_fail(ctx, CFP_USAGE, "--%s: '%s' is not %s%s", option->name, text, values, hint);
 }
 
 static bool same_name(const char *typed, size_t length, const char *name)
@@ -336,6 +388,24 @@ static cfp_status check_windows(const cfp_config *config, cfp_ctx *ctx)
     return CFP_OK;
 }
 
+/* --sample uniform leaves nothing to choose. */
+static cfp_status check_sample(const cfp_config *config, cfp_ctx *ctx)
+{
+    static const struct {
+        const char *name;
+        size_t field;
+    } useless[] = {{"start", offsetof(cfp_config, start)},
+                   {"stride", offsetof(cfp_config, stride)},
+                   {"windows", offsetof(cfp_config, windows)}};
+    for (size_t i = 0; i < sizeof useless / sizeof *useless && config->sample == 1; i++)
+        if (was_given(config, useless[i].field))
+            return cfp_fail(ctx, CFP_USAGE,
+                            "--%s: has no meaning with --sample uniform, which spreads the frames "
+                            "over the whole clip",
+                            useless[i].name);
+    return CFP_OK;
+}
+
 static cfp_status check_operands(const cfp_config *config, cfp_ctx *ctx)
 {
     const cfp_command *command = config->command;
@@ -379,6 +449,7 @@ cfp_status cfp_options_parse(cfp_config *config, cfp_ctx *ctx, int argc, char **
     }
     recommend(config);
     CFP_TRY(check_windows(config, ctx));
+    CFP_TRY(check_sample(config, ctx));
     return check_operands(config, ctx);
 }
 
@@ -451,6 +522,7 @@ cfp_sampling cfp_config_sampling(const cfp_config *config)
                           .seconds = config->start_seconds,
                           .windows = (int)config->windows,
                           .stride = (int)config->stride,
+                          .uniform = config->sample == 1,
                           .track = (int)config->track};
 }
 

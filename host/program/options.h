@@ -4,7 +4,9 @@
  * --help, the man pages, the completions and run.json all use it.  An option has several rows if it
  * has different meanings in different commands (--top). */
 #pragma once
+#include "../base/nearest.h"
 #include "../clip/clip.h"
+#include "../files/run.h"
 #include "../method/query.h"
 
 /* A bit for each command; see cfp_option.commands. */
@@ -22,7 +24,8 @@ enum {
     CFP_CMD_AGGREGATE = 1024,
     CFP_CMD_DATASET = 2048,
     CFP_CMD_BATCH = 4096,
-    CFP_CMD_ALL = 8191
+    CFP_CMD_RERUN = 8192,
+    CFP_CMD_ALL = 16383
 };
 
 enum { CFP_MAX_OPTIONS = 112, CFP_MAX_TEXTS = 16 };
@@ -47,6 +50,7 @@ typedef struct cfp_config {
     int64_t start;        /* -1: centred */
     double start_seconds; /* -1: `start` counts; else it is a time, which takes its place */
     int64_t windows;      /* 1: the one of --start */
+    int64_t sample;       /* 0: a window, 1: uniform */
     int64_t stride;       /* 0: the model's */
     int64_t track;        /* 0: the first */
     int64_t check_input;  /* cfp_input_checking */
@@ -144,6 +148,9 @@ static inline bool cfp_option_shown(const cfp_option *option, unsigned command_b
     return (option->commands & ~option->ignoring & command_bit) != 0;
 }
 
+/* How run.json holds the value of an option: numbers as numbers, flags as true or false. */
+cfp_run_value cfp_option_kind(const cfp_option *option);
+
 /* Reads argv[2...] into *config.  The caller has set config->command; argv must outlive config.
  * CFP_USAGE, with the message "<option>: <what is wrong>"; CFP_NOMEM.  Call cfp_config_free after a
  * failure, too; it accepts an empty config. */
@@ -159,7 +166,6 @@ bool cfp_parse_time(double *seconds, const char *text);
 cfp_query cfp_config_query(const cfp_config *config);
 /* Sets config->text of an option whose default depends on the model (--target). */
 void cfp_config_set_text(cfp_config *config, const char *name, const char *value);
-
-/* The name that is most like a mistyped word, or NULL if none is similar.  names: an array of n
- * elements of `stride` bytes, each of which begins with a const char *. */
-const char *cfp_nearest(const char *word, const void *names, int n, size_t stride);
+/* Writes "; did you mean 0.6?" if the text is a fraction that was typed as a percentage (60, 60%)
+ * or with a decimal comma (0,6), and the fraction lies within min and max; else "". */
+void cfp_suggest_fraction(char *out, size_t bytes, const char *text, double min, double max);

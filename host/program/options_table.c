@@ -9,6 +9,7 @@
 
 const char *const cfp_precision_names[] = {"fp32", "tf32", "bf16", "fp16"};
 static const char *const order_names[] = {"most", "least"};
+static const char *const sample_names[] = {"window", "uniform"};
 static const char *const canvas_names[] = {"model", "source"};
 
 #define FIELD(member) .field = offsetof(cfp_config, member)
@@ -42,6 +43,9 @@ const cfp_option cfp_options[] = {
     {"start", 0, MOMENT(0, 2147483647), FIELD(start), .argument = "FRAME|TIME", .default_text = "centre",
      WORD("centre", -1), .group = "Input", .commands = READS_CLIPS,
      .help = "First frame of the window. centre puts the window in the middle of the source. In a folder of images and in a frames.db, FRAME is the number in the frame's name, as in annotations. Elsewhere, and where names do not hold exactly one number, it is the frame's position, counted from 0. A TIME such as 12.5s, 01:02.5 or 00:01:02.5 takes the frame that is shown at that time, counted from the first frame; only videos and animations have times"},
+    {"sample", 0, CHOICE(sample_names, 2), FIELD(sample), .default_text = "window", .group = "Input",
+     .commands = READS_CLIPS,
+     .help = "Which frames the model gets. window: a window of frames, --stride apart. uniform: frames spread over the whole clip, as TSN tests: the clip is cut into as many equal segments as the model reads frames, and the middle frame of each is taken. --start, --stride and --windows then have no meaning"},
     {"windows", 0, INT(1, 100), FIELD(windows), .argument = "N", .default_text = "1",
      .group = "Input", .commands = CFP_CMD_BATCH,
      .help = "Read N windows of each clip, evenly spread over it, or over the part of it that LIST names. The manifest has the mean of their probabilities, and the accuracy follows it. The window in which the most probable class, or --class, is most probable is explained. 1 reads the one window of --start"},
@@ -56,7 +60,7 @@ const cfp_option cfp_options[] = {
      .help = "Which video track to read, if a video has several. Cover pictures do not count as tracks"},
     {"check-input", 0, CHOICE(cfp_input_checking_names, 3), FIELD(check_input), .default_text = "auto",
      .group = "Input", .commands = CFP_CMD_PREDICT,
-     .help = "Test whether the model's /input fits: run the clip also with red and blue swapped, and in other value ranges, and warn if another choice looks better. auto tests the first three clips whose prediction is unsure. always tests every clip and shows each result"},
+     .help = "Test whether the model's /input fits: run each clip also with red and blue swapped, and in other value ranges, and warn if three clips agree that another choice is better. auto tests at most six clips whose prediction is unsure. always tests every clip and shows each result"},
 
     {"kind", 0, TEXT("KIND|FILE"), FIELD(kind), .group = "Input", .commands = READS_LISTS,
      .help = "The kind of LIST: paths, kinetics, ucf101, hmdb51, epic55, epic100, egtea, rawframes, or a file that describes another kind (host/dataset/README.md) [default: told by the content of LIST]"},
@@ -298,7 +302,7 @@ const cfp_option cfp_options[] = {
      .commands = WRITES | CFP_CMD_PREDICT | CFP_CMD_BENCH | TABLES,
      .help = "On cuda: time several of cuDNN's plans for each convolution and use the fastest. New choices are added to FILE. Choices that FILE has are used again, so that a run can be repeated [default: cuDNN's first choice]"},
     {"seed", 0, INT(0, 9007199254740992), FIELD(seed), .argument = "N", .default_text = "0",
-     .group = "Device", .commands = ANSWERS,
+     .group = "Device", .commands = ANSWERS | CFP_CMD_RERUN,
      .help = "Seed of the random order in which --baseline shuffle puts the frames"},
     {"seed", 0, INT(0, 9007199254740992), FIELD(seed), .argument = "N", .default_text = "0",
      .group = "Device", .commands = CFP_CMD_BENCH,

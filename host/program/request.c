@@ -3,8 +3,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-/* The name of CLIP without its folder and extension, then "-" and `done`. */
-static cfp_status default_directory(char **out, cfp_ctx *ctx, const char *clip, const char *done)
+char *cfp_clip_stem(cfp_ctx *ctx, const char *clip)
 {
     struct stat facts;
     size_t length = strlen(clip);
@@ -22,18 +21,20 @@ static cfp_status default_directory(char **out, cfp_ctx *ctx, const char *clip, 
                 break;
             }
     if (length == 0 || strncmp(name, "..", length) == 0 || *name == '/')
-        *out = cfp_format(ctx, "clip-%s", done);
-    else
-        *out = cfp_format(ctx, "%.*s-%s", (int)length, name, done);
-    return *out == NULL ? CFP_NOMEM : CFP_OK;
+        return cfp_strdup(ctx, "clip");
+    return cfp_format(ctx, "%.*s", (int)length, name);
 }
 
 cfp_status cfp_output_directory(char **out, cfp_session *session, const char *done)
 {
     const cfp_config *config = &session->config;
-    if (config->output == NULL)
-        return default_directory(out, &session->ctx, config->operand[1], done);
-    *out = cfp_strdup(&session->ctx, config->output);
+    if (config->output != NULL) {
+        *out = cfp_strdup(&session->ctx, config->output);
+    } else {
+        char *stem = cfp_clip_stem(&session->ctx, config->operand[1]);
+        *out = stem == NULL ? NULL : cfp_format(&session->ctx, "%s-%s", stem, done);
+        cfp_free(stem);
+    }
     return *out == NULL ? CFP_NOMEM : CFP_OK;
 }
 
@@ -48,6 +49,7 @@ static int list_options(cfp_run_option *list, const cfp_config *config)
         const char *const none = option->type == CFP_OPTION_FLAG ? "false" : "";
         list[n++] = (cfp_run_option){.name = option->name,
                                      .value = config->text[i] ? config->text[i] : none,
+                                     .kind = cfp_option_kind(option),
                                      .about_run = option->about_run};
     }
     return n;
@@ -100,15 +102,18 @@ static cfp_status write_files(cfp_session *session, cfp_result *result)
     return status;
 }
 
-cfp_status cfp_deliver(cfp_session *session, cfp_result *result)
+cfp_status cfp_deliver(cfp_session *session, cfp_result *result, cfp_json *json)
 {
     const cfp_config *config = &session->config;
     cfp_model *model = &session->model;
-    CFP_TRY(cfp_hashing_finish(model->sha256, result->hashing, &session->ctx));
+    if (result->hashing != NULL)
+        CFP_TRY(cfp_hashing_finish(model->sha256, result->hashing, &session->ctx));
     for (int h = 0; h < model->n_heads; h++)
         memcpy(model->view[h].sha256, model->sha256, sizeof model->sha256);
     CFP_TRY(write_files(session, result));
     if (!config->quiet)
         CFP_TRY(cfp_print_summary(session, result));
+    if (json != NULL)
+        return cfp_put_result(json, session, result);
     return config->json ? cfp_print_result(session, result) : CFP_OK;
 }

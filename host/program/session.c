@@ -2,6 +2,7 @@
 #include "commands.h"
 #include "guard.h"
 #include "local_gpu.h"
+#include "model_file_kind.h"
 #include <fnmatch.h>
 #include <math.h>
 #include <omp.h>
@@ -84,11 +85,17 @@ static cfp_status choose_head(cfp_session *session)
 
 cfp_status cfp_session_open_model(cfp_session *session)
 {
+    CFP_TRY(cfp_check_model_file(session, session->config.operand[0]));
     cfp_session_range_begin(session, CFP_RANGE_LOAD, "model");
     const cfp_status status =
         cfp_model_open(&session->model, &session->ctx, session->config.operand[0]);
     cfp_session_range_end(session);
     return status == CFP_OK ? choose_head(session) : status;
+}
+
+static bool has_tubes(const void *model, int node)
+{
+    return ((const cfp_model *)model)->node[node].op == CFP_OP_CONV3D;
 }
 
 /* Refuses a pattern that matches no layer with tubes: it was given by mistake. */
@@ -98,8 +105,10 @@ static cfp_status check_layers(cfp_session *session, const char *glob)
     for (int i = 0; i < model->n_nodes; i++)
         if (model->node[i].op == CFP_OP_CONV3D && fnmatch(glob, model->node[i].name, 0) == 0)
             return CFP_OK;
-    return cfp_fail(&session->ctx, CFP_USAGE, "--layers: no conv3d layer of %s matches '%s'",
-                    model->path, glob);
+    char near[512];
+    cfp_model_near_layers(near, sizeof near, model, glob, has_tubes, model);
+    return cfp_fail(&session->ctx, CFP_USAGE, "--layers: no conv3d layer of %s matches '%s'%s",
+                    model->path, glob, near);
 }
 
 cfp_status cfp_session_open_analyser_of(cfp_session *session, const cfp_model *model,
@@ -208,6 +217,7 @@ cfp_status cfp_session_open_baseline(cfp_session *session, const cfp_query *quer
     held_notes held = {0};
     if (query->baseline != CFP_BASELINE_CLIP)
         return CFP_OK;
+    cfp_clip_free(&session->other); /* of the clip before */
     ctx->log = hold_note;
     ctx->progress = NULL;
     ctx->cookie = &held;
@@ -274,4 +284,8 @@ void cfp_session_close(cfp_session *session)
     cfp_model_free(&session->model);
     cfp_device_close(&session->device);
     cfp_config_free(&session->config);
+    cfp_clip_list_free(&session->listed);
+    for (int i = 0; session->words != NULL && session->words[i] != NULL; i++)
+        cfp_free(session->words[i]);
+    cfp_free(session->words);
 }

@@ -36,6 +36,22 @@ int cfp_session_windows(const cfp_session *session)
     return cfp_max_int(1, (int)session->config.windows);
 }
 
+cfp_status cfp_session_list_clips(cfp_session *session, int first)
+{
+    cfp_config *config = &session->config;
+    cfp_clip_list *list = &session->listed;
+    const char **operand;
+    for (int i = first; i < config->n_operands; i++)
+        CFP_TRY(cfp_clip_list_add(list, &session->ctx, config->operand[i]));
+    CFP_TRY_ALLOC(&session->ctx, operand, first + list->n);
+    for (int i = 0; i < first + list->n; i++)
+        operand[i] = i < first ? config->operand[i] : list->path[i - first];
+    cfp_free(config->operand);
+    config->operand = operand;
+    config->n_operands = first + list->n;
+    return CFP_OK;
+}
+
 cfp_status cfp_session_open_clips(cfp_session *session, int first, int held)
 {
     const cfp_config *config = &session->config;

@@ -298,27 +298,40 @@ static cfp_status json_heads(cfp_json *json, cfp_ctx *ctx, const cfp_explanation
     return cfp_put_action(json, ctx, first);
 }
 
+static cfp_status put_result(cfp_json *json, cfp_session *session, const cfp_result *result)
+{
+    const cfp_explanation *e = &result->explanation;
+    if (e->next == NULL)
+        cfp_put_classes(json, e);
+    if (e->next != NULL) {
+        CFP_TRY(json_heads(json, &session->ctx, e));
+    } else if (e->against != NULL) {
+        CFP_TRY(json_contrast(json, session, e));
+    } else {
+        json_layers(json, &session->model, &e->pyramid);
+        json_saturation(json, &e->pyramid);
+    }
+    CFP_TRY(json_files(json, &session->ctx, result));
+    json_timings(json, &result->explanation.ms);
+    return CFP_OK;
+}
+
+cfp_status cfp_put_result(cfp_json *json, cfp_session *session, const cfp_result *result)
+{
+    cfp_json_object(json);
+    cfp_json_put_string(json, "clip", result->explanation.clip->path);
+    const cfp_status status = put_result(json, session, result);
+    cfp_json_object_end(json);
+    return status;
+}
+
 cfp_status cfp_print_result(cfp_session *session, const cfp_result *result)
 {
     cfp_json json;
     cfp_session_json(&json, session);
     cfp_json_object(&json);
-    const cfp_explanation *e = &result->explanation;
-    if (e->next == NULL)
-        cfp_put_classes(&json, e);
-    cfp_status listed = CFP_OK;
-    if (e->next != NULL) {
-        listed = json_heads(&json, &session->ctx, e);
-    } else if (e->against != NULL) {
-        listed = json_contrast(&json, session, e);
-    } else {
-        json_layers(&json, &session->model, &e->pyramid);
-        json_saturation(&json, &e->pyramid);
-    }
-    if (listed == CFP_OK)
-        listed = json_files(&json, &session->ctx, result);
-    json_timings(&json, &result->explanation.ms);
+    const cfp_status status = put_result(&json, session, result);
     cfp_json_object_end(&json);
     const cfp_status closed = cfp_session_json_close(&json);
-    return listed != CFP_OK ? listed : closed;
+    return status != CFP_OK ? status : closed;
 }

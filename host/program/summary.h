@@ -18,5 +18,8 @@ void cfp_result_free(cfp_result *result);
 
 /* Prints the lines to standard error. */
 CFP_CHECKED cfp_status cfp_print_summary(cfp_session *session, const cfp_result *result);
+/* Writes the object of --json, with the path of the clip. */
+CFP_CHECKED cfp_status cfp_put_result(cfp_json *json, cfp_session *session,
+                                      const cfp_result *result);
 /* Prints the object of --json to standard output. */
 CFP_CHECKED cfp_status cfp_print_result(cfp_session *session, const cfp_result *result);

@@ -37,7 +37,10 @@ static cfp_status check_theta(cfp_ctx *ctx, double theta)
 {
     if (theta >= 0 && theta <= 1)
         return CFP_OK;
-    return cfp_fail(ctx, CFP_USAGE, "--theta: %g is not within 0 to 1", theta);
+    char text[32], hint[64];
+    snprintf(text, sizeof text, "%g", theta);
+    cfp_suggest_fraction(hint, sizeof hint, text, 0, 1);
+    return cfp_fail(ctx, CFP_USAGE, "--theta: %s is not within 0 to 1%s", text, hint);
 }
 
 /* SPEC: A + k * STEP while it is at most B + STEP * 1e-9. */

@@ -51,7 +51,7 @@ static void put_options(report *r, const cfp_run *run)
     cfp_json_object(&r->json);
     for (int i = 0; i < run->n_options; i++)
         if (!run->option[i].about_run)
-            cfp_json_put_string(&r->json, run->option[i].name, run->option[i].value);
+            cfp_put_run_option(&r->json, &run->option[i]);
     cfp_json_object_end(&r->json);
 }
 

@@ -13,7 +13,7 @@
  *         top_relevance float32 [O x K]
  *         edges         int32 [E x 2], as in an explanation;  edge_count  int32 [E];
  *                       edge_relevance  float32 [E];  edge_top_clip, edge_top_relevance  [E x K] */
-#include "../files/h5_put.h"
+#include "h5_words.h"
 #include "version.h"
 #include "write_class.h"
 #include <string.h>
@@ -56,6 +56,7 @@ cfp_status cfp_class_h5_begin(cfp_class_files *files)
     CFP_TRY_ALLOC(files->output->ctx, files->h5, 1);
     files->h5->classes = H5I_INVALID_HID;
     CFP_TRY(cfp_h5_file_open(&files->h5->file, files->output));
+    files->h5->file.words = cfp_class_words;
     return put_root(files->h5, files->head);
 }
 

@@ -13,6 +13,7 @@
 #include "write_h5.h"
 #include "../method/contrast.h"
 #include "../draw/renderer.h"
+#include "h5_words.h"
 #include "version.h"
 #include "writer.h"
 #include <string.h>
@@ -56,6 +57,7 @@ static cfp_status put_root(h5 *f, hid_t root, const cfp_run *run)
         {"normalise", cfp_normalise_names[e->query.normalise]},
         {"class_relevance", cfp_class_relevance_names[e->query.class_relevance]},
         {"interp", cfp_interp_names[e->interp]},
+        {"sample", e->clip->uniform ? "uniform" : "window"},
         {"device", run->device},
         {"precision", run->precision},
         {"cfp_gpu_version", CFP_GPU_VERSION},
@@ -294,6 +296,7 @@ cfp_status cfp_h5_put_explanation(cfp_h5_file *file, hid_t at, const cfp_explana
                                   const cfp_run *run, const cfp_h5_parts *parts)
 {
     h5 f = {.file = file, .explanation = explanation, .parts = *parts};
+    file->words = explanation->against == NULL ? cfp_explanation_words : cfp_contrast_words;
     const cfp_status status = fill(&f, at, run);
     cfp_renderer_close(&f.renderer);
     return status;

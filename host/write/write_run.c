@@ -9,8 +9,27 @@
 #include "version.h"
 #include "../files/versions.h"
 #include "../method/actions.h"
+#include <math.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/utsname.h>
+
+void cfp_put_run_option(cfp_json *json, const cfp_run_option *option)
+{
+    char *whole, *real;
+    const char *text = option->value;
+    const bool number = option->kind == CFP_RUN_NUMBER && *text != '\0';
+    const long long i = strtoll(text, &whole, 10);
+    const double d = strtod(text, &real);
+    if (number && *whole == '\0')
+        cfp_json_put_int(json, option->name, i);
+    else if (number && *real == '\0' && isfinite(d))
+        cfp_json_put_double(json, option->name, d);
+    else if (option->kind == CFP_RUN_FLAG)
+        cfp_json_put_bool(json, option->name, strcmp(text, "true") == 0);
+    else
+        cfp_json_put_string(json, option->name, text);
+}
 
 static void put_command(cfp_json *json, const cfp_run *run)
 {
@@ -22,7 +41,7 @@ static void put_command(cfp_json *json, const cfp_run *run)
     cfp_json_key(json, "options");
     cfp_json_object(json);
     for (int i = 0; i < run->n_options; i++)
-        cfp_json_put_string(json, run->option[i].name, run->option[i].value);
+        cfp_put_run_option(json, &run->option[i]);
     cfp_json_object_end(json);
 }
 
@@ -93,6 +112,7 @@ static void put_frames(cfp_json *json, const cfp_explanation *e)
     cfp_json_put_int(json, "height", clip->height);
     cfp_json_put_int(json, "width", clip->width);
     cfp_json_put_string(json, "resize_filter", cfp_resize_filter(&e->model->input));
+    cfp_json_put_string(json, "sample", clip->uniform ? "uniform" : "window");
     cfp_json_put_int(json, "stride", clip->stride);
     cfp_json_put_bool(json, "looped", clip->looped);
     cfp_json_put_double(json, "source_fps", clip->fps);

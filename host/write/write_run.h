@@ -5,6 +5,8 @@
 #include "../base/json.h"
 #include "../files/output.h"
 
+/* An option and its value: a number, true or false, or a string. */
+void cfp_put_run_option(cfp_json *json, const cfp_run_option *option);
 /* Writes run.json.  It lists the files that output has committed so far.  explanation is NULL if
  * the run made none. */
 CFP_CHECKED cfp_status cfp_write_run(cfp_output *output, const cfp_explanation *explanation,

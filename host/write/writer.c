@@ -1,5 +1,6 @@
 /* writer.c - the table of writers; runs those that were asked for. */
 #include "writer.h"
+#include "../base/nearest.h"
 #include "../files/output.h"
 #include "write_run.h"
 #include <errno.h>
@@ -95,19 +96,32 @@ cfp_status cfp_directory_check(cfp_ctx *ctx, const char *directory)
     return status;
 }
 
+static cfp_status unknown_format(cfp_ctx *ctx, const cfp_writer *const *writers, const char *word,
+                                 size_t length)
+{
+    enum { MOST = 24 };
+    const char *name[MOST];
+    char known[160] = "", typed[64];
+    int n = 0;
+    for (; n < MOST && writers[n] != NULL; n++) {
+        const size_t used = strlen(known);
+        name[n] = writers[n]->format;
+        snprintf(known + used, sizeof known - used, "%s%s", n == 0 ? "" : ", ", name[n]);
+    }
+    snprintf(typed, sizeof typed, "%.*s", (int)cfp_min_int((int)length, 63), word);
+    const char *near = cfp_nearest(typed, name, n, sizeof *name);
+    return cfp_fail(ctx, CFP_USAGE, "--format: '%s' is not a format; there are %s%s%s%s", typed,
+                    known, near != NULL ? "; did you mean " : "", near != NULL ? near : "",
+                    near != NULL ? "?" : "");
+}
+
 cfp_status cfp_formats_check(cfp_ctx *ctx, const cfp_writer *const *writers, const char *formats)
 {
-    char known[128] = "";
-    for (int i = 0; writers[i] != NULL; i++) {
-        const size_t used = strlen(known);
-        snprintf(known + used, sizeof known - used, "%s%s", i == 0 ? "" : ", ", writers[i]->format);
-    }
     const char *word = formats;
     do {
         const size_t n = strcspn(word, ",");
         if (find_writer(writers, word, n) == NULL)
-            return cfp_fail(ctx, CFP_USAGE, "--format: '%.*s' is not a format; there are %s",
-                            (int)n, word, known);
+            return unknown_format(ctx, writers, word, n);
         word += n + (word[n] == ',');
     } while (*word != '\0');
     return CFP_OK;

@@ -14,7 +14,7 @@ try evaluate model.h5 clip.npy --draws 0
 try batch
 try explain
 try explain model.h5
-try explain model.h5 clip.mp4 another.mp4
+try contrast model.h5 clip.mp4 another.mp4
 try predict model.h5
 try inspect
 try inspect model.h5 clip.mp4
