@@ -376,8 +376,9 @@ CFP_API cfp_status cfp_render_tube(float *volume, cfp_context *context,
                                    const cfp_explanation *explanation, int i);
 
 typedef struct cfp_drawing { /* cfp_default_drawing sets the defaults */
-    const char *colormap;    /* "jet", "turbo", "viridis", "inferno", "gray" */
-    double alpha;            /* opacity of the overlay, in [0, 1]; 0.5 */
+    const char *colormap;    /* "jet", "turbo", "viridis", "inferno", "gray"; "inferno" */
+    double alpha;            /* opacity of the overlay, in [0, 1]; 0.5.  -1: each pixel is as opaque
+                                as it is salient */
     const char *canvas;      /* what is drawn on: "model", the frames as the network saw them, or
                                 "source", those of the file, uncropped */
 } cfp_drawing;

@@ -42,7 +42,7 @@ def run(cfp, *arguments):
 
 
 def explain(arguments, folder, *options):
-    done = run(arguments.cfp, arguments.model, arguments.clip, "-o", folder, "-q", *options)
+    done = run(arguments.cfp, arguments.model, arguments.clip, "-o", folder, "-q", "--colormap", "jet", *options)
     check(done.returncode == 0, f"explain {' '.join(options)}: {done.stderr.strip()}")
     return done.returncode == 0
 

@@ -163,7 +163,7 @@ def check_plurals(page, what):
 
 
 def explain(cfp, model, clip, folder, *options):
-    done = subprocess.run([cfp, "explain", model, clip, "-o", folder, "-q", *options], capture_output=True, text=True)
+    done = subprocess.run([cfp, "explain", model, clip, "-o", folder, "-q", "--colormap", "jet", *options], capture_output=True, text=True)
     check(done.returncode == 0, f"explain {' '.join(options)}: {done.stderr.strip()}")
     return folder
 
@@ -517,7 +517,7 @@ def check_contrast(browser, arguments, scratch):
     frame = h5_picture(os.path.join(folder, "overlay/mix.b1.conv/000000.png"), drawn.shape)
     check(np.abs(drawn - frame).mean() < 3, f"the difference over the clip: {np.abs(drawn - frame).mean():.2f} levels off")
     page.run("cfp.page.setMode('a')")
-    check(np.abs(page.picture() - frame).mean() > 5 and page.find("colormap").get_attribute("value") == "jet", "A's own tube looks otherwise")
+    check(np.abs(page.picture() - frame).mean() > 5 and page.find("colormap").get_attribute("value") == "inferno", "A's own tube looks otherwise")
     page.run("cfp.page.setMode('difference')")
     before = page.run("return cfp.page.graph.counts")
     for name, key in (("show-b", "only_b"), ("show-both", "both"), ("show-a", "only_a")):

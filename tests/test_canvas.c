@@ -126,7 +126,9 @@ static void movies_are_neither_too_fast_nor_too_slow(void)
     for (size_t k = 0; k < sizeof known / sizeof *known; k++) {
         const cfp_clip clip = {
             .fps = known[k].fps, .stride = known[k].stride, .frames = known[k].frames};
-        CHECK_NEAR(av_q2d(cfp_movie_rate(&clip)), known[k].rate, 1e-3);
+        CHECK_NEAR(av_q2d(cfp_movie_rate(&clip, 0)), known[k].rate, 1e-3);
+        CHECK_NEAR(av_q2d(cfp_movie_rate(&clip, 0.1)), 0.1, 1e-6); /* as the user asked */
+        CHECK_NEAR(av_q2d(cfp_movie_rate(&clip, 120)), 120, 1e-6);
     }
 }
 

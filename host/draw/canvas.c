@@ -31,6 +31,7 @@ static cfp_status open_canvas(cfp_canvas *canvas, const cfp_run *run)
 {
     const cfp_clip *seen = canvas->explanation->clip;
     canvas->clip = seen;
+    canvas->fps = run->fps;
     if (run->canvas_source) {
         CFP_TRY(open_source(&canvas->source, canvas->ctx, canvas->explanation));
         canvas->clip = &canvas->source;

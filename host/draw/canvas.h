@@ -2,6 +2,8 @@
  *
  *     pixel = alpha * colour(tube) + (1 - alpha) * frame, rounded
  *
+ * With --alpha saliency, alpha is the tube's own value.
+ *
  * The frames are those that the model saw, or (--canvas source) the uncropped frames of the source.
  * On these the tube covers the part that the model saw, and the rest is unchanged.  Small pictures
  * are enlarged: each pixel is repeated a whole number of times, until the short side has
@@ -21,6 +23,7 @@ typedef struct cfp_canvas {
     cfp_clip source;      /* the canvas frees it; empty unless the canvas is the source */
     int enlarge;          /* how many times a pixel is repeated; >= 1 */
     int height, width;    /* size of a picture: the size of the clip, times enlarge */
+    double fps;             /* of movies, as in cfp_run */
     cfp_renderer renderer;
     uint8_t *frame; /* the frame that is being drawn, before it is enlarged */
 } cfp_canvas;

@@ -56,12 +56,12 @@ cfp.player = (function () {
                 return;
             const from = frames[self.t].data, to = picture.data, colours = data.tables[self.colormap];
             const volume = self.tube === null ? null : volumeOf(self.tube), start = self.t * H * W;
-            const alpha = volume === null ? 0 : self.alpha;
+            const most = volume === null ? 0 : self.alpha, follows = data.overlay.follows;
             const differs = volume !== null && self.tube.minus !== undefined; /* over a grey frame, as the program does */
             const look = differs ? differenceIndex : indexOf;
             for (let p = 0; p < H * W; p++) {
                 const v = volume === null ? 0 : volume[start + p];
-                const index = 3 * look(v);
+                const index = 3 * look(v), alpha = follows ? most * Math.min(Math.abs(v), 1) : most;
                 const grey = Math.floor((299 * from[4 * p] + 587 * from[4 * p + 1] + 114 * from[4 * p + 2] + 500) / 1000);
                 for (let c = 0; c < 3; c++)
                     to[4 * p + c] = Math.floor(alpha * colours[index + c]
