@@ -158,6 +158,15 @@ double cfp_canvas_strength(const cfp_canvas *canvas, int t)
     return sum / n;
 }
 
+double cfp_canvas_mean(const cfp_canvas *canvas, int t)
+{
+    const int n = canvas->renderer.size[1] * canvas->renderer.size[2];
+    double sum = 0;
+    for (int k = 0; k < n; k++)
+        sum += (double)plane_of(canvas, t)[k];
+    return sum / n;
+}
+
 int cfp_canvas_spread(const cfp_canvas *canvas, int *frame, int max_frames)
 {
     const int T = canvas->clip->frames, n = cfp_min_int(T, max_frames);

@@ -53,6 +53,8 @@ CFP_CHECKED cfp_status cfp_canvas_volume(cfp_canvas *canvas);
 void cfp_canvas_values(const cfp_canvas *canvas, float *value, int t);
 /* The mean of the current tube's absolute values in frame t. */
 double cfp_canvas_strength(const cfp_canvas *canvas, int t);
+/* The mean of its values. */
+double cfp_canvas_mean(const cfp_canvas *canvas, int t);
 
 /* Chooses at most `max_frames` frames, evenly spread over the clip, and writes their numbers in
  * ascending order.  Returns how many. */
