@@ -36,6 +36,9 @@ void cfp_figure_close(cfp_figure *figure); /* accepts {0} */
 CFP_CHECKED cfp_status cfp_figure_write(cfp_output *output, const char *name,
                                         const cfp_figure *figure);
 
+/* Copies an opaque picture to rgb[height][width][3]. */
+void cfp_figure_read(const cfp_figure *figure, uint8_t *rgb);
+
 /* Makes an image of width x height in cairo's format: ARGB, premultiplied by the opacity.  The
  * caller frees it with cairo_surface_destroy.  NULL: out of memory; the message is set. */
 cairo_surface_t *cfp_figure_image(cfp_ctx *ctx, int width, int height);

@@ -4,7 +4,7 @@
 #include "../method/contrast.h"
 #include "figure.h"
 
-enum { CFP_WORDS_BYTES = 512, CFP_WORDS_PARTS = 8, CFP_WORDS_LINES = 12 };
+enum { CFP_WORDS_BYTES = 512, CFP_WORDS_PARTS = 12, CFP_WORDS_LINES = 12 };
 
 /* Statements that stand side by side while there is room. */
 typedef struct cfp_words {
@@ -32,6 +32,9 @@ void cfp_words_time(char *out, size_t bytes, const cfp_explanation *explanation,
                     const cfp_tube *tube);
 /* How many kernels of the layer both classes of a contrast select, and how many only one. */
 void cfp_words_both(char *out, size_t bytes, const cfp_layer *a, const cfp_layer *b);
+
+/* What a tube's picture says below it: layer and kernel, class, question. */
+void cfp_words_caption(cfp_words *out, const cfp_explanation *explanation, const cfp_tube *tube);
 
 /* Puts the statements on lines of at most `width` in the current font of cr, with `between` between
  * two of one line.  A statement that is too long is broken at its spaces.  Only a word that is too

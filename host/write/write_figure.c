@@ -19,10 +19,10 @@ enum { FRAMES_LEAST = 4, FRAMES_MOST = 8, LAYERS = 5, BAR_STEPS = 256 };
 static const double margin = 6, gap = 2;
 static const double frames_width = 380; /* of all frames of a row */
 static const double cell_goal = 62;     /* the height of a frame that decides how many there are */
-static const double cell_most = 110;    /* no frame is higher or wider */
+static const double cell_most = 84;     /* no frame is higher or wider */
 static const double cell_least = 22;    /* no row is lower, so that it has room for a curve */
 static const double page_most = 690;    /* height */
-static const double bar_width = 6, bar_place = 6, curve_place = 44, curve_width = 68;
+static const double bar_width = 6, bar_place = 6, curve_place = 48, curve_width = 64;
 static const double between_rows = 5, leading = 1.25;
 static const cfp_font title_font = {.size = 10, .bold = true},
                       text_font = {.size = 7, .colour = 0x404040},
@@ -218,12 +218,16 @@ static void put_curve(drawing *d, const cfp_tube *tube)
 {
     const int T = d->canvas.clip->frames;
     const double x = d->right + curve_place, h = d->row_height;
+    const bool one_map = tube->t == 1 && (tube->minus == NULL || tube->minus->t == 1);
     const double zero = d->e->against != NULL ? d->y + h / 2 : d->y + h;
     const double most = fill_curve(d), high = zero - d->y;
-    char time[64];
     if (T < 2)
         return;
-    cfp_words_time(time, sizeof time, d->e, tube);
+    if (one_map) { /* a flat curve would look like a finding */
+        cfp_paper_text(&d->paper, x, d->y + h / 2, 0, curve_width, &small_font, false,
+                       "no curve: one map");
+        return;
+    }
     put_axes(d, x, zero, most);
     for (int t = 0; t < T; t++) {
         d->point[2 * t] = x + curve_width * (t + 0.5) / T;
