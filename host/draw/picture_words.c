@@ -66,7 +66,7 @@ void cfp_words_both(char *out, size_t bytes, const cfp_layer *a, const cfp_layer
         i += x <= y;
         k += y <= x;
     }
-    snprintf(out, bytes, "both %d, A %d, B %d", both, in_a - both, in_b - both);
+    snprintf(out, bytes, "kernels: both %d, A %d, B %d", both, in_a - both, in_b - both);
 }
 
 void cfp_words_layer(cfp_words *out, const cfp_explanation *e, const cfp_tube *tube)

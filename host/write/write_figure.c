@@ -22,6 +22,7 @@ static const double cell_goal = 62;     /* the height of a frame that decides ho
 static const double cell_most = 84;     /* no frame is higher or wider */
 static const double cell_least = 22;    /* no row is lower, so that it has room for a curve */
 static const double page_most = 690;    /* height */
+static const double page_least = 252;   /* width: a column of a page with two */
 static const double bar_width = 6, bar_place = 6, curve_place = 48, curve_width = 64;
 static const double between_rows = 5, leading = 1.25;
 static const cfp_font title_font = {.size = 10, .bold = true},
@@ -116,10 +117,35 @@ static void put_title(drawing *d, int number)
     d->y = put_lines(d, margin, d->y, &text_font, &lines) + between_rows;
 }
 
+/* The bytes of `name` that go on the line: all if they fit, else up to the last of . / _ - that
+ * does. */
+static size_t name_length(const drawing *d, const char *name)
+{
+    char part[CFP_WORDS_BYTES];
+    size_t fitting = 0;
+    if (cfp_paper_text_width(&d->paper, &name_font, name) <= d->label_width)
+        return strlen(name);
+    for (size_t n = 1; n < sizeof part && name[n] != '\0'; n++) {
+        if (strchr("./_-", name[n - 1]) == NULL)
+            continue;
+        snprintf(part, sizeof part, "%.*s", (int)n, name);
+        if (cfp_paper_text_width(&d->paper, &name_font, part) > d->label_width)
+            break;
+        fitting = n;
+    }
+    return fitting > 0 ? fitting : strlen(name);
+}
+
 /* The name of a row, with facts behind it, or below it if they do not fit.  Sets d->y to where the
  * row's frames begin. */
 static void put_label(drawing *d, const char *name, const cfp_words *facts)
 {
+    char begin[CFP_WORDS_BYTES];
+    for (size_t n; (n = name_length(d, name)) < strlen(name); name += n) {
+        snprintf(begin, sizeof begin, "%.*s", (int)n, name);
+        d->y += leading * name_font.size;
+        cfp_paper_text(&d->paper, margin, d->y, 0, 0, &name_font, false, begin);
+    }
     const double width = d->label_width, y = d->y + leading * name_font.size;
     const double used = cfp_paper_text_width(&d->paper, &name_font, name) + 6;
     cfp_lines lines;
@@ -139,17 +165,17 @@ static void put_times(drawing *d)
 {
     const cfp_clip *clip = d->canvas.clip;
     const double y = d->y - between_rows + leading * small_font.size;
+    cfp_font font = small_font;
     char text[32];
+    font.size = fmin(font.size, d->cell_width / 4.2); /* "12.34 s" is as wide as a frame */
     for (int k = 0; k < d->n; k++) {
         const double x = margin + k * (d->cell_width + gap) + d->cell_width / 2;
         const int32_t number = clip->index[d->frame[k]];
-        const bool wide = d->cell_width >= 40;
-        snprintf(text, sizeof text, "%s%d", wide || k == 0 ? "frame " : "", (int)number);
-        cfp_paper_text(&d->paper, x, y, 0.5, 0, &small_font, false, text);
+        snprintf(text, sizeof text, "%s%d", d->cell_width >= 36 ? "frame " : "", (int)number);
+        cfp_paper_text(&d->paper, x, y, 0.5, 0, &font, false, text);
         snprintf(text, sizeof text, "%.2f s", number / clip->fps);
         if (clip->fps > 0)
-            cfp_paper_text(&d->paper, x, y + leading * small_font.size, 0.5, 0, &small_font, false,
-                          text);
+            cfp_paper_text(&d->paper, x, y + leading * small_font.size, 0.5, 0, &font, false, text);
     }
 }
 
@@ -307,7 +333,8 @@ static cfp_status put_layer(drawing *d, int i)
 static cfp_status open_page(drawing *d)
 {
     CFP_TRY(cfp_paper_open(&d->paper, d->canvas.ctx));
-    d->paper.width = d->right + curve_place + (d->canvas.clip->frames > 1 ? curve_width : 0) + margin;
+    d->paper.width = d->right + curve_place + (d->canvas.clip->frames > 1 ? curve_width : 0);
+    d->paper.width = fmax(d->paper.width + margin, page_least);
     d->label_width = d->paper.width - 2 * margin;
     cfp_figure_font(d->paper.measure.cr, text_font.size, false);
     if (!d->warned && !cfp_figure_has_font(d->paper.measure.cr))
