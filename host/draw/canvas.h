@@ -23,7 +23,7 @@ typedef struct cfp_canvas {
     cfp_clip source;      /* the canvas frees it; empty unless the canvas is the source */
     int enlarge;          /* how many times a pixel is repeated; >= 1 */
     int height, width;    /* size of a picture: the size of the clip, times enlarge */
-    double fps;             /* of movies, as in cfp_run */
+    double fps;           /* of movies, as in cfp_run */
     cfp_renderer renderer;
     uint8_t *frame; /* the frame that is being drawn, before it is enlarged */
 } cfp_canvas;

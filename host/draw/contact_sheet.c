@@ -350,8 +350,7 @@ static cfp_status begin_page(cfp_sheet *s, int tube)
         s->cell = cfp_figure_image(s->canvas->ctx, s->canvas->width, s->canvas->height);
     if (s->cell == NULL)
         return CFP_NOMEM;
-    CFP_TRY(cfp_figure_open(&s->figure, s->canvas->ctx,
-                            s->width,
+    CFP_TRY(cfp_figure_open(&s->figure, s->canvas->ctx, s->width,
                             s->top + (s->rows + 1) * s->pitch + 3 * TEXT + MARGIN, false));
     draw_head(s);
     draw_time(s);

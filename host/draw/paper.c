@@ -55,7 +55,7 @@ static void add(cfp_paper *paper, cfp_item shape)
 }
 
 void cfp_paper_area(cfp_paper *paper, double x, double y, double width, double height,
-                   uint32_t colour)
+                    uint32_t colour)
 {
     add(paper, (cfp_item){.kind = CFP_ITEM_AREA,
                           .x = x,
@@ -73,11 +73,9 @@ void cfp_paper_line(cfp_paper *paper, const double *point, int n, double width, 
         return;
     }
     memcpy(copy, point, 2 * (size_t)n * sizeof *copy);
-    add(paper, (cfp_item){.kind = CFP_ITEM_LINE,
-                          .point = copy,
-                          .n_points = n,
-                          .width = width,
-                          .colour = colour});
+    add(paper,
+        (cfp_item){
+            .kind = CFP_ITEM_LINE, .point = copy, .n_points = n, .width = width, .colour = colour});
 }
 
 static void set_font(cairo_t *cr, double size, bool bold)
@@ -92,7 +90,7 @@ double cfp_paper_text_width(const cfp_paper *paper, const cfp_font *font, const 
 }
 
 void cfp_paper_text(cfp_paper *paper, double x, double y, double align, double max_width,
-                   const cfp_font *font, bool turned, const char *text)
+                    const cfp_font *font, bool turned, const char *text)
 {
     char shown[CFP_FIGURE_TEXT];
     set_font(paper->measure.cr, font->size, font->bold);
@@ -128,7 +126,7 @@ static cairo_surface_t *reduce(cfp_paper *paper, cairo_surface_t *image, int wid
 }
 
 void cfp_paper_picture(cfp_paper *paper, double x, double y, double width, double height,
-                      const uint8_t *rgb, int pixels_wide, int pixels_high)
+                       const uint8_t *rgb, int pixels_wide, int pixels_high)
 {
     const int wide = cfp_max_int(1, (int)ceil(width / inch * CFP_PAPER_DPI));
     const int high = cfp_max_int(1, (int)ceil(height / inch * CFP_PAPER_DPI));
@@ -141,8 +139,8 @@ void cfp_paper_picture(cfp_paper *paper, double x, double y, double width, doubl
     }
     cfp_figure_fill(image, rgb, 3 * (size_t)pixels_wide, NULL);
     if (pixels_wide > wide || pixels_high > high) {
-        cairo_surface_t *reduced = reduce(paper, image, cfp_min_int(wide, pixels_wide),
-                                          cfp_min_int(high, pixels_high));
+        cairo_surface_t *reduced =
+            reduce(paper, image, cfp_min_int(wide, pixels_wide), cfp_min_int(high, pixels_high));
         cairo_surface_destroy(image);
         image = reduced;
     }
@@ -238,7 +236,8 @@ static cfp_status write_file(cfp_paper *paper, cfp_output *output, const char *n
     return cfp_output_commit(output);
 }
 
-cfp_status cfp_paper_write(cfp_paper *paper, cfp_output *output, const char *name, const char *title)
+cfp_status cfp_paper_write(cfp_paper *paper, cfp_output *output, const char *name,
+                           const char *title)
 {
     static const char *const endings[] = {"pdf", "svg", "png"};
     CFP_TRY(paper->status);

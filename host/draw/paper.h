@@ -39,7 +39,7 @@ typedef struct cfp_paper {
     cfp_ctx *ctx;
     double width, height; /* the caller sets them at any time before the page is written */
     cfp_figure measure;   /* measures text */
-    cfp_item *item;     /* [n] in the order in which they are drawn */
+    cfp_item *item;       /* [n] in the order in which they are drawn */
     int n, capacity;
     cfp_status status; /* the first failure of a function without a status; writing returns it */
 } cfp_paper;
@@ -49,21 +49,22 @@ void cfp_paper_close(cfp_paper *paper); /* accepts {0} */
 
 /* An area of one colour. */
 void cfp_paper_area(cfp_paper *paper, double x, double y, double width, double height,
-                   uint32_t colour);
+                    uint32_t colour);
 /* A line through n points, x and y in turn. */
 void cfp_paper_line(cfp_paper *paper, const double *point, int n, double width, uint32_t colour);
 /* Text with its baseline at y; see cfp_figure_text.  `turned`: it runs upwards. */
 void cfp_paper_text(cfp_paper *paper, double x, double y, double align, double max_width,
-                   const cfp_font *font, bool turned, const char *text);
+                    const cfp_font *font, bool turned, const char *text);
 double cfp_paper_text_width(const cfp_paper *paper, const cfp_font *font, const char *text);
 /* Draws the picture rgb, pixels_high rows of pixels_wide pixels, as an image.  It is reduced to
  * CFP_PAPER_DPI if it has more pixels than that. */
 void cfp_paper_picture(cfp_paper *paper, double x, double y, double width, double height,
-                      const uint8_t *rgb, int pixels_wide, int pixels_high);
+                       const uint8_t *rgb, int pixels_wide, int pixels_high);
 
 /* Writes the page as SVG to an open file (paper_svg.c). */
-CFP_CHECKED cfp_status cfp_paper_to_svg(const cfp_paper *paper, cfp_output *output, const char *title);
+CFP_CHECKED cfp_status cfp_paper_to_svg(const cfp_paper *paper, cfp_output *output,
+                                        const char *title);
 
 /* Writes NAME.pdf, NAME.svg and NAME.png.  `title` is what the files call themselves. */
 CFP_CHECKED cfp_status cfp_paper_write(cfp_paper *paper, cfp_output *output, const char *name,
-                                      const char *title);
+                                       const char *title);

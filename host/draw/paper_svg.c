@@ -167,7 +167,8 @@ cfp_status cfp_paper_to_svg(const cfp_paper *paper, cfp_output *output, const ch
 {
     FILE *file = output->file.stream;
     fputs("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<svg xmlns=\"http://www.w3.org/2000/svg\" "
-          "xmlns:xlink=\"http://www.w3.org/1999/xlink\" version=\"1.1\" xml:space=\"preserve\" width=\"",
+          "xmlns:xlink=\"http://www.w3.org/1999/xlink\" version=\"1.1\" xml:space=\"preserve\" "
+          "width=\"",
           file);
     put_number(file, paper->width);
     fputs("pt\" height=\"", file);

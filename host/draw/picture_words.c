@@ -21,8 +21,9 @@ void cfp_words_class(cfp_words *out, const cfp_explanation *e)
 {
     const cfp_explanation *b = e->against;
     const char *const head = e->model->head_name;
-    cfp_words_add(out, "%s%.100s%s%.300s  %.1f %%", b != NULL ? "A: " : "", head != NULL ? head : "",
-                  head != NULL ? ": " : "", e->model->class_name[e->class_index], percent(e));
+    cfp_words_add(out, "%s%.100s%s%.300s  %.1f %%", b != NULL ? "A: " : "",
+                  head != NULL ? head : "", head != NULL ? ": " : "",
+                  e->model->class_name[e->class_index], percent(e));
     if (b != NULL)
         cfp_words_add(out, "minus  B: %.300s  %.1f %%", b->model->class_name[b->class_index],
                       percent(b));

@@ -4,7 +4,7 @@
 #include "../method/contrast.h"
 #include "figure.h"
 
-enum { CFP_WORDS_BYTES = 512, CFP_WORDS_PARTS = 12, CFP_WORDS_LINES = 12 };
+enum { CFP_WORDS_BYTES = 512, CFP_WORDS_PARTS = 12, CFP_WORDS_LINES = 24 };
 
 /* Statements that stand side by side while there is room. */
 typedef struct cfp_words {

@@ -83,8 +83,8 @@ typedef struct cfp_config {
     /* output */
     const char *output, *formats; /* output NULL: named after the clip */
     int64_t colormap, canvas;
-    double alpha;         /* or CFP_ALPHA_SALIENCY */
-    double fps;           /* of movies; 0: the clip's */
+    double alpha; /* or CFP_ALPHA_SALIENCY */
+    double fps;   /* of movies; 0: the clip's */
     bool json, quiet;
     int64_t progress; /* cfp_progress_mode */
     /* device */

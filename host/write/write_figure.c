@@ -38,9 +38,9 @@ typedef struct drawing {
     const cfp_explanation *e;
     bool warned; /* that there is no font */
     uint8_t *rgb;
-    double *curve; /* [frames] */
-    double *point; /* [2 * frames] */
-    int *tube;     /* [layers] the tubes that are shown */
+    double *curve;           /* [frames] */
+    double *point;           /* [2 * frames] */
+    int *tube;               /* [layers] the tubes that are shown */
     int layers, pages, each; /* each: layers on a page */
     int n, frame[FRAMES_MOST];
     double cell_width, cell_height, row_height, right; /* right: where the frames end */
@@ -89,7 +89,8 @@ static double put_lines(drawing *d, double x, double y, const cfp_font *font,
 {
     for (int k = 0; k < lines->n; k++) {
         y += leading * font->size;
-        cfp_paper_text(&d->paper, x, y, 0, d->paper.width - margin - x, font, false, lines->line[k]);
+        cfp_paper_text(&d->paper, x, y, 0, d->paper.width - margin - x, font, false,
+                       lines->line[k]);
     }
     return y;
 }
@@ -153,7 +154,7 @@ static void put_label(drawing *d, const char *name, const cfp_words *facts)
     break_words(d, &lines, width - used, &text_font, facts, ", ");
     if (lines.n == 1) {
         cfp_paper_text(&d->paper, margin + used, y, 0, width - used, &text_font, false,
-                      lines.line[0]);
+                       lines.line[0]);
         d->y = y + 3;
         return;
     }
@@ -209,9 +210,9 @@ static void put_bar(drawing *d)
     cfp_paper_text(&d->paper, x + bar_width + 2, d->y + 2 * below, 0, 0, &small_font, false, "1");
     if (differs)
         cfp_paper_text(&d->paper, x + bar_width + 2, d->y + h / 2 + below, 0, 0, &small_font, false,
-                      "0");
+                       "0");
     cfp_paper_text(&d->paper, x + bar_width + 2, d->y + h, 0, 0, &small_font, false,
-                  differs ? "-1" : "0");
+                   differs ? "-1" : "0");
 }
 
 /* Computes the mean of the current tube in each frame.  Returns the largest size. */
@@ -295,7 +296,7 @@ static cfp_status put_frames(drawing *d, bool plain)
         else
             CFP_TRY(cfp_canvas_draw(&d->canvas, d->rgb, stride, d->frame[k]));
         cfp_paper_picture(&d->paper, margin + k * (d->cell_width + gap), y, d->cell_width,
-                         d->cell_height, d->rgb, d->canvas.width, d->canvas.height);
+                          d->cell_height, d->rgb, d->canvas.width, d->canvas.height);
         CFP_TRY(d->paper.status);
         CFP_TRY(cfp_check_interrupt(d->canvas.ctx));
     }
@@ -421,8 +422,9 @@ static cfp_status write_figure(cfp_output *output, const cfp_explanation *explan
 
 const cfp_writer cfp_writer_figure = {
     .format = "figure",
-    .summary = "figure.pdf, .svg, .png: a few frames of a few layers, or of those of --layers, with "
-               "a curve over time, for a paper",
+    .summary =
+        "figure.pdf, .svg, .png: a few frames of a few layers, or of those of --layers, with "
+        "a curve over time, for a paper",
     .write = write_figure,
     .only_tubes = true,
 };

@@ -91,8 +91,7 @@ static cfp_status draw_strip(cfp_output *output, picture *p, int i)
     const cfp_explanation *e = canvas->explanation;
     cfp_lines caption;
     CFP_TRY(break_caption(&caption, p, &e->tubes.tube[i]));
-    p->height =
-        (frames + p->columns - 1) / p->columns * canvas->height + caption_height(&caption);
+    p->height = (frames + p->columns - 1) / p->columns * canvas->height + caption_height(&caption);
     const size_t bytes = (size_t)p->width * (size_t)p->height * 3;
     cfp_free(p->rgb); /* captions differ in height */
     p->rgb = NULL;
