@@ -216,9 +216,10 @@ static cfp_status lay_out(cfp_sheet *s)
     s->width = s->left + s->columns * (s->cell_width + GAP) + 14 + BAR_SPACE;
     cfp_lines title, below;
     break_head(&title, &below, s, s->figure.cr);
+    const cfp_status status = cfp_figure_check(&s->figure);
     cfp_figure_close(&s->figure);
     s->top = MARGIN + (int)(1.2 * TITLE * title.n + 1.4 * TEXT * below.n) + 20;
-    return CFP_OK;
+    return status;
 }
 
 static double draw_lines(const cfp_sheet *s, double y, double apart, const cfp_lines *lines)

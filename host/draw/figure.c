@@ -141,13 +141,20 @@ static const uint8_t *row_of(const cfp_pixels *pixels, int y, uint8_t *buffer)
     return buffer;
 }
 
-void cfp_figure_read(const cfp_figure *figure, uint8_t *rgb)
+cfp_status cfp_figure_check(const cfp_figure *figure)
 {
+    return check(figure->ctx, cairo_status(figure->cr));
+}
+
+cfp_status cfp_figure_read(const cfp_figure *figure, uint8_t *rgb)
+{
+    CFP_TRY(cfp_figure_check(figure));
     const cfp_pixels pixels = {
         .height = figure->height, .width = figure->width, .channels = 3, .data = figure};
     cairo_surface_flush(figure->surface);
     for (int y = 0; y < figure->height; y++)
         row_of(&pixels, y, rgb + (size_t)y * (size_t)figure->width * 3);
+    return CFP_OK;
 }
 
 cfp_status cfp_figure_write(cfp_output *output, const char *name, const cfp_figure *figure)

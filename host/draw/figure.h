@@ -36,8 +36,10 @@ void cfp_figure_close(cfp_figure *figure); /* accepts {0} */
 CFP_CHECKED cfp_status cfp_figure_write(cfp_output *output, const char *name,
                                         const cfp_figure *figure);
 
+/* The first failure of what was drawn or measured. */
+CFP_CHECKED cfp_status cfp_figure_check(const cfp_figure *figure);
 /* Copies an opaque picture to rgb[height][width][3]. */
-void cfp_figure_read(const cfp_figure *figure, uint8_t *rgb);
+CFP_CHECKED cfp_status cfp_figure_read(const cfp_figure *figure, uint8_t *rgb);
 
 /* Makes an image of width x height in cairo's format: ARGB, premultiplied by the opacity.  The
  * caller frees it with cairo_surface_destroy.  NULL: out of memory; the message is set. */

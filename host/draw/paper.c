@@ -78,22 +78,17 @@ void cfp_paper_line(cfp_paper *paper, const double *point, int n, double width, 
             .kind = CFP_ITEM_LINE, .point = copy, .n_points = n, .width = width, .colour = colour});
 }
 
-static void set_font(cairo_t *cr, double size, bool bold)
-{
-    cfp_figure_font(cr, size, bold);
-}
-
 double cfp_paper_text_width(const cfp_paper *paper, const cfp_font *font, const char *text)
 {
-    set_font(paper->measure.cr, font->size, font->bold);
+    cfp_figure_font(paper->measure.cr, font->size, font->bold);
     return cfp_figure_text_width(paper->measure.cr, text);
 }
 
 void cfp_paper_text(cfp_paper *paper, double x, double y, double align, double max_width,
-                    const cfp_font *font, bool turned, const char *text)
+                    const cfp_font *font, const char *text)
 {
     char shown[CFP_FIGURE_TEXT];
-    set_font(paper->measure.cr, font->size, font->bold);
+    cfp_figure_font(paper->measure.cr, font->size, font->bold);
     const double width = cfp_figure_fit(shown, paper->measure.cr, max_width, text);
     char *copy = cfp_strdup(paper->ctx, shown);
     if (copy == NULL) {
@@ -101,14 +96,13 @@ void cfp_paper_text(cfp_paper *paper, double x, double y, double align, double m
         return;
     }
     add(paper, (cfp_item){.kind = CFP_ITEM_TEXT,
-                          .x = turned ? x : x - align * width,
-                          .y = turned ? y + align * width : y,
+                          .x = x - align * width,
+                          .y = y,
                           .width = width,
                           .text = copy,
                           .size = font->size,
                           .bold = font->bold,
-                          .colour = font->colour,
-                          .turned = turned});
+                          .colour = font->colour});
 }
 
 /* Resamples the image to width x height pixels. */
@@ -120,6 +114,7 @@ static cairo_surface_t *reduce(cfp_paper *paper, cairo_surface_t *image, int wid
         return NULL;
     cairo_scale(small.cr, width, height);
     cfp_figure_draw(&small, image);
+    paper->status = cfp_figure_check(&small);
     cairo_surface_t *reduced = cairo_surface_reference(small.surface);
     cfp_figure_close(&small);
     return reduced;
@@ -179,10 +174,8 @@ static void draw_shape(const cfp_figure *figure, const cfp_item *s)
         cfp_figure_draw(figure, s->image);
         break;
     case CFP_ITEM_TEXT:
-        set_font(cr, s->size, s->bold);
+        cfp_figure_font(cr, s->size, s->bold);
         cairo_move_to(cr, s->x, s->y);
-        if (s->turned)
-            cairo_rotate(cr, -M_PI_2);
         cairo_show_text(cr, s->text);
         break;
     }
@@ -240,10 +233,13 @@ cfp_status cfp_paper_write(cfp_paper *paper, cfp_output *output, const char *nam
                            const char *title)
 {
     static const char *const endings[] = {"pdf", "svg", "png"};
+    char shown[CFP_FIGURE_TEXT];
     CFP_TRY(paper->status);
+    cfp_figure_fit(shown, paper->measure.cr, 0, title); /* without bytes that no file may have */
+    CFP_TRY(cfp_figure_check(&paper->measure));
     for (int k = 0; k < 3; k++) {
         CFP_TRY(cfp_check_interrupt(paper->ctx));
-        CFP_TRY(write_file(paper, output, name, endings[k], title));
+        CFP_TRY(write_file(paper, output, name, endings[k], shown));
     }
     return CFP_OK;
 }

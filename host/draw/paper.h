@@ -32,7 +32,7 @@ typedef struct cfp_item {
     cairo_surface_t *image;
     char *text; /* as it is shown: UTF-8, cut to its place; x is where it begins */
     double size;
-    bool bold, turned;
+    bool bold;
 } cfp_item;
 
 typedef struct cfp_paper {
@@ -52,9 +52,9 @@ void cfp_paper_area(cfp_paper *paper, double x, double y, double width, double h
                     uint32_t colour);
 /* A line through n points, x and y in turn. */
 void cfp_paper_line(cfp_paper *paper, const double *point, int n, double width, uint32_t colour);
-/* Text with its baseline at y; see cfp_figure_text.  `turned`: it runs upwards. */
+/* Text with its baseline at y; see cfp_figure_text. */
 void cfp_paper_text(cfp_paper *paper, double x, double y, double align, double max_width,
-                    const cfp_font *font, bool turned, const char *text);
+                    const cfp_font *font, const char *text);
 double cfp_paper_text_width(const cfp_paper *paper, const cfp_font *font, const char *text);
 /* Draws the picture rgb, pixels_high rows of pixels_wide pixels, as an image.  It is reduced to
  * CFP_PAPER_DPI if it has more pixels than that. */

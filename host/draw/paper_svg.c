@@ -72,16 +72,8 @@ static void put_text(FILE *file, const cfp_item *s)
     if (s->text[0] == '\0')
         return;
     fputs("<text", file);
-    if (s->turned) {
-        fputs(" transform=\"translate(", file);
-        put_number(file, s->x);
-        fputc(' ', file);
-        put_number(file, s->y);
-        fputs(") rotate(-90)\"", file);
-    } else {
-        put_attribute(file, "x", s->x);
-        put_attribute(file, "y", s->y);
-    }
+    put_attribute(file, "x", s->x);
+    put_attribute(file, "y", s->y);
     put_attribute(file, "font-size", s->size);
     put_attribute(file, "textLength", s->width);
     fprintf(file, " lengthAdjust=\"spacingAndGlyphs\" fill=\"#%06x\"%s>", (unsigned)s->colour,

@@ -89,8 +89,7 @@ static double put_lines(drawing *d, double x, double y, const cfp_font *font,
 {
     for (int k = 0; k < lines->n; k++) {
         y += leading * font->size;
-        cfp_paper_text(&d->paper, x, y, 0, d->paper.width - margin - x, font, false,
-                       lines->line[k]);
+        cfp_paper_text(&d->paper, x, y, 0, d->paper.width - margin - x, font, lines->line[k]);
     }
     return y;
 }
@@ -145,16 +144,15 @@ static void put_label(drawing *d, const char *name, const cfp_words *facts)
     for (size_t n; (n = name_length(d, name)) < strlen(name); name += n) {
         snprintf(begin, sizeof begin, "%.*s", (int)n, name);
         d->y += leading * name_font.size;
-        cfp_paper_text(&d->paper, margin, d->y, 0, 0, &name_font, false, begin);
+        cfp_paper_text(&d->paper, margin, d->y, 0, 0, &name_font, begin);
     }
     const double width = d->label_width, y = d->y + leading * name_font.size;
     const double used = cfp_paper_text_width(&d->paper, &name_font, name) + 6;
     cfp_lines lines;
-    cfp_paper_text(&d->paper, margin, y, 0, width, &name_font, false, name);
+    cfp_paper_text(&d->paper, margin, y, 0, width, &name_font, name);
     break_words(d, &lines, width - used, &text_font, facts, ", ");
     if (lines.n == 1) {
-        cfp_paper_text(&d->paper, margin + used, y, 0, width - used, &text_font, false,
-                       lines.line[0]);
+        cfp_paper_text(&d->paper, margin + used, y, 0, width - used, &text_font, lines.line[0]);
         d->y = y + 3;
         return;
     }
@@ -173,10 +171,10 @@ static void put_times(drawing *d)
         const double x = margin + k * (d->cell_width + gap) + d->cell_width / 2;
         const int32_t number = clip->index[d->frame[k]];
         snprintf(text, sizeof text, "%s%d", d->cell_width >= 36 ? "frame " : "", (int)number);
-        cfp_paper_text(&d->paper, x, y, 0.5, 0, &font, false, text);
+        cfp_paper_text(&d->paper, x, y, 0.5, 0, &font, text);
         snprintf(text, sizeof text, "%.2f s", number / clip->fps);
         if (clip->fps > 0)
-            cfp_paper_text(&d->paper, x, y + leading * small_font.size, 0.5, 0, &font, false, text);
+            cfp_paper_text(&d->paper, x, y + leading * small_font.size, 0.5, 0, &font, text);
     }
 }
 
@@ -207,12 +205,10 @@ static void put_bar(drawing *d)
     for (int k = 0; k < BAR_STEPS; k++)
         memcpy(rgb + 3 * k, colours + 3 * (BAR_STEPS - 1 - k), 3);
     cfp_paper_picture(&d->paper, x, d->y, bar_width, h, rgb, 1, BAR_STEPS);
-    cfp_paper_text(&d->paper, x + bar_width + 2, d->y + 2 * below, 0, 0, &small_font, false, "1");
+    cfp_paper_text(&d->paper, x + bar_width + 2, d->y + 2 * below, 0, 0, &small_font, "1");
     if (differs)
-        cfp_paper_text(&d->paper, x + bar_width + 2, d->y + h / 2 + below, 0, 0, &small_font, false,
-                       "0");
-    cfp_paper_text(&d->paper, x + bar_width + 2, d->y + h, 0, 0, &small_font, false,
-                   differs ? "-1" : "0");
+        cfp_paper_text(&d->paper, x + bar_width + 2, d->y + h / 2 + below, 0, 0, &small_font, "0");
+    cfp_paper_text(&d->paper, x + bar_width + 2, d->y + h, 0, 0, &small_font, differs ? "-1" : "0");
 }
 
 /* Computes the mean of the current tube in each frame.  Returns the largest size. */
@@ -233,11 +229,11 @@ static void put_axes(drawing *d, double x, double zero, double most)
     cfp_paper_line(&d->paper, (double[]){x, d->y, x, d->y + h}, 2, 0.5, axis_colour);
     cfp_paper_line(&d->paper, (double[]){x, zero, x + curve_width, zero}, 2, 0.5, axis_colour);
     snprintf(text, sizeof text, "%.2g", most);
-    cfp_paper_text(&d->paper, x - 2, d->y + 2 * below, 1, 0, &small_font, false, text);
-    cfp_paper_text(&d->paper, x - 2, fmin(zero + below, d->y + h), 1, 0, &small_font, false, "0");
+    cfp_paper_text(&d->paper, x - 2, d->y + 2 * below, 1, 0, &small_font, text);
+    cfp_paper_text(&d->paper, x - 2, fmin(zero + below, d->y + h), 1, 0, &small_font, "0");
     if (zero < d->y + h) {
         snprintf(text, sizeof text, "-%.2g", most);
-        cfp_paper_text(&d->paper, x - 2, d->y + h, 1, 0, &small_font, false, text);
+        cfp_paper_text(&d->paper, x - 2, d->y + h, 1, 0, &small_font, text);
     }
 }
 
@@ -251,7 +247,7 @@ static void put_curve(drawing *d, const cfp_tube *tube)
     if (T < 2)
         return;
     if (one_map) { /* a flat curve would look like a finding */
-        cfp_paper_text(&d->paper, x, d->y + h / 2, 0, curve_width, &small_font, false,
+        cfp_paper_text(&d->paper, x, d->y + h / 2, 0, curve_width, &small_font,
                        "no curve: one map");
         return;
     }
@@ -277,10 +273,10 @@ static void put_curve_times(drawing *d)
     if (clip->frames < 2)
         return;
     snprintf(text, sizeof text, "%d", (int)clip->index[0]);
-    cfp_paper_text(&d->paper, x, y, 0, 0, &small_font, false, text);
-    cfp_paper_text(&d->paper, x + curve_width / 2, y, 0.5, 0, &small_font, false, "frame");
+    cfp_paper_text(&d->paper, x, y, 0, 0, &small_font, text);
+    cfp_paper_text(&d->paper, x + curve_width / 2, y, 0.5, 0, &small_font, "frame");
     snprintf(text, sizeof text, "%d", (int)clip->index[clip->frames - 1]);
-    cfp_paper_text(&d->paper, x + curve_width, y, 1, 0, &small_font, false, text);
+    cfp_paper_text(&d->paper, x + curve_width, y, 1, 0, &small_font, text);
 }
 
 /* --- rows and pages --- */

@@ -44,8 +44,9 @@ static cfp_status break_caption(cfp_lines *out, const picture *p, const cfp_tube
     cfp_words_caption(&words, p->canvas.explanation, tube);
     cfp_figure_font(figure.cr, TEXT, false);
     cfp_words_break(out, figure.cr, p->width - 2 * SIDE, &words, "  |  ");
+    const cfp_status status = cfp_figure_check(&figure);
     cfp_figure_close(&figure);
-    return CFP_OK;
+    return status;
 }
 
 static cfp_status write_picture(cfp_output *output, const char *name, const picture *p)
@@ -66,9 +67,10 @@ static cfp_status draw_caption(const picture *p, const cfp_lines *lines)
     for (int k = 0; k < lines->n; k++)
         cfp_figure_text(figure.cr, SIDE, k * LEADING + TEXT + SIDE / 2.0, 0, p->width - 2 * SIDE,
                         lines->line[k]);
-    cfp_figure_read(&figure, p->rgb + (size_t)(p->height - height) * (size_t)p->width * 3);
+    const cfp_status status =
+        cfp_figure_read(&figure, p->rgb + (size_t)(p->height - height) * (size_t)p->width * 3);
     cfp_figure_close(&figure);
-    return CFP_OK;
+    return status;
 }
 
 /* Returns frame t in the strip. */
