@@ -271,6 +271,11 @@ static void one_frame_makes_a_video(void)
     CHECK_EQ(clip.source_frames, 1);
     CHECK_NEAR(clip.fps, 1, 1e-3);
     cfp_clip_free(&clip);
+    m.run.fps = 12.5; /* --fps is taken as it is */
+    CHECK_EQ(made_write(&m, folder, "mp4"), CFP_OK);
+    clip = read_back(folder, "overlay/a.mp4", 1, 114, 190);
+    CHECK_NEAR(clip.fps, 12.5, 1e-3);
+    cfp_clip_free(&clip);
     scratch_remove(folder);
     made_close(&m);
 }

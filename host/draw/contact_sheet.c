@@ -97,6 +97,7 @@ static label label_of_contrast(const cfp_sheet *s, int tube)
         snprintf(l.line[0], sizeof l.line[0], "kernel %d", kernel);
         snprintf(l.line[1], sizeof l.line[1], "A %.3g, B %.3g", (double)relevance_in(a, kernel),
                  (double)relevance_in(b, kernel));
+        cfp_words_time(l.line[2], sizeof l.line[2], s->canvas->explanation, tube_of(s, tube));
         return l;
     }
     snprintf(l.line[0], sizeof l.line[0], "%s", name_of(s, tube));
@@ -117,6 +118,7 @@ static label label_of(const cfp_sheet *s, int tube)
         if (layer != NULL)
             snprintf(l.line[1], sizeof l.line[1], "relevance %.3g",
                      (double)layer->relevance[kernel]);
+        cfp_words_time(l.line[2], sizeof l.line[2], s->canvas->explanation, tube_of(s, tube));
         return l;
     }
     snprintf(l.line[0], sizeof l.line[0], "%s", name_of(s, tube));

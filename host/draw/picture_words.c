@@ -94,6 +94,7 @@ void cfp_words_layer(cfp_words *out, const cfp_explanation *e, const cfp_tube *t
 void cfp_words_caption(cfp_words *out, const cfp_explanation *e, const cfp_tube *tube)
 {
     const cfp_layer *layer = cfp_pyramid_layer(&e->pyramid, tube->node);
+    char time[64];
     cfp_words_add(out, "%.400s", e->model->node[tube->node].name);
     if (tube->kernel < 0) {
         cfp_words_layer(out, e, tube);
@@ -101,6 +102,8 @@ void cfp_words_caption(cfp_words *out, const cfp_explanation *e, const cfp_tube 
         cfp_words_add(out, "kernel %d", tube->kernel);
         if (layer != NULL && e->against == NULL)
             cfp_words_add(out, "relevance %.3g", (double)layer->relevance[tube->kernel]);
+        cfp_words_time(time, sizeof time, e, tube);
+        cfp_words_add(out, "%s", time);
     }
     cfp_words_class(out, e);
     cfp_words_question(out, e);

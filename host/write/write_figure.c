@@ -19,7 +19,7 @@ enum { FRAMES_LEAST = 4, FRAMES_MOST = 8, LAYERS = 5, BAR_STEPS = 256 };
 static const double margin = 6, gap = 2;
 static const double frames_width = 380; /* of all frames of a row */
 static const double cell_goal = 62;     /* the height of a frame that decides how many there are */
-static const double cell_most = 84;     /* no frame is higher or wider */
+static const double cell_most = 94;     /* no frame is higher or wider */
 static const double cell_least = 22;    /* no row is lower, so that it has room for a curve */
 static const double page_most = 690;    /* height */
 static const double page_least = 252;   /* width: a column of a page with two */
