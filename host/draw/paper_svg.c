@@ -71,7 +71,7 @@ static void put_text(FILE *file, const cfp_item *s)
 {
     if (s->text[0] == '\0')
         return;
-    fputs("<text", file);
+    fputs("<text xml:space=\"preserve\" style=\"white-space:pre\"", file);
     put_attribute(file, "x", s->x);
     put_attribute(file, "y", s->y);
     put_attribute(file, "font-size", s->size);
@@ -159,7 +159,7 @@ cfp_status cfp_paper_to_svg(const cfp_paper *paper, cfp_output *output, const ch
 {
     FILE *file = output->file.stream;
     fputs("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<svg xmlns=\"http://www.w3.org/2000/svg\" "
-          "xmlns:xlink=\"http://www.w3.org/1999/xlink\" version=\"1.1\" xml:space=\"preserve\" "
+          "xmlns:xlink=\"http://www.w3.org/1999/xlink\" version=\"1.1\" "
           "width=\"",
           file);
     put_number(file, paper->width);
