@@ -376,8 +376,9 @@ CFP_API cfp_status cfp_render_tube(float *volume, cfp_context *context,
                                    const cfp_explanation *explanation, int i);
 
 typedef struct cfp_drawing { /* cfp_default_drawing sets the defaults */
-    const char *colormap;    /* "jet", "turbo", "viridis", "inferno", "gray" */
-    double alpha;            /* opacity of the overlay, in [0, 1]; 0.5 */
+    const char *colormap;    /* "jet", "turbo", "viridis", "inferno", "gray"; "inferno" */
+    double alpha;            /* opacity of the overlay, in [0, 1]; 0.5.  -1: each pixel is as opaque
+                                as it is salient */
     const char *canvas;      /* what is drawn on: "model", the frames as the network saw them, or
                                 "source", those of the file, uncropped */
 } cfp_drawing;
@@ -392,9 +393,9 @@ CFP_API cfp_status cfp_draw_overlay(uint8_t *rgb, cfp_context *context,
 
 /* Writes the files that cfp-gpu explain writes.  The folder is made if it does not exist.  All
  * files appear in it together, run.json last, or none does.  formats: words separated by commas,
- * such as "h5,json,png,mp4,gif,frames,stack,html,tree"; NULL: "h5,json,png,mp4,html".  CFP_USAGE (a
- * format that does not exist, canvas "source" of a clip from memory), CFP_IO, CFP_UNSUPPORTED,
- * CFP_NOMEM, CFP_INTERRUPTED. */
+ * such as "h5,json,png,mp4,gif,frames,stack,figure,html,tree"; NULL: "h5,json,png,mp4,html".
+ * CFP_USAGE (a format that does not exist, canvas "source" of a clip from memory), CFP_IO,
+ * CFP_UNSUPPORTED, CFP_NOMEM, CFP_INTERRUPTED. */
 CFP_API cfp_status cfp_write_explanation(cfp_context *context, const cfp_explanation *explanation,
                                          const char *folder, const char *formats,
                                          const cfp_drawing *drawing);

@@ -24,7 +24,7 @@ GREETING = b'cfp-gpu: '
 def commands(args, folder):
     """Name: words. `explain` writes every format there is."""
     explain = ['explain', args.model, args.clip, '--depth', '4', '--layers', args.layers, '--format',
-               'h5,json,tree,png,frames,gif,stack,mp4,html']
+               'h5,json,tree,png,frames,gif,stack,figure,mp4,html']
     return {'explain': (explain, True), 'predict': (['predict', args.model, args.clip], False)}
 
 

@@ -133,7 +133,7 @@ def check_contrast(browser, arguments, scratch):
     frame = file_picture(os.path.join(folder, "overlay/mix.b1.conv/000000.png"), drawn.shape)
     check(np.abs(drawn - frame).mean() < 3, f"the difference over the clip: {np.abs(drawn - frame).mean():.2f} levels off")
     page.run("cfp.page.setMode('a')")
-    check(np.abs(page.picture() - frame).mean() > 5 and page.find("colormap").get_attribute("value") == "jet", "A's own tube looks otherwise")
+    check(np.abs(page.picture() - frame).mean() > 5 and page.find("colormap").get_attribute("value") == "inferno", "A's own tube looks otherwise")
     page.run("cfp.page.setMode('difference')")
     before = page.run("return cfp.page.graph.counts")
     for name, key in (("show-b", "only_b"), ("show-both", "both"), ("show-a", "only_a")):

@@ -161,7 +161,7 @@ def check_plurals(page, what):
 
 
 def explain(cfp, model, clip, folder, *options):
-    done = subprocess.run([cfp, "explain", model, clip, "-o", folder, "-q", *options], capture_output=True, text=True)
+    done = subprocess.run([cfp, "explain", model, clip, "-o", folder, "-q", "--colormap", "jet", *options], capture_output=True, text=True)
     check(done.returncode == 0, f"explain {' '.join(options)}: {done.stderr.strip()}")
     return folder
 

@@ -267,21 +267,21 @@ static void check_tubes(const cfp_explanation *answer, opened *o)
     uint8_t *rgb = calloc(voxels, 3);
     for (; cfp_get_tube(&tube, answer, n); n++)
         CHECK(tube.min <= tube.max && tube.kernel == -1);
-    CHECK(n > 10);
-    CHECK_EQ(cfp_render_tube(volume, o->context, answer, 0), CFP_OK);
+    CHECK(n > 10 && cfp_render_tube(volume, o->context, answer, 0) == CFP_OK);
     CHECK_EQ(cfp_draw_overlay(rgb, o->context, answer, 0, &(cfp_drawing){.alpha = 0}), CFP_OK);
     CHECK(memcmp(rgb, clip.rgb, voxels * 3) == 0); /* alpha 0: the clip alone */
     CHECK_EQ(cfp_draw_overlay(rgb, o->context, answer, 0, NULL), CFP_OK);
     CHECK(memcmp(rgb, clip.rgb, voxels * 3) != 0);
+    CHECK_EQ(cfp_draw_overlay(rgb, o->context, answer, 0, &(cfp_drawing){.alpha = -1}), CFP_OK);
     for (size_t i = 0; i < voxels; i++)
-        if (!(volume[i] >= 0 && volume[i] <= 1))
-            CHECK(!"a tube is in [0, 1]");
+        if (!(volume[i] >= 0 && volume[i] <= 1) ||
+            (volume[i] == 0 && memcmp(rgb + 3 * i, clip.rgb + 3 * i, 3) != 0))
+            CHECK(!"a tube is in [0, 1], and over 0 the clip is unchanged");
     check_message(o, cfp_render_tube(volume, o->context, answer, n), CFP_USAGE, "tube: ");
-    check_message(o,
-                  cfp_draw_overlay(rgb, o->context, answer, 0,
-                                   &(cfp_drawing){.colormap = "pink", .alpha = 0.5}),
-                  CFP_USAGE, "colormap: 'pink' is none of jet");
-    check_message(o, cfp_draw_overlay(rgb, o->context, answer, 0, &(cfp_drawing){.alpha = 2}),
+    const cfp_drawing pink = {.colormap = "pink", .alpha = 0.5};
+    check_message(o, cfp_draw_overlay(rgb, o->context, answer, 0, &pink), CFP_USAGE,
+                  "colormap: 'pink' is none of jet");
+    check_message(o, cfp_draw_overlay(rgb, o->context, answer, 0, &(cfp_drawing){.alpha = -2}),
                   CFP_USAGE, "alpha: ");
     free(volume);
     free(rgb);

@@ -3,6 +3,7 @@
 #include "../host/draw/canvas.h"
 #include "../host/draw/figure.h"
 #include "../host/draw/movie.h"
+#include "../host/draw/picture_words.h"
 #include "made_explanation.h"
 #include "scratch.h"
 #include "test.h"
@@ -126,8 +127,51 @@ static void movies_are_neither_too_fast_nor_too_slow(void)
     for (size_t k = 0; k < sizeof known / sizeof *known; k++) {
         const cfp_clip clip = {
             .fps = known[k].fps, .stride = known[k].stride, .frames = known[k].frames};
-        CHECK_NEAR(av_q2d(cfp_movie_rate(&clip)), known[k].rate, 1e-3);
+        CHECK_NEAR(av_q2d(cfp_movie_rate(&clip, 0)), known[k].rate, 1e-3);
+        CHECK_NEAR(av_q2d(cfp_movie_rate(&clip, 0.1)), 0.1, 1e-6); /* as the user asked */
+        CHECK_NEAR(av_q2d(cfp_movie_rate(&clip, 120)), 120, 1e-6);
     }
+}
+
+/* However narrow the place: no word is lost, and no line is too long but a single word. */
+static void broken_lines_keep_every_word(void)
+{
+    static const char *const parts[] = {"rule grad, theta 0.1",
+                                        "",
+                                        "a-network-of-one-word",
+                                        "a clip that has a long name.mp4",
+                                        "é ü",
+                                        "x"};
+    cfp_ctx ctx = {0};
+    cfp_figure figure;
+    cfp_words words = {0};
+    char wanted[CFP_WORDS_BYTES] = "", shown[2 * CFP_WORDS_BYTES];
+    for (int k = 0; k < 6; k++) {
+        cfp_words_add(&words, "%s", parts[k]);
+        strcat(wanted, parts[k]);
+    }
+    CHECK_EQ(cfp_figure_open(&figure, &ctx, 1, 1, false), CFP_OK);
+    cfp_figure_font(figure.cr, 10, false);
+    for (int width = 5; width < 800; width += 7) {
+        cfp_lines lines;
+        size_t n = 0;
+        cfp_words_break(&lines, figure.cr, width, &words, " | ");
+        CHECK(lines.n > 0 && lines.n <= CFP_WORDS_LINES);
+        for (int k = 0; k < lines.n; k++) {
+            const char *line = lines.line[k];
+            CHECK(strchr(line, ' ') == NULL || cfp_figure_text_width(figure.cr, line) <= width);
+            for (; *line != '\0'; line++)
+                if (*line != ' ' && *line != '|')
+                    shown[n++] = *line;
+        }
+        shown[n] = '\0';
+        const char *s = shown;
+        for (const char *w = wanted; *w != '\0'; w++)
+            if (*w != ' ')
+                CHECK(*s++ == *w);
+        CHECK(*s == '\0' && (width < 790 || lines.n == 1));
+    }
+    cfp_figure_close(&figure);
 }
 
 /* A bright image whose opacity jumps, slanted as in a stack: where it is resampled, colours
@@ -179,6 +223,7 @@ int main(void)
 {
     movies_are_neither_too_fast_nor_too_slow();
     bright_pixels_stay_bright();
+    broken_lines_keep_every_word();
     colours_are_the_known_ones();
     the_source_canvas_shows_the_tube_where_the_model_looked(false);
     the_source_canvas_shows_the_tube_where_the_model_looked(true);

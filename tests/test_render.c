@@ -155,9 +155,9 @@ static int wrong_overlay(int map, double alpha, bool cropped)
 
 static void overlays_are_the_hosts(void)
 {
-    static const double alphas[] = {0, 0.5, 1, 0.3};
+    static const double alphas[] = {0, 0.5, 1, 0.3, CFP_ALPHA_SALIENCY};
     for (int map = 0; map < CFP_COLORMAP_COUNT; map++)
-        for (int a = 0; a < 4; a++)
+        for (int a = 0; a < 5; a++)
             for (int cropped = 0; cropped < 2; cropped++)
                 CHECK_EQ(wrong_overlay(map, alphas[a], cropped == 1), 0);
 }

@@ -111,8 +111,12 @@ static int overlay_of_a(int t, int y, int x, int c)
 
 static void strips_show_the_frames_side_by_side(const char *folder)
 {
-    enum { COLUMNS = 8, H = HEIGHT * ENLARGE, W = WIDTH * ENLARGE };
-    cfp_clip strip = read_back(folder, "overlay/a.png", 1, 2 * H, COLUMNS * W);
+    enum { COLUMNS = 8, H = HEIGHT * ENLARGE, W = WIDTH * ENLARGE, CAPTION = 21 };
+    cfp_clip strip = read_back(folder, "overlay/a.png", 1, 2 * H + CAPTION, COLUMNS * W);
+    int ink = 0;
+    for (int k = 2 * H * COLUMNS * W; k < (2 * H + CAPTION) * COLUMNS * W && strip.rgb != NULL; k++)
+        ink += strip.rgb[3 * k] < 128;
+    CHECK(ink > 500 && ink < CAPTION * COLUMNS * W / 3); /* dark words on white */
     for (int y = 0; y < 2 * H && strip.rgb != NULL; y += 7)
         for (int x = 0; x < COLUMNS * W; x += 5)
             for (int c = 0; c < 3; c++) {
@@ -260,11 +264,17 @@ static void one_frame_makes_a_video(void)
     made_open(&m, 1, 3, 5);
     scratch_open(folder);
     m.clip.fps = 0; /* unknown: 25, and every second frame; but a loop takes a second */
-    CHECK_EQ(made_write(&m, folder, "mp4,gif,stack,png"), CFP_OK);
+    CHECK_EQ(made_write(&m, folder, "mp4,gif,stack,png,figure"), CFP_OK);
     CHECK(scratch_has(folder, "overlay/a/stack.png") && scratch_has(folder, "contact-sheet.png"));
+    CHECK(scratch_has(folder, "figure.svg"));
     cfp_clip clip = read_back(folder, "overlay/a.mp4", 1, 114, 190);
     CHECK_EQ(clip.source_frames, 1);
     CHECK_NEAR(clip.fps, 1, 1e-3);
+    cfp_clip_free(&clip);
+    m.run.fps = 12.5; /* --fps is taken as it is */
+    CHECK_EQ(made_write(&m, folder, "mp4"), CFP_OK);
+    clip = read_back(folder, "overlay/a.mp4", 1, 114, 190);
+    CHECK_NEAR(clip.fps, 12.5, 1e-3);
     cfp_clip_free(&clip);
     scratch_remove(folder);
     made_close(&m);
@@ -285,7 +295,8 @@ static void run_json_lists_what_was_written(const char *folder)
         "\"decode\": 1.5",
         "\"hdf5\": \"1.",
         "    \"explanation.h5\",\n    \"pyramid.json\",\n    \"tree.json\",\n    \"overlay/b.png\"",
-        "    \"overlay/b/kernel-2/stack.png\",\n    \"report.html\"\n  ]\n}\n",
+        "    \"overlay/b/kernel-2/stack.png\",\n    \"figure.pdf\",\n    \"figure.svg\",\n    "
+        "\"figure.png\",\n    \"report.html\"\n  ]\n}\n",
     };
     for (size_t k = 0; k < sizeof pieces / sizeof *pieces; k++)
         CHECK_HAS(text, pieces[k]);
@@ -296,12 +307,13 @@ static void equal_explanations_make_equal_bytes(const char *folder, struct made 
 {
     static const char *const names[] = {
         "explanation.h5",       "pyramid.json",        "overlay/a.mp4",     "overlay/a.gif",
-        "overlay/b/000003.png", "overlay/a/stack.png", "contact-sheet.png", "report.html"};
+        "overlay/b/000003.png", "overlay/a/stack.png", "contact-sheet.png", "report.html",
+        "figure.pdf",           "figure.svg",          "figure.png"};
     char other[SCRATCH_PATH], command[4 * SCRATCH_PATH];
     scratch_open(other);
     sleep(1);                 /* no file may know the time, */
     mallopt(M_PERTURB, 0x5a); /* nor old contents of memory (x264 wrote some) */
-    CHECK_EQ(made_write(m, other, "html,mp4,frames,json,h5,gif,stack,png"), CFP_OK);
+    CHECK_EQ(made_write(m, other, "html,mp4,frames,json,h5,gif,stack,png,figure"), CFP_OK);
     for (size_t k = 0; k < sizeof names / sizeof *names; k++) {
         snprintf(command, sizeof command, "cmp %s/%s %s/%s", folder, names[k], other, names[k]);
         CHECK_EQ(system(command), 0);
@@ -315,7 +327,7 @@ int main(void)
     char folder[SCRATCH_PATH];
     made_open(&m, FRAMES, HEIGHT, WIDTH);
     scratch_open(folder);
-    CHECK_EQ(made_write(&m, folder, "mp4,frames,png,tree,json,h5,gif,stack,html"), CFP_OK);
+    CHECK_EQ(made_write(&m, folder, "mp4,frames,png,tree,json,h5,gif,stack,html,figure"), CFP_OK);
     CHECK_STR(m.toy.ctx.message, "");
     pyramid_json_has_every_kernel_and_link(folder);
     tree_json_nests_and_ends_at_the_clip(folder);

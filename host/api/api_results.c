@@ -111,14 +111,14 @@ cfp_status cfp_render_tube(float *volume, cfp_context *context, const cfp_explan
 
 void cfp_default_drawing(cfp_drawing *out)
 {
-    *out = (cfp_drawing){.colormap = "jet", .alpha = 0.5, .canvas = "model"};
+    *out = (cfp_drawing){.colormap = "inferno", .alpha = 0.5, .canvas = "model"};
 }
 
 cfp_status cfp_api_colormap(int *out, cfp_ctx *ctx, const cfp_drawing *drawing)
 {
     CFP_TRY(cfp_api_word(out, ctx, "colormap", drawing->colormap, cfp_colormap_names,
-                         CFP_COLORMAP_JET));
-    if (!(drawing->alpha >= 0 && drawing->alpha <= 1))
+                         CFP_COLORMAP_INFERNO));
+    if (!(drawing->alpha >= 0 && drawing->alpha <= 1) && drawing->alpha != CFP_ALPHA_SALIENCY)
         return cfp_fail(ctx, CFP_USAGE, "alpha: %g is not within 0 to 1", drawing->alpha);
     return CFP_OK;
 }

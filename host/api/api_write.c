@@ -70,8 +70,11 @@ static void list_options(written_options *o, const api_explanation *made, const 
     put(o, "layers", q->layers != NULL ? q->layers : "");
     put(o, "interp", cfp_interp_names[e->interp]);
     put(o, "format", formats);
-    put(o, "colormap", how->colormap != NULL ? how->colormap : "jet");
-    put_real(o, "alpha", how->alpha);
+    put(o, "colormap", how->colormap != NULL ? how->colormap : "inferno");
+    if (how->alpha < 0)
+        put(o, "alpha", "saliency");
+    else
+        put_real(o, "alpha", how->alpha);
     put(o, "canvas", how->canvas != NULL ? how->canvas : "model");
     put(o, "device", made->ran_on.name);
     put_int(o, "threads", made->ran_on.threads, NULL, 0);

@@ -6,6 +6,9 @@
 
 enum { CFP_RENDER_BOUNDS = 1 << 17 };
 
+/* As `alpha`: each pixel is as opaque as the volume's value there, of a difference its size. */
+#define CFP_ALPHA_SALIENCY -1
+
 /* volume = map, resized trilinearly and min-max normalised.  Sizes are T, H, W. */
 typedef struct cfp_render {
     const float *map;
@@ -21,7 +24,7 @@ typedef struct cfp_overlay {
     int seen_height, seen_width; /* of the volume */
     bool cropped;                /* the model saw a part of them, resized; else these very pixels */
     double top, left, step_y, step_x; /* of that part, as in cfp_clip */
-    double alpha;
+    double alpha;                     /* opacity, in [0, 1], or CFP_ALPHA_SALIENCY */
     bool difference; /* the volume is from -1 to 1, and 0 has the colour in the middle, 128 */
     uint8_t colour[256 * 3]; /* of 0/255 ... 255/255 */
 } cfp_overlay;

@@ -73,13 +73,24 @@ CFP_BOTH int cfp_grey(const uint8_t *rgb)
     return (299 * rgb[0] + 587 * rgb[1] + 114 * rgb[2] + 500) / 1000;
 }
 
+/* The opacity of the colour where a volume has the value v; NaN counts as 0. */
+CFP_BOTH double cfp_opacity(const cfp_overlay *o, float v)
+{
+    const float size = o->difference && v < 0.0f ? -v : v;
+    if (v <= CFP_UNSEEN)
+        return 0.0;
+    if (o->alpha >= 0.0)
+        return o->alpha;
+    return size >= 1.0f ? 1.0 : size > 0.0f ? size : 0.0;
+}
+
 /* Colours pixel (y, x) of a frame in place: alpha * colour + (1 - alpha) * frame, rounded.  Under a
  * difference the frame is grey, so that all colour comes from the difference. */
 CFP_BOTH void cfp_overlay_pixel(const cfp_overlay *o, uint8_t *rgb, const float *frame, int y,
                                 int x)
 {
     const float v = cfp_tube_at(o, frame, y, x);
-    const double alpha = v <= CFP_UNSEEN ? 0.0 : o->alpha;
+    const double alpha = cfp_opacity(o, v);
     const int index = o->difference ? cfp_difference_index(v) : cfp_colour_index(v);
     const uint8_t *colour = o->colour + 3 * index;
     uint8_t *pixel = rgb + 3 * (y * o->width + x);

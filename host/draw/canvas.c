@@ -35,6 +35,7 @@ static cfp_status open_canvas(cfp_canvas *canvas, const cfp_run *run)
 {
     const cfp_clip *seen = canvas->explanation->clip;
     canvas->clip = seen;
+    canvas->fps = run->fps;
     if (run->canvas_source) {
         CFP_TRY(open_source(&canvas->source, canvas->ctx, canvas->explanation));
         canvas->clip = &canvas->source;
@@ -158,6 +159,15 @@ double cfp_canvas_strength(const cfp_canvas *canvas, int t)
     double sum = 0;
     for (int k = 0; k < n; k++)
         sum += fabs((double)plane_of(canvas, t)[k]);
+    return sum / n;
+}
+
+double cfp_canvas_mean(const cfp_canvas *canvas, int t)
+{
+    const int n = canvas->renderer.size[1] * canvas->renderer.size[2];
+    double sum = 0;
+    for (int k = 0; k < n; k++)
+        sum += (double)plane_of(canvas, t)[k];
     return sum / n;
 }
 

@@ -2,6 +2,8 @@
  *
  *     pixel = alpha * colour(tube) + (1 - alpha) * frame, rounded
  *
+ * With --alpha saliency, alpha is the tube's own value.
+ *
  * The frames are those that the model saw, or (--canvas source) the uncropped frames of the source.
  * On these the tube covers the part that the model saw, and the rest is unchanged.  Small pictures
  * are enlarged: each pixel is repeated a whole number of times, until the short side has
@@ -21,6 +23,7 @@ typedef struct cfp_canvas {
     cfp_clip source;      /* the canvas frees it; empty unless the canvas is the source */
     int enlarge;          /* how many times a pixel is repeated; >= 1 */
     int height, width;    /* size of a picture: the size of the clip, times enlarge */
+    double fps;           /* of movies, as in cfp_run */
     cfp_renderer renderer;
     uint8_t *frame; /* the frame that is being drawn, before it is enlarged */
 } cfp_canvas;
@@ -50,6 +53,8 @@ CFP_CHECKED cfp_status cfp_canvas_volume(cfp_canvas *canvas);
 void cfp_canvas_values(const cfp_canvas *canvas, float *value, int t);
 /* The mean of the current tube's absolute values in frame t. */
 double cfp_canvas_strength(const cfp_canvas *canvas, int t);
+/* The mean of its values. */
+double cfp_canvas_mean(const cfp_canvas *canvas, int t);
 
 /* Chooses at most `max_frames` frames, evenly spread over the clip, and writes their numbers in
  * ascending order.  Returns how many. */

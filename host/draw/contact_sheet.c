@@ -15,6 +15,7 @@ enum {
     LABEL_WIDTH = 280, /* width of the labels */
     BAR_WIDTH = 14,
     BAR_HEIGHT = 240, /* at most */
+    BAR_EVERY = 800,  /* from bar to bar */
     BAR_SPACE = 60,   /* the bar with its numbers and words */
     LINES = 3         /* of a label */
 };
@@ -78,18 +79,13 @@ static int row_of(const cfp_sheet *s, int tube)
     return row;
 }
 
-/* For two classes: writes how many kernels of a layer both select, and how many only one. */
-static void label_counts(char *line, size_t bytes, const cfp_layer *a, const cfp_layer *b)
+/* Writes "depth 3, 8 time steps for 16 frames" to the second line. */
+static void label_depth(label *l, const cfp_sheet *s, int tube, const cfp_layer *layer)
 {
-    int both = 0;
-    const int in_a = a == NULL ? 0 : a->n_selected, in_b = b == NULL ? 0 : b->n_selected;
-    for (int i = 0, k = 0; i < in_a && k < in_b;) {
-        const int x = a->selected[i], y = b->selected[k];
-        both += x == y;
-        i += x <= y;
-        k += y <= x;
-    }
-    snprintf(line, bytes, "both %d, A %d, B %d", both, in_a - both, in_b - both);
+    char time[64];
+    cfp_words_time(time, sizeof time, s->canvas->explanation, tube_of(s, tube));
+    snprintf(l->line[1], sizeof l->line[1], "depth %d%s%s", layer->depth,
+             time[0] != '\0' ? ", " : "", time);
 }
 
 static label label_of_contrast(const cfp_sheet *s, int tube)
@@ -101,11 +97,12 @@ static label label_of_contrast(const cfp_sheet *s, int tube)
         snprintf(l.line[0], sizeof l.line[0], "kernel %d", kernel);
         snprintf(l.line[1], sizeof l.line[1], "A %.3g, B %.3g", (double)relevance_in(a, kernel),
                  (double)relevance_in(b, kernel));
+        cfp_words_time(l.line[2], sizeof l.line[2], s->canvas->explanation, tube_of(s, tube));
         return l;
     }
     snprintf(l.line[0], sizeof l.line[0], "%s", name_of(s, tube));
-    snprintf(l.line[1], sizeof l.line[1], "depth %d", (a != NULL ? a : b)->depth);
-    label_counts(l.line[2], sizeof l.line[2], a, b);
+    label_depth(&l, s, tube, a != NULL ? a : b);
+    cfp_words_both(l.line[2], sizeof l.line[2], a, b);
     return l;
 }
 
@@ -121,11 +118,12 @@ static label label_of(const cfp_sheet *s, int tube)
         if (layer != NULL)
             snprintf(l.line[1], sizeof l.line[1], "relevance %.3g",
                      (double)layer->relevance[kernel]);
+        cfp_words_time(l.line[2], sizeof l.line[2], s->canvas->explanation, tube_of(s, tube));
         return l;
     }
     snprintf(l.line[0], sizeof l.line[0], "%s", name_of(s, tube));
     if (layer != NULL) {
-        snprintf(l.line[1], sizeof l.line[1], "depth %d", layer->depth);
+        label_depth(&l, s, tube, layer);
         snprintf(l.line[2], sizeof l.line[2], "%d of %d kernel%s", layer->n_selected,
                  layer->n_kernels, layer->n_kernels == 1 ? "" : "s");
     }
@@ -171,6 +169,24 @@ static double label_width(const cfp_sheet *s, const label *l)
     return widest;
 }
 
+/* Breaks the title of the page, class and question, into lines. */
+static void break_head(cfp_lines *title, cfp_lines *below, const cfp_sheet *s, cairo_t *cr)
+{
+    const cfp_explanation *e = s->canvas->explanation;
+    const double width = s->width - 2 * MARGIN;
+    cfp_words class = {0}, question = {0};
+    cfp_words_class(&class, e);
+    cfp_figure_font(cr, TITLE, true);
+    cfp_words_break(title, cr, width, &class, "   ");
+    if (tube_of(s, s->first)->kernel >= 0)
+        cfp_words_add(&question, "kernels of %.200s", name_of(s, s->first));
+    cfp_words_question(&question, e);
+    if (s->rows < s->n_tubes)
+        cfp_words_add(&question, "the first %d of %d", s->rows, s->n_tubes);
+    cfp_figure_font(cr, TEXT, false);
+    cfp_words_break(below, cr, width, &question, "  |  ");
+}
+
 /* Computes all sizes.  Labels are measured on a figure of one pixel. */
 static cfp_status lay_out(cfp_sheet *s)
 {
@@ -198,64 +214,36 @@ static cfp_status lay_out(cfp_sheet *s)
                 "contact-sheet.png: no font is installed (Debian: fonts-dejavu-core); its words "
                 "are plain strokes");
     }
-    cfp_figure_close(&s->figure);
     s->left = MARGIN + (int)ceil(fmin(LABEL_WIDTH, width)) + 10;
-    s->top = MARGIN + TITLE + 2 * TEXT + 16;
-    return CFP_OK;
+    s->width = s->left + s->columns * (s->cell_width + GAP) + 14 + BAR_SPACE;
+    cfp_lines title, below;
+    break_head(&title, &below, s, s->figure.cr);
+    const cfp_status status = cfp_figure_check(&s->figure);
+    cfp_figure_close(&s->figure);
+    s->top = MARGIN + (int)(1.2 * TITLE * title.n + 1.4 * TEXT * below.n) + 20;
+    return status;
 }
 
-/* The last part of a path. */
-static const char *last_part(const char *path)
+static double draw_lines(const cfp_sheet *s, double y, double apart, const cfp_lines *lines)
 {
-    const char *slash = strrchr(path, '/');
-    return slash != NULL && slash[1] != '\0' ? slash + 1 : path;
-}
-
-/* "clockwise  61.0 %", of a head that has a name "verb: cut  61.0 %", or for a contrast "A:
- * clockwise 61.0 %   minus   B: ..." */
-static void head_line(char *text, size_t bytes, const cfp_explanation *e)
-{
-    const cfp_explanation *b = e->against;
-    const char *const head = e->model->head_name;
-    const int used = snprintf(text, bytes, "%.100s%s%s%.200s  %.1f %%", head != NULL ? head : "",
-                              head != NULL ? ": " : "",
-                              b == NULL ? "" : "A: ", e->model->class_name[e->class_index],
-                              100 * (double)e->probabilities[e->class_index]);
-    if (b != NULL)
-        snprintf(text + used, bytes - (size_t)used, "   minus   B: %.200s  %.1f %%",
-                 b->model->class_name[b->class_index],
-                 100 * (double)b->probabilities[b->class_index]);
+    for (int k = 0; k < lines->n; k++) {
+        y += apart;
+        cfp_figure_text(s->figure.cr, MARGIN, y, 0, s->width - 2 * MARGIN, lines->line[k]);
+    }
+    return y;
 }
 
 static void draw_head(const cfp_sheet *s)
 {
-    const cfp_explanation *e = s->canvas->explanation;
-    const double width = s->figure.width - 2 * MARGIN;
-    char text[768];
-    double y = MARGIN + TITLE;
     cairo_t *cr = s->figure.cr;
+    cfp_lines title, below;
+    break_head(&title, &below, s, cr);
     cairo_set_source_rgb(cr, 0, 0, 0);
     cfp_figure_font(cr, TITLE, true);
-    head_line(text, sizeof text, e);
-    cfp_figure_text(cr, MARGIN, y, 0, width, text);
-    cfp_figure_font(cr, TEXT, false);
+    const double y = draw_lines(s, MARGIN - 0.2 * TITLE, 1.2 * TITLE, &title);
     cairo_set_source_rgb(cr, 0.3, 0.3, 0.3);
-    y += 1.7 * TEXT;
-    int used = 0;
-    if (tube_of(s, s->first)->kernel >= 0)
-        used = snprintf(text, sizeof text, "kernels of %.200s  |  ", name_of(s, s->first));
-    used += snprintf(text + used, sizeof text - (size_t)used,
-                     "rule %s, theta %g  |  %.80s  |  %.80s", cfp_rule_names[e->query.rule],
-                     e->query.theta, e->model->name, last_part(e->clip->path));
-    const cfp_saturation full = cfp_pyramid_saturation(&e->pyramid);
-    if (full.most && e->against == NULL)
-        used += snprintf(text + used, sizeof text - (size_t)used,
-                         "  |  saturated: %d of %d layers select at least 90 %% of their kernels",
-                         full.saturated, full.layers);
-    if (s->rows < s->n_tubes)
-        snprintf(text + used, sizeof text - (size_t)used, "  |  the first %d of %d", s->rows,
-                 s->n_tubes);
-    cfp_figure_text(cr, MARGIN, y, 0, width, text);
+    cfp_figure_font(cr, TEXT, false);
+    draw_lines(s, y + 0.3 * TEXT, 1.4 * TEXT, &below);
 }
 
 static void draw_time(const cfp_sheet *s)
@@ -281,11 +269,13 @@ static void draw_time(const cfp_sheet *s)
     }
 }
 
-static void draw_bar(const cfp_sheet *s)
+/* Draws a colour bar beside `rows` rows, from row `first` on; row 0 is the clip's. */
+static void draw_bar(const cfp_sheet *s, int first, int rows)
 {
     cairo_t *cr = s->figure.cr;
-    const double x = s->left + s->columns * (s->cell_width + GAP) + 14, y = s->top + s->pitch;
-    const int height = cfp_min_int(BAR_HEIGHT, s->rows * s->pitch - 2 * GAP);
+    const double x = s->left + s->columns * (s->cell_width + GAP) + 14;
+    const double y = s->top + first * s->pitch;
+    const int height = cfp_min_int(BAR_HEIGHT, rows * s->pitch - 2 * GAP);
     const uint8_t *colours = s->canvas->renderer.overlay.colour;
     const bool differs = s->canvas->explanation->against != NULL;
     for (int k = 0; k < height; k++) { /* from 1 at the top to 0 */
@@ -300,14 +290,25 @@ static void draw_bar(const cfp_sheet *s)
     cfp_figure_text(cr, x + BAR_WIDTH + 5, y + height, 0, 0, differs ? "-1" : "0");
     if (differs && height >= 3 * TEXT)
         cfp_figure_text(cr, x + BAR_WIDTH + 5, y + height / 2.0 + 0.36 * TEXT, 0, 0, "0");
-    if (height < 120) /* too low for words */
+    const double size = fmin(TEXT, height / 14.0); /* the words are this much longer than high */
+    if (size < 7)
         return;
+    cfp_figure_font(cr, size, false);
     cairo_save(cr);
     cairo_translate(cr, x + BAR_WIDTH + 5 + (differs ? 2 : 1) * TEXT, y + height / 2.0);
     cairo_rotate(cr, -M_PI_2);
     cfp_figure_text(cr, 0, 0, 0.5, 0,
                     differs ? "saliency of A minus B" : "saliency, each row 0 to 1");
     cairo_restore(cr);
+}
+
+/* A long sheet has a bar wherever a reader may look: on each screen or printed page. */
+static void draw_bars(const cfp_sheet *s)
+{
+    const int bars = cfp_max_int(1, cfp_min_int(s->rows, s->rows * s->pitch / BAR_EVERY));
+    const int each = (s->rows + bars - 1) / bars;
+    for (int first = 1; first <= s->rows; first += each)
+        draw_bar(s, first, cfp_min_int(each, s->rows + 1 - first));
 }
 
 static void draw_cell(const cfp_sheet *s, int row, int k, const uint8_t *rgb, size_t stride)
@@ -352,12 +353,11 @@ static cfp_status begin_page(cfp_sheet *s, int tube)
         s->cell = cfp_figure_image(s->canvas->ctx, s->canvas->width, s->canvas->height);
     if (s->cell == NULL)
         return CFP_NOMEM;
-    CFP_TRY(cfp_figure_open(&s->figure, s->canvas->ctx,
-                            s->left + s->columns * (s->cell_width + GAP) + 14 + BAR_SPACE,
+    CFP_TRY(cfp_figure_open(&s->figure, s->canvas->ctx, s->width,
                             s->top + (s->rows + 1) * s->pitch + 3 * TEXT + MARGIN, false));
     draw_head(s);
     draw_time(s);
-    draw_bar(s);
+    draw_bars(s);
     return draw_clip(s);
 }
 

@@ -2,8 +2,8 @@
  *
  * Each row is a layer, by depth, with the clip in the first row; each column is a frame.  The label
  * of a row names the layer, its depth and how many of its kernels are selected.  The axis of time
- * is below, the colour bar on the right.  Tubes of kernels get one page for each layer, with the
- * most relevant kernel first.
+ * is below.  The colour bar is on the right, and comes again on a long page.  Tubes of kernels get
+ * one page for each layer, with the most relevant kernel first.
  *
  *     contact-sheet.png                     the layers
  *     overlay/<layer>/contact-sheet.png     the layer's kernels
@@ -14,7 +14,7 @@
 #pragma once
 #include "../method/contrast.h"
 #include "canvas.h"
-#include "figure.h"
+#include "picture_words.h"
 
 enum { CFP_SHEET_COLUMNS = 16, CFP_SHEET_LAYERS = 512, CFP_SHEET_KERNELS = 64 };
 
@@ -31,6 +31,7 @@ typedef struct cfp_sheet {
     int cell_height, cell_width, pitch; /* pixels; pitch from row to row */
     double font;                        /* height of the labels */
     int left, top;                      /* position of the clip's first cell */
+    int width;                          /* of the page */
     cairo_surface_t *cell;              /* holds one picture of the canvas */
     cfp_figure figure;                  /* without a surface if there is no current page */
 } cfp_sheet;

@@ -45,6 +45,36 @@ cfp_status cfp_figure_open(cfp_figure *out, cfp_ctx *ctx, int width, int height,
     return begin(out, transparent);
 }
 
+/* True for code points that are not characters.  Cairo refuses them like bytes that are not
+ * UTF-8. */
+static bool is_noncharacter(const char *text, int length)
+{
+    const unsigned char *c = (const unsigned char *)text;
+    if (length == 3 && c[0] == 0xef)
+        return (c[1] == 0xb7 && c[2] >= 0x90 && c[2] <= 0xaf) || (c[1] == 0xbf && c[2] >= 0xbe);
+    return length == 4 && (c[1] & 0x0f) == 0x0f && c[2] == 0xbf && c[3] >= 0xbe;
+}
+
+/* Copies text, replacing bytes that are not UTF-8, because cairo stops at them.  Names of files can
+ * hold any bytes. */
+static void copy_utf8(char *to, size_t capacity, const char *text)
+{
+    size_t n = 0;
+    while (*text != '\0' && n + 4 < capacity) {
+        const int length = cfp_utf8_length(text);
+        const bool control = (unsigned char)*text < 0x20 || *text == 0x7f;
+        if (length == 0 || control || is_noncharacter(text, length)) {
+            to[n++] = '?';
+            text += length > 0 ? length : 1;
+            continue;
+        }
+        memcpy(to + n, text, (size_t)length);
+        n += (size_t)length;
+        text += length;
+    }
+    to[n] = '\0';
+}
+
 static cairo_status_t to_file(void *cookie, const unsigned char *data, unsigned length)
 {
     return fwrite(data, 1, length, cookie) == length ? CAIRO_STATUS_SUCCESS
@@ -56,6 +86,19 @@ cfp_status cfp_figure_open_svg(cfp_figure *out, cfp_output *output, int width, i
     *out = (cfp_figure){.ctx = output->ctx, .width = width, .height = height};
     out->surface = cairo_svg_surface_create_for_stream(to_file, output->file.stream, width, height);
     return begin(out, false);
+}
+
+cfp_status cfp_figure_open_pdf(cfp_figure *out, cfp_output *output, double width, double height,
+                               const char *title)
+{
+    char shown[CFP_FIGURE_TEXT];
+    *out = (cfp_figure){.ctx = output->ctx, .width = (int)width, .height = (int)height};
+    out->surface = cairo_pdf_surface_create_for_stream(to_file, output->file.stream, width, height);
+    copy_utf8(shown, sizeof shown, title);
+    cairo_pdf_surface_set_metadata(out->surface, CAIRO_PDF_METADATA_TITLE, shown);
+    /* Without a date, equal figures are equal files. */
+    cairo_pdf_surface_set_metadata(out->surface, CAIRO_PDF_METADATA_CREATE_DATE, "");
+    return begin(out, true);
 }
 
 cfp_status cfp_figure_finish(cfp_figure *figure)
@@ -98,6 +141,22 @@ static const uint8_t *row_of(const cfp_pixels *pixels, int y, uint8_t *buffer)
     return buffer;
 }
 
+cfp_status cfp_figure_check(const cfp_figure *figure)
+{
+    return check(figure->ctx, cairo_status(figure->cr));
+}
+
+cfp_status cfp_figure_read(const cfp_figure *figure, uint8_t *rgb)
+{
+    CFP_TRY(cfp_figure_check(figure));
+    const cfp_pixels pixels = {
+        .height = figure->height, .width = figure->width, .channels = 3, .data = figure};
+    cairo_surface_flush(figure->surface);
+    for (int y = 0; y < figure->height; y++)
+        row_of(&pixels, y, rgb + (size_t)y * (size_t)figure->width * 3);
+    return CFP_OK;
+}
+
 cfp_status cfp_figure_write(cfp_output *output, const char *name, const cfp_figure *figure)
 {
     CFP_TRY(
@@ -107,6 +166,7 @@ cfp_status cfp_figure_write(cfp_output *output, const char *name, const cfp_figu
     const cfp_pixels pixels = {.height = figure->height,
                                .width = figure->width,
                                .channels = opaque ? 3 : 4,
+                               .dpi = figure->dpi,
                                .row = row_of,
                                .data = figure};
     return cfp_png_write(output, name, &pixels);
@@ -182,41 +242,9 @@ double cfp_figure_text_width(cairo_t *cr, const char *text)
     return extents.x_advance;
 }
 
-/* True for code points that are not characters.  Cairo refuses them like bytes that are not
- * UTF-8. */
-static bool is_noncharacter(const char *text, int length)
+double cfp_figure_fit(char *shown, cairo_t *cr, double max_width, const char *text)
 {
-    const unsigned char *c = (const unsigned char *)text;
-    if (length == 3 && c[0] == 0xef)
-        return (c[1] == 0xb7 && c[2] >= 0x90 && c[2] <= 0xaf) || (c[1] == 0xbf && c[2] >= 0xbe);
-    return length == 4 && (c[1] & 0x0f) == 0x0f && c[2] == 0xbf && c[3] >= 0xbe;
-}
-
-/* Copies text, replacing bytes that are not UTF-8, because cairo stops at them.  Names of files can
- * hold any bytes. */
-static void copy_utf8(char *to, size_t capacity, const char *text)
-{
-    size_t n = 0;
-    while (*text != '\0' && n + 4 < capacity) {
-        const int length = cfp_utf8_length(text);
-        const bool control = (unsigned char)*text < 0x20 || *text == 0x7f;
-        if (length == 0 || control || is_noncharacter(text, length)) {
-            to[n++] = '?';
-            text += length > 0 ? length : 1;
-            continue;
-        }
-        memcpy(to + n, text, (size_t)length);
-        n += (size_t)length;
-        text += length;
-    }
-    to[n] = '\0';
-}
-
-void cfp_figure_text(cairo_t *cr, double x, double y, double align, double max_width,
-                     const char *text)
-{
-    char shown[512];
-    copy_utf8(shown, sizeof shown - sizeof ELLIPSIS, text);
+    copy_utf8(shown, CFP_FIGURE_TEXT - sizeof ELLIPSIS, text);
     size_t n = strlen(shown);
     double width = cfp_figure_text_width(cr, shown);
     while (max_width > 0 && width > max_width && n > 0) {
@@ -226,6 +254,14 @@ void cfp_figure_text(cairo_t *cr, double x, double y, double align, double max_w
         strcpy(shown + n, ELLIPSIS); /* copy_utf8 left enough space for it */
         width = cfp_figure_text_width(cr, shown);
     }
+    return width;
+}
+
+void cfp_figure_text(cairo_t *cr, double x, double y, double align, double max_width,
+                     const char *text)
+{
+    char shown[CFP_FIGURE_TEXT];
+    const double width = cfp_figure_fit(shown, cr, max_width, text);
     cairo_move_to(cr, x - align * width, y);
     cairo_show_text(cr, shown);
 }

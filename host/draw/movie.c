@@ -19,11 +19,11 @@ static cfp_status fail(const cfp_movie *m, const char *what, int error)
                     m->output->file.path, what, what[0] != '\0' ? ": " : "", text);
 }
 
-AVRational cfp_movie_rate(const cfp_clip *clip)
+AVRational cfp_movie_rate(const cfp_clip *clip, double asked)
 {
     double fps = (clip->fps > 0.0 ? clip->fps : FPS) / cfp_max_int(1, clip->stride);
     fps = fmax(1.0, fmin(fps, cfp_max_int(1, clip->frames)));
-    const AVRational rate = av_d2q(fps, 1000000);
+    const AVRational rate = av_d2q(asked > 0.0 ? asked : fps, 1000000);
     return rate.num > 0 && rate.den > 0 ? rate : (AVRational){25, 1};
 }
 

@@ -28,8 +28,8 @@ typedef struct cfp_movie_kind {
 /* The frame rate of the clip's source over the stride of its sampling, so that a movie has the
  * speed of the source; 25 stands for an unknown rate.  Very short clips are slower, so that a loop
  * takes at least a second.  Very sparse ones are faster: no picture stays for more than a second.
- */
-AVRational cfp_movie_rate(const cfp_clip *clip);
+ * fps above 0 is the rate that the user asked for, which is taken as it is. */
+AVRational cfp_movie_rate(const cfp_clip *clip, double fps);
 
 /* Opens a movie in the file that output has begun.  Call close even if open fails; it leaves the
  * file to output. */

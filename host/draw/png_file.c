@@ -50,6 +50,10 @@ static bool encode(png_structp png, png_infop info, const cfp_pixels *p, uint8_t
     png_set_IHDR(png, info, (png_uint_32)p->width, (png_uint_32)p->height, 8,
                  p->channels == 4 ? PNG_COLOR_TYPE_RGB_ALPHA : PNG_COLOR_TYPE_RGB,
                  PNG_INTERLACE_NONE, PNG_COMPRESSION_TYPE_DEFAULT, PNG_FILTER_TYPE_DEFAULT);
+    if (p->dpi > 0) {
+        const png_uint_32 per_metre = (png_uint_32)(p->dpi / 0.0254 + 0.5);
+        png_set_pHYs(png, info, per_metre, per_metre, PNG_RESOLUTION_METER);
+    }
     png_write_info(png, info);
     for (int y = 0; y < p->height; y++)
         png_write_row(png, p->row(p, y, buffer));

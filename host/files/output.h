@@ -5,6 +5,7 @@
  * returns an error, its caller (cfp_write) discards the whole run.
  *
  *     explanation.h5  pyramid.json  tree.json  run.json  contact-sheet.png
+ *     figure.pdf  .svg  .png  figure-2.pdf ...
  *     overlay/<layer>.png  .mp4  .gif  overlay/<layer>/000000.png ...  overlay/<layer>/stack.png
  *     heads/<head>/...  the same files for each head of a network that has several
  *     overlay/<layer>/kernel-<o>.png ...  the same of a kernel;  overlay/<layer>/contact-sheet.png

@@ -38,7 +38,8 @@ typedef struct cfp_run {
     uint64_t seed;
     int threads;
     cfp_colormap colormap;
-    double alpha;                 /* opacity of the overlay, in [0, 1] */
+    double alpha;                 /* opacity of the overlay, in [0, 1], or CFP_ALPHA_SALIENCY */
+    double fps;                   /* of movies; 0: that of the clip (movie.h) */
     bool canvas_source;           /* draw on the uncropped frames of the source */
     const cfp_device *renders_on; /* renders tubes if it can; NULL: the host does */
     const cfp_device *tuned;      /* the device if the run used autotune; else NULL */

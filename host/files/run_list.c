@@ -128,6 +128,22 @@ static bool is_class_page(const char *name)
     return digits > 0 && strcmp(name + 6 + digits, ".html") == 0;
 }
 
+/* True for "figure.pdf", "figure-2.svg" and so on. */
+static bool is_figure(const char *name)
+{
+    static const char *const ending[] = {".pdf", ".svg", ".png"};
+    if (strncmp(name, "figure", 6) != 0)
+        return false;
+    name += 6;
+    const size_t digits = *name == '-' ? strspn(name + 1, "0123456789") : 0;
+    if (digits > 0)
+        name += 1 + digits;
+    for (size_t i = 0; i < sizeof ending / sizeof *ending; i++)
+        if (strcmp(name, ending[i]) == 0)
+            return true;
+    return false;
+}
+
 /* "explanation.h5" of "heads/verb/explanation.h5", and so on; NULL: the name does not begin like
  * this. */
 static const char *name_in_head(const char *name)
@@ -150,7 +166,7 @@ bool cfp_run_list_is_ours(const char *name)
     const char *const in_head = name_in_head(name);
     if (in_head != NULL)
         return strcmp(in_head, "run.json") == 0 || cfp_run_list_is_ours(in_head);
-    if (is_class_page(name))
+    if (is_class_page(name) || is_figure(name))
         return true;
     if (strncmp(name, "overlay/", 8) != 0)
         return false;

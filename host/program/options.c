@@ -53,7 +53,7 @@ static void describe_values(char *text, size_t bytes, const cfp_option *option)
         snprintf(text, bytes, "%s%sa number of bytes, such as 512M or 4G, 1M at least", word, or);
         break;
     case CFP_OPTION_REAL:
-        snprintf(text, bytes, "a number from %g to %g", option->min, option->max);
+        snprintf(text, bytes, "%s%sa number from %g to %g", word, or, option->min, option->max);
         break;
     case CFP_OPTION_TEXT:
     case CFP_OPTION_TEXTS:
@@ -156,6 +156,10 @@ static bool parse_bytes(int64_t *out, const cfp_option *option, const char *text
 static bool parse_real(double *out, const cfp_option *option, const char *text)
 {
     char *end;
+    if (option->word != NULL && strcmp(text, option->word) == 0) {
+        *out = (double)option->word_value;
+        return true;
+    }
     *out = strtod(text, &end);
     return *text > ' ' && end != text && *end == '\0' && *out >= option->min &&
            *out <= option->max; /* NaN fails both */

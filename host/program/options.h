@@ -87,7 +87,8 @@ typedef struct cfp_config {
     /* output */
     const char *output, *formats; /* output NULL: named after the clip */
     int64_t colormap, canvas;
-    double alpha;
+    double alpha; /* or CFP_ALPHA_SALIENCY */
+    double fps;   /* of movies; 0: the clip's */
     bool json, quiet;
     int64_t progress; /* cfp_progress_mode */
     /* device */
@@ -107,7 +108,7 @@ typedef struct cfp_config {
 typedef enum cfp_option_type {
     CFP_OPTION_FLAG,   /* bool, takes no value */
     CFP_OPTION_INT,    /* int64_t in [min, max], or `word`, which means word_value */
-    CFP_OPTION_REAL,   /* double in [min, max] */
+    CFP_OPTION_REAL,   /* double in [min, max], or `word`, which means word_value */
     CFP_OPTION_MOMENT, /* start and start_seconds: as INT, or a time such as 12.5s, 00:01:02.5 */
     CFP_OPTION_BYTES,  /* int64_t in [min, max]; K, M, G or T may follow the number; or `word` */
     CFP_OPTION_CHOICE, /* int64_t: index into choice[] */
@@ -125,7 +126,7 @@ typedef struct cfp_option {
     const char *default_text;  /* the default, as it would be typed; NULL: none */
     const char *default_shown; /* what --help shows instead; NULL: default_text */
     double min, max;
-    const char *word; /* INT, BYTES: a word that is accepted besides numbers, or NULL */
+    const char *word; /* INT, REAL, BYTES: a word that is accepted besides numbers, or NULL */
     int64_t word_value;
     const char *const *choice;
     int n_choices;

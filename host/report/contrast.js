@@ -31,7 +31,7 @@ cfp.page = (function () {
         const differs = to === "difference";
         if (differs !== (mode === "difference") || player.colormap === "")
             clip.colours(Object.keys(data.tables).filter((map) => DIVERGING.includes(map) === differs),
-                         differs ? data.overlay.colormap : "jet");
+                         differs ? data.overlay.colormap : "inferno");
         mode = to;
         find("scale-low").textContent = differs ? "\u22121: only B" : "0: lowest";
         find("scale-middle").textContent = differs ? "0" : "saliency";

@@ -164,7 +164,7 @@ static cfp_status draw(reader *r)
     if (*r->row->tube == '\0')
         return CFP_OK;
     CFP_TRY(read_tube(r, at));
-    cfp_colormap_table(overlay.colour, CFP_COLORMAP_JET);
+    cfp_colormap_table(overlay.colour, CFP_COLORMAP_INFERNO);
     for (int y = 0; y < r->height; y++)
         for (int x = 0; x < r->width; x++)
             cfp_overlay_pixel(&overlay, r->rgb, r->volume, y, x);

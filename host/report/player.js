@@ -90,9 +90,10 @@ cfp.player = (function () {
             const from = frames[self.t].data, to = picture.data, colours = data.tables[self.colormap];
             const plane = self.tube === null ? null : planeOf(volumeOf(self.tube).subarray(self.t * H * W, (self.t + 1) * H * W));
             const differs = plane !== null && self.tube.minus !== undefined; /* over a grey frame, as the program does */
-            const look = differs ? differenceIndex : indexOf;
+            const look = differs ? differenceIndex : indexOf, follows = data.overlay.follows;
             for (let p = 0; p < high * wide; p++) {
-                const v = plane === null ? UNSEEN : plane[p], alpha = v <= UNSEEN ? 0 : self.alpha;
+                const v = plane === null ? UNSEEN : plane[p];
+                const alpha = v <= UNSEEN ? 0 : follows ? self.alpha * Math.min(Math.abs(v), 1) : self.alpha;
                 const index = 3 * look(v);
                 const grey = Math.floor((299 * from[4 * p] + 587 * from[4 * p + 1] + 114 * from[4 * p + 2] + 500) / 1000);
                 for (let c = 0; c < 3; c++)

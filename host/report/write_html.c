@@ -5,7 +5,7 @@
  *
  *     run         options, inputs, frames, device: run.json without what changes between runs
  *     top         the most probable classes
- *     overlay     alpha, colormap, and the tables of all maps, 256 x RGB each
+ *     overlay     alpha, follows, colormap, and the tables of all maps, 256 x RGB each
  *     frames      the clip as the model saw it, one JPEG per frame; with --canvas source the
  *                 uncropped frames of the source
  *     canvas      with --canvas source: where in these frames the model looked; else null
@@ -102,7 +102,9 @@ static void put_overlay(report *r, const cfp_run *run)
     uint8_t table[256 * 3];
     cfp_json_key(&r->json, "overlay");
     cfp_json_object(&r->json);
-    cfp_json_put_double(&r->json, "alpha", run->alpha);
+    const bool follows = run->alpha < 0; /* CFP_ALPHA_SALIENCY */
+    cfp_json_put_double(&r->json, "alpha", follows ? 1 : run->alpha);
+    cfp_json_put_bool(&r->json, "follows", follows); /* alpha is multiplied by the saliency */
     cfp_json_put_string(&r->json, "colormap", cfp_colormap_names[run->colormap]);
     cfp_json_key(&r->json, "tables");
     cfp_json_object(&r->json);

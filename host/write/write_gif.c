@@ -60,7 +60,7 @@ static void fill(AVFrame *out, cfp_palette *palette, const uint8_t *rgb)
 
 static cfp_status encode_all(animation *a, cfp_output *output)
 {
-    AVRational rate = cfp_movie_rate(a->canvas.clip);
+    AVRational rate = cfp_movie_rate(a->canvas.clip, a->canvas.fps);
     if (av_cmp_q(rate, (AVRational){FASTEST, 1}) > 0)
         rate = (AVRational){FASTEST, 1};
     const cfp_movie_kind kind = {.muxer = "gif",

@@ -72,7 +72,7 @@ static cfp_status encode_all(cfp_movie *movie, cfp_output *output, const cfp_can
                                  .pixels = AV_PIX_FMT_YUV420P,
                                  .width = canvas->width + canvas->width % 2,
                                  .height = canvas->height + canvas->height % 2,
-                                 .rate = cfp_movie_rate(canvas->clip),
+                                 .rate = cfp_movie_rate(canvas->clip, canvas->fps),
                                  .tune = tune,
                                  .flag = "movflags",
                                  .flag_value = "+faststart"};

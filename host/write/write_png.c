@@ -1,18 +1,20 @@
 /* write_png.c - overlays as PNG: one strip per tube (png), or one picture per frame (frames).
  *
  * A strip shows the frames from left to right and top to bottom.  A row has at most COLUMNS frames,
- * or fewer if the strip would be wider than WIDEST.  The rest of the last row is white.
+ * or fewer if the strip would be wider than WIDEST.  The rest of the last row is white.  A caption
+ * below names layer, class and question.
  *
  *     overlay/<layer>.png, overlay/<layer>/kernel-<o>.png                   strips
  *     overlay/<layer>/%06d.png, overlay/<layer>/kernel-<o>/%06d.png         frames, from 0
  *
  * Format png also makes the contact sheet, from the same pictures. */
 #include "../draw/contact_sheet.h"
+#include "../draw/picture_words.h"
 #include "../draw/png_file.h"
 #include "writer.h"
 #include <string.h>
 
-enum { COLUMNS = 8, WIDEST = 4096 };
+enum { COLUMNS = 8, WIDEST = 4096, TEXT = 13, LEADING = 17, SIDE = 4 };
 
 typedef struct picture {
     cfp_canvas canvas;
@@ -28,11 +30,47 @@ static const uint8_t *rgb_row(const cfp_pixels *pixels, int y, uint8_t *buffer)
     return (const uint8_t *)pixels->data + (size_t)y * (size_t)pixels->width * 3;
 }
 
+static int caption_height(const cfp_lines *lines)
+{
+    return lines->n * LEADING + SIDE;
+}
+
+/* The caption of a tube, in lines that fit the strip. */
+static cfp_status break_caption(cfp_lines *out, const picture *p, const cfp_tube *tube)
+{
+    cfp_words words = {0};
+    cfp_figure figure;
+    CFP_TRY(cfp_figure_open(&figure, p->canvas.ctx, 1, 1, false));
+    cfp_words_caption(&words, p->canvas.explanation, tube);
+    cfp_figure_font(figure.cr, TEXT, false);
+    cfp_words_break(out, figure.cr, p->width - 2 * SIDE, &words, "  |  ");
+    const cfp_status status = cfp_figure_check(&figure);
+    cfp_figure_close(&figure);
+    return status;
+}
+
 static cfp_status write_picture(cfp_output *output, const char *name, const picture *p)
 {
     const cfp_pixels pixels = {
         .height = p->height, .width = p->width, .channels = 3, .row = rgb_row, .data = p->rgb};
     return cfp_png_write(output, name, &pixels);
+}
+
+/* Draws the caption of the strip, whose picture is p, below its frames. */
+static cfp_status draw_caption(const picture *p, const cfp_lines *lines)
+{
+    const int height = caption_height(lines);
+    cfp_figure figure;
+    CFP_TRY(cfp_figure_open(&figure, p->canvas.ctx, p->width, height, false));
+    cfp_figure_font(figure.cr, TEXT, false);
+    cairo_set_source_rgb(figure.cr, 0, 0, 0);
+    for (int k = 0; k < lines->n; k++)
+        cfp_figure_text(figure.cr, SIDE, k * LEADING + TEXT + SIDE / 2.0, 0, p->width - 2 * SIDE,
+                        lines->line[k]);
+    const cfp_status status =
+        cfp_figure_read(&figure, p->rgb + (size_t)(p->height - height) * (size_t)p->width * 3);
+    cfp_figure_close(&figure);
+    return status;
 }
 
 /* Returns frame t in the strip. */
@@ -52,10 +90,14 @@ static cfp_status draw_strip(cfp_output *output, picture *p, int i)
     const int fitting = cfp_max_int(1, cfp_min_int(COLUMNS, WIDEST / canvas->width));
     p->columns = cfp_min_int(frames, fitting);
     p->width = p->columns * canvas->width;
-    p->height = (frames + p->columns - 1) / p->columns * canvas->height;
+    const cfp_explanation *e = canvas->explanation;
+    cfp_lines caption;
+    CFP_TRY(break_caption(&caption, p, &e->tubes.tube[i]));
+    p->height = (frames + p->columns - 1) / p->columns * canvas->height + caption_height(&caption);
     const size_t bytes = (size_t)p->width * (size_t)p->height * 3;
-    if (p->rgb == NULL)
-        CFP_TRY_ALLOC(output->ctx, p->rgb, bytes);
+    cfp_free(p->rgb); /* captions differ in height */
+    p->rgb = NULL;
+    CFP_TRY_ALLOC(output->ctx, p->rgb, bytes);
     memset(p->rgb, 255, bytes);
     for (int t = 0; t < frames; t++) {
         size_t stride;
@@ -63,7 +105,7 @@ static cfp_status draw_strip(cfp_output *output, picture *p, int i)
         CFP_TRY(cfp_canvas_draw(canvas, p->rgb + at, stride, t));
         CFP_TRY(cfp_check_interrupt(output->ctx));
     }
-    const cfp_explanation *e = canvas->explanation;
+    CFP_TRY(draw_caption(p, &caption));
     char *name = cfp_output_overlay(output, e->model, &e->tubes.tube[i], ".png");
     const cfp_status status = name == NULL ? CFP_NOMEM : write_picture(output, name, p);
     cfp_free(name);

@@ -44,6 +44,10 @@ try explain model.h5 clip.mp4 --rule gradcam
 try explain model.h5 clip.mp4 --class_relevance gradients
 try explain model.h5 clip.mp4 --colormap rainbow
 try explain model.h5 clip.mp4 --alpha -0.1
+try explain model.h5 clip.mp4 --alpha salience
+try explain model.h5 clip.mp4 --fps 0
+try explain model.h5 clip.mp4 --fps fast
+try contrast model.h5 clip.mp4 --class 0 --against 1 --fps nan
 try explain model.h5 clip.mp4 --stride 0
 try explain model.h5 clip.mp4 --start -5
 try explain model.h5 clip.mp4 --threads 0
