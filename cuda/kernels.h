@@ -44,12 +44,19 @@ typedef enum cuda_function {
     CUDA_SIGMOID,
     CUDA_SILU,
     CUDA_HARDSIGMOID,
-    CUDA_HARDSWISH
+    CUDA_HARDSWISH,
+    CUDA_ELU,
+    CUDA_GELU,
+    CUDA_GELU_TANH,
+    CUDA_MISH,
+    CUDA_TANH,
+    CUDA_SOFTPLUS,
+    CUDA_CLIP
 } cuda_function;
 
 typedef struct cuda_activation {
     cuda_function function;
-    float negative_slope; /* leakyrelu */
+    float parameter[3]; /* cfp_op_parameters */
 } cuda_activation;
 
 /* to[i] = from[i] over up to five axes and the clips; from NULL: to[i] = value.  Axes may have any
@@ -67,10 +74,10 @@ typedef struct cuda_box {
 cudaError_t cuda_copy_box(const cuda_box *box, cudaStream_t stream);
 
 /* dst = activation( src * scale + shift + add ).  scale, shift: [lanes], or NULL; add.data may be
- * NULL. */
+ * NULL.  slope: of a prelu, [lanes]; then the activation is a leakyrelu with these slopes. */
 typedef struct cuda_pointwise {
     cuda_view dst, src, add;
-    const float *scale, *shift;
+    const float *scale, *shift, *slope;
     cuda_activation activation;
 } cuda_pointwise;
 cudaError_t cuda_apply(const cuda_pointwise *op, cudaStream_t stream);
@@ -80,6 +87,7 @@ cudaError_t cuda_apply(const cuda_pointwise *op, cudaStream_t stream);
 typedef struct cuda_slope {
     cuda_view dx, dy, value;
     cuda_activation activation;
+    const float *slope; /* of a prelu, [lanes] */
     bool from_output;
 } cuda_slope;
 cudaError_t cuda_apply_slope(const cuda_slope *op, cudaStream_t stream);

@@ -254,6 +254,32 @@ for key, values in {"stride": ([0, 1, 1], [-1, 1, 1]), "dilation": ([0, 1, 1], [
     simple(f"{key} not whole", f"conv1.*{key}", lambda f, k=key: f["graph/conv1"].attrs.__setitem__(k, np.array([1.5, 1, 1])))
 for value in (0, -2, 3, 2**31 - 1):
     simple(f"groups {value}", "conv2", lambda f, v=value: f["graph/conv2"].attrs.__setitem__("groups", np.int32(v)))
+
+
+
+def activation(name, message, op, attributes=(), **data):
+    """relu1 as another activation."""
+    def damage(f):
+        group = f["graph/relu1"]
+        text_attribute(group, "op", op)
+        for key, value in dict(attributes).items():
+            group.attrs[key] = value
+        for key, value in data.items():
+            group.create_dataset(key, data=np.float32(value))
+    simple(name, f"node 'relu1'.*{message}", damage)
+
+
+activation("prelu without slopes", "slope", "prelu")
+activation("prelu with too few slopes", "has 3 slopes, its input 4 channels", "prelu", slope=[1, 2, 3])
+activation("prelu with slopes of rank 2", "slope", "prelu", slope=[[1, 2, 3, 4]])
+activation("prelu with a slope that is no number", "slope", "prelu", slope=[1, np.nan, 3, 4])
+for op, keys in (("elu", ("alpha", "scale", "input_scale")), ("softplus", ("beta", "threshold")), ("clip", ("min", "max"))):
+    for key in keys:
+        for value in (np.nan, np.inf, "many"):
+            activation(f"{op} with {key} {value}", f"'?{key}", op, {key: value})
+activation("softplus with beta 0", "'beta' is 0; 0 or less is not supported", "softplus", {"beta": 0.0})
+activation("leakyrelu with a slope below 0", "'negative_slope' is -1; below 0", "leakyrelu", {"negative_slope": -1.0})
+activation("clip to nothing", "'min' 2 is not below 'max' 1", "clip", {"min": 2.0})
 simple("eps NaN", "bn1", lambda f: f["graph/bn1"].attrs.__setitem__("eps", np.nan))
 simple("eps negative beyond var", "bn1", lambda f: f["graph/bn1"].attrs.__setitem__("eps", -2.0))
 

@@ -30,8 +30,9 @@ static inline void random_window(cfp_window *w, uint64_t *s, bool pool)
 
 static inline void random_conv(op_case *c, uint64_t *s)
 {
-    static const cfp_op fused[] = {CFP_OP_INPUT, CFP_OP_INPUT,   CFP_OP_RELU,     CFP_OP_SILU,
-                                   CFP_OP_RELU6, CFP_OP_SIGMOID, CFP_OP_LEAKYRELU};
+    static const cfp_op fused[] = {CFP_OP_INPUT, CFP_OP_INPUT,   CFP_OP_RELU,      CFP_OP_SILU,
+                                   CFP_OP_RELU6, CFP_OP_SIGMOID, CFP_OP_LEAKYRELU, CFP_OP_ELU,
+                                   CFP_OP_TANH,  CFP_OP_CLIP};
     const int kind = random_int(s, 0, 3);
     if (kind == 0) { /* depthwise */
         c->node.groups = c->src[0].c;
@@ -45,7 +46,7 @@ static inline void random_conv(op_case *c, uint64_t *s)
         c->node.shape.c = random_shape(s, 80).c;
     }
     random_window(&c->node.window, s, false);
-    c->activation = fused[random_int(s, 0, 6)];
+    c->activation = fused[random_int(s, 0, 9)];
     c->adds = random_int(s, 0, 3) == 0;
     c->no_bias = random_int(s, 0, 2) == 0;
 }
@@ -123,10 +124,14 @@ static inline op_case random_case(cfp_op op, uint64_t *s)
         c.node.groups = random_int(s, 1, 6);
         c.src[0].c = c.node.groups * random_int(s, 1, 20);
         break;
-    case CFP_OP_LEAKYRELU:
-        c.node.negative_slope = 0.01f;
+    case CFP_OP_PRELU:
+        c.one_slope = random_int(s, 0, 3) == 0;
+        c.values = WIDE;
         break;
     default: /* any shape will do */
+        set_parameters(&c.node);
+        c.values =
+            cfp_op_table[op].class == CFP_CLASS_POINTWISE && random_int(s, 0, 1) ? WIDE : ANY;
         break;
     }
     return c;

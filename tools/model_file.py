@@ -37,7 +37,8 @@ class Op:
 
 _PADDING = {"pad_begin": TRIPLE, "pad_end": TRIPLE}
 _POOL = {"kernel": TRIPLE, "stride": TRIPLE, **_PADDING, "ceil_mode": INT}
-_PLAIN = ("relu", "relu6", "silu", "sigmoid", "hardswish", "hardsigmoid", "softmax", "identity", "flatten", "globalavgpool")
+_PLAIN = ("relu", "relu6", "silu", "sigmoid", "hardswish", "hardsigmoid", "softmax", "identity", "flatten", "globalavgpool",
+          "gelu", "gelu_tanh", "mish", "tanh")
 
 OPS: Dict[str, Op] = {
     "conv3d": Op({"stride": TRIPLE, "dilation": TRIPLE, **_PADDING, "groups": INT},
@@ -46,6 +47,10 @@ OPS: Dict[str, Op] = {
     "batchnorm": Op({"eps": FLOAT}, datasets=("gamma", "beta", "mean", "var")),
     **{name: Op({}) for name in _PLAIN},
     "leakyrelu": Op({"negative_slope": FLOAT}),
+    "prelu": Op({}, datasets=("slope",)),
+    "elu": Op({"alpha": FLOAT, "scale": FLOAT, "input_scale": FLOAT}),
+    "softplus": Op({"beta": FLOAT, "threshold": FLOAT}),
+    "clip": Op({"min": FLOAT, "max": FLOAT}),
     "maxpool3d": Op(_POOL, required=("kernel",)),
     "avgpool3d": Op({**_POOL, "count_include_pad": INT}, required=("kernel",)),
     "add": Op({}, inputs=(2, None)),
@@ -146,6 +151,10 @@ def _check_weights(node: str, op: str, attributes: dict, data: Dict[str, np.ndar
         groups = int(attributes.get("groups", 1))
         if groups < 1 or weight.shape[0] % groups:
             raise ModelFileError(f"{node}: {weight.shape[0]} kernels do not divide into {groups} groups")
+    if op == "prelu" and (data["slope"].ndim != 1 or not data["slope"].size):
+        raise ModelFileError(f"{node}: slope has shape {data['slope'].shape}, a vector is wanted")
+    if op == "clip" and not float(attributes.get("min", -1)) < float(attributes.get("max", 1)):
+        raise ModelFileError(f"{node}: min {attributes.get('min', -1)} is not below max {attributes.get('max', 1)}")
     if op == "batchnorm":
         shapes = {array.shape for array in data.values()}
         if len(shapes) != 1 or len(next(iter(shapes))) != 1:

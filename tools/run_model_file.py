@@ -69,6 +69,10 @@ def _shuffle(x, attrs):
     return x.unflatten(1, (groups, x.shape[1] // groups)).transpose(1, 2).flatten(1, 2)
 
 
+def _elu(x, alpha, scale, input_scale):
+    return scale * torch.where(x > 0, x, alpha * torch.expm1(input_scale * x.clamp(max=0)))
+
+
 def _vector(x):
     """N x C as the program has it: N x C x 1 x 1 x 1, which a product with a map repeats over T, H and W."""
     return x[:, :, None, None, None]
@@ -93,6 +97,14 @@ OPS = {
     "hardswish": lambda xs, a, d: F.hardswish(xs[0]),
     "hardsigmoid": lambda xs, a, d: F.hardsigmoid(xs[0]),
     "leakyrelu": lambda xs, a, d: F.leaky_relu(xs[0], float(a.get("negative_slope", 0.01))),
+    "prelu": lambda xs, a, d: F.prelu(xs[0], d["slope"]),
+    "elu": lambda xs, a, d: _elu(xs[0], *(float(a.get(key, 1)) for key in ("alpha", "scale", "input_scale"))),
+    "gelu": lambda xs, a, d: F.gelu(xs[0]),
+    "gelu_tanh": lambda xs, a, d: F.gelu(xs[0], approximate="tanh"),
+    "mish": lambda xs, a, d: F.mish(xs[0]),
+    "tanh": lambda xs, a, d: torch.tanh(xs[0]),
+    "softplus": lambda xs, a, d: F.softplus(xs[0], float(a.get("beta", 1)), float(a.get("threshold", 20))),
+    "clip": lambda xs, a, d: xs[0].clamp(float(a.get("min", -1)), float(a.get("max", 1))),
     "softmax": lambda xs, a, d: F.softmax(xs[0], 1),
     "identity": lambda xs, a, d: xs[0],
     "flatten": lambda xs, a, d: _vector(xs[0].flatten(1)),

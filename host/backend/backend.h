@@ -98,8 +98,8 @@ typedef struct cfp_pairs {
 typedef struct cfp_gating {
     cfp_tensor *dy;
     const cfp_tensor *more;
-    const cfp_node *activation; /* relu, relu6, leakyrelu, sigmoid or hardsigmoid: others are never
-                                 * fused where backward is wanted */
+    const cfp_node *activation; /* one of cfp_gate_from_output: others are never fused where
+                                 * backward is wanted */
     const cfp_tensor *y;        /* read only if there is an activation */
     cfp_tensor *residual;
     bool residual_adds; /* residual += dy instead of = */
@@ -291,6 +291,12 @@ cfp_backward_reads cfp_op_backward_reads(cfp_op op);
 const cfp_window *cfp_kernel_window(const cfp_node *node);
 /* True if the activation's derivative can be computed from its output alone, as `gate` does. */
 bool cfp_gate_from_output(cfp_op op);
+/* True if a step can end in this activation.  A prelu, whose slopes are one a channel, is a step of
+ * its own. */
+static inline bool cfp_can_end_step(const cfp_node *activation)
+{
+    return cfp_is_activation(activation) && activation->op != CFP_OP_PRELU;
+}
 
 /* An opened device. */
 typedef struct cfp_device {

@@ -24,6 +24,15 @@ typedef struct cfp_op_info {
 
 extern const cfp_op_info cfp_op_table[CFP_OP_COUNT];
 
+/* The numbers that an activation has as attributes. */
+enum { CFP_PARAMETERS = 3 };
+typedef struct cfp_parameter {
+    const char *name; /* NULL: the op has no more */
+    double standard;  /* of a file that does not have the attribute */
+    double least;
+} cfp_parameter;
+extern const cfp_parameter cfp_op_parameters[CFP_OP_COUNT][CFP_PARAMETERS];
+
 /* The window of a convolution or a pool.  Indices 0, 1, 2 are T, H, W. */
 typedef struct cfp_window {
     int kernel[3], stride[3], dilation[3], pad_begin[3], pad_end[3];
@@ -45,8 +54,8 @@ typedef struct cfp_node {
     int groups;             /* conv3d (linear: 1), channel_shuffle */
     bool ceil_mode;         /* maxpool3d, avgpool3d */
     bool count_include_pad; /* avgpool3d */
-    float negative_slope;   /* leakyrelu */
-    float value;            /* pad */
+    float parameter[CFP_PARAMETERS];  /* activations: cfp_op_parameters names them */
+    float value;                      /* pad */
     int channels_begin, channels_end; /* pad */
     int axis, start, stop, step;      /* slice; axis 1..4 = C, T, H, W */
 
@@ -55,7 +64,9 @@ typedef struct cfp_node {
     float *weight;       /* (O, I/groups, kT, kH, kW) of conv3d; (O, I) of linear; O is shape.c */
     int kernel_channels; /* I/groups, as the weight has it; must fit the input's channels */
     float *bias;         /* [O] or NULL */
-    int channels;        /* batchnorm: C of its parameters; must fit the input's channels */
+    int channels;        /* batchnorm: C of its parameters; must fit the input's channels.  prelu:
+                            the number of slopes; one, or as many as the input has channels */
+    float *slope;        /* prelu: [shape.c] once the shapes are known */
     float *scale; /* batchnorm: gamma / sqrt(var + eps), [C]; output = input * scale + shift */
     float *shift; /* batchnorm: beta - mean * scale, [C] */
 

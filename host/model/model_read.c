@@ -372,6 +372,24 @@ static cfp_status read_real(struct reader *r, float *value, double standard, con
                : cfp_fail(r->ctx, CFP_FORMAT, "%s: '%s' is %g", r->where, name, number);
 }
 
+/* The numbers of an activation. */
+static cfp_status read_parameters(struct reader *r, cfp_node *node)
+{
+    for (int i = 0; i < CFP_PARAMETERS && cfp_op_parameters[node->op][i].name != NULL; i++) {
+        const cfp_parameter *p = &cfp_op_parameters[node->op][i];
+        float *value = &node->parameter[i];
+        CFP_TRY(read_real(r, value, p->standard, p->name));
+        if (*value < p->least)
+            return cfp_fail(r->ctx, CFP_UNSUPPORTED, "%s: '%s' is %g; %s is not supported",
+                            r->where, p->name, (double)*value,
+                            p->least > 0 ? "0 or less" : "below 0");
+    }
+    if (node->op == CFP_OP_CLIP && !(node->parameter[0] < node->parameter[1]))
+        return cfp_fail(r->ctx, CFP_FORMAT, "%s: 'min' %g is not below 'max' %g", r->where,
+                        (double)node->parameter[0], (double)node->parameter[1]);
+    return CFP_OK;
+}
+
 static cfp_status read_attributes(struct reader *r, cfp_node *node)
 {
     const cfp_h5_group *const g = &r->group;
@@ -384,14 +402,12 @@ static cfp_status read_attributes(struct reader *r, cfp_node *node)
         return read_kernels(r, node);
     case CFP_OP_BATCHNORM:
         return read_batchnorm(r, node);
-    case CFP_OP_LEAKYRELU:
-        CFP_TRY(read_real(r, &node->negative_slope, 0.01, "negative_slope"));
-        /* The backward pass finds the side of the kink by the sign of the output. */
-        if (node->negative_slope < 0)
-            return cfp_fail(r->ctx, CFP_UNSUPPORTED,
-                            "%s: 'negative_slope' is %g; below 0 is not supported", r->where,
-                            (double)node->negative_slope);
+    case CFP_OP_PRELU: {
+        int dims[CFP_H5_MAX_RANK];
+        CFP_TRY(cfp_h5_floats(&node->slope, dims, 1, r->ctx, g, r->where, "slope", true));
+        node->channels = dims[0];
         return CFP_OK;
+    }
     case CFP_OP_MAXPOOL3D:
     case CFP_OP_AVGPOOL3D:
         return read_pool(r, node);
@@ -411,7 +427,7 @@ static cfp_status read_attributes(struct reader *r, cfp_node *node)
     case CFP_OP_CHANNEL_SHUFFLE:
         return cfp_h5_int(&node->groups, r->ctx, g, r->where, "groups", true);
     default:
-        return CFP_OK;
+        return read_parameters(r, node);
     }
 }
 

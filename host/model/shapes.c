@@ -201,6 +201,20 @@ static cfp_status flatten_shape(cfp_ctx *ctx, const cfp_model *model, cfp_node *
     return CFP_OK;
 }
 
+/* One slope becomes one a channel. */
+static cfp_status spread_slope(cfp_ctx *ctx, cfp_node *node)
+{
+    float *slope;
+    if (node->channels == node->shape.c)
+        return CFP_OK;
+    CFP_TRY_ALLOC(ctx, slope, node->shape.c);
+    for (int c = 0; c < node->shape.c; c++)
+        slope[c] = node->slope[0];
+    cfp_free(node->slope);
+    node->slope = slope;
+    return CFP_OK;
+}
+
 static cfp_status shape_of(cfp_ctx *ctx, const cfp_model *model, cfp_node *node)
 {
     const cfp_shape in = model->node[node->input[0]].shape;
@@ -240,6 +254,14 @@ static cfp_status shape_of(cfp_ctx *ctx, const cfp_model *model, cfp_node *node)
                                  node->channels, in.c);
         node->shape = in;
         return CFP_OK;
+    case CFP_OP_PRELU:
+        if (node->channels != 1 && node->channels != in.c)
+            return cfp_fail_node(ctx, CFP_SHAPE, model, node,
+                                 "has %d slopes, its input %d channels; one, or one a channel, is "
+                                 "wanted",
+                                 node->channels, in.c);
+        node->shape = in;
+        return spread_slope(ctx, node);
     default: /* activations, softmax, identity */
         node->shape = in;
         return CFP_OK;

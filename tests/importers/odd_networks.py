@@ -151,13 +151,12 @@ class Unmapped(nn.Module):
     """Four operations without a counterpart, one after the other, with others between them."""
     def __init__(self):
         super().__init__()
-        self.up, self.conv, self.norm, self.head = nn.Upsample(scale_factor=2), nn.Conv3d(3, 4,
-                                                                                          3), nn.GroupNorm(2,
-                                                                                                           4), Head(4)
+        self.up, self.conv, self.head = nn.Upsample(scale_factor=2, mode="trilinear"), nn.Conv3d(3, 4, 3), Head(4)
+        self.norm = nn.LocalResponseNorm(2)
         self.pool = nn.LPPool2d(2, 2)
 
     def forward(self, x):
-        return self.head(torch.erf(self.pool(F.relu(self.norm(F.relu(self.conv(self.up(x))))))))
+        return self.head(torch.acos(self.pool(F.relu(self.norm(F.relu(self.conv(self.up(x))))))))
 
 
 class One(nn.Module):
@@ -356,7 +355,8 @@ REFUSED = {  # what -> (the network, words of the refusal)
     "a 2-D convolution": (lambda: One(nn.Conv2d(4, 4, 1)), "layer (Conv2d): a convolution over 2 dimensions"),
     "hooks": (lambda: One(hooked()), "layer (Conv3d): has forward hooks"),
     "softmax over W": (lambda: One(nn.Softmax(dim=4)), "layer (Softmax): softmax over another dimension"),
-    "clamp": (lambda: One(nn.Hardtanh()), "layer (Hardtanh): clips to -1 ... 1"),
+    "clamp": (lambda: One(Apply(lambda x: x.clamp(1, 1))), "layer.clamp (clamp): clips to 1 ... 1"),
+    "error function": (lambda: One(Apply(lambda x: torch.erf(x))), "layer.erf (erf): is known inside of a GELU only"),
     "sum": (lambda: One(Apply(lambda x: x.sum((2, 3, 4)))), "layer.sum (sum): a reduction that a model file does not have: no counterpart"),
     "difference": (lambda: One(Apply(lambda x: x - x.mean((2, 3, 4), True))), "layer.sub (sub): a difference"),
     "mean over channels": (lambda: One(Apply(lambda x: x * x.mean(1, True))), "layer.mean (mean): a mean over dim"),
@@ -392,6 +392,16 @@ REFUSED = {  # what -> (the network, words of the refusal)
 
 def refused(what):
     return REFUSED[what][0]()
+
+
+class Softened(nn.Module):
+    """A softplus with numbers, which the exporters do not take."""
+    def __init__(self):
+        super().__init__()
+        self.conv, self.soft, self.head = nn.Conv3d(3, 4, 1), nn.Softplus(2, 0.5), Head(4)
+
+    def forward(self, x):
+        return self.head(self.soft(self.conv(x)))
 
 
 class TwoInputs(nn.Module):

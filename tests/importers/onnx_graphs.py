@@ -203,6 +203,40 @@ def _(b, x):
     return F.leaky_relu(F.leaky_relu(F.batch_norm(x, mean, var, gamma, beta, eps=0.01)), 0.3)
 
 
+@case("PRelu, Elu, Selu, Softplus, Tanh", 9, 16)
+def _(b, x):
+    slope = b.weight("slope", 4, 1, 1, 1)
+    b.weights["one"] = np.float32([0.3])
+    b.add("PRelu", ["x", "slope"], "a")
+    b.add("Elu", "a", "c", alpha=0.6)
+    b.add("PRelu", ["c", "one"], "d")
+    b.add("Selu", "d", "e")
+    b.add("Softplus", "e", "f")
+    b.add("Tanh", "f", "y")
+    x = F.prelu(F.elu(F.prelu(x, slope.reshape(4)), 0.6), torch.tensor([0.3]).float().double())
+    return torch.tanh(F.softplus(F.selu(x)))
+
+
+@case("Celu, Gelu, Mish", 20, 22)
+def _(b, x):
+    b.add("Celu", "x", "a", alpha=0.6)
+    b.add("Gelu", "a", "c")
+    b.add("Gelu", "c", "d", approximate="tanh")
+    b.add("Mish", "d", "y")
+    return F.mish(F.gelu(F.gelu(F.celu(x, 0.6)), approximate="tanh"))
+
+
+@case("Gelu written out in another order", 9, 13)
+def _(b, x):
+    b.constant("root", 2 ** -0.5, np.float32), b.constant("one", 1, np.float32), b.constant("half", 0.5, np.float32)
+    b.add("Mul", ["root", "x"], "a")
+    b.add("Erf", "a", "c")
+    b.add("Add", ["one", "c"], "d")
+    b.add("Mul", ["half", "d"], "e")
+    b.add("Mul", ["e", "x"], "y")
+    return F.gelu(x)
+
+
 @case("ReduceMean by attribute", 9, 13)
 def _(b, x):
     b.add("ReduceMean", "x", "a", axes=[-1, 3])

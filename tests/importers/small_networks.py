@@ -202,7 +202,22 @@ class Untraceable(nn.Module):
         return self.head(self.conv(x) + torch.cat([x, torch.zeros(n, 4, t, h, w, dtype=x.dtype)], 1))
 
 
-NETWORKS = {network.__name__: network for network in (Ops, Excited, Branches, Frames, PermutedHead, Means, Flat, Constants)}
+class Activations(nn.Module):
+    """The rarer activations, with parameters that are no defaults; GELU and Mish also written out."""
+    def __init__(self):
+        super().__init__()
+        self.conv, self.head = nn.Conv3d(3, 6, 3), Head(6)
+        self.acts = nn.Sequential(nn.PReLU(6), nn.ELU(0.7), nn.GELU(), nn.PReLU(init=-0.1), nn.SELU(), nn.Mish(),
+                                  nn.CELU(0.5), nn.Tanh(), nn.Hardtanh(-0.5, 0.75), nn.LeakyReLU(-0.2))
+        self.soft = nn.Softplus()
+
+    def forward(self, x):
+        x = self.soft(self.acts(self.conv(x)))
+        x = x * 0.5 * (1 + torch.erf(x / 2 ** 0.5))
+        return self.head(torch.clamp(x * torch.tanh(F.softplus(x)), max=0.9))
+
+
+NETWORKS = {network.__name__: network for network in (Ops, Excited, Branches, Frames, PermutedHead, Means, Flat, Constants, Activations)}
 
 
 def made(network, seed=0):

@@ -9,7 +9,8 @@ import h5py
 import numpy as np
 
 KERNEL_OPS = ("conv3d", "linear")
-ACTIVATIONS = ("relu", "relu6", "silu", "sigmoid", "hardswish", "hardsigmoid", "leakyrelu")
+ACTIVATIONS = ("relu", "relu6", "silu", "sigmoid", "hardswish", "hardsigmoid", "leakyrelu", "prelu", "elu",
+               "gelu", "gelu_tanh", "mish", "tanh", "softplus", "clip")
 
 # Every op of the table in SPEC 2 -> its attributes with the default that a missing one takes
 # (PyTorch's).  None: there is no default, or it follows another attribute (see attribute()).
@@ -21,6 +22,10 @@ OPS = {
     "relu": {}, "relu6": {}, "silu": {}, "sigmoid": {}, "hardswish": {}, "hardsigmoid": {},
     "softmax": {}, "identity": {}, "flatten": {}, "globalavgpool": {},
     "leakyrelu": {"negative_slope": 0.01},
+    "prelu": {}, "gelu": {}, "gelu_tanh": {}, "mish": {}, "tanh": {},
+    "elu": {"alpha": 1.0, "scale": 1.0, "input_scale": 1.0},
+    "softplus": {"beta": 1.0, "threshold": 20.0},
+    "clip": {"min": -1.0, "max": 1.0},
     "maxpool3d": {"kernel": None, "stride": None, "pad_begin": (0, 0, 0), "pad_end": (0, 0, 0),
                   "ceil_mode": 0},
     "avgpool3d": {"kernel": None, "stride": None, "pad_begin": (0, 0, 0), "pad_end": (0, 0, 0),
@@ -31,7 +36,7 @@ OPS = {
     "slice": {"axis": None, "start": 0, "stop": None, "step": 1},
     "channel_shuffle": {"groups": None},
 }
-FLOAT_ATTRIBUTES = ("eps", "negative_slope", "value")
+FLOAT_ATTRIBUTES = ("eps", "negative_slope", "value", "alpha", "scale", "input_scale", "beta", "threshold", "min", "max")
 
 
 @dataclass

@@ -78,8 +78,21 @@ class Builder:
             "gamma": gamma, "beta": self.rng.normal(0, 0.3, c), "mean": mean, "var": var})
 
     def act(self, x):
-        op = self.pick("relu", "relu", "relu6", "silu", "sigmoid", "hardswish", "hardsigmoid", "leakyrelu")
-        return self.add(op, x, negative_slope=self.pick(0.01, 0.1)) if op == "leakyrelu" else self.add(op, x)
+        op = self.pick("relu", "relu", "relu6", "silu", "sigmoid", "hardswish", "hardsigmoid", "leakyrelu",
+                       "prelu", "elu", "gelu", "gelu_tanh", "mish", "tanh", "softplus", "clip")
+        if op == "leakyrelu":
+            return self.add(op, x, negative_slope=self.pick(0.01, 0.1))
+        if op == "prelu":
+            return self.add(op, x, weights={"slope": self.rng.normal(0.2, 0.3, self.pick(1, self.shape(x)[0]))})
+        if op == "elu":                                                # ELU, SELU, CELU
+            return self.add(op, x, **self.pick(
+                {"alpha": 1.0}, {"alpha": 0.7}, {"alpha": 1.6732632423543772, "scale": 1.0507009873554805},
+                {"alpha": 0.5, "input_scale": 2.0}))
+        if op == "softplus":
+            return self.add(op, x, beta=self.pick(1.0, 2.0), threshold=self.pick(20.0, 2.0))
+        if op == "clip":
+            return self.add(op, x, min=self.pick(-1.0, 0.0), max=self.pick(1.0, 2.5))
+        return self.add(op, x)
 
     def pool(self, x, op=None):
         op, size = op or self.pick("maxpool3d", "avgpool3d"), self.shape(x)[1:]

@@ -100,6 +100,17 @@ SIMPLE = {
     "identity": lambda x: x.clone(),       # a clone: its gradient is its own
     "flatten": lambda x: x.reshape(1, -1, 1, 1, 1),
     "globalavgpool": lambda x: x.mean((2, 3, 4), keepdim=True),
+    "gelu": F.gelu, "gelu_tanh": lambda x: F.gelu(x, approximate="tanh"), "mish": F.mish, "tanh": torch.tanh,
+}
+
+
+def _elu(x, alpha, scale, input_scale):
+    return scale * torch.where(x > 0, x, alpha * (torch.exp(input_scale * x.clamp(max=0)) - 1))
+
+
+PARAMETRIC = {                             # activations with numbers: function, their attributes in its order
+    "leakyrelu": (F.leaky_relu, ("negative_slope",)), "elu": (_elu, ("alpha", "scale", "input_scale")),
+    "softplus": (F.softplus, ("beta", "threshold")), "clip": (torch.clamp, ("min", "max")),
 }
 
 
@@ -112,8 +123,11 @@ def apply_node(node, inputs):
 
     if node.op in SIMPLE:
         return SIMPLE[node.op](x)
-    if node.op == "leakyrelu":
-        return F.leaky_relu(x, float(node.attribute("negative_slope")))
+    if node.op in PARAMETRIC:
+        function, names = PARAMETRIC[node.op]
+        return function(x, *(float(node.attribute(name)) for name in names))
+    if node.op == "prelu":
+        return F.prelu(x, weight("slope"))
     if node.op in ("add", "mul"):          # torch broadcasting covers SPEC 2's
         return _fold(torch.add if node.op == "add" else torch.mul, inputs)
     if node.op == "concat":

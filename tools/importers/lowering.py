@@ -16,7 +16,9 @@ from .network import Network
 from .views import AXES, C, H, N, REPEATED, T, W, Dim, Unmapped, View, joined, real, size_of, times, whole
 
 LETTERS = "NCTHW"
-POINTWISE = ("relu", "relu6", "leakyrelu", "silu", "sigmoid", "hardswish", "hardsigmoid")
+SELU_ALPHA, SELU_SCALE = 1.6732632423543772, 1.0507009873554805
+POINTWISE = ("relu", "relu6", "leakyrelu", "silu", "sigmoid", "hardswish", "hardsigmoid", "prelu", "elu", "gelu", "gelu_tanh",
+             "mish", "tanh", "softplus", "clip")
 MOST_CHANNELS, MOST_ELEMENTS = 1 << 20, 1 << 31  # of a node: a damaged file must not fill the memory
 Constant = Union[float, np.ndarray]
 Three = Tuple[int, int, int]
@@ -204,7 +206,25 @@ class Lowering(Network):
             return self.activation(name, View(before.inputs[0], x.dims), "relu6")
         if least == 0 and (most == 6 or most >= huge):
             return self.activation(name, x, "relu6" if most == 6 else "relu")
-        raise Unmapped(f"clips to {least:g} ... {most:g}; 0 ... 6 and 0 ... infinity are known", x)
+        if not least < most:
+            raise Unmapped(f"clips to {least:g} ... {most:g}, a single number", x)
+        return self.activation(name, x, "clip", min=least, max=most)
+
+    def leaky(self, name: str, x: View, slope: float) -> View:
+        """A slope below 0 is a prelu's, whose backward pass reads what the activation reads."""
+        if slope < 0:
+            return self.prelu(name, x, np.asarray([slope], np.float32))
+        return self.activation(name, x, "leakyrelu", negative_slope=slope)
+
+    def prelu(self, name: str, x: View, slope: np.ndarray) -> View:
+        """slope: one number, or one a channel, in any shape."""
+        x, slope = self.settled(x), np.asarray(slope, np.float32).reshape(-1)
+        if slope.size != 1 and (slope.size != self.shape(x.node)[0] or x.rank < 2 or self.axis(x, 1) != C):
+            raise Unmapped(f"{slope.size} slopes for {times(x.shape)}; one, or one a channel, is wanted", x)
+        made = self._free(name)
+        key = self._want(f"{made}.slope", slope.size)
+        self._add(made, "prelu", [x.node], self.shape(x.node), {}, {"slope": key})
+        return self._with(x, self._fill(made, slope=slope))
 
     def joined_by(self, name: str, op: str, a: View, b: View) -> View:
         """a + b (op add) or a * b (mul), the sizes broadcast."""

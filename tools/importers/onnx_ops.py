@@ -10,7 +10,7 @@ from typing import Callable, Dict, List, Optional, Sequence, Union
 
 import numpy as np
 
-from .lowering import Lowering
+from .lowering import SELU_ALPHA, SELU_SCALE, Lowering
 from .network import same_padding
 from .onnx_fold import axes_of, reshape_target, slice_arguments, split_sizes
 from .onnx_read import Operation
@@ -198,7 +198,31 @@ def _activation(op: str) -> Callable[[Call], View]:
 
 
 def _leaky(call: Call) -> View:
-    return call.net.activation(call.name, call.view(), "leakyrelu", negative_slope=float(call.attribute("alpha", 0.01)))
+    return call.net.leaky(call.name, call.view(), float(call.attribute("alpha", 0.01)))
+
+
+def _prelu(call: Call) -> View:
+    return call.net.prelu(call.name, call.view(), call.wanted(1))
+
+
+def _elu(scale: float = 1.0, alpha: float = 1.0, celu: bool = False) -> Callable[[Call], View]:
+    """Elu; with those numbers Selu; Celu divides by its alpha inside."""
+    def elu(call: Call) -> View:
+        a = float(call.attribute("alpha", alpha))
+        if celu and not a > 0:
+            raise Unmapped(f"alpha {a:g}; a number above 0 is wanted", call.view())
+        return call.net.activation(call.name, call.view(), "elu", alpha=a, scale=float(call.attribute("gamma", scale)),
+                                   input_scale=1 / a if celu else 1.0)
+    return elu
+
+
+def _gelu(call: Call) -> View:
+    kind = call.attribute("approximate", "none")
+    return call.net.activation(call.name, call.view(), "gelu_tanh" if kind == "tanh" else "gelu")
+
+
+def _softplus(call: Call) -> View:
+    return call.net.activation(call.name, call.view(), "softplus", beta=1.0, threshold=20.0)
 
 
 def _hard_sigmoid(call: Call) -> View:
@@ -369,7 +393,8 @@ OPERATIONS: Dict[str, Callable[[Call], Union[Value, List[View]]]] = {
     "Clip": _clip, "Concat": _concat, "Conv": _conv, "Div": _div, "Dropout": _dropout, "Expand": _expand,
     "Flatten": _flatten, "Gather": _gather, "Gemm": _gemm, "GlobalAveragePool": _global_average,
     "GlobalMaxPool": _global_maximum, "HardSigmoid": _hard_sigmoid, "HardSwish": _activation("hardswish"),
-    "Identity": _unchanged, "LeakyRelu": _leaky, "LogSoftmax": _softmax, "MatMul": _matmul, "MaxPool": _pool("maxpool3d"), "Mul": _mul, "Pad": _pad,
+    "Identity": _unchanged, "LeakyRelu": _leaky, "PRelu": _prelu, "Elu": _elu(), "Selu": _elu(SELU_SCALE, SELU_ALPHA), "Celu": _elu(celu=True),
+    "Gelu": _gelu, "Mish": _activation("mish"), "Tanh": _activation("tanh"), "Erf": _activation("erf"), "Softplus": _softplus, "LogSoftmax": _softmax, "MatMul": _matmul, "MaxPool": _pool("maxpool3d"), "Mul": _mul, "Pad": _pad,
     "ReduceMax": _reduce(Lowering.maximum), "ReduceMean": _reduce(Lowering.mean),
     "Relu": _activation("relu"), "Reshape": _reshape, "Shape": _shape, "Sigmoid": _activation("sigmoid"),
     "Size": _size, "Slice": _slice, "Softmax": _softmax, "Split": _split, "Squeeze": _squeeze, "Sub": _sub,

@@ -12,7 +12,7 @@ from .views import REPEATED, Unmapped, View
 _LETTERS = "NCTHW"
 _NONE = "no counterpart"
 _KINDS: Tuple[Tuple[str, str, bool], ...] = (  # names; why; whether what it gives has the shape of what it reads
-    ("prelu elu celu selu gelu mish tanh softplus softsign hardshrink softshrink tanhshrink threshold thresholdedrelu logsigmoid "
+    ("softsign hardshrink softshrink tanhshrink shrink threshold thresholdedrelu logsigmoid glu "
      "erf", "an activation that a model file does not have", True),
     ("groupnorm groupnormalization localresponsenorm lrn", "normalises channels by the clip's own values", True),
     ("instancenorm instancenormalization meanvariancenormalization", "normalises by the clip's own mean and variance over T, H and W", True),
