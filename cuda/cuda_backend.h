@@ -138,7 +138,8 @@ typedef struct cuda_op {
 } cuda_op;
 
 extern const cuda_op cuda_op_kernel, cuda_op_depthwise; /* conv3d, linear */
-extern const cuda_op cuda_op_batchnorm, cuda_op_activation, cuda_op_prelu, cuda_op_softmax;
+extern const cuda_op cuda_op_batchnorm, cuda_op_norm, cuda_op_activation, cuda_op_prelu,
+    cuda_op_softmax;
 extern const cuda_op cuda_op_maxpool, cuda_op_avgpool, cuda_op_globalavgpool;
 extern const cuda_op cuda_op_combine; /* add, mul */
 extern const cuda_op cuda_op_move;    /* identity, flatten, concat, pad, slice, channel_shuffle */

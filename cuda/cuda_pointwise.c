@@ -1,4 +1,4 @@
-/* cuda_pointwise.c - batchnorm, the activations and softmax, which keep the shape. */
+/* cuda_pointwise.c - norms, the activations and softmax, which keep the shape. */
 #include "cuda_backend.h"
 #include <string.h>
 
@@ -75,6 +75,56 @@ static cfp_status batchnorm_backward(cfp_backend *backend, const cfp_step *step,
 
 const cuda_op cuda_op_batchnorm = {batchnorm_open, batchnorm_forward, batchnorm_backward,
                                    batchnorm_close};
+
+/* The norms by the clip's own statistics; plan: gamma and beta. */
+
+static int norm_groups(const cfp_node *node) /* 0: each position by itself */
+{
+    return node->op == CFP_OP_LAYERNORM ? 0 : node->groups;
+}
+
+static cfp_status norm_open(cfp_backend *backend, cfp_step *step, const cfp_tensor *const *src,
+                            const cfp_tensor *dst)
+{
+    step->scratch_bytes =
+        (size_t)dst->shape.n * (size_t)norm_groups(step->node) * CUDA_NORM_SUMS * sizeof(double);
+    return batchnorm_open(backend, step, src, dst);
+}
+
+static cfp_status norm_run(cfp_backend *backend, const cfp_step *step, cfp_tensor *dst,
+                           const cfp_tensor *x, const cfp_tensor *dy, void *scratch)
+{
+    const batchnorm *plan = step->plan;
+    const cuda_norm op = {.dst = cuda_view_of(dst),
+                          .x = cuda_view_of(x),
+                          .dy = dy != NULL ? cuda_view_of(dy) : cuda_no_view(),
+                          .gamma = plan->scale,
+                          .beta = plan->shift,
+                          .eps = step->node->eps,
+                          .groups = norm_groups(step->node),
+                          .sums = scratch};
+    CUDA_TRY(backend, cuda_normalise(&op, backend->stream));
+    return CFP_OK;
+}
+
+static cfp_status norm_forward(cfp_backend *backend, const cfp_step *step,
+                               const cfp_tensor *const *src, cfp_tensor *dst, void *scratch)
+{
+    return norm_run(backend, step, dst, src[0], NULL, scratch);
+}
+
+static cfp_status norm_backward(cfp_backend *backend, const cfp_step *step,
+                                const cfp_tensor *const *src, const cfp_tensor *dst,
+                                const cfp_tensor *diff_dst, cfp_tensor *const *diff_src,
+                                void *scratch)
+{
+    (void)dst;
+    if (diff_src[0] == NULL)
+        return CFP_OK;
+    return norm_run(backend, step, diff_src[0], src[0], diff_dst, scratch);
+}
+
+const cuda_op cuda_op_norm = {norm_open, norm_forward, norm_backward, batchnorm_close};
 
 typedef struct prelu {
     float *slope; /* [lanes of the result] */

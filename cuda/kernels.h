@@ -154,6 +154,19 @@ typedef struct cuda_depthwise {
 cudaError_t cuda_depthwise_forward(const cuda_depthwise *op, cudaStream_t stream);
 cudaError_t cuda_depthwise_backward(const cuda_depthwise *op, cudaStream_t stream);
 
+/* A norm by the clip's own statistics, forward if dy.data is NULL: dst = h * gamma + beta; else its
+ * gradient.  groups 0: over all channels of each position, else of each group over all positions.
+ * gamma, beta: [lanes].  sums: [n][groups][CUDA_NORM_SUMS], written. */
+enum { CUDA_NORM_SUMS = 4 };
+typedef struct cuda_norm {
+    cuda_view dst, x, dy;
+    const float *gamma, *beta;
+    double eps;
+    int groups;
+    double *sums;
+} cuda_norm;
+cudaError_t cuda_normalise(const cuda_norm *op, cudaStream_t stream);
+
 /* Softmax over the channels of each position. */
 cudaError_t cuda_softmax(const cuda_view *dst, const cuda_view *src, cudaStream_t stream);
 /* dx = y * (dy - sum of dy * y) */

@@ -280,6 +280,17 @@ for op, keys in (("elu", ("alpha", "scale", "input_scale")), ("softplus", ("beta
 activation("softplus with beta 0", "'beta' is 0; 0 or less is not supported", "softplus", {"beta": 0.0})
 activation("leakyrelu with a slope below 0", "'negative_slope' is -1; below 0", "leakyrelu", {"negative_slope": -1.0})
 activation("clip to nothing", "'min' 2 is not below 'max' 1", "clip", {"min": 2.0})
+activation("groupnorm without groups", "groups", "groupnorm")
+activation("groupnorm that does not divide", "3 groups do not divide 4 channels", "groupnorm", {"groups": np.int32(3)})
+activation("groupnorm of no groups", "0 groups do not divide 4 channels", "groupnorm", {"groups": np.int32(0)})
+for op in ("instancenorm", "groupnorm", "layernorm"):
+    two = {"groups": np.int32(2)} if op == "groupnorm" else {}
+    for value in (np.nan, np.inf, 0.0, -1.0):
+        activation(f"{op} with eps {value}", "eps", op, {"eps": value, **two})
+    activation(f"{op} of other channels", "has 5 channels, its input 4", op, two, gamma=np.ones(5), beta=np.ones(5))
+    activation(f"{op} with gamma alone", "beta", op, two, gamma=np.ones(4))
+    activation(f"{op} with beta alone", "has beta and no gamma", op, two, beta=np.ones(4))
+    activation(f"{op} with two lengths", "beta has 3 values, gamma 4", op, two, gamma=np.ones(4), beta=np.ones(3))
 simple("eps NaN", "bn1", lambda f: f["graph/bn1"].attrs.__setitem__("eps", np.nan))
 simple("eps negative beyond var", "bn1", lambda f: f["graph/bn1"].attrs.__setitem__("eps", -2.0))
 

@@ -80,7 +80,9 @@ static inline cfp_status make_parameters(cfp_ctx *ctx, cfp_node *node, cfp_shape
         CFP_TRY_ALLOC(ctx, node->slope, node->channels);
         random_values(node->slope, node->channels, ANY, state);
     }
-    if (node->op == CFP_OP_BATCHNORM) {
+    if (cfp_is_clip_norm(node->op))
+        node->eps = 1e-2;
+    if (node->op == CFP_OP_BATCHNORM || (cfp_is_clip_norm(node->op) && bias)) {
         node->channels = in.c;
         CFP_TRY_ALLOC(ctx, node->scale, in.c);
         CFP_TRY_ALLOC(ctx, node->shift, in.c);

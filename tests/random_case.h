@@ -120,6 +120,7 @@ static inline op_case random_case(cfp_op op, uint64_t *s)
     case CFP_OP_SLICE:
         random_slice(&c, s);
         break;
+    case CFP_OP_GROUPNORM:
     case CFP_OP_CHANNEL_SHUFFLE:
         c.node.groups = random_int(s, 1, 6);
         c.src[0].c = c.node.groups * random_int(s, 1, 20);

@@ -45,6 +45,9 @@ OPS: Dict[str, Op] = {
                  datasets=("weight", "bias"), optional=("bias",)),
     "linear": Op({}, datasets=("weight", "bias"), optional=("bias",)),
     "batchnorm": Op({"eps": FLOAT}, datasets=("gamma", "beta", "mean", "var")),
+    "instancenorm": Op({"eps": FLOAT}, datasets=("gamma", "beta"), optional=("gamma", "beta")),
+    "groupnorm": Op({"groups": INT, "eps": FLOAT}, required=("groups",), datasets=("gamma", "beta"), optional=("gamma", "beta")),
+    "layernorm": Op({"eps": FLOAT}, datasets=("gamma", "beta"), optional=("gamma", "beta")),
     **{name: Op({}) for name in _PLAIN},
     "leakyrelu": Op({"negative_slope": FLOAT}),
     "prelu": Op({}, datasets=("slope",)),
@@ -155,6 +158,11 @@ def _check_weights(node: str, op: str, attributes: dict, data: Dict[str, np.ndar
         raise ModelFileError(f"{node}: slope has shape {data['slope'].shape}, a vector is wanted")
     if op == "clip" and not float(attributes.get("min", -1)) < float(attributes.get("max", 1)):
         raise ModelFileError(f"{node}: min {attributes.get('min', -1)} is not below max {attributes.get('max', 1)}")
+    if op in ("instancenorm", "groupnorm", "layernorm"):
+        if len(data) == 1 or any(array.shape != data["gamma"].shape or array.ndim != 1 for array in data.values()):
+            raise ModelFileError(f"{node}: gamma and beta must be two vectors of one length, or both left out")
+        if not float(attributes.get("eps", 1e-5)) > 0:
+            raise ModelFileError(f"{node}: eps is {attributes['eps']}")
     if op == "batchnorm":
         shapes = {array.shape for array in data.values()}
         if len(shapes) != 1 or len(next(iter(shapes))) != 1:

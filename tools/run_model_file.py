@@ -69,6 +69,10 @@ def _shuffle(x, attrs):
     return x.unflatten(1, (groups, x.shape[1] // groups)).transpose(1, 2).flatten(1, 2)
 
 
+def _group_norm(x, groups, attrs, data):
+    return F.group_norm(x, groups, data.get("gamma"), data.get("beta"), float(attrs.get("eps", 1e-5)))
+
+
 def _elu(x, alpha, scale, input_scale):
     return scale * torch.where(x > 0, x, alpha * torch.expm1(input_scale * x.clamp(max=0)))
 
@@ -90,6 +94,10 @@ OPS = {
     "linear": lambda xs, a, d: _vector(F.linear(xs[0].flatten(1), d["weight"], d.get("bias"))),
     "batchnorm": lambda xs, a, d: F.batch_norm(xs[0], d["mean"], d["var"], d["gamma"], d["beta"],
                                                eps=float(a.get("eps", 1e-5))),
+    "instancenorm": lambda xs, a, d: _group_norm(xs[0], xs[0].shape[1], a, d),
+    "groupnorm": lambda xs, a, d: _group_norm(xs[0], int(a["groups"]), a, d),
+    "layernorm": lambda xs, a, d: F.layer_norm(xs[0].movedim(1, -1), xs[0].shape[1:2], d.get("gamma"), d.get("beta"),
+                                               float(a.get("eps", 1e-5))).movedim(-1, 1),
     "relu": lambda xs, a, d: F.relu(xs[0]),
     "relu6": lambda xs, a, d: F.relu6(xs[0]),
     "silu": lambda xs, a, d: F.silu(xs[0]),

@@ -13,7 +13,10 @@ cfp_backward_reads cfp_op_backward_reads(cfp_op op)
     case CFP_OP_MISH:
     case CFP_OP_PRELU: /* a slope may be below 0, and so may the scale of an elu */
     case CFP_OP_ELU:
-    case CFP_OP_SOFTPLUS:  /* of a large x the output does not tell the slope */
+    case CFP_OP_SOFTPLUS:     /* of a large x the output does not tell the slope */
+    case CFP_OP_INSTANCENORM: /* its mean and variance */
+    case CFP_OP_GROUPNORM:
+    case CFP_OP_LAYERNORM:
     case CFP_OP_MAXPOOL3D: /* where the maximum was */
     case CFP_OP_MUL:       /* the other factors */
         return (cfp_backward_reads){.src = true};

@@ -306,6 +306,8 @@ static cfp_status finish_nodes(cfp_model *model, cfp_ctx *ctx)
             node->parameters = 2 * (int64_t)node->shape.c; /* gamma and beta are learned */
         else if (node->op == CFP_OP_PRELU)
             node->parameters = node->channels;
+        else if (cfp_is_clip_norm(node->op))
+            node->parameters = 2 * (int64_t)node->channels;
     }
     CFP_TRY(model->n_heads > 0 ? check_heads(model, ctx) : check_output(model, ctx));
     for (int i = 1; i < model->n_nodes; i++) {

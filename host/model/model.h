@@ -50,10 +50,10 @@ typedef struct cfp_node {
     cfp_shape shape; /* of the output, n = 1 */
 
     /* Attributes; each op has only some of them (SPEC: model file). */
-    cfp_window window;      /* conv3d, maxpool3d, avgpool3d; pad: pad_begin, pad_end only */
-    int groups;             /* conv3d (linear: 1), channel_shuffle */
-    bool ceil_mode;         /* maxpool3d, avgpool3d */
-    bool count_include_pad; /* avgpool3d */
+    cfp_window window; /* conv3d, maxpool3d, avgpool3d; pad: pad_begin, pad_end only */
+    int groups; /* conv3d (linear: 1), channel_shuffle, groupnorm, instancenorm (one a channel) */
+    bool ceil_mode;                   /* maxpool3d, avgpool3d */
+    bool count_include_pad;           /* avgpool3d */
     float parameter[CFP_PARAMETERS];  /* activations: cfp_op_parameters names them */
     float value;                      /* pad */
     int channels_begin, channels_end; /* pad */
@@ -69,6 +69,9 @@ typedef struct cfp_node {
     float *slope;        /* prelu: [shape.c] once the shapes are known */
     float *scale; /* batchnorm: gamma / sqrt(var + eps), [C]; output = input * scale + shift */
     float *shift; /* batchnorm: beta - mean * scale, [C] */
+    /* Norms by the clip's own statistics have gamma and beta there.  channels 0: the file has
+     * neither, and they are 1 and 0. */
+    double eps; /* of those norms */
 
     /* Kernel layers: */
     float *kernel_mean;  /* (O, I/groups): mean over the taps of the kernels as trained */
@@ -181,6 +184,11 @@ static inline bool cfp_is_kernel_layer(const cfp_node *node)
 static inline bool cfp_is_activation(const cfp_node *node)
 {
     return cfp_op_table[node->op].class == CFP_CLASS_POINTWISE;
+}
+/* A norm by the clip's own mean and variance. */
+static inline bool cfp_is_clip_norm(cfp_op op)
+{
+    return op == CFP_OP_INSTANCENORM || op == CFP_OP_GROUPNORM || op == CFP_OP_LAYERNORM;
 }
 /* The number of channels of the tensor that a kernel layer reads, and the number that one of its
  * kernels reads. */

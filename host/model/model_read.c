@@ -2,8 +2,7 @@
  *
  * The file is not trusted: another process reads it (h5_file.h).  Every error names the file, the
  * node and the attribute or data set. */
-#include "../h5/h5_file.h"
-#include "model.h"
+#include "model_read.h"
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -362,34 +361,6 @@ static cfp_status read_pool(struct reader *r, cfp_node *node)
     return read_flag(r, &node->count_include_pad, "count_include_pad");
 }
 
-static cfp_status read_real(struct reader *r, float *value, double standard, const char *name)
-{
-    double number = standard;
-    CFP_TRY(cfp_h5_double(&number, r->ctx, &r->group, r->where, name, false));
-    *value = (float)number;
-    return isfinite(*value)
-               ? CFP_OK
-               : cfp_fail(r->ctx, CFP_FORMAT, "%s: '%s' is %g", r->where, name, number);
-}
-
-/* The numbers of an activation. */
-static cfp_status read_parameters(struct reader *r, cfp_node *node)
-{
-    for (int i = 0; i < CFP_PARAMETERS && cfp_op_parameters[node->op][i].name != NULL; i++) {
-        const cfp_parameter *p = &cfp_op_parameters[node->op][i];
-        float *value = &node->parameter[i];
-        CFP_TRY(read_real(r, value, p->standard, p->name));
-        if (*value < p->least)
-            return cfp_fail(r->ctx, CFP_UNSUPPORTED, "%s: '%s' is %g; %s is not supported",
-                            r->where, p->name, (double)*value,
-                            p->least > 0 ? "0 or less" : "below 0");
-    }
-    if (node->op == CFP_OP_CLIP && !(node->parameter[0] < node->parameter[1]))
-        return cfp_fail(r->ctx, CFP_FORMAT, "%s: 'min' %g is not below 'max' %g", r->where,
-                        (double)node->parameter[0], (double)node->parameter[1]);
-    return CFP_OK;
-}
-
 static cfp_status read_attributes(struct reader *r, cfp_node *node)
 {
     const cfp_h5_group *const g = &r->group;
@@ -402,12 +373,6 @@ static cfp_status read_attributes(struct reader *r, cfp_node *node)
         return read_kernels(r, node);
     case CFP_OP_BATCHNORM:
         return read_batchnorm(r, node);
-    case CFP_OP_PRELU: {
-        int dims[CFP_H5_MAX_RANK];
-        CFP_TRY(cfp_h5_floats(&node->slope, dims, 1, r->ctx, g, r->where, "slope", true));
-        node->channels = dims[0];
-        return CFP_OK;
-    }
     case CFP_OP_MAXPOOL3D:
     case CFP_OP_AVGPOOL3D:
         return read_pool(r, node);
@@ -416,7 +381,7 @@ static cfp_status read_attributes(struct reader *r, cfp_node *node)
         CFP_TRY(cfp_h5_ints(node->window.pad_end, 3, r->ctx, g, r->where, "pad_end", false));
         CFP_TRY(cfp_h5_int(&node->channels_begin, r->ctx, g, r->where, "channels_begin", false));
         CFP_TRY(cfp_h5_int(&node->channels_end, r->ctx, g, r->where, "channels_end", false));
-        return read_real(r, &node->value, 0.0, "value");
+        return cfp_read_real(&node->value, r->ctx, g, r->where, 0.0, "value");
     case CFP_OP_SLICE:
         node->stop = INT32_MAX;
         node->step = 1;
@@ -427,7 +392,7 @@ static cfp_status read_attributes(struct reader *r, cfp_node *node)
     case CFP_OP_CHANNEL_SHUFFLE:
         return cfp_h5_int(&node->groups, r->ctx, g, r->where, "groups", true);
     default:
-        return read_parameters(r, node);
+        return cfp_read_op(node, r->ctx, g, r->where);
     }
 }
 

@@ -201,6 +201,27 @@ static cfp_status flatten_shape(cfp_ctx *ctx, const cfp_model *model, cfp_node *
     return CFP_OK;
 }
 
+/* A norm without gamma and beta gets ones and zeros. */
+static cfp_status norm_shape(cfp_ctx *ctx, const cfp_model *model, cfp_node *node, cfp_shape in)
+{
+    node->shape = in;
+    if (node->op == CFP_OP_INSTANCENORM)
+        node->groups = in.c;
+    if (node->op == CFP_OP_GROUPNORM && (node->groups < 1 || in.c % node->groups != 0))
+        return cfp_fail_node(ctx, CFP_SHAPE, model, node, "%d groups do not divide %d channels",
+                             node->groups, in.c);
+    if (node->channels != 0 && node->channels != in.c)
+        return cfp_fail_node(ctx, CFP_SHAPE, model, node, "has %d channels, its input %d",
+                             node->channels, in.c);
+    if (node->scale == NULL)
+        CFP_TRY_ALLOC(ctx, node->scale, in.c);
+    if (node->shift == NULL)
+        CFP_TRY_ALLOC(ctx, node->shift, in.c);
+    for (int c = 0; c < in.c && node->channels == 0; c++)
+        node->scale[c] = 1;
+    return CFP_OK;
+}
+
 /* One slope becomes one a channel. */
 static cfp_status spread_slope(cfp_ctx *ctx, cfp_node *node)
 {
@@ -254,6 +275,10 @@ static cfp_status shape_of(cfp_ctx *ctx, const cfp_model *model, cfp_node *node)
                                  node->channels, in.c);
         node->shape = in;
         return CFP_OK;
+    case CFP_OP_INSTANCENORM:
+    case CFP_OP_GROUPNORM:
+    case CFP_OP_LAYERNORM:
+        return norm_shape(ctx, model, node, in);
     case CFP_OP_PRELU:
         if (node->channels != 1 && node->channels != in.c)
             return cfp_fail_node(ctx, CFP_SHAPE, model, node,

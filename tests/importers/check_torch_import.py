@@ -114,8 +114,8 @@ def check_small(checks, tool, folder):
     for what, (spec, network, options) in networks.items():
         module = made(network)
         if checks.mapped(what, load(tool, module, spec, out, folder, *PREPROCESSING, *options)):
-            # fc7 takes up the bias that is added by hand; proj gives T x H x W x C there and C x T x H x W here
-            held += hold(checks, what, out, module, clip(), CLOSE, other=("fc7", "proj"))[1]
+            # fc7 takes up the bias that is added by hand; proj and layer give T x H x W x C there and C x T x H x W here
+            held += hold(checks, what, out, module, clip(), CLOSE, other=("fc7", "proj", "layer"))[1]
             if what == "Called":
                 found = set(FileModel(out).nodes)
                 checks.that("Called: names", found == odd_networks.CALLED, found ^ odd_networks.CALLED)

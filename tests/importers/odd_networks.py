@@ -338,6 +338,11 @@ def published(arch, layout):
     return NETWORKS[arch, layout](CLASSES, scaled(0.125), 3, frames, size)
 
 
+def moved(norm):
+    norm.weight.data.normal_()
+    return norm
+
+
 REFUSED = {  # what -> (the network, words of the refusal)
     "padding_mode": (lambda: One(nn.Conv3d(4, 4, 3, padding_mode="circular")), "layer (Conv3d): padding_mode circular"),
     "no statistics": (lambda: One(nn.BatchNorm3d(4, track_running_stats=False)), "layer (BatchNorm3d): statistics"),
@@ -347,7 +352,7 @@ REFUSED = {  # what -> (the network, words of the refusal)
     "adaptive sizes": (lambda: One(nn.AdaptiveAvgPool3d(3)), "layer (AdaptiveAvgPool3d): an adaptive pool"),
     "norm over positions": (lambda: One(nn.LayerNorm((8, 16, 16))), "layer (LayerNorm): LayerNorm over T,H,W mixes positions: no counterpart"),
     "norm over W": (lambda: One(Apply(lambda x: F.layer_norm(x, (16,)))), "layer.layer_norm (layer_norm): LayerNorm over W mixes positions"),
-    "norm of each channel": (lambda: One(nn.InstanceNorm3d(4)), "layer (InstanceNorm3d): InstanceNorm over T,H,W mixes positions"),
+    "norm with weights of positions": (lambda: One(moved(nn.LayerNorm((4, 8, 16, 16)))), "layer (LayerNorm): LayerNorm over C,T,H,W has another weight at each position"),
     "recurrent": (lambda: One(nn.GRU(16, 4)), "layer (GRU): is recurrent"),
     "attention": (lambda: One(Apply(lambda x: torch.bmm(x.flatten(2), x.flatten(2).transpose(1, 2)))), "(bmm): a product of two tensors, as attention"),
     "random numbers": (lambda: Wrapped(lambda x: x * torch.rand(5)), "gives other scores each time that it is run"),

@@ -226,6 +226,41 @@ def _(b, x):
     return F.mish(F.gelu(F.gelu(F.celu(x, 0.6)), approximate="tanh"))
 
 
+@case("InstanceNormalization, of groups too", 9, 18)
+def _(b, x):
+    gamma, beta = b.weight("gamma", 4), b.weight("beta", 4)
+    two, zero = b.weight("two", 2), b.weight("zero", 2)
+    b.add("InstanceNormalization", ["x", "gamma", "beta"], "a", epsilon=0.01)
+    b.add("Reshape", ["a", b.constant("groups", [0, 2, -1])], "g")
+    b.add("InstanceNormalization", ["g", "two", "zero"], "n")
+    b.add("Reshape", ["n", b.constant("back", X)], "y")
+    x = F.instance_norm(x, weight=gamma, bias=beta, eps=0.01)
+    return F.group_norm(x, 2, two.repeat_interleave(2), zero.repeat_interleave(2))
+
+
+@case("LayerNormalization of channels", 17, 22)
+def _(b, x):
+    gamma, beta = b.weight("gamma", 4), b.weight("beta", 4)
+    b.add("Transpose", "x", "t", perm=[0, 2, 3, 4, 1])
+    b.add("LayerNormalization", ["t", "gamma", "beta"], "n", epsilon=0.01)
+    b.add("Transpose", "n", "y", perm=[0, 4, 1, 2, 3])
+    return F.layer_norm(x.movedim(1, -1), (4,), gamma, beta, 0.01).movedim(-1, 1)
+
+
+@case("GroupNormalization of a number a group", 18, 20)
+def _(b, x):
+    gamma, beta = b.weight("gamma", 2), b.weight("beta", 2)
+    b.add("GroupNormalization", ["x", "gamma", "beta"], "y", num_groups=2)
+    return F.group_norm(x, 2, gamma.repeat_interleave(2), beta.repeat_interleave(2))
+
+
+@case("GroupNormalization of a number a channel", 21, 23)
+def _(b, x):
+    gamma, beta = b.weight("gamma", 4), b.weight("beta", 4)
+    b.add("GroupNormalization", ["x", "gamma", "beta"], "y", num_groups=2)
+    return F.group_norm(x, 2, gamma, beta)
+
+
 @case("Gelu written out in another order", 9, 13)
 def _(b, x):
     b.constant("root", 2 ** -0.5, np.float32), b.constant("one", 1, np.float32), b.constant("half", 0.5, np.float32)

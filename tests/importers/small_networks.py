@@ -217,7 +217,26 @@ class Activations(nn.Module):
         return self.head(torch.clamp(x * torch.tanh(F.softplus(x)), max=0.9))
 
 
-NETWORKS = {network.__name__: network for network in (Ops, Excited, Branches, Frames, PermutedHead, Means, Flat, Constants, Activations)}
+class ClipNorms(nn.Module):
+    """Norms by the clip's own statistics: of each channel, of groups of channels, of the channels at each position (as ConvNeXt
+    spells it), of the whole clip."""
+    def __init__(self):
+        super().__init__()
+        self.conv, self.second, self.head = nn.Conv3d(3, 8, 3), nn.Conv3d(8, 12, 2), Head(12)
+        self.instance, self.plain = nn.InstanceNorm3d(8, affine=True), nn.InstanceNorm3d(12)
+        self.group, self.free = nn.GroupNorm(4, 8), nn.GroupNorm(3, 12, affine=False)
+        self.layer, self.proj, self.whole = nn.LayerNorm(12, eps=1e-6), nn.Linear(12, 12), nn.LayerNorm((12, 5, 13, 13), elementwise_affine=False)
+        for norm in (self.instance, self.group, self.layer):
+            norm.weight.data.uniform_(0.5, 1.5), norm.bias.data.normal_(0, 0.3)
+
+    def forward(self, x):
+        x = self.group(F.relu(self.instance(self.conv(x))))
+        x = self.plain(self.free(F.relu(self.second(x))) * 0.7 + 0.1)
+        x = self.whole(x + self.proj(self.layer(x.permute(0, 2, 3, 4, 1))).permute(0, 4, 1, 2, 3))
+        return self.head(x * 1.5)
+
+
+NETWORKS = {network.__name__: network for network in (Ops, Excited, Branches, Frames, PermutedHead, Means, Flat, Constants, Activations, ClipNorms)}
 
 
 def made(network, seed=0):

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from model_io import ACTIVATIONS
+from model_io import ACTIVATIONS, CLIP_NORMS
 from resize import resize, unit_range
 
 NEAR = 1e-5        # r closer to a threshold than this may fall on either side in float32
@@ -319,7 +319,7 @@ def map_tensor(graph, node, values, consumers):
     name = node.name
     while len(consumers[name]) == 1 and name != graph.logits_node():
         following = consumers[name][0]
-        if following.op not in ("batchnorm", "add", "identity") + ACTIVATIONS:
+        if following.op not in ("batchnorm", "add", "identity") + CLIP_NORMS + ACTIVATIONS:
             break
         if values[following.name].shape[0] != values[name].shape[0]:
             break

@@ -9,6 +9,7 @@ import h5py
 import numpy as np
 
 KERNEL_OPS = ("conv3d", "linear")
+CLIP_NORMS = ("instancenorm", "groupnorm", "layernorm")
 ACTIVATIONS = ("relu", "relu6", "silu", "sigmoid", "hardswish", "hardsigmoid", "leakyrelu", "prelu", "elu",
                "gelu", "gelu_tanh", "mish", "tanh", "softplus", "clip")
 
@@ -19,6 +20,7 @@ OPS = {
                "pad_end": (0, 0, 0), "groups": 1},
     "linear": {},
     "batchnorm": {"eps": 1e-5},
+    "instancenorm": {"eps": 1e-5}, "groupnorm": {"groups": None, "eps": 1e-5}, "layernorm": {"eps": 1e-5},
     "relu": {}, "relu6": {}, "silu": {}, "sigmoid": {}, "hardswish": {}, "hardsigmoid": {},
     "softmax": {}, "identity": {}, "flatten": {}, "globalavgpool": {},
     "leakyrelu": {"negative_slope": 0.01},

@@ -77,6 +77,17 @@ class Builder:
         return self.add("batchnorm", x, eps=self.pick(1e-5, 1e-3), weights={
             "gamma": gamma, "beta": self.rng.normal(0, 0.3, c), "mean": mean, "var": var})
 
+    def clip_norm(self, x):
+        """A norm by the clip's own statistics, or a batch norm where there is next to nothing to normalise."""
+        c, *size = self.shape(x)
+        op = self.pick("instancenorm", "groupnorm", "layernorm")
+        groups = self.pick(*[g for g in range(1, c + 1) if c % g == 0])
+        if (1 if op == "layernorm" else np.prod(size)) * (c if op == "layernorm" else c // groups if op == "groupnorm" else 1) < 3:
+            return self.bn(x)
+        weights = {"gamma": self.rng.uniform(0.5, 1.5, c), "beta": self.rng.normal(0, 0.3, c)} if self.chance(0.7) else {}
+        more = {"groups": groups} if op == "groupnorm" else {}
+        return self.add(op, x, eps=self.pick(1e-5, 1e-3), weights=weights, **more)
+
     def act(self, x):
         op = self.pick("relu", "relu", "relu6", "silu", "sigmoid", "hardswish", "hardsigmoid", "leakyrelu",
                        "prelu", "elu", "gelu", "gelu_tanh", "mish", "tanh", "softplus", "clip")
@@ -123,6 +134,11 @@ def plain(b, x):
     dilation = tuple(int(min(b.rng.integers(1, 3), 1 + (s > 3))) for s in b.shape(x)[1:])
     x = b.conv(x, b.pick(*CHANNELS), None, b.rng.integers(1, 3, 3).tolist(), 1, dilation, b.chance(0.5))
     return b.act(b.bn(x)) if b.chance(0.7) else b.act(x)
+
+
+def renormed(b, x):                                     # as networks without batch norms have it
+    y = b.act(b.clip_norm(b.conv(x, b.pick(*CHANNELS), (3, 3, 3))))
+    return b.clip_norm(b.conv(y, b.pick(4, 6), None)) if b.chance(0.5) else y
 
 
 def grouped(b, x):
@@ -204,7 +220,7 @@ def squeeze(b, x):                                      # squeeze and excitation
 def gate(b, x):                                         # one channel that weighs all the others
     mask = b.add("sigmoid", b.conv(x, 1, (3, 3, 3)))
     y = b.add("mul", x, mask)
-    return b.add("add", y, b.conv(x, 1, (1, 1, 1))) if b.chance(0.4) else y
+    return b.add("add", y, b.conv(x, 1, (1, 1, 1))) if b.chance(0.8) else y
 
 
 def broadcast(b, x):                                    # maps of one row, column or frame
@@ -259,7 +275,7 @@ def two_rates(b, x):                                    # slow and fast pathways
     return b.act(b.conv(b.add("concat", slow, lateral), 5, None))
 
 
-BLOCKS = (plain, grouped, depthwise, factorised, bottleneck, type_a, preactivation, dense, fiber, shared_bn,
+BLOCKS = (plain, renormed, grouped, depthwise, factorised, bottleneck, type_a, preactivation, dense, fiber, shared_bn,
           squeeze, gate, broadcast, pooled, inception, shuffle, cut, two_rates)
 
 

@@ -9,6 +9,8 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
+from model_io import CLIP_NORMS
+
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
 
 
@@ -63,6 +65,18 @@ def _linear(node, x, weight):
 def _batchnorm(node, x, weight):
     return F.batch_norm(x, weight("mean"), weight("var"), weight("gamma"), weight("beta"), False, 0.0,
                         float(node.attribute("eps")))
+
+
+def _clip_norm(node, x, weight):
+    """A norm by the clip's own mean and variance, written out."""
+    c, over = x.shape[1], (1,) if node.op == "layernorm" else (2, 3, 4, 5)
+    groups = {"layernorm": None, "instancenorm": c, "groupnorm": node.attrs.get("groups")}[node.op]
+    y = x if groups is None else x.reshape(1, int(groups), c // int(groups), *x.shape[2:])
+    y = y - y.mean(over, keepdim=True)
+    y = (y / torch.sqrt((y * y).mean(over, keepdim=True) + float(node.attribute("eps")))).reshape(x.shape)
+    if weight("gamma") is None:
+        return y
+    return y * weight("gamma").reshape(1, c, 1, 1, 1) + weight("beta").reshape(1, c, 1, 1, 1)
 
 
 def _pad(node, x):
@@ -134,6 +148,8 @@ def apply_node(node, inputs):
         return torch.cat(inputs, 1)
     if node.op in ("maxpool3d", "avgpool3d"):
         return _pool(node, x)
+    if node.op in CLIP_NORMS:
+        return _clip_norm(node, x, weight)
     if node.op in ("conv3d", "linear", "batchnorm"):
         return {"conv3d": _conv3d, "linear": _linear, "batchnorm": _batchnorm}[node.op](node, x, weight)
     return {"pad": _pad, "slice": _slice, "channel_shuffle": _shuffle}[node.op](node, x)

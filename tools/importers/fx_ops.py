@@ -410,20 +410,26 @@ def _like(value: Optional[float]) -> Callable:
     return like
 
 
-def _normalised(title: str, least: int) -> Callable:
-    """A norm by the clip's own statistics, from dimension `least` on."""
-    def normalised(call, input, *args, **kwargs):
-        raise normalises(title, viewed(input), range(least, input.rank))
-    normalised.refuses = True
-    return normalised
-
-
-def _layer_norm(call, input, normalized_shape, *args, **kwargs):
+def _layer_norm(call, input, normalized_shape, weight=None, bias=None, eps=1e-5):
     size = 1 if isinstance(normalized_shape, int) else len(normalized_shape)
-    raise normalises("LayerNorm", viewed(input), range(max(0, input.rank - size), input.rank))
+    dims = range(max(0, viewed(input).rank - size), input.rank)
+    return call.net.layer_norm(call.name, "LayerNorm", input, list(dims), array(weight), array(bias), float(eps))
 
 
-_layer_norm.refuses = True
+def _group_norm(call, input, num_groups, weight=None, bias=None, eps=1e-5):
+    return call.net.group_norm(call.name, "GroupNorm", viewed(input), int(num_groups), array(weight), array(bias), float(eps))
+
+
+def _instance_norm(call, input, running_mean=None, running_var=None, weight=None, bias=None, use_input_stats=True, momentum=0.1,
+                   eps=1e-5):
+    if not use_input_stats:
+        return _batch_norm(call, input, running_mean, running_var, weight, bias, eps=eps)
+    return call.net.instance_norm(call.name, "InstanceNorm", viewed(input), array(weight), array(bias), float(eps))
+
+
+def _instance_norm_module(call, module, input):
+    return _instance_norm(call, input, module.running_mean, module.running_var, module.weight, module.bias,
+                          module.running_mean is None, eps=module.eps)
 
 
 def _three(value) -> tuple:
@@ -454,20 +460,17 @@ MODULES: Dict[type, Callable] = {
     nn.Flatten: of(_flatten, "start_dim", "end_dim"),
     nn.Unflatten: lambda call, module, input: _unflatten(call, input, module.dim, module.unflattened_size),
     nn.ChannelShuffle: of(_channel_shuffle, "groups"),
-    nn.LayerNorm: of(_layer_norm, "normalized_shape"),
-    nn.GroupNorm: of(_normalised("GroupNorm", 1)),
-    **{module: of(_normalised("InstanceNorm", 2)) for module in (nn.InstanceNorm1d, nn.InstanceNorm2d, nn.InstanceNorm3d)},
+    nn.LayerNorm: of(_layer_norm, "normalized_shape", "weight", "bias", "eps"),
+    nn.GroupNorm: of(_group_norm, "num_groups", "weight", "bias", "eps"),
+    **{module: _instance_norm_module for module in (nn.InstanceNorm1d, nn.InstanceNorm2d, nn.InstanceNorm3d)},
 }
 if hasattr(nn, "ZeroPad3d"):  # not in PyTorch 1.13
     MODULES[nn.ZeroPad3d] = _pad_module
 
-_NORMS = (nn.LayerNorm, nn.GroupNorm, nn.InstanceNorm1d, nn.InstanceNorm2d, nn.InstanceNorm3d)
 
 
 def refuse_alone(module: nn.Module) -> None:
     """Raises Unmapped for a module that cannot be mapped whatever it reads."""
-    if isinstance(module, _NORMS):
-        raise without_counterpart(type(module).__name__)
     if isinstance(module, (nn.Conv1d, nn.Conv2d)):
         raise Unmapped(f"a convolution over {module.weight.ndim - 2} dimensions; 3 are wanted (T, H, W)")
     if isinstance(module, nn.Conv3d) and module.padding_mode != "zeros":
@@ -514,7 +517,8 @@ FUNCTIONS: Dict[Callable, Callable] = {
     F.dropout3d: _dropout, builtins.getattr: _getattr, torch.numel: _numel, torch.zeros_like: _like(0),
     torch.ones_like: _like(1), torch.full_like: _like(None), torch.bmm: _matmul, torch.mm: _matmul,
     torch.swapaxes: _transpose, torch.swapdims: _transpose,
-    F.layer_norm: _layer_norm, F.group_norm: _normalised("GroupNorm", 1), F.instance_norm: _normalised("InstanceNorm", 2),
+    F.layer_norm: _layer_norm, F.group_norm: _group_norm, F.instance_norm: _instance_norm,
+    torch.layer_norm: lambda call, *args, cudnn_enable=True, **kwargs: _layer_norm(call, *args, **kwargs),
 }
 for _name in ("concat", "concatenate"):  # other names of torch.cat, by version
     if hasattr(torch, _name):

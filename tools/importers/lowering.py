@@ -13,6 +13,7 @@ from typing import Dict, List, Optional, Sequence, Tuple, Union
 import numpy as np
 
 from .network import Network
+from .reasons import axes_of, normalises
 from .views import AXES, C, H, N, REPEATED, T, W, Dim, Unmapped, View, joined, real, size_of, times, whole
 
 LETTERS = "NCTHW"
@@ -174,6 +175,62 @@ class Lowering(Network):
         if not (np.asarray(var, np.float32).astype(np.float64) + eps > 0).all():
             raise Unmapped("a variance plus eps is not positive")
         return self._fill(self.batchnorm(self._free(name), node, eps), **data)
+
+    def group_norm(self, name: str, title: str, x: View, groups: int, gamma, beta, eps: float) -> View:
+        """Over each group of channels at all positions. gamma, beta: one number a channel, or None."""
+        x = self.settled(x)
+        axes = {atom.axis for dim in x.dims for atom in dim if atom.axis not in (N, REPEATED)}
+        if x.rank < 2 or self.axis(x, 1) != C or any(n > 1 and axis not in axes for axis, n in zip(AXES[1:], self.shape(x.node))):
+            raise Unmapped(f"{title} over another dimension than the channels of {times(x.shape)}", x)
+        channels = self.shape(x.node)[0]
+        if groups < 1 or channels % groups:
+            raise Unmapped(f"{groups} groups do not divide {channels} channels", x)
+        if groups == channels:
+            return self._with(x, self._clip_norm(name, "instancenorm", x.node, gamma, beta, eps))
+        return self._with(x, self._clip_norm(name, "groupnorm", x.node, gamma, beta, eps, groups=groups))
+
+    def instance_norm(self, name: str, title: str, x: View, gamma, beta, eps: float) -> View:
+        """Over all dimensions after the second, which may be groups of channels (so exporters spell a GroupNorm). gamma, beta: one
+        number for each of the second dimension."""
+        x, kept = self.settled(x), x.dims[1] if x.rank > 2 else ()
+        channels, *size = self.shape(x.node)
+        left = sorted((atom.axis, atom.size) for dim in x.dims[2:] for atom in dim)
+        groups = kept[0].size if kept else 1
+        rest = sorted((axis, n) for axis, n in zip(AXES[1:], (channels // groups, *size)) if n > 1)
+        whole_groups = not kept or len(kept) == 1 and kept[0].axis == C and kept[0].size * kept[0].stride == channels
+        if x.rank < 3 or not whole_groups or left != rest:
+            raise normalises(title, x, range(min(2, x.rank), x.rank))
+        gamma, beta = (None if v is None else np.repeat(np.asarray(v).reshape(-1), channels // groups) for v in (gamma, beta))
+        op, more = ("instancenorm", {}) if groups == channels else ("groupnorm", {"groups": groups})
+        return self._with(x, self._clip_norm(name, op, x.node, gamma, beta, eps, **more))
+
+    def layer_norm(self, name: str, title: str, x: View, dims: Sequence[int], gamma, beta, eps: float) -> View:
+        """Over those dimensions: the channels of each position, or all of the clip. gamma, beta: of their shape, or None."""
+        x = self.settled(x)
+        channels, *size = self.shape(x.node)
+        over = sorted((atom.axis, atom.size) for dim in dims for atom in x.dims[dim])
+        if over == [(C, channels)] and all(dim == () or _is_batch(dim) or dim[0].axis != C for i, dim in enumerate(x.dims) if i not in dims):
+            return self._with(x, self._clip_norm(name, "layernorm", x.node, gamma, beta, eps))
+        if over != [(axis, n) for axis, n in zip(AXES[1:], (channels, *size)) if n > 1]:
+            raise normalises(title, x, dims)
+        for value in (gamma, beta):
+            if value is not None and np.asarray(value).std() > 0:
+                raise Unmapped(f"{title} over {','.join(axes_of(x, dims))} has another weight at each position: no counterpart", x)
+        gamma, beta = (None if v is None else np.full(channels, np.asarray(v).reshape(-1)[0]) for v in (gamma, beta))
+        return self._with(x, self._clip_norm(name, "groupnorm", x.node, gamma, beta, eps, groups=1))
+
+    def _clip_norm(self, name: str, op: str, node: str, gamma, beta, eps: float, **attributes) -> str:
+        channels, data = self.shape(node)[0], {}
+        if gamma is not None or beta is not None:
+            data = {"gamma": np.ones(channels) if gamma is None else gamma, "beta": np.zeros(channels) if beta is None else beta}
+            data = {key: np.asarray(value, np.float32).reshape(-1) for key, value in data.items()}
+            wrong = [key for key, value in data.items() if value.shape != (channels,)]
+            if wrong:
+                raise Unmapped(f"{wrong[0]} {times(data[wrong[0]].shape)} over {channels} channels")
+        made = self._free(name)
+        parameters = {key: self._want(f"{made}.{'weight' if key == 'gamma' else 'bias'}", channels) for key in data}
+        self._add(made, op, [node], self.shape(node), dict(attributes, eps=float(eps)), parameters)
+        return self._fill(made, **data)
 
     # -- element by element -------------------------------------------------------------------------------------------
 

@@ -329,11 +329,35 @@ def _expand(call: Call) -> View:
     return x.expanded([1] * (x.rank - len(shape)) + shape)
 
 
+def _clip_norm(method: Callable, *more: Callable[[Call, View], object]) -> Callable[[Call], View]:
+    """method: of Lowering; more: its arguments before gamma and beta."""
+    def norm(call: Call) -> View:
+        x = call.view()
+        if len([output for output in call.operation.outputs if output]) > 1:
+            raise Unmapped("its mean or deviation is read: no counterpart", x)
+        eps = float(call.attribute("epsilon", 1e-5))
+        return method(call.net, call.name, call.operation.op, x, *(part(call, x) for part in more), call.constant(1), call.constant(2), eps)
+    return norm
+
+
+def _group_norm(call: Call) -> View:
+    """Before opset 21 scale and bias are one number a group."""
+    x, groups = call.view(), int(call.attribute("num_groups", 0))
+    channels = x.shape[1] if x.rank > 1 else 0
+    gamma, beta = (np.repeat(v, channels // groups) if 0 < groups == v.size and channels % groups == 0 else v
+                   for v in (call.wanted(1), call.wanted(2)))
+    return call.net.group_norm(call.name, call.operation.op, x, groups, gamma, beta, float(call.attribute("epsilon", 1e-5)))
+
+
 def _normalisation(axes: Callable[[Call, View], Sequence[int]]) -> Callable[[Call], View]:
     def normalisation(call: Call) -> View:
         x = call.view()
         raise normalises(call.operation.op, x, axes(call, x))
     return normalisation
+
+
+def _from_axis(call: Call, x: View) -> List[int]:
+    return list(range(x.position(call.attribute("axis", -1)), x.rank))
 
 
 def _tile(call: Call) -> View:
@@ -371,7 +395,7 @@ def _unchanged(call: Call) -> View:
     return call.view()
 
 
-_NORMS = ("LayerNormalization", "RMSNormalization", "InstanceNormalization", "GroupNormalization", "MeanVarianceNormalization")
+_NORMS = ("RMSNormalization", "MeanVarianceNormalization")
 
 
 def refuse_alone(call: Call) -> None:
@@ -399,9 +423,8 @@ OPERATIONS: Dict[str, Callable[[Call], Union[Value, List[View]]]] = {
     "Relu": _activation("relu"), "Reshape": _reshape, "Shape": _shape, "Sigmoid": _activation("sigmoid"),
     "Size": _size, "Slice": _slice, "Softmax": _softmax, "Split": _split, "Squeeze": _squeeze, "Sub": _sub,
     "Sum": _sum, "Swish": _swish, "Tile": _tile, "Transpose": _transpose, "Unsqueeze": _unsqueeze,
-    **{op: _normalisation(lambda call, x: range(x.position(call.attribute("axis", -1)), x.rank))
-       for op in ("LayerNormalization", "RMSNormalization")},
-    "InstanceNormalization": _normalisation(lambda call, x: range(2, x.rank)),
-    "GroupNormalization": _normalisation(lambda call, x: range(1, x.rank)),
+    "RMSNormalization": _normalisation(_from_axis), "GroupNormalization": _group_norm,
+    "LayerNormalization": _clip_norm(Lowering.layer_norm, _from_axis),
+    "InstanceNormalization": _clip_norm(Lowering.instance_norm),
     "MeanVarianceNormalization": _normalisation(lambda call, x: [x.position(axis) for axis in call.attribute("axes", [0, 2, 3])]),
 }
