@@ -42,6 +42,7 @@ static const cuda_op *op_of(const cfp_step *step)
         [CFP_OP_ADD] = &cuda_op_combine,
         [CFP_OP_MUL] = &cuda_op_combine,
         [CFP_OP_CONCAT] = &cuda_op_move,
+        [CFP_OP_UPSAMPLE] = &cuda_op_repeat,
         [CFP_OP_PAD] = &cuda_op_move,
         [CFP_OP_SLICE] = &cuda_op_move,
         [CFP_OP_CHANNEL_SHUFFLE] = &cuda_op_move,
@@ -49,6 +50,8 @@ static const cuda_op *op_of(const cfp_step *step)
     const cfp_node *node = step->node;
     if (node->op == CFP_OP_CONV3D && node->groups > 1 && node->kernel_channels == 1)
         return &cuda_op_depthwise;
+    if (cfp_repeats(node))
+        return &cuda_op_repeat;
     return table[node->op];
 }
 

@@ -167,6 +167,14 @@ typedef struct cuda_norm {
 } cuda_norm;
 cudaError_t cuda_normalise(const cuda_norm *op, cudaStream_t stream);
 
+/* Copies along T, H, W by tables in device memory: out (t) = in (from[0][t]), and so for h and w.
+ * Backward: in (t) = the sum of out over to[0][first[0][t]] .. to[0][first[0][t + 1] - 1]. */
+typedef struct cuda_repeat {
+    cuda_view in, out;
+    const int *from[3], *first[3], *to[3];
+} cuda_repeat;
+cudaError_t cuda_repeat_places(const cuda_repeat *op, bool backward, cudaStream_t stream);
+
 /* Softmax over the channels of each position. */
 cudaError_t cuda_softmax(const cuda_view *dst, const cuda_view *src, cudaStream_t stream);
 /* dx = y * (dy - sum of dy * y) */

@@ -67,6 +67,9 @@ static inline void random_pad(op_case *c, uint64_t *s)
         c->node.window.pad_begin[a] = random_int(s, 0, 2);
         c->node.window.pad_end[a] = random_int(s, 0, 2);
     }
+    c->node.pad_mode = (cfp_pad_mode)random_int(s, 0, 2); /* refused if it reflects too much */
+    if (c->node.pad_mode != CFP_PAD_CONSTANT)
+        return;
     c->node.channels_begin = random_int(s, 0, 1) * random_int(s, 0, 20);
     c->node.channels_end = random_int(s, 0, 1) * random_int(s, 0, 20);
     c->node.value = random_float(s);
@@ -79,7 +82,8 @@ static inline void random_inputs(op_case *c, uint64_t *s)
     for (int k = 1; k < n; k++) {
         cfp_shape x = c->src[0];
         if (c->node.op == CFP_OP_CONCAT) {
-            x.c = random_int(s, 1, 40);
+            *(int *const[]){&x.c, &x.c, &x.t, &x.h, &x.w}[c->node.axis] =
+                c->node.axis < 2 ? random_int(s, 1, 40) : random_int(s, 1, 5);
         } else {
             int *const axis[] = {&x.c, &x.t, &x.h, &x.w};
             for (int a = 0; a < 4; a++)
@@ -109,9 +113,16 @@ static inline op_case random_case(cfp_op op, uint64_t *s)
         c.node.count_include_pad = random_int(s, 0, 1) != 0;
         c.values = random_int(s, 0, 1) ? FEW : ANY;
         break;
+    case CFP_OP_UPSAMPLE:
+        for (int a = 0; a < 3; a++)
+            c.node.factor[a] = random_int(s, 1, 3);
+        break;
+    case CFP_OP_CONCAT:
+        c.node.axis = random_int(s, 0, 1) ? 1 : random_int(s, 2, 4);
+        random_inputs(&c, s);
+        break;
     case CFP_OP_ADD:
     case CFP_OP_MUL:
-    case CFP_OP_CONCAT:
         random_inputs(&c, s);
         break;
     case CFP_OP_PAD:

@@ -20,15 +20,16 @@ from typing import Dict, List, Optional, Sequence, Union
 import h5py
 import numpy as np
 
-INT, FLOAT, TRIPLE = "int32", "float64", "int32[3]"
+INT, FLOAT, TRIPLE, WORD = "int32", "float64", "int32[3]", "a word"
 LONGEST_NAME, MOST_INPUTS = 60000, 4000  # HDF5 keeps a link's name, and an attribute of 16 bytes a string, within 64 KB
+WORDS = {"mode": ("constant", "replicate", "reflect")}   # of a pad
 FILTERS = ("bilinear", "antialias")
 
 
 @dataclass(frozen=True)
 class Op:
     """What a node of one op may and must have."""
-    attributes: Dict[str, str]                 # name -> INT, FLOAT or TRIPLE (the order is T, H, W)
+    attributes: Dict[str, str]                 # name -> INT, FLOAT, WORD or TRIPLE (the order is T, H, W)
     required: Sequence[str] = ()               # attributes without a default
     datasets: Sequence[str] = ()
     optional: Sequence[str] = ()               # datasets that may be left out
@@ -58,8 +59,9 @@ OPS: Dict[str, Op] = {
     "avgpool3d": Op({**_POOL, "count_include_pad": INT}, required=("kernel",)),
     "add": Op({}, inputs=(2, None)),
     "mul": Op({}, inputs=(2, None)),
-    "concat": Op({}, inputs=(1, None)),
-    "pad": Op({**_PADDING, "value": FLOAT, "channels_begin": INT, "channels_end": INT}),
+    "concat": Op({"axis": INT}, inputs=(1, None)),
+    "upsample": Op({"factor": TRIPLE}, required=("factor",)),
+    "pad": Op({**_PADDING, "value": FLOAT, "channels_begin": INT, "channels_end": INT, "mode": WORD}),
     "slice": Op({"axis": INT, "start": INT, "stop": INT, "step": INT}, required=("axis", "start", "stop")),
     "channel_shuffle": Op({"groups": INT}, required=("groups",)),
 }
@@ -86,6 +88,10 @@ def _attribute(node: str, key: str, kind: str, value) -> Union[np.ndarray, np.ge
         if not np.isfinite(value):
             raise ModelFileError(f"{node}: {key} is {value}")
         return np.float64(value)
+    if kind == WORD:
+        if value not in WORDS[key]:
+            raise ModelFileError(f"{node}: {key} {value!r} is none of {', '.join(WORDS[key])}")
+        return value
     if kind == INT:
         return _whole(node, key, value)
     triple = [value] * 3 if np.ndim(value) == 0 else list(value)
@@ -280,7 +286,10 @@ class ModelFile:
         _put_text(group.attrs, "op", op)
         _put_text(group.attrs, "inputs", inputs)
         for key, value in attributes.items():
-            group.attrs[key] = value
+            if isinstance(value, str):
+                _put_text(group.attrs, key, value)
+            else:
+                group.attrs[key] = value
         for key, array in data.items():
             group.create_dataset(key, data=array)
         self._inputs[name] = list(inputs)

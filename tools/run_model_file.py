@@ -54,6 +54,9 @@ def _pool3d(x, attrs, average: bool):
 
 
 def _pad(x, attrs):
+    mode = attrs.get("mode", "constant")
+    if mode != "constant":
+        return F.pad(x, _pads(attrs), mode=mode)
     channels = [int(attrs.get("channels_begin", 0)), int(attrs.get("channels_end", 0))]
     return F.pad(x, _pads(attrs) + channels, value=float(attrs.get("value", 0)))
 
@@ -121,7 +124,8 @@ OPS = {
     "avgpool3d": lambda xs, a, d: _pool3d(xs[0], a, True),
     "add": lambda xs, a, d: sum(xs[1:], xs[0]),
     "mul": lambda xs, a, d: _product(xs),
-    "concat": lambda xs, a, d: torch.cat(xs, 1),
+    "concat": lambda xs, a, d: torch.cat(xs, int(a.get("axis", 1))),
+    "upsample": lambda xs, a, d: F.interpolate(xs[0], scale_factor=[float(n) for n in a["factor"]], mode="nearest"),
     "pad": lambda xs, a, d: _pad(xs[0], a),
     "slice": lambda xs, a, d: _slice(xs[0], a),
     "channel_shuffle": lambda xs, a, d: _shuffle(xs[0], a),

@@ -287,6 +287,11 @@ typedef struct cfp_backward_reads {
     bool src, dst;
 } cfp_backward_reads;
 cfp_backward_reads cfp_op_backward_reads(cfp_op op);
+/* True if the op copies some input elements several times along T, H, W: pad by the edges or by
+ * reflection, upsample.  cfp_repeated_place: the input that output i of an axis (0, 1, 2 = T, H, W)
+ * comes from; extent: of the input. */
+bool cfp_repeats(const cfp_node *node);
+int cfp_repeated_place(const cfp_node *node, int axis, int extent, int i);
 /* The window of a kernel layer; a linear layer is a convolution with one tap. */
 const cfp_window *cfp_kernel_window(const cfp_node *node);
 /* True if the activation's derivative can be computed from its output alone, as `gate` does. */

@@ -34,6 +34,22 @@ bool cfp_gate_from_output(cfp_op op)
            op == CFP_OP_CLIP;
 }
 
+bool cfp_repeats(const cfp_node *node)
+{
+    return node->op == CFP_OP_UPSAMPLE ||
+           (node->op == CFP_OP_PAD && node->pad_mode != CFP_PAD_CONSTANT);
+}
+
+int cfp_repeated_place(const cfp_node *node, int axis, int extent, int i)
+{
+    if (node->op == CFP_OP_UPSAMPLE)
+        return i / node->factor[axis];
+    const int at = i - node->window.pad_begin[axis], last = extent - 1;
+    if (node->pad_mode == CFP_PAD_REFLECT)
+        return at < 0 ? -at : at > last ? 2 * last - at : at;
+    return at < 0 ? 0 : at > last ? last : at;
+}
+
 const cfp_window *cfp_kernel_window(const cfp_node *node)
 {
     static const cfp_window one = {{1, 1, 1}, {1, 1, 1}, {1, 1, 1}, {0, 0, 0}, {0, 0, 0}};

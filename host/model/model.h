@@ -40,6 +40,11 @@ typedef struct cfp_window {
 
 #define CFP_ALL_DEPTHS -1 /* in the place of a deepest depth: no layer is too deep */
 
+/* What a pad puts around T, H, W: `value`, the element at the edge, or those behind the edge
+ * mirrored. */
+typedef enum cfp_pad_mode { CFP_PAD_CONSTANT, CFP_PAD_REPLICATE, CFP_PAD_REFLECT } cfp_pad_mode;
+extern const char *const cfp_pad_modes[]; /* names by cfp_pad_mode, then NULL */
+
 typedef struct cfp_node {
     char *name;
     cfp_op op;
@@ -56,8 +61,10 @@ typedef struct cfp_node {
     bool count_include_pad;           /* avgpool3d */
     float parameter[CFP_PARAMETERS];  /* activations: cfp_op_parameters names them */
     float value;                      /* pad */
+    cfp_pad_mode pad_mode;            /* pad */
+    int factor[3];                    /* upsample: of T, H, W */
     int channels_begin, channels_end; /* pad */
-    int axis, start, stop, step;      /* slice; axis 1..4 = C, T, H, W */
+    int axis, start, stop, step;      /* slice; axis 1..4 = C, T, H, W; concat: axis */
 
     /* Parameters.  weight and bias are what the network computes with: a batch norm that was folded
      * into the layer is included.  kernel_mean comes from the kernels as trained. */
@@ -184,6 +191,11 @@ static inline bool cfp_is_kernel_layer(const cfp_node *node)
 static inline bool cfp_is_activation(const cfp_node *node)
 {
     return cfp_op_table[node->op].class == CFP_CLASS_POINTWISE;
+}
+/* The axis along which a concat joins: 1 (C) unless another is given. */
+static inline int cfp_concat_axis(const cfp_node *node)
+{
+    return node->axis == 0 ? 1 : node->axis;
 }
 /* A norm by the clip's own mean and variance. */
 static inline bool cfp_is_clip_norm(cfp_op op)

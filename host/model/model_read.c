@@ -376,12 +376,6 @@ static cfp_status read_attributes(struct reader *r, cfp_node *node)
     case CFP_OP_MAXPOOL3D:
     case CFP_OP_AVGPOOL3D:
         return read_pool(r, node);
-    case CFP_OP_PAD:
-        CFP_TRY(cfp_h5_ints(node->window.pad_begin, 3, r->ctx, g, r->where, "pad_begin", false));
-        CFP_TRY(cfp_h5_ints(node->window.pad_end, 3, r->ctx, g, r->where, "pad_end", false));
-        CFP_TRY(cfp_h5_int(&node->channels_begin, r->ctx, g, r->where, "channels_begin", false));
-        CFP_TRY(cfp_h5_int(&node->channels_end, r->ctx, g, r->where, "channels_end", false));
-        return cfp_read_real(&node->value, r->ctx, g, r->where, 0.0, "value");
     case CFP_OP_SLICE:
         node->stop = INT32_MAX;
         node->step = 1;

@@ -1,7 +1,9 @@
-/* model_read_ops.c - reads what ops have of their own: the norms by the clip's statistics, and the
- * parameters of activations.  model_read.c reads the rest of a model file. */
+/* model_read_ops.c - reads what single ops have of their own: norms by the clip's statistics,
+ * parameters of activations, pads, concat, upsample.  model_read.c reads the rest of a model file.
+ */
 #include "model_read.h"
 #include <math.h>
+#include <string.h>
 
 cfp_status cfp_read_real(float *value, cfp_ctx *ctx, const cfp_h5_group *g, const char *where,
                          double standard, const char *name)
@@ -61,11 +63,61 @@ static cfp_status read_prelu(cfp_ctx *ctx, const cfp_h5_group *g, const char *wh
     return CFP_OK;
 }
 
+static cfp_status read_pad_mode(cfp_ctx *ctx, const cfp_h5_group *g, const char *where,
+                                cfp_node *node)
+{
+    char *word = NULL;
+    int mode = 0;
+    if (cfp_h5_find_attribute(g, "mode") == NULL)
+        return CFP_OK;
+    CFP_TRY(cfp_h5_string(&word, ctx, g, where, "mode", true));
+    while (cfp_pad_modes[mode] != NULL && strcmp(word, cfp_pad_modes[mode]) != 0)
+        mode++;
+    cfp_status status = CFP_OK;
+    if (cfp_pad_modes[mode] == NULL)
+        status = cfp_fail(ctx, CFP_UNSUPPORTED,
+                          "%s: mode '%s' is none of constant, replicate, reflect", where, word);
+    else
+        node->pad_mode = (cfp_pad_mode)mode;
+    cfp_free(word);
+    return status;
+}
+
+static cfp_status read_pad(cfp_ctx *ctx, const cfp_h5_group *g, const char *where, cfp_node *node)
+{
+    CFP_TRY(cfp_h5_ints(node->window.pad_begin, 3, ctx, g, where, "pad_begin", false));
+    CFP_TRY(cfp_h5_ints(node->window.pad_end, 3, ctx, g, where, "pad_end", false));
+    CFP_TRY(cfp_h5_int(&node->channels_begin, ctx, g, where, "channels_begin", false));
+    CFP_TRY(cfp_h5_int(&node->channels_end, ctx, g, where, "channels_end", false));
+    CFP_TRY(read_pad_mode(ctx, g, where, node));
+    return cfp_read_real(&node->value, ctx, g, where, 0.0, "value");
+}
+
+static cfp_status read_concat(cfp_ctx *ctx, const cfp_h5_group *g, const char *where,
+                              cfp_node *node)
+{
+    node->axis = 1;
+    CFP_TRY(cfp_h5_int(&node->axis, ctx, g, where, "axis", false));
+    if (node->axis < 1 || node->axis > 4)
+        return cfp_fail(ctx, CFP_FORMAT, "%s: axis %d is none of 1 (C) to 4 (W)", where,
+                        node->axis);
+    return CFP_OK;
+}
+
 cfp_status cfp_read_op(cfp_node *node, cfp_ctx *ctx, const cfp_h5_group *g, const char *where)
 {
     if (cfp_is_clip_norm(node->op))
         return read_clip_norm(ctx, g, where, node);
-    if (node->op == CFP_OP_PRELU)
+    switch (node->op) {
+    case CFP_OP_PRELU:
         return read_prelu(ctx, g, where, node);
-    return read_parameters(ctx, g, where, node);
+    case CFP_OP_PAD:
+        return read_pad(ctx, g, where, node);
+    case CFP_OP_CONCAT:
+        return read_concat(ctx, g, where, node);
+    case CFP_OP_UPSAMPLE:
+        return cfp_h5_ints(node->factor, 3, ctx, g, where, "factor", true);
+    default:
+        return read_parameters(ctx, g, where, node);
+    }
 }

@@ -8,6 +8,8 @@ const cfp_op_info cfp_op_table[CFP_OP_COUNT] = {
 #undef OP
 };
 
+const char *const cfp_pad_modes[] = {"constant", "replicate", "reflect", NULL};
+
 const cfp_parameter cfp_op_parameters[CFP_OP_COUNT][CFP_PARAMETERS] = {
     /* The backward pass finds the side of the kink by the sign of the output: no slope below 0. */
     [CFP_OP_LEAKYRELU] = {{"negative_slope", 0.01, 0}},

@@ -24,6 +24,8 @@ int cfp_route(const cfp_model *model, int index, int k, int j)
     case CFP_OP_MUL:
         return in.c == 1 ? 0 : j;
     case CFP_OP_CONCAT: {
+        if (cfp_concat_axis(node) != 1)
+            return j;
         const int i = j - concat_offset(model, node, k);
         return i >= 0 && i < in.c ? i : -1;
     }

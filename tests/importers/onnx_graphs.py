@@ -261,6 +261,23 @@ def _(b, x):
     return F.group_norm(x, 2, gamma, beta)
 
 
+@case("Pad by edges and by reflection, Concat along T", 11, 13)
+def _(b, x):
+    b.constant("pads", [0, 0, 1, 0, 2, 0, 0, 0, 1, 3])
+    b.add("Pad", ["x", "pads"], "a", mode="edge")
+    b.add("Pad", ["x", "pads"], "c", mode="reflect")
+    b.add("Concat", ["a", "c"], "y", axis=2)
+    return torch.cat([F.pad(x, (2, 3, 0, 1, 1, 0), mode=mode) for mode in ("replicate", "reflect")], 2)
+
+
+@case("Resize by whole factors", 11, 13)
+def _(b, x):
+    b.constant("none", [], np.float32), b.constant("scales", [1, 1, 1, 2, 3], np.float32), b.constant("sizes", [1, 4, 8, 12, 24])
+    b.add("Resize", ["x", "none", "scales"], "a", mode="nearest", coordinate_transformation_mode="asymmetric", nearest_mode="floor")
+    b.add("Resize", ["a", "none", "none", "sizes"], "y", mode="nearest")
+    return F.interpolate(F.interpolate(x, scale_factor=(1, 2, 3)), scale_factor=(2, 1, 1))
+
+
 @case("Gelu written out in another order", 9, 13)
 def _(b, x):
     b.constant("root", 2 ** -0.5, np.float32), b.constant("one", 1, np.float32), b.constant("half", 0.5, np.float32)

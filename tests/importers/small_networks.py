@@ -236,7 +236,23 @@ class ClipNorms(nn.Module):
         return self.head(x * 1.5)
 
 
-NETWORKS = {network.__name__: network for network in (Ops, Excited, Branches, Frames, PermutedHead, Means, Flat, Constants, Activations, ClipNorms)}
+class Places(nn.Module):
+    """Padding by edges and by reflection, upsampling by whole factors, concatenation along T, H and W."""
+    def __init__(self):
+        super().__init__()
+        self.edges = nn.Conv3d(3, 4, 3, padding=(1, 0, 2), padding_mode="replicate")
+        self.mirror = nn.Conv3d(4, 6, (3, 3, 1), padding=(1, 1, 0), padding_mode="reflect")
+        self.up, self.around, self.head = nn.Upsample(scale_factor=(1, 2, 2)), nn.ReplicationPad3d((1, 0, 2, 1, 0, 3)), Head(6)
+
+    def forward(self, x):
+        x = F.relu(self.mirror(F.pad(self.edges(x), (2, 1, 0, 1, 1, 1), mode="reflect")))
+        y = self.up(F.max_pool3d(x, (1, 2, 2)))
+        x = torch.cat([self.around(x), self.around(x * 0.5)[:, :, 1:]], 2)
+        y = torch.cat((F.interpolate(y, size=(y.shape[2], 2 * y.shape[3], y.shape[4])), y), dim=3)
+        return self.head(F.relu(x)) + self.head(torch.cat([y, 0.3 * y], -1))
+
+
+NETWORKS = {network.__name__: network for network in (Ops, Excited, Branches, Frames, PermutedHead, Means, Flat, Constants, Activations, ClipNorms, Places)}
 
 
 def made(network, seed=0):

@@ -85,7 +85,7 @@ def route(node, position, demand, values, rule):
             return {}                                            # only the first input is followed
 
         def upstream(j): return 0 if width == 1 else j
-    elif node.op == "concat":
+    elif node.op == "concat" and int(node.attribute("axis")) == 1:
         offset = sum(s.shape[0] for s in sources[:position])
 
         def upstream(j): return j - offset

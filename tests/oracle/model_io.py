@@ -32,9 +32,9 @@ OPS = {
                   "ceil_mode": 0},
     "avgpool3d": {"kernel": None, "stride": None, "pad_begin": (0, 0, 0), "pad_end": (0, 0, 0),
                   "ceil_mode": 0, "count_include_pad": 1},
-    "add": {}, "mul": {}, "concat": {},
+    "add": {}, "mul": {}, "concat": {"axis": 1}, "upsample": {"factor": None},
     "pad": {"pad_begin": (0, 0, 0), "pad_end": (0, 0, 0), "value": 0.0, "channels_begin": 0,
-            "channels_end": 0},
+            "channels_end": 0, "mode": "constant"},
     "slice": {"axis": None, "start": 0, "stop": None, "step": 1},
     "channel_shuffle": {"groups": None},
 }

@@ -77,10 +77,10 @@ class Builder:
         return self.add("batchnorm", x, eps=self.pick(1e-5, 1e-3), weights={
             "gamma": gamma, "beta": self.rng.normal(0, 0.3, c), "mean": mean, "var": var})
 
-    def clip_norm(self, x):
+    def clip_norm(self, x, op=None):
         """A norm by the clip's own statistics, or a batch norm where there is next to nothing to normalise."""
         c, *size = self.shape(x)
-        op = self.pick("instancenorm", "groupnorm", "layernorm")
+        op = op or self.pick("instancenorm", "groupnorm", "layernorm")
         groups = self.pick(*[g for g in range(1, c + 1) if c % g == 0])
         if (1 if op == "layernorm" else np.prod(size)) * (c if op == "layernorm" else c // groups if op == "groupnorm" else 1) < 3:
             return self.bn(x)
@@ -137,8 +137,9 @@ def plain(b, x):
 
 
 def renormed(b, x):                                     # as networks without batch norms have it
-    y = b.act(b.clip_norm(b.conv(x, b.pick(*CHANNELS), (3, 3, 3))))
-    return b.clip_norm(b.conv(y, b.pick(4, 6), None)) if b.chance(0.5) else y
+    y = b.act(b.clip_norm(b.conv(x, b.pick(*CHANNELS), (3, 3, 3)), "groupnorm"))
+    y = b.act(b.clip_norm(b.conv(y, b.pick(4, 6), None), "instancenorm"))
+    return b.clip_norm(y, "layernorm")
 
 
 def grouped(b, x):
@@ -275,8 +276,35 @@ def two_rates(b, x):                                    # slow and fast pathways
     return b.act(b.conv(b.add("concat", slow, lateral), 5, None))
 
 
-BLOCKS = (plain, renormed, grouped, depthwise, factorised, bottleneck, type_a, preactivation, dense, fiber, shared_bn,
-          squeeze, gate, broadcast, pooled, inception, shuffle, cut, two_rates)
+def mirrored(b, x):                                     # padded by its own values
+    size, mode = b.shape(x)[1:], b.pick("replicate", "reflect")
+    begin, end = ([int(b.rng.integers(0, 3 if mode == "replicate" else min(3, s))) for s in size] for _ in range(2))
+    y = b.add("pad", x, mode=mode, pad_begin=tuple(begin), pad_end=tuple(end))
+    return b.act(b.conv(y, b.pick(*CHANNELS), (3, 3, 3), (1, 2, 2)))
+
+
+def enlarged(b, x):                                     # a coarse branch, brought back to the size of a fine one
+    factor = b.pick((2, 1, 1), (1, 2, 2), (2, 2, 3))
+    coarse = b.conv(x, 4, (1, 1, 1))
+    for axis, f in zip((2, 3, 4), factor):
+        coarse = b.add("slice", coarse, axis=axis, start=0, stop=b.shape(x)[axis - 1], step=f)
+    y = b.add("upsample", b.act(coarse), factor=factor)
+    for axis in (2, 3, 4):
+        if b.shape(y)[axis - 1] > b.shape(x)[axis - 1]:
+            y = b.add("slice", y, axis=axis, start=0, stop=b.shape(x)[axis - 1], step=1)
+    return b.add("add", y, b.conv(x, 4, None))
+
+
+def joined(b, x):                                       # two stretches of time, or of a row or column, one after the other
+    axis = b.pick(2, 2, 3, 4)
+    other = b.act(b.conv(x, b.shape(x)[0], None))
+    y = b.add("concat", *b.pick((x, other), (other, x)), axis=axis)
+    return b.conv(y, b.pick(3, 5), None, tuple(2 if a == axis else 1 for a in (2, 3, 4)))
+
+
+BLOCKS = (plain, grouped, depthwise, factorised, bottleneck, type_a, preactivation, dense, fiber, shared_bn,
+          squeeze, gate, broadcast, pooled, inception, shuffle, cut, two_rates,
+          renormed, mirrored, enlarged, joined)
 
 
 def head(b, x, classes, kind):

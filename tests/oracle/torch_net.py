@@ -79,7 +79,22 @@ def _clip_norm(node, x, weight):
     return y * weight("gamma").reshape(1, c, 1, 1, 1) + weight("beta").reshape(1, c, 1, 1, 1)
 
 
+def _pad_by_itself(node, x):
+    """Replicate or reflect: which element each place is a copy of, axis by axis."""
+    for axis, begin, end in zip((2, 3, 4), node.attribute("pad_begin"), node.attribute("pad_end")):
+        size, places = x.shape[axis], range(-int(begin), x.shape[axis] + int(end))
+        last = size - 1
+        if node.attribute("mode") == "replicate":
+            at = [min(max(p, 0), last) for p in places]
+        else:
+            at = [last - abs(last - abs(p)) for p in places]
+        x = x.index_select(axis, torch.tensor(at))
+    return x
+
+
 def _pad(node, x):
+    if node.attribute("mode") != "constant":
+        return _pad_by_itself(node, x)
     before, after = int(node.attribute("channels_begin")), int(node.attribute("channels_end"))
     amounts = _amounts(node.attribute("pad_begin"), node.attribute("pad_end"))
     return F.pad(x, amounts + [before, after], value=float(node.attribute("value")))
@@ -145,7 +160,11 @@ def apply_node(node, inputs):
     if node.op in ("add", "mul"):          # torch broadcasting covers SPEC 2's
         return _fold(torch.add if node.op == "add" else torch.mul, inputs)
     if node.op == "concat":
-        return torch.cat(inputs, 1)
+        return torch.cat(inputs, int(node.attribute("axis")))
+    if node.op == "upsample":
+        for axis, factor in zip((2, 3, 4), node.attribute("factor")):
+            x = x.repeat_interleave(int(factor), axis)
+        return x
     if node.op in ("maxpool3d", "avgpool3d"):
         return _pool(node, x)
     if node.op in CLIP_NORMS:

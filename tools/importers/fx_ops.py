@@ -39,8 +39,13 @@ def _conv(call, input, weight, bias=None, stride=1, padding=0, dilation=1, group
 
 
 def _conv_module(call, module, input):
+    if module.padding_mode in ("replicate", "reflect") and isinstance(module, nn.Conv3d):
+        around = list(module._reversed_padding_repeated_twice)        # of W, H, T, before and after each
+        begin, end = ([0, 0, *around[side::2][::-1]] for side in (0, 1))
+        input = call.net.padded_by_itself(f"{call.name}.pad", viewed(input), begin, end, module.padding_mode)
+        return _conv(call, input, module.weight, module.bias, module.stride, 0, module.dilation, module.groups)
     if module.padding_mode != "zeros":
-        raise Unmapped(f"padding_mode {module.padding_mode}: no counterpart; only zeros are padded")
+        raise Unmapped(f"padding_mode {module.padding_mode}: no counterpart")
     return _conv(call, input, module.weight, module.bias, module.stride, module.padding, module.dilation, module.groups)
 
 
@@ -195,14 +200,33 @@ def _cat(call, tensors, dim=0):
 
 
 def _pad(call, input, pad, mode="constant", value=None):
-    if mode != "constant":
-        raise Unmapped(f"mode {mode}: no counterpart; only constants are padded")
+    if mode not in ("constant", "replicate", "reflect"):
+        raise Unmapped(f"mode {mode}: no counterpart")
     pad = [int(n) for n in pad]
     if len(pad) % 2 or len(pad) > 2 * viewed(input).rank:
         raise Unmapped(f"padding {pad}")
     before, after = pad[0::2][::-1], pad[1::2][::-1]  # given from the last dimension on
     rest = [0] * (input.rank - len(before))
+    if mode != "constant":
+        return call.net.padded_by_itself(call.name, input, rest + before, rest + after, mode)
     return call.net.padded(call.name, input, rest + before, rest + after, value or 0.0)
+
+
+def _pad_module_by(mode: str) -> Callable:
+    return lambda call, module, input: _pad(call, input, module.padding, mode)
+
+
+def _interpolate(call, input, size=None, scale_factor=None, mode="nearest", align_corners=None, recompute_scale_factor=None,
+                 antialias=False):
+    if mode not in ("nearest", "nearest-exact"):
+        raise Unmapped(f"mode {mode}: no counterpart; only the nearest neighbour is taken", viewed(input))
+    before = viewed(input).shape[2:]
+    if size is not None:
+        sizes = [size] * len(before) if isinstance(size, int) else list(size)
+        factors = [n / m for n, m in zip(sizes, before)]
+    else:
+        factors = [scale_factor] * len(before) if isinstance(scale_factor, (int, float)) else list(scale_factor)
+    return call.net.upsampled(call.name, input, [float(factor) for factor in factors])
 
 
 def _pad_module(call, module, input):
@@ -457,6 +481,9 @@ MODULES: Dict[type, Callable] = {
     nn.AdaptiveAvgPool3d: of(_adaptive_avg_pool, "output_size"),
     nn.AdaptiveMaxPool3d: of(_adaptive_max_pool, "output_size", "return_indices"),
     nn.ConstantPad3d: _pad_module,
+    nn.Upsample: of(_interpolate, "size", "scale_factor", "mode"),
+    nn.ReplicationPad3d: _pad_module_by("replicate"),
+    nn.ReflectionPad3d: _pad_module_by("reflect"),
     nn.Flatten: of(_flatten, "start_dim", "end_dim"),
     nn.Unflatten: lambda call, module, input: _unflatten(call, input, module.dim, module.unflattened_size),
     nn.ChannelShuffle: of(_channel_shuffle, "groups"),
@@ -473,8 +500,8 @@ def refuse_alone(module: nn.Module) -> None:
     """Raises Unmapped for a module that cannot be mapped whatever it reads."""
     if isinstance(module, (nn.Conv1d, nn.Conv2d)):
         raise Unmapped(f"a convolution over {module.weight.ndim - 2} dimensions; 3 are wanted (T, H, W)")
-    if isinstance(module, nn.Conv3d) and module.padding_mode != "zeros":
-        raise Unmapped(f"padding_mode {module.padding_mode}: no counterpart; only zeros are padded")
+    if isinstance(module, nn.Conv3d) and module.padding_mode == "circular":
+        raise Unmapped(f"padding_mode {module.padding_mode}: no counterpart")
     if isinstance(module, nn.MaxPool3d) and (module.return_indices or _three(module.dilation) != (1, 1, 1)):
         raise Unmapped(f"dilation {module.dilation}" if not module.return_indices else "the indices of the maxima are read: no counterpart")
     if isinstance(module, nn.AvgPool3d) and module.divisor_override is not None:
@@ -509,7 +536,7 @@ FUNCTIONS: Dict[Callable, Callable] = {
     operator.itruediv: _overwriting(_div), operator.neg: _neg, torch.neg: _neg, F.max_pool3d: _max_pool,
     torch.max_pool3d: _max_pool, F.avg_pool3d: _avg_pool, F.adaptive_avg_pool3d: _adaptive_avg_pool,
     F.adaptive_max_pool3d: _adaptive_max_pool, torch.amax: _amax, torch.max: _max,
-    torch.mean: _mean, torch.cat: _cat, F.pad: _pad, operator.getitem: _getitem, torch.select: _select,
+    torch.mean: _mean, torch.cat: _cat, F.pad: _pad, F.interpolate: _interpolate, F.upsample: _interpolate, operator.getitem: _getitem, torch.select: _select,
     torch.narrow: _narrow, torch.index_select: _index_select, torch.split: _split, torch.chunk: _chunk,
     torch.unbind: _unbind, torch.reshape: _reshape, torch.flatten: _flatten, torch.permute: _permute,
     torch.transpose: _transpose, torch.squeeze: _squeeze, torch.unsqueeze: _unsqueeze,

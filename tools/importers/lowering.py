@@ -464,19 +464,40 @@ class Lowering(Network):
                 for i, (end, size) in enumerate(zip(ends, sizes))]
 
     def concatenated(self, name: str, parts: Sequence[Union[View, np.ndarray]], dim: int) -> View:
-        """Concatenates along C. Constant channels before or after a single tensor are padding."""
+        """Concatenates along C, T, H or W. Constant channels before or after a single tensor are padding."""
         views = [self.settled(part) for part in parts if isinstance(part, View)]
         first, dim = views[0], views[0].position(dim)
+        axis = self.axis(first, dim)
         for view in views:
-            if self.axis(view, dim) != C:
-                raise Unmapped(f"a concatenation along {LETTERS[self.axis(view, dim)]}: no counterpart; only channels are joined")
+            if self.axis(view, dim) != axis or axis == N:
+                raise Unmapped(f"a concatenation along {LETTERS[self.axis(view, dim)]} of {times(view.shape)}")
             if view.dims[:dim] + view.dims[dim + 1:] != first.dims[:dim] + first.dims[dim + 1:]:
                 raise Unmapped(f"a concatenation of {times(first.shape)} and {times(view.shape)}")
+        if len(views) < len(parts) and axis != C:
+            raise Unmapped(f"a concatenation with constants along {LETTERS[axis]}: no counterpart")
         if len(views) < len(parts):
             made = self._constant_channels(name, parts, first, dim)
-        else:
+        elif axis == C:
             made = self.apply(name, "concat", *(view.node for view in views))
-        return self._resized(first, dim, made, C)
+        else:
+            made = self._joined_along(name, axis, [view.node for view in views])
+        return self._resized(first, dim, made, axis)
+
+    def _joined_along(self, name: str, axis: int, nodes: List[str]) -> str:
+        shape = list(self.shape(nodes[0]))
+        if any(n != m for node in nodes for at, (n, m) in enumerate(zip(self.shape(node), shape), C) if at != axis):
+            raise Unmapped(f"a concatenation along {LETTERS[axis]} of tensors that differ elsewhere")
+        shape[axis - 1] = sum(self.shape(node)[axis - 1] for node in nodes)
+        return self._add(name, "concat", nodes, tuple(shape), {"axis": axis}, {})
+
+    def upsampled(self, name: str, x: View, factors: Sequence[float]) -> View:
+        """By the nearest neighbour, each element repeated that many times along T, H, W."""
+        node, whole_ones = self.volume(x), [int(round(factor)) for factor in factors]
+        if len(factors) != 3 or any(factor < 1 or abs(n - factor) > 1e-6 for n, factor in zip(whole_ones, factors)):
+            raise Unmapped(f"resizes {times(x.shape)} {' x '.join(f'{factor:g}' for factor in factors)} times; whole numbers of T, H, W are wanted", x)
+        c, *size = self.shape(node)
+        shape = (c, *(n * factor for n, factor in zip(size, whole_ones)))
+        return self.view(self._add(name, "upsample", [node], shape, {"factor": tuple(whole_ones)}, {}))
 
     def _constant_channels(self, name: str, parts: Sequence[Union[View, np.ndarray]], x: View, dim: int) -> str:
         at = [i for i, part in enumerate(parts) if isinstance(part, View)]
@@ -500,6 +521,20 @@ class Lowering(Network):
         grows = any(begin + end)
         node = self.sliced(f"{name}.cut" if grows else name, self.view(node), cut).node
         return self.view(self.padding(name, node, begin[1:], end[1:], float(value)) if grows else node)
+
+    def padded_by_itself(self, name: str, x: View, begin: Sequence[int], end: Sequence[int], mode: str) -> View:
+        """mode: replicate or reflect."""
+        node = self.volume(x)
+        if any((*begin[:T], *end[:T])) or min((*begin, *end)) < 0:
+            raise Unmapped(f"mode {mode} with padding {list(begin)} and {list(end)}; only T, H and W are padded so", x)
+        size = self.shape(node)[1:]
+        if mode == "reflect" and any(n >= s for side in (begin[2:], end[2:]) for n, s in zip(side, size)):
+            raise Unmapped(f"reflects {list(begin[2:])} and {list(end[2:])} of {times(size)}; less than all is wanted", x)
+        if not any((*begin, *end)):
+            return x
+        shape = (self.shape(node)[0], *(n + b + e for n, b, e in zip(size, begin[2:], end[2:])))
+        attributes = dict(pad_begin=tuple(begin[2:]), pad_end=tuple(end[2:]), value=0.0, channels_begin=0, channels_end=0, mode=mode)
+        return self.view(self._add(self._free(name), "pad", [node], shape, attributes, {}))
 
     def padding(self, name: str, node: str, begin: Sequence[int], end: Sequence[int], value: float) -> str:
         """Node `pad`; begin and end are of C, T, H, W."""

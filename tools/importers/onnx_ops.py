@@ -259,8 +259,9 @@ def _concat(call: Call) -> View:
 
 def _pad(call: Call) -> View:
     x = call.view()
-    if call.attribute("mode", "constant") != "constant":
-        raise Unmapped(f"mode {call.attribute('mode')}: no counterpart; only constants are padded")
+    mode = _PAD_MODES.get(call.attribute("mode", "constant"))
+    if mode is None:
+        raise Unmapped(f"mode {call.attribute('mode')}: no counterpart")
     old = call.opset < 11
     pads = list(call.attribute("pads", ())) if old else [int(n) for n in call.wanted(1)]
     value = call.attribute("value", 0.0) if old else call.number(2, 0.0)
@@ -272,7 +273,30 @@ def _pad(call: Call) -> View:
                   for side in (pads[:len(axes)], pads[len(axes):]))
     if x.rank != len(AXES) and not any(pads):
         return x
+    if mode != "constant":
+        return call.net.padded_by_itself(call.name, x, begin, end, mode)
     return call.net.padded(call.name, x, begin, end, value)
+
+
+def _resize(call: Call) -> View:
+    """Resize and Upsample: by the nearest neighbour and whole factors, where every element is repeated."""
+    x, mode = call.view(), call.attribute("mode", "nearest")
+    if mode != "nearest":
+        raise Unmapped(f"mode {mode}: no counterpart; only the nearest neighbour is taken", x)
+    old = call.operation.op == "Upsample" or call.opset < 11
+    scales, sizes = call.constant(1 if old else 2), None if old else call.constant(3)
+    if call.attribute("scales") is not None:
+        scales = np.asarray(call.attribute("scales"))
+    if call.attribute("axes") is not None:
+        raise Unmapped("axes: the factors of all dimensions are wanted", x)
+    factors = [n / m for n, m in zip(sizes, x.shape)] if sizes is not None and sizes.size else [float(n) for n in (() if scales is None else scales.reshape(-1))]
+    if len(factors) != x.rank or any(factor != 1 for factor in factors[:2]):
+        raise Unmapped(f"resizes {times(x.shape)} by {factors}", x)
+    how = "asymmetric" if old else call.attribute("coordinate_transformation_mode", "half_pixel")
+    rounding = "floor" if old else call.attribute("nearest_mode", "round_prefer_floor")
+    if not (how == "asymmetric" and rounding == "floor" or how in ("half_pixel", "half_pixel_symmetric", "pytorch_half_pixel") and rounding.startswith("round_prefer")):
+        raise Unmapped(f"coordinates {how} with nearest_mode {rounding}: not every element is repeated equally: no counterpart", x)
+    return call.net.upsampled(call.name, x, factors[2:])
 
 
 def _slice(call: Call) -> View:
@@ -395,6 +419,7 @@ def _unchanged(call: Call) -> View:
     return call.view()
 
 
+_PAD_MODES = {"constant": "constant", "edge": "replicate", "reflect": "reflect"}   # ONNX's word -> ours
 _NORMS = ("RMSNormalization", "MeanVarianceNormalization")
 
 
@@ -408,8 +433,10 @@ def refuse_alone(call: Call) -> None:
         raise Unmapped(f"a convolution over {dimensions} dimensions; 3 are wanted (T, H, W)")
     if op in ("AveragePool", "MaxPool") and dimensions != 3:
         raise Unmapped(f"a window over {dimensions} dimensions; 3 are wanted (T, H, W)")
-    if op == "Pad" and call.attribute("mode", "constant") != "constant":
-        raise Unmapped(f"mode {call.attribute('mode')}: no counterpart; only constants are padded")
+    if op in ("Resize", "Upsample") and call.attribute("mode", "nearest") != "nearest":
+        raise Unmapped(f"mode {call.attribute('mode')}: no counterpart; only the nearest neighbour is taken")
+    if op == "Pad" and call.attribute("mode", "constant") not in _PAD_MODES:
+        raise Unmapped(f"mode {call.attribute('mode')}: no counterpart")
 
 
 OPERATIONS: Dict[str, Callable[[Call], Union[Value, List[View]]]] = {
@@ -420,7 +447,7 @@ OPERATIONS: Dict[str, Callable[[Call], Union[Value, List[View]]]] = {
     "Identity": _unchanged, "LeakyRelu": _leaky, "PRelu": _prelu, "Elu": _elu(), "Selu": _elu(SELU_SCALE, SELU_ALPHA), "Celu": _elu(celu=True),
     "Gelu": _gelu, "Mish": _activation("mish"), "Tanh": _activation("tanh"), "Erf": _activation("erf"), "Softplus": _softplus, "LogSoftmax": _softmax, "MatMul": _matmul, "MaxPool": _pool("maxpool3d"), "Mul": _mul, "Pad": _pad,
     "ReduceMax": _reduce(Lowering.maximum), "ReduceMean": _reduce(Lowering.mean),
-    "Relu": _activation("relu"), "Reshape": _reshape, "Shape": _shape, "Sigmoid": _activation("sigmoid"),
+    "Relu": _activation("relu"), "Resize": _resize, "Upsample": _resize, "Reshape": _reshape, "Shape": _shape, "Sigmoid": _activation("sigmoid"),
     "Size": _size, "Slice": _slice, "Softmax": _softmax, "Split": _split, "Squeeze": _squeeze, "Sub": _sub,
     "Sum": _sum, "Swish": _swish, "Tile": _tile, "Transpose": _transpose, "Unsqueeze": _unsqueeze,
     "RMSNormalization": _normalisation(_from_axis), "GroupNormalization": _group_norm,

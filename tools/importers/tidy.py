@@ -170,7 +170,7 @@ class _Tidy:
             return
         pad, pool = padded.attributes, node.attributes
         sides = "pad_begin", "pad_end"
-        if pad["value"] == pad["channels_begin"] == pad["channels_end"] == 0 and not pool["ceil_mode"] and not any(
+        if "mode" not in pad and pad["value"] == pad["channels_begin"] == pad["channels_end"] == 0 and not pool["ceil_mode"] and not any(
             (*pool["pad_begin"], *pool["pad_end"])) and all(n < k for s in sides
                                                             for n, k in zip(pad[s], pool["kernel"])):
             pool.update({side: pad[side] for side in sides}, count_include_pad=1)

@@ -38,6 +38,7 @@ const ref_op ref_op_table[CFP_OP_COUNT] = {
     [CFP_OP_ADD] = {ref_add, ref_combine_backward},
     [CFP_OP_MUL] = {ref_mul, ref_combine_backward},
     [CFP_OP_CONCAT] = {ref_move, ref_move_backward},
+    [CFP_OP_UPSAMPLE] = {ref_move, ref_move_backward},
     [CFP_OP_PAD] = {ref_move, ref_move_backward},
     [CFP_OP_SLICE] = {ref_move, ref_move_backward},
     [CFP_OP_CHANNEL_SHUFFLE] = {ref_move, ref_move_backward},
