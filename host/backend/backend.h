@@ -17,8 +17,8 @@
 #include "relevance.h"
 #include "render.h"
 
-/* Raised whenever a type of this file or of relevance.h or render.h changes. */
-#define CFP_BACKEND_ABI 10
+/* Raised whenever a type of this file, of model.h, of relevance.h or of render.h changes. */
+#define CFP_BACKEND_ABI 11
 
 typedef struct cfp_backend cfp_backend; /* an open device; each backend defines its own struct */
 
