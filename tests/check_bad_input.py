@@ -153,7 +153,7 @@ simple("crop unknown", "crop", lambda f: f["input"].attrs.__setitem__("crop", "c
 
 # Nodes
 simple("op missing", "relu1", lambda f: f["graph/relu1"].attrs.__delitem__("op"))
-simple("op unknown", "relu1.*gelu", lambda f: f["graph/relu1"].attrs.__setitem__("op", "gelu"))
+simple("op unknown", "relu1.*softrelu", lambda f: f["graph/relu1"].attrs.__setitem__("op", "softrelu"))
 simple("op 'input'", "relu1", lambda f: f["graph/relu1"].attrs.__setitem__("op", "input"))
 simple("op empty", "relu1", lambda f: f["graph/relu1"].attrs.__setitem__("op", ""))
 simple("op a number", "relu1", lambda f: f["graph/relu1"].attrs.__setitem__("op", 3))
