@@ -138,9 +138,11 @@ typedef struct cuda_op {
 } cuda_op;
 
 extern const cuda_op cuda_op_kernel, cuda_op_depthwise; /* conv3d, linear */
-extern const cuda_op cuda_op_batchnorm, cuda_op_activation, cuda_op_softmax;
+extern const cuda_op cuda_op_batchnorm, cuda_op_norm, cuda_op_activation, cuda_op_prelu,
+    cuda_op_softmax;
 extern const cuda_op cuda_op_maxpool, cuda_op_avgpool, cuda_op_globalavgpool;
 extern const cuda_op cuda_op_combine; /* add, mul */
+extern const cuda_op cuda_op_repeat;  /* pad by edges or reflection, upsample */
 extern const cuda_op cuda_op_move;    /* identity, flatten, concat, pad, slice, channel_shuffle */
 
 void cuda_frames_ring_close(cuda_frames_ring **ring); /* accepts NULL inside; nulls */

@@ -2,12 +2,18 @@
  * between an input and a part of the output; backward is the copy in the other direction. */
 #include "cuda_backend.h"
 
-static int channels_before(const cfp_step *step, int k)
+/* Narrows `out` of a concat to the part that is input k. */
+static void cut_part(const cfp_step *step, int k, cuda_view *out, const cuda_view *in)
 {
-    int channels = 0;
-    for (int i = 0; i < k; i++)
-        channels += step->model->node[step->node->input[i]].shape.c;
-    return channels;
+    const int axis = cfp_concat_axis(step->node);
+    const int strides[5] = {0, out->stride_c, out->stride_t, out->stride_h, out->stride_w};
+    int64_t before = 0;
+    for (int i = 0; i < k; i++) {
+        const cfp_shape s = step->model->node[step->node->input[i]].shape;
+        before += (const int[]){0, s.c, s.t, s.h, s.w}[axis];
+    }
+    out->data = cuda_number(out->data, out->type, before * strides[axis]);
+    out->c = in->c, out->t = in->t, out->h = in->h, out->w = in->w;
 }
 
 /* Narrows `out` of a pad to the part that holds the input. */
@@ -62,9 +68,7 @@ static cuda_box forward_box(const cfp_step *step, int k, cuda_view out, cuda_vie
         unflatten(&out, &in);
         break;
     case CFP_OP_CONCAT:
-        out.data =
-            cuda_number(out.data, out.type, (int64_t)channels_before(step, k) * out.stride_c);
-        out.c = in.c;
+        cut_part(step, k, &out, &in);
         break;
     case CFP_OP_PAD:
         cut_padding(node, &out, &in);

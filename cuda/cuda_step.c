@@ -15,6 +15,9 @@ static const cuda_op *op_of(const cfp_step *step)
         [CFP_OP_CONV3D] = &cuda_op_kernel,
         [CFP_OP_LINEAR] = &cuda_op_kernel,
         [CFP_OP_BATCHNORM] = &cuda_op_batchnorm,
+        [CFP_OP_INSTANCENORM] = &cuda_op_norm,
+        [CFP_OP_GROUPNORM] = &cuda_op_norm,
+        [CFP_OP_LAYERNORM] = &cuda_op_norm,
         [CFP_OP_RELU] = &cuda_op_activation,
         [CFP_OP_RELU6] = &cuda_op_activation,
         [CFP_OP_SILU] = &cuda_op_activation,
@@ -22,6 +25,14 @@ static const cuda_op *op_of(const cfp_step *step)
         [CFP_OP_HARDSWISH] = &cuda_op_activation,
         [CFP_OP_HARDSIGMOID] = &cuda_op_activation,
         [CFP_OP_LEAKYRELU] = &cuda_op_activation,
+        [CFP_OP_PRELU] = &cuda_op_prelu,
+        [CFP_OP_ELU] = &cuda_op_activation,
+        [CFP_OP_GELU] = &cuda_op_activation,
+        [CFP_OP_GELU_TANH] = &cuda_op_activation,
+        [CFP_OP_MISH] = &cuda_op_activation,
+        [CFP_OP_TANH] = &cuda_op_activation,
+        [CFP_OP_SOFTPLUS] = &cuda_op_activation,
+        [CFP_OP_CLIP] = &cuda_op_activation,
         [CFP_OP_SOFTMAX] = &cuda_op_softmax,
         [CFP_OP_IDENTITY] = &cuda_op_move,
         [CFP_OP_FLATTEN] = &cuda_op_move,
@@ -31,6 +42,7 @@ static const cuda_op *op_of(const cfp_step *step)
         [CFP_OP_ADD] = &cuda_op_combine,
         [CFP_OP_MUL] = &cuda_op_combine,
         [CFP_OP_CONCAT] = &cuda_op_move,
+        [CFP_OP_UPSAMPLE] = &cuda_op_repeat,
         [CFP_OP_PAD] = &cuda_op_move,
         [CFP_OP_SLICE] = &cuda_op_move,
         [CFP_OP_CHANNEL_SHUFFLE] = &cuda_op_move,
@@ -38,6 +50,8 @@ static const cuda_op *op_of(const cfp_step *step)
     const cfp_node *node = step->node;
     if (node->op == CFP_OP_CONV3D && node->groups > 1 && node->kernel_channels == 1)
         return &cuda_op_depthwise;
+    if (cfp_repeats(node))
+        return &cuda_op_repeat;
     return table[node->op];
 }
 

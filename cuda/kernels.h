@@ -44,12 +44,19 @@ typedef enum cuda_function {
     CUDA_SIGMOID,
     CUDA_SILU,
     CUDA_HARDSIGMOID,
-    CUDA_HARDSWISH
+    CUDA_HARDSWISH,
+    CUDA_ELU,
+    CUDA_GELU,
+    CUDA_GELU_TANH,
+    CUDA_MISH,
+    CUDA_TANH,
+    CUDA_SOFTPLUS,
+    CUDA_CLIP
 } cuda_function;
 
 typedef struct cuda_activation {
     cuda_function function;
-    float negative_slope; /* leakyrelu */
+    float parameter[3]; /* cfp_op_parameters */
 } cuda_activation;
 
 /* to[i] = from[i] over up to five axes and the clips; from NULL: to[i] = value.  Axes may have any
@@ -67,10 +74,10 @@ typedef struct cuda_box {
 cudaError_t cuda_copy_box(const cuda_box *box, cudaStream_t stream);
 
 /* dst = activation( src * scale + shift + add ).  scale, shift: [lanes], or NULL; add.data may be
- * NULL. */
+ * NULL.  slope: of a prelu, [lanes]; then the activation is a leakyrelu with these slopes. */
 typedef struct cuda_pointwise {
     cuda_view dst, src, add;
-    const float *scale, *shift;
+    const float *scale, *shift, *slope;
     cuda_activation activation;
 } cuda_pointwise;
 cudaError_t cuda_apply(const cuda_pointwise *op, cudaStream_t stream);
@@ -80,6 +87,7 @@ cudaError_t cuda_apply(const cuda_pointwise *op, cudaStream_t stream);
 typedef struct cuda_slope {
     cuda_view dx, dy, value;
     cuda_activation activation;
+    const float *slope; /* of a prelu, [lanes] */
     bool from_output;
 } cuda_slope;
 cudaError_t cuda_apply_slope(const cuda_slope *op, cudaStream_t stream);
@@ -145,6 +153,27 @@ typedef struct cuda_depthwise {
 } cuda_depthwise;
 cudaError_t cuda_depthwise_forward(const cuda_depthwise *op, cudaStream_t stream);
 cudaError_t cuda_depthwise_backward(const cuda_depthwise *op, cudaStream_t stream);
+
+/* A norm by the clip's own statistics, forward if dy.data is NULL: dst = h * gamma + beta; else its
+ * gradient.  groups 0: over all channels of each position, else of each group over all positions.
+ * gamma, beta: [lanes].  sums: [n][groups][CUDA_NORM_SUMS], written. */
+enum { CUDA_NORM_SUMS = 4 };
+typedef struct cuda_norm {
+    cuda_view dst, x, dy;
+    const float *gamma, *beta;
+    double eps;
+    int groups;
+    double *sums;
+} cuda_norm;
+cudaError_t cuda_normalise(const cuda_norm *op, cudaStream_t stream);
+
+/* Copies along T, H, W by tables in device memory: out (t) = in (from[0][t]), and so for h and w.
+ * Backward: in (t) = the sum of out over to[0][first[0][t]] .. to[0][first[0][t + 1] - 1]. */
+typedef struct cuda_repeat {
+    cuda_view in, out;
+    const int *from[3], *first[3], *to[3];
+} cuda_repeat;
+cudaError_t cuda_repeat_places(const cuda_repeat *op, bool backward, cudaStream_t stream);
 
 /* Softmax over the channels of each position. */
 cudaError_t cuda_softmax(const cuda_view *dst, const cuda_view *src, cudaStream_t stream);

@@ -101,15 +101,24 @@ __device__ inline float sigmoid(float x)
 {
     return 1 / (1 + expf(-x));
 }
-__device__ inline float activate(cuda_activation a, float x)
+__device__ inline float softplus(float x, float beta, float threshold)
 {
+    return beta * x > threshold ? x : log1pf(expf(beta * x)) / beta;
+}
+__device__ inline float gelu_tanh(float x) /* the tanh inside of gelu's approximation */
+{
+    return tanhf(0.79788456f * (x + 0.044715f * x * x * x));
+}
+__device__ inline float activate(const cuda_activation &a, float x)
+{
+    const float *p = a.parameter;
     switch (a.function) {
     case CUDA_RELU:
         return x < 0 ? 0 : x;
     case CUDA_RELU6:
         return clamped(x, 0, 6);
     case CUDA_LEAKYRELU:
-        return x < 0 ? a.negative_slope * x : x;
+        return x < 0 ? p[0] * x : x;
     case CUDA_SIGMOID:
         return sigmoid(x);
     case CUDA_SILU:
@@ -118,11 +127,25 @@ __device__ inline float activate(cuda_activation a, float x)
         return clamped(x + 3, 0, 6) / 6;
     case CUDA_HARDSWISH:
         return x * clamped(x + 3, 0, 6) / 6;
+    case CUDA_ELU:
+        return x > 0 ? p[1] * x : p[1] * (p[0] * expm1f(p[2] * x));
+    case CUDA_GELU:
+        return 0.5f * x * (1 + erff(x * 0.70710678f));
+    case CUDA_GELU_TANH:
+        return 0.5f * x * (1 + gelu_tanh(x));
+    case CUDA_MISH:
+        return x * tanhf(softplus(x, 1, 20));
+    case CUDA_TANH:
+        return tanhf(x);
+    case CUDA_SOFTPLUS:
+        return softplus(x, p[0], p[1]);
+    case CUDA_CLIP:
+        return clamped(x, p[0], p[1]);
     default:
         return x;
     }
 }
-template <int V> __device__ inline pack<V> activate(cuda_activation a, pack<V> x)
+template <int V> __device__ inline pack<V> activate(const cuda_activation &a, pack<V> x)
 {
     for (int i = 0; i < V; i++)
         x.v[i] = activate(a, x.v[i]);

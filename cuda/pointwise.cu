@@ -30,7 +30,13 @@ template <class S, int V> static __global__ void apply_kernel(cuda_pointwise op)
                 for (int k = 0; k < V; k++)
                     x.v[k] += add.v[k];
             }
-            x = activate<V>(op.activation, x);
+            if (op.slope != NULL) {
+                const pack<V> slope = load<V>(op.slope + at.c);
+                for (int k = 0; k < V; k++)
+                    x.v[k] = x.v[k] < 0 ? slope.v[k] * x.v[k] : x.v[k];
+            } else {
+                x = activate<V>(op.activation, x);
+            }
         }
         store_channels<V>(address<S>(op.dst, offset_of(op.dst, n, at.position, at.c)), x, at.c,
                           op.dst.c);
@@ -55,7 +61,7 @@ extern "C" cudaError_t cuda_apply(const cuda_pointwise *op, cudaStream_t stream)
 }
 
 /* At a kink the slope is that of the flat side, as in ref. */
-static __device__ float slope_at_output(cuda_activation a, float y)
+static __device__ float slope_at_output(const cuda_activation &a, float y)
 {
     switch (a.function) {
     case CUDA_RELU:
@@ -63,22 +69,44 @@ static __device__ float slope_at_output(cuda_activation a, float y)
     case CUDA_RELU6:
         return y > 0 && y < 6 ? 1 : 0;
     case CUDA_LEAKYRELU: /* y has the sign of x, because negative_slope >= 0 */
-        return y > 0 ? 1 : a.negative_slope;
+        return y > 0 ? 1 : a.parameter[0];
     case CUDA_SIGMOID:
         return y * (1 - y);
     case CUDA_HARDSIGMOID:
         return y > 0 && y < 1 ? 1.0f / 6 : 0;
+    case CUDA_TANH:
+        return 1 - y * y;
+    case CUDA_CLIP:
+        return y > a.parameter[0] && y < a.parameter[1] ? 1 : 0;
     default:
         return 1;
     }
 }
 /* For the activations whose slope cannot be computed from the output. */
-static __device__ float slope_at_input(cuda_activation a, float x)
+static __device__ float slope_at_input(const cuda_activation &a, float x)
 {
-    if (a.function == CUDA_HARDSWISH)
-        return x <= -3 ? 0 : x < 3 ? x / 3 + 0.5f : 1;
+    const float *p = a.parameter;
     const float s = sigmoid(x);
-    return s * (1 + x * (1 - s)); /* silu */
+    switch (a.function) {
+    case CUDA_HARDSWISH:
+        return x <= -3 ? 0 : x < 3 ? x / 3 + 0.5f : 1;
+    case CUDA_ELU:
+        return x > 0 ? p[1] : p[1] * (p[0] * (p[2] * expf(p[2] * x)));
+    case CUDA_GELU:
+        return 0.5f * (1 + erff(x * 0.70710678f)) + x * 0.39894228f * expf(-0.5f * x * x);
+    case CUDA_GELU_TANH: {
+        const float t = gelu_tanh(x), inner = 0.79788456f * (1 + 0.134145f * x * x);
+        return 0.5f * (1 + t) + 0.5f * x * (1 - t * t) * inner;
+    }
+    case CUDA_MISH: {
+        const float t = tanhf(softplus(x, 1, 20));
+        return t + x * s * (1 - t * t);
+    }
+    case CUDA_SOFTPLUS:
+        return p[0] * x > p[1] ? 1 : sigmoid(p[0] * x);
+    default: /* silu */
+        return s * (1 + x * (1 - s));
+    }
 }
 
 template <class S, int V> static __global__ void slope_kernel(cuda_slope op)
@@ -92,9 +120,11 @@ template <class S, int V> static __global__ void slope_kernel(cuda_slope op)
             dx = load<V>(address<S>(op.dy, offset_of(op.dy, n, at.position, at.c)));
             const pack<V> x =
                 load<V>(address<S>(op.value, offset_of(op.value, n, at.position, at.c)));
+            const pack<V> slope = op.slope != NULL ? load<V>(op.slope + at.c) : splat<V>(0);
             for (int k = 0; k < V; k++)
-                dx.v[k] *= op.from_output ? slope_at_output(op.activation, x.v[k])
-                                          : slope_at_input(op.activation, x.v[k]);
+                dx.v[k] *= op.slope != NULL ? (x.v[k] > 0 ? 1 : slope.v[k])
+                           : op.from_output ? slope_at_output(op.activation, x.v[k])
+                                            : slope_at_input(op.activation, x.v[k]);
         }
         store_channels<V>(address<S>(op.dx, offset_of(op.dx, n, at.position, at.c)), dx, at.c,
                           op.dx.c);
@@ -142,8 +172,9 @@ static __global__ void gate_kernel(const __grid_constant__ cuda_gating op)
     const int n = blockIdx.y;
     const bool adds = op.more.data != NULL;
     const bool gates = RELU || op.activation.function != CUDA_NOTHING;
-    const cuda_activation activation = {RELU ? CUDA_RELU : op.activation.function,
-                                        op.activation.negative_slope};
+    cuda_activation activation = op.activation;
+    if (RELU)
+        activation.function = CUDA_RELU;
     const cfp_demand *const demand =
         op.demand != NULL ? op.demand + (int64_t)(n / op.entries) * op.dy.c : NULL;
     for (unsigned i = blockIdx.x * blockDim.x + threadIdx.x; i < places<V>(op.dy);

@@ -13,7 +13,7 @@ set(host "${CMAKE_SOURCE_DIR}/host")
 set(CFP_REF_SOURCES ${CFP_MODULE_BASE} ${host}/backend/op_facts.c
     ${host}/backend/ref/ref_backend.c ${host}/backend/ref/ref_conv.c ${host}/backend/ref/ref_frames.c
     ${host}/backend/ref/ref_pool.c
-    ${host}/backend/ref/ref_pointwise.c ${host}/backend/ref/ref_combine.c
+    ${host}/backend/ref/ref_pointwise.c ${host}/backend/ref/ref_combine.c ${host}/backend/ref/ref_norm.c
     ${host}/backend/ref/ref_move.c ${host}/backend/ref/ref_primitives.c
     ${host}/backend/ref/ref_pairs.c ${host}/backend/ref/ref_relevance.c)
 add_library(fake_ref OBJECT ${CFP_REF_SOURCES}) # compiled once for three modules

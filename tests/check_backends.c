@@ -23,8 +23,11 @@ typedef struct arguments {
 } arguments;
 
 /* The result is a source element, or a constant. */
-static bool is_exact(cfp_op op, bool backward)
+static bool is_exact(const cfp_node *node, bool backward)
 {
+    const cfp_op op = node->op;
+    if (cfp_repeats(node)) /* backward adds up what one element went to */
+        return !backward;
     if (op == CFP_OP_MAXPOOL3D || op == CFP_OP_RELU || op == CFP_OP_RELU6)
         return !backward ||
                op != CFP_OP_MAXPOOL3D; /* windows overlap: their gradients are summed */
@@ -34,7 +37,7 @@ static bool is_exact(cfp_op op, bool backward)
 
 static cfp_status check_forward(check *k, trial *t)
 {
-    k->exact = is_exact(t->c->node.op, false);
+    k->exact = is_exact(&t->c->node, false);
     for (int run = 0; run < 2; run++) { /* a plan is for any number of runs */
         CFP_TRY(device_tensor_spoil(k, &t->on_dst));
         CFP_TRY(trial_forward(k, t));
@@ -65,7 +68,7 @@ static cfp_status check_backward_to(check *k, trial *t, unsigned wanted)
 static cfp_status check_backward(check *k, trial *t)
 {
     const int inputs = case_inputs(t->c);
-    k->exact = is_exact(t->c->node.op, true);
+    k->exact = is_exact(&t->c->node, true);
     CFP_TRY(check_backward_to(k, t, (1u << inputs) - 1));
     for (int i = 0; i < inputs && inputs > 1; i++)
         CFP_TRY(check_backward_to(k, t, 1u << i));

@@ -153,7 +153,7 @@ simple("crop unknown", "crop", lambda f: f["input"].attrs.__setitem__("crop", "c
 
 # Nodes
 simple("op missing", "relu1", lambda f: f["graph/relu1"].attrs.__delitem__("op"))
-simple("op unknown", "relu1.*gelu", lambda f: f["graph/relu1"].attrs.__setitem__("op", "gelu"))
+simple("op unknown", "relu1.*softrelu", lambda f: f["graph/relu1"].attrs.__setitem__("op", "softrelu"))
 simple("op 'input'", "relu1", lambda f: f["graph/relu1"].attrs.__setitem__("op", "input"))
 simple("op empty", "relu1", lambda f: f["graph/relu1"].attrs.__setitem__("op", ""))
 simple("op a number", "relu1", lambda f: f["graph/relu1"].attrs.__setitem__("op", 3))
@@ -254,6 +254,51 @@ for key, values in {"stride": ([0, 1, 1], [-1, 1, 1]), "dilation": ([0, 1, 1], [
     simple(f"{key} not whole", f"conv1.*{key}", lambda f, k=key: f["graph/conv1"].attrs.__setitem__(k, np.array([1.5, 1, 1])))
 for value in (0, -2, 3, 2**31 - 1):
     simple(f"groups {value}", "conv2", lambda f, v=value: f["graph/conv2"].attrs.__setitem__("groups", np.int32(v)))
+
+
+
+def activation(name, message, op, attributes=(), **data):
+    """relu1 as another activation."""
+    def damage(f):
+        group = f["graph/relu1"]
+        text_attribute(group, "op", op)
+        for key, value in dict(attributes).items():
+            group.attrs[key] = value
+        for key, value in data.items():
+            group.create_dataset(key, data=np.float32(value))
+    simple(name, f"node 'relu1'.*{message}", damage)
+
+
+activation("prelu without slopes", "slope", "prelu")
+activation("prelu with too few slopes", "has 3 slopes, its input 4 channels", "prelu", slope=[1, 2, 3])
+activation("prelu with slopes of rank 2", "slope", "prelu", slope=[[1, 2, 3, 4]])
+activation("prelu with a slope that is no number", "slope", "prelu", slope=[1, np.nan, 3, 4])
+for op, keys in (("elu", ("alpha", "scale", "input_scale")), ("softplus", ("beta", "threshold")), ("clip", ("min", "max"))):
+    for key in keys:
+        for value in (np.nan, np.inf, "many"):
+            activation(f"{op} with {key} {value}", f"'?{key}", op, {key: value})
+activation("softplus with beta 0", "'beta' is 0; 0 or less is not supported", "softplus", {"beta": 0.0})
+activation("leakyrelu with a slope below 0", "'negative_slope' is -1; below 0", "leakyrelu", {"negative_slope": -1.0})
+activation("clip to nothing", "'min' 2 is not below 'max' 1", "clip", {"min": 2.0})
+activation("upsample without factor", "factor", "upsample")
+activation("upsample by 0", "factor 0 of H", "upsample", {"factor": np.int32([1, 0, 1])})
+activation("upsample beyond all", "factor 16777216 of", "upsample", {"factor": np.int32([1 << 24, 1, 1])})
+activation("pad of another mode", "mode 'wrap' is none of constant, replicate, reflect", "pad", {"mode": "wrap"})
+activation("pad that reflects all", "reflects .* less than all is wanted", "pad", {"mode": "reflect", "pad_begin": np.int32([0, 99, 0])})
+activation("pad that replicates channels", "pads channels with mode 'replicate'", "pad", {"mode": "replicate", "channels_end": np.int32(1)})
+for axis in (0, 5, -1):
+    activation(f"concat along {axis}", f"axis {axis} is none of 1", "concat", {"axis": np.int32(axis)})
+activation("groupnorm without groups", "groups", "groupnorm")
+activation("groupnorm that does not divide", "3 groups do not divide 4 channels", "groupnorm", {"groups": np.int32(3)})
+activation("groupnorm of no groups", "0 groups do not divide 4 channels", "groupnorm", {"groups": np.int32(0)})
+for op in ("instancenorm", "groupnorm", "layernorm"):
+    two = {"groups": np.int32(2)} if op == "groupnorm" else {}
+    for value in (np.nan, np.inf, 0.0, -1.0):
+        activation(f"{op} with eps {value}", "eps", op, {"eps": value, **two})
+    activation(f"{op} of other channels", "has 5 channels, its input 4", op, two, gamma=np.ones(5), beta=np.ones(5))
+    activation(f"{op} with gamma alone", "beta", op, two, gamma=np.ones(4))
+    activation(f"{op} with beta alone", "has beta and no gamma", op, two, beta=np.ones(4))
+    activation(f"{op} with two lengths", "beta has 3 values, gamma 4", op, two, gamma=np.ones(4), beta=np.ones(3))
 simple("eps NaN", "bn1", lambda f: f["graph/bn1"].attrs.__setitem__("eps", np.nan))
 simple("eps negative beyond var", "bn1", lambda f: f["graph/bn1"].attrs.__setitem__("eps", -2.0))
 

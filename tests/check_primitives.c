@@ -360,7 +360,7 @@ static cfp_status check_gates(check *k, pair *p)
     for (int op = 0; op < CFP_OP_COUNT; op++) {
         if (!cfp_gate_from_output((cfp_op)op))
             continue;
-        const cfp_node node = {.op = (cfp_op)op, .negative_slope = 0.125f};
+        const cfp_node node = {.op = (cfp_op)op, .parameter = {0.125f, 1}};
         random_values(p->x, p->count, WIDE, &seed);
         for (int64_t i = 0; i < p->count; i++)
             p->x[i] = i % 7 == 0 ? 0 : p->x[i]; /* at the kink */

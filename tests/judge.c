@@ -74,7 +74,7 @@ const char *judge_branches(struct toy *t)
     toy_node(t, "stem.act", CFP_OP_SILU, "stem", NULL);
     add_conv(t, "left", "stem.act", 6, 8, 1, 3);
     add_norm(t, "left.bn", "left", 6);
-    toy_node(t, "left.act", CFP_OP_LEAKYRELU, "left.bn", NULL)->negative_slope = 0.25f;
+    toy_node(t, "left.act", CFP_OP_LEAKYRELU, "left.bn", NULL)->parameter[0] = 0.25f;
     cfp_node *pool = toy_node(t, "pool", CFP_OP_MAXPOOL3D, "stem.act", NULL);
     for (int a = 0; a < 3; a++) {
         pool->window.kernel[a] = 3;

@@ -19,6 +19,7 @@ typedef struct op_case {
     cfp_node node; /* op, attributes; kernel layers: shape.c = kernels, groups (0 means 1) */
     cfp_shape src[MAX_SRC];
     bool no_bias;
+    bool one_slope;    /* prelu: one for all channels */
     cfp_op activation; /* fused into the op; CFP_OP_INPUT = 0: none */
     bool adds;         /* a residual is added */
     value_kind values; /* of the sources */
@@ -57,10 +58,31 @@ static inline int case_inputs(const op_case *c)
     return n;
 }
 
+/* The parameters of a fused activation, such that none is a special case. */
+static inline void set_parameters(cfp_node *activation)
+{
+    static const float negative_slope[] = {0.125f}, elu[] = {1.5f, 0.75f, 0.5f},
+                       softplus[] = {2, 3, 0}, clip[] = {-0.5f, 0.75f};
+    const float *from = activation->op == CFP_OP_ELU        ? elu
+                        : activation->op == CFP_OP_SOFTPLUS ? softplus
+                        : activation->op == CFP_OP_CLIP     ? clip
+                                                            : negative_slope;
+    for (int i = 0; i < CFP_PARAMETERS && cfp_op_parameters[activation->op][i].name != NULL; i++)
+        activation->parameter[i] = from[i];
+}
+
 static inline cfp_status make_parameters(cfp_ctx *ctx, cfp_node *node, cfp_shape in, bool bias,
                                          uint64_t *state)
 {
-    if (node->op == CFP_OP_BATCHNORM) {
+    if (node->op == CFP_OP_PRELU) {
+        if (node->channels == 0)
+            node->channels = in.c;
+        CFP_TRY_ALLOC(ctx, node->slope, node->channels);
+        random_values(node->slope, node->channels, ANY, state);
+    }
+    if (cfp_is_clip_norm(node->op))
+        node->eps = 1e-2;
+    if (node->op == CFP_OP_BATCHNORM || (cfp_is_clip_norm(node->op) && bias)) {
         node->channels = in.c;
         CFP_TRY_ALLOC(ctx, node->scale, in.c);
         CFP_TRY_ALLOC(ctx, node->shift, in.c);
@@ -108,6 +130,7 @@ static inline cfp_status make_model(cfp_model *model, cfp_ctx *ctx, const op_cas
         w->stride[a] += w->stride[a] == 0;
         w->dilation[a] += w->dilation[a] == 0;
     }
+    node->channels = c->one_slope;
     node->alias = inputs;
     node->n_inputs = inputs;
     CFP_TRY_ALLOC(ctx, node->input, inputs);
@@ -121,7 +144,7 @@ static inline cfp_status make_model(cfp_model *model, cfp_ctx *ctx, const op_cas
     if (c->activation != CFP_OP_INPUT) {
         cfp_node *activation = node + 1;
         activation->op = c->activation;
-        activation->negative_slope = 0.125f;
+        set_parameters(activation);
         activation->shape = node->shape;
     }
     return CFP_OK;

@@ -30,8 +30,9 @@ static inline void random_window(cfp_window *w, uint64_t *s, bool pool)
 
 static inline void random_conv(op_case *c, uint64_t *s)
 {
-    static const cfp_op fused[] = {CFP_OP_INPUT, CFP_OP_INPUT,   CFP_OP_RELU,     CFP_OP_SILU,
-                                   CFP_OP_RELU6, CFP_OP_SIGMOID, CFP_OP_LEAKYRELU};
+    static const cfp_op fused[] = {CFP_OP_INPUT, CFP_OP_INPUT,   CFP_OP_RELU,      CFP_OP_SILU,
+                                   CFP_OP_RELU6, CFP_OP_SIGMOID, CFP_OP_LEAKYRELU, CFP_OP_ELU,
+                                   CFP_OP_TANH,  CFP_OP_CLIP};
     const int kind = random_int(s, 0, 3);
     if (kind == 0) { /* depthwise */
         c->node.groups = c->src[0].c;
@@ -45,7 +46,7 @@ static inline void random_conv(op_case *c, uint64_t *s)
         c->node.shape.c = random_shape(s, 80).c;
     }
     random_window(&c->node.window, s, false);
-    c->activation = fused[random_int(s, 0, 6)];
+    c->activation = fused[random_int(s, 0, 9)];
     c->adds = random_int(s, 0, 3) == 0;
     c->no_bias = random_int(s, 0, 2) == 0;
 }
@@ -66,6 +67,9 @@ static inline void random_pad(op_case *c, uint64_t *s)
         c->node.window.pad_begin[a] = random_int(s, 0, 2);
         c->node.window.pad_end[a] = random_int(s, 0, 2);
     }
+    c->node.pad_mode = (cfp_pad_mode)random_int(s, 0, 2); /* refused if it reflects too much */
+    if (c->node.pad_mode != CFP_PAD_CONSTANT)
+        return;
     c->node.channels_begin = random_int(s, 0, 1) * random_int(s, 0, 20);
     c->node.channels_end = random_int(s, 0, 1) * random_int(s, 0, 20);
     c->node.value = random_float(s);
@@ -78,7 +82,8 @@ static inline void random_inputs(op_case *c, uint64_t *s)
     for (int k = 1; k < n; k++) {
         cfp_shape x = c->src[0];
         if (c->node.op == CFP_OP_CONCAT) {
-            x.c = random_int(s, 1, 40);
+            *(int *const[]){&x.c, &x.c, &x.t, &x.h, &x.w}[c->node.axis] =
+                c->node.axis < 2 ? random_int(s, 1, 40) : random_int(s, 1, 5);
         } else {
             int *const axis[] = {&x.c, &x.t, &x.h, &x.w};
             for (int a = 0; a < 4; a++)
@@ -108,9 +113,16 @@ static inline op_case random_case(cfp_op op, uint64_t *s)
         c.node.count_include_pad = random_int(s, 0, 1) != 0;
         c.values = random_int(s, 0, 1) ? FEW : ANY;
         break;
+    case CFP_OP_UPSAMPLE:
+        for (int a = 0; a < 3; a++)
+            c.node.factor[a] = random_int(s, 1, 3);
+        break;
+    case CFP_OP_CONCAT:
+        c.node.axis = random_int(s, 0, 1) ? 1 : random_int(s, 2, 4);
+        random_inputs(&c, s);
+        break;
     case CFP_OP_ADD:
     case CFP_OP_MUL:
-    case CFP_OP_CONCAT:
         random_inputs(&c, s);
         break;
     case CFP_OP_PAD:
@@ -119,14 +131,19 @@ static inline op_case random_case(cfp_op op, uint64_t *s)
     case CFP_OP_SLICE:
         random_slice(&c, s);
         break;
+    case CFP_OP_GROUPNORM:
     case CFP_OP_CHANNEL_SHUFFLE:
         c.node.groups = random_int(s, 1, 6);
         c.src[0].c = c.node.groups * random_int(s, 1, 20);
         break;
-    case CFP_OP_LEAKYRELU:
-        c.node.negative_slope = 0.01f;
+    case CFP_OP_PRELU:
+        c.one_slope = random_int(s, 0, 3) == 0;
+        c.values = WIDE;
         break;
     default: /* any shape will do */
+        set_parameters(&c.node);
+        c.values =
+            cfp_op_table[op].class == CFP_CLASS_POINTWISE && random_int(s, 0, 1) ? WIDE : ANY;
         break;
     }
     return c;

@@ -365,7 +365,7 @@ static void backward_is_the_slope_of_forward(void)
 static void slope_from_output_is_the_slope_from_input(void)
 {
     for (int op = 0; op < CFP_OP_COUNT; op++) {
-        const cfp_node node = {.op = (cfp_op)op, .negative_slope = 0.1f};
+        const cfp_node node = {.op = (cfp_op)op, .parameter = {0.1f, 1}};
         for (int i = -160; i < 160 && cfp_gate_from_output((cfp_op)op); i++) {
             const float x = 0.05f * (float)i + 0.025f;
             CHECK_NEAR(ref_gate(&node, ref_activation(&node, x)), ref_activation_slope(&node, x),
@@ -376,7 +376,7 @@ static void slope_from_output_is_the_slope_from_input(void)
 
 static void activations_are_pytorchs(void)
 {
-    const cfp_node leaky = {.op = CFP_OP_LEAKYRELU, .negative_slope = 0.1f};
+    const cfp_node leaky = {.op = CFP_OP_LEAKYRELU, .parameter = {0.1f, 1}};
     const cfp_node silu = {.op = CFP_OP_SILU}, relu6 = {.op = CFP_OP_RELU6};
     const cfp_node swish = {.op = CFP_OP_HARDSWISH}, hard = {.op = CFP_OP_HARDSIGMOID};
     const cfp_node sigmoid = {.op = CFP_OP_SIGMOID}, relu = {.op = CFP_OP_RELU};

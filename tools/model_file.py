@@ -20,15 +20,16 @@ from typing import Dict, List, Optional, Sequence, Union
 import h5py
 import numpy as np
 
-INT, FLOAT, TRIPLE = "int32", "float64", "int32[3]"
+INT, FLOAT, TRIPLE, WORD = "int32", "float64", "int32[3]", "a word"
 LONGEST_NAME, MOST_INPUTS = 60000, 4000  # HDF5 keeps a link's name, and an attribute of 16 bytes a string, within 64 KB
+WORDS = {"mode": ("constant", "replicate", "reflect")}   # of a pad
 FILTERS = ("bilinear", "antialias")
 
 
 @dataclass(frozen=True)
 class Op:
     """What a node of one op may and must have."""
-    attributes: Dict[str, str]                 # name -> INT, FLOAT or TRIPLE (the order is T, H, W)
+    attributes: Dict[str, str]                 # name -> INT, FLOAT, WORD or TRIPLE (the order is T, H, W)
     required: Sequence[str] = ()               # attributes without a default
     datasets: Sequence[str] = ()
     optional: Sequence[str] = ()               # datasets that may be left out
@@ -37,21 +38,30 @@ class Op:
 
 _PADDING = {"pad_begin": TRIPLE, "pad_end": TRIPLE}
 _POOL = {"kernel": TRIPLE, "stride": TRIPLE, **_PADDING, "ceil_mode": INT}
-_PLAIN = ("relu", "relu6", "silu", "sigmoid", "hardswish", "hardsigmoid", "softmax", "identity", "flatten", "globalavgpool")
+_PLAIN = ("relu", "relu6", "silu", "sigmoid", "hardswish", "hardsigmoid", "softmax", "identity", "flatten", "globalavgpool",
+          "gelu", "gelu_tanh", "mish", "tanh")
 
 OPS: Dict[str, Op] = {
     "conv3d": Op({"stride": TRIPLE, "dilation": TRIPLE, **_PADDING, "groups": INT},
                  datasets=("weight", "bias"), optional=("bias",)),
     "linear": Op({}, datasets=("weight", "bias"), optional=("bias",)),
     "batchnorm": Op({"eps": FLOAT}, datasets=("gamma", "beta", "mean", "var")),
+    "instancenorm": Op({"eps": FLOAT}, datasets=("gamma", "beta"), optional=("gamma", "beta")),
+    "groupnorm": Op({"groups": INT, "eps": FLOAT}, required=("groups",), datasets=("gamma", "beta"), optional=("gamma", "beta")),
+    "layernorm": Op({"eps": FLOAT}, datasets=("gamma", "beta"), optional=("gamma", "beta")),
     **{name: Op({}) for name in _PLAIN},
     "leakyrelu": Op({"negative_slope": FLOAT}),
+    "prelu": Op({}, datasets=("slope",)),
+    "elu": Op({"alpha": FLOAT, "scale": FLOAT, "input_scale": FLOAT}),
+    "softplus": Op({"beta": FLOAT, "threshold": FLOAT}),
+    "clip": Op({"min": FLOAT, "max": FLOAT}),
     "maxpool3d": Op(_POOL, required=("kernel",)),
     "avgpool3d": Op({**_POOL, "count_include_pad": INT}, required=("kernel",)),
     "add": Op({}, inputs=(2, None)),
     "mul": Op({}, inputs=(2, None)),
-    "concat": Op({}, inputs=(1, None)),
-    "pad": Op({**_PADDING, "value": FLOAT, "channels_begin": INT, "channels_end": INT}),
+    "concat": Op({"axis": INT}, inputs=(1, None)),
+    "upsample": Op({"factor": TRIPLE}, required=("factor",)),
+    "pad": Op({**_PADDING, "value": FLOAT, "channels_begin": INT, "channels_end": INT, "mode": WORD}),
     "slice": Op({"axis": INT, "start": INT, "stop": INT, "step": INT}, required=("axis", "start", "stop")),
     "channel_shuffle": Op({"groups": INT}, required=("groups",)),
 }
@@ -78,6 +88,10 @@ def _attribute(node: str, key: str, kind: str, value) -> Union[np.ndarray, np.ge
         if not np.isfinite(value):
             raise ModelFileError(f"{node}: {key} is {value}")
         return np.float64(value)
+    if kind == WORD:
+        if value not in WORDS[key]:
+            raise ModelFileError(f"{node}: {key} {value!r} is none of {', '.join(WORDS[key])}")
+        return value
     if kind == INT:
         return _whole(node, key, value)
     triple = [value] * 3 if np.ndim(value) == 0 else list(value)
@@ -146,6 +160,15 @@ def _check_weights(node: str, op: str, attributes: dict, data: Dict[str, np.ndar
         groups = int(attributes.get("groups", 1))
         if groups < 1 or weight.shape[0] % groups:
             raise ModelFileError(f"{node}: {weight.shape[0]} kernels do not divide into {groups} groups")
+    if op == "prelu" and (data["slope"].ndim != 1 or not data["slope"].size):
+        raise ModelFileError(f"{node}: slope has shape {data['slope'].shape}, a vector is wanted")
+    if op == "clip" and not float(attributes.get("min", -1)) < float(attributes.get("max", 1)):
+        raise ModelFileError(f"{node}: min {attributes.get('min', -1)} is not below max {attributes.get('max', 1)}")
+    if op in ("instancenorm", "groupnorm", "layernorm"):
+        if len(data) == 1 or any(array.shape != data["gamma"].shape or array.ndim != 1 for array in data.values()):
+            raise ModelFileError(f"{node}: gamma and beta must be two vectors of one length, or both left out")
+        if not float(attributes.get("eps", 1e-5)) > 0:
+            raise ModelFileError(f"{node}: eps is {attributes['eps']}")
     if op == "batchnorm":
         shapes = {array.shape for array in data.values()}
         if len(shapes) != 1 or len(next(iter(shapes))) != 1:
@@ -263,7 +286,10 @@ class ModelFile:
         _put_text(group.attrs, "op", op)
         _put_text(group.attrs, "inputs", inputs)
         for key, value in attributes.items():
-            group.attrs[key] = value
+            if isinstance(value, str):
+                _put_text(group.attrs, key, value)
+            else:
+                group.attrs[key] = value
         for key, array in data.items():
             group.create_dataset(key, data=array)
         self._inputs[name] = list(inputs)

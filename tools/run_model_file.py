@@ -54,6 +54,9 @@ def _pool3d(x, attrs, average: bool):
 
 
 def _pad(x, attrs):
+    mode = attrs.get("mode", "constant")
+    if mode != "constant":
+        return F.pad(x, _pads(attrs), mode=mode)
     channels = [int(attrs.get("channels_begin", 0)), int(attrs.get("channels_end", 0))]
     return F.pad(x, _pads(attrs) + channels, value=float(attrs.get("value", 0)))
 
@@ -67,6 +70,14 @@ def _slice(x, attrs):
 def _shuffle(x, attrs):
     groups = int(attrs["groups"])
     return x.unflatten(1, (groups, x.shape[1] // groups)).transpose(1, 2).flatten(1, 2)
+
+
+def _group_norm(x, groups, attrs, data):
+    return F.group_norm(x, groups, data.get("gamma"), data.get("beta"), float(attrs.get("eps", 1e-5)))
+
+
+def _elu(x, alpha, scale, input_scale):
+    return scale * torch.where(x > 0, x, alpha * torch.expm1(input_scale * x.clamp(max=0)))
 
 
 def _vector(x):
@@ -86,6 +97,10 @@ OPS = {
     "linear": lambda xs, a, d: _vector(F.linear(xs[0].flatten(1), d["weight"], d.get("bias"))),
     "batchnorm": lambda xs, a, d: F.batch_norm(xs[0], d["mean"], d["var"], d["gamma"], d["beta"],
                                                eps=float(a.get("eps", 1e-5))),
+    "instancenorm": lambda xs, a, d: _group_norm(xs[0], xs[0].shape[1], a, d),
+    "groupnorm": lambda xs, a, d: _group_norm(xs[0], int(a["groups"]), a, d),
+    "layernorm": lambda xs, a, d: F.layer_norm(xs[0].movedim(1, -1), xs[0].shape[1:2], d.get("gamma"), d.get("beta"),
+                                               float(a.get("eps", 1e-5))).movedim(-1, 1),
     "relu": lambda xs, a, d: F.relu(xs[0]),
     "relu6": lambda xs, a, d: F.relu6(xs[0]),
     "silu": lambda xs, a, d: F.silu(xs[0]),
@@ -93,6 +108,14 @@ OPS = {
     "hardswish": lambda xs, a, d: F.hardswish(xs[0]),
     "hardsigmoid": lambda xs, a, d: F.hardsigmoid(xs[0]),
     "leakyrelu": lambda xs, a, d: F.leaky_relu(xs[0], float(a.get("negative_slope", 0.01))),
+    "prelu": lambda xs, a, d: F.prelu(xs[0], d["slope"]),
+    "elu": lambda xs, a, d: _elu(xs[0], *(float(a.get(key, 1)) for key in ("alpha", "scale", "input_scale"))),
+    "gelu": lambda xs, a, d: F.gelu(xs[0]),
+    "gelu_tanh": lambda xs, a, d: F.gelu(xs[0], approximate="tanh"),
+    "mish": lambda xs, a, d: F.mish(xs[0]),
+    "tanh": lambda xs, a, d: torch.tanh(xs[0]),
+    "softplus": lambda xs, a, d: F.softplus(xs[0], float(a.get("beta", 1)), float(a.get("threshold", 20))),
+    "clip": lambda xs, a, d: xs[0].clamp(float(a.get("min", -1)), float(a.get("max", 1))),
     "softmax": lambda xs, a, d: F.softmax(xs[0], 1),
     "identity": lambda xs, a, d: xs[0],
     "flatten": lambda xs, a, d: _vector(xs[0].flatten(1)),
@@ -101,7 +124,8 @@ OPS = {
     "avgpool3d": lambda xs, a, d: _pool3d(xs[0], a, True),
     "add": lambda xs, a, d: sum(xs[1:], xs[0]),
     "mul": lambda xs, a, d: _product(xs),
-    "concat": lambda xs, a, d: torch.cat(xs, 1),
+    "concat": lambda xs, a, d: torch.cat(xs, int(a.get("axis", 1))),
+    "upsample": lambda xs, a, d: F.interpolate(xs[0], scale_factor=[float(n) for n in a["factor"]], mode="nearest"),
     "pad": lambda xs, a, d: _pad(xs[0], a),
     "slice": lambda xs, a, d: _slice(xs[0], a),
     "channel_shuffle": lambda xs, a, d: _shuffle(xs[0], a),

@@ -17,7 +17,7 @@
 #include "relevance.h"
 #include "render.h"
 
-/* Raised whenever a type of this file or of relevance.h or render.h changes. */
+/* Raised whenever a type of this file, of model.h, of relevance.h or of render.h changes. */
 #define CFP_BACKEND_ABI 11
 
 typedef struct cfp_backend cfp_backend; /* an open device; each backend defines its own struct */
@@ -98,8 +98,8 @@ typedef struct cfp_pairs {
 typedef struct cfp_gating {
     cfp_tensor *dy;
     const cfp_tensor *more;
-    const cfp_node *activation; /* relu, relu6, leakyrelu, sigmoid or hardsigmoid: others are never
-                                 * fused where backward is wanted */
+    const cfp_node *activation; /* one of cfp_gate_from_output: others are never fused where
+                                 * backward is wanted */
     const cfp_tensor *y;        /* read only if there is an activation */
     cfp_tensor *residual;
     bool residual_adds; /* residual += dy instead of = */
@@ -289,10 +289,21 @@ typedef struct cfp_backward_reads {
     bool src, dst;
 } cfp_backward_reads;
 cfp_backward_reads cfp_op_backward_reads(cfp_op op);
+/* True if the op copies some input elements several times along T, H, W: pad by the edges or by
+ * reflection, upsample.  cfp_repeated_place: the input that output i of an axis (0, 1, 2 = T, H, W)
+ * comes from; extent: of the input. */
+bool cfp_repeats(const cfp_node *node);
+int cfp_repeated_place(const cfp_node *node, int axis, int extent, int i);
 /* The window of a kernel layer; a linear layer is a convolution with one tap. */
 const cfp_window *cfp_kernel_window(const cfp_node *node);
 /* True if the activation's derivative can be computed from its output alone, as `gate` does. */
 bool cfp_gate_from_output(cfp_op op);
+/* True if a step can end in this activation.  A prelu, whose slopes are one a channel, is a step of
+ * its own. */
+static inline bool cfp_can_end_step(const cfp_node *activation)
+{
+    return cfp_is_activation(activation) && activation->op != CFP_OP_PRELU;
+}
 
 /* An opened device. */
 typedef struct cfp_device {

@@ -37,6 +37,7 @@ static void node_free(cfp_node *node)
     cfp_free(node->bias);
     cfp_free(node->scale);
     cfp_free(node->shift);
+    cfp_free(node->slope);
     cfp_free(node->kernel_mean);
     cfp_free(node->kernel_scale);
 }
@@ -303,6 +304,10 @@ static cfp_status finish_nodes(cfp_model *model, cfp_ctx *ctx)
             CFP_TRY(kernel_means(model, ctx, node));
         else if (node->op == CFP_OP_BATCHNORM)
             node->parameters = 2 * (int64_t)node->shape.c; /* gamma and beta are learned */
+        else if (node->op == CFP_OP_PRELU)
+            node->parameters = node->channels;
+        else if (cfp_is_clip_norm(node->op))
+            node->parameters = 2 * (int64_t)node->channels;
     }
     CFP_TRY(model->n_heads > 0 ? check_heads(model, ctx) : check_output(model, ctx));
     for (int i = 1; i < model->n_nodes; i++) {

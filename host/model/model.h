@@ -24,12 +24,26 @@ typedef struct cfp_op_info {
 
 extern const cfp_op_info cfp_op_table[CFP_OP_COUNT];
 
+/* The numbers that an activation has as attributes. */
+enum { CFP_PARAMETERS = 3 };
+typedef struct cfp_parameter {
+    const char *name; /* NULL: the op has no more */
+    double standard;  /* of a file that does not have the attribute */
+    double least;
+} cfp_parameter;
+extern const cfp_parameter cfp_op_parameters[CFP_OP_COUNT][CFP_PARAMETERS];
+
 /* The window of a convolution or a pool.  Indices 0, 1, 2 are T, H, W. */
 typedef struct cfp_window {
     int kernel[3], stride[3], dilation[3], pad_begin[3], pad_end[3];
 } cfp_window;
 
 #define CFP_ALL_DEPTHS -1 /* in the place of a deepest depth: no layer is too deep */
+
+/* What a pad puts around T, H, W: `value`, the element at the edge, or those behind the edge
+ * mirrored. */
+typedef enum cfp_pad_mode { CFP_PAD_CONSTANT, CFP_PAD_REPLICATE, CFP_PAD_REFLECT } cfp_pad_mode;
+extern const char *const cfp_pad_modes[]; /* names by cfp_pad_mode, then NULL */
 
 typedef struct cfp_node {
     char *name;
@@ -41,23 +55,30 @@ typedef struct cfp_node {
     cfp_shape shape; /* of the output, n = 1 */
 
     /* Attributes; each op has only some of them (SPEC: model file). */
-    cfp_window window;      /* conv3d, maxpool3d, avgpool3d; pad: pad_begin, pad_end only */
-    int groups;             /* conv3d (linear: 1), channel_shuffle */
-    bool ceil_mode;         /* maxpool3d, avgpool3d */
-    bool count_include_pad; /* avgpool3d */
-    float negative_slope;   /* leakyrelu */
-    float value;            /* pad */
+    cfp_window window; /* conv3d, maxpool3d, avgpool3d; pad: pad_begin, pad_end only */
+    int groups; /* conv3d (linear: 1), channel_shuffle, groupnorm, instancenorm (one a channel) */
+    bool ceil_mode;                   /* maxpool3d, avgpool3d */
+    bool count_include_pad;           /* avgpool3d */
+    float parameter[CFP_PARAMETERS];  /* activations: cfp_op_parameters names them */
+    float value;                      /* pad */
+    cfp_pad_mode pad_mode;            /* pad */
+    int factor[3];                    /* upsample: of T, H, W */
     int channels_begin, channels_end; /* pad */
-    int axis, start, stop, step;      /* slice; axis 1..4 = C, T, H, W */
+    int axis, start, stop, step;      /* slice; axis 1..4 = C, T, H, W; concat: axis */
 
     /* Parameters.  weight and bias are what the network computes with: a batch norm that was folded
      * into the layer is included.  kernel_mean comes from the kernels as trained. */
     float *weight;       /* (O, I/groups, kT, kH, kW) of conv3d; (O, I) of linear; O is shape.c */
     int kernel_channels; /* I/groups, as the weight has it; must fit the input's channels */
     float *bias;         /* [O] or NULL */
-    int channels;        /* batchnorm: C of its parameters; must fit the input's channels */
+    int channels;        /* batchnorm: C of its parameters; must fit the input's channels.  prelu:
+                            the number of slopes; one, or as many as the input has channels */
+    float *slope;        /* prelu: [shape.c] once the shapes are known */
     float *scale; /* batchnorm: gamma / sqrt(var + eps), [C]; output = input * scale + shift */
     float *shift; /* batchnorm: beta - mean * scale, [C] */
+    /* Norms by the clip's own statistics have gamma and beta there.  channels 0: the file has
+     * neither, and they are 1 and 0. */
+    double eps; /* of those norms */
 
     /* Kernel layers: */
     float *kernel_mean;  /* (O, I/groups): mean over the taps of the kernels as trained */
@@ -170,6 +191,16 @@ static inline bool cfp_is_kernel_layer(const cfp_node *node)
 static inline bool cfp_is_activation(const cfp_node *node)
 {
     return cfp_op_table[node->op].class == CFP_CLASS_POINTWISE;
+}
+/* The axis along which a concat joins: 1 (C) unless another is given. */
+static inline int cfp_concat_axis(const cfp_node *node)
+{
+    return node->axis == 0 ? 1 : node->axis;
+}
+/* A norm by the clip's own mean and variance. */
+static inline bool cfp_is_clip_norm(cfp_op op)
+{
+    return op == CFP_OP_INSTANCENORM || op == CFP_OP_GROUPNORM || op == CFP_OP_LAYERNORM;
 }
 /* The number of channels of the tensor that a kernel layer reads, and the number that one of its
  * kernels reads. */

@@ -2,8 +2,7 @@
  *
  * The file is not trusted: another process reads it (h5_file.h).  Every error names the file, the
  * node and the attribute or data set. */
-#include "../h5/h5_file.h"
-#include "model.h"
+#include "model_read.h"
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -362,16 +361,6 @@ static cfp_status read_pool(struct reader *r, cfp_node *node)
     return read_flag(r, &node->count_include_pad, "count_include_pad");
 }
 
-static cfp_status read_real(struct reader *r, float *value, double standard, const char *name)
-{
-    double number = standard;
-    CFP_TRY(cfp_h5_double(&number, r->ctx, &r->group, r->where, name, false));
-    *value = (float)number;
-    return isfinite(*value)
-               ? CFP_OK
-               : cfp_fail(r->ctx, CFP_FORMAT, "%s: '%s' is %g", r->where, name, number);
-}
-
 static cfp_status read_attributes(struct reader *r, cfp_node *node)
 {
     const cfp_h5_group *const g = &r->group;
@@ -384,23 +373,9 @@ static cfp_status read_attributes(struct reader *r, cfp_node *node)
         return read_kernels(r, node);
     case CFP_OP_BATCHNORM:
         return read_batchnorm(r, node);
-    case CFP_OP_LEAKYRELU:
-        CFP_TRY(read_real(r, &node->negative_slope, 0.01, "negative_slope"));
-        /* The backward pass finds the side of the kink by the sign of the output. */
-        if (node->negative_slope < 0)
-            return cfp_fail(r->ctx, CFP_UNSUPPORTED,
-                            "%s: 'negative_slope' is %g; below 0 is not supported", r->where,
-                            (double)node->negative_slope);
-        return CFP_OK;
     case CFP_OP_MAXPOOL3D:
     case CFP_OP_AVGPOOL3D:
         return read_pool(r, node);
-    case CFP_OP_PAD:
-        CFP_TRY(cfp_h5_ints(node->window.pad_begin, 3, r->ctx, g, r->where, "pad_begin", false));
-        CFP_TRY(cfp_h5_ints(node->window.pad_end, 3, r->ctx, g, r->where, "pad_end", false));
-        CFP_TRY(cfp_h5_int(&node->channels_begin, r->ctx, g, r->where, "channels_begin", false));
-        CFP_TRY(cfp_h5_int(&node->channels_end, r->ctx, g, r->where, "channels_end", false));
-        return read_real(r, &node->value, 0.0, "value");
     case CFP_OP_SLICE:
         node->stop = INT32_MAX;
         node->step = 1;
@@ -411,7 +386,7 @@ static cfp_status read_attributes(struct reader *r, cfp_node *node)
     case CFP_OP_CHANNEL_SHUFFLE:
         return cfp_h5_int(&node->groups, r->ctx, g, r->where, "groups", true);
     default:
-        return CFP_OK;
+        return cfp_read_op(node, r->ctx, g, r->where);
     }
 }
 

@@ -24,6 +24,8 @@ int cfp_route(const cfp_model *model, int index, int k, int j)
     case CFP_OP_MUL:
         return in.c == 1 ? 0 : j;
     case CFP_OP_CONCAT: {
+        if (cfp_concat_axis(node) != 1)
+            return j;
         const int i = j - concat_offset(model, node, k);
         return i >= 0 && i < in.c ? i : -1;
     }
@@ -39,7 +41,7 @@ int cfp_route(const cfp_model *model, int index, int k, int j)
         const int per_group = in.c / node->groups;
         return j % node->groups * per_group + j / node->groups;
     }
-    default: /* batchnorm, activations, pools, softmax, identity */
+    default: /* norms, activations, pools, softmax, identity */
         return j;
     }
 }
@@ -52,7 +54,7 @@ int cfp_map_node(const cfp_model *model, int index)
             return index;
         const cfp_node *next = &model->node[node->consumer[0]];
         const bool follows = next->op == CFP_OP_BATCHNORM || next->op == CFP_OP_IDENTITY ||
-                             cfp_is_activation(next) ||
+                             cfp_is_clip_norm(next->op) || cfp_is_activation(next) ||
                              /* one channel that is added to many cannot hold their map */
                              (next->op == CFP_OP_ADD && next->shape.c == node->shape.c);
         if (!follows)

@@ -127,20 +127,58 @@ static cfp_status broadcast_shape(cfp_ctx *ctx, const cfp_model *model, cfp_node
 
 static cfp_status concat_shape(cfp_ctx *ctx, const cfp_model *model, cfp_node *node)
 {
+    const int axis = cfp_concat_axis(node);
     cfp_shape out = model->node[node->input[0]].shape;
-    int64_t channels = out.c;
+    if (axis < 1 || axis > 4)
+        return cfp_fail_node(ctx, CFP_SHAPE, model, node, "axis %d is none of 1 (C) to 4 (W)",
+                             axis);
+    int *const extent = (int *const[]){&out.c, &out.t, &out.h, &out.w}[axis - 1];
     for (int k = 1; k < node->n_inputs; k++) {
         const cfp_shape in = model->node[node->input[k]].shape;
-        if (in.t != out.t || in.h != out.h || in.w != out.w)
+        if ((axis != 1 && in.c != out.c) || (axis != 2 && in.t != out.t) ||
+            (axis != 3 && in.h != out.h) || (axis != 4 && in.w != out.w))
             return cfp_fail_node(ctx, CFP_SHAPE, model, node,
-                                 "concatenates %d x %d x %d and %d x %d x %d", out.t, out.h, out.w,
-                                 in.t, in.h, in.w);
-        channels += in.c;
+                                 "concatenates %d x %d x %d x %d and %d x %d x %d x %d along %c",
+                                 out.c, out.t, out.h, out.w, in.c, in.t, in.h, in.w,
+                                 "CTHW"[axis - 1]);
+        const int64_t sum = (int64_t)*extent + (const int[]){in.c, in.t, in.h, in.w}[axis - 1];
+        if (sum > MAX_EXTENT)
+            return cfp_fail_node(ctx, CFP_SHAPE, model, node, "an extent of %lld", (long long)sum);
+        *extent = (int)sum;
     }
-    if (channels > MAX_EXTENT)
-        return cfp_fail_node(ctx, CFP_SHAPE, model, node, "%lld channels", (long long)channels);
-    out.c = (int)channels;
     node->shape = out;
+    return CFP_OK;
+}
+
+static cfp_status upsample_shape(cfp_ctx *ctx, const cfp_model *model, cfp_node *node, cfp_shape in)
+{
+    int *const extent[3] = {&in.t, &in.h, &in.w};
+    for (int a = 0; a < 3; a++) {
+        if (node->factor[a] < 1 || (int64_t)*extent[a] * node->factor[a] > MAX_EXTENT)
+            return cfp_fail_node(ctx, CFP_SHAPE, model, node, "factor %d of %c = %d",
+                                 node->factor[a], axis_name[a], *extent[a]);
+        *extent[a] *= node->factor[a];
+    }
+    node->shape = in;
+    return CFP_OK;
+}
+
+/* What is mirrored must be there, and channels have no neighbours. */
+static cfp_status check_pad_mode(cfp_ctx *ctx, const cfp_model *model, const cfp_node *node,
+                                 cfp_shape in)
+{
+    const int extent[3] = {in.t, in.h, in.w};
+    if (node->pad_mode == CFP_PAD_CONSTANT)
+        return CFP_OK;
+    if (node->channels_begin > 0 || node->channels_end > 0)
+        return cfp_fail_node(ctx, CFP_SHAPE, model, node, "pads channels with mode '%s'",
+                             cfp_pad_modes[node->pad_mode]);
+    for (int a = 0; a < 3 && node->pad_mode == CFP_PAD_REFLECT; a++)
+        if (node->window.pad_begin[a] >= extent[a] || node->window.pad_end[a] >= extent[a])
+            return cfp_fail_node(ctx, CFP_SHAPE, model, node,
+                                 "reflects %d and %d of %c = %d; less than all is wanted",
+                                 node->window.pad_begin[a], node->window.pad_end[a], axis_name[a],
+                                 extent[a]);
     return CFP_OK;
 }
 
@@ -161,7 +199,7 @@ static cfp_status pad_shape(cfp_ctx *ctx, const cfp_model *model, cfp_node *node
         extent[a] += added[a] + behind[a];
     }
     node->shape = (cfp_shape){1, extent[0], extent[1], extent[2], extent[3]};
-    return CFP_OK;
+    return check_pad_mode(ctx, model, node, in);
 }
 
 /* Resolves start and stop as Python does: negative ones count from the end, then both are clamped.
@@ -201,6 +239,41 @@ static cfp_status flatten_shape(cfp_ctx *ctx, const cfp_model *model, cfp_node *
     return CFP_OK;
 }
 
+/* A norm without gamma and beta gets ones and zeros. */
+static cfp_status norm_shape(cfp_ctx *ctx, const cfp_model *model, cfp_node *node, cfp_shape in)
+{
+    node->shape = in;
+    if (node->op == CFP_OP_INSTANCENORM)
+        node->groups = in.c;
+    if (node->op == CFP_OP_GROUPNORM && (node->groups < 1 || in.c % node->groups != 0))
+        return cfp_fail_node(ctx, CFP_SHAPE, model, node, "%d groups do not divide %d channels",
+                             node->groups, in.c);
+    if (node->channels != 0 && node->channels != in.c)
+        return cfp_fail_node(ctx, CFP_SHAPE, model, node, "has %d channels, its input %d",
+                             node->channels, in.c);
+    if (node->scale == NULL)
+        CFP_TRY_ALLOC(ctx, node->scale, in.c);
+    if (node->shift == NULL)
+        CFP_TRY_ALLOC(ctx, node->shift, in.c);
+    for (int c = 0; c < in.c && node->channels == 0; c++)
+        node->scale[c] = 1;
+    return CFP_OK;
+}
+
+/* One slope becomes one a channel. */
+static cfp_status spread_slope(cfp_ctx *ctx, cfp_node *node)
+{
+    float *slope;
+    if (node->channels == node->shape.c)
+        return CFP_OK;
+    CFP_TRY_ALLOC(ctx, slope, node->shape.c);
+    for (int c = 0; c < node->shape.c; c++)
+        slope[c] = node->slope[0];
+    cfp_free(node->slope);
+    node->slope = slope;
+    return CFP_OK;
+}
+
 static cfp_status shape_of(cfp_ctx *ctx, const cfp_model *model, cfp_node *node)
 {
     const cfp_shape in = model->node[node->input[0]].shape;
@@ -224,6 +297,8 @@ static cfp_status shape_of(cfp_ctx *ctx, const cfp_model *model, cfp_node *node)
         return broadcast_shape(ctx, model, node);
     case CFP_OP_CONCAT:
         return concat_shape(ctx, model, node);
+    case CFP_OP_UPSAMPLE:
+        return upsample_shape(ctx, model, node, in);
     case CFP_OP_PAD:
         return pad_shape(ctx, model, node, in);
     case CFP_OP_SLICE:
@@ -240,6 +315,18 @@ static cfp_status shape_of(cfp_ctx *ctx, const cfp_model *model, cfp_node *node)
                                  node->channels, in.c);
         node->shape = in;
         return CFP_OK;
+    case CFP_OP_INSTANCENORM:
+    case CFP_OP_GROUPNORM:
+    case CFP_OP_LAYERNORM:
+        return norm_shape(ctx, model, node, in);
+    case CFP_OP_PRELU:
+        if (node->channels != 1 && node->channels != in.c)
+            return cfp_fail_node(ctx, CFP_SHAPE, model, node,
+                                 "has %d slopes, its input %d channels; one, or one a channel, is "
+                                 "wanted",
+                                 node->channels, in.c);
+        node->shape = in;
+        return spread_slope(ctx, node);
     default: /* activations, softmax, identity */
         node->shape = in;
         return CFP_OK;

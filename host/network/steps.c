@@ -33,7 +33,7 @@ static void mark_used(const cfp_model *model, bool *used)
 
 static bool fusable_activation(const cfp_trace *trace, int node)
 {
-    return node >= 0 && cfp_is_activation(&trace->model->node[node]) &&
+    return node >= 0 && cfp_can_end_step(&trace->model->node[node]) &&
            (!trace->request.backward || cfp_gate_from_output(trace->model->node[node].op));
 }
 

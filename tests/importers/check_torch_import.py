@@ -109,13 +109,13 @@ def check_small(checks, tool, folder):
     out, held = folder / "net.h5", 0
     networks = {name: (f"small_networks:{name}", network, ()) for name, network in small_networks.NETWORKS.items()}
     networks["Ops, same"] = "small_networks:Ops", lambda: small_networks.Ops(same=True), ("--arg", "same=True")
-    for name in ("Called", "InPlace", "Reshaped", "Optional", "Changed", "Maxima", "Copied", "Sized"):
+    for name in ("Called", "InPlace", "Reshaped", "Optional", "Changed", "Maxima", "Copied", "Sized", "Softened"):
         networks[name] = f"odd_networks:{name}", getattr(odd_networks, name), ()
     for what, (spec, network, options) in networks.items():
         module = made(network)
         if checks.mapped(what, load(tool, module, spec, out, folder, *PREPROCESSING, *options)):
-            # fc7 takes up the bias that is added by hand; proj gives T x H x W x C there and C x T x H x W here
-            held += hold(checks, what, out, module, clip(), CLOSE, other=("fc7", "proj"))[1]
+            # fc7 takes up the bias that is added by hand; proj and layer give T x H x W x C there and C x T x H x W here
+            held += hold(checks, what, out, module, clip(), CLOSE, other=("fc7", "proj", "layer"))[1]
             if what == "Called":
                 found = set(FileModel(out).nodes)
                 checks.that("Called: names", found == odd_networks.CALLED, found ^ odd_networks.CALLED)
@@ -261,8 +261,8 @@ def check_refusals(checks, tool, folder):
     def refused(what, spec, *words, options=()):
         checks.refused(what, tool(spec, out, *PREPROCESSING, *options), out, spec.partition(":")[0], *words)
 
-    refused("all at once", "odd_networks:Unmapped", "4 of its operations", "up (Upsample)", "norm (GroupNorm)",
-            "pool (LPPool2d)", "erf (erf)")
+    refused("all at once", "odd_networks:Unmapped", "4 of its operations", "up (Upsample)", "norm (LocalResponseNorm)",
+            "pool (LPPool2d)", "acos (acos)")
     for what, (_, words) in odd_networks.REFUSED.items():
         refused(what, "odd_networks:refused", words, options=("--arg", f"what={what}"))
     refused("two inputs", "odd_networks:TwoInputs", "second input")

@@ -151,13 +151,12 @@ class Unmapped(nn.Module):
     """Four operations without a counterpart, one after the other, with others between them."""
     def __init__(self):
         super().__init__()
-        self.up, self.conv, self.norm, self.head = nn.Upsample(scale_factor=2), nn.Conv3d(3, 4,
-                                                                                          3), nn.GroupNorm(2,
-                                                                                                           4), Head(4)
+        self.up, self.conv, self.head = nn.Upsample(scale_factor=2, mode="trilinear"), nn.Conv3d(3, 4, 3), Head(4)
+        self.norm = nn.LocalResponseNorm(2)
         self.pool = nn.LPPool2d(2, 2)
 
     def forward(self, x):
-        return self.head(torch.erf(self.pool(F.relu(self.norm(F.relu(self.conv(self.up(x))))))))
+        return self.head(torch.acos(self.pool(F.relu(self.norm(F.relu(self.conv(self.up(x))))))))
 
 
 class One(nn.Module):
@@ -339,6 +338,11 @@ def published(arch, layout):
     return NETWORKS[arch, layout](CLASSES, scaled(0.125), 3, frames, size)
 
 
+def moved(norm):
+    norm.weight.data.normal_()
+    return norm
+
+
 REFUSED = {  # what -> (the network, words of the refusal)
     "padding_mode": (lambda: One(nn.Conv3d(4, 4, 3, padding_mode="circular")), "layer (Conv3d): padding_mode circular"),
     "no statistics": (lambda: One(nn.BatchNorm3d(4, track_running_stats=False)), "layer (BatchNorm3d): statistics"),
@@ -348,7 +352,7 @@ REFUSED = {  # what -> (the network, words of the refusal)
     "adaptive sizes": (lambda: One(nn.AdaptiveAvgPool3d(3)), "layer (AdaptiveAvgPool3d): an adaptive pool"),
     "norm over positions": (lambda: One(nn.LayerNorm((8, 16, 16))), "layer (LayerNorm): LayerNorm over T,H,W mixes positions: no counterpart"),
     "norm over W": (lambda: One(Apply(lambda x: F.layer_norm(x, (16,)))), "layer.layer_norm (layer_norm): LayerNorm over W mixes positions"),
-    "norm of each channel": (lambda: One(nn.InstanceNorm3d(4)), "layer (InstanceNorm3d): InstanceNorm over T,H,W mixes positions"),
+    "norm with weights of positions": (lambda: One(moved(nn.LayerNorm((4, 8, 16, 16)))), "layer (LayerNorm): LayerNorm over C,T,H,W has another weight at each position"),
     "recurrent": (lambda: One(nn.GRU(16, 4)), "layer (GRU): is recurrent"),
     "attention": (lambda: One(Apply(lambda x: torch.bmm(x.flatten(2), x.flatten(2).transpose(1, 2)))), "(bmm): a product of two tensors, as attention"),
     "random numbers": (lambda: Wrapped(lambda x: x * torch.rand(5)), "gives other scores each time that it is run"),
@@ -356,12 +360,14 @@ REFUSED = {  # what -> (the network, words of the refusal)
     "a 2-D convolution": (lambda: One(nn.Conv2d(4, 4, 1)), "layer (Conv2d): a convolution over 2 dimensions"),
     "hooks": (lambda: One(hooked()), "layer (Conv3d): has forward hooks"),
     "softmax over W": (lambda: One(nn.Softmax(dim=4)), "layer (Softmax): softmax over another dimension"),
-    "clamp": (lambda: One(nn.Hardtanh()), "layer (Hardtanh): clips to -1 ... 1"),
+    "clamp": (lambda: One(Apply(lambda x: x.clamp(1, 1))), "layer.clamp (clamp): clips to 1 ... 1"),
+    "error function": (lambda: One(Apply(lambda x: torch.erf(x))), "layer.erf (erf): is known inside of a GELU only"),
     "sum": (lambda: One(Apply(lambda x: x.sum((2, 3, 4)))), "layer.sum (sum): a reduction that a model file does not have: no counterpart"),
     "difference": (lambda: One(Apply(lambda x: x - x.mean((2, 3, 4), True))), "layer.sub (sub): a difference"),
     "mean over channels": (lambda: One(Apply(lambda x: x * x.mean(1, True))), "layer.mean (mean): a mean over dim"),
-    "reflection": (lambda: One(Apply(lambda x: F.pad(x, (1, 1), "replicate"))), "layer.pad (pad): mode replicate"),
-    "joined along T": (lambda: One(Apply(lambda x: torch.cat([x, x], 2))), "layer.cat (cat): a concatenation along T"),
+    "wrapping": (lambda: One(Apply(lambda x: F.pad(x, (1, 1, 0, 0, 0, 0), "circular"))), "layer.pad (pad): mode circular"),
+    "joined with constants": (lambda: One(Apply(lambda x: torch.cat([x, torch.ones(1, 4, 1, 16, 16)], 2))), "layer.cat (cat): a concatenation with constants along T"),
+    "a factor and a half": (lambda: One(nn.Upsample(scale_factor=1.5)), "layer (Upsample): resizes 1 x 4 x 8 x 16 x 16 1.5 x 1.5 x 1.5 times"),
     "a part of the batch": (lambda: One(Apply(lambda x: x[0])), "N x C x T x H x W"),
     "a part changed in place": (lambda: One(Apply(part_in_place)), "was changed in place"),
     "active dropout": (lambda: One(Apply(lambda x: F.dropout(x))), "layer.dropout (dropout): is on"),
@@ -392,6 +398,16 @@ REFUSED = {  # what -> (the network, words of the refusal)
 
 def refused(what):
     return REFUSED[what][0]()
+
+
+class Softened(nn.Module):
+    """A softplus with numbers, which the exporters do not take."""
+    def __init__(self):
+        super().__init__()
+        self.conv, self.soft, self.head = nn.Conv3d(3, 4, 1), nn.Softplus(2, 0.5), Head(4)
+
+    def forward(self, x):
+        return self.head(self.soft(self.conv(x)))
 
 
 class TwoInputs(nn.Module):

@@ -203,6 +203,92 @@ def _(b, x):
     return F.leaky_relu(F.leaky_relu(F.batch_norm(x, mean, var, gamma, beta, eps=0.01)), 0.3)
 
 
+@case("PRelu, Elu, Selu, Softplus, Tanh", 9, 16)
+def _(b, x):
+    slope = b.weight("slope", 4, 1, 1, 1)
+    b.weights["one"] = np.float32([0.3])
+    b.add("PRelu", ["x", "slope"], "a")
+    b.add("Elu", "a", "c", alpha=0.6)
+    b.add("PRelu", ["c", "one"], "d")
+    b.add("Selu", "d", "e")
+    b.add("Softplus", "e", "f")
+    b.add("Tanh", "f", "y")
+    x = F.prelu(F.elu(F.prelu(x, slope.reshape(4)), 0.6), torch.tensor([0.3]).float().double())
+    return torch.tanh(F.softplus(F.selu(x)))
+
+
+@case("Celu, Gelu, Mish", 20, 22)
+def _(b, x):
+    b.add("Celu", "x", "a", alpha=0.6)
+    b.add("Gelu", "a", "c")
+    b.add("Gelu", "c", "d", approximate="tanh")
+    b.add("Mish", "d", "y")
+    return F.mish(F.gelu(F.gelu(F.celu(x, 0.6)), approximate="tanh"))
+
+
+@case("InstanceNormalization, of groups too", 9, 18)
+def _(b, x):
+    gamma, beta = b.weight("gamma", 4), b.weight("beta", 4)
+    two, zero = b.weight("two", 2), b.weight("zero", 2)
+    b.add("InstanceNormalization", ["x", "gamma", "beta"], "a", epsilon=0.01)
+    b.add("Reshape", ["a", b.constant("groups", [0, 2, -1])], "g")
+    b.add("InstanceNormalization", ["g", "two", "zero"], "n")
+    b.add("Reshape", ["n", b.constant("back", X)], "y")
+    x = F.instance_norm(x, weight=gamma, bias=beta, eps=0.01)
+    return F.group_norm(x, 2, two.repeat_interleave(2), zero.repeat_interleave(2))
+
+
+@case("LayerNormalization of channels", 17, 22)
+def _(b, x):
+    gamma, beta = b.weight("gamma", 4), b.weight("beta", 4)
+    b.add("Transpose", "x", "t", perm=[0, 2, 3, 4, 1])
+    b.add("LayerNormalization", ["t", "gamma", "beta"], "n", epsilon=0.01)
+    b.add("Transpose", "n", "y", perm=[0, 4, 1, 2, 3])
+    return F.layer_norm(x.movedim(1, -1), (4,), gamma, beta, 0.01).movedim(-1, 1)
+
+
+@case("GroupNormalization of a number a group", 18, 20)
+def _(b, x):
+    gamma, beta = b.weight("gamma", 2), b.weight("beta", 2)
+    b.add("GroupNormalization", ["x", "gamma", "beta"], "y", num_groups=2)
+    return F.group_norm(x, 2, gamma.repeat_interleave(2), beta.repeat_interleave(2))
+
+
+@case("GroupNormalization of a number a channel", 21, 23)
+def _(b, x):
+    gamma, beta = b.weight("gamma", 4), b.weight("beta", 4)
+    b.add("GroupNormalization", ["x", "gamma", "beta"], "y", num_groups=2)
+    return F.group_norm(x, 2, gamma, beta)
+
+
+@case("Pad by edges and by reflection, Concat along T", 11, 13)
+def _(b, x):
+    b.constant("pads", [0, 0, 1, 0, 2, 0, 0, 0, 1, 3])
+    b.add("Pad", ["x", "pads"], "a", mode="edge")
+    b.add("Pad", ["x", "pads"], "c", mode="reflect")
+    b.add("Concat", ["a", "c"], "y", axis=2)
+    return torch.cat([F.pad(x, (2, 3, 0, 1, 1, 0), mode=mode) for mode in ("replicate", "reflect")], 2)
+
+
+@case("Resize by whole factors", 11, 13)
+def _(b, x):
+    b.constant("none", [], np.float32), b.constant("scales", [1, 1, 1, 2, 3], np.float32), b.constant("sizes", [1, 4, 8, 12, 24])
+    b.add("Resize", ["x", "none", "scales"], "a", mode="nearest", coordinate_transformation_mode="asymmetric", nearest_mode="floor")
+    b.add("Resize", ["a", "none", "none", "sizes"], "y", mode="nearest")
+    return F.interpolate(F.interpolate(x, scale_factor=(1, 2, 3)), scale_factor=(2, 1, 1))
+
+
+@case("Gelu written out in another order", 9, 13)
+def _(b, x):
+    b.constant("root", 2 ** -0.5, np.float32), b.constant("one", 1, np.float32), b.constant("half", 0.5, np.float32)
+    b.add("Mul", ["root", "x"], "a")
+    b.add("Erf", "a", "c")
+    b.add("Add", ["one", "c"], "d")
+    b.add("Mul", ["half", "d"], "e")
+    b.add("Mul", ["e", "x"], "y")
+    return F.gelu(x)
+
+
 @case("ReduceMean by attribute", 9, 13)
 def _(b, x):
     b.add("ReduceMean", "x", "a", axes=[-1, 3])

@@ -202,7 +202,57 @@ class Untraceable(nn.Module):
         return self.head(self.conv(x) + torch.cat([x, torch.zeros(n, 4, t, h, w, dtype=x.dtype)], 1))
 
 
-NETWORKS = {network.__name__: network for network in (Ops, Excited, Branches, Frames, PermutedHead, Means, Flat, Constants)}
+class Activations(nn.Module):
+    """The rarer activations, with parameters that are no defaults; GELU and Mish also written out."""
+    def __init__(self):
+        super().__init__()
+        self.conv, self.head = nn.Conv3d(3, 6, 3), Head(6)
+        self.acts = nn.Sequential(nn.PReLU(6), nn.ELU(0.7), nn.GELU(), nn.PReLU(init=-0.1), nn.SELU(), nn.Mish(),
+                                  nn.CELU(0.5), nn.Tanh(), nn.Hardtanh(-0.5, 0.75), nn.LeakyReLU(-0.2))
+        self.soft = nn.Softplus()
+
+    def forward(self, x):
+        x = self.soft(self.acts(self.conv(x)))
+        x = x * 0.5 * (1 + torch.erf(x / 2 ** 0.5))
+        return self.head(torch.clamp(x * torch.tanh(F.softplus(x)), max=0.9))
+
+
+class ClipNorms(nn.Module):
+    """Norms by the clip's own statistics: of each channel, of groups of channels, of the channels at each position (as ConvNeXt
+    spells it), of the whole clip."""
+    def __init__(self):
+        super().__init__()
+        self.conv, self.second, self.head = nn.Conv3d(3, 8, 3), nn.Conv3d(8, 12, 2), Head(12)
+        self.instance, self.plain = nn.InstanceNorm3d(8, affine=True), nn.InstanceNorm3d(12)
+        self.group, self.free = nn.GroupNorm(4, 8), nn.GroupNorm(3, 12, affine=False)
+        self.layer, self.proj, self.whole = nn.LayerNorm(12, eps=1e-6), nn.Linear(12, 12), nn.LayerNorm((12, 5, 13, 13), elementwise_affine=False)
+        for norm in (self.instance, self.group, self.layer):
+            norm.weight.data.uniform_(0.5, 1.5), norm.bias.data.normal_(0, 0.3)
+
+    def forward(self, x):
+        x = self.group(F.relu(self.instance(self.conv(x))))
+        x = self.plain(self.free(F.relu(self.second(x))) * 0.7 + 0.1)
+        x = self.whole(x + self.proj(self.layer(x.permute(0, 2, 3, 4, 1))).permute(0, 4, 1, 2, 3))
+        return self.head(x * 1.5)
+
+
+class Places(nn.Module):
+    """Padding by edges and by reflection, upsampling by whole factors, concatenation along T, H and W."""
+    def __init__(self):
+        super().__init__()
+        self.edges = nn.Conv3d(3, 4, 3, padding=(1, 0, 2), padding_mode="replicate")
+        self.mirror = nn.Conv3d(4, 6, (3, 3, 1), padding=(1, 1, 0), padding_mode="reflect")
+        self.up, self.around, self.head = nn.Upsample(scale_factor=(1, 2, 2)), nn.ReplicationPad3d((1, 0, 2, 1, 0, 3)), Head(6)
+
+    def forward(self, x):
+        x = F.relu(self.mirror(F.pad(self.edges(x), (2, 1, 0, 1, 1, 1), mode="reflect")))
+        y = self.up(F.max_pool3d(x, (1, 2, 2)))
+        x = torch.cat([self.around(x), self.around(x * 0.5)[:, :, 1:]], 2)
+        y = torch.cat((F.interpolate(y, size=(y.shape[2], 2 * y.shape[3], y.shape[4])), y), dim=3)
+        return self.head(F.relu(x)) + self.head(torch.cat([y, 0.3 * y], -1))
+
+
+NETWORKS = {network.__name__: network for network in (Ops, Excited, Branches, Frames, PermutedHead, Means, Flat, Constants, Activations, ClipNorms, Places)}
 
 
 def made(network, seed=0):

@@ -47,7 +47,7 @@ def features(graph, shapes):
                 found.append((f"avgpool3d count_include_pad={get('count_include_pad')}", True))
         elif op == "pad":
             found += [("pad channels_begin", get("channels_begin")), ("pad channels_end", get("channels_end")),
-                      ("pad value", get("value")), ("pad sizes", any(get("pad_begin")))]
+                      ("pad value", get("value")), (f"pad mode {get('mode')}", True), ("pad sizes", any(get("pad_begin")))]
         elif op == "slice":
             found += [(f"slice axis {get('axis')}", True), (f"slice axis {get('axis')} step", get("step") > 1)]
         elif op == "batchnorm":
@@ -62,6 +62,7 @@ def features(graph, shapes):
             found.append((f"{op} at the end" if last else f"{op} inside", True))
         elif op == "concat":
             found.append(("concat of vectors", shapes[node.name][1:] == (1, 1, 1)))
+            found.append((f"concat axis {get('axis')}", True))
     output = graph.nodes[graph.output]
     classifier = [n for n in graph.kernel_layers() if n.weights["weight"].shape[0] == len(graph.classes)]
     found += [("identity at the end", output.op == "identity"),
@@ -82,7 +83,7 @@ REQUIRED = frozenset(OPS) | {
     "slice axis 3 step", "slice axis 4 step", "batchnorm alone", "batchnorm beside another reader",
     "batchnorm folded into conv3d", "batchnorm folded into linear", "linear after globalavgpool",
     "linear after flatten", "linear after concat",
-    "softmax at the end", "softmax inside", "sigmoid at the end", "concat of vectors"}
+    "concat axis 2", "pad mode replicate", "pad mode reflect", "softmax at the end", "softmax inside", "sigmoid at the end", "concat of vectors"}
 
 
 def coverage(graphs):

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from model_io import ACTIVATIONS
+from model_io import ACTIVATIONS, CLIP_NORMS
 from resize import resize, unit_range
 
 NEAR = 1e-5        # r closer to a threshold than this may fall on either side in float32
@@ -85,7 +85,7 @@ def route(node, position, demand, values, rule):
             return {}                                            # only the first input is followed
 
         def upstream(j): return 0 if width == 1 else j
-    elif node.op == "concat":
+    elif node.op == "concat" and int(node.attribute("axis")) == 1:
         offset = sum(s.shape[0] for s in sources[:position])
 
         def upstream(j): return j - offset
@@ -319,7 +319,7 @@ def map_tensor(graph, node, values, consumers):
     name = node.name
     while len(consumers[name]) == 1 and name != graph.logits_node():
         following = consumers[name][0]
-        if following.op not in ("batchnorm", "add", "identity") + ACTIVATIONS:
+        if following.op not in ("batchnorm", "add", "identity") + CLIP_NORMS + ACTIVATIONS:
             break
         if values[following.name].shape[0] != values[name].shape[0]:
             break

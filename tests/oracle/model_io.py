@@ -9,7 +9,9 @@ import h5py
 import numpy as np
 
 KERNEL_OPS = ("conv3d", "linear")
-ACTIVATIONS = ("relu", "relu6", "silu", "sigmoid", "hardswish", "hardsigmoid", "leakyrelu")
+CLIP_NORMS = ("instancenorm", "groupnorm", "layernorm")
+ACTIVATIONS = ("relu", "relu6", "silu", "sigmoid", "hardswish", "hardsigmoid", "leakyrelu", "prelu", "elu",
+               "gelu", "gelu_tanh", "mish", "tanh", "softplus", "clip")
 
 # Every op of the table in SPEC 2 -> its attributes with the default that a missing one takes
 # (PyTorch's).  None: there is no default, or it follows another attribute (see attribute()).
@@ -18,20 +20,25 @@ OPS = {
                "pad_end": (0, 0, 0), "groups": 1},
     "linear": {},
     "batchnorm": {"eps": 1e-5},
+    "instancenorm": {"eps": 1e-5}, "groupnorm": {"groups": None, "eps": 1e-5}, "layernorm": {"eps": 1e-5},
     "relu": {}, "relu6": {}, "silu": {}, "sigmoid": {}, "hardswish": {}, "hardsigmoid": {},
     "softmax": {}, "identity": {}, "flatten": {}, "globalavgpool": {},
     "leakyrelu": {"negative_slope": 0.01},
+    "prelu": {}, "gelu": {}, "gelu_tanh": {}, "mish": {}, "tanh": {},
+    "elu": {"alpha": 1.0, "scale": 1.0, "input_scale": 1.0},
+    "softplus": {"beta": 1.0, "threshold": 20.0},
+    "clip": {"min": -1.0, "max": 1.0},
     "maxpool3d": {"kernel": None, "stride": None, "pad_begin": (0, 0, 0), "pad_end": (0, 0, 0),
                   "ceil_mode": 0},
     "avgpool3d": {"kernel": None, "stride": None, "pad_begin": (0, 0, 0), "pad_end": (0, 0, 0),
                   "ceil_mode": 0, "count_include_pad": 1},
-    "add": {}, "mul": {}, "concat": {},
+    "add": {}, "mul": {}, "concat": {"axis": 1}, "upsample": {"factor": None},
     "pad": {"pad_begin": (0, 0, 0), "pad_end": (0, 0, 0), "value": 0.0, "channels_begin": 0,
-            "channels_end": 0},
+            "channels_end": 0, "mode": "constant"},
     "slice": {"axis": None, "start": 0, "stop": None, "step": 1},
     "channel_shuffle": {"groups": None},
 }
-FLOAT_ATTRIBUTES = ("eps", "negative_slope", "value")
+FLOAT_ATTRIBUTES = ("eps", "negative_slope", "value", "alpha", "scale", "input_scale", "beta", "threshold", "min", "max")
 
 
 @dataclass

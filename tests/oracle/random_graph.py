@@ -77,9 +77,33 @@ class Builder:
         return self.add("batchnorm", x, eps=self.pick(1e-5, 1e-3), weights={
             "gamma": gamma, "beta": self.rng.normal(0, 0.3, c), "mean": mean, "var": var})
 
+    def clip_norm(self, x, op=None):
+        """A norm by the clip's own statistics, or a batch norm where there is next to nothing to normalise."""
+        c, *size = self.shape(x)
+        op = op or self.pick("instancenorm", "groupnorm", "layernorm")
+        groups = self.pick(*[g for g in range(1, c + 1) if c % g == 0])
+        if (1 if op == "layernorm" else np.prod(size)) * (c if op == "layernorm" else c // groups if op == "groupnorm" else 1) < 3:
+            return self.bn(x)
+        weights = {"gamma": self.rng.uniform(0.5, 1.5, c), "beta": self.rng.normal(0, 0.3, c)} if self.chance(0.7) else {}
+        more = {"groups": groups} if op == "groupnorm" else {}
+        return self.add(op, x, eps=self.pick(1e-5, 1e-3), weights=weights, **more)
+
     def act(self, x):
-        op = self.pick("relu", "relu", "relu6", "silu", "sigmoid", "hardswish", "hardsigmoid", "leakyrelu")
-        return self.add(op, x, negative_slope=self.pick(0.01, 0.1)) if op == "leakyrelu" else self.add(op, x)
+        op = self.pick("relu", "relu", "relu6", "silu", "sigmoid", "hardswish", "hardsigmoid", "leakyrelu",
+                       "prelu", "elu", "gelu", "gelu_tanh", "mish", "tanh", "softplus", "clip")
+        if op == "leakyrelu":
+            return self.add(op, x, negative_slope=self.pick(0.01, 0.1))
+        if op == "prelu":
+            return self.add(op, x, weights={"slope": self.rng.normal(0.2, 0.3, self.pick(1, self.shape(x)[0]))})
+        if op == "elu":                                                # ELU, SELU, CELU
+            return self.add(op, x, **self.pick(
+                {"alpha": 1.0}, {"alpha": 0.7}, {"alpha": 1.6732632423543772, "scale": 1.0507009873554805},
+                {"alpha": 0.5, "input_scale": 2.0}))
+        if op == "softplus":
+            return self.add(op, x, beta=self.pick(1.0, 2.0), threshold=self.pick(20.0, 2.0))
+        if op == "clip":
+            return self.add(op, x, min=self.pick(-1.0, 0.0), max=self.pick(1.0, 2.5))
+        return self.add(op, x)
 
     def pool(self, x, op=None):
         op, size = op or self.pick("maxpool3d", "avgpool3d"), self.shape(x)[1:]
@@ -110,6 +134,12 @@ def plain(b, x):
     dilation = tuple(int(min(b.rng.integers(1, 3), 1 + (s > 3))) for s in b.shape(x)[1:])
     x = b.conv(x, b.pick(*CHANNELS), None, b.rng.integers(1, 3, 3).tolist(), 1, dilation, b.chance(0.5))
     return b.act(b.bn(x)) if b.chance(0.7) else b.act(x)
+
+
+def renormed(b, x):                                     # as networks without batch norms have it
+    y = b.act(b.clip_norm(b.conv(x, b.pick(*CHANNELS), (3, 3, 3)), "groupnorm"))
+    y = b.act(b.clip_norm(b.conv(y, b.pick(4, 6), None), "instancenorm"))
+    return b.clip_norm(y, "layernorm")
 
 
 def grouped(b, x):
@@ -191,7 +221,7 @@ def squeeze(b, x):                                      # squeeze and excitation
 def gate(b, x):                                         # one channel that weighs all the others
     mask = b.add("sigmoid", b.conv(x, 1, (3, 3, 3)))
     y = b.add("mul", x, mask)
-    return b.add("add", y, b.conv(x, 1, (1, 1, 1))) if b.chance(0.4) else y
+    return b.add("add", y, b.conv(x, 1, (1, 1, 1))) if b.chance(0.8) else y
 
 
 def broadcast(b, x):                                    # maps of one row, column or frame
@@ -246,8 +276,35 @@ def two_rates(b, x):                                    # slow and fast pathways
     return b.act(b.conv(b.add("concat", slow, lateral), 5, None))
 
 
+def mirrored(b, x):                                     # padded by its own values
+    size, mode = b.shape(x)[1:], b.pick("replicate", "reflect")
+    begin, end = ([int(b.rng.integers(0, 3 if mode == "replicate" else min(3, s))) for s in size] for _ in range(2))
+    y = b.add("pad", x, mode=mode, pad_begin=tuple(begin), pad_end=tuple(end))
+    return b.act(b.conv(y, b.pick(*CHANNELS), (3, 3, 3), (1, 2, 2)))
+
+
+def enlarged(b, x):                                     # a coarse branch, brought back to the size of a fine one
+    factor = b.pick((2, 1, 1), (1, 2, 2), (2, 2, 3))
+    coarse = b.conv(x, 4, (1, 1, 1))
+    for axis, f in zip((2, 3, 4), factor):
+        coarse = b.add("slice", coarse, axis=axis, start=0, stop=b.shape(x)[axis - 1], step=f)
+    y = b.add("upsample", b.act(coarse), factor=factor)
+    for axis in (2, 3, 4):
+        if b.shape(y)[axis - 1] > b.shape(x)[axis - 1]:
+            y = b.add("slice", y, axis=axis, start=0, stop=b.shape(x)[axis - 1], step=1)
+    return b.add("add", y, b.conv(x, 4, None))
+
+
+def joined(b, x):                                       # two stretches of time, or of a row or column, one after the other
+    axis = b.pick(2, 2, 3, 4)
+    other = b.act(b.conv(x, b.shape(x)[0], None))
+    y = b.add("concat", *b.pick((x, other), (other, x)), axis=axis)
+    return b.conv(y, b.pick(3, 5), None, tuple(2 if a == axis else 1 for a in (2, 3, 4)))
+
+
 BLOCKS = (plain, grouped, depthwise, factorised, bottleneck, type_a, preactivation, dense, fiber, shared_bn,
-          squeeze, gate, broadcast, pooled, inception, shuffle, cut, two_rates)
+          squeeze, gate, broadcast, pooled, inception, shuffle, cut, two_rates,
+          renormed, mirrored, enlarged, joined)
 
 
 def head(b, x, classes, kind):

@@ -9,6 +9,8 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
+from model_io import CLIP_NORMS
+
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
 
 
@@ -65,7 +67,34 @@ def _batchnorm(node, x, weight):
                         float(node.attribute("eps")))
 
 
+def _clip_norm(node, x, weight):
+    """A norm by the clip's own mean and variance, written out."""
+    c, over = x.shape[1], (1,) if node.op == "layernorm" else (2, 3, 4, 5)
+    groups = {"layernorm": None, "instancenorm": c, "groupnorm": node.attrs.get("groups")}[node.op]
+    y = x if groups is None else x.reshape(1, int(groups), c // int(groups), *x.shape[2:])
+    y = y - y.mean(over, keepdim=True)
+    y = (y / torch.sqrt((y * y).mean(over, keepdim=True) + float(node.attribute("eps")))).reshape(x.shape)
+    if weight("gamma") is None:
+        return y
+    return y * weight("gamma").reshape(1, c, 1, 1, 1) + weight("beta").reshape(1, c, 1, 1, 1)
+
+
+def _pad_by_itself(node, x):
+    """Replicate or reflect: which element each place is a copy of, axis by axis."""
+    for axis, begin, end in zip((2, 3, 4), node.attribute("pad_begin"), node.attribute("pad_end")):
+        size, places = x.shape[axis], range(-int(begin), x.shape[axis] + int(end))
+        last = size - 1
+        if node.attribute("mode") == "replicate":
+            at = [min(max(p, 0), last) for p in places]
+        else:
+            at = [last - abs(last - abs(p)) for p in places]
+        x = x.index_select(axis, torch.tensor(at))
+    return x
+
+
 def _pad(node, x):
+    if node.attribute("mode") != "constant":
+        return _pad_by_itself(node, x)
     before, after = int(node.attribute("channels_begin")), int(node.attribute("channels_end"))
     amounts = _amounts(node.attribute("pad_begin"), node.attribute("pad_end"))
     return F.pad(x, amounts + [before, after], value=float(node.attribute("value")))
@@ -100,6 +129,17 @@ SIMPLE = {
     "identity": lambda x: x.clone(),       # a clone: its gradient is its own
     "flatten": lambda x: x.reshape(1, -1, 1, 1, 1),
     "globalavgpool": lambda x: x.mean((2, 3, 4), keepdim=True),
+    "gelu": F.gelu, "gelu_tanh": lambda x: F.gelu(x, approximate="tanh"), "mish": F.mish, "tanh": torch.tanh,
+}
+
+
+def _elu(x, alpha, scale, input_scale):
+    return scale * torch.where(x > 0, x, alpha * (torch.exp(input_scale * x.clamp(max=0)) - 1))
+
+
+PARAMETRIC = {                             # activations with numbers: function, their attributes in its order
+    "leakyrelu": (F.leaky_relu, ("negative_slope",)), "elu": (_elu, ("alpha", "scale", "input_scale")),
+    "softplus": (F.softplus, ("beta", "threshold")), "clip": (torch.clamp, ("min", "max")),
 }
 
 
@@ -112,14 +152,23 @@ def apply_node(node, inputs):
 
     if node.op in SIMPLE:
         return SIMPLE[node.op](x)
-    if node.op == "leakyrelu":
-        return F.leaky_relu(x, float(node.attribute("negative_slope")))
+    if node.op in PARAMETRIC:
+        function, names = PARAMETRIC[node.op]
+        return function(x, *(float(node.attribute(name)) for name in names))
+    if node.op == "prelu":
+        return F.prelu(x, weight("slope"))
     if node.op in ("add", "mul"):          # torch broadcasting covers SPEC 2's
         return _fold(torch.add if node.op == "add" else torch.mul, inputs)
     if node.op == "concat":
-        return torch.cat(inputs, 1)
+        return torch.cat(inputs, int(node.attribute("axis")))
+    if node.op == "upsample":
+        for axis, factor in zip((2, 3, 4), node.attribute("factor")):
+            x = x.repeat_interleave(int(factor), axis)
+        return x
     if node.op in ("maxpool3d", "avgpool3d"):
         return _pool(node, x)
+    if node.op in CLIP_NORMS:
+        return _clip_norm(node, x, weight)
     if node.op in ("conv3d", "linear", "batchnorm"):
         return {"conv3d": _conv3d, "linear": _linear, "batchnorm": _batchnorm}[node.op](node, x, weight)
     return {"pad": _pad, "slice": _slice, "channel_shuffle": _shuffle}[node.op](node, x)

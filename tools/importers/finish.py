@@ -160,6 +160,8 @@ def write_lowered(args: argparse.Namespace, what: object, net: Lowering, output:
     counts = [net.shape(node)[0] for node in last]
     notes = end_of_logs(what, net, *last)
     last = tidy(net, *last)
+    refuse(what, [Refusal(node.name, "erf", "is known inside of a GELU only: no counterpart") for node in net.nodes.values()
+                  if node.op == "erf"])
     for node in last:
         notes += averaged_head(net, node)
     if not any(node.op in ("conv3d", "linear") for node in net.nodes.values()):

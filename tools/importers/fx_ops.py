@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import builtins
 import operator
-from dataclasses import dataclass
 from math import prod
 from typing import Callable, Dict, List, Optional, Sequence
 
@@ -15,40 +14,11 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from .lowering import Lowering
+from . import fx_activations
+from .fx_call import Call, array, of, viewed  # noqa: F401 (others take them from here)
 from .network import three
 from .reasons import normalises, without_counterpart
 from .views import Unmapped, View, repeated, size_of
-
-
-@dataclass
-class Call:
-    net: Lowering
-    name: str                          # of the node that may be made
-    overwritten: Optional[View] = None  # what an in-place operation changed
-
-    def in_place(self, x: View, really: bool = True) -> None:
-        if really:
-            self.overwritten = x
-
-
-def array(value) -> Optional[np.ndarray]:
-    """A tensor or a number as an array."""
-    if isinstance(value, View):
-        raise Unmapped("weights that are no constants")
-    if isinstance(value, torch.Tensor):
-        value = value.detach().cpu()
-        if value.is_complex():
-            raise Unmapped("complex numbers")
-        return value.to({torch.float16: torch.float32, torch.bfloat16: torch.float32, torch.uint8: torch.float64,
-                         torch.bool: torch.float64}.get(value.dtype, value.dtype)).numpy()  # -1 is no byte
-    return None if value is None else np.asarray(value)
-
-
-def _viewed(x) -> View:
-    if not isinstance(x, View):
-        raise Unmapped("reads no tensor that depends on the input")
-    return x
 
 
 # -- convolutions, linear layers, batch norms -------------------------------------------------------------------------
@@ -64,18 +34,23 @@ def _conv(call, input, weight, bias=None, stride=1, padding=0, dilation=1, group
         end = tuple(n - b for n, b in zip(total, begin))
     else:
         begin = end = (0, 0, 0) if padding == "valid" else _three(padding)
-    return call.net.convolution(call.name, _viewed(input), weight, array(bias), _three(stride), (begin, end), dilation,
+    return call.net.convolution(call.name, viewed(input), weight, array(bias), _three(stride), (begin, end), dilation,
                                 groups)
 
 
 def _conv_module(call, module, input):
+    if module.padding_mode in ("replicate", "reflect") and isinstance(module, nn.Conv3d):
+        around = list(module._reversed_padding_repeated_twice)        # of W, H, T, before and after each
+        begin, end = ([0, 0, *around[side::2][::-1]] for side in (0, 1))
+        input = call.net.padded_by_itself(f"{call.name}.pad", viewed(input), begin, end, module.padding_mode)
+        return _conv(call, input, module.weight, module.bias, module.stride, 0, module.dilation, module.groups)
     if module.padding_mode != "zeros":
-        raise Unmapped(f"padding_mode {module.padding_mode}: no counterpart; only zeros are padded")
+        raise Unmapped(f"padding_mode {module.padding_mode}: no counterpart")
     return _conv(call, input, module.weight, module.bias, module.stride, module.padding, module.dilation, module.groups)
 
 
 def _linear(call, input, weight, bias=None):
-    return call.net.fully_connected(call.name, _viewed(input), array(weight), array(bias))
+    return call.net.fully_connected(call.name, viewed(input), array(weight), array(bias))
 
 
 def _matmul(call, input, other):
@@ -87,56 +62,29 @@ def _matmul(call, input, other):
 
 def _batch_norm(call, input, running_mean, running_var, weight=None, bias=None, training=False, momentum=0.1, eps=1e-5):
     if training or running_mean is None or running_var is None:
-        raise Unmapped("statistics of the clip itself, for there are no running ones (track_running_stats): no counterpart", _viewed(input))
+        raise Unmapped("statistics of the clip itself, for there are no running ones (track_running_stats): no counterpart", viewed(input))
     mean, var = array(running_mean), array(running_var)
     gamma = np.ones_like(mean) if weight is None else array(weight)
     beta = np.zeros_like(mean) if bias is None else array(bias)
-    return call.net.normalisation(call.name, _viewed(input), gamma, beta, mean, var, float(eps))
+    return call.net.normalisation(call.name, viewed(input), gamma, beta, mean, var, float(eps))
 
 
 def _batch_norm_module(call, module, input):
     return _batch_norm(call, input, module.running_mean, module.running_var, module.weight, module.bias, eps=module.eps)
 
 
-# -- activations ------------------------------------------------------------------------------------------------------
-
-def _activation(op: str) -> Callable:
-    def activation(call, input, inplace=False):
-        call.in_place(_viewed(input), inplace)
-        return call.net.activation(call.name, input, op)
-    return activation
-
-
-def _activation_(op: str) -> Callable:
-    return lambda call, input: _activation(op)(call, input, True)
-
-
-def _leaky_relu(call, input, negative_slope=0.01, inplace=False):
-    call.in_place(_viewed(input), inplace)
-    return call.net.activation(call.name, input, "leakyrelu", negative_slope=float(negative_slope))
-
-
-def _clamp(call, input, min=None, max=None):
-    if isinstance(min, (View, torch.Tensor)) or isinstance(max, (View, torch.Tensor)):
-        raise Unmapped("clamped by tensors")
-    return call.net.clamped(call.name, _viewed(input), min, max)
-
-
-def _hardtanh(call, input, min_val=-1.0, max_val=1.0, inplace=False):
-    call.in_place(_viewed(input), inplace)
-    return call.net.clamped(call.name, input, min_val, max_val)
-
+# -- softmax ------------------------------------------------------------------------------------------------------------
 
 def _softmax(call, input, dim=None, _stacklevel=3, dtype=None):
     if dim is None:
         raise Unmapped("softmax without its dim")
-    return call.net.softmax(call.name, _viewed(input), dim)
+    return call.net.softmax(call.name, viewed(input), dim)
 
 
 def _log_softmax(call, input, dim=None, _stacklevel=3, dtype=None):
     if dim is None:
         raise Unmapped("log_softmax without its dim")
-    return call.net.log_softmax(call.name, _viewed(input), dim)
+    return call.net.log_softmax(call.name, viewed(input), dim)
 
 
 # -- sums, products, constants ----------------------------------------------------------------------------------------
@@ -173,7 +121,7 @@ def _div(call, input, other):
 
 
 def _neg(call, input):
-    return call.net.scaled(call.name, _viewed(input), scale=-1.0)
+    return call.net.scaled(call.name, viewed(input), scale=-1.0)
 
 
 def _overwriting(function: Callable) -> Callable:
@@ -192,7 +140,7 @@ def _max_pool(call, input, kernel_size, stride=None, padding=0, dilation=1, ceil
     if _three(dilation) != (1, 1, 1):
         raise Unmapped(f"dilation {dilation}")
     kernel, pad = _three(kernel_size), _three(padding)
-    return call.net.pool(call.name, _viewed(input), "maxpool3d", kernel, _three(stride or kernel), (pad, pad),
+    return call.net.pool(call.name, viewed(input), "maxpool3d", kernel, _three(stride or kernel), (pad, pad),
                          bool(ceil_mode))
 
 
@@ -201,7 +149,7 @@ def _avg_pool(call, input, kernel_size, stride=None, padding=0, ceil_mode=False,
     if divisor_override is not None:
         raise Unmapped(f"divisor_override {divisor_override}")
     kernel, pad = _three(kernel_size), _three(padding)
-    return call.net.pool(call.name, _viewed(input), "avgpool3d", kernel, _three(stride or kernel), (pad, pad),
+    return call.net.pool(call.name, viewed(input), "avgpool3d", kernel, _three(stride or kernel), (pad, pad),
                          bool(ceil_mode), count_include_pad=int(bool(count_include_pad)))
 
 
@@ -217,18 +165,18 @@ def _avg_pool_module(call, module, input):
 
 def _adaptive_avg_pool(call, input, output_size):
     sizes = (output_size,) * 3 if output_size is None or isinstance(output_size, int) else tuple(output_size)
-    return call.net.adaptive_mean(call.name, _viewed(input), sizes)
+    return call.net.adaptive_mean(call.name, viewed(input), sizes)
 
 
 def _adaptive_max_pool(call, input, output_size, return_indices=False):
     if return_indices:
         raise Unmapped("the indices of the maxima are read: no counterpart")
     sizes = (output_size,) * 3 if output_size is None or isinstance(output_size, int) else tuple(output_size)
-    return call.net.adaptive_maximum(call.name, _viewed(input), sizes)
+    return call.net.adaptive_maximum(call.name, viewed(input), sizes)
 
 
 def _amax(call, input, dim=(), keepdim=False):
-    return call.net.maximum(call.name, _viewed(input), ([dim] if isinstance(dim, int) else list(dim)) or None, keepdim)
+    return call.net.maximum(call.name, viewed(input), ([dim] if isinstance(dim, int) else list(dim)) or None, keepdim)
 
 
 def _max(call, input, dim=None, keepdim=False):
@@ -242,7 +190,7 @@ def _max(call, input, dim=None, keepdim=False):
 
 def _mean(call, input, dim=None, keepdim=False, *, dtype=None):
     dims = [dim] if isinstance(dim, int) else dim
-    return call.net.mean(call.name, _viewed(input), dims or None, keepdim)
+    return call.net.mean(call.name, viewed(input), dims or None, keepdim)
 
 
 # -- parts and wholes -------------------------------------------------------------------------------------------------
@@ -252,14 +200,33 @@ def _cat(call, tensors, dim=0):
 
 
 def _pad(call, input, pad, mode="constant", value=None):
-    if mode != "constant":
-        raise Unmapped(f"mode {mode}: no counterpart; only constants are padded")
+    if mode not in ("constant", "replicate", "reflect"):
+        raise Unmapped(f"mode {mode}: no counterpart")
     pad = [int(n) for n in pad]
-    if len(pad) % 2 or len(pad) > 2 * _viewed(input).rank:
+    if len(pad) % 2 or len(pad) > 2 * viewed(input).rank:
         raise Unmapped(f"padding {pad}")
     before, after = pad[0::2][::-1], pad[1::2][::-1]  # given from the last dimension on
     rest = [0] * (input.rank - len(before))
+    if mode != "constant":
+        return call.net.padded_by_itself(call.name, input, rest + before, rest + after, mode)
     return call.net.padded(call.name, input, rest + before, rest + after, value or 0.0)
+
+
+def _pad_module_by(mode: str) -> Callable:
+    return lambda call, module, input: _pad(call, input, module.padding, mode)
+
+
+def _interpolate(call, input, size=None, scale_factor=None, mode="nearest", align_corners=None, recompute_scale_factor=None,
+                 antialias=False):
+    if mode not in ("nearest", "nearest-exact"):
+        raise Unmapped(f"mode {mode}: no counterpart; only the nearest neighbour is taken", viewed(input))
+    before = viewed(input).shape[2:]
+    if size is not None:
+        sizes = [size] * len(before) if isinstance(size, int) else list(size)
+        factors = [n / m for n, m in zip(sizes, before)]
+    else:
+        factors = [scale_factor] * len(before) if isinstance(scale_factor, (int, float)) else list(scale_factor)
+    return call.net.upsampled(call.name, input, [float(factor) for factor in factors])
 
 
 def _pad_module(call, module, input):
@@ -301,19 +268,19 @@ def _getitem(call, x, index):
 
 
 def _select(call, input, dim, index):
-    return call.net.item(call.name, _viewed(input), dim, index)
+    return call.net.item(call.name, viewed(input), dim, index)
 
 
 def _narrow(call, input, dim, start, length):
-    return call.net.sliced(call.name, _viewed(input), [(dim, slice(start, start + length))])
+    return call.net.sliced(call.name, viewed(input), [(dim, slice(start, start + length))])
 
 
 def _index_select(call, input, dim, index):
-    return call.net.taken(call.name, _viewed(input), dim, array(index).reshape(-1).tolist())
+    return call.net.taken(call.name, viewed(input), dim, array(index).reshape(-1).tolist())
 
 
 def _split(call, tensor, split_size_or_sections, dim=0):
-    size = size_of(_viewed(tensor).dims[tensor.position(dim)])
+    size = size_of(viewed(tensor).dims[tensor.position(dim)])
     sizes = split_size_or_sections
     if isinstance(sizes, int):
         sizes = [min(sizes, size - start) for start in range(0, size, sizes)]
@@ -321,28 +288,28 @@ def _split(call, tensor, split_size_or_sections, dim=0):
 
 
 def _chunk(call, input, chunks, dim=0):
-    return _split(call, input, -(-size_of(_viewed(input).dims[input.position(dim)]) // chunks), dim)
+    return _split(call, input, -(-size_of(viewed(input).dims[input.position(dim)]) // chunks), dim)
 
 
 def _unbind(call, input, dim=0):
-    size = size_of(_viewed(input).dims[input.position(dim)])
+    size = size_of(viewed(input).dims[input.position(dim)])
     return [call.net.item(f"{call.name}.{i}", input, dim, i) for i in range(size)]
 
 
 # -- the same elements otherwise arranged -----------------------------------------------------------------------------
 
 def _reshape(call, input, *shape):
-    return _viewed(input).reshaped(_listed(shape), call.name)
+    return viewed(input).reshaped(_listed(shape), call.name)
 
 
 def _flatten(call, input, start_dim=0, end_dim=-1):
-    start, end = _viewed(input).position(start_dim), input.position(end_dim)
+    start, end = viewed(input).position(start_dim), input.position(end_dim)
     shape = input.shape
     return input.reshaped((*shape[:start], prod(shape[start:end + 1]), *shape[end + 1:]), call.name)
 
 
 def _unflatten(call, input, dim, sizes):
-    dim = _viewed(input).position(dim)
+    dim = viewed(input).position(dim)
     sizes = list(sizes)
     if sizes.count(-1) == 1:
         sizes[sizes.index(-1)] = input.shape[dim] // -prod(sizes)
@@ -350,42 +317,42 @@ def _unflatten(call, input, dim, sizes):
 
 
 def _permute(call, input, *dims):
-    return _viewed(input).permuted(_listed(dims), call.name)
+    return viewed(input).permuted(_listed(dims), call.name)
 
 
 def _transpose(call, input, dim0, dim1):
-    order = list(range(_viewed(input).rank))
+    order = list(range(viewed(input).rank))
     first, second = input.position(dim0), input.position(dim1)
     order[first], order[second] = second, first
     return input.permuted(order, call.name)
 
 
 def _squeeze(call, input, dim=None):
-    return _viewed(input).squeezed([dim] if isinstance(dim, int) else dim)
+    return viewed(input).squeezed([dim] if isinstance(dim, int) else dim)
 
 
 def _unsqueeze(call, input, dim):
-    return _viewed(input).unsqueezed([dim])
+    return viewed(input).unsqueezed([dim])
 
 
 def _expand(call, input, *sizes):
-    return _viewed(input).expanded(_listed(sizes))
+    return viewed(input).expanded(_listed(sizes))
 
 
 def _repeat(call, input, *sizes):
-    return repeated(_viewed(input), _listed(sizes))
+    return repeated(viewed(input), _listed(sizes))
 
 
 def _view_as(call, input, other):
-    return _viewed(input).reshaped(tuple(other.shape), call.name)
+    return viewed(input).reshaped(tuple(other.shape), call.name)
 
 
 def _expand_as(call, input, other):
-    return _viewed(input).expanded(other.shape)
+    return viewed(input).expanded(other.shape)
 
 
 def _channel_shuffle(call, input, groups):
-    n, channels, *rest = _viewed(input).shape
+    n, channels, *rest = viewed(input).shape
     if groups < 1 or channels % groups:
         raise Unmapped(f"{groups} groups of {channels} channels")
     split = input.reshaped((n, groups, channels // groups, *rest), call.name)
@@ -393,12 +360,12 @@ def _channel_shuffle(call, input, groups):
 
 
 def _unchanged(call, input, *args, **kwargs):
-    return _viewed(input)
+    return viewed(input)
 
 
 def _clone(call, input, memory_format=None):
     """A copy in new memory: an in-place operation on it does not change the original."""
-    x = call.net.settled(_viewed(input))
+    x = call.net.settled(viewed(input))
     return call.net.activation(call.name, x, "identity")
 
 
@@ -406,7 +373,7 @@ def _to(call, input, *args, copy=False, **kwargs):
     kinds = [some.dtype if isinstance(some, torch.Tensor) else some for some in (*args, *kwargs.values())]
     if any(isinstance(kind, torch.dtype) and not kind.is_floating_point for kind in kinds):
         raise Unmapped("a tensor made whole numbers")
-    return _clone(call, input) if copy else _viewed(input)
+    return _clone(call, input) if copy else viewed(input)
 
 
 def _type_as(call, input, other):
@@ -416,7 +383,7 @@ def _type_as(call, input, other):
 def _dropout(call, input, p=0.5, training=True, inplace=False):
     if training and p > 0:
         raise Unmapped("is on although the module is in eval mode: its `training` is not self.training")
-    return _viewed(input)
+    return viewed(input)
 
 
 # -- what is asked of a tensor ----------------------------------------------------------------------------------------
@@ -467,20 +434,26 @@ def _like(value: Optional[float]) -> Callable:
     return like
 
 
-def _normalised(title: str, least: int) -> Callable:
-    """A norm by the clip's own statistics, from dimension `least` on."""
-    def normalised(call, input, *args, **kwargs):
-        raise normalises(title, _viewed(input), range(least, input.rank))
-    normalised.refuses = True
-    return normalised
-
-
-def _layer_norm(call, input, normalized_shape, *args, **kwargs):
+def _layer_norm(call, input, normalized_shape, weight=None, bias=None, eps=1e-5):
     size = 1 if isinstance(normalized_shape, int) else len(normalized_shape)
-    raise normalises("LayerNorm", _viewed(input), range(max(0, input.rank - size), input.rank))
+    dims = range(max(0, viewed(input).rank - size), input.rank)
+    return call.net.layer_norm(call.name, "LayerNorm", input, list(dims), array(weight), array(bias), float(eps))
 
 
-_layer_norm.refuses = True
+def _group_norm(call, input, num_groups, weight=None, bias=None, eps=1e-5):
+    return call.net.group_norm(call.name, "GroupNorm", viewed(input), int(num_groups), array(weight), array(bias), float(eps))
+
+
+def _instance_norm(call, input, running_mean=None, running_var=None, weight=None, bias=None, use_input_stats=True, momentum=0.1,
+                   eps=1e-5):
+    if not use_input_stats:
+        return _batch_norm(call, input, running_mean, running_var, weight, bias, eps=eps)
+    return call.net.instance_norm(call.name, "InstanceNorm", viewed(input), array(weight), array(bias), float(eps))
+
+
+def _instance_norm_module(call, module, input):
+    return _instance_norm(call, input, module.running_mean, module.running_var, module.weight, module.bias,
+                          module.running_mean is None, eps=module.eps)
 
 
 def _three(value) -> tuple:
@@ -492,54 +465,43 @@ def _listed(values: Sequence) -> List[int]:
     return list(values[0] if len(values) == 1 and isinstance(values[0], (tuple, list)) else values)
 
 
-def _of(function: Callable, *attributes: str) -> Callable:
-    """A module that is `function` with its own attributes as arguments, by the function's names for them."""
-    def of_module(call, module, input):
-        return function(call, input, **{key: getattr(module, key) for key in attributes})
-    return of_module
-
-
-_SIMPLE = {"relu": nn.ReLU, "relu6": nn.ReLU6, "silu": nn.SiLU, "sigmoid": nn.Sigmoid, "hardswish": nn.Hardswish,
-           "hardsigmoid": nn.Hardsigmoid}
 _DROPOUTS = (nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d, nn.AlphaDropout, nn.FeatureAlphaDropout)
 _BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm)
 
 MODULES: Dict[type, Callable] = {
-    **{module: _of(_activation(op), *(("inplace",) if op != "sigmoid" else ())) for op, module in _SIMPLE.items()},
-    **{module: _of(_unchanged) for module in (*_DROPOUTS, nn.Identity)},
+    **fx_activations.MODULES,
+    **{module: of(_unchanged) for module in (*_DROPOUTS, nn.Identity)},
     **{module: _batch_norm_module for module in _BATCH_NORMS},
     **{module: _conv_module for module in (nn.Conv1d, nn.Conv2d, nn.Conv3d)},
-    nn.Linear: _of(_linear, "weight", "bias"),
-    nn.LeakyReLU: _of(_leaky_relu, "negative_slope", "inplace"),
-    nn.Hardtanh: _of(_hardtanh, "min_val", "max_val", "inplace"),
-    nn.Softmax: _of(_softmax, "dim"),
-    nn.LogSoftmax: _of(_log_softmax, "dim"),
+    nn.Linear: of(_linear, "weight", "bias"),
+    nn.Softmax: of(_softmax, "dim"),
+    nn.LogSoftmax: of(_log_softmax, "dim"),
     nn.MaxPool3d: _max_pool_module,
     nn.AvgPool3d: _avg_pool_module,
-    nn.AdaptiveAvgPool3d: _of(_adaptive_avg_pool, "output_size"),
-    nn.AdaptiveMaxPool3d: _of(_adaptive_max_pool, "output_size", "return_indices"),
+    nn.AdaptiveAvgPool3d: of(_adaptive_avg_pool, "output_size"),
+    nn.AdaptiveMaxPool3d: of(_adaptive_max_pool, "output_size", "return_indices"),
     nn.ConstantPad3d: _pad_module,
-    nn.Flatten: _of(_flatten, "start_dim", "end_dim"),
+    nn.Upsample: of(_interpolate, "size", "scale_factor", "mode"),
+    nn.ReplicationPad3d: _pad_module_by("replicate"),
+    nn.ReflectionPad3d: _pad_module_by("reflect"),
+    nn.Flatten: of(_flatten, "start_dim", "end_dim"),
     nn.Unflatten: lambda call, module, input: _unflatten(call, input, module.dim, module.unflattened_size),
-    nn.ChannelShuffle: _of(_channel_shuffle, "groups"),
-    nn.LayerNorm: _of(_layer_norm, "normalized_shape"),
-    nn.GroupNorm: _of(_normalised("GroupNorm", 1)),
-    **{module: _of(_normalised("InstanceNorm", 2)) for module in (nn.InstanceNorm1d, nn.InstanceNorm2d, nn.InstanceNorm3d)},
+    nn.ChannelShuffle: of(_channel_shuffle, "groups"),
+    nn.LayerNorm: of(_layer_norm, "normalized_shape", "weight", "bias", "eps"),
+    nn.GroupNorm: of(_group_norm, "num_groups", "weight", "bias", "eps"),
+    **{module: _instance_norm_module for module in (nn.InstanceNorm1d, nn.InstanceNorm2d, nn.InstanceNorm3d)},
 }
 if hasattr(nn, "ZeroPad3d"):  # not in PyTorch 1.13
     MODULES[nn.ZeroPad3d] = _pad_module
 
-_NORMS = (nn.LayerNorm, nn.GroupNorm, nn.InstanceNorm1d, nn.InstanceNorm2d, nn.InstanceNorm3d)
 
 
 def refuse_alone(module: nn.Module) -> None:
     """Raises Unmapped for a module that cannot be mapped whatever it reads."""
-    if isinstance(module, _NORMS):
-        raise without_counterpart(type(module).__name__)
     if isinstance(module, (nn.Conv1d, nn.Conv2d)):
         raise Unmapped(f"a convolution over {module.weight.ndim - 2} dimensions; 3 are wanted (T, H, W)")
-    if isinstance(module, nn.Conv3d) and module.padding_mode != "zeros":
-        raise Unmapped(f"padding_mode {module.padding_mode}: no counterpart; only zeros are padded")
+    if isinstance(module, nn.Conv3d) and module.padding_mode == "circular":
+        raise Unmapped(f"padding_mode {module.padding_mode}: no counterpart")
     if isinstance(module, nn.MaxPool3d) and (module.return_indices or _three(module.dilation) != (1, 1, 1)):
         raise Unmapped(f"dilation {module.dilation}" if not module.return_indices else "the indices of the maxima are read: no counterpart")
     if isinstance(module, nn.AvgPool3d) and module.divisor_override is not None:
@@ -549,13 +511,12 @@ def refuse_alone(module: nn.Module) -> None:
 
 
 METHODS: Dict[str, Callable] = {
-    **{op: _activation(op) for op in ("relu", "sigmoid")},
-    **{f"{op}_": _activation_(op) for op in ("relu", "sigmoid")},
+    **fx_activations.METHODS,
     **{name: _unchanged for name in ("contiguous", "detach", "float", "double", "cpu")}, "to": _to, "type_as": _type_as,
     "amax": _amax, "max": _max, "add": _add,
     "add_": _overwriting(_add), "mul": _mul, "mul_": _overwriting(_mul), "sub": _sub, "sub_": _overwriting(_sub),
-    "clone": _clone, "div": _div, "div_": _overwriting(_div), "neg": _neg, "clamp": _clamp,
-    "clamp_": _overwriting(_clamp), "softmax": _softmax, "log_softmax": _log_softmax, "mean": _mean, "matmul": _matmul, "view": _reshape,
+    "clone": _clone, "div": _div, "div_": _overwriting(_div), "neg": _neg,
+    "softmax": _softmax, "log_softmax": _log_softmax, "mean": _mean, "matmul": _matmul, "view": _reshape,
     "reshape": _reshape, "flatten": _flatten, "unflatten": _unflatten, "permute": _permute, "transpose": _transpose,
     "squeeze": _squeeze, "unsqueeze": _unsqueeze, "expand": _expand, "expand_as": _expand_as, "repeat": _repeat, "view_as": _view_as,
     "reshape_as": _view_as, "swapaxes": _transpose, "swapdims": _transpose, "mm": _matmul, "chunk": _chunk,
@@ -565,10 +526,7 @@ METHODS: Dict[str, Callable] = {
 }
 
 FUNCTIONS: Dict[Callable, Callable] = {
-    torch.relu: _activation("relu"), torch.relu_: _activation_("relu"), F.relu: _activation("relu"),
-    F.relu_: _activation_("relu"), F.relu6: _activation("relu6"), F.silu: _activation("silu"),
-    torch.sigmoid: _activation("sigmoid"), F.sigmoid: _activation("sigmoid"), F.hardswish: _activation("hardswish"),
-    F.hardsigmoid: _activation("hardsigmoid"), F.leaky_relu: _leaky_relu, F.hardtanh: _hardtanh, torch.clamp: _clamp,
+    **fx_activations.FUNCTIONS,
     F.softmax: _softmax, torch.softmax: _softmax, F.log_softmax: _log_softmax,
     torch.log_softmax: _log_softmax, torch.conv3d: _conv, F.conv3d: _conv, torch.conv2d: _conv,
     F.conv2d: _conv, F.linear: _linear, torch.matmul: _matmul, operator.matmul: _matmul, F.batch_norm: _batch_norm,
@@ -578,7 +536,7 @@ FUNCTIONS: Dict[Callable, Callable] = {
     operator.itruediv: _overwriting(_div), operator.neg: _neg, torch.neg: _neg, F.max_pool3d: _max_pool,
     torch.max_pool3d: _max_pool, F.avg_pool3d: _avg_pool, F.adaptive_avg_pool3d: _adaptive_avg_pool,
     F.adaptive_max_pool3d: _adaptive_max_pool, torch.amax: _amax, torch.max: _max,
-    torch.mean: _mean, torch.cat: _cat, F.pad: _pad, operator.getitem: _getitem, torch.select: _select,
+    torch.mean: _mean, torch.cat: _cat, F.pad: _pad, F.interpolate: _interpolate, F.upsample: _interpolate, operator.getitem: _getitem, torch.select: _select,
     torch.narrow: _narrow, torch.index_select: _index_select, torch.split: _split, torch.chunk: _chunk,
     torch.unbind: _unbind, torch.reshape: _reshape, torch.flatten: _flatten, torch.permute: _permute,
     torch.transpose: _transpose, torch.squeeze: _squeeze, torch.unsqueeze: _unsqueeze,
@@ -586,7 +544,8 @@ FUNCTIONS: Dict[Callable, Callable] = {
     F.dropout3d: _dropout, builtins.getattr: _getattr, torch.numel: _numel, torch.zeros_like: _like(0),
     torch.ones_like: _like(1), torch.full_like: _like(None), torch.bmm: _matmul, torch.mm: _matmul,
     torch.swapaxes: _transpose, torch.swapdims: _transpose,
-    F.layer_norm: _layer_norm, F.group_norm: _normalised("GroupNorm", 1), F.instance_norm: _normalised("InstanceNorm", 2),
+    F.layer_norm: _layer_norm, F.group_norm: _group_norm, F.instance_norm: _instance_norm,
+    torch.layer_norm: lambda call, *args, cudnn_enable=True, **kwargs: _layer_norm(call, *args, **kwargs),
 }
 for _name in ("concat", "concatenate"):  # other names of torch.cat, by version
     if hasattr(torch, _name):

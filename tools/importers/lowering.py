@@ -13,10 +13,13 @@ from typing import Dict, List, Optional, Sequence, Tuple, Union
 import numpy as np
 
 from .network import Network
+from .reasons import axes_of, normalises
 from .views import AXES, C, H, N, REPEATED, T, W, Dim, Unmapped, View, joined, real, size_of, times, whole
 
 LETTERS = "NCTHW"
-POINTWISE = ("relu", "relu6", "leakyrelu", "silu", "sigmoid", "hardswish", "hardsigmoid")
+SELU_ALPHA, SELU_SCALE = 1.6732632423543772, 1.0507009873554805
+POINTWISE = ("relu", "relu6", "leakyrelu", "silu", "sigmoid", "hardswish", "hardsigmoid", "prelu", "elu", "gelu", "gelu_tanh",
+             "mish", "tanh", "softplus", "clip")
 MOST_CHANNELS, MOST_ELEMENTS = 1 << 20, 1 << 31  # of a node: a damaged file must not fill the memory
 Constant = Union[float, np.ndarray]
 Three = Tuple[int, int, int]
@@ -173,6 +176,62 @@ class Lowering(Network):
             raise Unmapped("a variance plus eps is not positive")
         return self._fill(self.batchnorm(self._free(name), node, eps), **data)
 
+    def group_norm(self, name: str, title: str, x: View, groups: int, gamma, beta, eps: float) -> View:
+        """Over each group of channels at all positions. gamma, beta: one number a channel, or None."""
+        x = self.settled(x)
+        axes = {atom.axis for dim in x.dims for atom in dim if atom.axis not in (N, REPEATED)}
+        if x.rank < 2 or self.axis(x, 1) != C or any(n > 1 and axis not in axes for axis, n in zip(AXES[1:], self.shape(x.node))):
+            raise Unmapped(f"{title} over another dimension than the channels of {times(x.shape)}", x)
+        channels = self.shape(x.node)[0]
+        if groups < 1 or channels % groups:
+            raise Unmapped(f"{groups} groups do not divide {channels} channels", x)
+        if groups == channels:
+            return self._with(x, self._clip_norm(name, "instancenorm", x.node, gamma, beta, eps))
+        return self._with(x, self._clip_norm(name, "groupnorm", x.node, gamma, beta, eps, groups=groups))
+
+    def instance_norm(self, name: str, title: str, x: View, gamma, beta, eps: float) -> View:
+        """Over all dimensions after the second, which may be groups of channels (so exporters spell a GroupNorm). gamma, beta: one
+        number for each of the second dimension."""
+        x, kept = self.settled(x), x.dims[1] if x.rank > 2 else ()
+        channels, *size = self.shape(x.node)
+        left = sorted((atom.axis, atom.size) for dim in x.dims[2:] for atom in dim)
+        groups = kept[0].size if kept else 1
+        rest = sorted((axis, n) for axis, n in zip(AXES[1:], (channels // groups, *size)) if n > 1)
+        whole_groups = not kept or len(kept) == 1 and kept[0].axis == C and kept[0].size * kept[0].stride == channels
+        if x.rank < 3 or not whole_groups or left != rest:
+            raise normalises(title, x, range(min(2, x.rank), x.rank))
+        gamma, beta = (None if v is None else np.repeat(np.asarray(v).reshape(-1), channels // groups) for v in (gamma, beta))
+        op, more = ("instancenorm", {}) if groups == channels else ("groupnorm", {"groups": groups})
+        return self._with(x, self._clip_norm(name, op, x.node, gamma, beta, eps, **more))
+
+    def layer_norm(self, name: str, title: str, x: View, dims: Sequence[int], gamma, beta, eps: float) -> View:
+        """Over those dimensions: the channels of each position, or all of the clip. gamma, beta: of their shape, or None."""
+        x = self.settled(x)
+        channels, *size = self.shape(x.node)
+        over = sorted((atom.axis, atom.size) for dim in dims for atom in x.dims[dim])
+        if over == [(C, channels)] and all(dim == () or _is_batch(dim) or dim[0].axis != C for i, dim in enumerate(x.dims) if i not in dims):
+            return self._with(x, self._clip_norm(name, "layernorm", x.node, gamma, beta, eps))
+        if over != [(axis, n) for axis, n in zip(AXES[1:], (channels, *size)) if n > 1]:
+            raise normalises(title, x, dims)
+        for value in (gamma, beta):
+            if value is not None and np.asarray(value).std() > 0:
+                raise Unmapped(f"{title} over {','.join(axes_of(x, dims))} has another weight at each position: no counterpart", x)
+        gamma, beta = (None if v is None else np.full(channels, np.asarray(v).reshape(-1)[0]) for v in (gamma, beta))
+        return self._with(x, self._clip_norm(name, "groupnorm", x.node, gamma, beta, eps, groups=1))
+
+    def _clip_norm(self, name: str, op: str, node: str, gamma, beta, eps: float, **attributes) -> str:
+        channels, data = self.shape(node)[0], {}
+        if gamma is not None or beta is not None:
+            data = {"gamma": np.ones(channels) if gamma is None else gamma, "beta": np.zeros(channels) if beta is None else beta}
+            data = {key: np.asarray(value, np.float32).reshape(-1) for key, value in data.items()}
+            wrong = [key for key, value in data.items() if value.shape != (channels,)]
+            if wrong:
+                raise Unmapped(f"{wrong[0]} {times(data[wrong[0]].shape)} over {channels} channels")
+        made = self._free(name)
+        parameters = {key: self._want(f"{made}.{'weight' if key == 'gamma' else 'bias'}", channels) for key in data}
+        self._add(made, op, [node], self.shape(node), dict(attributes, eps=float(eps)), parameters)
+        return self._fill(made, **data)
+
     # -- element by element -------------------------------------------------------------------------------------------
 
     def activation(self, name: str, x: View, op: str, **attributes: float) -> View:
@@ -204,7 +263,25 @@ class Lowering(Network):
             return self.activation(name, View(before.inputs[0], x.dims), "relu6")
         if least == 0 and (most == 6 or most >= huge):
             return self.activation(name, x, "relu6" if most == 6 else "relu")
-        raise Unmapped(f"clips to {least:g} ... {most:g}; 0 ... 6 and 0 ... infinity are known", x)
+        if not least < most:
+            raise Unmapped(f"clips to {least:g} ... {most:g}, a single number", x)
+        return self.activation(name, x, "clip", min=least, max=most)
+
+    def leaky(self, name: str, x: View, slope: float) -> View:
+        """A slope below 0 is a prelu's, whose backward pass reads what the activation reads."""
+        if slope < 0:
+            return self.prelu(name, x, np.asarray([slope], np.float32))
+        return self.activation(name, x, "leakyrelu", negative_slope=slope)
+
+    def prelu(self, name: str, x: View, slope: np.ndarray) -> View:
+        """slope: one number, or one a channel, in any shape."""
+        x, slope = self.settled(x), np.asarray(slope, np.float32).reshape(-1)
+        if slope.size != 1 and (slope.size != self.shape(x.node)[0] or x.rank < 2 or self.axis(x, 1) != C):
+            raise Unmapped(f"{slope.size} slopes for {times(x.shape)}; one, or one a channel, is wanted", x)
+        made = self._free(name)
+        key = self._want(f"{made}.slope", slope.size)
+        self._add(made, "prelu", [x.node], self.shape(x.node), {}, {"slope": key})
+        return self._with(x, self._fill(made, slope=slope))
 
     def joined_by(self, name: str, op: str, a: View, b: View) -> View:
         """a + b (op add) or a * b (mul), the sizes broadcast."""
@@ -387,19 +464,40 @@ class Lowering(Network):
                 for i, (end, size) in enumerate(zip(ends, sizes))]
 
     def concatenated(self, name: str, parts: Sequence[Union[View, np.ndarray]], dim: int) -> View:
-        """Concatenates along C. Constant channels before or after a single tensor are padding."""
+        """Concatenates along C, T, H or W. Constant channels before or after a single tensor are padding."""
         views = [self.settled(part) for part in parts if isinstance(part, View)]
         first, dim = views[0], views[0].position(dim)
+        axis = self.axis(first, dim)
         for view in views:
-            if self.axis(view, dim) != C:
-                raise Unmapped(f"a concatenation along {LETTERS[self.axis(view, dim)]}: no counterpart; only channels are joined")
+            if self.axis(view, dim) != axis or axis == N:
+                raise Unmapped(f"a concatenation along {LETTERS[self.axis(view, dim)]} of {times(view.shape)}")
             if view.dims[:dim] + view.dims[dim + 1:] != first.dims[:dim] + first.dims[dim + 1:]:
                 raise Unmapped(f"a concatenation of {times(first.shape)} and {times(view.shape)}")
+        if len(views) < len(parts) and axis != C:
+            raise Unmapped(f"a concatenation with constants along {LETTERS[axis]}: no counterpart")
         if len(views) < len(parts):
             made = self._constant_channels(name, parts, first, dim)
-        else:
+        elif axis == C:
             made = self.apply(name, "concat", *(view.node for view in views))
-        return self._resized(first, dim, made, C)
+        else:
+            made = self._joined_along(name, axis, [view.node for view in views])
+        return self._resized(first, dim, made, axis)
+
+    def _joined_along(self, name: str, axis: int, nodes: List[str]) -> str:
+        shape = list(self.shape(nodes[0]))
+        if any(n != m for node in nodes for at, (n, m) in enumerate(zip(self.shape(node), shape), C) if at != axis):
+            raise Unmapped(f"a concatenation along {LETTERS[axis]} of tensors that differ elsewhere")
+        shape[axis - 1] = sum(self.shape(node)[axis - 1] for node in nodes)
+        return self._add(name, "concat", nodes, tuple(shape), {"axis": axis}, {})
+
+    def upsampled(self, name: str, x: View, factors: Sequence[float]) -> View:
+        """By the nearest neighbour, each element repeated that many times along T, H, W."""
+        node, whole_ones = self.volume(x), [int(round(factor)) for factor in factors]
+        if len(factors) != 3 or any(factor < 1 or abs(n - factor) > 1e-6 for n, factor in zip(whole_ones, factors)):
+            raise Unmapped(f"resizes {times(x.shape)} {' x '.join(f'{factor:g}' for factor in factors)} times; whole numbers of T, H, W are wanted", x)
+        c, *size = self.shape(node)
+        shape = (c, *(n * factor for n, factor in zip(size, whole_ones)))
+        return self.view(self._add(name, "upsample", [node], shape, {"factor": tuple(whole_ones)}, {}))
 
     def _constant_channels(self, name: str, parts: Sequence[Union[View, np.ndarray]], x: View, dim: int) -> str:
         at = [i for i, part in enumerate(parts) if isinstance(part, View)]
@@ -423,6 +521,20 @@ class Lowering(Network):
         grows = any(begin + end)
         node = self.sliced(f"{name}.cut" if grows else name, self.view(node), cut).node
         return self.view(self.padding(name, node, begin[1:], end[1:], float(value)) if grows else node)
+
+    def padded_by_itself(self, name: str, x: View, begin: Sequence[int], end: Sequence[int], mode: str) -> View:
+        """mode: replicate or reflect."""
+        node = self.volume(x)
+        if any((*begin[:T], *end[:T])) or min((*begin, *end)) < 0:
+            raise Unmapped(f"mode {mode} with padding {list(begin)} and {list(end)}; only T, H and W are padded so", x)
+        size = self.shape(node)[1:]
+        if mode == "reflect" and any(n >= s for side in (begin[2:], end[2:]) for n, s in zip(side, size)):
+            raise Unmapped(f"reflects {list(begin[2:])} and {list(end[2:])} of {times(size)}; less than all is wanted", x)
+        if not any((*begin, *end)):
+            return x
+        shape = (self.shape(node)[0], *(n + b + e for n, b, e in zip(size, begin[2:], end[2:])))
+        attributes = dict(pad_begin=tuple(begin[2:]), pad_end=tuple(end[2:]), value=0.0, channels_begin=0, channels_end=0, mode=mode)
+        return self.view(self._add(self._free(name), "pad", [node], shape, attributes, {}))
 
     def padding(self, name: str, node: str, begin: Sequence[int], end: Sequence[int], value: float) -> str:
         """Node `pad`; begin and end are of C, T, H, W."""

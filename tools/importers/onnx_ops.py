@@ -10,7 +10,7 @@ from typing import Callable, Dict, List, Optional, Sequence, Union
 
 import numpy as np
 
-from .lowering import Lowering
+from .lowering import SELU_ALPHA, SELU_SCALE, Lowering
 from .network import same_padding
 from .onnx_fold import axes_of, reshape_target, slice_arguments, split_sizes
 from .onnx_read import Operation
@@ -198,7 +198,31 @@ def _activation(op: str) -> Callable[[Call], View]:
 
 
 def _leaky(call: Call) -> View:
-    return call.net.activation(call.name, call.view(), "leakyrelu", negative_slope=float(call.attribute("alpha", 0.01)))
+    return call.net.leaky(call.name, call.view(), float(call.attribute("alpha", 0.01)))
+
+
+def _prelu(call: Call) -> View:
+    return call.net.prelu(call.name, call.view(), call.wanted(1))
+
+
+def _elu(scale: float = 1.0, alpha: float = 1.0, celu: bool = False) -> Callable[[Call], View]:
+    """Elu; with those numbers Selu; Celu divides by its alpha inside."""
+    def elu(call: Call) -> View:
+        a = float(call.attribute("alpha", alpha))
+        if celu and not a > 0:
+            raise Unmapped(f"alpha {a:g}; a number above 0 is wanted", call.view())
+        return call.net.activation(call.name, call.view(), "elu", alpha=a, scale=float(call.attribute("gamma", scale)),
+                                   input_scale=1 / a if celu else 1.0)
+    return elu
+
+
+def _gelu(call: Call) -> View:
+    kind = call.attribute("approximate", "none")
+    return call.net.activation(call.name, call.view(), "gelu_tanh" if kind == "tanh" else "gelu")
+
+
+def _softplus(call: Call) -> View:
+    return call.net.activation(call.name, call.view(), "softplus", beta=1.0, threshold=20.0)
 
 
 def _hard_sigmoid(call: Call) -> View:
@@ -235,8 +259,9 @@ def _concat(call: Call) -> View:
 
 def _pad(call: Call) -> View:
     x = call.view()
-    if call.attribute("mode", "constant") != "constant":
-        raise Unmapped(f"mode {call.attribute('mode')}: no counterpart; only constants are padded")
+    mode = _PAD_MODES.get(call.attribute("mode", "constant"))
+    if mode is None:
+        raise Unmapped(f"mode {call.attribute('mode')}: no counterpart")
     old = call.opset < 11
     pads = list(call.attribute("pads", ())) if old else [int(n) for n in call.wanted(1)]
     value = call.attribute("value", 0.0) if old else call.number(2, 0.0)
@@ -248,7 +273,30 @@ def _pad(call: Call) -> View:
                   for side in (pads[:len(axes)], pads[len(axes):]))
     if x.rank != len(AXES) and not any(pads):
         return x
+    if mode != "constant":
+        return call.net.padded_by_itself(call.name, x, begin, end, mode)
     return call.net.padded(call.name, x, begin, end, value)
+
+
+def _resize(call: Call) -> View:
+    """Resize and Upsample: by the nearest neighbour and whole factors, where every element is repeated."""
+    x, mode = call.view(), call.attribute("mode", "nearest")
+    if mode != "nearest":
+        raise Unmapped(f"mode {mode}: no counterpart; only the nearest neighbour is taken", x)
+    old = call.operation.op == "Upsample" or call.opset < 11
+    scales, sizes = call.constant(1 if old else 2), None if old else call.constant(3)
+    if call.attribute("scales") is not None:
+        scales = np.asarray(call.attribute("scales"))
+    if call.attribute("axes") is not None:
+        raise Unmapped("axes: the factors of all dimensions are wanted", x)
+    factors = [n / m for n, m in zip(sizes, x.shape)] if sizes is not None and sizes.size else [float(n) for n in (() if scales is None else scales.reshape(-1))]
+    if len(factors) != x.rank or any(factor != 1 for factor in factors[:2]):
+        raise Unmapped(f"resizes {times(x.shape)} by {factors}", x)
+    how = "asymmetric" if old else call.attribute("coordinate_transformation_mode", "half_pixel")
+    rounding = "floor" if old else call.attribute("nearest_mode", "round_prefer_floor")
+    if not (how == "asymmetric" and rounding == "floor" or how in ("half_pixel", "half_pixel_symmetric", "pytorch_half_pixel") and rounding.startswith("round_prefer")):
+        raise Unmapped(f"coordinates {how} with nearest_mode {rounding}: not every element is repeated equally: no counterpart", x)
+    return call.net.upsampled(call.name, x, factors[2:])
 
 
 def _slice(call: Call) -> View:
@@ -305,11 +353,35 @@ def _expand(call: Call) -> View:
     return x.expanded([1] * (x.rank - len(shape)) + shape)
 
 
+def _clip_norm(method: Callable, *more: Callable[[Call, View], object]) -> Callable[[Call], View]:
+    """method: of Lowering; more: its arguments before gamma and beta."""
+    def norm(call: Call) -> View:
+        x = call.view()
+        if len([output for output in call.operation.outputs if output]) > 1:
+            raise Unmapped("its mean or deviation is read: no counterpart", x)
+        eps = float(call.attribute("epsilon", 1e-5))
+        return method(call.net, call.name, call.operation.op, x, *(part(call, x) for part in more), call.constant(1), call.constant(2), eps)
+    return norm
+
+
+def _group_norm(call: Call) -> View:
+    """Before opset 21 scale and bias are one number a group."""
+    x, groups = call.view(), int(call.attribute("num_groups", 0))
+    channels = x.shape[1] if x.rank > 1 else 0
+    gamma, beta = (np.repeat(v, channels // groups) if 0 < groups == v.size and channels % groups == 0 else v
+                   for v in (call.wanted(1), call.wanted(2)))
+    return call.net.group_norm(call.name, call.operation.op, x, groups, gamma, beta, float(call.attribute("epsilon", 1e-5)))
+
+
 def _normalisation(axes: Callable[[Call, View], Sequence[int]]) -> Callable[[Call], View]:
     def normalisation(call: Call) -> View:
         x = call.view()
         raise normalises(call.operation.op, x, axes(call, x))
     return normalisation
+
+
+def _from_axis(call: Call, x: View) -> List[int]:
+    return list(range(x.position(call.attribute("axis", -1)), x.rank))
 
 
 def _tile(call: Call) -> View:
@@ -347,7 +419,8 @@ def _unchanged(call: Call) -> View:
     return call.view()
 
 
-_NORMS = ("LayerNormalization", "RMSNormalization", "InstanceNormalization", "GroupNormalization", "MeanVarianceNormalization")
+_PAD_MODES = {"constant": "constant", "edge": "replicate", "reflect": "reflect"}   # ONNX's word -> ours
+_NORMS = ("RMSNormalization", "MeanVarianceNormalization")
 
 
 def refuse_alone(call: Call) -> None:
@@ -360,8 +433,10 @@ def refuse_alone(call: Call) -> None:
         raise Unmapped(f"a convolution over {dimensions} dimensions; 3 are wanted (T, H, W)")
     if op in ("AveragePool", "MaxPool") and dimensions != 3:
         raise Unmapped(f"a window over {dimensions} dimensions; 3 are wanted (T, H, W)")
-    if op == "Pad" and call.attribute("mode", "constant") != "constant":
-        raise Unmapped(f"mode {call.attribute('mode')}: no counterpart; only constants are padded")
+    if op in ("Resize", "Upsample") and call.attribute("mode", "nearest") != "nearest":
+        raise Unmapped(f"mode {call.attribute('mode')}: no counterpart; only the nearest neighbour is taken")
+    if op == "Pad" and call.attribute("mode", "constant") not in _PAD_MODES:
+        raise Unmapped(f"mode {call.attribute('mode')}: no counterpart")
 
 
 OPERATIONS: Dict[str, Callable[[Call], Union[Value, List[View]]]] = {
@@ -369,14 +444,14 @@ OPERATIONS: Dict[str, Callable[[Call], Union[Value, List[View]]]] = {
     "Clip": _clip, "Concat": _concat, "Conv": _conv, "Div": _div, "Dropout": _dropout, "Expand": _expand,
     "Flatten": _flatten, "Gather": _gather, "Gemm": _gemm, "GlobalAveragePool": _global_average,
     "GlobalMaxPool": _global_maximum, "HardSigmoid": _hard_sigmoid, "HardSwish": _activation("hardswish"),
-    "Identity": _unchanged, "LeakyRelu": _leaky, "LogSoftmax": _softmax, "MatMul": _matmul, "MaxPool": _pool("maxpool3d"), "Mul": _mul, "Pad": _pad,
+    "Identity": _unchanged, "LeakyRelu": _leaky, "PRelu": _prelu, "Elu": _elu(), "Selu": _elu(SELU_SCALE, SELU_ALPHA), "Celu": _elu(celu=True),
+    "Gelu": _gelu, "Mish": _activation("mish"), "Tanh": _activation("tanh"), "Erf": _activation("erf"), "Softplus": _softplus, "LogSoftmax": _softmax, "MatMul": _matmul, "MaxPool": _pool("maxpool3d"), "Mul": _mul, "Pad": _pad,
     "ReduceMax": _reduce(Lowering.maximum), "ReduceMean": _reduce(Lowering.mean),
-    "Relu": _activation("relu"), "Reshape": _reshape, "Shape": _shape, "Sigmoid": _activation("sigmoid"),
+    "Relu": _activation("relu"), "Resize": _resize, "Upsample": _resize, "Reshape": _reshape, "Shape": _shape, "Sigmoid": _activation("sigmoid"),
     "Size": _size, "Slice": _slice, "Softmax": _softmax, "Split": _split, "Squeeze": _squeeze, "Sub": _sub,
     "Sum": _sum, "Swish": _swish, "Tile": _tile, "Transpose": _transpose, "Unsqueeze": _unsqueeze,
-    **{op: _normalisation(lambda call, x: range(x.position(call.attribute("axis", -1)), x.rank))
-       for op in ("LayerNormalization", "RMSNormalization")},
-    "InstanceNormalization": _normalisation(lambda call, x: range(2, x.rank)),
-    "GroupNormalization": _normalisation(lambda call, x: range(1, x.rank)),
+    "RMSNormalization": _normalisation(_from_axis), "GroupNormalization": _group_norm,
+    "LayerNormalization": _clip_norm(Lowering.layer_norm, _from_axis),
+    "InstanceNormalization": _clip_norm(Lowering.instance_norm),
     "MeanVarianceNormalization": _normalisation(lambda call, x: [x.position(axis) for axis in call.attribute("axes", [0, 2, 3])]),
 }

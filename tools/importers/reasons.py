@@ -12,7 +12,7 @@ from .views import REPEATED, Unmapped, View
 _LETTERS = "NCTHW"
 _NONE = "no counterpart"
 _KINDS: Tuple[Tuple[str, str, bool], ...] = (  # names; why; whether what it gives has the shape of what it reads
-    ("prelu elu celu selu gelu mish tanh softplus softsign hardshrink softshrink tanhshrink threshold thresholdedrelu logsigmoid "
+    ("softsign hardshrink softshrink tanhshrink shrink threshold thresholdedrelu logsigmoid glu "
      "erf", "an activation that a model file does not have", True),
     ("groupnorm groupnormalization localresponsenorm lrn", "normalises channels by the clip's own values", True),
     ("instancenorm instancenormalization meanvariancenormalization", "normalises by the clip's own mean and variance over T, H and W", True),
@@ -30,7 +30,7 @@ _KINDS: Tuple[Tuple[str, str, bool], ...] = (  # names; why; whether what it giv
     ("setitem", "writes into a part of a tensor", False),
     ("stack concatfromsequence", "joins tensors along a new dimension", False),
     ("roll", "moves values from one end of an axis to the other", False),
-    ("reflectionpad replicationpad circularpad", "pads by other values than a constant", False),
+    ("circularpad reflectionpad1d reflectionpad2d replicationpad1d replicationpad2d", "pads by other values than a constant", False),
     ("avgpool1d avgpool2d adaptiveavgpool1d adaptiveavgpool2d maxpool1d maxpool2d adaptivemaxpool1d adaptivemaxpool2d",
      "a pool over fewer dimensions; 3 are wanted (T, H, W)", False),
     ("lppool lppool1d lppool2d globallppool fractionalmaxpool3d maxunpool3d maxunpool", "a pool that a model file does not have", False),

@@ -3,6 +3,8 @@
     x * sigmoid(x)                           silu
     relu6(x + 3) / 6                         hardsigmoid
     x * hardsigmoid(x)                       hardswish
+    x * tanh(softplus(x))                    mish
+    x * (1 + erf(x / sqrt(2))) / 2           gelu, in any order of its factors
     conv3d or linear, then + a vector        its bias
     pad by zeros, then avgpool3d             its padding, counted (as PyTorch exports count_include_pad)
     identity                                 nothing
@@ -25,7 +27,7 @@ def tidy(net: Lowering, *outputs: str) -> List[str]:
     """Returns the outputs' names, which may be other ones now."""
     work = _Tidy(net, list(outputs))
     work.drop_unread()
-    for pattern in (work.identity, work.bias, work.hardsigmoid, work.gate, work.counted_padding):
+    for pattern in (work.identity, work.bias, work.hardsigmoid, work.gate, work.mish, work.gelu, work.counted_padding):
         for node in list(net.nodes.values()):
             if node.name in net.nodes:
                 pattern(node)
@@ -105,17 +107,78 @@ class _Tidy:
                 return
 
 
+    def mish(self, node: Node) -> None:
+        if node.op != "mul" or len(node.inputs) != 2:
+            return
+        for x, gate in (node.inputs, node.inputs[::-1]):
+            tanh = self.net.nodes.get(gate)
+            soft = self.net.nodes.get(tanh.inputs[0]) if tanh is not None and tanh.op == "tanh" else None
+            if soft is not None and soft.op == "softplus" and soft.inputs == [x] and soft.attributes == {"beta": 1.0, "threshold": 20.0} and \
+                    self.only_reader(gate) is node and self.only_reader(soft.name) is tanh:
+                node.op, node.inputs = "mish", [x]
+                self.drop(gate), self.drop(soft.name)
+                return
+
+    def one_number(self, name: str) -> Optional[Tuple[float, float]]:
+        """scale and shift of a node that multiplies and adds one number each; None of any other."""
+        if name not in self.net.shifted or name not in self.net.nodes:
+            return None
+        scale, shift = self.factors(self.net.nodes[name])
+        return (float(scale[0]), float(shift[0])) if (scale == scale[0]).all() and (shift == shift[0]).all() else None
+
+    def gelu(self, node: Node) -> None:
+        """As the exporters spell it: three factors, x, 1/2 and 1 + erf(x / sqrt(2))."""
+        if node.op != "erf":
+            return
+        inner, plus = self.net.nodes.get(node.inputs[0]), self.only_reader(node.name)
+        if inner is None or plus is None or not _are(self.one_number(inner.name), 2 ** -0.5, 0) or self.only_reader(inner.name) is not node:
+            return
+        x, at, product, gone = inner.inputs[0], plus, None, [inner.name, node.name]
+        halves = _are(self.one_number(plus.name), 0.5, 0.5)              # times 1/2 at once
+        if not halves and not _are(self.one_number(plus.name), 1, 1):
+            return
+        for _ in range(2):                                             # the other two factors
+            after = self.only_reader(at.name)
+            if after is not None and not halves and _are(self.one_number(after.name), 0.5, 0):
+                halves = True
+            elif after is not None and product is None and after.op == "mul" and len(after.inputs) == 2:
+                other = after.inputs[1 - after.inputs.index(at.name)]
+                half = self.net.nodes.get(other)
+                if other != x:
+                    if halves or half is None or half.inputs != [x] or not _are(self.one_number(other), 0.5, 0) or \
+                            self.only_reader(other) is not after:
+                        return
+                    halves = True
+                    gone.append(other)
+                product = after
+            else:
+                break
+            gone.append(at.name)
+            at = after
+        if not halves or product is None:
+            return
+        for name in gone:
+            self.drop(name)
+        for key in at.parameters.values():
+            del self.net.wanted[key], self.net.tensors[key]
+        self.net.shifted.discard(at.name)
+        at.op, at.inputs, at.attributes, at.parameters = "gelu", [x], {}, {}
+
     def counted_padding(self, node: Node) -> None:
         padded = self.net.nodes.get(node.inputs[0])
         if node.op != "avgpool3d" or padded is None or padded.op != "pad" or self.only_reader(padded.name) is not node:
             return
         pad, pool = padded.attributes, node.attributes
         sides = "pad_begin", "pad_end"
-        if pad["value"] == pad["channels_begin"] == pad["channels_end"] == 0 and not pool["ceil_mode"] and not any(
+        if "mode" not in pad and pad["value"] == pad["channels_begin"] == pad["channels_end"] == 0 and not pool["ceil_mode"] and not any(
             (*pool["pad_begin"], *pool["pad_end"])) and all(n < k for s in sides
                                                             for n, k in zip(pad[s], pool["kernel"])):
             pool.update({side: pad[side] for side in sides}, count_include_pad=1)
             self.replace(padded.name, padded.inputs[0])
+
+
+def _are(factors: Optional[Tuple[float, float]], scale: float, shift: float) -> bool:
+    return factors is not None and np.allclose(factors, (scale, shift), rtol=1e-5, atol=1e-6)
 
 
 def renamed(net: Lowering, names: Dict[str, str], *outputs: str) -> List[str]:

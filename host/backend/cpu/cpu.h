@@ -38,8 +38,9 @@ typedef struct cpu_kernel {
 } cpu_kernel;
 
 extern const cpu_kernel cpu_linear, cpu_winograd, cpu_winograd_groups, cpu_grouped, cpu_stem,
-    cpu_conv, cpu_batchnorm, cpu_activation, cpu_add, cpu_mul, cpu_maxpool, cpu_avgpool,
-    cpu_globalavgpool, cpu_flatten, cpu_channels, cpu_positions;
+    cpu_conv, cpu_batchnorm, cpu_groupnorm, cpu_layernorm, cpu_activation, cpu_add, cpu_mul,
+    cpu_maxpool, cpu_avgpool, cpu_globalavgpool, cpu_flatten, cpu_channels, cpu_positions,
+    cpu_repeats, cpu_joins;
 
 /* For tests: opens the backend with these kernels instead of the widest ones.  (A machine with
  * AVX-512 also runs AVX2 and plain C.) */

@@ -18,10 +18,10 @@ typedef struct cpu_plan {
 
 /* The first kernel that accepts a step runs it. */
 static const cpu_kernel *const kernels[] = {
-    &cpu_linear,        &cpu_winograd, &cpu_winograd_groups, &cpu_grouped,
-    &cpu_stem,          &cpu_conv,     &cpu_batchnorm,       &cpu_activation,
-    &cpu_add,           &cpu_mul,      &cpu_maxpool,         &cpu_avgpool,
-    &cpu_globalavgpool, &cpu_flatten,  &cpu_channels,        &cpu_positions,
+    &cpu_linear,  &cpu_winograd,  &cpu_winograd_groups, &cpu_grouped,   &cpu_stem,
+    &cpu_conv,    &cpu_batchnorm, &cpu_groupnorm,       &cpu_layernorm, &cpu_activation,
+    &cpu_add,     &cpu_mul,       &cpu_maxpool,         &cpu_avgpool,   &cpu_globalavgpool,
+    &cpu_flatten, &cpu_channels,  &cpu_positions,       &cpu_repeats,   &cpu_joins,
 };
 
 static void cpu_close(cfp_backend **backend)

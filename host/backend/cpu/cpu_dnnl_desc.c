@@ -36,7 +36,7 @@ static dnnl_alg_kind_t eltwise(const cfp_node *activation, float *alpha, float *
     case CFP_OP_RELU:
         return dnnl_eltwise_relu;
     case CFP_OP_LEAKYRELU:
-        *alpha = activation->negative_slope;
+        *alpha = activation->parameter[0];
         return dnnl_eltwise_relu;
     case CFP_OP_RELU6:
         *beta = 6;

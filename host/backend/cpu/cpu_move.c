@@ -28,14 +28,15 @@ static bool moves_channels(const cfp_node *node)
 {
     const int *begin = node->window.pad_begin, *end = node->window.pad_end;
     switch (node->op) {
-    case CFP_OP_IDENTITY:
     case CFP_OP_CONCAT:
+        return cfp_concat_axis(node) == 1;
+    case CFP_OP_IDENTITY:
     case CFP_OP_CHANNEL_SHUFFLE:
         return true;
     case CFP_OP_SLICE:
         return node->axis == 1;
     case CFP_OP_PAD:
-        return begin[0] + begin[1] + begin[2] + end[0] + end[1] + end[2] == 0;
+        return !cfp_repeats(node) && begin[0] + begin[1] + begin[2] + end[0] + end[1] + end[2] == 0;
     default:
         return false;
     }
@@ -219,7 +220,7 @@ typedef struct window_map {
 static bool moves_positions(const cfp_node *node)
 {
     if (node->op == CFP_OP_PAD)
-        return node->channels_begin == 0 && node->channels_end == 0;
+        return !cfp_repeats(node) && node->channels_begin == 0 && node->channels_end == 0;
     return node->op == CFP_OP_SLICE && node->axis != 1;
 }
 

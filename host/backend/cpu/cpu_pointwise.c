@@ -84,12 +84,29 @@ static bool activation_takes(const cfp_backend *backend, const cfp_step *step,
     return cfp_is_activation(step->node) && cpu_in_lanes(backend, step, src, dst);
 }
 
+/* A prelu: `own` is its slopes, padded to whole blocks. */
+static cfp_status activation_open(void **own, cfp_backend *backend, cfp_step *step,
+                                  const cfp_tensor *const *src, const cfp_tensor *dst)
+{
+    (void)src;
+    float *slope;
+    if (step->node->op != CFP_OP_PRELU)
+        return CFP_OK;
+    CFP_TRY_ALLOC(backend->ctx, slope, (size_t)cfp_blocks(dst) * (size_t)dst->block);
+    *own = slope;
+    memcpy(slope, step->node->slope, (size_t)dst->shape.c * sizeof *slope);
+    return CFP_OK;
+}
+
 static cfp_status activation_forward(const void *own, cfp_backend *backend, const cfp_step *step,
                                      const cfp_tensor *const *src, cfp_tensor *dst, void *scratch)
 {
-    (void)own, (void)scratch;
-    const lane_map job = {
-        .shape = dst->shape, .src = src[0]->data, .activation = step->node, .dst = dst->data};
+    (void)scratch;
+    const lane_map job = {.shape = dst->shape,
+                          .src = src[0]->data,
+                          .activation = step->node,
+                          .slope = own,
+                          .dst = dst->data};
     backend->lanes->map(&job, backend->threads);
     return CFP_OK;
 }
@@ -99,7 +116,7 @@ static cfp_status activation_backward(const void *own, cfp_backend *backend, con
                                       const cfp_tensor *diff_dst, cfp_tensor *const *diff_src,
                                       void *scratch)
 {
-    (void)own, (void)scratch;
+    (void)scratch;
     if (diff_src[0] == NULL)
         return CFP_OK;
     const bool from_output = cfp_gate_from_output(step->node->op);
@@ -108,6 +125,7 @@ static cfp_status activation_backward(const void *own, cfp_backend *backend, con
                             .dy = diff_dst->data,
                             .value = value->data,
                             .activation = step->node,
+                            .slope = own,
                             .from_output = from_output,
                             .dst = diff_src[0]->data};
     backend->lanes->slope(&job, backend->threads);
@@ -250,8 +268,10 @@ const cpu_kernel cpu_batchnorm = {.takes = batchnorm_takes,
                                   .open = batchnorm_open,
                                   .forward = batchnorm_forward,
                                   .backward = batchnorm_backward};
-const cpu_kernel cpu_activation = {
-    .takes = activation_takes, .forward = activation_forward, .backward = activation_backward};
+const cpu_kernel cpu_activation = {.takes = activation_takes,
+                                   .open = activation_open,
+                                   .forward = activation_forward,
+                                   .backward = activation_backward};
 const cpu_kernel cpu_add = {
     .takes = add_takes, .open = join_open, .forward = join_forward, .backward = add_backward};
 const cpu_kernel cpu_mul = {

@@ -144,6 +144,7 @@ typedef struct lane_map {
     const float *scale, *shift; /* NULL: 1 and 0 */
     bool per_clip;              /* scale and shift differ between clips */
     const cfp_node *activation; /* or NULL */
+    const float *slope;         /* of a prelu: [blocks][lanes] */
     float *dst;                 /* may be src */
 } lane_map;
 
@@ -152,9 +153,10 @@ typedef struct lane_slope {
     cfp_shape shape;
     const float *dy, *value;
     const cfp_node *activation;
-    bool from_output;  /* value is the output of the activation */
-    const float *keep; /* [n][blocks][lanes] of 0 and 1; NULL: all are kept */
-    float *dst;        /* may be dy */
+    const float *slope; /* of a prelu: [blocks][lanes] */
+    bool from_output;   /* value is the output of the activation */
+    const float *keep;  /* [n][blocks][lanes] of 0 and 1; NULL: all are kept */
+    float *dst;         /* may be dy */
 } lane_slope;
 
 /* dst(o) = bias(o) + sum of weight(o, i) * src(i).  Tensors have one position; clips are *_clip

@@ -1,8 +1,9 @@
-/* ref_move.c - ops that only move data: identity, flatten, concat, pad, slice, channel_shuffle.
+/* ref_move.c - ops that only move data: identity, flatten, concat, pad, slice, channel_shuffle,
+ * upsample.
  *
- * Every output element is a copy of one input element, or the constant of a pad.  No input element
- * is used twice.  So a function that maps an output element to its input element defines an op.
- * Forward copies along this map; backward copies against it, and is 0 where nothing came from. */
+ * Every output element is a copy of one input element, or the constant of a pad.  So a function
+ * that maps an output element to its input element defines an op.  Forward copies along this map;
+ * backward adds against it, and is 0 where nothing came from. */
 #include "ref_ops.h"
 #include <string.h>
 
@@ -34,12 +35,24 @@ static bool from_flat(const cfp_step *step, cfp_shape in, place *at)
 
 static bool from_part(const cfp_step *step, cfp_shape in, place *at)
 {
-    (void)in; /* each input has its own number of channels; the graph knows it */
-    int channels;
-    while (at->c >= (channels = step->model->node[step->node->input[at->k]].shape.c)) {
-        at->c -= channels;
+    (void)in; /* each input has its own extent; the graph knows it */
+    const int axis = cfp_concat_axis(step->node);
+    int *const i = (int *const[]){&at->c, &at->t, &at->h, &at->w}[axis - 1];
+    for (;;) {
+        const cfp_shape s = step->model->node[step->node->input[at->k]].shape;
+        const int extent = (const int[]){s.c, s.t, s.h, s.w}[axis - 1];
+        if (*i < extent)
+            return true;
+        *i -= extent;
         at->k++;
     }
+}
+
+static bool from_repeated(const cfp_step *step, cfp_shape in, place *at)
+{
+    at->t = cfp_repeated_place(step->node, 0, in.t, at->t);
+    at->h = cfp_repeated_place(step->node, 1, in.h, at->h);
+    at->w = cfp_repeated_place(step->node, 2, in.w, at->w);
     return true;
 }
 
@@ -70,9 +83,11 @@ static bool from_shuffled(const cfp_step *step, cfp_shape in, place *at)
     return true;
 }
 
-static come_from_fn *come_from(cfp_op op)
+static come_from_fn *come_from(const cfp_node *node)
 {
-    switch (op) {
+    if (cfp_repeats(node))
+        return from_repeated;
+    switch (node->op) {
     case CFP_OP_FLATTEN:
         return from_flat;
     case CFP_OP_CONCAT:
@@ -90,7 +105,7 @@ static come_from_fn *come_from(cfp_op op)
 
 void ref_move(const cfp_step *step, const cfp_tensor *const *src, cfp_tensor *dst)
 {
-    come_from_fn *const from = come_from(step->node->op);
+    come_from_fn *const from = come_from(step->node);
     const cfp_shape s = dst->shape, in = src[0]->shape;
     for (int n = 0; n < s.n; n++)
         for (int c = 0; c < s.c; c++)
@@ -109,7 +124,7 @@ void ref_move_backward(const cfp_step *step, const cfp_tensor *const *src, const
                        const cfp_tensor *diff_dst, cfp_tensor *const *diff_src)
 {
     (void)src, (void)dst;
-    come_from_fn *const from = come_from(step->node->op);
+    come_from_fn *const from = come_from(step->node);
     const cfp_shape s = diff_dst->shape, in = step->model->node[step->node->input[0]].shape;
     for (int k = 0; k < step->n_src; k++)
         if (diff_src[k] != NULL)
@@ -122,6 +137,7 @@ void ref_move_backward(const cfp_step *step, const cfp_tensor *const *src, const
                         place p = {0, c, t, h, w};
                         if (from(step, in, &p) && diff_src[p.k] != NULL)
                             cfp_put(diff_src[p.k], n, p.c, p.t, p.h, p.w,
-                                    cfp_at(diff_dst, n, c, t, h, w));
+                                    cfp_at(diff_src[p.k], n, p.c, p.t, p.h, p.w) +
+                                        cfp_at(diff_dst, n, c, t, h, w));
                     }
 }

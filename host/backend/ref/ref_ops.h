@@ -11,11 +11,11 @@ typedef void ref_backward_fn(const cfp_step *step, const cfp_tensor *const *src,
                              const cfp_tensor *dst, const cfp_tensor *diff_dst,
                              cfp_tensor *const *diff_src);
 
-ref_forward_fn ref_conv3d, ref_batchnorm, ref_activate, ref_softmax, ref_move, ref_globalavgpool,
-    ref_maxpool3d, ref_avgpool3d, ref_add, ref_mul;
-ref_backward_fn ref_conv3d_backward, ref_batchnorm_backward, ref_activate_backward,
-    ref_softmax_backward, ref_move_backward, ref_globalavgpool_backward, ref_maxpool3d_backward,
-    ref_avgpool3d_backward, ref_combine_backward;
+ref_forward_fn ref_conv3d, ref_batchnorm, ref_norm, ref_activate, ref_softmax, ref_move,
+    ref_globalavgpool, ref_maxpool3d, ref_avgpool3d, ref_add, ref_mul;
+ref_backward_fn ref_conv3d_backward, ref_batchnorm_backward, ref_norm_backward,
+    ref_activate_backward, ref_softmax_backward, ref_move_backward, ref_globalavgpool_backward,
+    ref_maxpool3d_backward, ref_avgpool3d_backward, ref_combine_backward;
 
 /* The first element of channel (n, c), or of a row of it. */
 static inline float *ref_channel(const cfp_tensor *x, int n, int c)
