@@ -57,8 +57,8 @@ static cfp_status run_forward(struct batch *b, const int *class_index)
     CFP_TRY_ALLOC(b->a->ctx, b->logits, (int64_t)b->clips * model->n_classes);
     CFP_TRY_ALLOC(b->a->ctx, b->class_index, b->clips);
     const double start = cfp_now_ms();
-    const bool numbers =
-        b->given != NULL || model->input.channels > CFP_FRAME_CHANNELS || b->a->entries.n > 1;
+    const bool numbers = b->given != NULL || model->input.numbers ||
+                         model->input.channels > CFP_FRAME_CHANNELS || b->a->entries.n > 1;
     CFP_TRY(numbers ? forward_numbers(b, 0) : forward_frames(b));
     b->ms.forward = cfp_now_ms() - start;
     for (int n = 0; n < b->clips; n++)

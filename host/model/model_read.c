@@ -221,6 +221,74 @@ static cfp_status read_words(struct reader *r, cfp_input_spec *in)
     return status;
 }
 
+/* An optional attribute that is one of some words; *out stays if it is not there. */
+static cfp_status read_choice(int *out, struct reader *r, const char *name,
+                              const char *const *words)
+{
+    char *word = NULL;
+    if (cfp_h5_find_attribute(&r->group, name) == NULL)
+        return CFP_OK;
+    CFP_TRY(cfp_h5_string(&word, r->ctx, &r->group, r->where, name, true));
+    int i = 0;
+    while (words[i] != NULL && strcmp(words[i], word) != 0)
+        i++;
+    cfp_status status = CFP_OK;
+    if (words[i] == NULL)
+        status = cfp_fail(r->ctx, CFP_UNSUPPORTED, "%s: %s '%s' is none of %s, %s%s%s", r->where,
+                          name, word, words[0], words[1], words[2] != NULL ? ", " : "",
+                          words[2] != NULL ? "..." : "");
+    *out = i;
+    cfp_free(word);
+    return status;
+}
+
+/* Optional: which channels of numbers are shown. */
+static cfp_status read_show(struct reader *r, cfp_input_spec *in)
+{
+    const cfp_h5_attribute *a = cfp_h5_find_attribute(&r->group, "show_channels");
+    char list[64];
+    int show[3];
+    if (a == NULL)
+        return CFP_OK;
+    if (a->n != 1 && a->n != 3)
+        return cfp_fail(r->ctx, CFP_FORMAT, "%s: 'show_channels' has %lld numbers, expected 1 or 3",
+                        r->where, (long long)a->n);
+    CFP_TRY(cfp_h5_ints(show, (int)a->n, r->ctx, &r->group, r->where, "show_channels", true));
+    snprintf(list, sizeof list, a->n == 3 ? "%d,%d,%d" : "%d", show[0], show[a->n / 2],
+             show[a->n - 1]);
+    char where[sizeof r->where + 20];
+    snprintf(where, sizeof where, "%s: show_channels", r->where);
+    return cfp_input_show(in, r->ctx, where, list) == CFP_OK ? CFP_OK : CFP_FORMAT;
+}
+
+/* Optional: clips of numbers.  Bytes of 2 or 3 channels are the default where there are so many. */
+static cfp_status read_numbers(struct reader *r, cfp_input_spec *in)
+{
+    static const char *const values[] = {"bytes", "numbers", NULL};
+    static const char *const axes[] = {"xyz", "zyx", NULL};
+    const bool may_be_bytes = in->channels == 2 || in->channels == 3;
+    int numbers = !may_be_bytes, along_z = 0, standardise = CFP_STANDARDISE_NONE;
+    CFP_TRY(read_choice(&numbers, r, "values", values));
+    CFP_TRY(read_choice(&standardise, r, "standardise", cfp_standardise_names));
+    CFP_TRY(read_choice(&along_z, r, "volume_axes", axes));
+    if (!numbers && !may_be_bytes)
+        return cfp_fail(r->ctx, CFP_UNSUPPORTED,
+                        "%s: values 'bytes' with %d channels; bytes are of 2 or 3", r->where,
+                        in->channels);
+    if (!numbers && standardise != CFP_STANDARDISE_NONE)
+        return cfp_fail(r->ctx, CFP_UNSUPPORTED,
+                        "%s: standardise '%s' of bytes; it needs values 'numbers'", r->where,
+                        cfp_standardise_names[standardise]);
+    if (numbers && in->channels > 1 && in->bgr)
+        return cfp_fail(r->ctx, CFP_UNSUPPORTED,
+                        "%s: color 'BGR' with numbers of %d channels, which have no colours",
+                        r->where, in->channels);
+    in->numbers = numbers;
+    in->standardise = (cfp_standardise)standardise;
+    in->slices_along_z = along_z;
+    return read_show(r, in);
+}
+
 /* Optional: older files do not have it and mean "bilinear". */
 static cfp_status read_filter(struct reader *r, cfp_input_spec *in)
 {
@@ -272,6 +340,7 @@ static cfp_status read_input(struct reader *r)
     CFP_TRY(read_resize(r, in));
     CFP_TRY(read_filter(r, in));
     CFP_TRY(read_words(r, in));
+    CFP_TRY(read_numbers(r, in));
     return read_normalisation(r, in);
 }
 

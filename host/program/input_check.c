@@ -90,6 +90,8 @@ void cfp_input_check_numbers(cfp_input_check *out, const cfp_input_spec *spec)
     const double low = becomes(0, spec->scale, spec->mean, spec->std, spec->channels);
     const double high = becomes(255, spec->scale, spec->mean, spec->std, spec->channels);
     double mean = 0;
+    if (spec->numbers) /* their range is not known */
+        return;
     for (int c = 0; c < spec->channels; c++)
         mean += (double)spec->mean[c] / spec->channels;
 
@@ -264,7 +266,7 @@ cfp_status cfp_input_check_clip(cfp_input_check *out, cfp_trace *trace, const cf
     const cfp_model *model = trace->model;
     const cfp_input_spec *spec = &model->input;
     const int n = model->n_classes;
-    if (checking == CFP_CHECK_NEVER || spec->channels != 3)
+    if (checking == CFP_CHECK_NEVER || spec->channels != 3 || spec->numbers)
         return CFP_OK;
     const cfp_input_answer own = summarise("as /input says", asked(model), logits);
     if (checking == CFP_CHECK_AUTO && !(own.entropy > unsure * of_a_guess(asked(model))))

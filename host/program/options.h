@@ -49,6 +49,7 @@ typedef struct cfp_config {
     int64_t windows;      /* 1: the one of --start */
     int64_t stride;       /* 0: the model's */
     int64_t track;        /* 0: the first */
+    const char *show_channels; /* NULL: as the model file says */
     int64_t check_input;  /* cfp_input_checking */
     /* lists of clips */
     const char *kind, *subset; /* NULL: by content; all */
