@@ -118,7 +118,7 @@ static void a_resize_goes_before_the_short_side(void)
     }
     /* 2 x 2 stretched to 2 x 4: columns 0, 25, 75, 100 of row 0; the crop takes the middle two. */
     const uint8_t rgb[] = {0, 0, 0, 100, 100, 100, 0, 0, 0, 100, 100, 100};
-    const cfp_image image = {2, 2, (uint8_t *)rgb};
+    const cfp_image image = {.width = 2, .height = 2, .rgb = (uint8_t *)rgb};
     uint8_t out[2 * 2 * 3];
     spec = spec_of(1, 2, 2, 2);
     spec.resize[0] = 2;
@@ -152,7 +152,7 @@ static void resized_is(int w, int h, const uint8_t *red, int out_w, int out_h, i
         rgb[3 * i + 1] = (uint8_t)(255 - red[i]);
         rgb[3 * i + 2] = 7;
     }
-    const cfp_image image = {w, h, rgb};
+    const cfp_image image = {.width = w, .height = h, .rgb = rgb};
     cfp_geometry g;
     const cfp_input_spec spec = spec_of(1, out_h, out_w, resize_short);
     CHECK_EQ(cfp_geometry_plan(&g, &ctx, &image, &spec), CFP_OK);

@@ -19,8 +19,8 @@
 
 /* The first kind that matches a path reads it.  The last one matches any file. */
 static const cfp_source_kind *const kinds[] = {
-    &cfp_source_db,  &cfp_source_folder, &cfp_source_npy,   &cfp_source_h5,
-    &cfp_source_nifti, &cfp_source_tar, &cfp_source_tiff, &cfp_source_image, &cfp_source_video,
+    &cfp_source_db,  &cfp_source_folder, &cfp_source_npy,   &cfp_source_h5,    &cfp_source_nifti,
+    &cfp_source_tar, &cfp_source_tiff,   &cfp_source_image, &cfp_source_video,
 };
 
 typedef struct opening { /* the state of one cfp_clip_open */
@@ -459,9 +459,8 @@ static cfp_status open_clip(opening *o, cfp_ctx *ctx, const char *path,
         CFP_TRY_ALLOC(ctx, clip->rgb, cfp_clip_bytes(spec));
 
     clip->track = sampling->track;
-    CFP_TRY(o->given != NULL
-                ? open_given(&o->source, ctx, path, spec, sampling->track, o->given)
-                : find_source(&o->source, ctx, path, spec, sampling->track));
+    CFP_TRY(o->given != NULL ? open_given(&o->source, ctx, path, spec, sampling->track, o->given)
+                             : find_source(&o->source, ctx, path, spec, sampling->track));
     o->sampling = sampling;
     CFP_TRY(read_frames(o, ctx));
     if (clip->numbers)

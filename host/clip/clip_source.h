@@ -17,7 +17,7 @@
 
 typedef struct cfp_image { /* as displayed: rotated, without gaps between rows */
     int width, height;
-    uint8_t *rgb; /* height x width x 3 */
+    uint8_t *rgb;        /* height x width x 3 */
     const float *values; /* height x width x channels, in the place of rgb; of clips of numbers */
 } cfp_image;
 
@@ -42,7 +42,7 @@ typedef struct cfp_source {
     bool numbers;     /* arrays give cfp_image.values; of one channel, pictures will do as well */
     bool bytes;       /* the numbers are bytes, 0 to 255; true until `open` says otherwise */
     bool slices_along_z; /* see cfp_input_spec */
-    int64_t frames;   /* their number; if !exact, a guess from the header, or 0: unknown */
+    int64_t frames;      /* their number; if !exact, a guess from the header, or 0: unknown */
     bool exact;
     /* [frames] the frames' own numbers, ascending; NULL: a frame's number is its place, from 0.
      * Belongs to the kind. */
@@ -76,7 +76,8 @@ typedef struct cfp_source_kind {
 } cfp_source_kind;
 
 extern const cfp_source_kind cfp_source_db, cfp_source_folder, cfp_source_npy, cfp_source_h5,
-    cfp_source_image, cfp_source_memory, cfp_source_nifti, cfp_source_tar, cfp_source_tiff, cfp_source_video;
+    cfp_source_image, cfp_source_memory, cfp_source_nifti, cfp_source_tar, cfp_source_tiff,
+    cfp_source_video;
 
 /* CFP_FORMAT unless frames x height x width x 3 is within the limits above and of int32. */
 CFP_CHECKED cfp_status cfp_source_check_size(cfp_ctx *ctx, const char *path, int64_t frames,

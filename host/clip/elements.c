@@ -58,7 +58,7 @@ void cfp_element_floats(float *out, const uint8_t *from, size_t step, size_t n,
         uint64_t bits = 0;
         for (int b = 0; b < type.bytes; b++)
             bits = bits << 8 | from[type.big_endian ? b : type.bytes - 1 - b];
-        out[i] = type.kind == 'f' ? real(bits, type.bytes)
-                                  : whole(bits, type.bytes, type.kind == 'i');
+        out[i] =
+            type.kind == 'f' ? real(bits, type.bytes) : whole(bits, type.bytes, type.kind == 'i');
     }
 }

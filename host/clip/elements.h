@@ -1,4 +1,5 @@
-/* elements.h - turns the numbers of an array, of any usual type, into floats; private to host/clip/.
+/* elements.h - turns the numbers of an array, of any usual type, into floats; private to
+ * host/clip/.
  */
 #pragma once
 #include "../base/base.h"

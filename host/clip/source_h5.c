@@ -1,7 +1,7 @@
 /* source_h5.c - reads clips from HDF5: the data set /frames, uint8, T x H x W x 3 RGB (or x 2:
  * optical flow); or the data set /video, a JPEG (or another picture) for each frame, as 3D-ResNets
- * keeps its clips.  Each of the two names may hold either.  For a model of numbers: /frames of whole
- * or real numbers, T x H x W x channels. */
+ * keeps its clips.  Each of the two names may hold either.  For a model of numbers: /frames of
+ * whole or real numbers, T x H x W x channels. */
 #include "../h5/h5_file.h"
 #include "clip_source.h"
 #include "image_decode.h"
@@ -14,8 +14,8 @@ typedef struct h5_state {
     cfp_h5_group root;
     const cfp_h5_dataset *frames;
     cfp_image image;
-    float *value;  /* of a model of numbers */
-    int32_t *whole; /* ... whose file has whole numbers */
+    float *value;               /* of a model of numbers */
+    int32_t *whole;             /* ... whose file has whole numbers */
     cfp_image_decoder *decoder; /* of pictures; NULL: the frames are stored as they are */
 } h5_state;
 
@@ -45,8 +45,7 @@ static cfp_status check_shape(h5_state *state, cfp_source *source, cfp_ctx *ctx,
 }
 
 /* The shape that a model of numbers reads.  One channel also takes colours, in bytes. */
-static cfp_status check_numbers(h5_state *state, cfp_source *source, cfp_ctx *ctx,
-                                const char *name)
+static cfp_status check_numbers(h5_state *state, cfp_source *source, cfp_ctx *ctx, const char *name)
 {
     const cfp_h5_dataset *const d = state->frames;
     const bool one = source->channels == 1;
@@ -60,8 +59,8 @@ static cfp_status check_numbers(h5_state *state, cfp_source *source, cfp_ctx *ct
     if (!(grey || (one && d->rank == 3) || (d->rank == 4 && d->size[3] == source->channels))) {
         used = (size_t)snprintf(there, sizeof there, "/%s is", name);
         for (int a = 0; a < cfp_min_int(d->rank, CFP_H5_MAX_RANK) && used < sizeof there; a++)
-            used += (size_t)snprintf(there + used, sizeof there - used, "%s %lld", a > 0 ? " x" : "",
-                                     (long long)d->size[a]);
+            used += (size_t)snprintf(there + used, sizeof there - used, "%s %lld",
+                                     a > 0 ? " x" : "", (long long)d->size[a]);
         return cfp_source_refuse_shape(ctx, source, there);
     }
     CFP_TRY(cfp_source_check_size(ctx, source->path, d->size[0], d->size[1], d->size[2]));
@@ -182,8 +181,8 @@ static cfp_status read_pictures(cfp_source *source, cfp_ctx *ctx, const int32_t 
 static cfp_status read_numbers(h5_state *state, const cfp_source *source, cfp_ctx *ctx,
                                int32_t frame)
 {
-    const size_t n = (size_t)state->image.height * (size_t)state->image.width *
-                     (size_t)source->channels;
+    const size_t n =
+        (size_t)state->image.height * (size_t)state->image.width * (size_t)source->channels;
     float *const value = state->value;
     uint8_t *const byte = (uint8_t *)value; /* bytes are spread in place, from the last one on */
     if (state->whole != NULL) {

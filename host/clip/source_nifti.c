@@ -1,10 +1,11 @@
-/* source_nifti.c - reads volumes in NIfTI-1 and NIfTI-2 files (.nii, .nii.gz), for models of numbers.
+/* source_nifti.c - reads volumes in NIfTI-1 and NIfTI-2 files (.nii, .nii.gz), for models of
+ * numbers.
  *
- * The numbers are what nibabel's get_fdata() gives: scl_slope and scl_inter are applied.  The frames
- * of the clip are slices: frame, row and column are x, y and z, as MONAI and MedicalNet hand the
- * array of nibabel to a network; or z, y and x, as SimpleITK's arrays are, if /input of the model
- * says volume_axes "zyx".  A fourth axis holds the channels.  The affine is not applied: a volume
- * is not turned or resampled. */
+ * The numbers are what nibabel's get_fdata() gives: scl_slope and scl_inter are applied.  The
+ * frames of the clip are slices: frame, row and column are x, y and z, as MONAI and MedicalNet hand
+ * the array of nibabel to a network; or z, y and x, as SimpleITK's arrays are, if /input of the
+ * model says volume_axes "zyx".  A fourth axis holds the channels.  The affine is not applied: a
+ * volume is not turned or resampled. */
 #include "clip_source.h"
 #include "elements.h"
 #include "values.h"
@@ -58,7 +59,7 @@ static const char *type_name(int code)
     static const struct {
         int code;
         const char *name;
-    } types[] = {{2, "u1"},   {4, "i2"},   {8, "i4"},    {16, "f4"},   {64, "f8"},
+    } types[] = {{2, "u1"},   {4, "i2"},   {8, "i4"},   {16, "f4"},   {64, "f8"},
                  {256, "i1"}, {512, "u2"}, {768, "u4"}, {1024, "i8"}, {1280, "u8"}};
     for (size_t i = 0; i < sizeof types / sizeof types[0]; i++)
         if (types[i].code == code)
@@ -73,16 +74,18 @@ static cfp_status parse(volume *v, cfp_ctx *ctx, const char *path, const uint8_t
     const int code = (int)field(h, second ? 12 : 70, "i2", big);
     const char *const name = type_name(code);
     if (name == NULL)
-        return cfp_fail(ctx, CFP_UNSUPPORTED,
-                        "%s: NIfTI datatype %d, which is no plain number", path, code);
+        return cfp_fail(ctx, CFP_UNSUPPORTED, "%s: NIfTI datatype %d, which is no plain number",
+                        path, code);
     v->type = (cfp_element_type){name[0], name[1] - '0', big};
     if (axes < 1 || axes > MOST_AXES)
         return cfp_fail(ctx, CFP_FORMAT, "%s: broken header: %d axes", path, axes);
     for (int a = 1; a <= MOST_AXES; a++) {
-        const double size = second ? field(h, 16 + 8 * a, "i8", big) : field(h, 40 + 2 * a, "i2", big);
+        const double size =
+            second ? field(h, 16 + 8 * a, "i8", big) : field(h, 40 + 2 * a, "i2", big);
         v->size[a] = a > axes ? 1 : size >= 1 && size < 1e6 ? (int64_t)size : 0;
         if (v->size[a] == 0)
-            return cfp_fail(ctx, CFP_FORMAT, "%s: broken header: axis %d has size %g", path, a, size);
+            return cfp_fail(ctx, CFP_FORMAT, "%s: broken header: axis %d has size %g", path, a,
+                            size);
     }
     v->begin = second ? field(h, 168, "i8", big) : field(h, 108, "f4", big);
     v->slope = field(h, second ? 176 : 112, second ? "f8" : "f4", big);
@@ -135,8 +138,9 @@ static cfp_status read_data(nifti_state *state, cfp_ctx *ctx, const char *path, 
         CFP_TRY(cfp_check_interrupt(ctx));
         const int got = gzread(file, state->data + done, (unsigned)chunk);
         if (got <= 0)
-            return cfp_fail(ctx, CFP_FORMAT, "%s: truncated: the volume has %zu bytes, it holds %zu",
-                            path, bytes, done);
+            return cfp_fail(ctx, CFP_FORMAT,
+                            "%s: truncated: the volume has %zu bytes, it holds %zu", path, bytes,
+                            done);
         done += (size_t)got;
     }
     return CFP_OK;
@@ -199,12 +203,15 @@ static void gather(nifti_state *state, const cfp_source *source, int64_t at)
         for (int64_t y = 0; y < v->size[2]; y++)
             for (int64_t x = 0; x < width; x += 1 << 8) {
                 const int64_t n = width - x < 1 << 8 ? width - x : 1 << 8;
-                const int64_t from = c * all + y * row + (along_z ? at * slice + x : at + x * slice);
+                const int64_t from =
+                    c * all + y * row + (along_z ? at * slice + x : at + x * slice);
                 cfp_element_floats(line, state->data + (size_t)from * (size_t)v->type.bytes, step,
                                    (size_t)n, v->type);
                 float *const to = state->value + (y * width + x) * channels + c;
                 for (int64_t i = 0; i < n; i++)
-                    to[i * channels] = v->slope != 0 ? (float)((double)line[i] * v->slope + v->intercept) : line[i];
+                    to[i * channels] = v->slope != 0
+                                           ? (float)((double)line[i] * v->slope + v->intercept)
+                                           : line[i];
             }
 }
 
@@ -212,8 +219,7 @@ static cfp_status nifti_read(cfp_source *source, cfp_ctx *ctx, const int32_t *wa
                              const cfp_sink *sink)
 {
     nifti_state *state = source->state;
-    const int64_t n =
-        (int64_t)state->image.height * state->image.width * source->channels;
+    const int64_t n = (int64_t)state->image.height * state->image.width * source->channels;
     if (state->value == NULL)
         CFP_TRY_ALLOC(ctx, state->value, n);
     state->image.values = state->value;

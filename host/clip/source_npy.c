@@ -143,10 +143,9 @@ static cfp_status npy_open(cfp_source *source, cfp_ctx *ctx)
                                   header.shape[2]));
     state->image.height = (int)header.shape[1];
     state->image.width = (int)header.shape[2];
-    state->frame_bytes =
-        (size_t)state->image.height * (size_t)state->image.width *
-        (size_t)(header.rank == 4 ? header.shape[3] : 1) *
-        (size_t)(state->floats ? state->type.bytes : 1);
+    state->frame_bytes = (size_t)state->image.height * (size_t)state->image.width *
+                         (size_t)(header.rank == 4 ? header.shape[3] : 1) *
+                         (size_t)(state->floats ? state->type.bytes : 1);
     CFP_TRY(check_length(state, source, ctx, header.shape[0]));
     source->frames = header.shape[0];
     source->exact = true;

@@ -27,8 +27,7 @@ static cfp_status take_picture(cfp_clip *clip, cfp_ctx *ctx, const cfp_input_spe
     CFP_TRY(cfp_geometry_apply(pixel, ctx, image, geometry, clip->width, clip->height));
     float *value = plane(clip, spec, 0, t);
     for (size_t p = 0; p < pixels; p++, pixel += 3)
-        value[p] =
-            (float)((299 * pixel[0] + 587 * pixel[1] + 114 * pixel[2] + 500) / 1000);
+        value[p] = (float)((299 * pixel[0] + 587 * pixel[1] + 114 * pixel[2] + 500) / 1000);
     return CFP_OK;
 }
 

@@ -59,9 +59,8 @@ cfp_status cfp_input_show(cfp_input_spec *spec, cfp_ctx *ctx, const char *option
 {
     int show[3], n = 0;
     if (!spec->numbers)
-        return cfp_fail(ctx, CFP_USAGE,
-                        "%s: %s: the model reads %s, which are shown as they are", option, list,
-                        spec->channels == 2 ? "optical flow" : "colours");
+        return cfp_fail(ctx, CFP_USAGE, "%s: %s: the model reads %s, which are shown as they are",
+                        option, list, spec->channels == 2 ? "optical flow" : "colours");
     for (const char *at = list; n < 3; at++) {
         char *end;
         const long channel = *at >= '0' && *at <= '9' ? strtol(at, &end, 10) : -1;

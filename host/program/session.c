@@ -91,9 +91,9 @@ cfp_status cfp_session_open_model(cfp_session *session)
     CFP_TRY(status);
     CFP_TRY(choose_head(session));
     const char *const show = session->config.show_channels;
-    return show == NULL ? CFP_OK
-                        : cfp_input_show(&session->model.input, &session->ctx, "--show-channels",
-                                         show);
+    return show == NULL
+               ? CFP_OK
+               : cfp_input_show(&session->model.input, &session->ctx, "--show-channels", show);
 }
 
 /* Refuses a pattern that matches no layer with tubes: it was given by mistake. */
