@@ -191,7 +191,7 @@ static void an_antialiased_pixel_is_the_mean_of_what_it_covers(void)
     cfp_ctx ctx = {0};
     cfp_geometry g;
     const uint8_t rgb[] = {10, 0, 9, 20, 0, 9, 40, 0, 9, 80, 255, 9};
-    const cfp_image image = {4, 1, (uint8_t *)rgb};
+    const cfp_image image = {.width = 4, .height = 1, .rgb = (uint8_t *)rgb};
     uint8_t out[3 * 4];
     cfp_input_spec spec = spec_of(1, 1, 2, 0);
     spec.antialias = true;
@@ -199,7 +199,7 @@ static void an_antialiased_pixel_is_the_mean_of_what_it_covers(void)
     CHECK_EQ(cfp_geometry_apply(out, &ctx, &image, &g, 2, 1), CFP_OK);
     CHECK(memcmp(out, (uint8_t[]){19, 0, 9, 54, 109, 9}, 6) == 0);
     /* 1 x 1 -> 2 x 2: all pixels are the one pixel. */
-    const cfp_image dot = {1, 1, (uint8_t *)rgb};
+    const cfp_image dot = {.width = 1, .height = 1, .rgb = (uint8_t *)rgb};
     spec = spec_of(1, 2, 2, 0);
     spec.antialias = true;
     CHECK_EQ(cfp_geometry_plan(&g, &ctx, &dot, &spec), CFP_OK);
