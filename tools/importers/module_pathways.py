@@ -2,11 +2,12 @@
 from __future__ import annotations
 
 import inspect
-from typing import Optional
+from typing import List, Optional
 
 import torch
 from torch import nn
 
+from .failure import ImportFailure
 from .pathways import RATIOS, slow_frames
 from .profiles import Profile
 
@@ -32,8 +33,8 @@ def join(module: nn.Module, frames: int, ratio: int) -> None:
     module.__class__ = Joined
 
 
-def ratio_of(module: nn.Module, profile: Profile) -> Optional[int]:
-    """The one ratio with which it runs on two clips; None if it runs with none or with several."""
+def _ratios(module: nn.Module, profile: Profile) -> List[int]:
+    """Those with which it runs on two clips."""
     kind = next((p.dtype for p in module.parameters()), torch.float32)
     found = []
     for ratio in RATIOS:
@@ -47,4 +48,13 @@ def ratio_of(module: nn.Module, profile: Profile) -> Optional[int]:
         except (Exception, SystemExit):  # whatever the module's code raises
             continue
         found.append(ratio)
-    return found[0] if len(found) == 1 else None
+    return found
+
+
+def ratio_of(what: object, module: nn.Module, profile: Profile) -> Optional[int]:
+    """The one ratio with which it runs on two clips; None if there is none. ImportFailure if there are several."""
+    found = _ratios(module, profile)
+    if len(found) > 1:
+        raise ImportFailure(f"{what}: reads a second input: a slow and a fast clip, it seems, but its layers do not tell how many frames of the "
+                            f"fast one are for one of the slow one: --alpha says it (it runs with {', '.join(map(str, sorted(found)))})")
+    return found[0] if found else None

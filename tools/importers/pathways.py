@@ -33,11 +33,16 @@ def slow_frames(frames: int, ratio: int) -> List[int]:
     return [int(step * np.float32(i) if 2 * i < count or count == 1 else last - step * np.float32(count - 1 - i)) for i in range(count)]
 
 
+def check(alpha: int) -> None:
+    if alpha < 2:
+        raise ImportFailure(f"--alpha: {alpha} is less than 2")
+
+
 def told(what: object, names: Sequence[str], shapes: Sequence[Sizes], alpha: Optional[int]) -> Tuple[int, int, Sizes]:
     """Which of a file's two inputs is the slow one, the ratio, and the sizes of the fast one, as both together tell them."""
     said = " and ".join(f"{name} ({' x '.join(str(size or '?') for size in shape)})" for name, shape in zip(names, shapes))
-    if alpha is not None and alpha < 2:
-        raise ImportFailure(f"--alpha: {alpha} is less than 2")
+    if alpha is not None:
+        check(alpha)
     if any(len(shape) != 5 for shape in shapes):
         raise ImportFailure(f"{what}: reads {said}; two clips, N x C x T x H x W, are wanted")
     frames = [shape[2] for shape in shapes]
