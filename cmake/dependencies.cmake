@@ -1,5 +1,5 @@
 # Finds the libraries that we link, as imported targets.  The reference are the packages of Debian 12:
-#   libhdf5-dev libseccomp-dev libdnnl-dev libavformat-dev libavcodec-dev libswscale-dev libpng-dev libcairo2-dev libsqlite3-dev libtiff-dev libarchive-dev libjs-d3
+#   libhdf5-dev libseccomp-dev libdnnl-dev libavformat-dev libavcodec-dev libswscale-dev libpng-dev libcairo2-dev libsqlite3-dev libtiff-dev zlib1g-dev libarchive-dev libjs-d3
 find_package(PkgConfig REQUIRED)
 set(THREADS_PREFER_PTHREAD_FLAG ON)
 find_package(Threads REQUIRED)
@@ -38,10 +38,11 @@ pkg_check_modules(PNG REQUIRED IMPORTED_TARGET libpng>=1.6)
 pkg_check_modules(CAIRO REQUIRED IMPORTED_TARGET cairo>=1.16)
 pkg_check_modules(SQLITE REQUIRED IMPORTED_TARGET sqlite3)
 pkg_check_modules(TIFF REQUIRED IMPORTED_TARGET libtiff-4>=4.5)
+pkg_check_modules(ZLIB REQUIRED IMPORTED_TARGET zlib)
 pkg_check_modules(ARCHIVE IMPORTED_TARGET libarchive>=3.4) # tars of frames; optional
 
 set(CFP_LIBRARIES PkgConfig::HDF5 PkgConfig::SECCOMP DNNL::dnnl OpenMP::OpenMP_C PkgConfig::SWSCALE PkgConfig::PNG
-    PkgConfig::CAIRO PkgConfig::SQLITE PkgConfig::TIFF Threads::Threads ${CMAKE_DL_LIBS} m)
+    PkgConfig::CAIRO PkgConfig::SQLITE PkgConfig::TIFF PkgConfig::ZLIB Threads::Threads ${CMAKE_DL_LIBS} m)
 
 if(ARCHIVE_FOUND)
     list(INSERT CFP_LIBRARIES 0 PkgConfig::ARCHIVE)

@@ -30,7 +30,7 @@ add_custom_target(libcfp_static ALL DEPENDS "${static_library}")
 # The libraries that a program has to link together with the static library: those that we link.  They are shared
 # libraries and load their own dependencies, so these are not listed, as Requires.private would do.
 set(needs ${HDF5_LDFLAGS} ${SECCOMP_LDFLAGS} ${SWSCALE_LDFLAGS} ${PNG_LDFLAGS} ${CAIRO_LDFLAGS} ${SQLITE_LDFLAGS}
-    ${TIFF_LDFLAGS} ${ARCHIVE_LDFLAGS})
+    ${TIFF_LDFLAGS} ${ZLIB_LDFLAGS} ${ARCHIVE_LDFLAGS})
 get_filename_component(dnnl_folder "${DNNL_LIBRARY}" DIRECTORY)
 if(NOT dnnl_folder IN_LIST CMAKE_C_IMPLICIT_LINK_DIRECTORIES)
     list(APPEND needs "-L${dnnl_folder}")

@@ -174,7 +174,8 @@ typedef struct cfp_model_facts {
     double gflop; /* of one clip; a multiply-add is 2 FLOP */
     /* What the network reads, and how a frame becomes its numbers: a frame is resized, its middle
      * is cropped to height x width, and a byte becomes (byte / scale - mean) / std. */
-    int channels, frames, height, width; /* channels 3: colour; 2: optical flow */
+    /* channels 3: colour; 2: optical flow; others, or where the file says so: any numbers */
+    int channels, frames, height, width;
     int frame_stride; /* the network was trained on every N-th frame of its sources */
     int resize_height, resize_width; /* before the crop; 0, 0: see resize_short */
     int resize_short;          /* the short side before the crop; 0: straight to height x width */

@@ -118,7 +118,7 @@ static void a_resize_goes_before_the_short_side(void)
     }
     /* 2 x 2 stretched to 2 x 4: columns 0, 25, 75, 100 of row 0; the crop takes the middle two. */
     const uint8_t rgb[] = {0, 0, 0, 100, 100, 100, 0, 0, 0, 100, 100, 100};
-    const cfp_image image = {2, 2, (uint8_t *)rgb};
+    const cfp_image image = {.width = 2, .height = 2, .rgb = (uint8_t *)rgb};
     uint8_t out[2 * 2 * 3];
     spec = spec_of(1, 2, 2, 2);
     spec.resize[0] = 2;
@@ -152,7 +152,7 @@ static void resized_is(int w, int h, const uint8_t *red, int out_w, int out_h, i
         rgb[3 * i + 1] = (uint8_t)(255 - red[i]);
         rgb[3 * i + 2] = 7;
     }
-    const cfp_image image = {w, h, rgb};
+    const cfp_image image = {.width = w, .height = h, .rgb = rgb};
     cfp_geometry g;
     const cfp_input_spec spec = spec_of(1, out_h, out_w, resize_short);
     CHECK_EQ(cfp_geometry_plan(&g, &ctx, &image, &spec), CFP_OK);
@@ -191,7 +191,7 @@ static void an_antialiased_pixel_is_the_mean_of_what_it_covers(void)
     cfp_ctx ctx = {0};
     cfp_geometry g;
     const uint8_t rgb[] = {10, 0, 9, 20, 0, 9, 40, 0, 9, 80, 255, 9};
-    const cfp_image image = {4, 1, (uint8_t *)rgb};
+    const cfp_image image = {.width = 4, .height = 1, .rgb = (uint8_t *)rgb};
     uint8_t out[3 * 4];
     cfp_input_spec spec = spec_of(1, 1, 2, 0);
     spec.antialias = true;
@@ -199,7 +199,7 @@ static void an_antialiased_pixel_is_the_mean_of_what_it_covers(void)
     CHECK_EQ(cfp_geometry_apply(out, &ctx, &image, &g, 2, 1), CFP_OK);
     CHECK(memcmp(out, (uint8_t[]){19, 0, 9, 54, 109, 9}, 6) == 0);
     /* 1 x 1 -> 2 x 2: all pixels are the one pixel. */
-    const cfp_image dot = {1, 1, (uint8_t *)rgb};
+    const cfp_image dot = {.width = 1, .height = 1, .rgb = (uint8_t *)rgb};
     spec = spec_of(1, 2, 2, 0);
     spec.antialias = true;
     CHECK_EQ(cfp_geometry_plan(&g, &ctx, &dot, &spec), CFP_OK);
@@ -558,7 +558,13 @@ static void normalising_scales_and_orders_channels(void)
     uint8_t rgb[] = {0, 51, 102, 153, 204, 255}; /* 2 pixels */
     const cfp_clip clip = {.frames = 1, .height = 1, .width = 2, .rgb = rgb};
     float mean[] = {0.5f, 0.25f, 0}, std[] = {0.5f, 1, 2};
-    cfp_input_spec spec = {.channels = 3, .scale = 255, .mean = mean, .std = std};
+    cfp_input_spec spec = {.channels = 3,
+                           .frames = 1,
+                           .height = 1,
+                           .width = 2,
+                           .scale = 255,
+                           .mean = mean,
+                           .std = std};
     float out[6];
     cfp_clip_normalise(out, &clip, &spec);
     static const double as_rgb[] = {-1, 0.2, -0.05, 0.55, 0.2, 0.5};

@@ -24,6 +24,7 @@ INT, FLOAT, TRIPLE, WORD = "int32", "float64", "int32[3]", "a word"
 LONGEST_NAME, MOST_INPUTS = 60000, 4000  # HDF5 keeps a link's name, and an attribute of 16 bytes a string, within 64 KB
 WORDS = {"mode": ("constant", "replicate", "reflect")}   # of a pad
 FILTERS = ("bilinear", "antialias")
+VALUES, STANDARDISE, VOLUME_AXES = ("bytes", "numbers"), ("none", "clip", "nonzero", "range"), ("xyz", "zyx")
 
 
 @dataclass(frozen=True)
@@ -107,6 +108,23 @@ def _check_scaling(scale: float, mean: Sequence[float], std: Sequence[float]) ->
         values = [1 / scale32, 1 / std32, (0 / scale32 - mean32) / std32, (255 / scale32 - mean32) / std32]
     if not (scale32 > 0 and (std32 > 0).all() and all(np.isfinite(v).all() for v in [scale32, mean32, std32, *values])):
         raise ModelFileError("input: scale, mean and std do not give numbers that fit float32")
+
+
+def _check_numbers(channels: int, values: Optional[str], standardise: str, volume_axes: str,
+                   show: Optional[Sequence[int]], color: str) -> None:
+    for key, value, words in (("values", values, (None, *VALUES)), ("standardise", standardise, STANDARDISE),
+                              ("volume_axes", volume_axes, VOLUME_AXES)):
+        if value not in words:
+            raise ModelFileError(f"input: {key} must be one of {', '.join(word for word in words if word)}, not {value}")
+    numbers = values == "numbers" or (values is None and channels not in (2, 3))
+    if values == "bytes" and channels not in (2, 3):
+        raise ModelFileError(f"input: values bytes with {channels} channels; bytes are of 2 or 3")
+    if not numbers and (standardise != "none" or show is not None):
+        raise ModelFileError("input: standardise and show_channels need values numbers")
+    if numbers and channels > 1 and color == "BGR":
+        raise ModelFileError(f"input: color BGR with numbers of {channels} channels, which have no colours")
+    if show is not None and (len(show) not in (1, 3) or not all(0 <= c < channels for c in show)):
+        raise ModelFileError(f"input: show_channels must be one channel or three of 0 to {channels - 1}, not {list(show)}")
 
 
 def _text(value: str) -> str:
@@ -198,10 +216,14 @@ class ModelFile:
                  output: Union[str, Dict[str, str]], channels: int,
                  frames: int, height: int, width: int, mean: Sequence[float], std: Sequence[float], scale: float = 255.0,
                  frame_stride: int = 1, resize_short: int = 0, resize: Optional[Sequence[int]] = None, color: str = "RGB",
-                 source: str = "", licence: str = "", resize_filter: str = "bilinear", halves: bool = False):
+                 source: str = "", licence: str = "", resize_filter: str = "bilinear", halves: bool = False,
+                 values: Optional[str] = None, standardise: str = "none", volume_axes: str = "xyz",
+                 show_channels: Optional[Sequence[int]] = None):
         """halves: weights of two bytes, rounded; a reader makes float32 of them. resize: (height, width) that a frame is stretched to before the crop, instead of resize_short. resize_filter: one of
         FILTERS; "antialias" is PIL's and torchvision's BILINEAR. A network with several classifiers ("heads") has
-        classes={"verb": [...], "noun": [...]} and output={"verb": node, "noun": node}."""
+        classes={"verb": [...], "noun": [...]} and output={"verb": node, "noun": node}.
+        values: "numbers" for clips that are no bytes (the default but for 2 or 3 channels), which standardise, volume_axes and show_channels are about."""
+        _check_numbers(channels, values, standardise, volume_axes, show_channels, color)
         if len(mean) != channels or len(std) != channels or not np.all(np.asarray(std) > 0) or not scale > 0:
             raise ModelFileError(f"input: {channels} means, {channels} positive stds and a positive scale are wanted")
         _check_scaling(scale, mean, std)
@@ -252,6 +274,11 @@ class ModelFile:
             _put_text(spec, "resize_filter", resize_filter)
         _put_text(spec, "crop", "center")
         _put_text(spec, "color", color)
+        for key, value, default in (("values", values, None), ("standardise", standardise, "none"), ("volume_axes", volume_axes, "xyz")):
+            if value != default:
+                _put_text(spec, key, value)
+        if show_channels is not None:
+            spec["show_channels"] = np.asarray(show_channels, np.int32)
         spec["scale"] = np.float64(scale)
         spec["mean"], spec["std"] = np.asarray(mean, np.float64), np.asarray(std, np.float64)
         f.create_group("graph")

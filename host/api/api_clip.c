@@ -94,9 +94,11 @@ void cfp_describe_clip(cfp_clip_facts *out, const cfp_clip *clip)
 cfp_status cfp_api_check_clip(cfp_ctx *ctx, const cfp_model *model, const cfp_clip *clip)
 {
     const cfp_input_spec *in = &model->input;
-    if (in->channels != 2 && in->channels != 3)
-        return cfp_fail(ctx, CFP_UNSUPPORTED, "%s: the model reads %d channels; a clip has 2 or 3",
-                        model->path, in->channels);
+    if (clip->numbers != in->numbers || (in->numbers && clip->channels != in->channels))
+        return cfp_fail(ctx, CFP_SHAPE,
+                        "%s: %d channels of %s, read for another model; %s reads %d of %s",
+                        clip->path, clip->channels, clip->numbers ? "numbers" : "bytes",
+                        model->path, in->channels, in->numbers ? "numbers" : "bytes");
     if (clip->frames != in->frames || clip->height != in->height || clip->width != in->width)
         return cfp_fail(ctx, CFP_SHAPE,
                         "%s: %d frames of %d x %d, read for another model; %s reads %d of %d x %d",

@@ -10,6 +10,7 @@
 #include "clip_source.h"
 #include "geometry.h"
 #include "other_files.h"
+#include "values.h"
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,7 +20,7 @@
 
 /* The first kind that matches a path reads it.  The last one matches any file. */
 static const cfp_source_kind *const kinds[] = {
-    &cfp_source_db,  &cfp_source_folder, &cfp_source_npy,   &cfp_source_h5,
+    &cfp_source_db,  &cfp_source_folder, &cfp_source_npy,   &cfp_source_h5,    &cfp_source_nifti,
     &cfp_source_tar, &cfp_source_tiff,   &cfp_source_image, &cfp_source_video,
 };
 
@@ -95,6 +96,16 @@ const char *cfp_source_axes(int channels, int64_t given)
                       : "a clip is T x H x W x 3";
 }
 
+cfp_status cfp_source_refuse_shape(cfp_ctx *ctx, const cfp_source *source, const char *there)
+{
+    if (source->channels == 1)
+        return cfp_fail(ctx, CFP_SHAPE,
+                        "%s: %s; the model reads one channel: T x H x W, or T x H x W x 1",
+                        source->path, there);
+    return cfp_fail(ctx, CFP_SHAPE, "%s: %s; the model reads %d channels: T x H x W x %d",
+                    source->path, there, source->channels, source->channels);
+}
+
 uint8_t *cfp_source_bytes(const cfp_image *image, int channels)
 {
     const size_t pixels = (size_t)image->width * (size_t)image->height;
@@ -137,33 +148,55 @@ static cfp_status look_at(cfp_path_facts *facts, cfp_ctx *ctx, const char *path)
     return CFP_OK;
 }
 
-static cfp_status open_given(cfp_source *source, cfp_ctx *ctx, const char *name, int channels,
-                             int track, const cfp_frames *given)
+static cfp_status open_given(cfp_source *source, cfp_ctx *ctx, const char *name,
+                             const cfp_input_spec *spec, int track, const cfp_frames *given)
 {
-    *source = (cfp_source){
-        .kind = &cfp_source_memory, .path = name, .channels = channels, .given = given};
+    *source = (cfp_source){.kind = &cfp_source_memory,
+                           .path = name,
+                           .channels = spec->channels,
+                           .numbers = spec->numbers,
+                           .bytes = true,
+                           .given = given};
     if (track > 1)
         return cfp_fail(ctx, CFP_USAGE, "--track: %d: %s is no video with tracks", track, name);
     return source->kind->open(source, ctx);
 }
 
-static cfp_status find_source(cfp_source *source, cfp_ctx *ctx, const char *path, int channels,
-                              int track)
+/* Flow and numbers lie in arrays.  A network of one channel also sees pictures, in grey. */
+static cfp_status check_kind(cfp_ctx *ctx, const cfp_source_kind *kind, const char *path,
+                             const cfp_input_spec *spec)
+{
+    if (kind->flow || (spec->numbers ? spec->channels == 1 : spec->channels == 3))
+        return CFP_OK;
+    if (spec->numbers)
+        return cfp_fail(ctx, CFP_UNSUPPORTED,
+                        "%s: not an array: the model reads %d channels of numbers, from an .npy or "
+                        ".h5 of T x H x W x %d",
+                        path, spec->channels, spec->channels);
+    return cfp_fail(ctx, CFP_UNSUPPORTED,
+                    "%s: not an array: the model reads optical flow, from an .npy or .h5 of "
+                    "T x H x W x 2 (u, v as bytes, 128 no motion)",
+                    path);
+}
+
+static cfp_status find_source(cfp_source *source, cfp_ctx *ctx, const char *path,
+                              const cfp_input_spec *spec, int track)
 {
     cfp_path_facts facts;
     CFP_TRY(look_at(&facts, ctx, path));
     for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++)
         if (kinds[i]->matches(&facts)) {
-            *source =
-                (cfp_source){.kind = kinds[i], .path = path, .channels = channels, .track = track};
+            *source = (cfp_source){.kind = kinds[i],
+                                   .path = path,
+                                   .channels = spec->channels,
+                                   .numbers = spec->numbers,
+                                   .bytes = true,
+                                   .slices_along_z = spec->slices_along_z,
+                                   .track = track};
             if (track > 1 && !kinds[i]->tracks)
                 return cfp_fail(ctx, CFP_USAGE, "--track: %d: %s is no video with tracks", track,
                                 path);
-            if (channels == 2 && !kinds[i]->flow)
-                return cfp_fail(ctx, CFP_UNSUPPORTED,
-                                "%s: not an array: the model reads optical flow, from an .npy or "
-                                ".h5 of T x H x W x 2 (u, v as bytes, 128 no motion)",
-                                path);
+            CFP_TRY(check_kind(ctx, kinds[i], path, spec));
             if (kinds[i] == &cfp_source_video && cfp_other_file(&facts) != NULL)
                 return cfp_fail(ctx, CFP_FORMAT, "%s: %s", path, cfp_other_file(&facts));
             return source->kind->open(source, ctx);
@@ -178,7 +211,8 @@ cfp_status cfp_clip_numbers(int64_t **number, int64_t *frames, cfp_ctx *ctx, con
 {
     cfp_source source = {0};
     *number = NULL;
-    cfp_status status = find_source(&source, ctx, path, 3, 0);
+    const cfp_input_spec colours = {.channels = 3};
+    cfp_status status = find_source(&source, ctx, path, &colours, 0);
     *frames = source.exact ? source.frames : 0;
     if (status == CFP_OK && source.number != NULL) {
         *number = cfp_alloc(ctx, (size_t)source.frames, sizeof **number);
@@ -207,7 +241,9 @@ static cfp_status take_frame(void *cookie, cfp_ctx *ctx, int32_t frame, const cf
         if (clip->index[i] != frame)
             continue;
         uint8_t *out = clip->rgb + frame_bytes * (size_t)i;
-        if (done != NULL)
+        if (clip->numbers)
+            CFP_TRY(cfp_values_take(clip, ctx, o->spec, i, image, &geometry));
+        else if (done != NULL)
             memcpy(out, done, frame_bytes);
         else
             CFP_TRY(cfp_geometry_apply(out, ctx, image, &geometry, clip->width, clip->height));
@@ -441,9 +477,9 @@ static cfp_status hash_clip(opening *o, cfp_ctx *ctx)
 
 static cfp_status check_spec(cfp_ctx *ctx, const char *path, const cfp_input_spec *spec)
 {
-    if (spec->channels != 2 && spec->channels != 3)
+    if (!spec->numbers && spec->channels != 2 && spec->channels != 3)
         return cfp_fail(ctx, CFP_UNSUPPORTED,
-                        "%s: the model reads %d channels; a clip gives 3 (red, green, blue) or 2 "
+                        "%s: the model reads %d channels; bytes give 3 (red, green, blue) or 2 "
                         "(optical flow)",
                         path, spec->channels);
     const bool resizes = spec->resize[0] != 0 || spec->resize[1] != 0;
@@ -461,6 +497,8 @@ static cfp_status open_clip(opening *o, cfp_ctx *ctx, const char *path,
     const cfp_input_spec *spec = o->spec;
     cfp_clip *clip = o->clip;
     CFP_TRY(check_spec(ctx, path, spec));
+    clip->numbers = spec->numbers;
+    clip->channels = spec->channels;
     clip->frames = spec->frames;
     clip->height = spec->height;
     clip->width = spec->width;
@@ -476,11 +514,12 @@ static cfp_status open_clip(opening *o, cfp_ctx *ctx, const char *path,
 
     clip->track = sampling->track;
     clip->uniform = sampling->uniform;
-    CFP_TRY(o->given != NULL
-                ? open_given(&o->source, ctx, path, spec->channels, sampling->track, o->given)
-                : find_source(&o->source, ctx, path, spec->channels, sampling->track));
+    CFP_TRY(o->given != NULL ? open_given(&o->source, ctx, path, spec, sampling->track, o->given)
+                             : find_source(&o->source, ctx, path, spec, sampling->track));
     o->sampling = sampling;
     CFP_TRY(read_frames(o, ctx));
+    if (clip->numbers)
+        cfp_values_finish(clip, spec, o->source.bytes);
     if (!sampling->unhashed)
         CFP_TRY(hash_clip(o, ctx));
     if (clip->uniform && clip->part_frames < clip->frames)
@@ -541,7 +580,7 @@ cfp_status cfp_clip_from_frames(cfp_clip *out, cfp_ctx *ctx, const char *name,
 
 size_t cfp_clip_bytes(const cfp_input_spec *spec)
 {
-    return (size_t)spec->frames * (size_t)spec->height * (size_t)spec->width * 3;
+    return cfp_input_bytes(spec);
 }
 
 void cfp_clip_free(cfp_clip *clip)
@@ -555,13 +594,5 @@ void cfp_clip_free(cfp_clip *clip)
 
 void cfp_clip_normalise(float *out, const cfp_clip *clip, const cfp_input_spec *spec)
 {
-    const int64_t positions = (int64_t)clip->frames * clip->height * clip->width;
-    for (int c = 0; c < spec->channels; c++) {
-        float value[256];
-        cfp_input_values(value, spec, c);
-        const uint8_t *from = clip->rgb + cfp_input_color(spec, c);
-        float *to = out + c * positions;
-        for (int64_t p = 0; p < positions; p++)
-            to[p] = value[from[3 * p]];
-    }
+    cfp_input_normalise(out, clip->rgb, spec);
 }

@@ -35,6 +35,8 @@ typedef struct cfp_clip {
     int frames, height, width;
     uint8_t *rgb; /* frames x height x width x 3; optical flow: u, v, 128 */
     bool lent;    /* rgb belongs to the caller of cfp_clip_open_in */
+    bool numbers; /* floats lie behind rgb (cfp_input_floats), and rgb only shows them */
+    int channels; /* of the model's input */
     bool given;   /* made of frames in memory; path is only a name for messages */
     /* [frames] the number of each frame in the source: the number in the file's name where names
      * have one (numbered.h), else the place, from 0. */
@@ -54,7 +56,8 @@ typedef struct cfp_clip {
 } cfp_clip;
 
 /* Reads a clip for the model input `spec`: RGB frames where it has 3 channels, optical flow where
- * it has 2 (only arrays of T x H x W x 2 hold flow).  Other numbers of channels are refused.
+ * it has 2 (only arrays of T x H x W x 2 hold flow).  Where spec->numbers is set, an array of T x H
+ * x W x channels is read; for one channel also T x H x W, and pictures, which become grey.
  *
  * Errors: CFP_IO, CFP_FORMAT (broken or empty source), CFP_USAGE (start is behind the end,
  * or is a time and the source has none; the message starts with "--start: "), CFP_UNSUPPORTED,
@@ -73,7 +76,7 @@ CFP_CHECKED cfp_status cfp_clip_open_in(cfp_clip *out, cfp_ctx *ctx, const char 
 /* Frames in memory.  The caller keeps them. */
 typedef struct cfp_frames {
     const uint8_t *pixels; /* count x height x width x 3 (RGB), or x 2 (u, v) where the model reads
-                              optical flow */
+                              optical flow, or x its channels where it reads numbers */
     int64_t count;
     int height, width;
     double fps; /* 0: unknown */
@@ -92,10 +95,8 @@ CFP_CHECKED cfp_status cfp_clip_numbers(int64_t **number, int64_t *frames, cfp_c
 size_t cfp_clip_bytes(const cfp_input_spec *spec); /* of rgb */
 void cfp_clip_free(cfp_clip *clip);
 
-/* Writes what the network reads: out is 1 x channels x frames x height x width in plain order, each
- * value (v/scale - mean)/std, the channels in the order RGB or BGR of `spec`.  Two channels are red
- * and green.  With more than 3 channels, channel 3 is again the first, and so on; clips never have
- * as many, but bench makes such frames. */
+/* Writes what the network reads (cfp_input_normalise), the channels in the order RGB or BGR of
+ * `spec`.  Two channels are red and green. */
 void cfp_clip_normalise(float *out, const cfp_clip *clip, const cfp_input_spec *spec);
 
 /* The places of the frames that are sampled from a source of `source_frames` frames (SPEC

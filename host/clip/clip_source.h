@@ -17,7 +17,8 @@
 
 typedef struct cfp_image { /* as displayed: rotated, without gaps between rows */
     int width, height;
-    uint8_t *rgb; /* height x width x 3 */
+    uint8_t *rgb;        /* height x width x 3 */
+    const float *values; /* height x width x channels, in the place of rgb; of clips of numbers */
 } cfp_image;
 
 typedef struct cfp_sink {
@@ -36,8 +37,12 @@ typedef struct cfp_path_facts { /* what is known of a path before its kind is ch
 typedef struct cfp_source {
     const struct cfp_source_kind *kind;
     const char *path; /* belongs to the caller */
-    int channels;     /* of the model's input: 3 (red, green, blue) or 2 (optical flow) */
-    int64_t frames;   /* their number; if !exact, a guess from the header, or 0: unknown */
+    int channels;     /* of the model's input: 3 (red, green, blue) or 2 (optical flow); of numbers
+                       * any */
+    bool numbers;     /* arrays give cfp_image.values; of one channel, pictures will do as well */
+    bool bytes;       /* the numbers are bytes, 0 to 255; true until `open` says otherwise */
+    bool slices_along_z; /* see cfp_input_spec */
+    int64_t frames;      /* their number; if !exact, a guess from the header, or 0: unknown */
     bool exact;
     /* [frames] the frames' own numbers, ascending; NULL: a frame's number is its place, from 0.
      * Belongs to the kind. */
@@ -54,7 +59,7 @@ typedef struct cfp_source {
 
 typedef struct cfp_source_kind {
     const char *name;
-    bool flow;   /* may hold optical flow: clips of 2 channels */
+    bool flow;   /* an array: may hold optical flow (2 channels), and numbers */
     bool tracks; /* may hold several video tracks */
     bool (*matches)(const cfp_path_facts *facts);
     /* Sets frames, exact, fps, state.  close is called afterwards, whether open fails or not. */
@@ -71,13 +76,17 @@ typedef struct cfp_source_kind {
 } cfp_source_kind;
 
 extern const cfp_source_kind cfp_source_db, cfp_source_folder, cfp_source_npy, cfp_source_h5,
-    cfp_source_image, cfp_source_memory, cfp_source_tar, cfp_source_tiff, cfp_source_video;
+    cfp_source_image, cfp_source_memory, cfp_source_nifti, cfp_source_tar, cfp_source_tiff,
+    cfp_source_video;
 
 /* CFP_FORMAT unless frames x height x width x 3 is within the limits above and of int32. */
 CFP_CHECKED cfp_status cfp_source_check_size(cfp_ctx *ctx, const char *path, int64_t frames,
                                              int64_t height, int64_t width);
 /* For messages: what shape an array must have, "a clip is T x H x W x 3", and why. */
 const char *cfp_source_axes(int channels, int64_t given);
+/* The same for numbers: sets a message that begins with what is there. */
+CFP_CHECKED cfp_status cfp_source_refuse_shape(cfp_ctx *ctx, const cfp_source *source,
+                                               const char *there);
 /* Optical flow is kept as pictures: u in red, v in green, 128 (no motion) in blue.  A source reads
  * its bytes to cfp_source_bytes(); for flow these are u, v of each pixel.  cfp_source_spread then
  * turns them into red, green, blue in place.  For RGB it does nothing. */

@@ -115,3 +115,27 @@ cfp_status cfp_geometry_apply(uint8_t *out, cfp_ctx *ctx, const cfp_image *image
     cfp_free(column);
     return CFP_OK;
 }
+
+cfp_status cfp_geometry_apply_values(float *out, cfp_ctx *ctx, const cfp_image *image,
+                                     const cfp_geometry *geometry, int channels, int channel,
+                                     int crop_width, int crop_height)
+{
+    tap *column;
+    CFP_TRY_ALLOC(ctx, column, crop_width);
+    for (int x = 0; x < crop_width; x++)
+        column[x] = find_tap(image->width, geometry->resized_width, x + geometry->left);
+    for (int y = 0; y < crop_height; y++) {
+        const tap row = find_tap(image->height, geometry->resized_height, y + geometry->top);
+        const float *low = image->values + (int64_t)row.low * image->width * channels + channel;
+        const float *high = image->values + (int64_t)row.high * image->width * channels + channel;
+        for (int x = 0; x < crop_width; x++) {
+            const int64_t a = (int64_t)column[x].low * channels;
+            const int64_t b = (int64_t)column[x].high * channels;
+            out[(int64_t)y * crop_width + x] =
+                between(between(low[a], low[b], column[x].weight),
+                        between(high[a], high[b], column[x].weight), row.weight);
+        }
+    }
+    cfp_free(column);
+    return CFP_OK;
+}

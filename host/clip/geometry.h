@@ -36,3 +36,8 @@ CFP_CHECKED cfp_status cfp_geometry_plan(cfp_geometry *out, cfp_ctx *ctx, const 
 CFP_CHECKED cfp_status cfp_geometry_apply(uint8_t *out, cfp_ctx *ctx, const cfp_image *image,
                                           const cfp_geometry *geometry, int crop_width,
                                           int crop_height);
+/* The same for one channel of image->values, bilinear, not rounded.  out: crop_height x crop_width.
+ */
+CFP_CHECKED cfp_status cfp_geometry_apply_values(float *out, cfp_ctx *ctx, const cfp_image *image,
+                                                 const cfp_geometry *geometry, int channels,
+                                                 int channel, int crop_width, int crop_height);

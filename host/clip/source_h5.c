@@ -1,9 +1,11 @@
 /* source_h5.c - reads clips from HDF5: the data set /frames, uint8, T x H x W x 3 RGB (or x 2:
  * optical flow); or the data set /video, a JPEG (or another picture) for each frame, as 3D-ResNets
- * keeps its clips.  Each of the two names may hold either. */
+ * keeps its clips.  Each of the two names may hold either.  For a model of numbers: /frames of
+ * whole or real numbers, T x H x W x channels. */
 #include "../h5/h5_file.h"
 #include "clip_source.h"
 #include "image_decode.h"
+#include "values.h"
 #include <stdio.h>
 #include <string.h>
 
@@ -12,6 +14,8 @@ typedef struct h5_state {
     cfp_h5_group root;
     const cfp_h5_dataset *frames;
     cfp_image image;
+    float *value;               /* of a model of numbers */
+    int32_t *whole;             /* ... whose file has whole numbers */
     cfp_image_decoder *decoder; /* of pictures; NULL: the frames are stored as they are */
 } h5_state;
 
@@ -40,11 +44,44 @@ static cfp_status check_shape(h5_state *state, cfp_source *source, cfp_ctx *ctx,
     return CFP_OK;
 }
 
+/* The shape that a model of numbers reads.  One channel also takes colours, in bytes. */
+static cfp_status check_numbers(h5_state *state, cfp_source *source, cfp_ctx *ctx, const char *name)
+{
+    const cfp_h5_dataset *const d = state->frames;
+    const bool one = source->channels == 1;
+    char there[200];
+    size_t used = 0;
+    if (d->class != CFP_H5_UNSIGNED && d->class != CFP_H5_SIGNED && d->class != CFP_H5_REAL)
+        return cfp_fail(ctx, CFP_UNSUPPORTED, "%s: /%s holds no whole or real numbers",
+                        source->path, name);
+    source->bytes = d->class == CFP_H5_UNSIGNED && d->element_bytes == 1;
+    const bool grey = one && d->rank == 4 && d->size[3] == 3 && source->bytes;
+    if (!(grey || (one && d->rank == 3) || (d->rank == 4 && d->size[3] == source->channels))) {
+        used = (size_t)snprintf(there, sizeof there, "/%s is", name);
+        for (int a = 0; a < cfp_min_int(d->rank, CFP_H5_MAX_RANK) && used < sizeof there; a++)
+            used += (size_t)snprintf(there + used, sizeof there - used, "%s %lld",
+                                     a > 0 ? " x" : "", (long long)d->size[a]);
+        return cfp_source_refuse_shape(ctx, source, there);
+    }
+    CFP_TRY(cfp_source_check_size(ctx, source->path, d->size[0], d->size[1], d->size[2]));
+    source->frames = d->size[0];
+    state->image.height = (int)d->size[1];
+    state->image.width = (int)d->size[2];
+    const size_t pixels = (size_t)state->image.height * (size_t)state->image.width;
+    if (grey)
+        return CFP_OK;
+    CFP_TRY_ALLOC(ctx, state->value, pixels * (size_t)source->channels);
+    if (d->class != CFP_H5_REAL && !source->bytes)
+        CFP_TRY_ALLOC(ctx, state->whole, pixels * (size_t)source->channels);
+    return CFP_OK;
+}
+
 static cfp_status open_pictures(h5_state *state, cfp_source *source, cfp_ctx *ctx, const char *name)
 {
-    if (source->channels != 3)
+    if (source->channels != (source->numbers ? 1 : 3))
         return cfp_fail(ctx, CFP_SHAPE, "%s: /%s holds pictures, %s", source->path, name,
-                        cfp_source_axes(source->channels, 0));
+                        source->numbers ? "the model reads several channels of numbers"
+                                        : cfp_source_axes(source->channels, 0));
     if (state->frames->rank != 1)
         return cfp_fail(ctx, CFP_SHAPE, "%s: /%s has %d axes: pictures have one, the frames",
                         source->path, name, state->frames->rank);
@@ -80,8 +117,8 @@ static cfp_status refuse_contents(const h5_state *state, const cfp_source *sourc
                         "%s: it has no dataset /frames: this is a model, not a clip", source->path);
     list_children(held, sizeof held, &state->root);
     return cfp_fail(ctx, CFP_FORMAT,
-                    "%s: it has no dataset /frames (T x H x W x %d bytes)%s; it holds %s",
-                    source->path, source->channels,
+                    "%s: it has no dataset /frames (T x H x W x %d %s)%s; it holds %s",
+                    source->path, source->channels, source->numbers ? "numbers" : "bytes",
                     source->channels == 3 ? " and no /video (a JPEG for each frame)" : "",
                     *held != '\0' ? held : "nothing");
 }
@@ -100,6 +137,8 @@ static cfp_status h5_open(cfp_source *source, cfp_ctx *ctx)
     source->exact = true;
     if (state->frames->class == CFP_H5_BYTES)
         return open_pictures(state, source, ctx, name);
+    if (source->numbers)
+        return check_numbers(state, source, ctx, name);
     if (state->frames->class != CFP_H5_UNSIGNED || state->frames->element_bytes != 1)
         return cfp_fail(ctx, CFP_UNSUPPORTED,
                         "%s: /%s is not uint8, and not a list of bytes (a JPEG) for each frame",
@@ -139,21 +178,52 @@ static cfp_status read_pictures(cfp_source *source, cfp_ctx *ctx, const int32_t 
     return CFP_OK;
 }
 
+static cfp_status read_numbers(h5_state *state, const cfp_source *source, cfp_ctx *ctx,
+                               int32_t frame)
+{
+    const size_t n =
+        (size_t)state->image.height * (size_t)state->image.width * (size_t)source->channels;
+    float *const value = state->value;
+    uint8_t *const byte = (uint8_t *)value; /* bytes are spread in place, from the last one on */
+    if (state->whole != NULL) {
+        CFP_TRY(cfp_h5_rows(state->whole, ctx, &state->root, state->frames, CFP_H5_I32, frame, 1));
+        for (size_t i = 0; i < n; i++)
+            value[i] = (float)state->whole[i];
+    } else {
+        CFP_TRY(cfp_h5_rows(value, ctx, &state->root, state->frames,
+                            source->bytes ? CFP_H5_U8 : CFP_H5_F32, frame, 1));
+        for (size_t i = n; source->bytes && i-- > 0;)
+            value[i] = (float)byte[i];
+    }
+    state->image.values = value;
+    return cfp_values_check(ctx, source->path, frame, value, (int64_t)n);
+}
+
+/* Pixels that are stored as they are. */
+static cfp_status read_pixels(h5_state *state, const cfp_source *source, cfp_ctx *ctx,
+                              int32_t frame)
+{
+    const int channels = source->numbers ? 3 : source->channels;
+    CFP_TRY(cfp_h5_rows(cfp_source_bytes(&state->image, channels), ctx, &state->root, state->frames,
+                        CFP_H5_U8, frame, 1));
+    cfp_source_spread(&state->image, channels);
+    return CFP_OK;
+}
+
 static cfp_status h5_read(cfp_source *source, cfp_ctx *ctx, const int32_t *wanted, int n_wanted,
                           const cfp_sink *sink)
 {
     h5_state *state = source->state;
     if (state->decoder != NULL)
         return read_pictures(source, ctx, wanted, n_wanted, sink);
-    if (state->image.rgb == NULL)
+    if (state->value == NULL && state->image.rgb == NULL)
         CFP_TRY_ALLOC(ctx, state->image.rgb,
                       (size_t)state->image.height * (size_t)state->image.width * 3);
     for (int i = 0; i < n_wanted; i++) {
         CFP_TRY(cfp_check_interrupt(ctx));
         cfp_progress(ctx, "decode", i, n_wanted);
-        CFP_TRY(cfp_h5_rows(cfp_source_bytes(&state->image, source->channels), ctx, &state->root,
-                            state->frames, CFP_H5_U8, wanted[i], 1));
-        cfp_source_spread(&state->image, source->channels);
+        CFP_TRY(state->value != NULL ? read_numbers(state, source, ctx, wanted[i])
+                                     : read_pixels(state, source, ctx, wanted[i]));
         CFP_TRY(sink->take(sink->cookie, ctx, wanted[i], &state->image));
     }
     return CFP_OK;
@@ -168,6 +238,8 @@ static void h5_close(cfp_source *source)
     cfp_h5_close(&state->file);
     cfp_image_decoder_close(&state->decoder);
     cfp_free(state->image.rgb);
+    cfp_free(state->value);
+    cfp_free(state->whole);
     cfp_free(state);
     source->state = NULL;
 }

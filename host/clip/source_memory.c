@@ -4,11 +4,13 @@
  * the sampled frames' bytes, in the order of the clip. */
 #include "clip.h"
 #include "clip_source.h"
+#include "elements.h"
 #include <string.h>
 
 typedef struct memory_state {
     const cfp_frames *frames; /* the caller's */
     cfp_image image;          /* one frame at a time */
+    float *value;             /* of a model of numbers */
 } memory_state;
 
 static bool memory_matches(const cfp_path_facts *facts)
@@ -44,13 +46,20 @@ static cfp_status memory_read(cfp_source *source, cfp_ctx *ctx, const int32_t *w
     memory_state *state = source->state;
     const size_t bytes = frame_bytes(source);
     const size_t pixels = (size_t)state->image.width * (size_t)state->image.height;
-    if (state->image.rgb == NULL)
+    if (source->numbers && state->value == NULL)
+        CFP_TRY_ALLOC(ctx, state->value, bytes);
+    if (!source->numbers && state->image.rgb == NULL)
         CFP_TRY_ALLOC(ctx, state->image.rgb, pixels * 3);
     for (int i = 0; i < n_wanted; i++) {
         CFP_TRY(cfp_check_interrupt(ctx));
-        memcpy(cfp_source_bytes(&state->image, source->channels),
-               state->frames->pixels + bytes * (size_t)wanted[i], bytes);
-        cfp_source_spread(&state->image, source->channels);
+        const uint8_t *const from = state->frames->pixels + bytes * (size_t)wanted[i];
+        if (source->numbers) {
+            cfp_element_floats(state->value, from, 1, bytes, (cfp_element_type){'u', 1, false});
+            state->image.values = state->value;
+        } else {
+            memcpy(cfp_source_bytes(&state->image, source->channels), from, bytes);
+            cfp_source_spread(&state->image, source->channels);
+        }
         CFP_TRY(sink->take(sink->cookie, ctx, wanted[i], &state->image));
     }
     return CFP_OK;
@@ -71,6 +80,7 @@ static void memory_close(cfp_source *source)
     if (state == NULL)
         return;
     cfp_free(state->image.rgb);
+    cfp_free(state->value);
     cfp_free(state);
     source->state = NULL;
 }

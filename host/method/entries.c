@@ -157,11 +157,12 @@ static cfp_status show_made(cfp_trace *trace, const cfp_analyser *a, const cfp_s
     return status;
 }
 
-/* Bytes will not do if the network reads more than three channels. */
+/* Bytes will not do if the network reads numbers, or more than three channels. */
 static cfp_status show(cfp_trace *trace, const cfp_analyser *a, const cfp_shown *shown,
                        float *logits)
 {
-    const bool made = shown->given == NULL && a->model->input.channels > CFP_FRAME_CHANNELS;
+    const cfp_input_spec *input = &a->model->input;
+    const bool made = shown->given == NULL && (input->numbers || input->channels > CFP_FRAME_CHANNELS);
     return made ? show_made(trace, a, shown, make_whole, 0, logits)
                 : show_clips(trace, a, shown, logits);
 }

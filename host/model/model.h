@@ -94,6 +94,17 @@ typedef struct cfp_node {
     double flop;        /* for one clip: 2 for each multiply-add of conv3d and linear, else 0 */
 } cfp_node;
 
+/* How the numbers of a clip are standardised, each channel by itself, before scale, mean and std:
+ * not; to mean 0 and deviation 1; the same over the numbers that are not 0, where zeros stay 0; to
+ * 0..1. */
+typedef enum cfp_standardise {
+    CFP_STANDARDISE_NONE,
+    CFP_STANDARDISE_CLIP,
+    CFP_STANDARDISE_NONZERO,
+    CFP_STANDARDISE_RANGE
+} cfp_standardise;
+extern const char *const cfp_standardise_names[]; /* by cfp_standardise; NULL ends the list */
+
 typedef struct cfp_input_spec { /* SPEC: /input */
     int channels, frames, height, width;
     int frame_stride;
@@ -103,7 +114,29 @@ typedef struct cfp_input_spec { /* SPEC: /input */
     bool bgr;
     float scale;
     float *mean, *std; /* [channels], in units of v/scale */
+    /* The clip is kept as numbers, one for each channel and pixel, beside the pictures that show
+     * it.  Always so unless the network reads 2 or 3 channels of bytes. */
+    bool numbers;
+    cfp_standardise standardise; /* of numbers */
+    bool slices_along_z;         /* frames of a NIfTI volume: along z; false: along x */
+    int n_show, show[3];         /* of numbers: the channels that are shown; 0: the first */
 } cfp_input_spec;
+
+/* The memory of a clip: frames x height x width x 3 bytes, the pictures.  A clip of numbers has
+ * channels x frames x height x width floats behind them, at cfp_input_floats. */
+size_t cfp_input_bytes(const cfp_input_spec *spec);
+static inline size_t cfp_input_picture_bytes(const cfp_input_spec *spec)
+{
+    return (size_t)spec->frames * (size_t)spec->height * (size_t)spec->width * 3;
+}
+float *cfp_input_floats(uint8_t *memory, const cfp_input_spec *spec);
+/* Writes what the network reads: 1 x channels x frames x height x width in plain order, each value
+ * (v/scale - mean)/std. */
+void cfp_input_normalise(float *out, const uint8_t *memory, const cfp_input_spec *spec);
+/* A list of channels, "0" or "3,1,0", becomes spec->show.  CFP_USAGE, and the message starts with
+ * `option`, if it is none, or if the clips of the model show their own colours. */
+CFP_CHECKED cfp_status cfp_input_show(cfp_input_spec *spec, cfp_ctx *ctx, const char *option,
+                                      const char *list);
 
 /* The name of the filter, as model files write it. */
 static inline const char *cfp_resize_filter(const cfp_input_spec *spec)

@@ -3,6 +3,7 @@
  * The file is not trusted: another process reads it (h5_file.h).  Every error names the file, the
  * node and the attribute or data set. */
 #include "model_read.h"
+#include "input_read.h"
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -148,130 +149,6 @@ static cfp_status read_root(struct reader *r)
         cfp_h5_find_attribute(&r->root, "heads") != NULL)
         return read_heads(r);
     return read_one_output(r);
-}
-
-static cfp_status check_extent(struct reader *r, const char *name, int value, int min, int max)
-{
-    if (value < min || value > max)
-        return cfp_fail(r->ctx, CFP_FORMAT, "%s: '%s' is %d, expected %d to %d", r->where, name,
-                        value, min, max);
-    return CFP_OK;
-}
-
-/* The input values of 0 and 255 must be finite.  A ReLU would silently turn a NaN into 0. */
-static cfp_status check_normalised(struct reader *r, const cfp_input_spec *in)
-{
-    for (int c = 0; c < in->channels; c++) {
-        const float black = (0.0f / in->scale - in->mean[c]) / in->std[c];
-        const float white = (255.0f / in->scale - in->mean[c]) / in->std[c];
-        if (!isfinite(black) || !isfinite(white))
-            return cfp_fail(r->ctx, CFP_FORMAT,
-                            "%s: 'scale' %g, 'mean' %g and 'std' %g turn bytes into no numbers",
-                            r->where, (double)in->scale, (double)in->mean[c], (double)in->std[c]);
-    }
-    return CFP_OK;
-}
-
-static cfp_status read_normalisation(struct reader *r, cfp_input_spec *in)
-{
-    double scale = 0, *number;
-    CFP_TRY(cfp_h5_double(&scale, r->ctx, &r->group, r->where, "scale", true));
-    if (!(scale > 0))
-        return cfp_fail(r->ctx, CFP_FORMAT, "%s: 'scale' is %g", r->where, scale);
-    in->scale = (float)scale;
-    CFP_TRY_ALLOC(r->ctx, in->mean, in->channels);
-    CFP_TRY_ALLOC(r->ctx, in->std, in->channels);
-    CFP_TRY_ALLOC(r->ctx, number, in->channels);
-    cfp_status status =
-        cfp_h5_doubles(number, in->channels, r->ctx, &r->group, r->where, "mean", true);
-    for (int c = 0; c < in->channels && status == CFP_OK; c++)
-        in->mean[c] = (float)number[c];
-    if (status == CFP_OK)
-        status = cfp_h5_doubles(number, in->channels, r->ctx, &r->group, r->where, "std", true);
-    for (int c = 0; c < in->channels && status == CFP_OK; c++) {
-        in->std[c] = (float)number[c];
-        if (!(in->std[c] > 0))
-            status = cfp_fail(r->ctx, CFP_FORMAT, "%s: 'std' is %g", r->where, number[c]);
-    }
-    cfp_free(number);
-    return status == CFP_OK ? check_normalised(r, in) : status;
-}
-
-static cfp_status read_words(struct reader *r, cfp_input_spec *in)
-{
-    char *crop = NULL, *color = NULL;
-    cfp_status status = cfp_h5_string(&crop, r->ctx, &r->group, r->where, "crop", true);
-    if (status == CFP_OK)
-        status = cfp_h5_string(&color, r->ctx, &r->group, r->where, "color", true);
-    if (status == CFP_OK && strcmp(crop, "center") != 0)
-        status = cfp_fail(r->ctx, CFP_UNSUPPORTED, "%s: crop '%s'; only 'center' is known",
-                          r->where, crop);
-    if (status == CFP_OK && strcmp(color, "RGB") != 0 && strcmp(color, "BGR") != 0)
-        status = cfp_fail(r->ctx, CFP_UNSUPPORTED, "%s: color '%s' is neither RGB nor BGR",
-                          r->where, color);
-    if (status == CFP_OK && in->channels == 2 && strcmp(color, "RGB") != 0)
-        status = cfp_fail(r->ctx, CFP_UNSUPPORTED,
-                          "%s: color '%s' with 2 channels; optical flow (u, v) has 'RGB'", r->where,
-                          color);
-    if (status == CFP_OK)
-        in->bgr = strcmp(color, "BGR") == 0;
-    cfp_free(crop);
-    cfp_free(color);
-    return status;
-}
-
-/* Optional: older files do not have it and mean "bilinear". */
-static cfp_status read_filter(struct reader *r, cfp_input_spec *in)
-{
-    char *filter = NULL;
-    if (cfp_h5_find_attribute(&r->group, "resize_filter") == NULL)
-        return CFP_OK;
-    cfp_status status = cfp_h5_string(&filter, r->ctx, &r->group, r->where, "resize_filter", true);
-    if (status == CFP_OK)
-        in->antialias = strcmp(filter, "antialias") == 0;
-    if (status == CFP_OK && !in->antialias && strcmp(filter, "bilinear") != 0)
-        status =
-            cfp_fail(r->ctx, CFP_UNSUPPORTED,
-                     "%s: resize_filter '%s' is neither bilinear nor antialias", r->where, filter);
-    cfp_free(filter);
-    return status;
-}
-
-/* Optional.  With it, resize_short is ignored; it is for readers that do not know `resize`. */
-static cfp_status read_resize(struct reader *r, cfp_input_spec *in)
-{
-    if (cfp_h5_find_attribute(&r->group, "resize") == NULL)
-        return CFP_OK;
-    CFP_TRY(cfp_h5_ints(in->resize, 2, r->ctx, &r->group, r->where, "resize", true));
-    if (in->resize[0] < in->height || in->resize[1] < in->width || in->resize[0] > 1 << 15 ||
-        in->resize[1] > 1 << 15)
-        return cfp_fail(r->ctx, CFP_FORMAT,
-                        "%s: 'resize' is %d x %d, expected %d x %d (the crop) to %d x %d", r->where,
-                        in->resize[0], in->resize[1], in->height, in->width, 1 << 15, 1 << 15);
-    return CFP_OK;
-}
-
-static cfp_status read_input(struct reader *r)
-{
-    cfp_input_spec *in = &r->model->input;
-    const cfp_h5_group *const g = &r->group;
-    snprintf(r->where, sizeof r->where, "%s: input", r->model->path);
-    CFP_TRY(cfp_h5_int(&in->channels, r->ctx, g, r->where, "channels", true));
-    CFP_TRY(cfp_h5_int(&in->frames, r->ctx, g, r->where, "frames", true));
-    CFP_TRY(cfp_h5_int(&in->height, r->ctx, g, r->where, "height", true));
-    CFP_TRY(cfp_h5_int(&in->width, r->ctx, g, r->where, "width", true));
-    CFP_TRY(cfp_h5_int(&in->frame_stride, r->ctx, g, r->where, "frame_stride", true));
-    CFP_TRY(cfp_h5_int(&in->resize_short, r->ctx, g, r->where, "resize_short", true));
-    CFP_TRY(check_extent(r, "channels", in->channels, 1, 1 << 12));
-    CFP_TRY(check_extent(r, "frames", in->frames, 1, 1 << 16));
-    CFP_TRY(check_extent(r, "height", in->height, 1, 1 << 15));
-    CFP_TRY(check_extent(r, "width", in->width, 1, 1 << 15));
-    CFP_TRY(check_extent(r, "frame_stride", in->frame_stride, 1, 1 << 20));
-    CFP_TRY(check_extent(r, "resize_short", in->resize_short, 0, 1 << 15));
-    CFP_TRY(read_resize(r, in));
-    CFP_TRY(read_filter(r, in));
-    CFP_TRY(read_words(r, in));
-    return read_normalisation(r, in);
 }
 
 static cfp_status read_kernels(struct reader *r, cfp_node *node)
@@ -507,7 +384,8 @@ static cfp_status read_file(struct reader *r)
     CFP_TRY(cfp_h5_look(&r->root, r->file, r->ctx, "/"));
     CFP_TRY(read_root(r));
     CFP_TRY(look_at(r, "input"));
-    CFP_TRY(read_input(r));
+    snprintf(r->where, sizeof r->where, "%s: input", r->model->path);
+    CFP_TRY(cfp_input_read(&r->model->input, r->ctx, &r->group, r->where));
     CFP_TRY(read_graph(r));
     cfp_node **sorted;
     CFP_TRY_ALLOC(r->ctx, sorted, r->model->n_nodes);

@@ -271,8 +271,23 @@ cfp_status cfp_trace_forward(cfp_trace *trace, const float *input, float *logits
     return run_network(trace, logits);
 }
 
+/* Clips of numbers: devices take bytes of two or three channels only. */
+static cfp_status forward_numbers(cfp_trace *trace, const uint8_t *const *rgb, float *logits)
+{
+    const int64_t n = cfp_count(trace->value[0].shape) / trace->value[0].shape.n;
+    float *input;
+    CFP_TRY_ALLOC(trace->ctx, input, n * trace->value[0].shape.n);
+    for (int k = 0; k < trace->value[0].shape.n; k++)
+        cfp_input_normalise(input + k * n, rgb[k], &trace->model->input);
+    const cfp_status status = cfp_trace_forward(trace, input, logits);
+    cfp_free(input);
+    return status;
+}
+
 cfp_status cfp_trace_forward_frames(cfp_trace *trace, const uint8_t *const *rgb, float *logits)
 {
+    if (trace->model->input.numbers)
+        return forward_numbers(trace, rgb, logits);
     const cfp_device *device = &trace->device;
     cfp_status status = CFP_OK;
     uint64_t done = 0, last = 0;

@@ -112,7 +112,8 @@ cfp_trace_facts cfp_trace_describe(const cfp_trace *trace);
  * CFP_FORMAT: a logit is NaN or infinite; the message names the node. */
 CFP_CHECKED cfp_status cfp_trace_forward(cfp_trace *trace, const float *input, float *logits);
 /* The same for frames of bytes, rgb[clips x entries] of T x H x W x 3.  The device normalises them,
- * with the same result to the last bit.  For models that read at most CFP_FRAME_CHANNELS. */
+ * with the same result to the last bit.  For models that read at most CFP_FRAME_CHANNELS,
+ * and for clips of numbers, which are normalised by the processor. */
 enum { CFP_FRAME_CHANNELS = 3 };
 CFP_CHECKED cfp_status cfp_trace_forward_frames(cfp_trace *trace, const uint8_t *const *rgb,
                                                 float *logits);

@@ -52,7 +52,7 @@ static cfp_status random_clip(cfp_session *session)
     clip->rgb = cfp_session_clip_buffer(session);
     clip->lent = clip->rgb != NULL;
     if (!clip->lent)
-        CFP_TRY_ALLOC(&session->ctx, clip->rgb, bytes);
+        CFP_TRY_ALLOC(&session->ctx, clip->rgb, cfp_clip_bytes(spec));
     CFP_TRY_ALLOC(&session->ctx, clip->index, clip->frames);
     if ((clip->path = cfp_strdup(&session->ctx, "random frames")) == NULL)
         return CFP_NOMEM;
@@ -60,6 +60,9 @@ static cfp_status random_clip(cfp_session *session)
         clip->index[t] = t;
     for (int64_t i = 0; i < bytes; i++)
         clip->rgb[i] = random_byte(&state);
+    float *const number = cfp_input_floats(clip->rgb, spec);
+    for (int64_t i = 0; spec->numbers && i < bytes / 3 * spec->channels; i++)
+        number[i] = random_byte(&state);
     return CFP_OK;
 }
 

@@ -50,7 +50,7 @@ static void json_numbers(cfp_json *json, const char *key, const float *number, i
 }
 
 /* How frames become the network's input, with the names of /input in a model file. */
-static void json_input(cfp_json *json, const cfp_model_facts *facts)
+static void json_input(cfp_json *json, const cfp_model_facts *facts, const cfp_input_spec *spec)
 {
     cfp_json_key(json, "input");
     cfp_json_object(json);
@@ -70,6 +70,8 @@ static void json_input(cfp_json *json, const cfp_model_facts *facts)
     }
     cfp_json_put_string(json, "resize_filter", facts->resize_filter);
     cfp_json_put_string(json, "color", facts->color);
+    cfp_json_put_string(json, "values", spec->numbers ? "numbers" : "bytes");
+    cfp_json_put_string(json, "standardise", cfp_standardise_names[spec->standardise]);
     cfp_json_put_float(json, "scale", facts->scale);
     json_numbers(json, "mean", facts->mean, facts->channels);
     json_numbers(json, "std", facts->std, facts->channels);
@@ -107,7 +109,7 @@ static cfp_status print_json(cfp_session *session, const cfp_model_facts *facts)
     cfp_json_array_end(&json);
     cfp_json_put_int(&json, "params", facts->parameters);
     cfp_json_put_double(&json, "gflop", facts->gflop);
-    json_input(&json, facts);
+    json_input(&json, facts, &model->input);
     if (model->n_heads > 0) {
         json_heads(&json, model);
     } else {
@@ -146,7 +148,7 @@ static void print_numbers(const char *name, const float *number, int n)
 }
 
 /* How a frame becomes numbers. */
-static void print_preprocessing(const cfp_model_facts *facts)
+static void print_preprocessing(const cfp_model_facts *facts, const cfp_input_spec *spec)
 {
     const char *how = facts->resize_filter;
     if (facts->resize_height > 0)
@@ -156,11 +158,14 @@ static void print_preprocessing(const cfp_model_facts *facts)
         printf("input: short side resized to %d (%s), centre crop", facts->resize_short, how);
     else
         printf("input: stretched to %d x %d (%s)", facts->height, facts->width, how);
-    if (facts->channels == 2)
+    if (spec->numbers)
+        printf("; numbers of %d channel%s, standardised: %s", spec->channels,
+               spec->channels == 1 ? "" : "s", cfp_standardise_names[spec->standardise]);
+    else if (facts->channels == 2)
         printf("; optical flow");
     else
         printf("; %d channels, %s", facts->channels, facts->color);
-    printf(", 0 to 255 divided by %.6g", (double)facts->scale);
+    printf(", %s divided by %.6g", spec->numbers ? "then" : "0 to 255", (double)facts->scale);
     print_numbers("mean", facts->mean, facts->channels);
     print_numbers("std", facts->std, facts->channels);
     printf("\n");
@@ -203,7 +208,7 @@ static void print_table(const cfp_model *model, const cfp_model_facts *facts)
         printf(": %d classes", facts->classes);
     printf("; reads %d frames, %d apart, of %d x %d (height x width)\n", facts->frames,
            facts->frame_stride, facts->height, facts->width);
-    print_preprocessing(facts);
+    print_preprocessing(facts, &model->input);
     print_heads(model);
     printf("%-*s  %-15s  %-18s %11s %10s %6s  %s\n", name_width, "node", "op", "shape (CxTxHxW)",
            "parameters", "GFLOP", "depth", "inputs");

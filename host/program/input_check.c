@@ -101,6 +101,8 @@ void cfp_input_check_numbers(cfp_input_check *out, const cfp_input_spec *spec)
     const double low = becomes(0, spec->scale, spec->mean, spec->std, spec->channels);
     const double high = becomes(255, spec->scale, spec->mean, spec->std, spec->channels);
     double mean = 0;
+    if (spec->numbers) /* their range is not known */
+        return;
     for (int c = 0; c < spec->channels; c++)
         mean += (double)spec->mean[c] / spec->channels;
 
@@ -321,7 +323,8 @@ cfp_status cfp_input_check_clip(cfp_input_check *out, cfp_input_evidence *eviden
     const cfp_input_spec *spec = &model->input;
     const int n = model->n_classes;
     const bool all = checking == CFP_CHECK_ALWAYS;
-    if (checking == CFP_CHECK_NEVER || spec->channels != 3 || (!all && !any_open(evidence)))
+    if (checking == CFP_CHECK_NEVER || spec->channels != 3 || spec->numbers ||
+        (!all && !any_open(evidence)))
         return CFP_OK;
     const cfp_input_answer own = summarise("as /input says", asked(model), logits);
     const bool sure = !(own.entropy > unsure * of_a_guess(asked(model)));

@@ -47,13 +47,14 @@ typedef struct cfp_config {
     int n_operands;
     const char **operand;
     /* input */
-    int64_t start;        /* -1: centred */
-    double start_seconds; /* -1: `start` counts; else it is a time, which takes its place */
-    int64_t windows;      /* 1: the one of --start */
-    int64_t sample;       /* 0: a window, 1: uniform */
-    int64_t stride;       /* 0: the model's */
-    int64_t track;        /* 0: the first */
-    int64_t check_input;  /* cfp_input_checking */
+    int64_t start;             /* -1: centred */
+    double start_seconds;      /* -1: `start` counts; else it is a time, which takes its place */
+    int64_t windows;           /* 1: the one of --start */
+    int64_t sample;            /* 0: a window, 1: uniform */
+    int64_t stride;            /* 0: the model's */
+    int64_t track;             /* 0: the first */
+    const char *show_channels; /* NULL: as the model file says */
+    int64_t check_input;       /* cfp_input_checking */
     /* lists of clips */
     const char *kind, *subset; /* NULL: by content; all */
     cfp_texts roots;

@@ -90,7 +90,12 @@ cfp_status cfp_session_open_model(cfp_session *session)
     const cfp_status status =
         cfp_model_open(&session->model, &session->ctx, session->config.operand[0]);
     cfp_session_range_end(session);
-    return status == CFP_OK ? choose_head(session) : status;
+    CFP_TRY(status);
+    CFP_TRY(choose_head(session));
+    const char *const show = session->config.show_channels;
+    return show == NULL
+               ? CFP_OK
+               : cfp_input_show(&session->model.input, &session->ctx, "--show-channels", show);
 }
 
 static bool has_tubes(const void *model, int node)

@@ -79,7 +79,7 @@ static uint64_t stage(cfp_session *session, const uint8_t *rgb)
 {
     const cfp_device *device = &session->device;
     uint64_t done = 0;
-    if (rgb != NULL &&
+    if (rgb != NULL && !session->model.input.numbers &&
         device->api->frames->stage(device->backend, rgb, cfp_clip_bytes(&session->model.input),
                                    &done) != CFP_OK)
         session->ctx.message[0] = '\0';

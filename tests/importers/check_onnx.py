@@ -383,7 +383,7 @@ def check_refusals(checks, tool, folder):
     b = simple()
     model = b.model()
     model.graph.input.append(helper.make_tensor_value_info("flow", TensorProto.FLOAT, X))
-    refused("two inputs", model, "x, flow", "one input")
+    refused("two inputs", model, "x (", "flow (", "a slow and a fast one")
     model = simple().model()
     model.graph.output.append(helper.make_tensor_value_info("c", TensorProto.FLOAT, None))
     refused("two outputs", model, "y, c", "one output")

@@ -15,6 +15,7 @@ from .onnx_layout import entry, layouts, size_of_axis
 from .onnx_names import Labels, names_of
 from .onnx_ops import OPERATIONS, Call, refuse_alone
 from .onnx_read import Graph, Operation, no_clip
+from .pathways import NODE, slow_frames
 from .profiles import Profile
 from .progress import report
 from .reasons import without_counterpart
@@ -28,6 +29,8 @@ _MOST_FOLDED = 1 << 28  # elements, of all constants that were computed
 
 def layout_of(graph: Graph, frames: int, size: int) -> str:
     """What the dimensions of the graph's input are, of onnx_layout.py. frames, size: for what the file leaves open."""
+    if graph.slow:
+        return "NCTHW"
     for layout in layouts(graph.shape):
         walk = _Walk(graph, _network(graph, layout, 3, frames, size), layout, probe=True)
         walk.run()
@@ -66,6 +69,8 @@ class _Walk:
         self.graph, self.net, self.probe = graph, net, probe
         self.values: Dict[str, object] = {"": None, **graph.constants,
                                           graph.input: entry(layout, (net.batch, *net.input))}
+        if graph.slow:
+            self.values[graph.slow] = net.view(net.take_frames(NODE, "input", slow_frames(net.input[1], graph.ratio)))
         self.labels = Labels()
         self.refusals: List[Refusal] = []
         self.skipped = False

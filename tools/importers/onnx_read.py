@@ -15,6 +15,7 @@ import numpy as np
 from .failure import ImportFailure
 from .heads import by_name
 from .onnx_layout import layouts
+from . import pathways
 
 OPSETS = range(9, 29)                     # to that of onnx 1.23
 _BYTES = {1: 4, 2: 1, 3: 1, 4: 2, 5: 2, 6: 4, 7: 8, 9: 1, 10: 2, 11: 8, 12: 4, 13: 8, 16: 2}  # of a number, by data_type
@@ -58,16 +59,18 @@ class Graph:
     output: object                        # its name; of several heads {head: name}
     constants: Dict[str, np.ndarray]
     operations: List[Operation]           # those that the output depends on
+    slow: str = ""                        # of two pathways: the input of the slow one; `input` is the fast one's
+    ratio: int = 1                        # and the frames of the fast one for one of the slow one
 
     def label(self, operation: Operation) -> str:
         return operation.name or next((output for output in operation.outputs if output), "(no name)")
 
 
-def read_onnx(path: Path, heads: Sequence[str] = ()) -> Graph:
-    return graph_of(path, Path(path).read_bytes(), heads)
+def read_onnx(path: Path, heads: Sequence[str] = (), alpha: Optional[int] = None) -> Graph:
+    return graph_of(path, Path(path).read_bytes(), heads, alpha)
 
 
-def graph_of(path: Path, data: bytes, heads: Sequence[str] = ()) -> Graph:
+def graph_of(path: Path, data: bytes, heads: Sequence[str] = (), alpha: Optional[int] = None) -> Graph:
     """path: the path of `data`, for messages and for external data. heads: the names of several classifiers. Raises
     ImportFailure with what is wrong."""
     import onnx
@@ -87,29 +90,37 @@ def graph_of(path: Path, data: bytes, heads: Sequence[str] = ()) -> Graph:
     if opset not in OPSETS:
         raise ImportFailure(f"{path}: is of opset {opset}; {OPSETS[0]} to {OPSETS[-1]} are read")
     try:
-        return _graph(path, model.graph, opset, heads)
+        return _graph(path, model.graph, opset, heads, alpha)
     except (ValueError, TypeError, AttributeError, OverflowError, KeyError, IndexError) as problem:
         raise ImportFailure(f"{path}: damaged: {problem}") from None
 
 
-def _graph(path: Path, graph, opset: int, heads: Sequence[str]) -> Graph:
+def _graph(path: Path, graph, opset: int, heads: Sequence[str], alpha: Optional[int] = None) -> Graph:
     if graph.sparse_initializer:
         raise ImportFailure(f"{path}: {graph.sparse_initializer[0].values.name}: sparse weights are not read")
     constants = {_text(tensor.name): _array(path, tensor) for tensor in graph.initializer}
     inputs = [value for value in graph.input if _text(value.name) not in constants]
-    if len(inputs) != 1 or (len(graph.output) != 1 and not heads):
+    if len(inputs) not in (1, 2) or (len(graph.output) != 1 and not heads):
         read, given = (", ".join(_text(value.name) for value in values) or "none" for values in (inputs, graph.output))
-        raise ImportFailure(f"{path}: one input and one output are wanted, not {read} and {given}"
-                            + ("; --head-names imports several outputs" if len(inputs) == 1 else ""))
+        raise ImportFailure(f"{path}: one input, or a slow and a fast one, and one output are wanted, not {read} and {given}"
+                            + ("; --head-names imports several outputs" if len(inputs) in (1, 2) else ""))
     given = {name: name for name in (_text(value.name) for value in graph.output)}
-    shape, output = _input_shape(path, inputs[0]), by_name(path, heads, given) if heads else next(iter(given))
+    output = by_name(path, heads, given) if heads else next(iter(given))
+    if len(inputs) == 2:
+        at, ratio, shape = pathways.told(path, [_text(value.name) for value in inputs], [_input_shape(path, value) for value in inputs], alpha)
+        slow, fast = _text(inputs[at].name), inputs[1 - at]
+    elif alpha is not None:
+        raise ImportFailure(f"--alpha {alpha}: {path} reads one clip")
+    else:
+        shape, slow, fast, ratio = _input_shape(path, inputs[0]), "", inputs[0], 1
     operations = [_operation(path, node) for node in graph.node]
-    made = {*constants, _text(inputs[0].name)}
+    made = {*constants, *(_text(value.name) for value in inputs)}
     for name in (name for operation in operations for name in operation.outputs if name):
         if name in made:
             raise ImportFailure(f"{path}: {name}: two nodes make it")
         made.add(name)
-    return Graph(path, opset, _text(inputs[0].name), shape, output, constants, _needed(operations, list(output.values()) if heads else [output]))
+    return Graph(path, opset, _text(fast.name), shape, output, constants,
+                 _needed(operations, list(output.values()) if heads else [output]), slow, ratio)
 
 
 def _text(value) -> str:

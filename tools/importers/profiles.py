@@ -9,7 +9,7 @@ import math
 from dataclasses import dataclass, replace
 from typing import Dict, Optional, Sequence, Tuple
 
-from model_file import FILTERS
+from model_file import FILTERS, STANDARDISE, VALUES, VOLUME_AXES
 
 from .failure import ImportFailure
 
@@ -36,10 +36,18 @@ class Profile:
     color: str = "RGB"
     classes: str = ""
     note: str = ""
+    values: Optional[str] = None
+    standardise: str = "none"
+    volume_axes: str = "xyz"
+    show_channels: Optional[Tuple[int, ...]] = None
 
     @property
     def channels(self) -> int:
         return len(self.mean)
+
+    @property
+    def numbers(self) -> bool:
+        return self.values == "numbers" or (self.values is None and self.channels not in (2, 3))
 
     def describe(self) -> str:
         """'16 frames, 2 apart; stretched to 128 x 171, centre crop 112 x 112; RGB, 0..255 / 255, mean ..., std ...'"""
@@ -51,9 +59,10 @@ class Profile:
             resized = f"stretched to {self.size} x {self.size}"
         if self.resize_filter != "bilinear":
             resized += ", antialiased"
+        levels = "numbers" + (f", standardised ({self.standardise})" if self.standardise != "none" else "") if self.numbers else "0..255"
         color = self.color if self.channels == 3 else f"{self.channels} channel{'s' if self.channels > 1 else ''}"
         numbers = (" ".join(f"{v:.6g}" for v in (values if len(set(values)) > 1 else values[:1])) for values in (self.mean, self.std))
-        return (f"{self.frames} frames, {self.frame_stride} apart; {resized}; {color}, 0..255 / {self.scale:g}, "
+        return (f"{self.frames} frames, {self.frame_stride} apart; {resized}; {color}, {levels} / {self.scale:g}, "
                 "mean {}, std {}".format(*numbers))
 
     def input_attributes(self, height: int, width: int) -> dict:
@@ -64,7 +73,8 @@ class Profile:
         short = min(self.resize) if self.resize else self.resize_short
         return dict(channels=self.channels, frames=self.frames, height=height, width=width, frame_stride=self.frame_stride,
                     resize_short=short, resize=self.resize, resize_filter=self.resize_filter, color=self.color, scale=self.scale,
-                    mean=self.mean, std=self.std)
+                    mean=self.mean, std=self.std, values=self.values, standardise=self.standardise,
+                    volume_axes=self.volume_axes, show_channels=self.show_channels)
 
 
 # How each family's own code resizes a frame, as read in the file that each row names:
@@ -133,6 +143,13 @@ def add_arguments(parser: argparse.ArgumentParser, sizes: bool = True) -> None:
                        "it, bilinear as OpenCV and PyTorch's interpolate (default: the profile's, or bilinear)")
     group.add_argument("--color", choices=("RGB", "BGR"), help="order of the channels")
     group.add_argument("--scale", type=float, metavar="X", help="a byte is divided by this first (255, 127.5, 1)")
+    group.add_argument("--values", choices=VALUES, help="what a clip is made of: numbers of any size and type, or bytes 0 to 255 "
+                       "(default: bytes of 2 or 3 channels, else numbers)")
+    group.add_argument("--standardise", choices=STANDARDISE, help="of numbers, for each channel of a clip, before --scale: clip, to mean 0 "
+                       "and deviation 1; nonzero, the same over what is not 0; range, to 0..1 (default: none)")
+    group.add_argument("--volume-axes", choices=VOLUME_AXES, help="which axes of a NIfTI volume are frame, row and column (default: xyz)")
+    group.add_argument("--show-channels", type=_channels, metavar="C|R,G,B", help="of numbers: the channel that pictures show in grey, "
+                       "or three, as red, green and blue (default: 0)")
     group.add_argument("--mean", type=float, nargs="+", metavar="X", help="subtracted then, a number a channel or one for all")
     group.add_argument("--std", type=float, nargs="+", metavar="X", help="and divided by this")
 
@@ -145,6 +162,13 @@ def _resize(text: str) -> Tuple[int, ...]:
     if len(sides) not in (1, 2) or min(sides) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is neither a length nor HEIGHTxWIDTH")
     return sides
+
+
+def _channels(text: str) -> Tuple[int, ...]:
+    parts = text.split(",")
+    if len(parts) not in (1, 3) or not all(part.isascii() and part.isdigit() for part in parts):
+        raise argparse.ArgumentTypeError(f"{text!r} is neither a channel nor three, such as 2,1,0")
+    return tuple(map(int, parts))
 
 
 def _per_channel(option: str, values: Sequence[float], channels: int) -> Tuple[float, ...]:
@@ -177,6 +201,9 @@ def chosen(args: argparse.Namespace, default: Optional[Profile]) -> Profile:
         values = getattr(args, field)
         if values:
             changes[field] = _per_channel(f"--{field}", values, profile.channels)
+    for field in ("values", "standardise", "volume_axes", "show_channels"):
+        if getattr(args, field) is not None:
+            changes[field] = getattr(args, field)
     if args.resize and max(args.resize) >= 1 << 31:
         raise ImportFailure(f"--resize: {max(args.resize)} is too large")
     for field in ("mean", "std"):

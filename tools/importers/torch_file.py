@@ -20,6 +20,7 @@ from typing import Any, BinaryIO, Callable, Dict, Tuple
 
 import numpy as np
 
+from . import caffe2_file
 from .torch_pickle import Damaged, TorchPickle, unknown
 
 _MAGIC, _PROTOCOL = 0x1950A86A20F9469CFC6C, 1001
@@ -112,7 +113,7 @@ _FUNCTIONS = {("torch._utils", "_rebuild_tensor"): _rebuild_tensor,
               **{(module, kind): kind for module in ("torch", "torch.cuda", "torch.storage") for kind in _SIZES}}
 
 
-def _pickle(storage: Callable[[str, str, int], Storage]) -> TorchPickle:
+def _pickle(storage: Callable[[str, str, int], Storage], more: Dict[Tuple[str, str], Any] = {}) -> TorchPickle:
     """storage(kind, key, count) is called for every storage, once."""
     found: Dict[str, Storage] = {}
 
@@ -130,7 +131,7 @@ def _pickle(storage: Callable[[str, str, int], Storage]) -> TorchPickle:
         if (found[key].kind, found[key].count) != (kind, count):
             raise Damaged("a storage of two kinds")
         return found[key]
-    return TorchPickle(_FUNCTIONS, known)
+    return TorchPickle({**_FUNCTIONS, **more}, known)
 
 
 def is_torchscript(path: Path) -> bool:
@@ -173,6 +174,53 @@ def _read_zip(path: Path) -> Saved:
     return Saved(made, tuple(pickle.names))
 
 
+class _Array:
+    """An array of NumPy's in a pickle: what it is, without NumPy's own reader."""
+    tensor: Any = None
+
+    def take_state(self, state: Any) -> None:
+        if type(state) is not tuple or len(state) != 5:
+            raise Damaged("an array without a shape")
+        _, shape, kind, fortran, data = state
+        data = data.encode("latin1") if isinstance(data, str) else data
+        if type(shape) is not tuple or not isinstance(kind, _Kind) or not isinstance(data, bytes):
+            raise Damaged("an array without a shape")
+        if kind.storage is None:
+            return
+        count = len(data) // _SIZES[kind.storage]
+        steps = [math.prod(shape[:i] if fortran else shape[i + 1:]) for i in range(len(shape))]
+        self.tensor = Tensor(Storage(kind.storage, count, lambda: data, kind.little), 0, shape, tuple(steps))
+        if not self.tensor.is_sensible() or math.prod(shape) != count or len(data) != count * _SIZES[kind.storage]:
+            raise Damaged("an array that its bytes do not fill")
+
+
+class _Kind:
+    """A dtype of NumPy's."""
+    def __init__(self, name: Any, *_: Any):
+        self.storage = next((kind for kind, code in _DTYPES.items() if code == name and kind != "BFloat16Storage"), None)
+        self.little = True
+
+    def take_state(self, state: Any) -> None:
+        self.little = not (type(state) is tuple and len(state) > 1 and state[1] == ">")
+
+
+def _encoded(text: Any, *_: Any) -> bytes:
+    """_codecs.encode: bytes as Python 3 writes them for Python 2."""
+    if not isinstance(text, str):
+        raise Damaged("bytes that are no text")
+    return text.encode("latin1")
+
+
+_NUMPY = {**{(f"numpy.{core}.multiarray", "_reconstruct"): lambda *_: _Array() for core in ("core", "_core")},
+          ("numpy", "dtype"): _Kind, ("_codecs", "encode"): _encoded}
+
+
+def _of_blobs(value: Any, row: TorchPickle) -> Saved:
+    tensors, others = caffe2_file.state_of(value)
+    state = {key: array.tensor for key, array in tensors.items() if isinstance(array, _Array) and array.tensor is not None}
+    return Saved({"model_state": state}, tuple(row.names))
+
+
 def _read_row_of_pickles(path: Path) -> Saved:
     storages: Dict[str, Storage] = {}
     little = True
@@ -180,9 +228,12 @@ def _read_row_of_pickles(path: Path) -> Saved:
     def storage(kind: str, key: str, count: int) -> Storage:
         storages[key] = Storage(kind, count, lambda: b"", little)
         return storages[key]
-    row = _pickle(storage)
+    row = _pickle(storage, _NUMPY)
     with open(path, "rb") as file:
-        if row.load(file) != _MAGIC or row.load(file) != _PROTOCOL:
+        first = row.load(file)
+        if caffe2_file.state_of(first):
+            return _of_blobs(first, row)
+        if first != _MAGIC or row.load(file) != _PROTOCOL:
             raise Damaged("no magic number")
         system = row.load(file)
         little = not (isinstance(system, dict) and system.get("little_endian") is False)

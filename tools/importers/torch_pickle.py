@@ -131,8 +131,10 @@ class TorchPickle:
                     stack.pop()        # arguments by name, which no known function has
                 values, function = stack.pop(), stack.pop()
                 stack.append(self._called(function, values))
-            elif name == "BUILD":      # attributes: of the object below, which has none that matter
-                stack.pop()
+            elif name == "BUILD":      # attributes: of the object below, which has none that matter, or is an array of NumPy's
+                state = stack.pop()
+                if hasattr(stack[-1], "take_state"):
+                    stack[-1].take_state(state)
             elif name == "POP":        # of an object that holds itself
                 stack.pop() if stack else outer.pop()
             elif name == "POP_MARK":

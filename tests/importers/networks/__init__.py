@@ -15,9 +15,9 @@ Make = Callable[..., nn.Module]
 
 
 def _table() -> Dict[Tuple[str, str], Make]:
-    from . import c3d, hara_densenet, hara_resnet, hara_resnet2p1d, i3d, mfnet, slowfast, x3d
+    from . import c3d, hara_densenet, hara_resnet, hara_resnet2p1d, i3d, mfnet, pyslowfast, slowfast, x3d
     own = {**hara_resnet.NETWORKS, **hara_densenet.NETWORKS, **hara_resnet2p1d.NETWORKS, **mfnet.NETWORKS, **i3d.NETWORKS,
-           **c3d.NETWORKS, **x3d.NETWORKS, **slowfast.NETWORKS}
+           **c3d.NETWORKS, **x3d.NETWORKS, **slowfast.NETWORKS, **pyslowfast.NETWORKS}
     return {**own, **_torchvision().NETWORKS} if _torchvision() else own
 
 

@@ -7,11 +7,11 @@ network.
 """
 from __future__ import annotations
 
-from typing import Dict, List, NamedTuple, Sequence, Tuple
+from typing import Dict, NamedTuple, Sequence, Tuple
 
-from ..failure import ImportFailure
 from ..network import Network
-from . import Layout, Width
+from ..pathways import NODE, slow_frames
+from . import Build, Layout, Width, pyslowfast
 
 BLOCKS = (3, 4, 6, 3)                                # of the four stages
 RATIO = 4                                            # frames of the fast pathway for one of the slow pathway
@@ -61,14 +61,6 @@ def slow(net: Network, classes: int, width: Width) -> str:
     return net.linear("blocks.5.proj", net.apply("blocks.5.pool", "globalavgpool", x), classes)
 
 
-def slow_frames(frames: int) -> List[int]:
-    """Every fourth as evenly as goes, the first and the last among them: 0 4 8 13 17 22 26 31 of 32."""
-    if frames % RATIO:
-        raise ImportFailure(f"slow_pathway: --frames must be a multiple of {RATIO}, not {frames}")
-    count = frames // RATIO
-    return [i * (frames - 1) // max(1, count - 1) for i in range(count)]
-
-
 def _fuse(net: Network, at: str, slow_x: str, fast_x: str) -> str:
     x = net.conv(f"{at}.conv_fast_to_slow", fast_x, net.shape(fast_x)[0] * 2, (7, 1, 1), (RATIO, 1, 1), (3, 0, 0))
     x = net.apply(f"{at}.activation", "relu", net.batchnorm(f"{at}.norm", x))
@@ -76,7 +68,7 @@ def _fuse(net: Network, at: str, slow_x: str, fast_x: str) -> str:
 
 
 def slowfast(net: Network, classes: int, width: Width) -> str:
-    s = net.take_frames("slow_pathway", "input", slow_frames(net.input[1]))
+    s = net.take_frames(NODE, "input", slow_frames(net.input[1], RATIO))
     s = _stem(net, "blocks.0.multipathway_blocks.0", s, SLOW, width)
     f = _stem(net, "blocks.0.multipathway_blocks.1", "input", FAST, width)
     for stage in range(len(BLOCKS)):
@@ -87,9 +79,17 @@ def slowfast(net: Network, classes: int, width: Width) -> str:
     return net.linear("blocks.6.proj", net.apply("blocks.5.cat", "concat", s, f), classes)
 
 
+def _theirs(build: Build, profile: str) -> Layout:
+    return Layout("pyslowfast", build, profile, 400, "head.projection.weight", "facebookresearch/SlowFast",
+                  lambda checkpoint: "s1.pathway0_stem.conv.weight" in checkpoint.tensors)
+
+
 ARCHITECTURES: Dict[str, Tuple[Layout, ...]] = {
-    "slow-r50": (Layout("pytorchvideo", slow, "slow-r50", 400, "blocks.5.proj.weight",
-                        "facebookresearch/pytorchvideo"),),
-    "slowfast-r50": (Layout("pytorchvideo", slowfast, "slowfast-r50", 400, "blocks.6.proj.weight",
-                            "facebookresearch/pytorchvideo"),),
+    "slow-r50": (Layout("pytorchvideo", slow, "slow-r50", 400, "blocks.5.proj.weight", "facebookresearch/pytorchvideo",
+                        lambda checkpoint: "blocks.5.proj.weight" in checkpoint.tensors),
+                 _theirs(pyslowfast.slow, "slow-r50")),
+    "slowfast-r50": (Layout("pytorchvideo", slowfast, "slowfast-r50", 400, "blocks.6.proj.weight", "facebookresearch/pytorchvideo",
+                            lambda checkpoint: "blocks.6.proj.weight" in checkpoint.tensors),
+                     _theirs(pyslowfast.slowfast, "slowfast-r50")),
+    "slowfast-r50-4x16": (_theirs(pyslowfast.slowfast_4x16, "slowfast-r50"),),
 }
