@@ -558,13 +558,8 @@ static void normalising_scales_and_orders_channels(void)
     uint8_t rgb[] = {0, 51, 102, 153, 204, 255}; /* 2 pixels */
     const cfp_clip clip = {.frames = 1, .height = 1, .width = 2, .rgb = rgb};
     float mean[] = {0.5f, 0.25f, 0}, std[] = {0.5f, 1, 2};
-    cfp_input_spec spec = {.channels = 3,
-                           .frames = 1,
-                           .height = 1,
-                           .width = 2,
-                           .scale = 255,
-                           .mean = mean,
-                           .std = std};
+    cfp_input_spec spec = spec_of(1, 1, 2, 0);
+    spec.scale = 255, spec.mean = mean, spec.std = std;
     float out[6];
     cfp_clip_normalise(out, &clip, &spec);
     static const double as_rgb[] = {-1, 0.2, -0.05, 0.55, 0.2, 0.5};

@@ -162,7 +162,8 @@ static cfp_status show(cfp_trace *trace, const cfp_analyser *a, const cfp_shown 
                        float *logits)
 {
     const cfp_input_spec *input = &a->model->input;
-    const bool made = shown->given == NULL && (input->numbers || input->channels > CFP_FRAME_CHANNELS);
+    const bool made =
+        shown->given == NULL && (input->numbers || input->channels > CFP_FRAME_CHANNELS);
     return made ? show_made(trace, a, shown, make_whole, 0, logits)
                 : show_clips(trace, a, shown, logits);
 }
