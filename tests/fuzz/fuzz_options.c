@@ -33,15 +33,18 @@ static void check_values(const cfp_config *config)
         const void *field = (const char *)config + o->field;
         if ((o->commands & config->command->bit) == 0 || config->text[i] == NULL)
             continue;
-        if (o->type == CFP_OPTION_INT && o->word == NULL)
-            MUST((double)*(const int64_t *)field >= o->min &&
-                 (double)*(const int64_t *)field <= o->max);
+        const bool word = o->word != NULL && strcmp(config->text[i], o->word) == 0;
+        if (o->type == CFP_OPTION_INT)
+            MUST(word ? *(const int64_t *)field == o->word_value
+                      : (double)*(const int64_t *)field >= o->min &&
+                            (double)*(const int64_t *)field <= o->max);
         if (o->type == CFP_OPTION_MOMENT)
             MUST(config->start_seconds >= 0 ? config->start_seconds < 1e13
                                             : config->start_seconds >= -1 && config->start >= -1 &&
                                                   (double)config->start <= o->max);
         if (o->type == CFP_OPTION_REAL)
-            MUST(*(const double *)field >= o->min && *(const double *)field <= o->max);
+            MUST(word ? *(const double *)field == (double)o->word_value
+                      : *(const double *)field >= o->min && *(const double *)field <= o->max);
         if (o->type == CFP_OPTION_CHOICE)
             MUST(*(const int64_t *)field >= 0 && *(const int64_t *)field < o->n_choices);
     }
