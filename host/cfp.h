@@ -394,7 +394,8 @@ CFP_API cfp_status cfp_draw_overlay(uint8_t *rgb, cfp_context *context,
 
 /* Writes the files that cfp-gpu explain writes.  The folder is made if it does not exist.  All
  * files appear in it together, run.json last, or none does.  formats: words separated by commas,
- * such as "h5,json,png,mp4,gif,frames,stack,figure,html,tree"; NULL: "h5,json,png,mp4,html".
+ * such as "h5,json,png,sheet,mp4,gif,frames,stack,figure,html,tree"; NULL: "h5,html,sheet,mp4",
+ * with movies of at most six layers.
  * CFP_USAGE (a format that does not exist, canvas "source" of a clip from memory), CFP_IO,
  * CFP_UNSUPPORTED, CFP_NOMEM, CFP_INTERRUPTED. */
 CFP_API cfp_status cfp_write_explanation(cfp_context *context, const cfp_explanation *explanation,

@@ -96,7 +96,7 @@ def check_nasty(cfp, folder):
     done, _ = run(cfp, "inspect", model, "--json")
     said = json.loads(done.stdout)
     check(said["name"] == NASTY and node in [n["name"] for n in said["nodes"]], "inspect --json keeps names")
-    done, _ = run(cfp, "explain", model, clip, "-o", out, "--json", "-q", "--theta", "0")
+    done, _ = run(cfp, "explain", model, clip, "-o", out, "--json", "-q", "--theta", "0", "--format", "json,html")
     said = json.loads(done.stdout)
     check(said["class"]["name"] in (NASTY, "b" + NASTY), "explain --json keeps names")
     check(all(os.path.exists(path) for path in said["files"]), "explain --json names its files")

@@ -160,7 +160,7 @@ static void formats_of_tubes_alone_are_known(void)
 {
     for (int i = 0; cfp_writers[i] != NULL; i++) {
         const char *const format = cfp_writers[i]->format;
-        const bool picture = strstr("png frames mp4 gif stack figure", format) != NULL;
+        const bool picture = strstr("png sheet frames mp4 gif stack figure", format) != NULL;
         char list[64];
         CHECK_EQ(cfp_formats_only_tubes(cfp_writers, format), picture);
         snprintf(list, sizeof list, "png,%s,gif", format);

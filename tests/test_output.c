@@ -126,8 +126,9 @@ static void formats_are_checked(void)
     const char *const bad[] = {"htm", "h5,webp", "h5 ,json", "", "h5,,json", "H5"};
     for (size_t k = 0; k < sizeof bad / sizeof *bad; k++) {
         CHECK_EQ(cfp_formats_check(&ctx, cfp_writers, bad[k]), CFP_USAGE);
-        CHECK_HAS(ctx.message, "is not a format; there are h5, json, tree, png, frames, mp4, gif, "
-                               "stack, figure, html");
+        CHECK_HAS(ctx.message,
+                  "is not a format; there are h5, json, tree, png, sheet, frames, mp4, gif, "
+                  "stack, figure, html");
         CHECK(strncmp(ctx.message, "--format: ", 10) == 0);
     }
 }

@@ -7,7 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { N_OPTIONS = 26 };
+#define DEFAULT_FORMATS "h5,html,sheet,mp4"
+enum { N_OPTIONS = 28, FEW_MOVIES = 6, MAX_LINKS = 100000 };
 
 typedef struct written_options {
     int n;
@@ -69,7 +70,9 @@ static void list_options(written_options *o, const api_explanation *made, const 
     put(o, "tubes", cfp_tubes_names[q->tubes]);
     put(o, "layers", q->layers != NULL ? q->layers : "");
     put(o, "interp", cfp_interp_names[e->interp]);
-    put(o, "format", formats);
+    put(o, "format", formats != NULL ? formats : DEFAULT_FORMATS);
+    put_int(o, "movies", formats != NULL ? 0 : FEW_MOVIES, "all", 0);
+    put_int(o, "links", MAX_LINKS, NULL, 0);
     put(o, "colormap", how->colormap != NULL ? how->colormap : "inferno");
     if (how->alpha < 0)
         put(o, "alpha", "saliency");
@@ -105,10 +108,13 @@ static cfp_status write_files(cfp_ctx *ctx, api_explanation *made, const char *f
                          .seed = made->explanation.query.seed,
                          .threads = made->ran_on.threads,
                          .colormap = (cfp_colormap)colormap,
+                         .movies = formats != NULL ? 0 : FEW_MOVIES,
+                         .links = MAX_LINKS,
                          .alpha = how->alpha,
                          .canvas_source = canvas == 1};
     CFP_TRY(cfp_directory_check(ctx, folder));
-    return cfp_write(ctx, folder, formats, &made->explanation, &run, NULL);
+    return cfp_write(ctx, folder, formats != NULL ? formats : DEFAULT_FORMATS, &made->explanation,
+                     &run, NULL);
 }
 
 cfp_status cfp_write_explanation(cfp_context *context, const cfp_explanation *explanation,
@@ -121,8 +127,7 @@ cfp_status cfp_write_explanation(cfp_context *context, const cfp_explanation *ex
     if (drawing != NULL)
         how = *drawing;
     const int before = cfp_api_use_threads(copy.ran_on.threads);
-    const cfp_status status = write_files(&context->ctx, &copy, folder,
-                                          formats != NULL ? formats : "h5,json,png,mp4,html", &how);
+    const cfp_status status = write_files(&context->ctx, &copy, folder, formats, &how);
     cfp_api_use_threads(before);
     return status;
 }

@@ -10,7 +10,7 @@ enum {
     TEXT = 14,
     CELL_HEIGHT = 128, /* at most */
     CELL_WIDTH = 160,
-    LONGEST = 16000, /* of all rows together; if there are many, each is lower */
+    LONGEST = 5000, /* of all rows together; if there are many, each is lower */
     MIN_PITCH = 24,
     LABEL_WIDTH = 280, /* width of the labels */
     BAR_WIDTH = 14,

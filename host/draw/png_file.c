@@ -46,7 +46,9 @@ static bool encode(png_structp png, png_infop info, const cfp_pixels *p, uint8_t
 {
     if (setjmp(png_jmpbuf(png)))
         return false;
-    png_set_compression_level(png, 4); /* level 6 takes twice as long for 2 % less */
+    /* On overlays: twice as fast as the default filters and level 4, for a tenth more bytes. */
+    png_set_compression_level(png, 1);
+    png_set_filter(png, PNG_FILTER_TYPE_BASE, PNG_FILTER_SUB);
     png_set_IHDR(png, info, (png_uint_32)p->width, (png_uint_32)p->height, 8,
                  p->channels == 4 ? PNG_COLOR_TYPE_RGB_ALPHA : PNG_COLOR_TYPE_RGB,
                  PNG_INTERLACE_NONE, PNG_COMPRESSION_TYPE_DEFAULT, PNG_FILTER_TYPE_DEFAULT);

@@ -2,11 +2,16 @@
 #include "h5_put.h"
 #include "../base/hdf5_lock.h"
 #include "versions.h"
+#include <math.h>
 #include <string.h>
 
 /* Attributes of a group lie in its header, however many there are.  HDF5 1.10 crashes when it
  * copies a group (H5Ocopy) whose strings lie in an index instead. */
 enum { MOST_ATTRIBUTES = 64 };
+
+/* Rows of all frames in one chunk of a half volume.  Frames that follow each other are alike, and
+ * deflate sees only 32 KB back. */
+enum { HALF_ROWS = 8 };
 
 bool cfp_h5_begin(void)
 {
@@ -146,7 +151,10 @@ hid_t cfp_h5_create_array(cfp_h5_file *f, hid_t at, const char *name, const cfp_
     const hid_t how = H5Pcreate(H5P_DATASET_CREATE);
     bool good = H5Pset_obj_track_times(how, 0) >= 0;
     if (bytes >= CFP_H5_SMALL) {
-        chunk[0] = a->rank >= 3 ? 1 : chunk[0] < CFP_H5_CHUNK ? chunk[0] : CFP_H5_CHUNK;
+        if (H5Tget_size(a->stored) == sizeof(uint16_t) && a->rank == 3)
+            chunk[1] = chunk[1] < HALF_ROWS ? chunk[1] : HALF_ROWS;
+        else
+            chunk[0] = a->rank >= 3 ? 1 : chunk[0] < CFP_H5_CHUNK ? chunk[0] : CFP_H5_CHUNK;
         good = good && H5Pset_chunk(how, a->rank, chunk) >= 0 && H5Pset_shuffle(how) >= 0 &&
                H5Pset_deflate(how, LEVEL) >= 0;
     }
@@ -189,6 +197,48 @@ cfp_status cfp_h5_put_array(cfp_h5_file *f, hid_t at, const char *name, cfp_h5_a
     if (set >= 0)
         good = H5Dclose(set) >= 0;
     return status != CFP_OK ? status : cfp_h5_check(f, good);
+}
+
+/* The bits of the half float that is nearest to x, of the multiples of 1/2048 from -1 to 1.  Such a
+ * number is 0, or both floats hold it in normal form: the exponents differ by 127 - 15. */
+static uint16_t half_bits(float x)
+{
+    const float rounded = rintf(x * 2048) / 2048;
+    uint32_t bits;
+    memcpy(&bits, &rounded, sizeof bits);
+    const uint32_t size = (bits & 0x7FFFFFFF) == 0 ? 0 : ((bits & 0x7FFFFFFF) >> 13) - (112 << 10);
+    return (uint16_t)((bits >> 31) << 15 | size);
+}
+
+/* IEEE 754 binary16, little-endian. */
+static hid_t half_type(void)
+{
+    const hid_t type = H5Tcopy(H5T_IEEE_F32LE);
+    const bool good = H5Tset_fields(type, 15, 10, 5, 0, 10) >= 0 && H5Tset_size(type, 2) >= 0 &&
+                      H5Tset_ebias(type, 15) >= 0;
+    if (good)
+        return type;
+    H5Tclose(type);
+    return H5I_INVALID_HID;
+}
+
+cfp_status cfp_h5_put_half(cfp_h5_file *f, hid_t at, const char *name, int t, int h, int w,
+                           const float *data)
+{
+    const int64_t n = (int64_t)t * h * w;
+    uint16_t *half;
+    CFP_TRY_ALLOC(f->output->ctx, half, n);
+    for (int64_t i = 0; i < n; i++)
+        half[i] = half_bits(data[i]);
+    const hid_t type = half_type(); /* the same in memory: HDF5 converts nothing */
+    const cfp_h5_array a = {type, type, 3, {(hsize_t)t, (hsize_t)h, (hsize_t)w}};
+    cfp_status status = cfp_h5_check(f, type >= 0);
+    if (status == CFP_OK)
+        status = cfp_h5_put_array(f, at, name, a, half);
+    cfp_free(half);
+    if (type >= 0)
+        H5Tclose(type);
+    return status;
 }
 
 cfp_status cfp_h5_put_group(cfp_h5_file *f, hid_t *out, hid_t at, const char *name)

@@ -39,6 +39,8 @@ typedef struct cfp_run {
     int threads;
     cfp_colormap colormap;
     double alpha;                 /* opacity of the overlay, in [0, 1], or CFP_ALPHA_SALIENCY */
+    int movies;                   /* how many layers get an mp4 at most; 0: all */
+    int64_t links;                /* how many links pyramid.json gets at most; 0: all */
     double fps;                   /* of movies; 0: that of the clip (movie.h) */
     bool canvas_source;           /* draw on the uncropped frames of the source */
     const cfp_device *renders_on; /* renders tubes if it can; NULL: the host does */

@@ -428,6 +428,7 @@ static cfp_status check_operands(const cfp_config *config, cfp_ctx *ctx)
 }
 
 static void recommend(cfp_config *config);
+static void spare_movies(cfp_config *config);
 
 cfp_status cfp_options_parse(cfp_config *config, cfp_ctx *ctx, int argc, char **argv)
 {
@@ -452,6 +453,7 @@ cfp_status cfp_options_parse(cfp_config *config, cfp_ctx *ctx, int argc, char **
         }
     }
     recommend(config);
+    spare_movies(config);
     CFP_TRY(check_windows(config, ctx));
     CFP_TRY(check_sample(config, ctx));
     return check_operands(config, ctx);
@@ -494,6 +496,17 @@ static void take(cfp_config *config, const char *name, void *field, const void *
 {
     memcpy(field, value, bytes);
     cfp_config_set_text(config, name, text);
+}
+
+/* explain and contrast without --format and --layers: a movie of a few layers is enough. */
+static void spare_movies(cfp_config *config)
+{
+    const int64_t few = 6;
+    if ((config->command->bit & (CFP_CMD_EXPLAIN | CFP_CMD_CONTRAST)) != 0 &&
+        !was_given(config, offsetof(cfp_config, formats)) &&
+        !was_given(config, offsetof(cfp_config, layers)) &&
+        !was_given(config, offsetof(cfp_config, movies)))
+        take(config, "movies", &config->movies, &few, sizeof few, "6");
 }
 
 /* explain, contrast and batch without --rule: the recommended question, but for what was given. */

@@ -88,8 +88,10 @@ typedef struct cfp_config {
     /* output */
     const char *output, *formats; /* output NULL: named after the clip */
     int64_t colormap, canvas;
-    double alpha; /* or CFP_ALPHA_SALIENCY */
-    double fps;   /* of movies; 0: the clip's */
+    double alpha;   /* or CFP_ALPHA_SALIENCY */
+    double fps;     /* of movies; 0: the clip's */
+    int64_t movies; /* 0: of all layers */
+    int64_t links;  /* 0: all */
     bool json, quiet;
     int64_t progress; /* cfp_progress_mode */
     /* device */

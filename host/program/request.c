@@ -73,6 +73,8 @@ cfp_run cfp_describe_run(const cfp_session *session, cfp_run_option *options)
                      .threads = session->threads,
                      .colormap = (cfp_colormap)(config->colormap + first_map),
                      .alpha = config->alpha,
+                     .movies = (int)config->movies,
+                     .links = config->links,
                      .fps = config->fps,
                      .canvas_source = config->canvas == 1,
                      .renders_on = api == NULL ? NULL : &session->device,

@@ -18,10 +18,15 @@
 #include "writer.h"
 #include <string.h>
 
+/* Bytes of all tubes as floats.  If they have more, they are stored as half floats: the tubes of a
+ * ResNet-50 then take 33 MB instead of 114. */
+enum { MANY_BYTES = 128 << 20 };
+
 typedef struct h5 {
     cfp_h5_file *file;
     const cfp_explanation *explanation;
     cfp_h5_parts parts;
+    bool half; /* tubes are stored as half floats */
     cfp_renderer renderer;
 } h5;
 
@@ -195,13 +200,16 @@ static cfp_status fill_map(h5 *f, hid_t at, const cfp_tube *tube)
 static cfp_status fill_tube(h5 *f, hid_t at, const cfp_tube *tube)
 {
     const cfp_clip *c = f->explanation->clip;
-    const cfp_h5_array rendered = cfp_h5_volume(c->frames, c->height, c->width);
     if (!f->parts.tubes)
         return fill_map(f, at, tube);
     CFP_TRY(cfp_renderer_tube(&f->renderer, tube));
     CFP_TRY(cfp_renderer_volume(&f->renderer));
     CFP_TRY(tube->minus == NULL ? fill_map(f, at, tube) : fill_difference(f, at));
-    return cfp_h5_put_array(f->file, at, "tube", rendered, f->renderer.volume);
+    if (f->half)
+        return cfp_h5_put_half(f->file, at, "tube", c->frames, c->height, c->width,
+                               f->renderer.volume);
+    return cfp_h5_put_array(f->file, at, "tube", cfp_h5_volume(c->frames, c->height, c->width),
+                            f->renderer.volume);
 }
 
 /* Writes the tube of `tube` into nested groups: n names, each made if it does not exist. */
@@ -272,6 +280,8 @@ static cfp_status open_renderer(h5 *f, const cfp_run *run)
 {
     const cfp_explanation *e = f->explanation;
     const cfp_clip *c = e->clip;
+    const int64_t voxels = (int64_t)c->frames * c->height * c->width;
+    f->half = voxels * (int64_t)sizeof(float) * e->tubes.n > MANY_BYTES;
     return cfp_renderer_open(&f->renderer, f->file->output->ctx, run->renders_on,
                              (int[]){c->frames, c->height, c->width}, e->interp, NULL);
 }

@@ -1,9 +1,14 @@
 /* write_json.c - pyramid.json (SPEC 4): nodes and links as D3's force and sankey layouts read them.
- * Links are written one by one: a deep residual network has millions (link_ids.h). */
+ * Links are written one by one: a deep residual network has millions (link_ids.h).  --links limits
+ * them to those of the highest value.  Where it does, links_total says how many there are, and
+ * links_kept how many are in the file. */
 #include "link_ids.h"
 #include "../files/output.h"
 #include "write_run.h"
 #include "writer.h"
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
 
 static void put_head(cfp_json *json, const cfp_explanation *e)
 {
@@ -35,43 +40,137 @@ static void put_nodes(cfp_json *json, const cfp_links *links, const cfp_link_ids
     cfp_json_array_end(json);
 }
 
-static cfp_status put_links(cfp_json *json, cfp_links *links, const cfp_link_ids *id)
+/* What is done with each link, from kernel o of a layer. */
+typedef cfp_status link_visitor(void *to, cfp_links *links, const cfp_layer *layer, int o,
+                                const cfp_link *link);
+
+/* Visits all links in the order of the file, without those to the clip or deeper than --depth. */
+static cfp_status visit_links(cfp_links *links, link_visitor *visit, void *to)
 {
-    cfp_json_key(json, "links");
-    cfp_json_array(json);
     for (int l = 0; l < links->pyramid->n_layers; l++) {
         const cfp_layer *layer = &links->pyramid->layer[l];
         CFP_TRY(cfp_links_layer(links, l));
         for (int s = 0; s < layer->n_selected; s++) {
-            const int o = layer->selected[s];
             CFP_TRY(cfp_check_interrupt(links->ctx));
-            CFP_TRY(cfp_links_kernel(links, o));
-            for (int k = 0; k < links->n; k++) {
-                const cfp_link *link = &links->link[k];
-                if (link->layer < 0)
-                    continue; /* the clip, or deeper than --depth */
-                cfp_json_object(json);
-                cfp_link_ids_put(json, "source", id, links->base[layer->node] + o);
-                cfp_link_ids_put(json, "target", id, links->base[link->node] + link->kernel);
-                cfp_json_put_float(json, "value", link->value);
-                cfp_json_object_end(json);
-            }
-            CFP_TRY(json->status); /* stop as soon as the disk is full */
+            CFP_TRY(cfp_links_kernel(links, layer->selected[s]));
+            for (int k = 0; k < links->n; k++)
+                if (links->link[k].layer >= 0)
+                    CFP_TRY(visit(to, links, layer, layer->selected[s], &links->link[k]));
         }
     }
+    return CFP_OK;
+}
+
+/* Which links are written: those above `least`, and the first `equal` ones that equal it. */
+typedef struct link_choice {
+    int64_t total, kept;
+    float least;
+    int64_t equal;
+    float *value; /* [total], while they are counted; NULL: they are not listed */
+    int64_t n;
+    int64_t capacity;
+} link_choice;
+
+static cfp_status list_value(void *to, cfp_links *links, const cfp_layer *layer, int o,
+                             const cfp_link *link)
+{
+    link_choice *c = to;
+    (void)layer, (void)o;
+    if (c->n == c->capacity) {
+        const int64_t capacity = 2 * c->capacity + 4096;
+        float *more = cfp_alloc(links->ctx, (size_t)capacity, sizeof *more);
+        if (more == NULL)
+            return CFP_NOMEM;
+        if (c->n > 0)
+            memcpy(more, c->value, (size_t)c->n * sizeof *more);
+        cfp_free(c->value);
+        c->value = more;
+        c->capacity = capacity;
+    }
+    c->value[c->n++] = link->value;
+    return CFP_OK;
+}
+
+static int descending(const void *a, const void *b)
+{
+    const float x = *(const float *)a, y = *(const float *)b;
+    return (x < y) - (x > y);
+}
+
+/* Chooses the links of highest value.  max 0: all. */
+static cfp_status choose_links(link_choice *out, cfp_links *links, int64_t max)
+{
+    *out = (link_choice){.least = -INFINITY};
+    cfp_status status = visit_links(links, list_value, out);
+    out->total = out->kept = out->n;
+    if (status == CFP_OK && max > 0 && max < out->total) {
+        qsort(out->value, (size_t)out->n, sizeof *out->value, descending);
+        out->kept = max;
+        out->least = out->value[max - 1];
+        while (out->equal < max && out->value[max - 1 - out->equal] == out->least)
+            out->equal++;
+    }
+    cfp_free(out->value);
+    out->value = NULL;
+    return status;
+}
+
+typedef struct link_list {
+    cfp_json *json;
+    const cfp_link_ids *id;
+    link_choice *choice;
+} link_list;
+
+static cfp_status put_link(void *to, cfp_links *links, const cfp_layer *layer, int o,
+                           const cfp_link *link)
+{
+    const link_list *list = to;
+    link_choice *c = list->choice;
+    if (link->value < c->least || (link->value == c->least && c->equal-- <= 0))
+        return CFP_OK;
+    cfp_json_object(list->json);
+    cfp_link_ids_put(list->json, "source", list->id, links->base[layer->node] + o);
+    cfp_link_ids_put(list->json, "target", list->id, links->base[link->node] + link->kernel);
+    cfp_json_put_float(list->json, "value", link->value);
+    cfp_json_object_end(list->json);
+    return list->json->status; /* stop as soon as the disk is full */
+}
+
+static void announce(const cfp_links *links, const link_choice *choice)
+{
+    enum { LINK = 90, MANY = 100000000 }; /* bytes of a link, about; and of a file to be named */
+    if (choice->kept * LINK > MANY)
+        cfp_log(links->ctx, CFP_LOG_INFO,
+                "pyramid.json: %lld links, about %lld MB; --links N keeps the strongest",
+                (long long)choice->kept, (long long)(choice->kept * LINK / 1000000));
+}
+
+static cfp_status put_links(cfp_json *json, cfp_links *links, const cfp_link_ids *id, int64_t max)
+{
+    link_choice choice;
+    CFP_TRY(choose_links(&choice, links, max));
+    announce(links, &choice);
+    if (choice.kept < choice.total) {
+        cfp_json_put_int(json, "links_total", choice.total);
+        cfp_json_put_int(json, "links_kept", choice.kept);
+    }
+    cfp_json_key(json, "links");
+    cfp_json_array(json);
+    link_list list = {json, id, &choice};
+    CFP_TRY(visit_links(links, put_link, &list));
     cfp_json_array_end(json);
     return CFP_OK;
 }
 
 static cfp_status put_pyramid(cfp_json *json, cfp_links *links, cfp_link_ids *id,
-                              const cfp_explanation *e)
+                              const cfp_explanation *e, int64_t max_links)
 {
     CFP_TRY(cfp_links_open(links, json->ctx, e));
     CFP_TRY(cfp_link_ids_open(id, links));
     cfp_json_object(json);
     put_head(json, e);
     put_nodes(json, links, id);
-    CFP_TRY(put_links(json, links, id));
+    CFP_TRY(put_links(json, links, id, max_links));
     cfp_json_object_end(json);
     return cfp_json_close(json);
 }
@@ -79,13 +178,12 @@ static cfp_status put_pyramid(cfp_json *json, cfp_links *links, cfp_link_ids *id
 static cfp_status write_json(cfp_output *output, const cfp_explanation *explanation,
                              const cfp_run *run)
 {
-    (void)run;
     CFP_TRY(cfp_output_begin(output, "pyramid.json"));
     cfp_links links = {0};
     cfp_link_ids id = {0};
     cfp_json json;
     cfp_json_to_file(&json, output->ctx, output->file.stream, output->file.path, 2);
-    const cfp_status status = put_pyramid(&json, &links, &id, explanation);
+    const cfp_status status = put_pyramid(&json, &links, &id, explanation, run->links);
     cfp_links_close(&links);
     cfp_link_ids_close(&id);
     cfp_json_free(&json);

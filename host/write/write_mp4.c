@@ -32,7 +32,7 @@ static void tune(AVCodecContext *e)
     e->colorspace = AVCOL_SPC_SMPTE170M; /* the matrix that to_yuv uses */
     e->color_primaries = AVCOL_PRI_SMPTE170M;
     e->color_trc = AVCOL_TRC_SMPTE170M;
-    av_opt_set(e->priv_data, "preset", "medium", 0); /* for libx264; other encoders ignore them */
+    av_opt_set(e->priv_data, "preset", "veryfast", 0); /* for libx264; other encoders ignore them */
     av_opt_set(e->priv_data, "crf", "18", 0);
     /* The macroblock tree of x264 164 reads uninitialised memory, so its files differ between
      * runs. */
@@ -101,6 +101,32 @@ static cfp_status write_video(cfp_output *output, const cfp_canvas *canvas, cons
     return cfp_output_commit(output);
 }
 
+static int count_layers(const cfp_tubes_list *tubes, int end)
+{
+    int n = 0;
+    for (int i = 0; i < end; i++)
+        n += tubes->tube[i].kernel < 0;
+    return n;
+}
+
+/* True if tube i gets a movie: all tubes do, or run->movies layers that are evenly spread over
+ * depth, the first and the last among them. */
+static bool gets_movie(const cfp_tubes_list *tubes, int i, const cfp_run *run)
+{
+    const int movies = run->movies, layers = count_layers(tubes, tubes->n);
+    if (movies == 0)
+        return true;
+    if (tubes->tube[i].kernel >= 0)
+        return false;
+    const int layer = count_layers(tubes, i);
+    if (layers <= movies || movies == 1)
+        return layers <= movies || layer == 0;
+    for (int k = 0; k < movies; k++)
+        if (k * (int64_t)(layers - 1) / (movies - 1) == layer)
+            return true;
+    return false;
+}
+
 static cfp_status write_mp4(cfp_output *output, const cfp_explanation *explanation,
                             const cfp_run *run)
 {
@@ -109,8 +135,10 @@ static cfp_status write_mp4(cfp_output *output, const cfp_explanation *explanati
     uint8_t *rgb = cfp_alloc(output->ctx, (size_t)canvas.height * (size_t)canvas.width, 3);
     cfp_status status = rgb == NULL ? CFP_NOMEM : CFP_OK;
     for (int i = 0; i < explanation->tubes.n && status == CFP_OK; i++) {
-        status = cfp_canvas_tube(&canvas, &explanation->tubes.tube[i]);
-        if (status == CFP_OK)
+        const bool wanted = gets_movie(&explanation->tubes, i, run);
+        if (wanted)
+            status = cfp_canvas_tube(&canvas, &explanation->tubes.tube[i]);
+        if (wanted && status == CFP_OK)
             status = write_video(output, &canvas, &explanation->tubes.tube[i], rgb);
         if (status == CFP_OK)
             status = cfp_output_step(output);

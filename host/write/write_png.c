@@ -7,7 +7,7 @@
  *     overlay/<layer>.png, overlay/<layer>/kernel-<o>.png                   strips
  *     overlay/<layer>/%06d.png, overlay/<layer>/kernel-<o>/%06d.png         frames, from 0
  *
- * Format png also makes the contact sheet, from the same pictures. */
+ * Format png also makes the contact sheet, from the same pictures.  Format sheet makes it alone. */
 #include "../draw/contact_sheet.h"
 #include "../draw/picture_words.h"
 #include "../draw/png_file.h"
@@ -83,17 +83,12 @@ static const uint8_t *in_strip(const void *from, int t, size_t *stride)
     return p->rgb + row * *stride + column * 3;
 }
 
-static cfp_status draw_strip(cfp_output *output, picture *p, int i)
+/* Draws all frames of tube i into p->rgb, with `below` free rows below them. */
+static cfp_status draw_cells(cfp_output *output, picture *p, int below)
 {
     const cfp_canvas *canvas = &p->canvas;
     const int frames = canvas->clip->frames;
-    const int fitting = cfp_max_int(1, cfp_min_int(COLUMNS, WIDEST / canvas->width));
-    p->columns = cfp_min_int(frames, fitting);
-    p->width = p->columns * canvas->width;
-    const cfp_explanation *e = canvas->explanation;
-    cfp_lines caption;
-    CFP_TRY(break_caption(&caption, p, &e->tubes.tube[i]));
-    p->height = (frames + p->columns - 1) / p->columns * canvas->height + caption_height(&caption);
+    p->height = (frames + p->columns - 1) / p->columns * canvas->height + below;
     const size_t bytes = (size_t)p->width * (size_t)p->height * 3;
     cfp_free(p->rgb); /* captions differ in height */
     p->rgb = NULL;
@@ -105,11 +100,36 @@ static cfp_status draw_strip(cfp_output *output, picture *p, int i)
         CFP_TRY(cfp_canvas_draw(canvas, p->rgb + at, stride, t));
         CFP_TRY(cfp_check_interrupt(output->ctx));
     }
+    return CFP_OK;
+}
+
+static void choose_columns(picture *p)
+{
+    const cfp_canvas *canvas = &p->canvas;
+    const int fitting = cfp_max_int(1, cfp_min_int(COLUMNS, WIDEST / canvas->width));
+    p->columns = cfp_min_int(canvas->clip->frames, fitting);
+    p->width = p->columns * canvas->width;
+}
+
+static cfp_status draw_strip(cfp_output *output, picture *p, int i)
+{
+    const cfp_explanation *e = p->canvas.explanation;
+    cfp_lines caption;
+    choose_columns(p);
+    CFP_TRY(break_caption(&caption, p, &e->tubes.tube[i]));
+    CFP_TRY(draw_cells(output, p, caption_height(&caption)));
     CFP_TRY(draw_caption(p, &caption));
     char *name = cfp_output_overlay(output, e->model, &e->tubes.tube[i], ".png");
     const cfp_status status = name == NULL ? CFP_NOMEM : write_picture(output, name, p);
     cfp_free(name);
     CFP_TRY(status);
+    return cfp_sheet_add(&p->sheet, i, in_strip, p);
+}
+
+static cfp_status draw_row(cfp_output *output, picture *p, int i)
+{
+    choose_columns(p);
+    CFP_TRY(draw_cells(output, p, 0));
     return cfp_sheet_add(&p->sheet, i, in_strip, p);
 }
 
@@ -160,6 +180,27 @@ static cfp_status write_png(cfp_output *output, const cfp_explanation *explanati
     return draw_all(output, explanation, run, draw_strip);
 }
 
+/* True if this run has the sheet already, of format png. */
+static bool has_sheet(const cfp_output *output)
+{
+    for (int i = 0; i < output->n_files; i++) {
+        const char *const name = cfp_output_inside(output, i);
+        if (name != NULL && strcmp(name, "contact-sheet.png") == 0)
+            return true;
+    }
+    return false;
+}
+
+static cfp_status write_sheet(cfp_output *output, const cfp_explanation *explanation,
+                              const cfp_run *run)
+{
+    if (!has_sheet(output))
+        return draw_all(output, explanation, run, draw_row);
+    for (int i = 0; i < explanation->tubes.n; i++)
+        CFP_TRY(cfp_output_step(output));
+    return CFP_OK;
+}
+
 static cfp_status write_frames(cfp_output *output, const cfp_explanation *explanation,
                                const cfp_run *run)
 {
@@ -171,6 +212,14 @@ const cfp_writer cfp_writer_png = {
     .summary = "overlay/<layer>.png: the overlays of a layer's frames side by side; "
                "contact-sheet.png: all layers on a page",
     .write = write_png,
+    .draws_tubes = true,
+    .only_tubes = true,
+};
+
+const cfp_writer cfp_writer_sheet = {
+    .format = "sheet",
+    .summary = "contact-sheet.png: all layers on a page",
+    .write = write_sheet,
     .draws_tubes = true,
     .only_tubes = true,
 };

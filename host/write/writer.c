@@ -9,30 +9,28 @@
 #include <unistd.h>
 
 extern const cfp_writer cfp_writer_h5, cfp_writer_json, cfp_writer_tree, cfp_writer_png,
-    cfp_writer_frames, cfp_writer_mp4, cfp_writer_gif, cfp_writer_stack, cfp_writer_figure,
-    cfp_writer_html, cfp_writer_contrast_h5, cfp_writer_contrast_json, cfp_writer_contrast_html,
-    cfp_writer_heads_html;
+    cfp_writer_sheet, cfp_writer_frames, cfp_writer_mp4, cfp_writer_gif, cfp_writer_stack,
+    cfp_writer_figure, cfp_writer_html, cfp_writer_contrast_h5, cfp_writer_contrast_json,
+    cfp_writer_contrast_html, cfp_writer_heads_html;
 
 const cfp_writer *const cfp_writers[] = {
-    &cfp_writer_h5,
-    &cfp_writer_json,
-    &cfp_writer_tree,
+    &cfp_writer_h5,    &cfp_writer_json,   &cfp_writer_tree, &cfp_writer_png,
+    &cfp_writer_sheet, &cfp_writer_frames, &cfp_writer_mp4,  &cfp_writer_gif,
+    &cfp_writer_stack, &cfp_writer_figure, &cfp_writer_html, NULL,
+};
+
+const cfp_writer *const cfp_contrast_writers[] = {
+    &cfp_writer_contrast_h5,
+    &cfp_writer_contrast_json,
     &cfp_writer_png,
+    &cfp_writer_sheet,
     &cfp_writer_frames,
     &cfp_writer_mp4,
     &cfp_writer_gif,
     &cfp_writer_stack,
     &cfp_writer_figure,
-    &cfp_writer_html,
+    &cfp_writer_contrast_html,
     NULL,
-};
-
-const cfp_writer *const cfp_contrast_writers[] = {
-    &cfp_writer_contrast_h5,   &cfp_writer_contrast_json,
-    &cfp_writer_png,           &cfp_writer_frames,
-    &cfp_writer_mp4,           &cfp_writer_gif,
-    &cfp_writer_stack,         &cfp_writer_figure,
-    &cfp_writer_contrast_html, NULL,
 };
 
 /* True if the comma-separated list contains this format. */
