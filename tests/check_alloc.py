@@ -18,6 +18,8 @@ import sys
 import tempfile
 
 SECONDS = 120  # of the clock: what takes longer hangs
+# libnuma, which FFmpeg's encoders load, says this while it is loaded and ends the program; the program's line follows.
+LIBRARIES_SAY = (b'Out of memory allocating bitmask: Cannot allocate memory',)
 GREETING = b'cfp-gpu: '
 
 
@@ -52,7 +54,7 @@ def points(total, n):
 def fault(result, out, whole):
     """What is wrong with this end, or None."""
     lines = [line for line in result.stderr.split(b'\n') if line]
-    errors = [line for line in lines if not line.startswith(GREETING + b'warning: ')]
+    errors = [line for line in lines if not line.startswith(GREETING + b'warning: ') and line not in LIBRARIES_SAY]
     if result.returncode < 0:
         return f'signal {-result.returncode}: {result.stderr[-300:]!r}'
     if result.returncode == 127 and len(lines) == 1 and b'error while loading shared libraries' in lines[0]:

@@ -3,10 +3,11 @@
  * The libraries are never unloaded, because some of those that they load leave threads and handlers
  * behind.  Their names hold the major version of the headers, so that the structs fit. */
 #include "libav.h"
+#include "hdf5_lock.h"
 #include <dlfcn.h>
 #include <libavutil/macros.h>
-#include <pthread.h>
 #include <stddef.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -21,7 +22,7 @@ typedef struct library {
     const char *name;
     const function *functions;
     size_t n;
-    bool loaded;
+    atomic_bool loaded;
 } library;
 
 #define FUNCTION(name) {#name, offsetof(cfp_libav_table, name##_)},
@@ -32,7 +33,6 @@ static library codec = {"libavcodec.so." AV_STRINGIFY(LIBAVCODEC_VERSION_MAJOR),
                         sizeof of_codec / sizeof *of_codec, false};
 static library format = {"libavformat.so." AV_STRINGIFY(LIBAVFORMAT_VERSION_MAJOR), of_format,
                          sizeof of_format / sizeof *of_format, false};
-static pthread_mutex_t one_at_a_time = PTHREAD_MUTEX_INITIALIZER;
 
 static cfp_status fail(cfp_ctx *ctx, const char *where, const library *l)
 {
@@ -53,15 +53,19 @@ static cfp_status load(library *l, cfp_ctx *ctx, const char *where)
             return fail(ctx, where, l);
         memcpy((char *)&cfp_libav + l->functions[i].at, &found, sizeof found);
     }
-    l->loaded = true;
+    atomic_store(&l->loaded, true);
     return CFP_OK;
 }
 
+/* The lock is that of HDF5: a reader that is forked while another thread loads a library inherits
+ * the loader's own lock, locked, and may wait for it for ever. */
 static cfp_status need(library *l, cfp_ctx *ctx, const char *where)
 {
-    pthread_mutex_lock(&one_at_a_time);
-    const cfp_status status = l->loaded ? CFP_OK : load(l, ctx, where);
-    pthread_mutex_unlock(&one_at_a_time);
+    if (atomic_load(&l->loaded))
+        return CFP_OK;
+    cfp_hdf5_lock();
+    const cfp_status status = atomic_load(&l->loaded) ? CFP_OK : load(l, ctx, where);
+    cfp_hdf5_unlock();
     return status;
 }
 
