@@ -27,18 +27,6 @@ void cfp_tally_close(cfp_tally *tally)
     *tally = (cfp_tally){0};
 }
 
-/* Returns a larger array with the n elements of an old one, which is freed.  NULL: out of memory;
- * the old array is unchanged. */
-static void *larger(void *old, cfp_ctx *ctx, int64_t n, int64_t capacity, size_t bytes)
-{
-    char *more = cfp_alloc(ctx, (size_t)capacity, bytes);
-    if (more != NULL && n > 0)
-        memcpy(more, old, (size_t)n * bytes);
-    if (more != NULL)
-        cfp_free(old);
-    return more;
-}
-
 /* --- the strongest clips --- */
 
 /* Inserts a clip into a list of length `max_top`, sorted by relevance; among equal clips the
@@ -83,12 +71,13 @@ static cfp_status grow_edges(cfp_tally_layer *layer, const cfp_tally *tally)
     if (capacity > INT32_MAX / 2)
         return cfp_fail(tally->ctx, CFP_NOMEM, "layer '%s' has too many edges to add up",
                         layer->name);
-    void *more = larger(layer->edge, tally->ctx, layer->n_edges, capacity, sizeof *layer->edge);
+    void *more = cfp_enlarge(tally->ctx, layer->edge, (size_t)layer->n_edges, (size_t)capacity,
+                             sizeof *layer->edge);
     if (more == NULL)
         return CFP_NOMEM;
     layer->edge = more;
-    more = larger(layer->edge_top, tally->ctx, layer->n_edges, capacity,
-                  (size_t)tally->max_top * sizeof *layer->edge_top);
+    more = cfp_enlarge(tally->ctx, layer->edge_top, (size_t)layer->n_edges, (size_t)capacity,
+                       (size_t)tally->max_top * sizeof *layer->edge_top);
     if (more == NULL)
         return CFP_NOMEM;
     layer->edge_top = more;
@@ -170,14 +159,7 @@ static cfp_status fill_layer(cfp_tally_layer *layer, const cfp_tally *tally,
 static cfp_status make_layer(cfp_tally_layer **out, cfp_tally *tally,
                              const cfp_explained_layer *from)
 {
-    if (tally->n == tally->capacity) {
-        const int capacity = tally->capacity == 0 ? 32 : 2 * tally->capacity;
-        void *more = larger(tally->layer, tally->ctx, tally->n, capacity, sizeof *tally->layer);
-        if (more == NULL)
-            return CFP_NOMEM;
-        tally->layer = more;
-        tally->capacity = capacity;
-    }
+    CFP_TRY_ROOM(tally->ctx, tally->layer, tally->n, tally->capacity);
     *out = &tally->layer[tally->n++];
     return fill_layer(*out, tally, from);
 }

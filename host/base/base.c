@@ -96,6 +96,17 @@ void *cfp_alloc(cfp_ctx *ctx, size_t count, size_t size)
     return memset(memory, 0, rounded);
 }
 
+void *cfp_enlarge(cfp_ctx *ctx, void *old, size_t n, size_t capacity, size_t size)
+{
+    void *larger = cfp_alloc(ctx, capacity, size);
+    if (larger == NULL)
+        return NULL;
+    if (n > 0)
+        memcpy(larger, old, n * size);
+    cfp_free(old);
+    return larger;
+}
+
 void cfp_free(void *memory)
 {
     free(memory);

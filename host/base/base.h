@@ -81,6 +81,24 @@ char *cfp_format(cfp_ctx *ctx, const char *format, ...) CFP_PRINTF(2, 3);
             return CFP_NOMEM;                                                                      \
     } while (0)
 
+/* Returns room for `capacity` elements of `size` bytes.  It begins with the first n of `old`, which
+ * is freed; the rest is 0.  NULL: out of memory, and `old` stays as it is. */
+void *cfp_enlarge(cfp_ctx *ctx, void *old, size_t n, size_t capacity, size_t size);
+
+/* Makes room for one element more in array[capacity], n of which are used.  Returns CFP_NOMEM from
+ * the calling function, which loses nothing. */
+#define CFP_TRY_ROOM(ctx, array, n, capacity)                                                      \
+    do {                                                                                           \
+        if ((n) >= (capacity)) {                                                                   \
+            void *larger_ =                                                                        \
+                cfp_enlarge((ctx), (array), (size_t)(n), 2 * (size_t)(n) + 16, sizeof *(array));   \
+            if (larger_ == NULL)                                                                   \
+                return CFP_NOMEM;                                                                  \
+            (array) = larger_;                                                                     \
+            (capacity) = 2 * (n) + 16;                                                             \
+        }                                                                                          \
+    } while (0)
+
 /* Bytes of memory that this process could still get: the machine's, or what the control group of a
  * container leaves, whichever is less. */
 size_t cfp_free_memory(void);

@@ -48,16 +48,7 @@ static cfp_status add_one(cfp_clip_list *list, cfp_ctx *ctx, const char *path)
 {
     if (list->n == MOST_CLIPS)
         return cfp_fail(ctx, CFP_USAGE, "%s: more than %d clips; use batch", path, MOST_CLIPS);
-    if (list->n == list->capacity) {
-        const int more = 2 * list->capacity + 16;
-        char **longer;
-        CFP_TRY_ALLOC(ctx, longer, more);
-        if (list->n > 0)
-            memcpy(longer, list->path, (size_t)list->n * sizeof *longer);
-        cfp_free(list->path);
-        list->path = longer;
-        list->capacity = more;
-    }
+    CFP_TRY_ROOM(ctx, list->path, list->n, list->capacity);
     list->path[list->n] = cfp_strdup(ctx, path);
     return list->path[list->n] == NULL ? CFP_NOMEM : (list->n++, CFP_OK);
 }

@@ -11,14 +11,7 @@ static cfp_status grow(cfp_numbered_list *list, cfp_ctx *ctx)
         return CFP_OK;
     if (list->capacity > INT_MAX / 2)
         return cfp_fail(ctx, CFP_UNSUPPORTED, "more than %d frames", list->capacity);
-    const int capacity = cfp_max_int(64, 2 * list->capacity);
-    cfp_numbered *item;
-    CFP_TRY_ALLOC(ctx, item, capacity);
-    if (list->count > 0)
-        memcpy(item, list->item, (size_t)list->count * sizeof *item);
-    cfp_free(list->item);
-    list->item = item;
-    list->capacity = capacity;
+    CFP_TRY_ROOM(ctx, list->item, list->count, list->capacity);
     return CFP_OK;
 }
 

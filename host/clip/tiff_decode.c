@@ -113,16 +113,7 @@ static cfp_status add_page(cfp_tiff *t, cfp_ctx *ctx, uint64_t offset)
 {
     if (t->n_pages == MAX_PAGES)
         return cfp_fail(ctx, CFP_UNSUPPORTED, "%s: more than %d pages", t->name, MAX_PAGES);
-    if (t->n_pages == t->capacity) {
-        const int capacity = cfp_max_int(16, 2 * t->capacity);
-        uint64_t *page;
-        CFP_TRY_ALLOC(ctx, page, capacity);
-        if (t->n_pages > 0)
-            memcpy(page, t->page, (size_t)t->n_pages * sizeof *page);
-        cfp_free(t->page);
-        t->page = page;
-        t->capacity = capacity;
-    }
+    CFP_TRY_ROOM(ctx, t->page, t->n_pages, t->capacity);
     t->page[t->n_pages++] = offset;
     return CFP_OK;
 }

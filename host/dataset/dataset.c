@@ -82,11 +82,10 @@ static cfp_status make_room(building *b)
     if (d->n > INT32_MAX / 4)
         return cfp_fail(b->ctx, CFP_FORMAT, "%s: more clips than can be counted", d->path);
     const int capacity = b->capacity == 0 ? 256 : 2 * b->capacity;
-    cfp_dataset_clip *grown;
-    CFP_TRY_ALLOC(b->ctx, grown, capacity);
-    if (d->n > 0)
-        memcpy(grown, d->clip, (size_t)d->n * sizeof *grown);
-    cfp_free(d->clip);
+    cfp_dataset_clip *grown =
+        cfp_enlarge(b->ctx, d->clip, (size_t)d->n, (size_t)capacity, sizeof *grown);
+    if (grown == NULL)
+        return CFP_NOMEM;
     d->clip = grown;
     b->capacity = capacity;
     struct cfp_dataset_memory *m = d->memory;

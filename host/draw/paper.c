@@ -27,19 +27,9 @@ void cfp_paper_close(cfp_paper *paper)
     *paper = (cfp_paper){0};
 }
 
-/* Makes room for one shape more. */
-static cfp_status grow(cfp_paper *paper)
+static cfp_status make_room(cfp_paper *paper)
 {
-    if (paper->n < paper->capacity)
-        return CFP_OK;
-    cfp_item *larger;
-    const int capacity = cfp_max_int(64, 2 * paper->capacity);
-    CFP_TRY_ALLOC(paper->ctx, larger, capacity);
-    if (paper->n > 0)
-        memcpy(larger, paper->item, (size_t)paper->n * sizeof *larger);
-    cfp_free(paper->item);
-    paper->item = larger;
-    paper->capacity = capacity;
+    CFP_TRY_ROOM(paper->ctx, paper->item, paper->n, paper->capacity);
     return CFP_OK;
 }
 
@@ -47,7 +37,7 @@ static cfp_status grow(cfp_paper *paper)
 static void add(cfp_paper *paper, cfp_item shape)
 {
     if (paper->status == CFP_OK)
-        paper->status = grow(paper);
+        paper->status = make_room(paper);
     if (paper->status == CFP_OK)
         paper->item[paper->n++] = shape;
     else

@@ -8,12 +8,10 @@ cfp_status cfp_sets_add(cfp_sets *sets, const uint8_t *set, bool others)
 {
     if (sets->n == sets->capacity) {
         const int capacity = sets->capacity > 0 ? 2 * sets->capacity : 64;
-        uint8_t *flag = cfp_alloc(sets->ctx, (size_t)capacity, (size_t)sets->kernels);
+        uint8_t *flag = cfp_enlarge(sets->ctx, sets->flag, (size_t)sets->n, (size_t)capacity,
+                                    (size_t)sets->kernels);
         if (flag == NULL)
             return CFP_NOMEM;
-        if (sets->n > 0)
-            memcpy(flag, sets->flag, (size_t)sets->n * (size_t)sets->kernels);
-        cfp_free(sets->flag);
         sets->flag = flag;
         sets->capacity = capacity;
     }

@@ -35,12 +35,10 @@ static cfp_status grow_files(cfp_output *output)
     if (output->n_files + 1 < output->capacity)
         return CFP_OK;
     const int capacity = output->capacity == 0 ? 16 : output->capacity * 2;
-    char **files = cfp_alloc(output->ctx, (size_t)capacity, sizeof *files);
+    char **files = cfp_enlarge(output->ctx, output->files, (size_t)output->n_files,
+                               (size_t)capacity, sizeof *files);
     if (files == NULL)
         return CFP_NOMEM;
-    if (output->n_files > 0)
-        memcpy(files, output->files, (size_t)output->n_files * sizeof *files);
-    cfp_free(output->files);
     output->files = files;
     output->capacity = capacity;
     return CFP_OK;

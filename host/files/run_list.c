@@ -39,19 +39,10 @@ static int compare(const void *a, const void *b)
     return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-/* Adds a name to the list.  A full array is doubled. */
+/* Adds a name to the list. */
 static cfp_status add(cfp_run_list *list, cfp_ctx *ctx, int *capacity, const char *name)
 {
-    if (list->n == *capacity) {
-        const int more = *capacity == 0 ? 64 : 2 * *capacity;
-        char **names;
-        CFP_TRY_ALLOC(ctx, names, more);
-        if (list->n > 0)
-            memcpy(names, list->name, (size_t)list->n * sizeof *names);
-        cfp_free(list->name);
-        list->name = names;
-        *capacity = more;
-    }
+    CFP_TRY_ROOM(ctx, list->name, list->n, *capacity);
     list->name[list->n] = cfp_strdup(ctx, name);
     return list->name[list->n] == NULL ? CFP_NOMEM : (list->n++, CFP_OK);
 }

@@ -42,16 +42,7 @@ static cfp_status reach(struct trail *trail, cfp_ctx *ctx, int node, int channel
     for (int i = 0; i < trail->n; i++)
         if (trail->pair[i].node == node && trail->pair[i].kernel == channel)
             return CFP_OK;
-    if (trail->n == trail->capacity) {
-        cfp_origin *grown;
-        const int more = trail->capacity == 0 ? 32 : 2 * trail->capacity;
-        CFP_TRY_ALLOC(ctx, grown, more);
-        if (trail->n > 0)
-            memcpy(grown, trail->pair, (size_t)trail->n * sizeof *grown);
-        cfp_free(trail->pair);
-        trail->pair = grown;
-        trail->capacity = more;
-    }
+    CFP_TRY_ROOM(ctx, trail->pair, trail->n, trail->capacity);
     trail->pair[trail->n++] = (cfp_origin){node, channel};
     return CFP_OK;
 }

@@ -119,12 +119,11 @@ static cfp_status check_options(aggregate *a, const cfp_explained_head *head, co
 static cfp_status name_class(aggregate *a, int index, const char *name)
 {
     if (index >= a->n_classes) {
-        char **more;
         const int n = index + 1 + a->n_classes;
-        CFP_TRY_ALLOC(a->ctx, more, n);
-        if (a->n_classes > 0)
-            memcpy(more, a->class_name, (size_t)a->n_classes * sizeof *more);
-        cfp_free(a->class_name);
+        char **more =
+            cfp_enlarge(a->ctx, a->class_name, (size_t)a->n_classes, (size_t)n, sizeof *more);
+        if (more == NULL)
+            return CFP_NOMEM;
         a->class_name = more;
         a->n_classes = n;
     }
@@ -136,16 +135,7 @@ static cfp_status name_class(aggregate *a, int index, const char *name)
 /* Moves the head's id to the new entry. */
 static cfp_status add_entry(aggregate *a, cfp_explained_head *head, int file, int place)
 {
-    if (a->n == a->capacity) {
-        entry *more;
-        const int capacity = 2 * a->capacity + 256;
-        CFP_TRY_ALLOC(a->ctx, more, capacity);
-        if (a->n > 0)
-            memcpy(more, a->entry, (size_t)a->n * sizeof *more);
-        cfp_free(a->entry);
-        a->entry = more;
-        a->capacity = capacity;
-    }
+    CFP_TRY_ROOM(a->ctx, a->entry, a->n, a->capacity);
     CFP_TRY(name_class(a, head->class_index, head->class_name));
     a->entry[a->n++] = (entry){file, place, head->class_index, head->probability, head->id};
     head->id = NULL;

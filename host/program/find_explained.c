@@ -23,20 +23,6 @@ void cfp_explained_paths_free(cfp_explained_paths *paths)
     *paths = (cfp_explained_paths){0};
 }
 
-static void *larger_list(cfp_ctx *ctx, void *old, int n, int *capacity, size_t bytes)
-{
-    if (n < *capacity)
-        return old;
-    char *more = cfp_alloc(ctx, 2 * (size_t)n + 64, bytes);
-    if (more == NULL)
-        return NULL;
-    if (n > 0)
-        memcpy(more, old, (size_t)n * bytes);
-    cfp_free(old);
-    *capacity = 2 * n + 64;
-    return more;
-}
-
 /* True if the same file was found before, perhaps by another name. */
 static bool seen_before(const cfp_explained_paths *paths, const struct stat *about)
 {
@@ -53,18 +39,11 @@ static cfp_status add_file(cfp_explained_paths *out, const char *path, const str
         cfp_log(out->ctx, CFP_LOG_INFO, "%s: was given twice and counts once", path);
         return CFP_OK;
     }
-    seen_file *seen =
-        larger_list(out->ctx, out->seen, out->n_seen, &out->capacity_seen, sizeof *out->seen);
-    if (seen == NULL)
-        return CFP_NOMEM;
-    out->seen = seen;
-    seen[out->n_seen++] = (seen_file){about->st_dev, about->st_ino};
-    char **list = larger_list(out->ctx, out->path, out->n, &out->capacity, sizeof *out->path);
-    if (list == NULL)
-        return CFP_NOMEM;
-    out->path = list;
-    list[out->n] = cfp_strdup(out->ctx, path);
-    return list[out->n++] == NULL ? CFP_NOMEM : CFP_OK;
+    CFP_TRY_ROOM(out->ctx, out->seen, out->n_seen, out->capacity_seen);
+    out->seen[out->n_seen++] = (seen_file){about->st_dev, about->st_ino};
+    CFP_TRY_ROOM(out->ctx, out->path, out->n, out->capacity);
+    out->path[out->n] = cfp_strdup(out->ctx, path);
+    return out->path[out->n++] == NULL ? CFP_NOMEM : CFP_OK;
 }
 
 static int not_hidden(const struct dirent *entry)

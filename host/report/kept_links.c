@@ -45,15 +45,7 @@ static cfp_status take_candidate(survey *s, int32_t *number)
         return CFP_OK;
     }
     if (s->used == s->capacity) {
-        const int32_t capacity = 2 * s->capacity + 4096;
-        candidate *more = cfp_alloc(s->ctx, (size_t)capacity, sizeof *more);
-        if (more == NULL)
-            return CFP_NOMEM;
-        if (s->capacity > 0)
-            memcpy(more, s->front, (size_t)s->capacity * sizeof *more);
-        cfp_free(s->front);
-        s->front = more;
-        s->capacity = capacity;
+        CFP_TRY_ROOM(s->ctx, s->front, s->used, s->capacity);
         s->used = cfp_max_int(s->used, 1); /* 0 means none */
     }
     *number = s->used++;

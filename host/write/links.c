@@ -62,13 +62,11 @@ static cfp_status add_origins(cfp_links *links, int node, int channel)
     cfp_status status = CFP_OK;
     if (links->n_origins + n > links->origin_capacity) {
         const int64_t capacity = 2 * (links->n_origins + n) + 1024;
-        cfp_origin *more = cfp_alloc(links->ctx, (size_t)capacity, sizeof *more);
+        cfp_origin *more = cfp_enlarge(links->ctx, links->origin, (size_t)links->n_origins,
+                                       (size_t)capacity, sizeof *more);
         if (more == NULL) {
             status = CFP_NOMEM;
         } else {
-            if (links->n_origins > 0)
-                memcpy(more, links->origin, (size_t)links->n_origins * sizeof *more);
-            cfp_free(links->origin);
             links->origin = more;
             links->origin_capacity = capacity;
         }
@@ -142,17 +140,7 @@ static cfp_status add_edge(cfp_links *links, int i, float value, float asked)
             link->asked = asked > link->asked ? asked : link->asked;
             continue;
         }
-        if (links->n == links->capacity) {
-            const int capacity = 2 * links->capacity + 256;
-            cfp_link *more = cfp_alloc(links->ctx, (size_t)capacity, sizeof *more);
-            if (more == NULL)
-                return CFP_NOMEM;
-            if (links->n > 0)
-                memcpy(more, links->link, (size_t)links->n * sizeof *more);
-            cfp_free(links->link);
-            links->link = more;
-            links->capacity = capacity;
-        }
+        CFP_TRY_ROOM(links->ctx, links->link, links->n, links->capacity);
         links->link[links->n++] = (cfp_link){
             .node = from.node,
             .kernel = from.kernel,

@@ -21,16 +21,7 @@ cfp_status cfp_class_files_open(cfp_class_files *out, cfp_output *output,
 static cfp_status add_row(cfp_class_files *files, const cfp_class_facts *facts)
 {
     const cfp_tally *tally = facts->tally;
-    if (files->n_rows == files->capacity) {
-        cfp_class_row *more;
-        const int capacity = 2 * files->capacity + 16;
-        CFP_TRY_ALLOC(files->output->ctx, more, capacity);
-        if (files->n_rows > 0)
-            memcpy(more, files->row, (size_t)files->n_rows * sizeof *more);
-        cfp_free(files->row);
-        files->row = more;
-        files->capacity = capacity;
-    }
+    CFP_TRY_ROOM(files->output->ctx, files->row, files->n_rows, files->capacity);
     cfp_class_row row = {.index = facts->index, .clips = facts->n_clips};
     int layers = 0;
     for (int l = 0; l < tally->n; l++) {

@@ -66,28 +66,29 @@ typedef struct link_choice {
     int64_t total, kept;
     float least;
     int64_t equal;
-    float *value; /* [total], while they are counted; NULL: they are not listed */
-    int64_t n;
-    int64_t capacity;
 } link_choice;
+
+typedef struct link_values {
+    float *value; /* of each link */
+    int64_t n, capacity;
+} link_values;
+
+static cfp_status count_link(void *to, cfp_links *links, const cfp_layer *layer, int o,
+                             const cfp_link *link)
+{
+    int64_t *const n = to;
+    (void)links, (void)layer, (void)o, (void)link;
+    ++*n;
+    return CFP_OK;
+}
 
 static cfp_status list_value(void *to, cfp_links *links, const cfp_layer *layer, int o,
                              const cfp_link *link)
 {
-    link_choice *c = to;
+    link_values *v = to;
     (void)layer, (void)o;
-    if (c->n == c->capacity) {
-        const int64_t capacity = 2 * c->capacity + 4096;
-        float *more = cfp_alloc(links->ctx, (size_t)capacity, sizeof *more);
-        if (more == NULL)
-            return CFP_NOMEM;
-        if (c->n > 0)
-            memcpy(more, c->value, (size_t)c->n * sizeof *more);
-        cfp_free(c->value);
-        c->value = more;
-        c->capacity = capacity;
-    }
-    c->value[c->n++] = link->value;
+    CFP_TRY_ROOM(links->ctx, v->value, v->n, v->capacity);
+    v->value[v->n++] = link->value;
     return CFP_OK;
 }
 
@@ -97,21 +98,29 @@ static int descending(const void *a, const void *b)
     return (x < y) - (x > y);
 }
 
-/* Chooses the links of highest value.  max 0: all. */
+/* Chooses the max links of the highest value. */
+static void choose_highest(link_choice *out, float *value, int64_t max)
+{
+    qsort(value, (size_t)out->total, sizeof *value, descending);
+    out->kept = max;
+    out->least = value[max - 1];
+    while (out->equal < max && value[max - 1 - out->equal] == out->least)
+        out->equal++;
+}
+
+/* max 0: all links. */
 static cfp_status choose_links(link_choice *out, cfp_links *links, int64_t max)
 {
+    link_values values = {0};
     *out = (link_choice){.least = -INFINITY};
-    cfp_status status = visit_links(links, list_value, out);
-    out->total = out->kept = out->n;
-    if (status == CFP_OK && max > 0 && max < out->total) {
-        qsort(out->value, (size_t)out->n, sizeof *out->value, descending);
-        out->kept = max;
-        out->least = out->value[max - 1];
-        while (out->equal < max && out->value[max - 1 - out->equal] == out->least)
-            out->equal++;
-    }
-    cfp_free(out->value);
-    out->value = NULL;
+    CFP_TRY(visit_links(links, count_link, &out->total));
+    out->kept = out->total;
+    if (max == 0 || max >= out->total)
+        return CFP_OK;
+    const cfp_status status = visit_links(links, list_value, &values);
+    if (status == CFP_OK)
+        choose_highest(out, values.value, max);
+    cfp_free(values.value);
     return status;
 }
 
