@@ -64,7 +64,7 @@ static cfp_status choose_layers(drawing *d)
     if (all || d->layers <= LAYERS)
         return CFP_OK;
     for (int k = 0; k < LAYERS; k++)
-        d->tube[k] = d->tube[(k * (d->layers - 1) + (LAYERS - 1) / 2) / (LAYERS - 1)];
+        d->tube[k] = d->tube[cfp_spread(k, LAYERS, d->layers)];
     d->layers = LAYERS;
     return CFP_OK;
 }

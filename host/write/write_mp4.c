@@ -122,7 +122,7 @@ static bool gets_movie(const cfp_tubes_list *tubes, int i, const cfp_run *run)
     if (layers <= movies || movies == 1)
         return layers <= movies || layer == 0;
     for (int k = 0; k < movies; k++)
-        if (k * (int64_t)(layers - 1) / (movies - 1) == layer)
+        if (cfp_spread(k, movies, layers) == layer)
             return true;
     return false;
 }

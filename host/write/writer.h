@@ -23,6 +23,13 @@ extern const cfp_writer *const cfp_writers[]; /* NULL-terminated; without run.js
 extern const cfp_writer
     *const cfp_contrast_writers[]; /* NULL-terminated; for a contrast (contrast.h) */
 
+/* Which of n things is number k of `few` that are evenly spread over them, the first and the last
+ * among them.  2 <= few <= n. */
+static inline int cfp_spread(int k, int few, int n)
+{
+    return (int)((k * (int64_t)(n - 1) + (few - 1) / 2) / (few - 1));
+}
+
 /* Writes the formats of the comma-separated list, then run.json, which lists the other files.  If
  * the explanation has a next one, they are those of a network's heads.  The files of each head then
  * go into heads/<name of the head>/.
